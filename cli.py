@@ -1,0 +1,431 @@
+"""The command line: parse options, call one function, print.
+
+Heavy modules are imported inside the commands, so that `--help` answers at once and drawing
+never loads torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from synthtext.errors import SynthtextError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from synthtext.manifest import ShardRecord
+    from synthtext.plan import Plan
+    from synthtext.render import Rendering
+
+app = typer.Typer(
+    name="synthtext",
+    help="Draw text and measure who can read it.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+DRAW, LOOK = "Draw", "Look"
+
+N_NAMED = 10
+"""Texts named in a summary, of those that could not be drawn."""
+
+Words = Annotated[
+    str | None, typer.Option("--words", help="File of words, one a line, or a list: en. [en]")
+]
+Sentences = Annotated[
+    str | None,
+    typer.Option("--sentences", help="TSV of sentence and label, or a list: reviews."),
+]
+Seed = Annotated[int, typer.Option(help="0 or more; another seed, other images.")]
+RecipeSource = Annotated[
+    str, typer.Option("--recipe", help="TOML file, or one that is bundled; see `recipe`.")
+]
+FontFolder = Annotated[
+    Path | None, typer.Option("--fonts", help="Folder of your own .ttf and .otf files.")
+]
+PhotoFolder = Annotated[
+    Path | None, typer.Option("--backgrounds", help="Folder of photographs to draw on.")
+]
+Folder = Annotated[Path, typer.Argument(help="Folder that `render` wrote.", metavar="OUT")]
+
+
+def with_factors(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with an option for every entry of a recipe.
+
+    The command takes them as `edits`, a dict of those that were given.
+    """
+    from synthtext.recipe import FACTORS, SETTINGS, option_name
+
+    helps = {name: f"{factor.help}. [{factor.default}]" for name, factor in FACTORS.items()}
+    helps |= {name: f"{meaning}." for name, meaning in SETTINGS.items()}
+
+    @functools.wraps(command)
+    def run(**options: Any) -> None:  # noqa: ANN401 - typer passes options of every type
+        edits = {name: options.pop(name) for name in helps}
+        command(
+            **options, edits={name: text for name, text in edits.items() if text is not None}
+        )
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                str | None,
+                typer.Option(
+                    "--format" if name == "image_format" else option_name(name),
+                    help=help_text[0].upper() + help_text[1:],
+                    rich_help_panel="Factors" if name in FACTORS else "Files",
+                ),
+            ],
+        )
+        for name, help_text in helps.items()
+    ]
+    kept = [parameter for parameter in own if parameter.name != "edits"]
+    run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
+    return run
+
+
+@app.command(
+    rich_help_panel=DRAW, short_help="Write shards: render --words en --out data/words"
+)
+@with_factors
+def render(
+    *,
+    out: Annotated[Path, typer.Option(help="Folder to write, or to take up again.")],
+    words: Words = None,
+    sentences: Sentences = None,
+    count: Annotated[
+        int | None, typer.Option(help="Images in all; without it, each text once.")
+    ] = None,
+    seed: Seed = 0,
+    recipe: RecipeSource = "default",
+    fonts: FontFolder = None,
+    backgrounds: PhotoFolder = None,
+    workers: Annotated[int, typer.Option(help="Processes; the bytes stay the same.")] = 1,
+    edits: dict[str, str],
+) -> None:
+    """Draw words and sentences into WebDataset shards.
+
+    A killed run is finished by the same command.
+
+    synthtext render --words en --out data/words --count 100000 --size 12:64 --workers 2
+    """
+    from synthtext.card import write_card
+    from synthtext.generate import render_dataset
+
+    plan = _make_plan(
+        words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    begin = time.perf_counter()
+    try:
+        with _progress("images", plan.n_images) as progress:
+            manifest = render_dataset(
+                plan, out, n_workers=workers, on_shard=functools.partial(_advance, progress)
+            )
+        write_card(out, manifest)
+    except KeyboardInterrupt:
+        _say(f"stopped; what is finished in {out} is whole, and the same command goes on")
+        raise typer.Exit(130) from None
+    _print_summary(out, manifest, time.perf_counter() - begin)
+
+
+@app.command(
+    rich_help_panel=DRAW, short_help="Draw one again: draw --from OUT KEY --set blur_px=4"
+)
+def draw(
+    key: Annotated[str, typer.Argument(help="Key of the image, as its files are named.")],
+    folder: Annotated[Path, typer.Option("--from", help="Folder that `render` wrote.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE, as often as you like.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="PNG to write; else KEY.png.")] = None,
+    fonts: FontFolder = None,
+    backgrounds: PhotoFolder = None,
+) -> None:
+    """Draw an image of a dataset again, with some of its factors changed.
+
+    synthtext draw --from data/words 000000007 --set blur_px=4 --set case=upper
+    """
+    from synthtext.dataset import find_rendering
+    from synthtext.fonts import read_catalogue
+    from synthtext.photos import read_photos
+    from synthtext.render import render as render_spec
+    from synthtext.spec import edit_spec
+
+    spec = edit_spec(find_rendering(folder, key).spec, _split_pairs(changes or []))
+    photos = read_photos(backgrounds) if backgrounds else None
+    _write_one(render_spec(spec, read_catalogue(fonts), photos), out)
+
+
+@app.command("recipe", rich_help_panel=DRAW, short_help="Print a recipe: recipe > mine.toml")
+@with_factors
+def print_recipe(
+    name: Annotated[str, typer.Argument(help="A bundled recipe, or a TOML file.")] = "default",
+    *,
+    edits: dict[str, str],
+) -> None:
+    """Print a recipe in full, with a comment for each factor.
+
+    Bundled are default, clip-224, ocr-crops and rendered-sst2.
+
+    synthtext recipe ocr-crops --size 20:40 > mine.toml
+    """
+    from synthtext.recipe import edit_recipe, format_recipe, read_recipe
+
+    typer.echo(format_recipe(edit_recipe(read_recipe(name), edits)), nl=False)
+
+
+@app.command(rich_help_panel=DRAW, short_help="List fonts: fonts --sheet fonts.png")
+def fonts(
+    folder: FontFolder = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG to write: a line in every font.")
+    ] = None,
+) -> None:
+    """List the fonts, bundled and your own, and draw a specimen of each.
+
+    synthtext fonts --fonts ~/myfonts --sheet fonts.png
+    """
+    from synthtext.fonts import read_catalogue
+    from synthtext.sheets import draw_specimen
+
+    catalogue = read_catalogue(folder)
+    rows = [
+        (f.file, f.family, f.category, f.weight, "italic" if f.italic else "", f.licence)
+        for f in catalogue.fonts.values()
+    ]
+    _print_table(("file", "family", "category", "weight", "slant", "licence"), rows)
+    _warn_broken(catalogue.broken)
+    if sheet:
+        draw_specimen(catalogue).save(sheet)
+        _say(f"wrote {sheet}")
+
+
+@app.command(rich_help_panel=LOOK, short_help="A contact sheet: preview OUT --sheet sheet.png")
+@with_factors
+def preview(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder that `render` wrote.", metavar="[OUT]")
+    ] = None,
+    *,
+    sheet: Annotated[Path, typer.Option(help="PNG to write.")] = Path("sheet.png"),
+    n: Annotated[int, typer.Option("--n", help="Images to show.", min=1, max=1000)] = 36,
+    columns: Annotated[int, typer.Option(help="Images to a row.", min=1, max=40)] = 6,
+    boxes: Annotated[bool, typer.Option("--boxes", help="Draw the quads.")] = False,
+    words: Words = None,
+    sentences: Sentences = None,
+    seed: Seed = 0,
+    recipe: RecipeSource = "default",
+    fonts: FontFolder = None,
+    backgrounds: PhotoFolder = None,
+    edits: dict[str, str],
+) -> None:
+    """Draw a contact sheet, of a dataset or of what a render would draw.
+
+    synthtext preview data/words --sheet sheet.png --boxes
+
+    synthtext preview --words en --rotation -45:45 --sheet sheet.png
+    """
+    from synthtext.dataset import spread_renderings
+    from synthtext.generate import draw_images
+    from synthtext.manifest import NotDrawn
+    from synthtext.plan import list_shards
+    from synthtext.sheets import draw_sheet
+
+    if folder is not None:
+        renderings = spread_renderings(folder, n)
+    else:
+        plan = _make_plan(
+            words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=n
+        )
+        drawn = [image for shard in list_shards(plan) for image in draw_images(plan, shard)]
+        renderings = [image for image in drawn if not isinstance(image, NotDrawn)]
+        for lost in drawn:
+            if isinstance(lost, NotDrawn):
+                _say(f"not drawn: {lost.reason}")
+    draw_sheet(renderings, n_columns=columns, has_boxes=boxes).save(sheet)
+    _say(f"wrote {sheet}")
+
+
+@app.command(rich_help_panel=LOOK, short_help="One image and its factors: show OUT KEY")
+def show(
+    folder: Folder,
+    key: Annotated[str, typer.Argument(help="Key of the image.")],
+    out: Annotated[Path | None, typer.Option(help="PNG to write; else KEY.png.")] = None,
+) -> None:
+    """Write one image of a dataset as PNG and print its factors.
+
+    synthtext show data/words 000000007
+    """
+    from synthtext.dataset import find_rendering
+
+    _write_one(find_rendering(folder, key), out)
+
+
+@app.command(rich_help_panel=LOOK, short_help="Check every byte: verify OUT")
+def verify(folder: Folder) -> None:
+    """Check every shard against dataset.json, and every sample for its parts.
+
+    Prints a line for each fault, and ends with 1 if there is any.
+
+    synthtext verify data/words
+    """
+    from synthtext.dataset import verify_dataset
+
+    n_faults = 0
+    for fault in verify_dataset(folder):
+        n_faults += 1
+        typer.echo(fault)
+    if n_faults:
+        raise typer.Exit(1)
+    _say(f"{folder} is whole")
+
+
+def main() -> NoReturn:
+    """Run the command line; every failure that a user can mend is one line and exit code 2."""
+    try:
+        app()
+    except SynthtextError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
+    sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    _say(f"synthtext: {message}")
+    sys.exit(2)
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _make_plan(
+    words: str | None,
+    sentences: str | None,
+    recipe: str,
+    edits: dict[str, str],
+    fonts: Path | None,
+    backgrounds: Path | None,
+    *,
+    seed: int,
+    count: int | None,
+) -> Plan:
+    from synthtext.fonts import read_catalogue
+    from synthtext.photos import read_photos
+    from synthtext.plan import make_plan, read_texts
+    from synthtext.recipe import edit_recipe, read_recipe
+
+    edited = edit_recipe(read_recipe(recipe), edits)
+    texts = read_texts(words, sentences, edited)
+    catalogue = read_catalogue(fonts)
+    _warn_broken(catalogue.broken)
+    photos = read_photos(backgrounds) if backgrounds else None
+    return make_plan(edited, texts, catalogue, seed=seed, count=count, photos=photos)
+
+
+def _split_pairs(pairs: list[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise typer.BadParameter(f"{pair!r} is no FIELD=VALUE", param_hint="--set")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _write_one(rendering: Rendering, out: Path | None) -> None:
+    from PIL import Image
+
+    from synthtext.codec import MEASURED
+    from synthtext.spec import spec_to_dict
+
+    out = out or Path(f"{rendering.spec.key}.png")
+    Image.fromarray(rendering.pixels).save(out, "PNG")
+    height, width = rendering.pixels.shape[:2]
+    facts = spec_to_dict(rendering.spec) | {
+        "drawn_text": rendering.spec.drawn_text,
+        **{name: getattr(rendering, name) for name in MEASURED},
+        "image": f"{width}x{height} px",
+    }
+    _print_table(("factor", "value"), [(name, str(value)) for name, value in facts.items()])
+    _say(f"wrote {out}")
+
+
+@contextmanager
+def _progress(unit: str, total: int) -> Iterator[Progress]:
+    """Show a bar with rate and time left, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    rate = TextColumn("{task.fields[rate]} " + unit + "/s")
+    columns = (BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        progress.add_task(unit, total=total, rate="-")
+        yield progress
+
+
+def _advance(progress: Progress, record: ShardRecord) -> None:
+    task = progress.tasks[0]
+    progress.update(task.id, advance=record.n_samples + len(record.not_drawn))
+    if task.speed:
+        progress.update(task.id, rate=f"{task.speed:,.0f}")
+
+
+def _print_summary(out: Path, manifest: dict[str, Any], seconds: float) -> None:
+    counts = manifest["counts"]
+    rows = [
+        ("images", f"{counts['drawn']:,} of {counts['asked']:,}"),
+        ("shrunk to fit", f"{counts['shrunk']:,}"),
+        ("shards", f"{counts['shards']:,}"),
+        ("bytes", f"{counts['bytes']:,}"),
+        ("images/s", f"{counts['drawn'] / seconds:,.0f}"),
+    ]
+    _print_table((str(out), ""), rows)
+    for lost in manifest["not_drawn"][:N_NAMED]:
+        _say(f"not drawn: {lost['reason']}")
+    if counts["not_drawn"] > N_NAMED:
+        _say(f"not drawn: {counts['not_drawn']:,} in all; {out}/dataset.json names them")
+
+
+def _warn_broken(broken: tuple[str, ...]) -> None:
+    for reason in broken:
+        _say(f"left out: {reason}")
+
+
+def _print_table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*names, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console = Console()
+    # A pipe has no width; a table cut to 80 columns would lose what a program looks for.
+    console.print(table, width=None if console.is_terminal else 200, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Draw text, record every factor of every image, and write it as WebDataset shards."""

@@ -1,0 +1,212 @@
+"""Paper: what lies behind the text. Every kind is drawn from its spec alone.
+
+Grain and texture are cut out of pools that are built once in a process: drawing them afresh
+would cost more than all the rest of an image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.colours import map_levels, parse_hex
+from synthtext.degradations import POOL_PX, POOL_STD, cut, noise_pool
+from synthtext.errors import PhotoError
+from synthtext.photos import Photos, read_photo
+from synthtext.spec import Spec
+from synthtext.streams import unfold
+
+Pixels = NDArray[np.uint8]
+
+GRAIN_STD = (3.0, 18.0)
+"""Least and greatest deviation of the grain of noisy paper, in levels of 255."""
+
+TEXTURE_SHARE = 0.35
+"""How far a texture goes from the first colour to the second, so that text stays legible."""
+
+
+def draw_paper(
+    spec: Spec, width_px: int, height_px: int, photos: Photos | None = None
+) -> Pixels:
+    """Return the paper of a spec: uint8 (H, W, 3), RGB, the caller's own.
+
+    Args:
+        spec: names the kind, its colours and its seed.
+        width_px: 1 or more.
+        height_px: 1 or more.
+        photos: holds the photograph that the spec names, if it names one.
+
+    Raises:
+        PhotoError: the photograph is not there.
+    """
+    if spec.background == "photo":
+        if photos is None:
+            raise PhotoError(f"{spec.photo!r} is a photograph; give its folder (--backgrounds)")
+        return _crop_photo(read_photo(photos, spec.photo), spec, width_px, height_px)
+    return BACKGROUNDS[spec.background](spec, width_px, height_px)
+
+
+def _draw_plain(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    return _fill(spec.paper, width_px, height_px)
+
+
+def _draw_gradient(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    angle = unfold(spec.paper_seed, 1)[0] * 2 * math.pi
+    across = math.cos(angle) * (np.arange(width_px, dtype=np.float32) - (width_px - 1) / 2)
+    down = math.sin(angle) * (np.arange(height_px, dtype=np.float32) - (height_px - 1) / 2)
+    # The corners farthest along the angle get the pure colours.
+    reach = float(np.abs(across).max() + np.abs(down).max()) or 1.0
+    share = (across + down[:, None]) * (127.5 / reach) + 127.5
+    return _mix(share.astype(np.uint8), spec, 1.0)
+
+
+def _draw_noise(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    column, row, strength, is_gray = unfold(spec.paper_seed, 4)
+    pool = _gray_pool() if is_gray < 0.5 else noise_pool()
+    grain = cut(pool, column, row, height_px, width_px)
+    low, high = GRAIN_STD
+    gain = (low + strength * (high - low)) / POOL_STD
+    paper = _fill(spec.paper, width_px, height_px)
+    return cv2.addWeighted(paper, 1, grain, gain, -128 * gain)
+
+
+def _draw_texture(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    kind, column, row, turned = unfold(spec.paper_seed, 4)
+    pool = list(TEXTURES.values())[int(kind * len(TEXTURES))]()
+    if turned < 0.5:
+        share = cut(pool, column, row, height_px, width_px)
+    else:
+        share = cut(pool, column, row, width_px, height_px).T
+    return _mix(np.ascontiguousarray(share), spec, TEXTURE_SHARE)
+
+
+def _crop_photo(photo: Pixels, spec: Spec, width_px: int, height_px: int) -> Pixels:
+    zoom, x, y = unfold(spec.paper_seed, 3)
+    height, width = photo.shape[:2]
+    largest = min(width / width_px, height / height_px)
+    scale = largest * (0.5 + 0.5 * zoom)
+    crop_width = max(1, min(width, round(width_px * scale)))
+    crop_height = max(1, min(height, round(height_px * scale)))
+    left, top = int(x * (width - crop_width + 1)), int(y * (height - crop_height + 1))
+    crop = photo[top : top + crop_height, left : left + crop_width]
+    method = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+    return cv2.resize(crop, (width_px, height_px), interpolation=method)
+
+
+def _fill(colour: str, width_px: int, height_px: int) -> Pixels:
+    pixels = np.empty((height_px, width_px, 3), np.uint8)
+    # Scalars written through one row are copied by the block, ten times as fast.
+    pixels[0] = parse_hex(colour)
+    pixels[1:] = pixels[0]
+    return pixels
+
+
+def _mix(share: Pixels, spec: Spec, greatest: float) -> Pixels:
+    """Return the first colour of the paper mixed with the second.
+
+    Args:
+        share: uint8 (H, W), 255 for as much of the second as there may be.
+        spec: names the colours.
+        greatest: how much of the second there may be, 0 to 1.
+    """
+    first, second = np.array(parse_hex(spec.paper)), np.array(parse_hex(spec.paper2))
+    steps = np.linspace(0, greatest, 256)[:, None]
+    levels = np.rint(first + steps * (second - first)).astype(np.uint8)
+    return map_levels(share, levels)
+
+
+@cache
+def _gray_pool() -> Pixels:
+    return cv2.merge([noise_pool()[:, :, 0]] * 3)
+
+
+@cache
+def _clouds() -> Pixels:
+    """Return smooth noise of many scales, as of stone or of handmade paper."""
+    total = np.zeros((POOL_PX, POOL_PX), np.float32)
+    for octave in range(2, 9):
+        total += 1.5**octave * _smooth(octave, POOL_PX >> octave, POOL_PX >> octave)
+    return _stretch(total)
+
+
+@cache
+def _fibres() -> Pixels:
+    """Return short fibres lying about in all directions, as in rag paper."""
+    bits = np.random.Generator(np.random.Philox(key=11))
+    canvas = np.zeros((POOL_PX, POOL_PX), np.uint8)
+    n_fibres = 5200
+    starts = bits.uniform(0, POOL_PX, (n_fibres, 2))
+    bends = np.cumsum(bits.normal(0, 0.25, (n_fibres, 8)), axis=1)
+    headings = bits.uniform(0, 2 * np.pi, (n_fibres, 1)) + bends
+    steps = np.stack([np.cos(headings), np.sin(headings)], axis=2)
+    lines = starts[:, None] + np.cumsum(steps * bits.uniform(1, 4, (n_fibres, 1, 1)), axis=1)
+    shades = bits.integers(40, 200, n_fibres).tolist()
+    for line, shade in zip(np.rint(lines).astype(np.int32), shades, strict=True):
+        cv2.polylines(canvas, [line], False, shade, 1, cv2.LINE_AA)  # noqa: FBT003 - open line
+    return _stretch(cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 0.7) + _clouds() * 0.3)
+
+
+@cache
+def _linen() -> Pixels:
+    """Return threads crossing at right angles, uneven in weight."""
+    across = _smooth(21, 8, POOL_PX // 3)
+    down = _smooth(22, POOL_PX // 3, 8)
+    grid = np.arange(POOL_PX) * (2 * np.pi / 4)
+    weave = np.sin(grid)[:, None] * 0.25 + np.sin(grid)[None, :] * 0.25
+    return _stretch(across + down + weave.astype(np.float32))
+
+
+@cache
+def _wood() -> Pixels:
+    """Return long wavering stripes."""
+    waver = _smooth(31, 3, 4) * 5 + _smooth(32, 2, 24)
+    rings = np.arange(POOL_PX, dtype=np.float32)[:, None] / 26
+    stripes = np.sin((rings + waver) * 2 * np.pi) + 0.6 * _smooth(33, 6, POOL_PX // 2)
+    return _stretch(stripes)
+
+
+@cache
+def _concrete() -> Pixels:
+    """Return clouds with specks."""
+    specks = cv2.GaussianBlur(noise_pool()[:, :, 1].astype(np.float32), (0, 0), 0.9)
+    return _stretch(_clouds().astype(np.float32) + 1.5 * specks)
+
+
+def _smooth(key: int, n_columns: int, n_rows: int) -> NDArray[np.float32]:
+    """Return noise as coarse as a grid: float32 (1024, 1024), mean 0, that repeats."""
+    bits = np.random.Generator(np.random.Philox(key=key))
+    grid = bits.standard_normal((max(2, n_rows), max(2, n_columns)), dtype=np.float32)
+    # A border that wraps around makes the enlarged grid repeat without a seam.
+    wrapped = cv2.copyMakeBorder(grid, 2, 2, 2, 2, cv2.BORDER_WRAP)
+    fx, fy = POOL_PX / grid.shape[1], POOL_PX / grid.shape[0]
+    size = (round(wrapped.shape[1] * fx), round(wrapped.shape[0] * fy))
+    large = cv2.resize(wrapped, size, interpolation=cv2.INTER_CUBIC)
+    top, left = round(2 * fy), round(2 * fx)
+    return large[top : top + POOL_PX, left : left + POOL_PX]
+
+
+def _stretch(values: NDArray[np.float32]) -> Pixels:
+    """Return values as bytes, the middle 98 % of them spread from end to end."""
+    low, high = np.quantile(values, (0.01, 0.99))
+    return np.clip((values - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+
+
+TEXTURES: dict[str, Callable[[], Pixels]] = {
+    "clouds": _clouds,
+    "fibres": _fibres,
+    "linen": _linen,
+    "wood": _wood,
+    "concrete": _concrete,
+}
+
+BACKGROUNDS: dict[str, Callable[[Spec, int, int], Pixels]] = {
+    "plain": _draw_plain,
+    "gradient": _draw_gradient,
+    "noise": _draw_noise,
+    "texture": _draw_texture,
+}

@@ -1,0 +1,89 @@
+"""The card of a dataset folder: `README.md` with a picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from synthtext.dataset import spread_renderings
+from synthtext.recipe import FACTORS
+from synthtext.shards import replace_file
+from synthtext.sheets import draw_sheet
+
+N_SHOWN = 24
+
+
+def write_card(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write `README.md` and `preview.jpg` into a finished dataset folder."""
+    if manifest["counts"]["drawn"]:
+        buffer = io.BytesIO()
+        draw_sheet(spread_renderings(folder, N_SHOWN)).save(buffer, "JPEG", quality=90)
+        replace_file(folder / "preview.jpg", buffer.getvalue())
+    replace_file(folder / "README.md", format_card(manifest).encode())
+
+
+def format_card(manifest: Mapping[str, Any]) -> str:
+    """Return the card of a dataset as Markdown, the header of a Hugging Face card on top."""
+    plan, counts = manifest["plan"], manifest["counts"]
+    extension = plan["recipe"]["image_format"]
+    configs = "".join(
+        f"  - split: {'validation' if split == 'val' else split}\n    path: {split}/*.tar\n"
+        for split in manifest["splits"]
+    )
+    texts = "\n".join(
+        f"- {row['n_texts']:,} texts of kind `{kind}` from `{row['name']}`"
+        for kind, row in plan["texts"].items()
+    )
+    splits = "\n".join(
+        f"| {split} | {row['drawn']:,} | {sum(row['n_texts'].values()):,} |"
+        for split, row in manifest["splits"].items()
+    )
+    factors = "\n".join(
+        f"| `{name}` | `{plan['recipe'][name]}` | {factor.help} |"
+        for name, factor in FACTORS.items()
+    )
+    return f"""---
+pretty_name: Rendered text
+task_categories: [image-to-text, zero-shot-image-classification]
+tags: [synthetic, ocr, webdataset, synthtext]
+configs:
+- config_name: default
+  data_files:
+{configs}---
+
+# Rendered text
+
+![A few of the images](preview.jpg)
+
+{counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, drawn by
+synthtext {plan["versions"]["synthtext"]}, seed {plan["seed"]}. {counts["not_drawn"]:,} more
+could not be drawn; `dataset.json` names them and says why.
+
+{texts}
+
+| split | images | texts |
+|---|---|---|
+{splits}
+
+No text is in two splits.
+
+## A sample
+
+| file | holds |
+|---|---|
+| `KEY.{extension}` | the image |
+| `KEY.txt` | the text as it is drawn |
+| `KEY.json` | every factor, what was measured, and the quads of words and characters |
+| `KEY.cls` | the line of `classnames.txt`, from 0 |
+
+## Factors
+
+| factor | drawn from | meaning |
+|---|---|---|
+{factors}
+
+`dataset.json` holds the recipe, the versions and a checksum of every shard; with them
+`synthtext render` writes the same bytes again.
+"""

@@ -1,0 +1,52 @@
+"""What can go wrong, as one tree.
+
+SynthtextError
+├── WordsError      a word list or a sentence file cannot be used
+├── FontError       a font or the catalogue of fonts cannot be used
+├── RecipeError     a recipe or one of its factors cannot be used
+├── SpecError       a spec holds a value that cannot be drawn
+├── DrawError       this text cannot be drawn as its spec asks
+├── PhotoError      a photograph for a background cannot be used
+├── ShardError      a shard is missing, broken or hostile
+└── DatasetError    a dataset folder cannot be read, written or continued
+
+Every message says what is wrong, its value, and the way out, in one sentence.
+"""
+
+from __future__ import annotations
+
+
+class SynthtextError(Exception):
+    """Any failure that a user can mend."""
+
+
+class WordsError(SynthtextError):
+    """A word list or a sentence file cannot be used."""
+
+
+class FontError(SynthtextError):
+    """A font or the catalogue of fonts cannot be used."""
+
+
+class RecipeError(SynthtextError):
+    """A recipe or one of its factors cannot be used."""
+
+
+class SpecError(SynthtextError):
+    """A spec holds a value that cannot be drawn."""
+
+
+class DrawError(SynthtextError):
+    """This text cannot be drawn as its spec asks."""
+
+
+class PhotoError(SynthtextError):
+    """A photograph for a background cannot be used."""
+
+
+class ShardError(SynthtextError):
+    """A shard is missing, broken or hostile."""
+
+
+class DatasetError(SynthtextError):
+    """A dataset folder cannot be read, written or continued."""

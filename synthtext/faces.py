@@ -1,0 +1,166 @@
+"""Open font files: shape text with HarfBuzz, paint glyphs with FreeType.
+
+Glyphs are unhinted and placed to a 64th of a pixel, so their shape does not change with size,
+position or angle: hinting would tie legibility to the pixel grid. Both libraries are called
+below their object wrappers, which cost more than the work itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import freetype
+import freetype.raw as ft
+import numpy as np
+import uharfbuzz as hb
+from numpy.typing import NDArray
+
+from synthtext.errors import FontError
+
+Box = tuple[float, float, float, float]
+
+NO_LIGATURES = {"liga": False, "clig": False}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A shaped line, its glyphs in visual order, lengths in ems.
+
+    Attributes:
+        glyphs: n glyph numbers.
+        clusters: n places in the text: the first character that each glyph stands for.
+        advances: float64 (n,).
+        offsets: float64 (n, 2), y upwards.
+    """
+
+    glyphs: list[int]
+    clusters: list[int]
+    advances: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+
+
+class Face:
+    """An open font file.
+
+    Raises:
+        FontError: the file is missing or no scalable font.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._freetype = freetype.Face(str(path))
+            self._shaper = hb.Font(hb.Face(hb.Blob.from_file_path(str(path))))
+        except (freetype.FT_Exception, OSError, ValueError, hb.HarfBuzzError) as error:
+            raise FontError(
+                f"{path.name} is no font that FreeType can open; remove it from the folder"
+            ) from error
+        if not self._freetype.is_scalable:
+            raise FontError(f"{path.name} holds bitmaps only; use a font with outlines")
+        self._handle = self._freetype._FT_Face  # noqa: SLF001 - the wrapper hides the handle
+        self._slot = self._handle.contents.glyph
+        self.name = path.name
+        self._em = float(self._freetype.units_per_EM)
+        self._boxes: dict[int, Box | None] = {}
+        self.x_height_em = self._measure_x_height()
+
+    def shape(self, text: str, *, ligatures: bool) -> Run:
+        """Return the glyphs of one line of text, in the direction of its script."""
+        buffer = hb.Buffer()
+        buffer.add_str(text)
+        buffer.guess_segment_properties()
+        hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES)
+        infos, places = buffer.glyph_infos, buffer.glyph_positions
+        return Run(
+            glyphs=[info.codepoint for info in infos],
+            clusters=[info.cluster for info in infos],
+            advances=np.array([place.x_advance for place in places]) / self._em,
+            offsets=np.array([(p.x_offset, p.y_offset) for p in places]).reshape(-1, 2)
+            / self._em,
+        )
+
+    def ink_box(self, glyph: int) -> Box | None:
+        """Return left, bottom, right, top of a glyph's ink in ems, y upwards; None if blank."""
+        if glyph not in self._boxes:
+            self._boxes[glyph] = self._measure_box(glyph)
+        return self._boxes[glyph]
+
+    def set_size(self, size_px: float) -> None:
+        """Set the em size that `paint` uses."""
+        self._check(ft.FT_Set_Char_Size(self._handle, 0, round(size_px * 64), 72, 72))
+
+    def paint(
+        self, glyph: int, x_px: float, y_px: float, rotation: ft.FT_Matrix | None
+    ) -> tuple[NDArray[np.uint8], int, int]:
+        """Return a glyph's coverage at the size set before, and where its pixels go.
+
+        Args:
+            glyph: glyph number.
+            x_px: where its origin lies, to the right of the image's left edge.
+            y_px: the same, down from the top edge.
+            rotation: turns the outline about its origin; None leaves it upright.
+
+        Returns:
+            uint8 (h, w), 255 is full ink; the column and the row of its top left pixel.
+        """
+        self._check(
+            ft.FT_Load_Glyph(self._handle, glyph, ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP)
+        )
+        slot = self._slot.contents
+        outline = ctypes.byref(slot.outline)
+        if rotation is not None:
+            ft.FT_Outline_Transform(outline, ctypes.byref(rotation))
+        column, row = math.floor(x_px), math.ceil(y_px)
+        ft.FT_Outline_Translate(outline, round((x_px - column) * 64), round((row - y_px) * 64))
+        self._check(ft.FT_Render_Glyph(self._slot, ft.FT_RENDER_MODE_NORMAL))
+        bitmap = slot.bitmap
+        raw = ctypes.string_at(bitmap.buffer, bitmap.rows * bitmap.pitch)
+        coverage = np.frombuffer(raw, np.uint8).reshape(bitmap.rows, bitmap.pitch)
+        return coverage[:, : bitmap.width], column + slot.bitmap_left, row - slot.bitmap_top
+
+    def _measure_box(self, glyph: int) -> Box | None:
+        self._check(ft.FT_Load_Glyph(self._handle, glyph, ft.FT_LOAD_NO_SCALE))
+        outline = self._slot.contents.outline
+        if outline.n_points == 0:
+            return None
+        box = ft.FT_BBox()
+        self._check(ft.FT_Outline_Get_BBox(ctypes.byref(outline), ctypes.byref(box)))
+        if box.xMin == box.xMax or box.yMin == box.yMax:
+            return None
+        em = self._em
+        return box.xMin / em, box.yMin / em, box.xMax / em, box.yMax / em
+
+    def _measure_x_height(self) -> float:
+        glyph = self._freetype.get_char_index("x")
+        box = self.ink_box(glyph) if glyph else None
+        return box[3] if box else 0.0
+
+    def _check(self, code: int) -> None:
+        if code:
+            raise FontError(
+                f"{self.name} holds an outline that FreeType cannot paint (error {code}); "
+                "remove the font"
+            )
+
+
+@lru_cache(maxsize=256)
+def open_face(path: Path) -> Face:
+    """Return the open font of a file, kept open for the next call.
+
+    Raises:
+        FontError: the file is missing or no scalable font.
+    """
+    return Face(path)
+
+
+def make_rotation(angle_deg: float) -> ft.FT_Matrix | None:
+    """Return the matrix for `Face.paint` that turns counter-clockwise; None for 0 degrees."""
+    if not angle_deg:
+        return None
+    cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    return ft.FT_Matrix(
+        round(cos * 65536), round(-sin * 65536), round(sin * 65536), round(cos * 65536)
+    )

@@ -1,0 +1,368 @@
+"""Recipes: what each factor of an image is drawn from, as TOML and as options.
+
+A factor is written the same way everywhere: `12:64` for anything between, `12:64:log` for the
+same evenly in ratios, `8,16,32` for a choice, `plain=3,noise=1` for a choice by weight.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageColor
+
+from synthtext.errors import RecipeError
+from synthtext.spec import ALIGNMENTS, BOUNDS, CASES, COLOURS
+from synthtext.streams import Floats, pick
+
+ANY = "any"
+
+FORMATS = ("jpg", "png", "webp")
+
+PAPERS = ("plain", "gradient", "noise", "texture", "photo")
+
+KINDS = ("word", "sentence")
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Any number from low to high, evenly or, with `is_log`, evenly in ratios."""
+
+    low: float
+    high: float
+    is_log: bool = False
+
+    def at(self, units: Floats) -> Floats:
+        """Return the numbers for numbers in [0, 1): float64, the same shape."""
+        if not self.is_log:
+            return self.low + units * (self.high - self.low)
+        return self.low * np.exp(units * math.log(self.high / self.low))
+
+    def __str__(self) -> str:
+        return f"{self.low:g}:{self.high:g}" + (":log" if self.is_log else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values, as likely as their weights say."""
+
+    values: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    def at(self, units: Floats) -> list[str]:
+        """Return the values for n numbers in [0, 1)."""
+        return [self.values[place] for place in pick(units, np.array(self.weights)).tolist()]
+
+    def __str__(self) -> str:
+        even = len(set(self.weights)) == 1
+        return ",".join(
+            value if even or weight == 1 else f"{value}={weight:g}"
+            for value, weight in zip(self.values, self.weights, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What a factor is drawn from unless a recipe says otherwise, and what it means.
+
+    Attributes:
+        default: as written in a recipe.
+        help: one line.
+        names: values to choose from, for factors that are no numbers; empty admits any word.
+        is_whole: whether the numbers are whole.
+    """
+
+    default: str
+    help: str
+    names: tuple[str, ...] = ()
+    is_whole: bool = False
+
+
+FACTORS: dict[str, Factor] = {
+    "kind": Factor("any", "word or sentence, of those given", KINDS),
+    "case": Factor("as-is=2,lower,upper,title", "letter case", tuple(CASES)),
+    "font_category": Factor("any", "kinds of font, such as sans,serif"),
+    "font_family": Factor("any", "families of font, such as Lato"),
+    "size_px": Factor("12:64:log", "em size in px"),
+    "letter_spacing_em": Factor("0=4,-0.02,0.05,0.15", "extra space after a letter, in ems"),
+    "line_height": Factor("1.1:1.6", "distance of two baselines, in ems"),
+    "align": Factor("left,center,right", "alignment of lines", ALIGNMENTS),
+    "width_px": Factor("224", "width of the image; 0 fits it to the text", is_whole=True),
+    "height_px": Factor("224", "height of the image; 0 fits it to the text", is_whole=True),
+    "margin_px": Factor("4", "least distance from ink to edge, in px", is_whole=True),
+    "x_frac": Factor("0:1", "place in the free room, 0 left to 1 right"),
+    "y_frac": Factor("0:1", "place in the free room, 0 top to 1 bottom"),
+    "rotation_deg": Factor("-12:12", "rotation, counter-clockwise, in degrees"),
+    "ink": Factor("any", "colour of the ink, such as black,#c02020"),
+    "contrast": Factor("2:21:log", "WCAG ratio of ink to paper; 0 leaves the ink as it is"),
+    "opacity": Factor("0.8:1", "opacity of the ink"),
+    "background": Factor("plain,gradient,noise,texture", "kinds of paper", PAPERS),
+    "paper": Factor("any", "colour of the paper"),
+    "paper2": Factor("any", "second colour of gradients and textures"),
+    "blur_px": Factor("0:1", "blur, standard deviation in px"),
+    "noise_std": Factor("0:8", "pixel noise, standard deviation in levels of 255"),
+    "jpeg_quality": Factor("90", "JPEG quality; 100 spares PNG and WebP", is_whole=True),
+}
+"""Every factor of a recipe, in the order of drawing."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every factor is drawn from, and how images are kept.
+
+    Attributes:
+        draws: a `Range` or `Choice` for each name of `FACTORS`.
+        image_format: `jpg`, `png` or `webp`.
+        splits: shares of train, val and test, by text.
+        shrink: whether text that does not fit is drawn smaller instead of not at all.
+        shard_size: images to a shard.
+    """
+
+    draws: Mapping[str, Range | Choice]
+    image_format: str = "jpg"
+    splits: tuple[float, float, float] = (0.9, 0.05, 0.05)
+    shrink: bool = True
+    shard_size: int = 1000
+
+
+SETTINGS = {
+    "image_format": "file format: jpg, png or webp",
+    "splits": "shares of train, val and test; a text is in one of them only",
+    "shrink": "draw text that does not fit smaller, instead of leaving it out",
+    "shard_size": "images to a shard",
+}
+"""What a recipe holds besides its factors."""
+
+
+def option_name(name: str) -> str:
+    """Return the command-line option of a factor: its name without the unit.
+
+    >>> option_name("size_px"), option_name("letter_spacing_em")
+    ('--size', '--letter-spacing')
+    """
+    for unit in ("_px", "_deg", "_frac", "_em", "_std"):
+        name = name.removesuffix(unit)
+    return "--" + name.replace("_", "-")
+
+
+def default_recipe() -> Recipe:
+    """Return the recipe in which every factor has its default."""
+    return Recipe({name: parse_draw(name, factor.default) for name, factor in FACTORS.items()})
+
+
+def list_recipes() -> list[str]:
+    """Return the names of the bundled recipes."""
+    return ["default", *sorted(path.stem for path in RECIPES.glob("*.toml"))]
+
+
+def read_recipe(source: str | Path) -> Recipe:
+    """Return a bundled recipe by its name, or the one in a TOML file; what it omits is default.
+
+    Raises:
+        RecipeError: no such recipe, or one of its entries cannot be used.
+    """
+    if str(source) == "default":
+        return default_recipe()
+    path = RECIPES / f"{source}.toml" if str(source) in list_recipes() else Path(source)
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        listed = ", ".join(list_recipes())
+        raise RecipeError(
+            f"no recipe {str(source)!r}; give a file or one of {listed}"
+        ) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(
+            f"{path} is no recipe ({error}); `synthtext recipe` prints one"
+        ) from error
+    return edit_recipe(default_recipe(), {name: _to_text(entries[name]) for name in entries})
+
+
+def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
+    """Return the recipe with some entries changed.
+
+    Args:
+        recipe: where to start.
+        edits: name to value as written in a recipe, such as `{"size_px": "12:64"}`. A lossless
+            `image_format` also lifts `jpeg_quality` to 100, unless that is among the edits.
+
+    Raises:
+        RecipeError: an unknown name, or a value that cannot be used.
+    """
+    draws = dict(recipe.draws)
+    for name, text in edits.items():
+        if name == "image_format":
+            recipe = replace(recipe, image_format=_parse_format(text))
+            if text != "jpg" and "jpeg_quality" not in edits:
+                draws["jpeg_quality"] = parse_draw("jpeg_quality", "100")
+        elif name == "splits":
+            recipe = replace(recipe, splits=_parse_splits(text))
+        elif name == "shrink":
+            recipe = replace(recipe, shrink=_parse_switch(name, text))
+        elif name == "shard_size":
+            recipe = replace(recipe, shard_size=_parse_count(name, text))
+        else:
+            draws[name] = parse_draw(name, text)
+    return replace(recipe, draws=draws)
+
+
+def format_recipe(recipe: Recipe) -> str:
+    """Return the recipe as TOML, a comment for each entry; `read_recipe` takes it back."""
+    settings = {
+        "image_format": f'"{recipe.image_format}"',
+        "splits": f'"{",".join(f"{share:g}" for share in recipe.splits)}"',
+        "shrink": str(recipe.shrink).lower(),
+        "shard_size": str(recipe.shard_size),
+    }
+    lines = ["# 12:64 is a range, 12:64:log even in ratios, 8,16 a choice, a=3,b=1 by weight."]
+    for name, factor in FACTORS.items():
+        lines += ["", f"# {factor.help}", f'{name} = "{recipe.draws[name]}"']
+    for name, meaning in SETTINGS.items():
+        lines += ["", f"# {meaning}", f"{name} = {settings[name]}"]
+    return "\n".join(lines) + "\n"
+
+
+def parse_draw(name: str, text: str) -> Range | Choice:
+    """Return what a factor is drawn from.
+
+    >>> parse_draw("size_px", "12:64:log")
+    Range(low=12.0, high=64.0, is_log=True)
+
+    Raises:
+        RecipeError: an unknown factor, or a value that it cannot take.
+    """
+    if name not in FACTORS:
+        known = [*FACTORS, *SETTINGS]
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(known)}"
+        raise RecipeError(f"a recipe has no factor {name!r}; {hint}")
+    if name in BOUNDS and ":" in text:
+        return _parse_range(name, text)
+    return _parse_choice(name, text)
+
+
+def parse_numbers(name: str, choice: Choice) -> NDArray[np.float64]:
+    """Return the values of a choice among numbers: float64 (k,)."""
+    return np.array([_parse_number(name, value, str(choice)) for value in choice.values])
+
+
+def _parse_range(name: str, text: str) -> Range:
+    parts = text.split(":")
+    is_log = len(parts) == 3 and parts[2] == "log"
+    if len(parts) != 2 and not is_log:
+        raise RecipeError(f"{name} is {text!r}; write a range as low:high or low:high:log")
+    low, high = (_parse_number(name, part, text) for part in parts[:2])
+    if low > high:
+        raise RecipeError(f"{name} is {text}; the low end comes first, so {high:g}:{low:g}")
+    if is_log and low <= 0:
+        raise RecipeError(f"{name} is {text}; a range even in ratios starts above 0")
+    return Range(low, high, is_log)
+
+
+def _parse_choice(name: str, text: str) -> Choice:
+    values: list[str] = []
+    weights: list[float] = []
+    for part in text.split(","):
+        value, _, weight = part.strip().partition("=")
+        values.append(_check_value(name, value.strip(), text))
+        weights.append(_parse_weight(name, weight, text))
+    if sum(weights) <= 0:
+        raise RecipeError(f"{name} is {text!r}; at least one weight must be above 0")
+    return Choice(tuple(values), tuple(weights))
+
+
+def _check_value(name: str, value: str, text: str) -> str:
+    factor = FACTORS[name]
+    if name in BOUNDS:
+        return f"{_parse_number(name, value, text):.12g}"
+    if value == ANY and name != "background":
+        return ANY
+    if name in COLOURS:
+        return _parse_colour(name, value)
+    if factor.names and value not in factor.names:
+        near = difflib.get_close_matches(value, factor.names, n=3) or factor.names
+        raise RecipeError(f"{name} is {value!r}; did you mean {', '.join(near)}")
+    if not value:
+        raise RecipeError(f"{name} is {text!r}; it lacks a value")
+    return value
+
+
+def _parse_number(name: str, part: str, text: str) -> float:
+    low, high, meaning = BOUNDS[name]
+    try:
+        value = float(part)
+    except ValueError as error:
+        raise RecipeError(f"{name} is {text!r}; {part!r} is no number") from error
+    if not low <= value <= high:
+        raise RecipeError(f"{name} is {text}; {meaning}, so {low:g} to {high:g}")
+    if FACTORS[name].is_whole and value != int(value):
+        raise RecipeError(f"{name} is {text}; it must be a whole number")
+    return value
+
+
+def _parse_weight(name: str, weight: str, text: str) -> float:
+    if not weight:
+        return 1.0
+    try:
+        value = float(weight)
+    except ValueError as error:
+        raise RecipeError(f"{name} is {text!r}; {weight!r} is no weight") from error
+    if not 0 <= value < math.inf:
+        raise RecipeError(f"{name} is {text!r}; a weight is 0 or more")
+    return value
+
+
+def _parse_colour(name: str, value: str) -> str:
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(value)
+    except ValueError as error:
+        raise RecipeError(
+            f"{name} is {value!r}; write a colour as '#rrggbb', by its CSS name, or '{ANY}'"
+        ) from error
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _parse_format(text: str) -> str:
+    if text not in FORMATS:
+        raise RecipeError(f"image_format is {text!r}; it is one of {', '.join(FORMATS)}")
+    return text
+
+
+def _parse_splits(text: str) -> tuple[float, float, float]:
+    try:
+        train, val, test = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise RecipeError(
+            f"splits is {text!r}; give three shares, such as 0.9,0.05,0.05"
+        ) from error
+    if not all(0 <= share <= 1 for share in (train, val, test)) or not math.isclose(
+        train + val + test, 1, abs_tol=1e-6
+    ):
+        raise RecipeError(f"splits is {text}; three shares of 0 or more must add up to 1")
+    return train, val, test
+
+
+def _parse_switch(name: str, text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise RecipeError(f"{name} is {text!r}; it is true or false")
+    return text.lower() == "true"
+
+
+def _parse_count(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise RecipeError(f"{name} is {text!r}; it is a whole number of 1 or more")
+    return int(text)
+
+
+def _to_text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(_to_text(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

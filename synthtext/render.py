@@ -1,0 +1,249 @@
+"""Spec -> Rendering: the pixels of one image, where its text lies, and what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.backgrounds import draw_paper
+from synthtext.colours import (
+    Colour,
+    format_hex,
+    ink_for,
+    map_levels,
+    measure_contrast,
+    parse_hex,
+)
+from synthtext.degradations import add_noise, blur
+from synthtext.errors import DrawError
+from synthtext.faces import Face, make_rotation, open_face
+from synthtext.fonts import Catalogue
+from synthtext.layout import Boxes, Placement, place_glyphs
+from synthtext.photos import Photos
+from synthtext.spec import MAX_SIDE_PX, Spec
+
+Pixels = NDArray[np.uint8]
+Quads = NDArray[np.float32]
+
+MIN_SIZE_PX = 4.0
+"""Text is not shrunk below this em size: its letters would be two pixels high."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A drawn image and what is true of it.
+
+    Attributes:
+        spec: the choices behind it; `size_px` is the size drawn, where the text was shrunk.
+        pixels: uint8 (H, W, 3), RGB.
+        word_quads: float32 (k, 4, 2), the ink of each word; corners (x, y) in px, clockwise
+            from the top left of the upright text.
+        char_quads: float32 (m, 4, 2), the same of each character but spaces and marks.
+        size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
+        x_height_px: height of the letter x.
+        contrast_drawn: WCAG ratio between the ink, its opacity applied, and the paper behind.
+        ink_drawn: colour of the ink before its opacity, `#rrggbb`.
+    """
+
+    spec: Spec
+    pixels: Pixels
+    word_quads: Quads
+    char_quads: Quads
+    size_asked_px: float
+    x_height_px: float
+    contrast_drawn: float
+    ink_drawn: str
+
+
+class Ground(NamedTuple):
+    """Where upright text in px goes on the canvas: turned about (0, 0), then moved."""
+
+    width_px: int
+    height_px: int
+    angle_rad: float
+    shift_x: float
+    shift_y: float
+
+    def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points (..., 2) where they lie on the canvas."""
+        return turn(points, self.angle_rad) + np.array((self.shift_x, self.shift_y))
+
+
+def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Rendering:
+    """Return the image of a spec.
+
+    Args:
+        spec: every choice, as `sample_spec` makes it or `check_spec` has passed it.
+        fonts: holds the font that the spec names.
+        photos: holds the photograph that the spec names, if it names one.
+
+    Raises:
+        DrawError: the text does not fit, or leaves no ink.
+        FontError: the catalogue lacks the font, or the font cannot be painted.
+        PhotoError: the photograph is missing.
+    """
+    if not spec.font:
+        raise DrawError(
+            f"no font has every character of {spec.drawn_text!r}; add one with --fonts"
+        )
+    face = open_face(fonts.path_of(spec.font))
+    size_asked_px = spec.size_px
+    spec, placement, ground = _fit(spec, face)
+    pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)
+    coverage, column, row = _paint_text(spec, face, placement, ground)
+    height, width = coverage.shape
+    behind = pixels[row : row + height, column : column + width]
+    paper = _mean_colour(behind, coverage)
+    ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
+    behind[:] = lay_ink(behind, coverage, ink, spec.opacity)
+    pixels = blur(pixels, spec.blur_px)
+    pixels = add_noise(pixels, spec.noise_std, spec.noise_seed)
+    return Rendering(
+        spec=spec,
+        pixels=pixels,
+        word_quads=_to_quads(placement.word_boxes * spec.size_px, ground),
+        char_quads=_to_quads(placement.char_boxes * spec.size_px, ground),
+        size_asked_px=size_asked_px,
+        x_height_px=round(face.x_height_em * spec.size_px, 3),
+        contrast_drawn=round(measure_contrast(_seen(ink, paper, spec.opacity), paper), 3),
+        ink_drawn=format_hex(ink),
+    )
+
+
+def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
+    """Return points (..., 2), y downwards, turned counter-clockwise about (0, 0)."""
+    cos, sin = math.cos(angle_rad), math.sin(angle_rad)
+    return points @ np.array([[cos, -sin], [sin, cos]])
+
+
+def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour, opacity: float) -> Pixels:
+    """Return the paper with ink on it.
+
+    Args:
+        paper: uint8 (H, W, 3).
+        coverage: uint8 (H, W), 255 where the ink covers a pixel whole.
+        ink: its colour.
+        opacity: 0 to 1; 0 changes nothing.
+    """
+    if opacity < 1:
+        coverage = cv2.LUT(coverage, np.rint(np.arange(256) * opacity).astype(np.uint8))
+    levels = np.rint(np.arange(256)[:, None] * np.array(ink) / 255).astype(np.uint8)
+    left = cv2.cvtColor(cv2.bitwise_not(coverage), cv2.COLOR_GRAY2RGB)
+    return cv2.add(map_levels(coverage, levels), cv2.multiply(paper, left, scale=1 / 255))
+
+
+def _fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
+    """Return the spec at a size that fits, its text set, and where it goes."""
+    while True:
+        placement = _set_text(spec, face)
+        ground, share = _find_ground(spec, placement)
+        if share >= 1:
+            return spec, placement, ground
+        size_px = _shrink(spec, share)
+        if not spec.shrink or size_px < MIN_SIZE_PX:
+            raise DrawError(_explain_misfit(spec))
+        spec = dataclasses.replace(spec, size_px=size_px)
+
+
+def _explain_misfit(spec: Spec) -> str:
+    limit = f"even at {MIN_SIZE_PX:g} px" if spec.shrink else f"at {spec.size_px:g} px"
+    way_out = "shorten it" if spec.shrink else "let it shrink"
+    return (
+        f"{spec.drawn_text!r} does not fit {spec.width_px}x{spec.height_px} px {limit}; "
+        f"{way_out} or widen the image"
+    )
+
+
+def _shrink(spec: Spec, share: float) -> float:
+    """Return a smaller size for text of which only a share of its extent fits."""
+    # Wrapped text gets shorter lines and fewer of them at once, so its extent falls faster
+    # than its size; small steps towards the fit keep it as large as it may be.
+    is_wrapped = spec.kind == "sentence" and spec.width_px > 0
+    factor = min(0.97, math.sqrt(share)) if is_wrapped else share
+    return math.floor(spec.size_px * factor * 1000) / 1000
+
+
+def _set_text(spec: Spec, face: Face) -> Placement:
+    wrap_em = None
+    if spec.kind == "sentence" and spec.width_px:
+        wrap_em = max(0, spec.width_px - 2 * spec.margin_px) / spec.size_px
+    return place_glyphs(
+        spec.drawn_text,
+        face,
+        letter_spacing_em=spec.letter_spacing_em,
+        line_height=spec.line_height,
+        align=spec.align,
+        wrap_em=wrap_em,
+    )
+
+
+def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
+    """Return where the text goes, and the share of its extent that fits (1 or more: all)."""
+    left, top, right, bottom = (edge * spec.size_px for edge in placement.box)
+    angle_rad = math.radians(spec.rotation_deg)
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    corners = turn(corners, angle_rad)
+    low, extent = corners.min(axis=0), np.ptp(corners, axis=0)
+    margin = 2 * spec.margin_px
+    sides = [
+        asked or min(MAX_SIDE_PX, math.ceil(length) + margin)
+        for asked, length in zip((spec.width_px, spec.height_px), extent.tolist(), strict=True)
+    ]
+    room = np.array(sides) - margin
+    free = np.maximum(room - extent, 0)
+    shift = spec.margin_px + free * (spec.x_frac, spec.y_frac) - low
+    share = float(np.min(np.maximum(room, 0) / extent))
+    return Ground(sides[0], sides[1], angle_rad, float(shift[0]), float(shift[1])), share
+
+
+def _paint_text(
+    spec: Spec, face: Face, placement: Placement, ground: Ground
+) -> tuple[Pixels, int, int]:
+    """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas."""
+    face.set_size(spec.size_px)
+    rotation = make_rotation(spec.rotation_deg)
+    pens = ground.move(placement.pens * spec.size_px).tolist()
+    painted = [
+        face.paint(glyph, x, y, rotation)
+        for glyph, (x, y) in zip(placement.glyphs, pens, strict=True)
+    ]
+    painted = [part for part in painted if part[0].size]
+    if not painted:
+        raise DrawError(f"{spec.drawn_text!r} leaves no ink at {spec.size_px:g} px; enlarge it")
+    left = min(column for _, column, _ in painted)
+    top = min(row for _, _, row in painted)
+    right = max(column + part.shape[1] for part, column, _ in painted)
+    bottom = max(row + part.shape[0] for part, _, row in painted)
+    coverage = np.zeros((bottom - top, right - left), np.uint8)
+    for part, column, row in painted:
+        height, width = part.shape
+        place = coverage[row - top : row - top + height, column - left : column - left + width]
+        # Neighbours may overlap, in connected scripts by design: the fuller coverage wins.
+        np.maximum(place, part, out=place)
+    return coverage, left, top
+
+
+def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
+    """Return the mean colour of the paper under the ink."""
+    red, green, blue, _ = cv2.mean(paper, coverage)
+    return round(red), round(green), round(blue)
+
+
+def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
+    """Return the colour where ink covers its paper whole, by the arithmetic of `lay_ink`."""
+    pixel = np.array(paper, np.uint8).reshape(1, 1, 3)
+    red, green, blue = lay_ink(pixel, np.full((1, 1), 255, np.uint8), ink, opacity)[
+        0, 0
+    ].tolist()
+    return red, green, blue
+
+
+def _to_quads(boxes: Boxes, ground: Ground) -> Quads:
+    corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    return ground.move(corners).round(2).astype(np.float32)

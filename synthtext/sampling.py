@@ -1,0 +1,267 @@
+"""(recipe, seed, index) -> Spec: every choice, a column of a shard at a time.
+
+Each factor draws from its own stream, named after it, so one vectorised call serves a whole
+shard, any image can be drawn alone, and a new factor never shifts the draws of an old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.colours import format_hex
+from synthtext.errors import RecipeError
+from synthtext.fonts import Catalogue, Font
+from synthtext.photos import Photos
+from synthtext.recipe import ANY, FACTORS, Choice, Range, Recipe, parse_numbers
+from synthtext.spec import BOUNDS, CASES, COLOURS, NAMES, Spec
+from synthtext.streams import draw_below, draw_bits, draw_units, pick
+
+Column = Sequence[object]
+
+N_DECIMALS = 3
+"""Numbers are rounded to what a person may type, so that a spec reads well as text."""
+
+
+@dataclass(frozen=True)
+class Deck:
+    """The texts of one kind and one split; images go through it pass by pass, shuffled.
+
+    Attributes:
+        kind: `word` or `sentence`.
+        items: the texts.
+        labels: their labels, None where they have none.
+        class_indices: the line of each in `classnames.txt`.
+    """
+
+    kind: str
+    items: tuple[str, ...]
+    labels: tuple[int | None, ...]
+    class_indices: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the images of one split draw from.
+
+    Attributes:
+        split: `train`, `val` or `test`.
+        first: index of the split's first image, which begins the first pass.
+        decks: one per kind that is there.
+    """
+
+    split: str
+    first: int
+    decks: tuple[Deck, ...]
+
+
+def sample_spec(
+    recipe: Recipe,
+    source: Source,
+    fonts: Catalogue,
+    *,
+    seed: int,
+    index: int,
+    photos: Photos | None = None,
+) -> Spec:
+    """Return the spec of one image, the same that `sample_specs` gives it in a shard."""
+    indices = range(index, index + 1)
+    return sample_specs(recipe, source, fonts, seed=seed, indices=indices, photos=photos)[0]
+
+
+def sample_specs(
+    recipe: Recipe,
+    source: Source,
+    fonts: Catalogue,
+    *,
+    seed: int,
+    indices: range,
+    photos: Photos | None = None,
+) -> list[Spec]:
+    """Return the specs of a run of images.
+
+    Every text of a deck comes up once in each pass over it. A text that no font covers gets an
+    empty font name, and `render` raises for it.
+
+    Args:
+        recipe: what each factor is drawn from.
+        source: the texts of the split that the indices lie in.
+        fonts: the fonts to choose from.
+        seed: seed of the dataset.
+        indices: a run without gaps, none below `source.first`.
+        photos: where the background `photo` takes its pictures from.
+
+    Raises:
+        RecipeError: the recipe asks for photographs or kinds of text that are not there.
+    """
+    n = len(indices)
+
+    def units(name: str) -> NDArray[np.float64]:
+        return draw_units(seed, name, indices.start, indices.stop)
+
+    columns: dict[str, Column] = {
+        "seed": [seed] * n,
+        "index": indices,
+        "split": [source.split] * n,
+        "shrink": [recipe.shrink] * n,
+    }
+    columns |= _draw_texts(recipe, source, seed, indices)
+    for name in FACTORS:
+        if name in BOUNDS:
+            columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
+        elif name in COLOURS:
+            columns[name] = _draw_colours(recipe.draws[name], units(name))
+    for name, names in (("case", tuple(CASES)), ("align", FACTORS["align"].names)):
+        columns[name] = _draw_names(recipe.draws[name], names, units(name)[:, 0])
+    columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
+    columns |= _draw_papers(recipe, photos, units("background")[:, :2])
+    for name in ("paper_seed", "noise_seed"):
+        bits = draw_bits(seed, name, indices.start, indices.stop)
+        columns[name] = (bits[:, 0] >> np.uint64(32)).tolist()
+    return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
+
+
+def _draw_texts(recipe: Recipe, source: Source, seed: int, indices: range) -> dict[str, Column]:
+    """Return the columns kind, text, label and class_index."""
+    weights = _weigh_kinds(recipe, source)
+    kinds = pick(draw_units(seed, "kind", indices.start, indices.stop)[:, 0], weights)
+    rows = []
+    for kind, index in zip(kinds.tolist(), indices, strict=True):
+        deck = source.decks[kind]
+        turn, offset = divmod(index - source.first, len(deck.items))
+        item = _shuffle(seed, f"text {deck.kind} {source.split} {turn}", len(deck.items))[
+            offset
+        ]
+        rows.append((deck.kind, deck.items[item], deck.labels[item], deck.class_indices[item]))
+    names = ("kind", "text", "label", "class_index")
+    return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _weigh_kinds(recipe: Recipe, source: Source) -> NDArray[np.float64]:
+    draw = recipe.draws["kind"]
+    if not isinstance(draw, Choice) or ANY in draw.values:
+        return np.ones(len(source.decks))
+    asked = dict(zip(draw.values, draw.weights, strict=True))
+    weights = np.array([asked.get(deck.kind, 0.0) for deck in source.decks])
+    if not weights.any():
+        have = ", ".join(deck.kind for deck in source.decks)
+        raise RecipeError(f"kind is {draw}, but the texts given are of kind {have}")
+    return weights
+
+
+@lru_cache(maxsize=16)
+def _shuffle(seed: int, name: str, n: int) -> list[int]:
+    """Return the order of n texts in one pass."""
+    order: list[int] = np.argsort(draw_bits(seed, name, 0, n)[:, 0], kind="stable").tolist()
+    return order
+
+
+def _draw_numbers(name: str, draw: Range | Choice, units: NDArray[np.float64]) -> Column:
+    if isinstance(draw, Choice):
+        values = parse_numbers(name, draw)[pick(units, np.array(draw.weights))]
+    elif FACTORS[name].is_whole and not draw.is_log:
+        return (draw_below(units, int(draw.high - draw.low) + 1) + int(draw.low)).tolist()
+    else:
+        values = draw.at(units)
+    if FACTORS[name].is_whole:
+        return np.rint(values).astype(np.int64).tolist()
+    return np.round(values, N_DECIMALS).tolist()
+
+
+def _draw_names(
+    draw: Range | Choice, names: tuple[str, ...], units: NDArray[np.float64]
+) -> Column:
+    if isinstance(draw, Range) or ANY in draw.values:
+        draw = Choice(names, (1.0,) * len(names))
+    return draw.at(units)
+
+
+def _draw_colours(draw: Range | Choice, units: NDArray[np.float64]) -> Column:
+    """Return colours from four numbers each: one for the choice, three for any colour."""
+    if isinstance(draw, Range):
+        raise RecipeError(f"a colour is {draw}; give colours, not a range")
+    levels = draw_below(units[:, 1:], 256).tolist()
+    return [
+        format_hex((red, green, blue)) if name == ANY else name
+        for name, (red, green, blue) in zip(draw.at(units[:, 0]), levels, strict=True)
+    ]
+
+
+def _draw_fonts(
+    recipe: Recipe, fonts: Catalogue, columns: Mapping[str, Column], units: NDArray[np.float64]
+) -> dict[str, Column]:
+    """Return the columns of the font: one that has every character of the text."""
+    weights = tuple(_weigh_font(recipe, font) for font in fonts.fonts.values())
+    if not any(weights):
+        category, family = recipe.draws["font_category"], recipe.draws["font_family"]
+        raise RecipeError(
+            f"no font is of category {category} and family {family}; "
+            "`synthtext fonts` lists them"
+        )
+    masks, everything = fonts.masks, (1 << len(weights)) - 1
+    listed = list(fonts.fonts.values())
+    chosen: list[Font | None] = []
+    for text, case, unit in zip(columns["text"], columns["case"], units.tolist(), strict=True):
+        mask = everything
+        for char in set(CASES[str(case)](str(text))):
+            mask &= masks.get(ord(char), 0)
+        place = _pick_font(mask, weights, unit)
+        chosen.append(None if place is None else listed[place])
+    return {
+        "font": [font.file if font else "" for font in chosen],
+        "font_family": [font.family if font else "" for font in chosen],
+        "font_category": [font.category if font else "" for font in chosen],
+        "font_weight": [font.weight if font else 0 for font in chosen],
+        "font_italic": [bool(font and font.italic) for font in chosen],
+    }
+
+
+def _weigh_font(recipe: Recipe, font: Font) -> float:
+    weight = 1.0
+    for name, value in (("font_category", font.category), ("font_family", font.family)):
+        draw = recipe.draws[name]
+        if isinstance(draw, Choice) and ANY not in draw.values:
+            weight *= dict(zip(draw.values, draw.weights, strict=True)).get(value, 0.0)
+    return weight
+
+
+def _pick_font(mask: int, weights: tuple[float, ...], unit: float) -> int | None:
+    places, edges = _list_covering(mask, weights)
+    if not places:
+        return None
+    return places[int(np.searchsorted(edges, unit * edges[-1], side="right"))]
+
+
+@lru_cache(maxsize=1024)
+def _list_covering(
+    mask: int, weights: tuple[float, ...]
+) -> tuple[list[int], NDArray[np.float64]]:
+    """Return the fonts in a mask whose weight is above 0, and their cumulated weights."""
+    places = [place for place, weight in enumerate(weights) if mask >> place & 1 and weight > 0]
+    return places, np.cumsum([weights[place] for place in places])
+
+
+def _draw_papers(
+    recipe: Recipe, photos: Photos | None, units: NDArray[np.float64]
+) -> dict[str, Column]:
+    """Return the columns background and photo."""
+    draw = recipe.draws["background"]
+    if isinstance(draw, Range):
+        raise RecipeError(f"background is {draw}; give kinds of paper, not a range")
+    papers = draw.at(units[:, 0])
+    if "photo" not in papers:
+        return {"background": papers, "photo": [""] * len(papers)}
+    if photos is None:
+        raise RecipeError(
+            "background is photo; give a folder of photographs (--backgrounds DIR)"
+        )
+    places = draw_below(units[:, 1], len(photos.names)).tolist()
+    chosen = [
+        photos.names[place] if paper == "photo" else ""
+        for paper, place in zip(papers, places, strict=True)
+    ]
+    return {"background": papers, "photo": chosen}

@@ -1,0 +1,147 @@
+"""Shards: tar files of samples, as WebDataset reads them.
+
+Python's tarfile writes and reads them. The webdataset package would import torch wherever
+that is installed, half a gigabyte in every worker; the tests show that its own loader reads
+every key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthtext.codec import Sample, decode
+from synthtext.errors import ShardError
+from synthtext.render import Rendering
+
+MAX_MEMBER_BYTES = 64 << 20
+"""Largest file that is read from a shard: a bound for shards that come from elsewhere."""
+
+END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
+"""What every tar ends with."""
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """A finished shard.
+
+    Attributes:
+        n_samples: samples inside.
+        n_bytes: size of the file.
+        sha256: of the file, in hex.
+    """
+
+    n_samples: int
+    n_bytes: int
+    sha256: str
+
+
+def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
+    """Write a shard under a temporary name, sync it, rename it, and return what was written.
+
+    Equal samples give equal bytes. A shard that is there is replaced, whole or not at all.
+    """
+    part = path.with_name(path.name + ".part")
+    n_samples = 0
+    with part.open("w+b") as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for sample in samples:
+                n_samples += 1
+                for extension, content in sample.files.items():
+                    # A TarInfo's fixed mtime and owner make equal samples give equal bytes.
+                    info = tarfile.TarInfo(f"{sample.key}.{extension}")
+                    info.size = len(content)
+                    tar.addfile(info, io.BytesIO(content))
+        file.flush()
+        os.fsync(file.fileno())
+        n_bytes = file.tell()
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    part.replace(path)
+    sync_folder(path.parent)
+    return ShardFile(n_samples, n_bytes, sha256)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a small file whole or not at all, over the one that is there."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_shard(path: Path) -> Iterator[Rendering]:
+    """Return the images of a shard, in order.
+
+    Raises:
+        ShardError: the shard is missing, broken or hostile.
+    """
+    return map(decode, read_samples(path))
+
+
+def read_samples(path: Path) -> Iterator[Sample]:
+    """Return the samples of a shard, in order, without decoding them.
+
+    Raises:
+        ShardError: the shard is missing, ends early, or holds what no shard holds.
+    """
+    key, files = "", dict[str, bytes]()
+    try:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                stem, extension, content = _read_member(tar, member, path)
+                if stem != key and files:
+                    yield Sample(key, files)
+                    files = {}
+                if extension in files:
+                    raise ShardError(f"{path} holds {member.name} twice; render it again")
+                key = stem
+                files[extension] = content
+            # A shard that is cut between two files looks whole to tarfile, but for its end.
+            file.seek(max(0, file.seek(0, os.SEEK_END) - len(END_OF_TAR)))
+            if file.read() != END_OF_TAR:
+                raise tarfile.ReadError("no end of archive")
+    except FileNotFoundError as error:
+        raise ShardError(f"{path} is missing; `synthtext render` writes it") from error
+    except (tarfile.TarError, EOFError, OSError) as error:
+        where = f"inside or after sample {key}" if key else "before its first sample"
+        raise ShardError(f"{path} is broken {where}; delete it and render again") from error
+    if files:
+        yield Sample(key, files)
+
+
+def _read_member(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path
+) -> tuple[str, str, bytes]:
+    """Return stem, extension and content of a file in a shard."""
+    stem, dot, extension = member.name.partition(".")
+    if not member.isfile() or not stem or not dot or "/" in member.name:
+        raise ShardError(
+            f"{path} holds {member.name!r}, which is no file of a sample; discard it"
+        )
+    if member.size > MAX_MEMBER_BYTES:
+        raise ShardError(
+            f"{path} holds {member.name} of {member.size} bytes; at most {MAX_MEMBER_BYTES} fit"
+        )
+    file = tar.extractfile(member)
+    content = file.read() if file else b""
+    if len(content) != member.size:
+        raise ShardError(f"{path} ends inside sample {stem}; delete it and render again")
+    return stem, extension, content

@@ -1,0 +1,238 @@
+"""Spec: every choice behind one image, flat and frozen, and its JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from synthtext.errors import SpecError
+
+CASES: dict[str, Callable[[str], str]] = {
+    "as-is": str,
+    "lower": str.lower,
+    "upper": str.upper,
+    "title": str.capitalize,
+}
+"""Ways to set the case of a text; `title` lifts the first letter and lowers the rest."""
+
+ALIGNMENTS = ("left", "center", "right")
+
+MAX_SIDE_PX = 8192
+"""Longest side of an image: a bound for specs that come from elsewhere."""
+
+HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Every choice behind one image. Drawing it again needs this, its font and its photograph.
+
+    `dataclasses.replace(spec, blur_px=4)` is the same image with one factor changed. Defaults
+    are neutral: black on white in the middle, nothing done to the pixels.
+
+    Attributes:
+        seed: seed of the dataset.
+        index: place of the image in the dataset, 0 or more; names it together with the seed.
+        split: `train`, `val` or `test`, from a hash of the text.
+        kind: `word` or `sentence`; sentences are wrapped to the width of the image.
+        text: the text as it stands in its list.
+        font: file name in the catalogue.
+        label: 1 positive, 0 negative, None where the text has no label.
+        class_index: line of the text, or of its label, in the dataset's `classnames.txt`.
+        case: one of `CASES`, applied to the text when it is drawn.
+        font_family: family name, such as "Lato".
+        font_category: such as "sans"; see the catalogue.
+        font_weight: 100 to 900, regular is 400.
+        font_italic: whether the face is slanted.
+        size_px: em size in px.
+        letter_spacing_em: extra advance after each character, in ems; 0 adds nothing.
+        line_height: distance of two baselines, in ems.
+        align: one of `ALIGNMENTS`; matters where a text has several lines.
+        width_px: width of the image; 0 fits it to the text and its margins.
+        height_px: height of the image; 0 fits it to the text and its margins.
+        margin_px: least distance from the ink to every edge, 1 or more.
+        x_frac: place of the text in the free room, 0 at the left to 1 at the right.
+        y_frac: the same from top to bottom.
+        rotation_deg: counter-clockwise, -180 to 180; 0 changes nothing.
+        ink: colour of the ink, `#rrggbb`.
+        contrast: WCAG ratio to bring the ink to, 1 to 21, keeping its hue; 0 leaves the ink as
+            it is.
+        opacity: 1 hides the paper behind the ink, 0 shows nothing of the ink.
+        background: name of the paper's kind.
+        paper: its first colour, `#rrggbb`.
+        paper2: its second colour; only some kinds use it.
+        photo: file name of the photograph, empty for other papers.
+        paper_seed: chooses the grain, the angle or the crop of the paper; 32 bits.
+        blur_px: standard deviation of the blur; 0 changes nothing.
+        noise_std: standard deviation of the pixel noise in levels of 255; 0 changes nothing.
+        noise_seed: chooses the noise; 32 bits.
+        jpeg_quality: 1 to 100; 100 leaves PNG and WebP files untouched by JPEG.
+        shrink: whether text that does not fit is drawn smaller instead of not at all.
+    """
+
+    seed: int
+    index: int
+    split: str
+    kind: str
+    text: str
+    font: str
+    label: int | None = None
+    class_index: int = 0
+    case: str = "as-is"
+    font_family: str = ""
+    font_category: str = ""
+    font_weight: int = 400
+    font_italic: bool = False
+    size_px: float = 32.0
+    letter_spacing_em: float = 0.0
+    line_height: float = 1.2
+    align: str = "left"
+    width_px: int = 224
+    height_px: int = 224
+    margin_px: int = 4
+    x_frac: float = 0.5
+    y_frac: float = 0.5
+    rotation_deg: float = 0.0
+    ink: str = "#000000"
+    contrast: float = 0.0
+    opacity: float = 1.0
+    background: str = "plain"
+    paper: str = "#ffffff"
+    paper2: str = "#ffffff"
+    photo: str = ""
+    paper_seed: int = 0
+    blur_px: float = 0.0
+    noise_std: float = 0.0
+    noise_seed: int = 0
+    jpeg_quality: int = 100
+    shrink: bool = False
+
+    @property
+    def drawn_text(self) -> str:
+        """The text as the image shows it, its case applied."""
+        return CASES[self.case](self.text)
+
+    @property
+    def key(self) -> str:
+        """The name of the sample in its shard: nine digits or more."""
+        return f"{self.index:09d}"
+
+
+NAMES = tuple(field.name for field in dataclasses.fields(Spec))
+TYPES = get_type_hints(Spec)
+
+BOUNDS: dict[str, tuple[float, float, str]] = {
+    "index": (0, 2**53, "it counts images from 0"),
+    "class_index": (0, 2**53, "it counts lines from 0"),
+    "size_px": (1, 2048, "it is an em size in px"),
+    "letter_spacing_em": (-0.5, 4, "it is a share of the em"),
+    "line_height": (0.5, 8, "it is a multiple of the em"),
+    "width_px": (0, MAX_SIDE_PX, "0 fits the image to its text"),
+    "height_px": (0, MAX_SIDE_PX, "0 fits the image to its text"),
+    "margin_px": (1, 1024, "ink is painted to a 64th of a pixel and needs one to spare"),
+    "x_frac": (0, 1, "it is a share of the free room"),
+    "y_frac": (0, 1, "it is a share of the free room"),
+    "rotation_deg": (-180, 180, "it is an angle in degrees"),
+    "contrast": (0, 21, "it is a WCAG ratio of 1 to 21, or 0 to leave the ink alone"),
+    "opacity": (0, 1, "1 hides the paper behind the ink"),
+    "paper_seed": (0, 2**32 - 1, "it has 32 bits"),
+    "blur_px": (0, 64, "it is a radius in px"),
+    "noise_std": (0, 128, "it is a deviation in levels of 255"),
+    "noise_seed": (0, 2**32 - 1, "it has 32 bits"),
+    "jpeg_quality": (1, 100, "100 leaves PNG and WebP files untouched"),
+}
+"""Least and greatest value of each number a spec holds, and what it means."""
+
+COLOURS = ("ink", "paper", "paper2")
+
+
+def check_spec(spec: Spec) -> Spec:
+    """Return the spec, or say what is wrong with it.
+
+    Drawing trusts specs that `sample_specs` made; those read or edited pass through here.
+
+    Raises:
+        SpecError: a value has the wrong type or cannot be drawn.
+    """
+    for name in NAMES:
+        _check_type(name, getattr(spec, name))
+    for name, (low, high, meaning) in BOUNDS.items():
+        value = getattr(spec, name)
+        if not low <= value <= high:
+            raise SpecError(f"{name} is {value}; {meaning}, so {low:g} to {high:g}")
+    for name in COLOURS:
+        if not HEX_COLOUR.fullmatch(getattr(spec, name)):
+            raise SpecError(f"{name} is {getattr(spec, name)!r}; write a colour as '#rrggbb'")
+    for name, known in (("case", tuple(CASES)), ("align", ALIGNMENTS)):
+        if getattr(spec, name) not in known:
+            listed = ", ".join(known)
+            raise SpecError(f"{name} is {getattr(spec, name)!r}; it is one of {listed}")
+    return spec
+
+
+def _check_type(name: str, value: object) -> None:
+    expected = TYPES[name]
+    # A whole number is a fine float, but True is no number here.
+    allowed = int | float if expected is float else expected
+    if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
+        wanted = getattr(expected, "__name__", str(expected))
+        raise SpecError(f"{name} is {value!r}; it must be of type {wanted}")
+
+
+def spec_to_dict(spec: Spec) -> dict[str, Any]:
+    """Return the fields of a spec by name, ready for JSON."""
+    return {name: getattr(spec, name) for name in NAMES}
+
+
+def spec_from_dict(fields: dict[str, Any]) -> Spec:
+    """Return the spec that `spec_to_dict` took apart; names it does not know are left alone.
+
+    Raises:
+        SpecError: a field is missing, or a value cannot be drawn.
+    """
+    missing = [name for name in NAMES if name not in fields]
+    if missing:
+        raise SpecError(f"the spec lacks {', '.join(missing)}; it was not written by synthtext")
+    values = {name: fields[name] for name in NAMES}
+    for name in NAMES:
+        if TYPES[name] is float and type(values[name]) is int:
+            values[name] = float(values[name])
+    return check_spec(Spec(**values))
+
+
+def edit_spec(spec: Spec, edits: dict[str, str]) -> Spec:
+    """Return the spec with some fields changed, their values given as text.
+
+    Args:
+        spec: where to start.
+        edits: field name to new value, such as `{"blur_px": "4"}`.
+
+    Raises:
+        SpecError: no such field, or a value of the wrong type or out of range.
+    """
+    values = spec_to_dict(spec)
+    for name, text in edits.items():
+        if name not in values:
+            near = difflib.get_close_matches(name, NAMES, n=3)
+            hint = f"did you mean {', '.join(near)}" if near else f"one of {', '.join(NAMES)}"
+            raise SpecError(f"a spec has no field {name!r}; {hint}")
+        values[name] = _parse_field(name, text)
+    return spec_from_dict(values)
+
+
+def _parse_field(name: str, text: str) -> object:
+    expected = TYPES[name]
+    if expected is str:
+        return text
+    if expected is bool:
+        return {"true": True, "yes": True, "false": False, "no": False}.get(text.lower(), text)
+    if expected == int | None and text.lower() == "none":
+        return None
+    try:
+        return float(text) if expected is float else int(text)
+    except ValueError as error:
+        raise SpecError(f"{name} is {text!r}; it must be a number") from error

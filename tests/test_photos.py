@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthtext.backgrounds import draw_paper
+from synthtext.errors import PhotoError
+from synthtext.photos import read_photo, read_photos
+from synthtext.spec import Spec
+
+NOISE = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    Image.fromarray(NOISE).save(tmp_path / "a.png")
+    Image.fromarray(NOISE[::-1].copy()).save(tmp_path / "B.JPG", "JPEG")
+    return tmp_path
+
+
+def explain(folder: Path) -> str:
+    with pytest.raises(PhotoError) as caught:
+        read_photos(folder)
+    return str(caught.value)
+
+
+def test_photographs_are_listed_by_name(folder: Path) -> None:
+    (folder / "notes.txt").write_text("no picture")
+    assert read_photos(folder).names == ("B.JPG", "a.png")
+
+
+def test_the_checksum_knows_the_bytes(folder: Path) -> None:
+    before = read_photos(folder).sha256
+    assert read_photos(folder).sha256 == before
+    Image.fromarray(NOISE[:, ::-1].copy()).save(folder / "a.png")
+    assert read_photos(folder).sha256 != before
+
+
+@pytest.mark.parametrize(("width_px", "height_px"), [(50, 50), (300, 20), (20, 300), (1, 1)])
+def test_a_crop_has_the_size_asked_for(
+    folder: Path, spec: Spec, width_px: int, height_px: int
+) -> None:
+    spec = replace(spec, background="photo", photo="a.png", paper_seed=3)
+    paper = draw_paper(spec, width_px, height_px, read_photos(folder))
+    assert paper.shape == (height_px, width_px, 3)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1"])
+def test_every_mode_is_read_as_colours(tmp_path: Path, mode: str) -> None:
+    suffix = "tif" if mode == "CMYK" else "png"
+    Image.fromarray(NOISE).convert(mode).save(tmp_path / f"a.{suffix}")
+    photos = read_photos(tmp_path)
+    assert read_photo(photos, f"a.{suffix}").shape == (90, 120, 3)
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
+    deep = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    photo = read_photo(read_photos(tmp_path), "deep.png")
+    assert (photo.min(), photo.max()) == (0, 255)
+    assert 120 < photo.mean() < 135
+
+
+def test_what_is_transparent_lies_on_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (8, 8), (10, 20, 30, 0)).save(tmp_path / "clear.png")
+    assert (read_photo(read_photos(tmp_path), "clear.png") == 255).all()
+
+
+def test_a_picture_taken_sideways_is_turned(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(NOISE).save(tmp_path / "side.jpg", exif=exif)
+    assert read_photo(read_photos(tmp_path), "side.jpg").shape == (120, 90, 3)
+
+
+def test_a_truncated_picture_is_named(folder: Path) -> None:
+    path = folder / "a.png"
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert explain(folder).startswith(f"{path} does not decode (")
+    assert explain(folder).endswith("); remove it from the folder or replace it")
+
+
+def test_a_text_file_in_disguise_is_named(folder: Path) -> None:
+    (folder / "c.png").write_text("hello")
+    assert "c.png does not decode" in explain(folder)
+
+
+def test_a_bomb_is_refused_by_its_header(folder: Path) -> None:
+    Image.new("1", (9000, 9000)).save(folder / "bomb.png")
+    assert (
+        explain(folder) == f"{folder / 'bomb.png'} has 9000x9000 px; at most 64,000,000 in all"
+    )
+
+
+def test_a_folder_without_photographs_is_named(tmp_path: Path) -> None:
+    assert explain(tmp_path).startswith(f"{tmp_path} holds no photograph (.bmp, .jpeg,")
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "none"
+    assert explain(path) == f"{path} is no folder; give one that holds photographs"
+
+
+def test_a_photograph_that_is_gone_is_named(folder: Path) -> None:
+    with pytest.raises(PhotoError) as caught:
+        read_photo(read_photos(folder), "c.png")
+    assert str(caught.value) == f"{folder} holds no photograph 'c.png'; put it back"

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthtext.errors import WordsError
+from synthtext.sentences import detokenise, read_sentences
+
+SST2 = Path(__file__).parents[2] / "shared/data/sst2"
+
+needs_sst2 = pytest.mark.skipif(not SST2.is_dir(), reason="the SST2 files are not here")
+
+PUBLISHED = {"train": (6920, 3610), "dev": (872, 444), "test": (1821, 909)}
+
+TOKENS = st.sampled_from(
+    ["it", "'s", "n't", "do", "``", "''", "`", "'", ",", ".", "...", "--", "-LRB-", "-RRB-", "\\/",
+     "$", "20", "%", "!", "?", "can", "not", "gon", "na", "A", "é", ";", ":"]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ("It 's n't", "It'sn't"),
+        ("I do n't .", "I don't."),
+        ("`` Good , '' she said .", '"Good," she said.'),
+        ("the ` new ' one", "the 'new' one"),
+        ("his and\\/or hers", "his and/or hers"),
+        ("a film -LRB- of sorts -RRB- , then", "a film (of sorts), then"),
+        ("costs $ 20 , or 5 %", "costs $20, or 5%"),
+        ("gon na go", "gonna go"),
+        ("well ... maybe", "well... maybe"),
+        ("big -- and loud", "big -- and loud"),
+        ("AndrÃ© Turpin", "André Turpin"),
+        ("plain text stays.", "plain text stays."),
+    ],
+)
+def test_tokens_are_joined(tokens: str, text: str) -> None:
+    assert detokenise(tokens) == text
+
+
+@given(st.lists(TOKENS, min_size=1, max_size=12))
+def test_joining_twice_changes_nothing_more(tokens: list[str]) -> None:
+    once = detokenise(" ".join(tokens))
+    assert detokenise(once) == once
+
+
+@needs_sst2
+@pytest.mark.parametrize("split", PUBLISHED)
+def test_the_published_counts_are_kept(split: str) -> None:
+    texts = read_sentences(SST2 / f"{split}.tsv")
+    assert (len(texts.items), sum(label or 0 for label in texts.labels)) == PUBLISHED[split]
+
+
+@needs_sst2
+@pytest.mark.parametrize("split", PUBLISHED)
+def test_no_token_is_left_in_published_sentences(split: str) -> None:
+    for sentence in read_sentences(SST2 / f"{split}.tsv").items:
+        assert not re.search(r"``|''|-[LR][RSC]B-| [,.;:!?](?!\.)| n't|\\|`", sentence), (
+            sentence
+        )
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "s.tsv"
+    path.write_text(text)
+    return path
+
+
+def test_columns_come_in_any_order_and_labels_by_name(tmp_path: Path) -> None:
+    texts = read_sentences(write(tmp_path, "label\tsentence\nnegative\ta bore\n1\ta joy\n"))
+    assert (texts.items, texts.labels) == (("a bore", "a joy"), (0, 1))
+
+
+def test_sentences_that_come_twice_are_kept_and_counted(tmp_path: Path) -> None:
+    texts = read_sentences(write(tmp_path, "sentence\tlabel\nsame\t1\nsame\t1\n"))
+    assert (len(texts.items), texts.n_duplicates) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "",
+            "{path} begins with ''; its first line must name the columns sentence and label, parted by a tab",
+        ),
+        (
+            "a joy\t1\n",
+            "{path} begins with 'a joy 1'; its first line must name the columns sentence and label, parted by a tab",
+        ),
+        ("sentence\tlabel\n", "{path} holds no sentence; write one a line below the header"),
+        ("sentence\tlabel\na joy\n", "{path} line 2 has 1 fields; its header has 2"),
+        (
+            "sentence\tlabel\na joy\t2\n",
+            "{path} line 2 has the label '2'; it is 0, 1, negative or positive",
+        ),
+    ],
+)
+def test_a_file_of_another_form_is_named(tmp_path: Path, text: str, sentence: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(WordsError) as caught:
+        read_sentences(path)
+    assert str(caught.value) == sentence.format(path=path)

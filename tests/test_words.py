@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthtext.errors import WordsError
+from synthtext.words import Texts, list_bundled, read_words, split_of, split_texts
+
+FRACTIONS = (0.9, 0.05, 0.05)
+
+
+def write(tmp_path: Path, raw: bytes) -> Path:
+    path = tmp_path / "w.txt"
+    path.write_bytes(raw)
+    return path
+
+
+def test_blank_lines_comments_and_duplicates_are_left_out(tmp_path: Path) -> None:
+    texts = read_words(write(tmp_path, b"\xef\xbb\xbf# fruit\r\n\r\n pear \r\nfig\npear\n"))
+    assert texts.items == ("pear", "fig")
+    assert texts.n_duplicates == 1
+
+
+def test_words_are_brought_to_one_form(tmp_path: Path) -> None:
+    texts = read_words(write(tmp_path, "cafe\u0301\ncaf\u00e9\nnew   york\n".encode()))
+    assert texts.items == ("caf\u00e9", "new york")
+
+
+def test_equal_words_have_one_checksum(tmp_path: Path) -> None:
+    one = read_words(write(tmp_path, b"a\nb\n"))
+    other = read_words(write(tmp_path, b"# note\na\r\n\r\nb"))
+    assert one.sha256 == other.sha256
+    assert one.sha256 != read_words(write(tmp_path, b"b\na\n")).sha256
+
+
+@pytest.mark.parametrize("name", list_bundled())
+def test_bundled_lists_are_read_and_licensed(name: str) -> None:
+    texts = read_words(name)
+    assert len(texts.items) > 20_000
+    assert texts.n_duplicates == 0
+    assert Path(f"synthtext/lists/{name}.LICENCE.txt").stat().st_size > 500
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        (b"", "{path} holds no word; write one a line"),
+        (b"# only\n\n", "{path} holds no word; write one a line"),
+        (b"ok\n\xff\n", "{path} is not UTF-8 at byte 3; convert it, as with iconv -t utf-8"),
+        (
+            b"ok\n" + b"x" * 10_000,
+            "{path} line 2 is 10000 characters long; at most 200 can be drawn, so split the line "
+            "or drop it",
+        ),
+        (b"ok\nbell\x07\n", "{path} line 2 holds the control character U+0007; remove it"),
+        ("a\u202eb\n".encode(), "{path} line 1 holds the control character U+202E; remove it"),
+    ],
+)
+def test_a_list_that_cannot_be_drawn_is_named(
+    tmp_path: Path, raw: bytes, sentence: str
+) -> None:
+    path = write(tmp_path, raw)
+    with pytest.raises(WordsError) as caught:
+        read_words(path)
+    assert str(caught.value) == sentence.format(path=path)
+
+
+def test_a_missing_list_is_named() -> None:
+    with pytest.raises(WordsError) as caught:
+        read_words("eng")
+    assert str(caught.value) == "eng is no file and no bundled list; there is en"
+
+
+def test_a_folder_is_no_list(tmp_path: Path) -> None:
+    with pytest.raises(WordsError) as caught:
+        read_words(tmp_path)
+    assert str(caught.value) == f"{tmp_path} cannot be read (is a directory); give a text file"
+
+
+@given(st.text(min_size=1))
+def test_a_word_and_its_other_cases_share_a_split(word: str) -> None:
+    forms = {word, unicodedata.normalize("NFD", word), word.casefold()}
+    assert len({split_of(form, FRACTIONS) for form in forms}) == 1
+
+
+def test_splits_have_the_shares_asked_for() -> None:
+    texts = read_words("en")
+    places = split_texts(texts, FRACTIONS)
+    for split, fraction in zip(("train", "val", "test"), FRACTIONS, strict=True):
+        assert len(places[split]) / len(texts.items) == pytest.approx(fraction, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("fractions", "split"),
+    [((1.0, 0.0, 0.0), "train"), ((0.0, 1.0, 0.0), "val"), ((0.0, 0.0, 1.0), "test")],
+)
+def test_a_split_may_have_everything(fractions: tuple[float, float, float], split: str) -> None:
+    texts = Texts(tuple("abcdefgh"), (None,) * 8, "", "")
+    assert len(split_texts(texts, fractions)[split]) == 8
