@@ -163,7 +163,7 @@ def _read_font(path: Path, row: Mapping[str, Any] | None) -> Font:
             f"{path.name} is larger than {MAX_FONT_BYTES >> 20} MiB; use a smaller font"
         )
     try:
-        with TTFont(path, lazy=True) as table:
+        with path.open("rb") as file, TTFont(file, lazy=True) as table:
             known = row or _ask_font(table, path)
             # Code points that map to glyph 0 would be drawn as the box of a missing character.
             blank = table.getGlyphOrder()[0]

@@ -144,7 +144,7 @@ def test_a_folder_of_something_else_is_left_alone(plan: Plan, tmp_path: Path) ->
 def test_what_cannot_be_drawn_is_counted_and_named(fonts: Catalogue, tmp_path: Path) -> None:
     items = ("short", "m" * 150, "漢字")
     texts = Texts(items, (None, None, None), "mixed", "", 0)
-    recipe = edit_recipe(default_recipe(), {"splits": "1,0,0", "size_px": "20"})
+    recipe = edit_recipe(default_recipe(), {"splits": "1,0,0", "case": "lower"})
     manifest = render_dataset(make_plan(recipe, {"word": texts}, fonts), tmp_path / "out")
     assert manifest["counts"]["drawn"] == 1
     assert {

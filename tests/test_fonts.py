@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from synthtext.errors import FontError
+from synthtext.fonts import USER_CATEGORY, bundled_folder, read_catalogue
+
+LATO = bundled_folder() / "Lato_700Bold.ttf"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copy(LATO, tmp_path / "mine.ttf")
+    return tmp_path
+
+
+def explain(path: Path) -> str:
+    with pytest.raises(FontError) as caught:
+        read_catalogue(path)
+    return str(caught.value)
+
+
+def test_a_users_fonts_join_those_bundled(folder: Path) -> None:
+    fonts = read_catalogue(folder).fonts
+    assert len(fonts) == len(read_catalogue().fonts) + 1
+    mine = fonts["mine.ttf"]
+    assert (mine.family, mine.category, mine.weight) == ("Lato", USER_CATEGORY, 700)
+
+
+def test_a_single_file_will_do(folder: Path) -> None:
+    assert "mine.ttf" in read_catalogue(folder / "mine.ttf").fonts
+
+
+def test_a_users_rows_say_what_the_fonts_are(folder: Path) -> None:
+    (folder / "fonts.toml").write_text(
+        '[[font]]\nfile = "mine.ttf"\nfamily = "Mine"\ncategory = "sans"\nweight = 650\n'
+        'italic = true\nscripts = ["latin"]\nsource = "me"\nlicence = "OFL-1.1"\nsha256 = "0"\n'
+    )
+    mine = read_catalogue(folder).fonts["mine.ttf"]
+    assert (mine.family, mine.category, mine.weight, mine.italic) == ("Mine", "sans", 650, True)
+
+
+def test_broken_fonts_are_left_out_and_named(folder: Path) -> None:
+    (folder / "text.ttf").write_text("not a font")
+    catalogue = read_catalogue(folder)
+    assert "mine.ttf" in catalogue.fonts
+    assert catalogue.broken == (
+        "text.ttf is no font that can be read (TTLibError); remove it from the folder",
+    )
+
+
+@pytest.mark.parametrize("n_bytes", [0, 3, 100, 5000, 40_000])
+def test_a_font_cut_short_is_left_out_or_drawn_whole(folder: Path, n_bytes: int) -> None:
+    (folder / "cut.ttf").write_bytes(LATO.read_bytes()[:n_bytes])
+    catalogue = read_catalogue(folder)
+    assert ("cut.ttf" in catalogue.fonts) != any("cut.ttf" in each for each in catalogue.broken)
+
+
+def test_a_folder_without_usable_fonts_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.ttf").write_text("not a font")
+    assert explain(tmp_path) == (
+        f"no usable font in {tmp_path}: text.ttf is no font that can be read (TTLibError); "
+        "remove it from the folder"
+    )
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "none"
+    assert (
+        explain(path) == f"{path} is no folder of fonts; give one that holds .ttf or .otf files"
+    )
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+    shutil.copy(LATO, tmp_path / LATO.name)
+    assert explain(tmp_path) == (
+        f"{tmp_path / LATO.name} has the name of a bundled font; rename it"
+    )
+
+
+def test_a_broken_table_of_fonts_is_named(folder: Path) -> None:
+    (folder / "fonts.toml").write_text("[[font]]\nfamily = 1\n")
+    assert explain(folder) == (
+        f"{folder / 'fonts.toml'} cannot be read ('file'); lay it out as the bundled one, "
+        "or remove it"
+    )
