@@ -335,6 +335,10 @@ def _make_plan(
     from synthtext.recipe import edit_recipe, read_recipe
 
     edited = edit_recipe(read_recipe(recipe), edits)
+    papers = str(edited.draws["background"])
+    if backgrounds and "background" not in edits and "photo" not in papers:
+        # Who gives photographs wants them drawn on, as often as any other paper.
+        edited = edit_recipe(edited, {"background": f"{papers},photo"})
     texts = read_texts(words, sentences, edited)
     catalogue = read_catalogue(fonts)
     _warn_broken(catalogue.broken)

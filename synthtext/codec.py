@@ -23,6 +23,14 @@ FORMAT = 1
 WEBP_LOSSLESS = 101
 """The quality above 100 by which OpenCV is asked for lossless WebP."""
 
+PNG_SETTINGS = [
+    # Flat paper packs best without row filters, and in half the time.
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_NONE,
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+]
+
 MAX_JSON_BYTES = 8 << 20
 
 MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn")
@@ -71,13 +79,13 @@ def encode(rendering: Rendering, image_format: str) -> Sample:
 
 def encode_pixels(pixels: Pixels, image_format: str, jpeg_quality: int) -> bytes:
     """Return the file of an image, uint8 (H, W, 3) RGB, as `encode` writes it."""
-    settings = {
-        "jpg": [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality],
-        "png": [cv2.IMWRITE_PNG_COMPRESSION, 1],
-        "webp": [cv2.IMWRITE_WEBP_QUALITY, WEBP_LOSSLESS],
-    }
     if image_format != "jpg":
         pixels = jpeg(pixels, jpeg_quality)
+    settings = {
+        "jpg": [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality],
+        "png": PNG_SETTINGS,
+        "webp": [cv2.IMWRITE_WEBP_QUALITY, WEBP_LOSSLESS],
+    }
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     return cv2.imencode(f".{image_format}", bgr, settings[image_format])[1].tobytes()
 

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from synthtext.dataset import spread_renderings
 
 CLI = [sys.executable, "-m", "cli"]
 
@@ -84,6 +87,16 @@ def test_words_and_reviews_are_mixed_by_weight(tmp_path: Path) -> None:
     assert set(json.loads((tmp_path / "o/dataset.json").read_text())["plan"]["texts"]) == {
         "word", "sentence",
     }  # fmt: skip
+
+
+def test_photographs_that_are_given_are_drawn_on(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (60, 50), "#406080").save(tmp_path / "photos/sky.png")
+    done = run("render", "--words", "en", "--count", "60", "--out", tmp_path / "o",
+               "--backgrounds", tmp_path / "photos")  # fmt: skip
+    assert done.returncode == 0
+    papers = {r.spec.background for r in spread_renderings(tmp_path / "o", 60)}
+    assert papers == {"plain", "gradient", "noise", "texture", "photo"}
 
 
 def test_a_sheet_is_drawn_of_a_dataset_and_without_one(out: Path, tmp_path: Path) -> None:

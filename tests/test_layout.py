@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import SANS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import SANS
 from synthtext.errors import DrawError
 from synthtext.faces import Face, open_face
 from synthtext.fonts import Catalogue

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthtext.reviews import review_sentences
 
 from synthtext.errors import DatasetError, WordsError
 from synthtext.fonts import Catalogue
 from synthtext.plan import _apportion, describe_plan, list_shards, make_plan
 from synthtext.recipe import default_recipe, edit_recipe
+from synthtext.reviews import review_sentences
 from synthtext.words import Texts
 
 

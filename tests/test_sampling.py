@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthtext.reviews import review_sentences
 
 from synthtext.errors import RecipeError
 from synthtext.fonts import Catalogue
 from synthtext.plan import Plan, make_plan, source_of
 from synthtext.recipe import FACTORS, default_recipe, edit_recipe
+from synthtext.reviews import review_sentences
 from synthtext.sampling import sample_spec, sample_specs
 from synthtext.spec import BOUNDS, Spec, check_spec
 from synthtext.words import Texts

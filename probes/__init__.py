@@ -1,0 +1,1 @@
+"""Measures who can read what synthtext draws."""

@@ -1,0 +1,339 @@
+"""Models: a name -> something that embeds pictures and texts. The only user of open_clip."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, cast
+
+import open_clip
+import torch
+from open_clip.convert import convert_state_dict
+from open_clip.model import convert_to_custom_text_state_dict
+from open_clip.pretrained import get_pretrained_cfg
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+from open_clip.transform import MaybeToTensor, Normalize
+from PIL import Image
+
+from probes.checkpoints import State, check_state, hash_state, read_state
+from probes.devices import choose_device, choose_precision
+from probes.encoders import ClipEncoder
+from probes.errors import ProbeError
+from probes.hub import fetch_file
+from probes.plugins import PREFIX, build_plugin
+from probes.preprocessing import Preprocessing, preprocessing_to_dict
+from probes.readers import (
+    Encoder,
+    Model,
+    Pixels,
+    Vectors,
+    find_cut,
+    identify_model,
+    seen_scale,
+    visible_box,
+)
+from probes.sources import Registry, Source, find_source, find_weights
+from probes.tokens import read_tokenizer
+from probes.towers import count_gflop, count_parameters, read_input_px, read_patch_px
+
+__all__ = [
+    "Encoder",
+    "Model",
+    "ModelRow",
+    "Pixels",
+    "Vectors",
+    "find_cut",
+    "identify_model",
+    "list_models",
+    "load_model",
+    "seen_scale",
+    "tower_gflop",
+    "visible_box",
+]
+
+RANDOM_SEED = 0
+"""Seed of random weights, so that two runs probe the same model."""
+
+IGNORED_TENSORS = (
+    "input_resolution",
+    "context_length",
+    "vocab_size",
+    "text.transformer.embeddings.position_ids",
+)
+"""Tensors of old checkpoints that hold no weights."""
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One line of `synthtext models`.
+
+    Attributes:
+        name: as `--model` takes it.
+        tags: weights that `--pretrained` takes.
+        cached: those tags whose weights are on this machine.
+        input_px: side of the square the tower sees.
+        patch_px: side of a patch; 0 where there are none or the config does not say.
+        parameters_m: millions of parameters in both towers; None if they cannot be told from
+            the config alone.
+        gflop: of one image through the vision tower; None likewise.
+    """
+
+    name: str
+    tags: tuple[str, ...]
+    cached: tuple[str, ...]
+    input_px: int
+    patch_px: int
+    parameters_m: float | None
+    gflop: float | None
+
+
+def load_model(
+    name: str,
+    *,
+    pretrained: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    compile: bool = False,  # noqa: A002 - named as the option is.
+    batch_size: int = 256,
+) -> Model:
+    """Return the model that a name stands for, ready on its device.
+
+    Args:
+        name: a name of open_clip, "hf-hub:org/name", a folder with config and weights, a
+            `.json` model config, or "python:module:factory". The last imports a module, also
+            from the working directory, and calls the factory, which returns an `Encoder`, or a
+            `Model` to say more about it. That is your own code and runs as such; nothing else
+            that is loaded here may run code.
+        pretrained: a tag, a file, "TAG=FILE" or "random"; see `probes.sources.find_source`.
+        device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.devices.choose_device`.
+        precision: "auto", "fp32" or "bf16".
+        compile: whether to compile the vision tower: slow to start, faster afterwards.
+        batch_size: pictures or texts at a time.
+
+    Raises:
+        ProbeError: no such model, weights that do not fit or are not here, no such device.
+    """
+    if name.startswith(PREFIX):
+        return _load_plugin(name, pretrained)
+    place = choose_device(device)
+    precision = choose_precision(precision, place)
+    source = find_source(name, pretrained, _read_registry())
+    tokenizer = _build_tokenizer(source)
+    module = _build_module(source)
+    weights_sha256 = hash_state(module.state_dict())
+    patch_px = _read_patch(module, source)
+    module = _place_module(module, place, patch_px)
+    context_length = source.config["text_cfg"].get("context_length", 77)
+    tokenize, max_tokens = read_tokenizer(tokenizer, context_length)
+    encoder = ClipEncoder(
+        encode_image=torch.compile(module.encode_image) if compile else module.encode_image,
+        encode_text=module.encode_text,
+        n_dims=source.config["embed_dim"],
+        tokenizer=tokenizer,
+        fit=_build_fit(source.preprocessing),
+        preprocessing=source.preprocessing,
+        device=place,
+        precision=precision,
+        batch_size=batch_size,
+        pads=compile,
+    )
+    return Model(
+        encoder=encoder,
+        name=source.name,
+        tag=source.tag,
+        weights_sha256=weights_sha256,
+        config=source.config,
+        input_px=source.preprocessing.size_px,
+        patch_px=patch_px,
+        tokenize=tokenize,
+        max_tokens=max_tokens,
+        preprocessing=preprocessing_to_dict(source.preprocessing),
+        precision=precision,
+        device=str(place),
+        versions=_read_versions(),
+        logit_scale=float(module.logit_scale.detach().exp()),
+    )
+
+
+def list_models() -> list[ModelRow]:
+    """Return a row for each model of open_clip, without building any."""
+    registry = _read_registry()
+    rows = []
+    for name, config in registry.configs.items():
+        tags = registry.tags[name]
+        n_parameters = count_parameters(config)
+        row = ModelRow(
+            name=name,
+            tags=tuple(tags),
+            cached=tuple(tag for tag, known in tags.items() if find_weights(known)),
+            input_px=read_input_px(config),
+            patch_px=read_patch_px(config),
+            parameters_m=None if n_parameters is None else n_parameters / 1e6,
+            gflop=count_gflop(config),
+        )
+        rows.append(row)
+    return rows
+
+
+def tower_gflop(name: str) -> float | None:
+    """Return the GFLOP of one image through the vision tower, None if they are not known."""
+    config = _read_registry().configs.get(name)
+    return None if config is None else count_gflop(config)
+
+
+def _read_registry() -> Registry:
+    configs = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
+    tags = {
+        name: {
+            tag: get_pretrained_cfg(name, tag)
+            for tag in open_clip.list_pretrained_tags_by_model(name)
+        }
+        for name in configs
+    }
+    return Registry(configs, tags)
+
+
+def _build_module(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no types.
+    """Return the module with its weights, on the CPU.
+
+    Built from the config directly, since `open_clip.create_model` only warns of a wrong
+    activation, resizes what does not fit, and waits for a network that is not there.
+    """
+    config = copy.deepcopy(source.config)
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    custom = config.pop("custom_text", False) or "hf_model_name" in text
+    if "timm_model_name" in vision:
+        vision["timm_model_pretrained"] = False
+    if "hf_model_name" in text:
+        text["hf_model_pretrained"] = False
+    family: Callable[..., Any] = open_clip.CLIP
+    if custom:
+        family = open_clip.CoCa if "multimodal_cfg" in config else open_clip.CustomTextCLIP
+    # Read first: a file that cannot be used is known of before a large model is built.
+    state = None if source.weights is None else read_state(source.weights)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(RANDOM_SEED)
+            module = family(**config)
+    except Exception as error:
+        raise ProbeError(f"the config of {source.name} cannot be built: {error}") from error
+    if state is not None:
+        _fill_module(module, state, f"the weights in {source.weights}")
+    return module
+
+
+def _fill_module(module: Any, state: State, origin: str) -> None:  # noqa: ANN401
+    """Give the module its weights, which must fit exactly."""
+    state = convert_state_dict(module, state)
+    wanted = module.state_dict()
+    if "positional_embedding" in state and "positional_embedding" not in wanted:
+        state = convert_to_custom_text_state_dict(state)
+    for name in IGNORED_TENSORS:
+        if name not in wanted:
+            state.pop(name, None)
+    for name in ("logit_scale", "logit_bias"):
+        # Saved now as a number, now as a vector of one.
+        if name in state and name in wanted and state[name].numel() == 1:
+            state[name] = state[name].reshape(wanted[name].shape)
+    check_state(state, wanted, origin)
+    module.load_state_dict(state)
+
+
+def _build_tokenizer(source: Source) -> Any:  # noqa: ANN401
+    text = source.config["text_cfg"]
+    hub_name = text.get("hf_tokenizer_name")
+    context_length = text.get("context_length", 77)
+    settings = text.get("tokenizer_kwargs") or {}
+    try:
+        if not hub_name:
+            tokenizer = SimpleTokenizer(context_length=context_length, **settings)
+        else:
+            importlib.import_module("transformers")
+            place = source.tokenizer_folder or _fetch_tokenizer(hub_name)
+            mode = text.get("tokenizer_mode")
+            tokenizer = HFTokenizer(place, context_length, tokenizer_mode=mode, **settings)
+    except ModuleNotFoundError as error:
+        raise ProbeError(
+            f"the tokenizer of {source.name} needs the package {error.name};"
+            f" run pip install {error.name}"
+        ) from error
+    except (AssertionError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ProbeError(f"the tokenizer of {source.name} cannot be read: {error}") from error
+    _check_vocabulary(tokenizer, source)
+    return tokenizer
+
+
+def _fetch_tokenizer(repo: str) -> str:
+    """Return the repository, once it is sure that its tokenizer is not waited for in vain."""
+    fetch_file(repo, ("tokenizer_config.json",), "put it into the cache of the hub")
+    return repo
+
+
+def _check_vocabulary(tokenizer: Any, source: Source) -> None:  # noqa: ANN401
+    known = source.config["text_cfg"].get("vocab_size", 49408)
+    spoken = getattr(tokenizer, "vocab_size", None)
+    if spoken is None:
+        spoken = len(tokenizer.tokenizer)
+    if spoken > known and "hf_model_name" not in source.config["text_cfg"]:
+        raise ProbeError(
+            f"the tokenizer of {source.name} speaks {spoken} tokens, but its text tower knows"
+            f" {known}; set text_cfg.vocab_size or text_cfg.hf_tokenizer_name as the weights"
+            " were trained"
+        )
+
+
+def _build_fit(preprocessing: Preprocessing) -> Callable[[Image.Image], Image.Image]:
+    """Return the part of open_clip's own transform that moves pixels."""
+    transform = open_clip.image_transform(
+        preprocessing.size_px,
+        is_train=False,
+        interpolation=preprocessing.interpolation,
+        resize_mode=preprocessing.resize_mode,
+        fill_color=preprocessing.fill_color,
+    )
+    steps = [
+        step for step in transform.transforms if not isinstance(step, MaybeToTensor | Normalize)
+    ]
+
+    def fit(image: Image.Image) -> Image.Image:
+        for step in steps:
+            image = step(image)
+        return image
+
+    return fit
+
+
+def _place_module(module: Any, place: torch.device, patch_px: int) -> Any:  # noqa: ANN401
+    module = module.eval().to(place)
+    if place.type == "cuda" and patch_px == 0:
+        # Convolutions all the way are faster so; a patch embedding alone is not.
+        module = module.to(memory_format=torch.channels_last)
+    return module
+
+
+def _read_patch(module: Any, source: Source) -> int:  # noqa: ANN401
+    """Return the side of a patch; towers of timm know it better than their config does."""
+    trunk = getattr(module.visual, "trunk", None)
+    patch = getattr(getattr(trunk, "patch_embed", None), "patch_size", None)
+    if patch is None:
+        return read_patch_px(source.config)
+    return int(patch[0]) if isinstance(patch, (tuple, list)) else int(patch)
+
+
+def _read_versions() -> dict[str, str]:
+    packages = ("open_clip_torch", "torch", "torchvision", "numpy", "pillow")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def _load_plugin(name: str, pretrained: str | None) -> Model:
+    if pretrained is not None:
+        raise ProbeError(f"{name} brings its own weights; leave out --pretrained {pretrained}")
+    built, digest = build_plugin(name)
+    if isinstance(built, Model):
+        return built
+    encoder = cast("Encoder", built)
+    return Model(encoder, name, weights_sha256=digest, versions=_read_versions())

@@ -1,0 +1,62 @@
+"""Tokens: what a tokenizer makes of a text, without padding and marks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Tokenize = Callable[[Sequence[str]], list[tuple[int, ...]]]
+"""Texts -> the ids of each, neither padded, nor marked, nor cut off at the context."""
+
+BLOCK = 1024
+"""Texts that are tokenised at a time, for the sake of memory."""
+
+REACH = 4
+"""Contexts that a text is followed through; what lies beyond is cut off in any case."""
+
+
+def spell_texts(texts: Sequence[str]) -> list[tuple[int, ...]]:
+    """Return the code points of each text: the ids where no tokenizer is known.
+
+    >>> spell_texts(["ox"])
+    [(111, 120)]
+    """
+    return [tuple(map(ord, text)) for text in texts]
+
+
+def read_tokenizer(tokenizer: Any, context_length: int) -> tuple[Tokenize, int]:  # noqa: ANN401
+    """Return a function to tokenise, and how many ids of a text fit into the context.
+
+    Args:
+        tokenizer: one of open_clip's: called with texts and a `context_length`, it returns ids
+            (N, context_length), padded.
+        context_length: positions of the text tower, its marks of start and end included.
+    """
+    # The wrappers of Hugging Face tokenizers keep theirs inside; the native one pads with 0.
+    inner = getattr(tokenizer, "tokenizer", None)
+    pad = 0 if inner is None else inner.pad_token_id
+    marks = frozenset((tokenizer if inner is None else inner).all_special_ids)
+
+    def tokenize(texts: Sequence[str]) -> list[tuple[int, ...]]:
+        rows: list[tuple[int, ...]] = []
+        for at in range(0, len(texts), BLOCK):
+            block = list(texts[at : at + BLOCK])
+            padded = tokenizer(block, context_length=REACH * context_length).tolist()
+            rows += [_strip(row, pad, marks) for row in padded]
+        return rows
+
+    filled = tokenizer(["a " * context_length], context_length=context_length).tolist()[0]
+    return tokenize, len(_strip(filled, pad, marks))
+
+
+def _strip(row: list[int], pad: int, marks: frozenset[int]) -> tuple[int, ...]:
+    """Return a row of ids without padding, then without marks at either end."""
+    start, end = 0, len(row)
+    # The end mark stands before the padding, so an id 0 of the text itself stays.
+    while end > start and row[end - 1] == pad:
+        end -= 1
+    while end > start and row[end - 1] in marks:
+        end -= 1
+    while start < end and row[start] in marks:
+        start += 1
+    return tuple(row[start:end])
