@@ -9,13 +9,15 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from synthtext.errors import DatasetError
-from synthtext.fonts import Catalogue, Font
+from synthtext.fonts import Catalogue, Font, bundled_folder
 from synthtext.render import Quads, Rendering, render
 from synthtext.spec import Spec
 
 GAP_PX = 8
 
-CAPTION_PX = 13
+CAPTION_PX = 12
+
+CAPTION_FONT = "DejaVuSans.ttf"
 
 PAPER, TEXT, FAINT = "#ffffff", "#111111", "#666666"
 
@@ -101,7 +103,8 @@ def _arrange(
     width_px: int,
 ) -> Image.Image:
     """Return tiles in rows as high as their highest, two lines of caption below each."""
-    font = ImageFont.load_default(CAPTION_PX)
+    # Captions are in a font that knows more scripts than Pillow's own.
+    font = ImageFont.truetype(bundled_folder() / CAPTION_FONT, CAPTION_PX)
     caption_px = 2 * (CAPTION_PX + 4)
     rows = [range(i, min(i + n_columns, len(tiles))) for i in range(0, len(tiles), n_columns)]
     heights = [max(tiles[i].height for i in row) for row in rows]
@@ -126,7 +129,7 @@ def _arrange(
     return sheet
 
 
-def _clip(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int) -> str:
+def _clip(text: str, font: ImageFont.FreeTypeFont, width_px: int) -> str:
     if font.getlength(text) <= width_px:
         return text
     while text and font.getlength(text + "...") > width_px:
