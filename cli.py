@@ -7,6 +7,7 @@ never loads torch.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import inspect
 import signal
 import sys
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-DRAW, LOOK = "Draw", "Look"
+DRAW, LOOK, MEASURE = "Draw", "Look", "Measure"
 
 N_NAMED = 10
 """Texts named in a summary, of those that could not be drawn."""
@@ -298,6 +299,137 @@ def verify(folder: Folder) -> None:
     _say(f"{folder} is whole")
 
 
+@app.command(
+    rich_help_panel=MEASURE, short_help="Who can read: probe --model ViT-L-14 --out res"
+)
+def probe(
+    *,
+    model: Annotated[
+        str,
+        typer.Option(help="Name in open_clip, hf-hub:..., folder, or python:module:factory."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of results, made if need be.")],
+    pretrained: Annotated[
+        str | None, typer.Option(help="Tag, file, TAG=FILE, or random. [openai if there is]")
+    ] = None,
+    task: Annotated[
+        str,
+        typer.Option(help="words, distractors, pseudowords, sentences or sentiment."),
+    ] = "words",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder that `render` wrote, instead of a design.")
+    ] = None,
+    design: Annotated[
+        str, typer.Option(help="Factors to vary one at a time, or latin for all at once.")
+    ] = "size,contrast,rotation,blur,font,case",
+    n: Annotated[int, typer.Option("--n", help="Words at each level.")] = 200,
+    k: Annotated[
+        str, typer.Option("--k", help="Numbers of candidates to choose among.")
+    ] = "2,10,100,1000,10000",
+    vocabulary: Annotated[
+        str, typer.Option(help="Word list to draw from and to choose among.")
+    ] = "en",
+    prompts: Annotated[
+        Path | None, typer.Option(help="File of templates, one a line, {} for the word.")
+    ] = None,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the towers.")] = False,
+) -> None:
+    """Measure a model's zero-shot reading accuracy per factor, with intervals.
+
+    Writes outcomes.parquet, summary.json, report.html and plots/ into the folder.
+
+    synthtext probe --model ViT-L-14 --design size,rotation,contrast --n 200 --out results/l14
+
+    synthtext probe --model ViT-B-32 --data data/words --out results/words
+    """
+    _need_probes()
+    from probes.models import load_model
+    from probes.page import list_tables, write_report
+    from probes.probing import Setting, run_probe
+    from probes.prompts import read_templates
+
+    setting = Setting(
+        task=task,
+        design=design,
+        data=data,
+        n=n,
+        ks=_parse_whole("--k", k),
+        templates=read_templates(prompts) if prompts else (),
+        vocabulary=vocabulary,
+        seed=seed,
+    )
+    loaded = load_model(
+        model, pretrained=pretrained, device=device, precision=precision, compile=compiled
+    )
+    done = run_probe(loaded, setting, out)
+    if done is None:  # Under torchrun the first process alone reports.
+        return
+    summary = write_report(done, out)
+    _print_headline(summary)
+    for table in list_tables(done, summary):
+        typer.echo(f"\n{table.title}")
+        _print_table(table.columns, list(table.rows))
+    _say(f"\nwrote {out / 'report.html'}")
+
+
+@app.command(rich_help_panel=MEASURE, short_help="Two probes, paired: compare res/a res/b")
+def compare(
+    one: Annotated[Path, typer.Argument(help="Folder of results.", metavar="A")],
+    other: Annotated[Path, typer.Argument(help="Another, of the same pictures.", metavar="B")],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
+) -> None:
+    """Compare two probes picture by picture: exact McNemar and paired differences.
+
+    synthtext compare results/b32 results/l14
+    """
+    _need_probes()
+    from probes.outcomes import read_outcomes
+    from probes.pairing import compare as compare_rows
+    from probes.report import list_factors
+
+    first, second = read_outcomes(one), read_outcomes(other)
+    table = compare_rows(first, second, list_factors(first))
+    if out:
+        table.to_csv(out, index=False)
+    rows = [
+        (
+            row["factor"], row["level"], row["n_seen"], f"{row['accuracy_a']:.3f}",
+            f"{row['accuracy_b']:.3f}", f"{row['difference']:+.3f}",
+            f"{row['low']:+.3f} to {row['high']:+.3f}", f"{row['p_holm']:.2g}",
+        )
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    names = ("factor", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
+    _print_table(names, rows)
+
+
+@app.command(rich_help_panel=MEASURE, short_help="Models there are: models --find ViT-B")
+def models(
+    find: Annotated[str, typer.Option(help="Part of the names to list.")] = "",
+) -> None:
+    """List the models open_clip knows: tags, input, patch, parameters, GFLOP, what is here.
+
+    synthtext models --find ViT-L
+    """
+    _need_probes()
+    from probes.models import list_models
+
+    rows = [
+        (
+            row.name, row.input_px or "", row.patch_px or "",
+            f"{row.parameters_m:,.1f}" if row.parameters_m else "",
+            f"{row.gflop:,.1f}" if row.gflop else "",
+            ",".join(row.cached), ",".join(row.tags),
+        )
+        for row in list_models()
+        if find.lower() in row.name.lower()
+    ]  # fmt: skip
+    _print_table(("model", "px", "patch", "M param", "GFLOP", "here", "tags"), rows)
+
+
 def main() -> NoReturn:
     """Run the command line; every failure that a user can mend is one line and exit code 2."""
     try:
@@ -344,6 +476,34 @@ def _make_plan(
     _warn_broken(catalogue.broken)
     photos = read_photos(backgrounds) if backgrounds else None
     return make_plan(edited, texts, catalogue, seed=seed, count=count, photos=photos)
+
+
+def _need_probes() -> None:
+    """Say what to install where the renderer is alone."""
+    for package in ("torch", "open_clip", "pandas", "sklearn"):
+        if importlib.util.find_spec(package) is None:
+            _fail(f"measuring needs {package}; type: pip install 'synthtext[probe]'")
+
+
+def _parse_whole(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is no list of whole numbers", param_hint=option
+        ) from (error)
+
+
+def _print_headline(summary: dict[str, Any]) -> None:
+    rows = [
+        (
+            f"1 of {row['k']:,}", f"{row['accuracy']:.4f}",
+            f"{row['low']:.4f} to {row['high']:.4f}", f"{row['chance']:.4f}",
+            "at chance" if row["at_chance"] else "",
+        )
+        for row in summary["headline"]
+    ]  # fmt: skip
+    _print_table(("choice", "accuracy", "95 % interval", "chance", ""), rows)
 
 
 def _split_pairs(pairs: list[str]) -> dict[str, str]:
@@ -426,9 +586,9 @@ def _print_table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     table = Table(*names, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    console = Console()
     # A pipe has no width; a table cut to 80 columns would lose what a program looks for.
-    console.print(table, width=None if console.is_terminal else 200, highlight=False)
+    width = None if sys.stdout.isatty() else 240
+    Console(width=width).print(table, highlight=False)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,8 @@ import platformdirs
 
 from probes.embeddings import FORMAT, check_vectors
 from probes.errors import ProbeError
+from probes.prompts import SLOT
 from probes.readers import Model, Vectors, identify_model
-
-SLOT = "{}"
-"""Where a template takes its word."""
 
 BLOCK = 4096
 """Texts that are embedded or averaged at a time, so that 100,000 words fit."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
+import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import freetype
@@ -51,21 +52,26 @@ class Face:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._freetype = freetype.Face(str(path))
-            self._shaper = hb.Font(hb.Face(hb.Blob.from_file_path(str(path))))
-        except (freetype.FT_Exception, OSError, ValueError, hb.HarfBuzzError) as error:
+        self.name = path.name
+        self._handle = ft.FT_Face()
+        # A library of its own lets faces live in different threads: they share nothing.
+        self._library = ft.FT_Library()
+        self._check(ft.FT_Init_FreeType(ctypes.byref(self._library)))
+        code = ft.FT_New_Face(self._library, os.fsencode(path), 0, ctypes.byref(self._handle))
+        if code:
             raise FontError(
                 f"{path.name} is no font that FreeType can open; remove it from the folder"
-            ) from error
-        if not self._freetype.is_scalable:
+            )
+        if not self._handle.contents.face_flags & freetype.FT_FACE_FLAG_SCALABLE:
             raise FontError(f"{path.name} holds bitmaps only; use a font with outlines")
-        self._handle = self._freetype._FT_Face  # noqa: SLF001 - the wrapper hides the handle
         self._slot = self._handle.contents.glyph
-        self.name = path.name
-        self._em = float(self._freetype.units_per_EM)
+        self._em = float(self._handle.contents.units_per_EM)
+        self._shaper = hb.Font(hb.Face(hb.Blob.from_file_path(str(path))))
         self._boxes: dict[int, Box | None] = {}
         self.x_height_em = self._measure_x_height()
+
+    def __del__(self) -> None:
+        ft.FT_Done_FreeType(self._library)
 
     def shape(self, text: str, *, ligatures: bool) -> Run:
         """Return the glyphs of one line of text, in the direction of its script."""
@@ -134,7 +140,7 @@ class Face:
         return box.xMin / em, box.yMin / em, box.xMax / em, box.yMax / em
 
     def _measure_x_height(self) -> float:
-        glyph = self._freetype.get_char_index("x")
+        glyph = ft.FT_Get_Char_Index(self._handle, ord("x"))
         box = self.ink_box(glyph) if glyph else None
         return box[3] if box else 0.0
 
@@ -146,14 +152,20 @@ class Face:
             )
 
 
-@lru_cache(maxsize=256)
+_opened = threading.local()
+"""The faces of each thread: a face is a pen that two hands cannot hold at once."""
+
+
 def open_face(path: Path) -> Face:
-    """Return the open font of a file, kept open for the next call.
+    """Return the open font of a file, kept open for the next call from the same thread.
 
     Raises:
         FontError: the file is missing or no scalable font.
     """
-    return Face(path)
+    faces: dict[Path, Face] = _opened.__dict__.setdefault("faces", {})
+    if path not in faces:
+        faces[path] = Face(path)
+    return faces[path]
 
 
 def make_rotation(angle_deg: float) -> ft.FT_Matrix | None:

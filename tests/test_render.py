@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -196,3 +197,12 @@ def test_rotation_turns_counter_clockwise(spec: Spec, fonts: Catalogue) -> None:
     top_left, top_right = quad[:2]
     assert top_right[1] < top_left[1] - 50
     assert abs(top_right[0] - top_left[0]) < 0.01
+
+
+def test_threads_draw_what_one_alone_draws(spec: Spec, fonts: Catalogue) -> None:
+    files = list(fonts.fonts)
+    specs = [replace(spec, font=files[i % 5], size_px=14.0 + i % 7) for i in range(200)]
+    alone = [render(each, fonts).pixels for each in specs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda each: render(each, fonts).pixels, specs))
+    assert all((a == b).all() for a, b in zip(alone, together, strict=True))

@@ -1,0 +1,270 @@
+"""Do the intervals hold the truth as often as they say? Simulated readers with planted truths.
+
+    python benchmarks/coverage.py [runs, 1000]
+
+Every run draws new words, each with a threshold and a ceiling of its own, and shows them at
+every level. Prints a table; exits with 1 where a share is out of its bounds.
+
+Of 200 runs with an exact 95 % interval the share held leaves the bounds about once in thirty
+times, and there are some thirty checks. Of 1000 it leaves them once in ten thousand times.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from probes.effects import main_effects
+from probes.intervals import clustered_accuracy, wilson
+from probes.pairing import mcnemar_by_word, paired_difference
+from probes.psychometrics import SHAPES
+from probes.thresholds import Direction, Threshold, fit_word_threshold
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.05
+HOLDS = (0.92, 0.98)
+"""Bounds on how often a 95 % interval holds the truth."""
+
+PLANTED = {("size", None): 1, ("font", "script"): -1}
+"""Terms with an effect, and its sign."""
+
+NULL = ("noise", "paper", "letters")
+"""Factors without an effect; `letters` belongs to the word and so meets few draws."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of words, and the words and levels of an experiment with it.
+
+    Attributes:
+        name: what is particular about it.
+        n_words: words shown, each once at every level.
+        shape: course of accuracy with the level, a key of SHAPES.
+        middle: where the course of a typical word is half way, on the axis of the fit.
+        width: from 5 to 95 % of the course, in units of that axis.
+        word_sd: spread of the words' middles, in the same units.
+        reach: share of the way from chance to 1 that a word gets on average, 0 to 1.
+        likeness: how alike the words' reaches are; near 0 a word is read always or never.
+        chance: accuracy of guessing.
+        levels: what is shown.
+        direction: whether accuracy rises with the level; a falling one is fitted unlogged.
+        bounds: on how often the threshold's interval holds the truth.
+    """
+
+    name: str
+    n_words: int = 200
+    shape: str = "gaussian"
+    middle: float = 3.5
+    width: float = 1.3
+    word_sd: float = 0.5
+    reach: float = 0.9
+    likeness: float = 10
+    chance: float = 0.01
+    levels: tuple[float, ...] = (4, 6, 8, 12, 16, 24, 32)
+    direction: Direction = "rising"
+    bounds: tuple[float, float] = HOLDS
+
+    def place(self) -> Floats:
+        """Return the levels on the axis of the fit, log2 where accuracy rises."""
+        levels = np.array(self.levels, dtype=np.float64)
+        placed: Floats = np.log2(levels) if self.direction == "rising" else -levels
+        return placed
+
+
+READERS = (
+    Reader("typical"),
+    Reader("60 words", n_words=60),
+    Reader("words differ much", n_words=400, width=0.5, word_sd=0.8),
+    Reader("words do not differ", word_sd=0, likeness=1e6),
+    Reader("a third never read", reach=0.67, likeness=0.05),
+    Reader("1 of 2", chance=0.5, reach=0.95),
+    # The curve is still rising at the last level, and only the bound of 1 holds its ceiling; on
+    # that side the interval never misses, so that it holds the truth more often than it says.
+    Reader("levels end early", middle=4.2, bounds=(0.92, 1)),
+    Reader("leaning", shape="weibull", n_words=400, width=1.6, word_sd=0.2),
+    Reader("long tails", shape="logistic", n_words=400),
+    Reader(
+        "falling", middle=-3.5, width=4, word_sd=0.8, levels=(0, 1, 2, 3, 4, 6, 8),
+        direction="falling",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Check:
+    """A share that was measured, and the bounds within which it must lie."""
+
+    name: str
+    share: float
+    low: float
+    high: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the share lies within its bounds."""
+        return self.low <= self.share <= self.high
+
+
+def expect_accuracy(reader: Reader, x: Floats) -> Floats:
+    """Return the accuracy over all words at places on the axis, of the same shape."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(81)
+    z = (x[..., None] - reader.middle - reader.word_sd * nodes) / reader.width
+    course = SHAPES[reader.shape](z) @ (weights / weights.sum())
+    accuracy: Floats = reader.chance + (1 - reader.chance) * reader.reach * course
+    return accuracy
+
+
+def expect_threshold(reader: Reader) -> float:
+    """Return where the accuracy over all words is midway between chance and ceiling."""
+    midway = reader.chance + (1 - reader.chance) * reader.reach / 2
+
+    def miss(x: float) -> float:
+        return float(expect_accuracy(reader, np.array(x)) - midway)
+
+    return float(optimize.brentq(miss, reader.middle - 5, reader.middle + 5, xtol=1e-9))
+
+
+def draw_rows(reader: Reader, seed: int) -> pd.DataFrame:
+    """Return rows (word, level, correct) of new words, each at every level."""
+    rng = np.random.default_rng([seed, reader.n_words])
+    middles = rng.normal(reader.middle, reader.word_sd, (reader.n_words, 1))
+    up, down = reader.reach * reader.likeness, (1 - reader.reach) * reader.likeness
+    reaches = rng.beta(up, down, (reader.n_words, 1))
+    course = SHAPES[reader.shape]((reader.place() - middles) / reader.width)
+    accuracy = reader.chance + (1 - reader.chance) * reaches * course
+    n_levels = len(reader.levels)
+    return pd.DataFrame(
+        {
+            "word": np.repeat(np.arange(reader.n_words), n_levels),
+            "level": np.tile(np.array(reader.levels, dtype=np.float64), reader.n_words),
+            "correct": (rng.random(accuracy.shape) < accuracy).ravel(),
+        }
+    )
+
+
+def fit(reader: Reader, rows: pd.DataFrame) -> Threshold:
+    """Return the threshold of a reader's rows."""
+    return fit_word_threshold(
+        rows["level"],
+        rows["correct"],
+        rows["word"],
+        chance=reader.chance,
+        direction=reader.direction,
+    )
+
+
+def check_reader(reader: Reader, n_runs: int) -> Iterator[Check]:
+    """Measure how often the intervals of a reader's threshold and accuracy hold the truth."""
+    place = expect_threshold(reader)
+    threshold = 2**place if reader.direction == "rising" else -place
+    by_level = expect_accuracy(reader, reader.place())
+    middle = len(reader.levels) // 2
+    hits = np.zeros((n_runs, 3))
+    for seed in range(n_runs):
+        rows = draw_rows(reader, seed)
+        found = fit(reader, rows)
+        pooled = clustered_accuracy(rows["correct"], rows["word"])
+        cell = rows["correct"][rows["level"] == reader.levels[middle]]
+        low, high = wilson(cell.sum(), len(cell))
+        hits[seed] = (
+            (found.low or -np.inf) <= threshold <= (found.high or np.inf),
+            pooled.low <= by_level.mean() <= pooled.high,
+            low <= by_level[middle] <= high,
+        )
+    threshold_held, pooled_held, cell_held = hits.mean(axis=0).tolist()
+    yield Check(f"{reader.name}: threshold", threshold_held, *reader.bounds)
+    yield Check(f"{reader.name}: accuracy, pooled", pooled_held, *HOLDS)
+    yield Check(f"{reader.name}: accuracy, one level", cell_held, *HOLDS)
+
+
+def check_pairs(n_runs: int) -> Iterator[Check]:
+    """Measure the interval of a difference, and how often equal readers are told apart."""
+    a, b = Reader("A"), replace(Reader("B"), middle=3.3)
+    places = a.place()
+    truth = (expect_accuracy(b, places) - expect_accuracy(a, places)).mean()
+    held, flagged = [], []
+    for seed in range(n_runs):
+        rows_a, rows_b = draw_rows(a, seed), draw_rows(b, seed + 10**6)
+        gain = paired_difference(rows_a["correct"], rows_b["correct"], rows_a["word"])
+        held.append(gain.low <= truth <= gain.high)
+        twin = draw_rows(a, seed + 10**6)
+        test = mcnemar_by_word(rows_a["correct"], twin["correct"], rows_a["word"])
+        flagged.append(test.p < LEVEL)
+    yield Check("B less A: difference", float(np.mean(held)), *HOLDS)
+    yield Check("equal readers told apart", float(np.mean(flagged)), 0, bound_above(n_runs))
+
+
+def draw_factors(seed: int, n_words: int = 150, n_each: int = 8) -> pd.DataFrame:
+    """Return rows of a reader for whom two factors count and three do not."""
+    rng = np.random.default_rng([seed, n_words])
+    n = n_words * n_each
+    word = np.repeat(np.arange(n_words), n_each)
+    rows = pd.DataFrame(
+        {
+            "word": word,
+            "size": rng.normal(12, 4, n),
+            "font": rng.choice(["serif", "sans", "sans", "script"], n),
+            "noise": rng.random(n),
+            "paper": rng.choice(["white", "grey", "photo"], n),
+            "letters": rng.integers(3, 9, n_words)[word],
+        }
+    )
+    logit = 0.8 * (rows["size"] - 12) / 4 - 0.8 * (rows["font"] == "script")
+    logit += 0.3 + rng.normal(0, 1, n_words)[word]
+    return rows.assign(correct=rng.random(n) < special.expit(logit))
+
+
+def check_effects(n_runs: int) -> Iterator[Check]:
+    """Measure how often planted effects are found with their sign, and null ones flagged."""
+    found, flagged, any_flagged = [], [], []
+    for seed in range(n_runs):
+        table = main_effects(draw_factors(seed), ["size", "font", *NULL]).table
+        names = zip(table["factor"], table["level"], strict=True)
+        signs = dict(zip(names, np.sign(table["coefficient"]), strict=True))
+        found.append(all(signs[term] == sign for term, sign in PLANTED.items()))
+        null = table["factor"].isin(NULL)
+        flagged.append((table["p"][null] < LEVEL).mean())
+        any_flagged.append((table["p_holm"][null] < LEVEL).any())
+    yield Check("planted effects have their sign", float(np.mean(found)), 0.99, 1)
+    yield Check("null effects flagged", float(np.mean(flagged)), 0, bound_above(n_runs))
+    name = "any null effect flagged, after Holm"
+    yield Check(name, float(np.mean(any_flagged)), 0, bound_above(n_runs))
+
+
+def bound_above(n: int) -> float:
+    """Return the share that tests at LEVEL exceed by chance once in a hundred times."""
+    return LEVEL + 2.33 * float(np.sqrt(LEVEL * (1 - LEVEL) / n))
+
+
+def check_all(n_runs: int, readers: tuple[Reader, ...] = READERS) -> Iterator[Check]:
+    """Run every simulation, and yield each check as it is done."""
+    for reader in readers:
+        yield from check_reader(reader, n_runs)
+    yield from check_pairs(n_runs)
+    yield from check_effects(n_runs)
+
+
+def main(n_runs: int) -> int:
+    """Print every check, and return how many fail."""
+    print(f"{n_runs} runs each")
+    print(f"{'':3} {'share':>6}  {'bounds':13}  what")
+    start, n_failed = time.perf_counter(), 0
+    for check in check_all(n_runs):
+        n_failed += not check.holds
+        bounds = f"{check.low:.3f}-{check.high:.3f}"
+        verdict = "ok" if check.holds else "NO"
+        print(f"{verdict:3} {check.share:6.3f}  {bounds:13}  {check.name}", flush=True)
+    print(f"{n_failed} out of bounds, {time.perf_counter() - start:.0f} s")
+    return n_failed
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000) else 0)

@@ -1,0 +1,212 @@
+"""How sure a measured accuracy is: intervals for one cell, for pooled rows, and bins.
+
+A cell holds each word once, so its images are independent draws of words and Wilson's interval
+holds. Anything pooled over cells meets the same words again: there whole words are resampled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MAX_GIVEN_LEVELS = 12
+"""A numeric factor with no more distinct values than this keeps them as its levels."""
+
+DRAWS_PER_BLOCK = 2_000_000
+"""Cluster numbers drawn at a time, which bounds the memory of a bootstrap."""
+
+
+class Interval(NamedTuple):
+    """A mean and the ends of its interval; the ends are nan where they cannot be known."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A numeric column cut into levels.
+
+    Attributes:
+        codes: int64 (N,); the level of each row, -1 where the value is missing.
+        labels: the levels' names in rising order, "12" or "3.5 to 8".
+        centres: float64, one per level; the median of its values.
+    """
+
+    codes: Ints
+    labels: tuple[str, ...]
+    centres: Floats
+
+
+def wilson(
+    n_right: ArrayLike, n_seen: ArrayLike, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Return the ends of Wilson's score interval for each cell, nan where nothing was seen.
+
+    Args:
+        n_right: how many were read, any shape.
+        n_seen: of how many, of the same shape.
+        confidence: the share of such intervals that hold the truth, 0 to 1.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference",
+    JASA 22 (1927); compared with others in Newcombe, Statistics in Medicine 17 (1998).
+    """
+    seen = np.asarray(n_seen, dtype=np.float64)
+    right = np.asarray(n_right, dtype=np.float64)
+    low, high = proportion_confint(
+        right, np.where(seen > 0, seen, 1), alpha=1 - confidence, method="wilson"
+    )
+    return np.where(seen > 0, low, np.nan), np.where(seen > 0, high, np.nan)
+
+
+def cluster_bootstrap(
+    values: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    n_draws: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """Return the mean of the values with an interval that resamples whole clusters.
+
+    The percentile interval of few clusters is too narrow, so its tails are moved out as far as
+    Student's interval is wider than the normal one. One cluster alone has no interval.
+
+    Args:
+        values: (N,), none of them missing.
+        clusters: (N,); what each row belongs to, its word as a rule.
+        n_draws: resamplings.
+        seed: equal seeds give equal intervals.
+        confidence: the share of such intervals that hold the truth, 0 to 1.
+
+    Source: Hesterberg, "What teachers should know about the bootstrap", The American
+    Statistician 69 (2015), on the expanded percentile interval.
+    """
+    sums, counts = _sum_by_cluster(values, clusters)
+    n = len(sums)
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan)
+    mean = float(sums.sum() / counts.sum())
+    if n == 1:
+        return Interval(mean, np.nan, np.nan)
+    tail = stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf((1 - confidence) / 2, n - 1))
+    means = _resample_means(sums, counts, n_draws=n_draws, seed=seed)
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Interval(mean, float(low), float(high))
+
+
+def clustered_accuracy(
+    correct: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    n_draws: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """Return the accuracy of pooled rows with an interval that resamples whole clusters.
+
+    Where all is right, or all is wrong, resampling shows no spread; the interval is then
+    Wilson's with each cluster counted once.
+
+    Args:
+        correct: bool (N,).
+        clusters: (N,); what each row belongs to, its word as a rule.
+        n_draws: resamplings.
+        seed: equal seeds give equal intervals.
+        confidence: the share of such intervals that hold the truth, 0 to 1.
+    """
+    right = np.asarray(correct, dtype=np.float64)
+    if right.size == 0 or right.min() != right.max():
+        return cluster_bootstrap(
+            right, clusters, n_draws=n_draws, seed=seed, confidence=confidence
+        )
+    n = count_clusters(clusters)
+    low, high = wilson(right[0] * n, n, confidence)
+    return Interval(float(right[0]), float(low), float(high))
+
+
+def count_clusters(clusters: ArrayLike) -> int:
+    """Return how many distinct clusters there are."""
+    return int(pd.unique(np.asarray(clusters)).size)
+
+
+def chance_corrected(accuracy: ArrayLike, k: ArrayLike) -> Floats:
+    """Return accuracies on one scale for every K: 0 is guessing among K, 1 is all right.
+
+    Args:
+        accuracy: share right, 0 to 1, any shape.
+        k: candidates to choose from, 2 or more.
+    """
+    chance = 1 / np.asarray(k, dtype=np.float64)
+    corrected: Floats = (np.asarray(accuracy, dtype=np.float64) - chance) / (1 - chance)
+    return corrected
+
+
+def bin_levels(column: ArrayLike, n_bins: int = 7) -> Bins:
+    """Return a numeric column cut into levels.
+
+    A column of few distinct values keeps them. Any other is cut into bins of nearly equal
+    count; a value that fills a bin by itself gets one, as the zeros of a blur do.
+
+    Args:
+        column: numbers (N,); a missing value belongs to no level.
+        n_bins: levels at the most for a column of many values.
+    """
+    values = np.asarray(column, dtype=np.float64)
+    known = values[~np.isnan(values)]
+    distinct, counts = np.unique(known, return_counts=True)
+    if distinct.size <= max(n_bins, MAX_GIVEN_LEVELS):
+        cuts = distinct[1:]
+    else:
+        cuts = _cut_evenly(distinct, counts, n_bins)
+    codes = np.where(np.isnan(values), -1, np.searchsorted(cuts, values, side="right"))
+    members = [values[codes == code] for code in range(min(distinct.size, cuts.size + 1))]
+    centres = np.array([np.median(member) for member in members], dtype=np.float64)
+    labels = tuple(_label(member.min(), member.max()) for member in members)
+    return Bins(codes=codes.astype(np.int64), labels=labels, centres=centres)
+
+
+def _cut_evenly(distinct: Floats, counts: Ints, n_bins: int) -> Floats:
+    """Return the values at which each bin after the first begins."""
+    cuts = []
+    n_open, n_held, bins_left = int(counts.sum()), 0, n_bins
+    for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
+        # The bin closes when taking this value too would miss the even share by more.
+        if n_held and bins_left > 1 and n_held + count / 2 > n_open / bins_left:
+            cuts.append(value)
+            n_open, n_held, bins_left = n_open - n_held, 0, bins_left - 1
+        n_held += count
+    return np.array(cuts, dtype=np.float64)
+
+
+def _label(low: float, high: float) -> str:
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+
+
+def _sum_by_cluster(values: ArrayLike, clusters: ArrayLike) -> tuple[Floats, Floats]:
+    """Return the sum of the values and the number of rows of each cluster."""
+    codes = pd.factorize(np.asarray(clusters), sort=True)[0]
+    sums = np.bincount(codes, weights=np.asarray(values, dtype=np.float64))
+    return sums.astype(np.float64), np.bincount(codes).astype(np.float64)
+
+
+def _resample_means(sums: Floats, counts: Floats, *, n_draws: int, seed: int) -> Floats:
+    """Return the mean over all rows of each of `n_draws` resamplings of the clusters."""
+    rng = np.random.default_rng(seed)
+    n = len(sums)
+    block = max(1, DRAWS_PER_BLOCK // n)
+    means = np.empty(n_draws)
+    for start in range(0, n_draws, block):
+        chosen = rng.integers(0, n, size=(min(block, n_draws - start), n))
+        means[start : start + block] = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)
+    return means

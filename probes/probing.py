@@ -1,0 +1,184 @@
+"""A probe from end to end: pictures -> vectors -> outcomes, in a folder of results."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from probes.candidates import PSEUDOWORDS, choose_words, sort_by_frequency
+from probes.designs import Trial, choose_fitting, make_trials, parse_design
+from probes.embeddings import Chunk, Embedded, Stats, embed_renderings
+from probes.errors import ProbeError
+from probes.outcomes import write_outcomes
+from probes.readers import Model
+from probes.stimuli import draw_stimuli, name_stimuli, read_trials
+from probes.tasks import TASKS, TEMPLATES, Question, answer
+from probes.texts import find_cache_folder
+from synthtext.fonts import read_catalogue
+from synthtext.reviews import review_sentences
+from synthtext.spec import Spec
+from synthtext.words import read_words
+
+KS = (2, 10, 100, 1000, 10_000)
+
+HEADLINE_K = 100
+
+WORD_CHARS = range(3, 9)
+"""Lengths of the words that a design shows: longer ones would not fit at every level."""
+
+SPARE = 8
+"""Words looked at for each that is shown, since some do not fit."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a probe asks, and with which pictures.
+
+    Attributes:
+        task: one of `TASKS`.
+        design: factors to vary, or `latin`; see `parse_design`. Of no account with `data`.
+        data: a dataset that `synthtext render` wrote, instead of a design.
+        n: words at each level of a design, or pictures of a Latin hypercube.
+        ks: numbers of candidates to choose among.
+        templates: prompts; none takes those of the task.
+        vocabulary: a word list; a design takes its commonest words, as many as the largest of
+            `ks`, to show and to choose among.
+        seed: of everything drawn.
+    """
+
+    task: str = "words"
+    design: str = "size,contrast,rotation,blur,font,case"
+    data: Path | None = None
+    n: int = 200
+    ks: tuple[int, ...] = KS
+    templates: tuple[str, ...] = ()
+    vocabulary: str = "en"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a probe showed and what came of it.
+
+    Attributes:
+        model: what was probed.
+        question: what was asked.
+        trials: the pictures.
+        outcomes: a row per picture.
+        stats: what the encoder took.
+    """
+
+    model: Model
+    question: Question
+    trials: tuple[Trial, ...]
+    outcomes: pd.DataFrame
+    stats: Stats
+
+
+def run_probe(model: Model, setting: Setting, out: Path) -> Probe | None:
+    """Probe a model, write `outcomes.parquet` into a folder, and return what came of it.
+
+    Vectors are kept in the folder until the outcomes are written, so a run that was killed is
+    taken up where it stopped.
+
+    Args:
+        model: from `load_model`, or any `Model` around an encoder.
+        setting: what to ask.
+        out: folder of results; made if need be.
+
+    Returns:
+        None under torchrun for every process but the first.
+
+    Raises:
+        ProbeError: the probe cannot be run as asked.
+    """
+    if setting.task not in TASKS:
+        raise ProbeError(f"no task {setting.task!r}; there are {', '.join(TASKS)}")
+    if setting.n < 2:
+        raise ProbeError(f"n is {setting.n}; a level needs 2 words or more")
+    if setting.data is not None:
+        trials, chunks = read_trials(setting.data)
+        words = _list_shown(trials)
+    else:
+        trials, words = _design(setting)
+        chunks = draw_stimuli(trials)
+    question = Question(
+        task=setting.task,
+        vocabulary=tuple(words),
+        templates=setting.templates or TEMPLATES[setting.task],
+        ks=setting.ks,
+        headline=HEADLINE_K,
+        seed=setting.seed,
+        cache_folder=find_cache_folder(),
+    )
+    embedded, stats = _embed(model, trials, chunks, out / "vectors")
+    if embedded is None:
+        return None
+    outcomes = answer(question, model, trials, embedded)
+    write_outcomes(out / "outcomes.parquet", outcomes)
+    shutil.rmtree(out / "vectors")
+    return Probe(model, question, tuple(trials), outcomes, stats)
+
+
+def _design(setting: Setting) -> tuple[list[Trial], list[str]]:
+    """Return the pictures of a design, and what there is to choose among."""
+    n, seed = setting.n, setting.seed
+    if setting.task in ("sentences", "sentiment"):
+        return _show_sentences(n, seed)
+    factors = parse_design(setting.design)
+    # The commonest words, as many as the largest choice needs.
+    common = sort_by_frequency(read_words(setting.vocabulary).items)[: max(setting.ks)]
+    short = [word for word in common if len(word) in WORD_CHARS]
+    if setting.task == "pseudowords":
+        return _show_pseudowords(short, factors, n=n, seed=seed)
+    drawn = choose_words(short, min(SPARE * n, len(short)), seed)
+    shown = choose_fitting(drawn, factors, read_catalogue(), n)
+    return make_trials(shown, factors, seed), common
+
+
+def _show_pseudowords(
+    words: Sequence[str], factors: Sequence[str], *, n: int, seed: int
+) -> tuple[list[Trial], list[str]]:
+    """Return pictures of pseudowords, half of each kind; they choose among themselves."""
+    each = max(n, HEADLINE_K)
+    made = {kind: make(words, each, seed) for kind, make in PSEUDOWORDS.items()}
+    mixed = [text for pair in zip(*made.values(), strict=True) for text in pair]
+    shown = choose_fitting(mixed, factors, read_catalogue(), n)
+    return make_trials(shown, factors, seed), list(dict.fromkeys(mixed))
+
+
+def _show_sentences(n: int, seed: int) -> tuple[list[Trial], list[str]]:
+    """Return pictures of bundled reviews in three sizes; they choose among themselves."""
+    texts = review_sentences()
+    labels = dict(zip(texts.items, texts.labels, strict=True))
+    shown = choose_words(texts.items, n, seed)
+    trials = []
+    for size_px in (12.0, 16.0, 20.0):
+        for number, text in enumerate(shown):
+            spec = Spec(seed=seed, index=number, split="test", kind="sentence", text=text,
+                        font="DejaVuSans.ttf", label=labels[text], size_px=size_px,
+                        shrink=True)  # fmt: skip
+            key = f"easy-size_px-{size_px}-{number:06d}"
+            trials.append(Trial(key, spec, "easy", "size_px", str(size_px)))
+    return trials, shown
+
+
+def _list_shown(trials: Sequence[Trial]) -> list[str]:
+    """Return the texts of a dataset, each once."""
+    return list(dict.fromkeys(trial.spec.text for trial in trials))
+
+
+def _embed(
+    model: Model, trials: Sequence[Trial], chunks: Sequence[Chunk], folder: Path
+) -> tuple[Embedded | None, Stats]:
+    return embed_renderings(
+        model,
+        chunks,
+        folder,
+        stimuli=name_stimuli(trials),
+        expected=[trial.key for trial in trials],
+    )

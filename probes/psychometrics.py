@@ -1,0 +1,296 @@
+"""The likelihood of psychometric curves, on an axis on which accuracy rises.
+
+A curve is `chance + rise * F((x - threshold) / width)`. Every F is one half at 0, so that the
+threshold is midway between chance and ceiling whatever the shape, and goes from 0.05 to 0.95
+over a length of 1, so that widths of different shapes compare.
+
+Levels are few, so the likelihood is worked out for many curves at once, on thresholds and
+widths that close in on those in question; no search can start badly or fail to converge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+N_THRESHOLDS, N_ZOOMS = 41, 3
+"""Thresholds looked at together, and how often they close in on the interval."""
+
+N_WIDTHS, N_WIDTHS_CLOSER, N_CLOSER = 25, 7, 5
+"""Widths tried at each threshold, at first and then about the best, and how often."""
+
+N_NEWTON = 10
+"""Steps to the best rise; once near, each about doubles its digits."""
+
+FLAT = 0.02
+"""Log likelihoods closer than this are equal, as all in the gap of a step are."""
+
+AT_BOUND = 1e-3
+"""A ceiling this close to 1 has met it."""
+
+TINY = 1e-12
+"""Keeps a probability off 0 and 1."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What was seen at each level.
+
+    Attributes:
+        x: float64 (L,), rising.
+        n_right: float64 (L,).
+        n_seen: float64 (L,), above 0.
+        chance: accuracy of guessing, 0 or more and below 1.
+    """
+
+    x: Floats
+    n_right: Floats
+    n_seen: Floats
+    chance: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve; `shape` is a key of SHAPES, `rise` its ceiling less chance."""
+
+    shape: str
+    threshold: float
+    width: float
+    rise: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How well each threshold fits.
+
+    Attributes:
+        thresholds: float64 (M,), rising.
+        deviances: float64 (M,), 0 or more; twice the log likelihood that the best curve with
+            this threshold falls short of the best curve of all.
+        best: the best curve of all.
+        log_likelihood: its log likelihood, without the binomial coefficients.
+    """
+
+    thresholds: Floats
+    deviances: Floats
+    best: Curve
+    log_likelihood: float
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """The best curve of one shape at each threshold; float64 (M,) each."""
+
+    shape: str
+    log_likelihoods: Floats
+    widths: Floats
+    rises: Floats
+
+
+def profile_thresholds(cells: Cells, choose_cutoff: Callable[[Curve], float]) -> Profile:
+    """Return how well thresholds fit, on a grid about those whose deviance is below a cutoff.
+
+    Args:
+        cells: three levels or more.
+        choose_cutoff: the deviance that bounds the interval, given the best curve so far.
+    """
+    reach = cells.x[-1] - cells.x[0]
+    thresholds = np.linspace(cells.x[0] - reach / 2, cells.x[-1] + reach / 2, N_THRESHOLDS)
+    profile = _profile(cells, thresholds)
+    for _ in range(N_ZOOMS):
+        # A margin, because the cutoff moves a little with the best curve.
+        profile = _close_in(cells, profile, 1.5 * choose_cutoff(profile.best))
+    # Closer still, for the best curve alone: steps that suit an interval are coarse for it.
+    return replace(profile, best=_close_in(cells, profile, 10 * FLAT).best)
+
+
+def log_likelihood_of(cells: Cells, accuracy: Floats) -> Floats:
+    """Return the log likelihood (...) of accuracies (..., L), less the coefficients."""
+    p = np.clip(accuracy, TINY, 1 - TINY)
+    total: Floats = (
+        cells.n_right * np.log(p) + (cells.n_seen - cells.n_right) * np.log1p(-p)
+    ).sum(axis=-1)
+    return total
+
+
+def predict(curve: Curve, x: Floats, chance: float) -> Floats:
+    """Return the accuracy of a curve at places on the axis, of the same shape."""
+    return chance + curve.rise * SHAPES[curve.shape]((x - curve.threshold) / curve.width)
+
+
+def measure_slope(curve: Curve) -> float:
+    """Return the change of accuracy per unit of the axis at the threshold."""
+    step = 1e-4
+    shape = SHAPES[curve.shape]
+    steepness = np.diff(shape(np.array([-step, step])))[0] / (2 * step)
+    return float(curve.rise * steepness / curve.width)
+
+
+def inflate_by_word(
+    cells: Cells, curve: Curve, *, at: Ints, correct: Floats, words: Ints
+) -> float:
+    """Return by what factor shared words change the variance of the threshold.
+
+    It is the sandwich variance, its meat summed by word, over the variance with images
+    independent; 1 where the curve is a step, which has neither.
+
+    Args:
+        cells: the counts of the same images.
+        curve: the curve that fits them best.
+        at: (N,); the place of each image's level in `cells.x`.
+        correct: (N,), 0 or 1.
+        words: (N,), 0 to W-1.
+    """
+    slopes = _differentiate(curve, cells)
+    p = np.clip(predict(curve, cells.x, cells.chance), TINY, 1 - TINY)
+    information = (slopes * (cells.n_seen / (p * (1 - p)))) @ slopes.T
+    size = np.sqrt(np.diag(information))
+    if size.min() == 0 or np.linalg.cond(information / np.outer(size, size)) > 1 / TINY:
+        return 1.0
+    # Only the row of the threshold is needed: its influence, image by image, summed by word.
+    row = np.linalg.inv(information)[0]
+    influence = (row @ slopes)[at] * ((correct - p[at]) / (p * (1 - p))[at])
+    by_word = np.bincount(words, weights=influence)
+    n_words = len(by_word)
+    return float(n_words / (n_words - 1) * (by_word**2).sum() / row[0])
+
+
+def _differentiate(curve: Curve, cells: Cells) -> Floats:
+    """Return the slopes (P, L) of accuracy in threshold, log width and rise.
+
+    A rise that has met the ceiling of 1 is no longer free and has no row.
+    """
+    shape, step = SHAPES[curve.shape], 1e-4
+    z = (cells.x - curve.threshold) / curve.width
+    steepness = curve.rise * (shape(z + step) - shape(z - step)) / (2 * step)
+    rows = [-steepness / curve.width, -steepness * z]
+    if curve.rise < 1 - cells.chance - AT_BOUND:
+        rows.append(shape(z))
+    return np.array(rows)
+
+
+def _close_in(cells: Cells, profile: Profile, cutoff: float) -> Profile:
+    """Return the profile on a finer grid over the thresholds whose deviance is in a cutoff."""
+    inside = np.flatnonzero(profile.deviances <= cutoff)
+    first, last = max(inside[0] - 2, 0), min(inside[-1] + 2, N_THRESHOLDS - 1)
+    ends = profile.thresholds[first], profile.thresholds[last]
+    return _profile(cells, np.linspace(*ends, N_THRESHOLDS))
+
+
+def _profile(cells: Cells, thresholds: Floats) -> Profile:
+    """Return the best fit of any shape, width and rise at each threshold (M,)."""
+    fits = [_fit_shape(cells, shape, thresholds) for shape in SHAPES]
+    by_shape = np.array([fit.log_likelihoods for fit in fits])
+    by_threshold = by_shape.max(axis=0)
+    top = by_threshold.max()
+    # On a plateau its middle is the estimate; on a peak the plateau is the peak.
+    threshold = thresholds[by_threshold >= top - FLAT].mean()
+    m = int(np.abs(thresholds - threshold).argmin())
+    best = fits[int(by_shape[:, m].argmax())]
+    return Profile(
+        thresholds=thresholds,
+        deviances=2 * (top - by_threshold),
+        best=Curve(
+            shape=best.shape,
+            threshold=float(threshold),
+            width=float(best.widths[m]),
+            rise=float(best.rises[m]),
+        ),
+        log_likelihood=float(top),
+    )
+
+
+def _fit_shape(cells: Cells, shape: str, thresholds: Floats) -> _Fits:
+    """Return the best fit of one shape at each threshold (M,).
+
+    The narrowest width is a step between any two levels, the widest a straight line.
+    """
+    ends = np.diff(cells.x).min() / 200, 4 * (cells.x[-1] - cells.x[0])
+    widths = np.tile(np.geomspace(*ends, N_WIDTHS), (len(thresholds), 1))
+    rows = np.arange(len(thresholds))
+    start = np.full((len(thresholds), 1), (1 - cells.chance) / 2)
+    for closer in range(N_CLOSER + 1):
+        f = SHAPES[shape]((cells.x - thresholds[:, None, None]) / widths[..., None])
+        rises = _fit_rises(cells, f, start)
+        fits = log_likelihood_of(cells, cells.chance + rises[..., None] * f)
+        at = fits.argmax(axis=1)
+        if closer == N_CLOSER:
+            break
+        start = rises[rows, at][:, None]
+        around = np.clip(at - 1, 0, None), np.clip(at + 1, None, widths.shape[1] - 1)
+        ends = widths[rows, around[0]], widths[rows, around[1]]
+        widths = np.geomspace(*ends, N_WIDTHS_CLOSER, axis=1)
+    return _Fits(
+        shape=shape,
+        log_likelihoods=fits[rows, at],
+        widths=widths[rows, at],
+        rises=rises[rows, at],
+    )
+
+
+def _fit_rises(cells: Cells, f: Floats, start: Floats) -> Floats:
+    """Return the rise (...) that fits best with each course F (..., L), near a start or not.
+
+    The log likelihood is concave in the rise, so its slope has one root, which Newton's steps
+    find between two bounds that close in on it.
+    """
+    low = np.full(f.shape[:-1], TINY)
+    high = np.full(f.shape[:-1], 1 - cells.chance)
+    at_low = _slope_in_rise(cells, f, low)[0] <= 0
+    at_high = _slope_in_rise(cells, f, high)[0] >= 0
+    first, last = low, high
+    rise = np.broadcast_to(start, low.shape)
+    for _ in range(N_NEWTON):
+        slope, curvature = _slope_in_rise(cells, f, rise)
+        low, high = np.where(slope > 0, rise, low), np.where(slope > 0, high, rise)
+        step = rise + slope / np.maximum(curvature, TINY)
+        rise = np.where((step > low) & (step < high), step, (low + high) / 2)
+    return np.where(at_low, first, np.where(at_high, last, rise))
+
+
+def _slope_in_rise(cells: Cells, f: Floats, rise: Floats) -> tuple[Floats, Floats]:
+    """Return the first derivative of the log likelihood in the rise, and less the second."""
+    p = np.clip(cells.chance + rise[..., None] * f, TINY, 1 - TINY)
+    right, wrong = cells.n_right / p, (cells.n_seen - cells.n_right) / (1 - p)
+    slope: Floats = ((right - wrong) * f).sum(axis=-1)
+    curvature: Floats = ((right / p + wrong / (1 - p)) * f * f).sum(axis=-1)
+    return slope, curvature
+
+
+def _gaussian(z: Floats) -> Floats:
+    """Return the cumulative Gaussian, symmetric about its middle."""
+    course: Floats = special.ndtr(2 * special.ndtri(0.95) * z)
+    return course
+
+
+def _logistic(z: Floats) -> Floats:
+    """Return the logistic course, symmetric about its middle, with longer tails."""
+    course: Floats = special.expit(2 * special.logit(0.95) * z)
+    return course
+
+
+def _weibull(z: Floats) -> Floats:
+    """Return Weibull's course on a logarithmic axis, slow to begin and quick to end."""
+    length = np.log(-np.log(0.05)) - np.log(-np.log(0.95))
+    course: Floats = -np.expm1(-np.exp(np.minimum(length * z, 50) + np.log(np.log(2))))
+    return course
+
+
+def _mirrored_weibull(z: Floats) -> Floats:
+    """Return Weibull's course turned about its middle, quick to begin and slow to end."""
+    return 1 - _weibull(-z)
+
+
+SHAPES: dict[str, Callable[[Floats], Floats]] = {
+    "gaussian": _gaussian,
+    "logistic": _logistic,
+    "weibull": _weibull,
+    "mirrored weibull": _mirrored_weibull,
+}
