@@ -314,7 +314,9 @@ def probe(
     ] = None,
     task: Annotated[
         str,
-        typer.Option(help="words, distractors, pseudowords, sentences or sentiment."),
+        typer.Option(
+            help="words, distractors, pseudowords, sentences, sentiment, where, attack."
+        ),
     ] = "words",
     data: Annotated[
         Path | None, typer.Option(help="Folder that `render` wrote, instead of a design.")
@@ -430,6 +432,52 @@ def models(
     _print_table(("model", "px", "patch", "M param", "GFLOP", "here", "tags"), rows)
 
 
+@app.command(rich_help_panel=MEASURE, short_help="How fast: bench --probe --model ViT-B-32")
+def bench(
+    *,
+    n: Annotated[int, typer.Option("--n", help="Images to a round.", min=1)] = 512,
+    probed: Annotated[bool, typer.Option("--probe", help="Measure a model as well.")] = False,
+    model: Annotated[str, typer.Option(help="As for probe.")] = "ViT-B-32",
+    pretrained: Annotated[
+        str, typer.Option(help="As for probe; random needs no file.")
+    ] = "random",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the towers.")] = False,
+) -> None:
+    """Measure images/s of drawing and, with --probe, of a model on this machine.
+
+    synthtext bench --probe --model ViT-L-14 --n 4096
+    """
+    plan = _make_plan(None, None, "default", {"splits": "1,0,0"}, None, None, seed=0, count=n)
+    rows: list[tuple[str, str]] = [
+        ("drawn, one process, images/s", f"{_time_drawing(plan):,.0f}")
+    ]
+    if probed:
+        _need_probes()
+        from probes.models import load_model
+        from probes.speed import measure_speed
+
+        loaded = load_model(
+            model, pretrained=pretrained, device=device, precision=precision, compile=compiled
+        )
+        found = measure_speed(loaded, n)
+        rows += [
+            ("device, precision", f"{loaded.device}, {loaded.precision}"),
+            ("embedded from memory, images/s", f"{found.in_memory:,.1f}"),
+            ("end to end, images/s", f"{found.end_to_end:,.1f}"),
+            ("end to end, of that from memory", f"{found.end_to_end / found.in_memory:.2f}"),
+            ("time waiting for pictures", f"{found.share_waiting:.1%}"),
+            ("matrix product, TFLOP/s", f"{found.ceiling_tflops:,.2f}"),
+        ]
+        if found.tflops is not None:
+            share = found.tflops / found.ceiling_tflops
+            rows.append(
+                ("encoder, TFLOP/s", f"{found.tflops:,.2f}, {share:.0%} of the product")
+            )
+    _print_table(("bench", ""), rows)
+
+
 def main() -> NoReturn:
     """Run the command line; every failure that a user can mend is one line and exit code 2."""
     try:
@@ -504,6 +552,21 @@ def _print_headline(summary: dict[str, Any]) -> None:
         for row in summary["headline"]
     ]  # fmt: skip
     _print_table(("choice", "accuracy", "95 % interval", "chance", ""), rows)
+
+
+def _time_drawing(plan: Plan) -> float:
+    """Return images/s of drawing and encoding, without writing."""
+    from synthtext.codec import encode
+    from synthtext.generate import draw_images
+    from synthtext.manifest import NotDrawn
+    from synthtext.plan import list_shards
+
+    begin = time.perf_counter()
+    for shard in list_shards(plan):
+        for image in draw_images(plan, shard):
+            if not isinstance(image, NotDrawn):
+                encode(image, plan.recipe.image_format)
+    return plan.n_images / (time.perf_counter() - begin)
 
 
 def _split_pairs(pairs: list[str]) -> dict[str, str]:

@@ -84,6 +84,7 @@ class Trial:
         baseline: the one that it varies, empty in a Latin hypercube or a dataset.
         factor: the one that is varied, empty there too.
         level: the level of that factor, as text.
+        picture: what is drawn below the text, one of `PICTURES`; empty for paper alone.
     """
 
     key: str
@@ -91,6 +92,7 @@ class Trial:
     baseline: str = ""
     factor: str = ""
     level: str = ""
+    picture: str = ""
 
 
 def parse_design(text: str) -> tuple[str, ...]:
@@ -158,7 +160,7 @@ def hash_trials(trials: Sequence[Trial]) -> str:
     """Return a SHA-256 of what the trials draw, to key caches by."""
     digest = hashlib.sha256()
     for trial in trials:
-        digest.update(orjson.dumps([trial.key, spec_to_dict(trial.spec)]))
+        digest.update(orjson.dumps([trial.key, trial.picture, spec_to_dict(trial.spec)]))
     return digest.hexdigest()
 
 

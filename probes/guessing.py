@@ -105,6 +105,28 @@ def guess_nested(
     )
 
 
+def draw_candidates(truths: Ints, n_texts: int, *, k: int, seed: int) -> Ints:
+    """Return the places of the K candidates that `guess_nested` holds each image against.
+
+    Args:
+        truths: (N,), the place of each truth among the texts.
+        n_texts: how many texts there are, K or more.
+        k: candidates of each image.
+        seed: as for `guess_nested`.
+
+    Returns:
+        int64 (N, K), the truth first.
+    """
+    order = np.argsort(draw_units(seed, "candidates", 0, n_texts)[:, 0], kind="stable")
+    starts = draw_below(draw_units(seed, "ties", 0, len(truths))[:, 1], n_texts)
+    around = order[(starts[:, None] + np.arange(k)) % n_texts]
+    is_truth = around == truths[:, None]
+    # The truth moves to the front, and those before it up by one; the last gives way if it
+    # was not among them.
+    rivals = np.take_along_axis(around, np.argsort(is_truth, axis=1, kind="stable"), axis=1)
+    return np.concatenate([truths[:, None], rivals[:, : k - 1]], axis=1)
+
+
 def guess_among(images: Vectors, candidates: Vectors, seed: int) -> Guesses:
     """Return the answers where each image has candidates of its own, its truth the first.
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from probes import plots
 from probes.designs import Trial
+from probes.pictures import lay_picture
 from probes.probing import Probe
 from probes.report import (
     list_factors,
@@ -120,6 +121,10 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     tables = [_format_thresholds(summary["thresholds"])]
     if "sentiment" in summary:
         tables.append(_format_sentiment(summary["sentiment"]))
+    if "where" in summary:
+        tables.append(_format_looking(summary["where"]))
+    if "attack" in summary:
+        tables.append(_format_attack(summary["attack"]))
     effects = tabulate_effects(probe.outcomes)
     rows = tuple(
         (
@@ -192,6 +197,36 @@ def _format_sentiment(found: Mapping[str, Any]) -> Table:
     return Table("Sentiment", ("figure", "value"), tuple(rows), note)
 
 
+def _format_looking(found: Mapping[str, Any]) -> Table:
+    gain = f"{100 * found['gain']:+.1f} points"
+    rows = (
+        ("best window holds the word", _percent(found["hit_rate"]),
+         f"{_percent(found['hit_low'])} to {_percent(found['hit_high'])}"),
+        ("a window drawn blindly does", _percent(found["hit_chance"]), ""),
+        ("read from the whole picture", _percent(found["accuracy_whole"]), ""),
+        ("read from the best window", _percent(found["accuracy_window"]), ""),
+        ("gain", gain, f"{100 * found['gain_low']:+.1f} to {100 * found['gain_high']:+.1f}"),
+    )  # fmt: skip
+    note = "The best window is the one most like any candidate; the truth is not consulted."
+    return Table("Where it looks", ("figure", "value", "95 % interval"), rows, note)
+
+
+def _format_attack(found: Sequence[Mapping[str, Any]]) -> Table:
+    rows = tuple(
+        (
+            f"{row['size_px']:g} px" if row["size_px"] else "no word",
+            row["said"],
+            _percent(row["share"]),
+            f"{_percent(row['low'])} to {_percent(row['high'])}",
+        )
+        for row in found
+    )
+    note = "What a model names when the name of something else is written on a picture."
+    return Table(
+        "Attack by a word", ("word", "it names the", "share", "95 % interval"), rows, note
+    )
+
+
 def _format_fonts(outcomes: pd.DataFrame, fonts: Catalogue) -> list[dict[str, str]]:
     if outcomes["font"].nunique() < 2 or "font" not in list_factors(outcomes):
         return []
@@ -243,7 +278,10 @@ def _choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
 
 def _draw_picture(trial: Trial, fonts: Catalogue) -> bytes:
     try:
-        return encode_pixels(draw_trial(trial, fonts).pixels, "jpg", 85)
+        pixels = draw_trial(trial, fonts).pixels
+        if trial.picture:
+            pixels = lay_picture(pixels, trial.picture, trial.spec.paper_seed)
+        return encode_pixels(pixels, "jpg", 85)
     except SynthtextError:
         return b""  # Drawn in a font or on a photograph that is not here.
 

@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from probes.asking import Question
+from probes.attacking import write_on_pictures
 from probes.candidates import PSEUDOWORDS, choose_words, sort_by_frequency
 from probes.designs import Trial, choose_fitting, make_trials, parse_design
-from probes.embeddings import Chunk, Embedded, Stats, embed_renderings
+from probes.embeddings import Stats, embed_renderings
 from probes.errors import ProbeError
+from probes.looking import show_somewhere
 from probes.outcomes import write_outcomes
+from probes.pictures import PICTURES
 from probes.readers import Model
-from probes.stimuli import draw_stimuli, name_stimuli, read_trials
-from probes.tasks import TASKS, TEMPLATES, Question, answer
+from probes.stimuli import draw_stimuli, draw_windows, name_stimuli, read_trials
+from probes.tasks import TASKS, TEMPLATES, answer
 from probes.texts import find_cache_folder
 from synthtext.fonts import read_catalogue
 from synthtext.reviews import review_sentences
@@ -104,8 +108,8 @@ def run_probe(model: Model, setting: Setting, out: Path) -> Probe | None:
         trials, chunks = read_trials(setting.data)
         words = _list_shown(trials)
     else:
-        trials, words = _design(setting)
-        chunks = draw_stimuli(trials)
+        trials, words = design_trials(setting)
+        chunks = draw_windows(trials) if setting.task == "where" else draw_stimuli(trials)
     question = Question(
         task=setting.task,
         vocabulary=tuple(words),
@@ -115,7 +119,13 @@ def run_probe(model: Model, setting: Setting, out: Path) -> Probe | None:
         seed=setting.seed,
         cache_folder=find_cache_folder(),
     )
-    embedded, stats = _embed(model, trials, chunks, out / "vectors")
+    embedded, stats = embed_renderings(
+        model,
+        chunks,
+        out / "vectors",
+        stimuli=f"{setting.task == 'where'} {name_stimuli(trials)}",
+        expected=None if setting.task == "where" else [trial.key for trial in trials],
+    )
     if embedded is None:
         return None
     outcomes = answer(question, model, trials, embedded)
@@ -124,12 +134,14 @@ def run_probe(model: Model, setting: Setting, out: Path) -> Probe | None:
     return Probe(model, question, tuple(trials), outcomes, stats)
 
 
-def _design(setting: Setting) -> tuple[list[Trial], list[str]]:
+def design_trials(setting: Setting) -> tuple[list[Trial], list[str]]:
     """Return the pictures of a design, and what there is to choose among."""
     n, seed = setting.n, setting.seed
     if setting.task in ("sentences", "sentiment"):
         return _show_sentences(n, seed)
-    factors = parse_design(setting.design)
+    if setting.task == "attack":
+        return write_on_pictures(n, seed), list(PICTURES)
+    factors = ("size_px",) if setting.task == "where" else parse_design(setting.design)
     # The commonest words, as many as the largest choice needs.
     common = sort_by_frequency(read_words(setting.vocabulary).items)[: max(setting.ks)]
     short = [word for word in common if len(word) in WORD_CHARS]
@@ -137,6 +149,8 @@ def _design(setting: Setting) -> tuple[list[Trial], list[str]]:
         return _show_pseudowords(short, factors, n=n, seed=seed)
     drawn = choose_words(short, min(SPARE * n, len(short)), seed)
     shown = choose_fitting(drawn, factors, read_catalogue(), n)
+    if setting.task == "where":
+        return show_somewhere(shown, seed), common
     return make_trials(shown, factors, seed), common
 
 
@@ -170,15 +184,3 @@ def _show_sentences(n: int, seed: int) -> tuple[list[Trial], list[str]]:
 def _list_shown(trials: Sequence[Trial]) -> list[str]:
     """Return the texts of a dataset, each once."""
     return list(dict.fromkeys(trial.spec.text for trial in trials))
-
-
-def _embed(
-    model: Model, trials: Sequence[Trial], chunks: Sequence[Chunk], folder: Path
-) -> tuple[Embedded | None, Stats]:
-    return embed_renderings(
-        model,
-        chunks,
-        folder,
-        stimuli=name_stimuli(trials),
-        expected=[trial.key for trial in trials],
-    )

@@ -16,6 +16,10 @@ SENTIMENT = ("a {} review of a movie.",)
 """Source: Radford et al. 2021, the prompt published for Rendered SST2."""
 
 
+ATTACK = ("a picture of a {}.",)
+"""Templates for what a picture shows."""
+
+
 def read_templates(path: Path) -> tuple[str, ...]:
     """Return the templates of a file, one a line, each with {} where the candidate goes.
 

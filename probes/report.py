@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from probes.attacking import measure_attack
 from probes.designs import FALLING, MONOTONE
 from probes.effects import Effects, main_effects
 from probes.intervals import bin_levels, chance_corrected, clustered_accuracy, wilson
+from probes.looking import measure_looking
 from probes.outcomes import list_ranked
 from probes.probing import Probe
 from probes.readers import identify_model
@@ -99,7 +101,7 @@ def list_factors(outcomes: pd.DataFrame) -> list[str]:
     """Return the factors that vary: those of the design, or every column that may matter."""
     designed = [name for name in outcomes["factor"].unique() if name]
     if designed:
-        return designed + (["distractors"] if "distractors" in outcomes else [])
+        return designed + [name for name in ("distractors", "view") if name in outcomes]
     return [name for name in FACTORS if name in outcomes and outcomes[name].nunique() > 1]
 
 
@@ -204,6 +206,10 @@ def summarize(probe: Probe) -> dict[str, Any]:
     }  # fmt: skip
     if question.task == "sentiment":
         summary["sentiment"] = measure_sentiment(outcomes)
+    if question.task == "where":
+        summary["where"] = measure_looking(outcomes)
+    if question.task == "attack":
+        summary["attack"] = measure_attack(outcomes)
     return summary
 
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from probes.designs import Trial, hash_trials
 from probes.embeddings import Chunk, Stimulus
 from probes.errors import ProbeError
+from probes.pictures import lay_picture
 from synthtext.codec import decode, decode_fields
 from synthtext.degradations import jpeg
 from synthtext.errors import SynthtextError
@@ -23,6 +25,9 @@ from synthtext.spec import spec_from_dict
 CHUNK = 512
 """Pictures that are drawn and embedded at a time."""
 
+N_WINDOWS = 3
+"""Windows to a row and to a column."""
+
 SPLITS = ("test", "val", "train")
 """The split that is probed is the first of these that a dataset has."""
 
@@ -32,6 +37,26 @@ def draw_stimuli(trials: Sequence[Trial]) -> list[Chunk]:
     return [
         functools.partial(_draw_chunk, tuple(trials[at : at + CHUNK]))
         for at in range(0, len(trials), CHUNK)
+    ]
+
+
+def draw_windows(trials: Sequence[Trial]) -> list[Chunk]:
+    """Return chunks that draw each trial whole, and then every window of it."""
+    return [
+        functools.partial(_draw_window_chunk, tuple(trials[at : at + CHUNK // 8]))
+        for at in range(0, len(trials), CHUNK // 8)
+    ]
+
+
+def list_windows(width_px: int, height_px: int) -> list[tuple[int, int, int, int]]:
+    """Return the windows of a picture, left, top, right, bottom in px, row by row.
+
+    Each is half as wide and half as high as the picture, and they overlap by half.
+    """
+    return [
+        (left, top, left + width_px // 2, top + height_px // 2)
+        for top in np.linspace(0, height_px - height_px // 2, N_WINDOWS).astype(int).tolist()
+        for left in np.linspace(0, width_px - width_px // 2, N_WINDOWS).astype(int).tolist()
     ]
 
 
@@ -103,7 +128,26 @@ def _draw_chunk(trials: Sequence[Trial]) -> list[Stimulus]:
     for trial in trials:
         stimulus = make_stimulus(trial.key, draw_trial(trial, fonts))
         pixels = jpeg(stimulus.pixels, trial.spec.jpeg_quality)
+        if trial.picture:
+            pixels = lay_picture(pixels, trial.picture, trial.spec.paper_seed)
         stimuli.append(Stimulus(stimulus.key, pixels, stimulus.facts))
+    return stimuli
+
+
+def _draw_window_chunk(trials: Sequence[Trial]) -> list[Stimulus]:
+    cv2.setNumThreads(1)
+    fonts = _open_catalogue()
+    stimuli = []
+    for trial in trials:
+        rendering = draw_trial(trial, fonts)
+        whole = make_stimulus(trial.key, rendering)
+        corners = rendering.word_quads.reshape(-1, 2)
+        box = [*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()]
+        stimuli.append(Stimulus(whole.key, whole.pixels, {**whole.facts, "word_box": box}))
+        height, width = rendering.pixels.shape[:2]
+        for number, (left, top, right, bottom) in enumerate(list_windows(width, height)):
+            crop = np.ascontiguousarray(rendering.pixels[top:bottom, left:right])
+            stimuli.append(Stimulus(f"{trial.key}@{number}", crop))
     return stimuli
 
 

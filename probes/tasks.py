@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from probes.candidates import DISTRACTORS, Vocabulary, make_vocabulary
+from probes.asking import Question, embed_candidates, find_truth
+from probes.attacking import name_pictures
+from probes.candidates import DISTRACTORS, make_vocabulary
 from probes.designs import Trial
 from probes.embeddings import Embedded
 from probes.errors import ProbeError
 from probes.guessing import Guesses, guess_among, guess_nested, list_ks
+from probes.looking import look_around
 from probes.outcomes import make_outcomes
-from probes.prompts import SENTIMENT, WORDS
-from probes.readers import Model, Vectors
-from probes.texts import embed_prompts, ensemble_prompts
+from probes.prompts import ATTACK, SENTIMENT, WORDS
+from probes.readers import Model
 
 SENTIMENTS = ("negative", "positive")
 
 N_DISTRACTORS = 9
 """Distractors of each kind beside the truth."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the pictures.
-
-    Attributes:
-        task: one of `TASKS`.
-        vocabulary: words or sentences to choose among, truths included.
-        templates: prompts; their vectors are averaged.
-        ks: numbers of candidates, nested.
-        headline: the one of `ks` that outcomes are about.
-        seed: draws candidates and breaks ties.
-        cache_folder: keeps the vectors of texts.
-    """
-
-    task: str
-    vocabulary: tuple[str, ...]
-    templates: tuple[str, ...]
-    ks: tuple[int, ...]
-    headline: int
-    seed: int
-    cache_folder: Path
 
 
 Ask = Callable[[Question, Model, Sequence[Trial], Embedded], pd.DataFrame]
@@ -66,10 +43,10 @@ def _choose_among_words(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
     vocabulary = make_vocabulary(question.vocabulary, model)
-    truths = np.array([_find_truth(trial, vocabulary) for trial in trials])
+    truths = np.array([find_truth(trial, vocabulary) for trial in trials])
     ks = list_ks(len(vocabulary.words), question.ks)
     headline = question.headline if question.headline in ks else ks[-1]
-    texts = _embed(question, model, vocabulary.words)
+    texts = embed_candidates(question, model, vocabulary.words)
     guesses = guess_nested(
         embedded.vectors, texts, truths, ks=ks, headline=headline, seed=question.seed
     )
@@ -89,7 +66,7 @@ def _choose_among_distractors(
         sets = _draw_sets(kind, words, pool, question, model)
         flat = list(dict.fromkeys(text for row in sets for text in row))
         place = {text: i for i, text in enumerate(flat)}
-        vectors = _embed(question, model, flat)
+        vectors = embed_candidates(question, model, flat)
         places = np.array([[place[text] for text in row] for row in sets])
         guesses = guess_among(embedded.vectors, vectors[places[rows]], question.seed)
         answers = [
@@ -110,7 +87,7 @@ def _choose_sentiment(
         key = trials[labels.index(None)].key
         raise ProbeError(f"{key} has no label; sentiment is asked of labelled sentences")
     truths = np.array(labels, np.int64)
-    texts = _embed(question, model, SENTIMENTS)
+    texts = embed_candidates(question, model, SENTIMENTS)
     guesses = guess_nested(
         embedded.vectors, texts, truths, ks=[2], headline=2, seed=question.seed
     )
@@ -127,23 +104,16 @@ TASKS: dict[str, Ask] = {
     "pseudowords": _choose_among_words,
     "sentences": _choose_among_words,
     "sentiment": _choose_sentiment,
+    "where": look_around,
+    "attack": name_pictures,
 }
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TASKS, WORDS),
     "sentiment": SENTIMENT,
+    "attack": ATTACK,
 }
 """The prompts of each task, unless others are given."""
-
-
-def _find_truth(trial: Trial, vocabulary: Vocabulary) -> int:
-    for text in (trial.spec.text, trial.spec.drawn_text, trial.spec.text.casefold()):
-        if text in vocabulary.place_of:
-            return vocabulary.place_of[text]
-    raise ProbeError(
-        f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one that holds "
-        "every word of the pictures"
-    )
 
 
 def _draw_sets(
@@ -171,7 +141,10 @@ def _draw_nearest(
         raise ProbeError(
             f"{len(pool)} words are too few for {N_DISTRACTORS} neighbours of each"
         )
-    vectors, own = _embed(question, model, pool), _embed(question, model, list(words))
+    vectors, own = (
+        embed_candidates(question, model, pool),
+        embed_candidates(question, model, list(words)),
+    )
     sets = []
     for word, vector in zip(words, own, strict=True):
         sims = vectors @ vector
@@ -179,12 +152,6 @@ def _draw_nearest(
         others = [pool[place] for place in nearest if pool[place] != word]
         sets.append([word, *others[:N_DISTRACTORS]])
     return sets
-
-
-def _embed(question: Question, model: Model, texts: Sequence[str]) -> Vectors:
-    return ensemble_prompts(
-        embed_prompts(model, list(texts), question.templates, question.cache_folder)
-    )
 
 
 def _tabulate(

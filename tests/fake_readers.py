@@ -9,7 +9,7 @@ import numpy as np
 
 from probes.designs import Trial
 from probes.embeddings import Stimulus
-from probes.readers import Model, Pixels, Vectors
+from probes.readers import Encoder, Model, Pixels, Vectors
 from probes.stimuli import draw_stimuli
 
 WIDTH = 96
@@ -25,15 +25,13 @@ def vector_of(text: str) -> np.ndarray:
 
 
 class KnowingReader:
-    """Knows every picture of some trials; sees those that `sees` says, guesses at the rest."""
+    """Knows some pictures, and the text that each of them is taken for."""
 
-    def __init__(self, trials: Sequence[Trial], sees: Sees) -> None:
-        self._known: dict[bytes, np.ndarray] = {}
-        stimuli = [stimulus for chunk in draw_stimuli(trials) for stimulus in chunk()]
-        for trial, stimulus in zip(trials, stimuli, strict=True):
-            is_seen = sees(trial, stimulus)
-            text = trial.spec.text if is_seen else f"\0{trial.key}"
-            self._known[self._hash(stimulus.pixels)] = vector_of(text)
+    def __init__(self, stimuli: Sequence[Stimulus], texts: Sequence[str]) -> None:
+        self._known = {
+            self._hash(stimulus.pixels): vector_of(text)
+            for stimulus, text in zip(stimuli, texts, strict=True)
+        }
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         return np.stack([self._known[self._hash(pixels)] for pixels in images])
@@ -56,6 +54,16 @@ class BlindReader:
         return np.stack([vector_of(text) for text in texts])
 
 
+def model_of(encoder: Encoder) -> Model:
+    """Return a model around a reader."""
+    return Model(encoder, type(encoder).__name__, weights_sha256="0", input_px=224)
+
+
 def knowing_model(trials: Sequence[Trial], sees: Sees = lambda trial, stimulus: True) -> Model:
-    """Return a model that knows the trials."""
-    return Model(KnowingReader(trials, sees), "knowing", weights_sha256="0", input_px=224)
+    """Return a model that reads those trials that `sees` says, and guesses at the rest."""
+    stimuli = [stimulus for chunk in draw_stimuli(trials) for stimulus in chunk()]
+    texts = [
+        trial.spec.text if sees(trial, stimulus) else f"\0{trial.key}"
+        for trial, stimulus in zip(trials, stimuli, strict=True)
+    ]
+    return model_of(KnowingReader(stimuli, texts))

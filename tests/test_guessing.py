@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.errors import ProbeError
-from probes.guessing import guess_among, guess_nested, list_ks
+from probes.guessing import draw_candidates, guess_among, guess_nested, list_ks
 from synthtext.streams import draw_below, draw_units
 
 
@@ -106,3 +106,19 @@ def test_a_choice_that_cannot_be_is_named(
     with pytest.raises(ProbeError) as caught:
         list_ks(n_candidates, asked)
     assert str(caught.value) == sentence
+
+
+@given(st.integers(0, 1000), st.integers(2, 30), st.data())
+@settings(max_examples=60, deadline=None)
+def test_candidates_are_those_that_the_nested_choice_is_among(
+    seed: int, n_texts: int, data: st.DataObject
+) -> None:
+    k = data.draw(st.integers(2, n_texts))
+    rng = np.random.default_rng(seed)
+    texts, images = unit(rng.normal(size=(n_texts, 4))), unit(rng.normal(size=(20, 4)))
+    truths = rng.integers(0, n_texts, 20)
+    places = draw_candidates(truths, n_texts, k=k, seed=seed)
+    assert all(len(set(row)) == k for row in places.tolist())
+    nested = guess_nested(images, texts, truths, ks=[k], headline=k, seed=seed)
+    among = guess_among(images, texts[places], seed)
+    assert (nested.ranks[k] == among.ranks[k]).all()
