@@ -12,19 +12,16 @@ import inspect
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from synthtext.errors import SynthtextError
+from synthtext.terminal import print_table, show_progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from synthtext.manifest import ShardRecord
     from synthtext.plan import Plan
     from synthtext.render import Rendering
 
@@ -136,10 +133,8 @@ def render(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     begin = time.perf_counter()
     try:
-        with _progress("images", plan.n_images) as progress:
-            manifest = render_dataset(
-                plan, out, n_workers=workers, on_shard=functools.partial(_advance, progress)
-            )
+        with show_progress("images", plan.n_images) as advance:
+            manifest = render_dataset(plan, out, n_workers=workers, on_shard=advance)
         write_card(out, manifest)
     except KeyboardInterrupt:
         _say(f"stopped; what is finished in {out} is whole, and the same command goes on")
@@ -212,7 +207,7 @@ def fonts(
         (f.file, f.family, f.category, f.weight, "italic" if f.italic else "", f.licence)
         for f in catalogue.fonts.values()
     ]
-    _print_table(("file", "family", "category", "weight", "slant", "licence"), rows)
+    print_table(("file", "family", "category", "weight", "slant", "licence"), rows)
     _warn_broken(catalogue.broken)
     if sheet:
         draw_specimen(catalogue).save(sheet)
@@ -324,7 +319,7 @@ def probe(
     design: Annotated[
         str, typer.Option(help="Factors to vary one at a time, or latin for all at once.")
     ] = "size,contrast,rotation,blur,font,case",
-    n: Annotated[int, typer.Option("--n", help="Words at each level.")] = 200,
+    n: Annotated[int, typer.Option("--n", "-n", help="Words at each level.")] = 200,
     k: Annotated[
         str, typer.Option("--k", help="Numbers of candidates to choose among.")
     ] = "2,10,100,1000,10000",
@@ -373,7 +368,7 @@ def probe(
     _print_headline(summary)
     for table in list_tables(done, summary):
         typer.echo(f"\n{table.title}")
-        _print_table(table.columns, list(table.rows))
+        print_table(table.columns, list(table.rows))
     _say(f"\nwrote {out / 'report.html'}")
 
 
@@ -405,7 +400,7 @@ def compare(
         for row in table.to_dict("records")
     ]  # fmt: skip
     names = ("factor", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
-    _print_table(names, rows)
+    print_table(names, rows)
 
 
 @app.command(rich_help_panel=MEASURE, short_help="Models there are: models --find ViT-B")
@@ -429,7 +424,7 @@ def models(
         for row in list_models()
         if find.lower() in row.name.lower()
     ]  # fmt: skip
-    _print_table(("model", "px", "patch", "M param", "GFLOP", "here", "tags"), rows)
+    print_table(("model", "px", "patch", "M param", "GFLOP", "here", "tags"), rows)
 
 
 @app.command(rich_help_panel=MEASURE, short_help="How fast: bench --probe --model ViT-B-32")
@@ -449,9 +444,11 @@ def bench(
 
     synthtext bench --probe --model ViT-L-14 --n 4096
     """
+    from synthtext.generate import measure_drawing
+
     plan = _make_plan(None, None, "default", {"splits": "1,0,0"}, None, None, seed=0, count=n)
     rows: list[tuple[str, str]] = [
-        ("drawn, one process, images/s", f"{_time_drawing(plan):,.0f}")
+        ("drawn, one process, images/s", f"{measure_drawing(plan):,.0f}")
     ]
     if probed:
         _need_probes()
@@ -475,7 +472,7 @@ def bench(
             rows.append(
                 ("encoder, TFLOP/s", f"{found.tflops:,.2f}, {share:.0%} of the product")
             )
-    _print_table(("bench", ""), rows)
+    print_table(("bench", ""), rows)
 
 
 def main() -> NoReturn:
@@ -551,22 +548,7 @@ def _print_headline(summary: dict[str, Any]) -> None:
         )
         for row in summary["headline"]
     ]  # fmt: skip
-    _print_table(("choice", "accuracy", "95 % interval", "chance", ""), rows)
-
-
-def _time_drawing(plan: Plan) -> float:
-    """Return images/s of drawing and encoding, without writing."""
-    from synthtext.codec import encode
-    from synthtext.generate import draw_images
-    from synthtext.manifest import NotDrawn
-    from synthtext.plan import list_shards
-
-    begin = time.perf_counter()
-    for shard in list_shards(plan):
-        for image in draw_images(plan, shard):
-            if not isinstance(image, NotDrawn):
-                encode(image, plan.recipe.image_format)
-    return plan.n_images / (time.perf_counter() - begin)
+    print_table(("choice", "accuracy", "95 % interval", "chance", ""), rows)
 
 
 def _split_pairs(pairs: list[str]) -> dict[str, str]:
@@ -590,35 +572,8 @@ def _write_one(rendering: Rendering, out: Path | None) -> None:
         **{name: getattr(rendering, name) for name in MEASURED},
         "image": f"{width}x{height} px",
     }
-    _print_table(("factor", "value"), [(name, str(value)) for name, value in facts.items()])
+    print_table(("factor", "value"), [(name, str(value)) for name, value in facts.items()])
     _say(f"wrote {out}")
-
-
-@contextmanager
-def _progress(unit: str, total: int) -> Iterator[Progress]:
-    """Show a bar with rate and time left, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    rate = TextColumn("{task.fields[rate]} " + unit + "/s")
-    columns = (BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        progress.add_task(unit, total=total, rate="-")
-        yield progress
-
-
-def _advance(progress: Progress, record: ShardRecord) -> None:
-    task = progress.tasks[0]
-    progress.update(task.id, advance=record.n_samples + len(record.not_drawn))
-    if task.speed:
-        progress.update(task.id, rate=f"{task.speed:,.0f}")
 
 
 def _print_summary(out: Path, manifest: dict[str, Any], seconds: float) -> None:
@@ -630,7 +585,7 @@ def _print_summary(out: Path, manifest: dict[str, Any], seconds: float) -> None:
         ("bytes", f"{counts['bytes']:,}"),
         ("images/s", f"{counts['drawn'] / seconds:,.0f}"),
     ]
-    _print_table((str(out), ""), rows)
+    print_table((str(out), ""), rows)
     for lost in manifest["not_drawn"][:N_NAMED]:
         _say(f"not drawn: {lost['reason']}")
     if counts["not_drawn"] > N_NAMED:
@@ -640,18 +595,6 @@ def _print_summary(out: Path, manifest: dict[str, Any], seconds: float) -> None:
 def _warn_broken(broken: tuple[str, ...]) -> None:
     for reason in broken:
         _say(f"left out: {reason}")
-
-
-def _print_table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*names, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    # A pipe has no width; a table cut to 80 columns would lose what a program looks for.
-    width = None if sys.stdout.isatty() else 240
-    Console(width=width).print(table, highlight=False)
 
 
 if __name__ == "__main__":

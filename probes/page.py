@@ -125,6 +125,8 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
         tables.append(_format_looking(summary["where"]))
     if "attack" in summary:
         tables.append(_format_attack(summary["attack"]))
+    if probe.by_template:
+        tables.append(_format_templates(probe.by_template))
     effects = tabulate_effects(probe.outcomes)
     rows = tuple(
         (
@@ -195,6 +197,13 @@ def _format_sentiment(found: Mapping[str, Any]) -> Table:
         else ""
     )
     return Table("Sentiment", ("figure", "value"), tuple(rows), note)
+
+
+def _format_templates(by_template: Mapping[str, float]) -> Table:
+    rows = tuple((template, _percent(share)) for template, share in by_template.items())
+    spread = max(by_template.values()) - min(by_template.values())
+    note = f"Each prompt alone; they spread over {100 * spread:.1f} points."
+    return Table("Prompts", ("prompt", "read right"), rows, note)
 
 
 def _format_looking(found: Mapping[str, Any]) -> Table:

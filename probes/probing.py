@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from probes.asking import Question
 from probes.attacking import write_on_pictures
 from probes.candidates import PSEUDOWORDS, choose_words, sort_by_frequency
 from probes.designs import Trial, choose_fitting, make_trials, parse_design
-from probes.embeddings import Stats, embed_renderings
+from probes.embeddings import Embedded, Stats, embed_renderings
 from probes.errors import ProbeError
 from probes.looking import show_somewhere
 from probes.outcomes import write_outcomes
@@ -49,8 +49,8 @@ class Setting:
         n: words at each level of a design, or pictures of a Latin hypercube.
         ks: numbers of candidates to choose among.
         templates: prompts; none takes those of the task.
-        vocabulary: a word list; a design takes its commonest words, as many as the largest of
-            `ks`, to show and to choose among.
+        vocabulary: a word list; a design takes its commonest words to show and to choose
+            among, as many as the largest of `ks` and `n` need.
         seed: of everything drawn.
     """
 
@@ -74,6 +74,7 @@ class Probe:
         trials: the pictures.
         outcomes: a row per picture.
         stats: what the encoder took.
+        by_template: share read right with each of several prompts alone.
     """
 
     model: Model
@@ -81,6 +82,7 @@ class Probe:
     trials: tuple[Trial, ...]
     outcomes: pd.DataFrame
     stats: Stats
+    by_template: dict[str, float]
 
 
 def run_probe(model: Model, setting: Setting, out: Path) -> Probe | None:
@@ -130,8 +132,24 @@ def run_probe(model: Model, setting: Setting, out: Path) -> Probe | None:
         return None
     outcomes = answer(question, model, trials, embedded)
     write_outcomes(out / "outcomes.parquet", outcomes)
+    several = len(question.templates) > 1
+    by_template = _measure_templates(question, model, trials, embedded) if several else {}
     shutil.rmtree(out / "vectors")
-    return Probe(model, question, tuple(trials), outcomes, stats)
+    return Probe(model, question, tuple(trials), outcomes, stats, by_template)
+
+
+def _measure_templates(
+    question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
+) -> dict[str, float]:
+    """Return the share read right with each prompt instead of the mean over all of them."""
+    return {
+        template: float(
+            answer(replace(question, templates=(template,)), model, trials, embedded)[
+                "correct"
+            ].mean()
+        )
+        for template in question.templates
+    }
 
 
 def design_trials(setting: Setting) -> tuple[list[Trial], list[str]]:
@@ -142,8 +160,9 @@ def design_trials(setting: Setting) -> tuple[list[Trial], list[str]]:
     if setting.task == "attack":
         return write_on_pictures(n, seed), list(PICTURES)
     factors = ("size_px",) if setting.task == "where" else parse_design(setting.design)
-    # The commonest words, as many as the largest choice needs.
-    common = sort_by_frequency(read_words(setting.vocabulary).items)[: max(setting.ks)]
+    # The commonest words, as many as the largest choice and the pictures need.
+    n_words = max(*setting.ks, SPARE * n)
+    common = sort_by_frequency(read_words(setting.vocabulary).items)[:n_words]
     short = [word for word in common if len(word) in WORD_CHARS]
     if setting.task == "pseudowords":
         return _show_pseudowords(short, factors, n=n, seed=seed)

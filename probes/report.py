@@ -196,6 +196,7 @@ def summarize(probe: Probe) -> dict[str, Any]:
             "n_words": int(outcomes["word"].nunique()),
             "vocabulary": {"n_words": len(question.vocabulary), "sha256": words.sha256},
         },
+        "by_template": probe.by_template,
         "headline": _to_rows(tabulate_headline(outcomes)),
         "thresholds": _to_rows(tabulate_thresholds(outcomes)),
         "factors": {
