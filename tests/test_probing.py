@@ -205,16 +205,26 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
         ({"n": 1}, "n is 1; a level needs 2 words or more"),
         ({"design": "sise"}, "no design varies 'sise'; it may be size, noise"),
         ({"ks": (60_000,)}, "K is 60000, but the vocabulary has 40023 words; ask for fewer"),
-        ({"n": 5000}, None),
     ],
 )
 def test_a_probe_that_cannot_be_is_named(
-    tmp_path: Path, changes: dict[str, object], sentence: str | None
+    tmp_path: Path, changes: dict[str, object], sentence: str
 ) -> None:
     model = model_of(BlindReader())
     with pytest.raises(ProbeError) as caught:
         run_probe(model, Setting(**{**SMALL, **changes}), tmp_path / "out")
-    assert sentence is None or str(caught.value) == sentence
+    assert str(caught.value) == sentence
+
+
+def test_a_vocabulary_too_small_for_the_pictures_is_named(tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("one\ntwo\nthree\nfour\n")
+    setting = Setting(**{**SMALL, "vocabulary": str(tmp_path / "few.txt")})
+    with pytest.raises(ProbeError) as caught:
+        run_probe(model_of(BlindReader()), setting, tmp_path / "out")
+    assert str(caught.value) == (
+        "only 4 of 4 words fit the picture at every level; ask for fewer than 12 or give "
+        "shorter words"
+    )
 
 
 def test_a_vocabulary_that_lacks_a_word_is_named() -> None:
