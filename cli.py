@@ -133,12 +133,11 @@ def render(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     begin = time.perf_counter()
     try:
-        with show_progress("images", plan.n_images) as advance:
-            manifest = render_dataset(plan, out, n_workers=workers, on_shard=advance)
+        with show_progress() as advance:
+            manifest = render_dataset(plan, out, n_workers=workers, on_progress=advance)
         write_card(out, manifest)
     except KeyboardInterrupt:
-        _say(f"stopped; what is finished in {out} is whole, and the same command goes on")
-        raise typer.Exit(130) from None
+        _stop(out)
     _print_summary(out, manifest, time.perf_counter() - begin)
 
 
@@ -361,7 +360,11 @@ def probe(
     loaded = load_model(
         model, pretrained=pretrained, device=device, precision=precision, compile=compiled
     )
-    done = run_probe(loaded, setting, out)
+    try:
+        with show_progress() as advance:
+            done = run_probe(loaded, setting, out, on_progress=advance)
+    except KeyboardInterrupt:
+        _stop(out)
     if done is None:  # Under torchrun the first process alone reports.
         return
     summary = write_report(done, out)
@@ -489,6 +492,12 @@ def main() -> NoReturn:
 def _fail(message: str) -> NoReturn:
     _say(f"synthtext: {message}")
     sys.exit(2)
+
+
+def _stop(out: Path) -> NoReturn:
+    """End a run that was interrupted, and say how to go on."""
+    _say(f"stopped; what is finished in {out} is whole, and the same command goes on")
+    raise typer.Exit(130) from None
 
 
 def _say(message: str) -> None:

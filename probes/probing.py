@@ -15,14 +15,15 @@ from probes.candidates import PSEUDOWORDS, choose_words, sort_by_frequency
 from probes.designs import Trial, choose_fitting, make_trials, parse_design
 from probes.embeddings import Embedded, Stats, embed_renderings
 from probes.errors import ProbeError
-from probes.looking import show_somewhere
+from probes.looking import N_VIEWS, show_somewhere
 from probes.outcomes import write_outcomes
 from probes.pictures import PICTURES
-from probes.readers import Model
+from probes.readers import Encoder, Model, Pixels, Vectors
 from probes.stimuli import draw_stimuli, draw_windows, name_stimuli, read_trials
 from probes.tasks import TASKS, TEMPLATES, answer
 from probes.texts import find_cache_folder
 from synthtext.fonts import read_catalogue
+from synthtext.generate import OnProgress
 from synthtext.reviews import review_sentences
 from synthtext.spec import Spec
 from synthtext.words import read_words
@@ -85,7 +86,33 @@ class Probe:
     by_template: dict[str, float]
 
 
-def run_probe(model: Model, setting: Setting, out: Path) -> Probe | None:
+class _Watched:
+    """An encoder that says how many pictures and texts are done."""
+
+    def __init__(self, encoder: Encoder, n_pictures: int, on_progress: OnProgress) -> None:
+        self._encoder = encoder
+        self._n_pictures = n_pictures
+        self._on_progress = on_progress
+        self._n_done = {"pictures": 0, "texts": 0}
+
+    def embed_images(self, images: Sequence[Pixels]) -> Vectors:
+        vectors = self._encoder.embed_images(images)
+        self._count("pictures", len(images), self._n_pictures)
+        return vectors
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        vectors = self._encoder.embed_texts(texts)
+        self._count("texts", len(texts), None)
+        return vectors
+
+    def _count(self, unit: str, n: int, n_all: int | None) -> None:
+        self._n_done[unit] += n
+        self._on_progress(unit, self._n_done[unit], n_all)
+
+
+def run_probe(
+    model: Model, setting: Setting, out: Path, *, on_progress: OnProgress = lambda *_: None
+) -> Probe | None:
     """Probe a model, write `outcomes.parquet` into a folder, and return what came of it.
 
     Vectors are kept in the folder until the outcomes are written, so a run that was killed is
@@ -95,6 +122,7 @@ def run_probe(model: Model, setting: Setting, out: Path) -> Probe | None:
         model: from `load_model`, or any `Model` around an encoder.
         setting: what to ask.
         out: folder of results; made if need be.
+        on_progress: called as pictures and texts are embedded.
 
     Returns:
         None under torchrun for every process but the first.
@@ -121,6 +149,9 @@ def run_probe(model: Model, setting: Setting, out: Path) -> Probe | None:
         seed=setting.seed,
         cache_folder=find_cache_folder(),
     )
+    n_views = N_VIEWS if setting.task == "where" else 1
+    watched = _Watched(model.encoder, n_views * len(trials), on_progress)
+    model = replace(model, encoder=watched)
     embedded, stats = embed_renderings(
         model,
         chunks,

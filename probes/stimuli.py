@@ -22,7 +22,7 @@ from synthtext.render import Rendering, render
 from synthtext.shards import read_samples
 from synthtext.spec import spec_from_dict
 
-CHUNK = 512
+CHUNK = 256
 """Pictures that are drawn and embedded at a time."""
 
 N_WINDOWS = 3

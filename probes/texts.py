@@ -16,7 +16,7 @@ from probes.errors import ProbeError
 from probes.prompts import SLOT
 from probes.readers import Model, Vectors, identify_model
 
-BLOCK = 4096
+BLOCK = 1024
 """Texts that are embedded or averaged at a time, so that 100,000 words fit."""
 
 

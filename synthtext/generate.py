@@ -23,11 +23,12 @@ from synthtext.render import Rendering, render
 from synthtext.sampling import sample_specs
 from synthtext.shards import write_shard
 
-OnShard = Callable[[ShardRecord], None]
+OnProgress = Callable[[str, int, int | None], None]
+"""Takes what is counted, how many are done, and of how many, if that is known."""
 
 
 def render_dataset(
-    plan: Plan, folder: Path, *, n_workers: int = 1, on_shard: OnShard = lambda _: None
+    plan: Plan, folder: Path, *, n_workers: int = 1, on_progress: OnProgress = lambda *_: None
 ) -> dict[str, Any]:
     """Draw what is missing from a dataset folder and return its `dataset.json`.
 
@@ -38,7 +39,7 @@ def render_dataset(
         plan: what to draw.
         folder: new, empty, or begun by the same plan.
         n_workers: processes to draw with, 1 or more.
-        on_shard: called with each finished shard, first with those found finished.
+        on_progress: called after every shard.
 
     Raises:
         DatasetError: the folder holds something else, or cannot be written.
@@ -48,12 +49,13 @@ def render_dataset(
     shards = list(list_shards(plan))
     try:
         records = open_folder(plan, folder)
-        for record in records.values():
-            on_shard(record)
+        n_done = sum(len(shard.indices) for shard in shards if shard.file in records)
+        on_progress("images", n_done, plan.n_images)
         todo = [shard for shard in shards if shard.file not in records]
         for record in _draw_shards(plan, folder, todo, n_workers):
             records[record.file] = record
-            on_shard(record)
+            n_done += record.n_samples + len(record.not_drawn)
+            on_progress("images", n_done, plan.n_images)
         return close_folder(plan, folder, [records[shard.file] for shard in shards])
     except OSError as error:
         raise DatasetError(_explain(folder, error)) from error

@@ -5,10 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from synthtext.manifest import ShardRecord
 
 PIPE_WIDTH = 240
 """A pipe has no width; a table cut to 80 columns would lose what a program looks for."""
@@ -26,27 +22,33 @@ def print_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 @contextmanager
-def show_progress(unit: str, total: int) -> Iterator[Callable[[ShardRecord], None]]:
-    """Show a bar with rate and time left on a terminal; what it gives moves it by a shard."""
+def show_progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show bars with rate and time left on a terminal, one for each kind of work.
+
+    Gives a function that moves one on: what is counted, how many are done, of how many or None.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        TaskID,
         TextColumn,
         TimeRemainingColumn,
     )
 
     console = Console(stderr=True)
-    rate = TextColumn("{task.fields[rate]} " + unit + "/s")
-    columns = (BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    count, rate = TextColumn("{task.description}"), TextColumn("{task.fields[rate]}/s")
+    columns = (BarColumn(), MofNCompleteColumn(), count, rate, TimeRemainingColumn())
+    tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(unit, total=total, rate="-")
 
-        def advance(record: ShardRecord) -> None:
-            progress.update(task, advance=record.n_samples + len(record.not_drawn))
-            speed = progress.tasks[0].speed
-            if speed:
-                progress.update(task, rate=f"{speed:,.0f}")
+        def advance(unit: str, n_done: int, n_all: int | None) -> None:
+            if unit not in tasks:
+                tasks[unit] = progress.add_task(unit, total=n_all, rate="-")
+            task = tasks[unit]
+            speed = progress.tasks[task].speed
+            shown = f"{speed:,.0f}" if speed else "-"
+            progress.update(task, completed=n_done, total=n_all, rate=shown)
 
         yield advance

@@ -40,15 +40,14 @@ def test_any_number_of_workers_writes_the_same_bytes(plan: Plan, tmp_path: Path)
 
 def test_a_run_broken_off_is_taken_up_to_the_same_bytes(plan: Plan, tmp_path: Path) -> None:
     render_dataset(plan, tmp_path / "whole")
-    seen: list[str] = []
 
-    def break_off(record: object) -> None:
-        seen.append(str(record))
-        if len(seen) == 3:
+    def break_off(unit: str, n_done: int, n_all: int | None) -> None:
+        assert (unit, n_all) == ("images", 120)
+        if n_done > 60:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        render_dataset(plan, tmp_path / "broken", on_shard=break_off)
+        render_dataset(plan, tmp_path / "broken", on_progress=break_off)
     assert json.loads((tmp_path / "broken/dataset.json").read_text())["complete"] is False
     render_dataset(plan, tmp_path / "broken")
     assert read_all(tmp_path / "whole") == read_all(tmp_path / "broken")
