@@ -590,6 +590,7 @@ def _print_summary(out: Path, manifest: dict[str, Any], seconds: float) -> None:
     rows = [
         ("images", f"{counts['drawn']:,} of {counts['asked']:,}"),
         ("shrunk to fit", f"{counts['shrunk']:,}"),
+        ("duplicates merged", f"{counts['duplicates_merged']:,}"),
         ("shards", f"{counts['shards']:,}"),
         ("bytes", f"{counts['bytes']:,}"),
         ("images/s", f"{counts['drawn'] / seconds:,.0f}"),

@@ -126,6 +126,9 @@ def close_folder(plan: Plan, folder: Path, records: Sequence[ShardRecord]) -> di
             "shrunk": sum(record.n_shrunk for record in records),
             "bytes": sum(record.n_bytes for record in records),
             "shards": len(records),
+            "duplicates_merged": sum(
+                texts.n_duplicates for kind, texts in plan.texts.items() if kind == "word"
+            ),
         },
         "splits": {
             source.split: {

@@ -16,7 +16,7 @@ from synthtext.fonts import Catalogue
 from synthtext.generate import render_dataset
 from synthtext.plan import Plan, make_plan
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.words import Texts
+from synthtext.words import Texts, read_words
 
 
 @pytest.fixture
@@ -152,6 +152,13 @@ def test_what_cannot_be_drawn_is_counted_and_named(fonts: Catalogue, tmp_path: P
         "m" * 150: f"{'m' * 150!r} does not fit 224x224 px even at 4 px",
         "漢字": "no font has every character of '漢字'",
     }
+
+
+def test_duplicates_that_were_merged_are_counted(fonts: Catalogue, tmp_path: Path) -> None:
+    (tmp_path / "twice.txt").write_text("pear\nfig\npear\n")
+    plan = make_plan(default_recipe(), {"word": read_words(tmp_path / "twice.txt")}, fonts)
+    counts = render_dataset(plan, tmp_path / "out")["counts"]
+    assert (counts["drawn"], counts["duplicates_merged"]) == (2, 1)
 
 
 def test_text_may_be_forbidden_to_shrink(fonts: Catalogue, tmp_path: Path) -> None:
