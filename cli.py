@@ -320,8 +320,9 @@ def probe(
     ] = "size,contrast,rotation,blur,font,case",
     n: Annotated[int, typer.Option("--n", "-n", help="Words at each level.")] = 200,
     k: Annotated[
-        str, typer.Option("--k", help="Numbers of candidates to choose among.")
-    ] = "2,10,100,1000,10000",
+        str | None,
+        typer.Option("--k", help="Candidates to choose among. [2,10,100,1000,10000]"),
+    ] = None,
     vocabulary: Annotated[
         str, typer.Option(help="Word list to draw from and to choose among.")
     ] = "en",
@@ -352,7 +353,7 @@ def probe(
         design=design,
         data=data,
         n=n,
-        ks=_parse_whole("--k", k),
+        ks=_parse_whole("--k", k) if k else (),
         templates=read_templates(prompts) if prompts else (),
         vocabulary=vocabulary,
         seed=seed,

@@ -21,8 +21,8 @@ class Question:
         task: name of the task.
         vocabulary: words or sentences to choose among, truths included.
         templates: prompts; their vectors are averaged.
-        ks: numbers of candidates, nested.
-        headline: the one of `ks` that outcomes are about.
+        ks: numbers of candidates, nested; none takes those of `KS` within reach.
+        headline: the number that outcomes are about, or the largest below it.
         seed: draws candidates and breaks ties.
         cache_folder: keeps the vectors of texts.
     """

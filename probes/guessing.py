@@ -18,6 +18,9 @@ from synthtext.streams import draw_below, draw_units
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+KS = (2, 10, 100, 1000, 10_000)
+"""Numbers of candidates to choose among, unless others are asked for."""
+
 BLOCK_CELLS = 4_000_000
 """Images times words that are held against each other at a time: some 120 MB."""
 
@@ -39,21 +42,24 @@ class Guesses:
     k: int
 
 
-def list_ks(n_candidates: int, asked: Sequence[int]) -> list[int]:
-    """Return the numbers of candidates to choose among: those asked for that there are.
+def list_ks(n_candidates: int, asked: Sequence[int] = ()) -> list[int]:
+    """Return the numbers of candidates to choose among, rising.
+
+    Args:
+        n_candidates: how many there are.
+        asked: those wanted; none takes those of `KS` that are within reach.
 
     Raises:
-        ProbeError: one is below 2, or none is within reach.
+        ProbeError: one that is asked for is below 2, or above what there is.
     """
     for k in asked:
         if k < 2:
             raise ProbeError(f"K is {k}; a choice is among 2 or more")
-    ks = sorted({k for k in asked if k <= n_candidates})
-    if not ks:
-        raise ProbeError(
-            f"K is {min(asked)}, but the vocabulary has {n_candidates} words; ask for fewer"
-        )
-    return ks
+        if k > n_candidates:
+            raise ProbeError(
+                f"K is {k}, but the vocabulary has {n_candidates} words; ask for fewer"
+            )
+    return sorted(set(asked)) or [k for k in KS if k <= n_candidates]
 
 
 def guess_nested(

@@ -70,7 +70,8 @@ def look_around(
     """
     vocabulary = make_vocabulary(question.vocabulary, model)
     truths = np.array([find_truth(trial, vocabulary) for trial in trials])
-    k = list_ks(len(vocabulary.words), [min(question.headline, len(vocabulary.words))])[0]
+    ks = list_ks(len(vocabulary.words), question.ks)
+    k = max((k for k in ks if k <= question.headline), default=ks[0])
     places = draw_candidates(truths, len(vocabulary.words), k=k, seed=question.seed)
     texts = embed_candidates(question, model, vocabulary.words)
     views = embedded.vectors.reshape(len(trials), N_VIEWS, -1)

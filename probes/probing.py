@@ -15,6 +15,7 @@ from probes.candidates import PSEUDOWORDS, choose_words, sort_by_frequency
 from probes.designs import Trial, choose_fitting, make_trials, parse_design
 from probes.embeddings import Embedded, Stats, embed_renderings
 from probes.errors import ProbeError
+from probes.guessing import KS
 from probes.looking import N_VIEWS, show_somewhere
 from probes.outcomes import write_outcomes
 from probes.pictures import PICTURES
@@ -27,8 +28,6 @@ from synthtext.generate import OnProgress
 from synthtext.reviews import review_sentences
 from synthtext.spec import Spec
 from synthtext.words import read_words
-
-KS = (2, 10, 100, 1000, 10_000)
 
 HEADLINE_K = 100
 
@@ -48,7 +47,7 @@ class Setting:
         design: factors to vary, or `latin`; see `parse_design`. Of no account with `data`.
         data: a dataset that `synthtext render` wrote, instead of a design.
         n: words at each level of a design, or pictures of a Latin hypercube.
-        ks: numbers of candidates to choose among.
+        ks: numbers of candidates to choose among; none takes those of `KS` within reach.
         templates: prompts; none takes those of the task.
         vocabulary: a word list; a design takes its commonest words to show and to choose
             among, as many as the largest of `ks` and `n` need.
@@ -59,7 +58,7 @@ class Setting:
     design: str = "size,contrast,rotation,blur,font,case"
     data: Path | None = None
     n: int = 200
-    ks: tuple[int, ...] = KS
+    ks: tuple[int, ...] = ()
     templates: tuple[str, ...] = ()
     vocabulary: str = "en"
     seed: int = 0
@@ -191,8 +190,9 @@ def design_trials(setting: Setting) -> tuple[list[Trial], list[str]]:
     if setting.task == "attack":
         return write_on_pictures(n, seed), list(PICTURES)
     factors = ("size_px",) if setting.task == "where" else parse_design(setting.design)
-    # The commonest words, as many as the largest choice and the pictures need.
-    n_words = max(*setting.ks, SPARE * n)
+    # The commonest words, as many as the largest choice and the pictures need, and some over
+    # for those that the model cannot tell apart.
+    n_words = max(round(1.05 * max(setting.ks or KS)), SPARE * n)
     common = sort_by_frequency(read_words(setting.vocabulary).items)[:n_words]
     short = [word for word in common if len(word) in WORD_CHARS]
     if setting.task == "pseudowords":

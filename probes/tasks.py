@@ -45,7 +45,7 @@ def _choose_among_words(
     vocabulary = make_vocabulary(question.vocabulary, model)
     truths = np.array([find_truth(trial, vocabulary) for trial in trials])
     ks = list_ks(len(vocabulary.words), question.ks)
-    headline = question.headline if question.headline in ks else ks[-1]
+    headline = max((k for k in ks if k <= question.headline), default=ks[0])
     texts = embed_candidates(question, model, vocabulary.words)
     guesses = guess_nested(
         embedded.vectors, texts, truths, ks=ks, headline=headline, seed=question.seed

@@ -89,14 +89,14 @@ def test_candidates_of_ones_own_are_ranked() -> None:
     assert found.margins.tolist() == pytest.approx([0.4, -0.2])
 
 
-def test_choices_beyond_the_vocabulary_are_left_out() -> None:
-    assert list_ks(500, [2, 10, 100, 1000]) == [2, 10, 100]
+def test_the_usual_choices_go_as_far_as_the_vocabulary() -> None:
+    assert list_ks(500) == [2, 10, 100]
 
 
 @pytest.mark.parametrize(
     ("n_candidates", "asked", "sentence"),
     [
-        (50, [100], "K is 100, but the vocabulary has 50 words; ask for fewer"),
+        (50, [2, 100], "K is 100, but the vocabulary has 50 words; ask for fewer"),
         (50, [1, 2], "K is 1; a choice is among 2 or more"),
     ],
 )

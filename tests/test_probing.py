@@ -28,12 +28,13 @@ from synthtext.plan import make_plan
 from synthtext.recipe import default_recipe
 from synthtext.words import read_words
 
-SMALL = {"n": 12, "ks": (2, 10, 100, 600), "templates": ("{}",), "design": "size,case"}
+SMALL = {"n": 12, "templates": ("{}",), "design": "size,case"}
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep text vectors away from the user's cache."""
+    """Keep text vectors away from the user's cache, and few."""
+    monkeypatch.setattr(probing, "KS", (2, 10, 100, 600))
     monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
 
 
@@ -126,7 +127,7 @@ def test_a_dataset_is_probed_as_it_was_rendered(fonts: Catalogue, tmp_path: Path
     plan = make_plan(default_recipe(), {"word": read_words("en")}, fonts, count=400)
     render_dataset(plan, tmp_path / "data")
     model = model_of(BlindReader())
-    setting = Setting(data=tmp_path / "data", ks=(2, 10), templates=("{}",))
+    setting = Setting(data=tmp_path / "data", templates=("{}",))
     probe = run_probe(model, setting, tmp_path / "out")
     assert probe
     assert len(probe.outcomes) == len(probe.trials) == 20
@@ -204,7 +205,7 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
         ),
         ({"n": 1}, "n is 1; a level needs 2 words or more"),
         ({"design": "sise"}, "no design varies 'sise'; it may be size, noise"),
-        ({"ks": (60_000,)}, "K is 60000, but the vocabulary has 40023 words; ask for fewer"),
+        ({"ks": (2, 60_000)}, "K is 60000, but the vocabulary has 40023 words; ask for fewer"),
     ],
 )
 def test_a_probe_that_cannot_be_is_named(
