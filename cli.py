@@ -316,8 +316,11 @@ def probe(
         Path | None, typer.Option(help="Folder that `render` wrote, instead of a design.")
     ] = None,
     design: Annotated[
-        str, typer.Option(help="Factors to vary one at a time, or latin for all at once.")
-    ] = "size,contrast,rotation,blur,font,case",
+        str | None,
+        typer.Option(
+            help="Factors to vary one at a time, or latin. [size,contrast,rotation,blur,font,case]"
+        ),
+    ] = None,
     n: Annotated[int, typer.Option("--n", "-n", help="Words at each level.")] = 200,
     k: Annotated[
         str | None,
@@ -350,7 +353,7 @@ def probe(
 
     setting = Setting(
         task=task,
-        design=design,
+        design=design or Setting.design,
         data=data,
         n=n,
         ks=_parse_whole("--k", k) if k else (),

@@ -69,7 +69,8 @@ RANGES: dict[str, tuple[float, float]] = {
 
 LATIN = "latin"
 
-DEFAULT = ("size_px", "contrast", "rotation_deg", "blur_px", "font", "case")
+DEFAULT = "size,contrast,rotation,blur,font,case"
+"""The design of a probe that names none."""
 
 UNITS = ("_px", "_deg", "_em", "_std", "_frac")
 
@@ -154,6 +155,22 @@ def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list
                     key = f"{baseline}-{factor}-{level}-{number:06d}"
                     trials.append(Trial(key, spec, baseline, factor, str(level)))
     return trials
+
+
+def name_fonts(trials: Sequence[Trial], fonts: Catalogue) -> list[Trial]:
+    """Return the trials with all that the catalogue knows of their fonts in their specs."""
+    named = []
+    for trial in trials:
+        font = fonts.fonts[trial.spec.font]
+        spec = replace(
+            trial.spec,
+            font_family=font.family,
+            font_category=font.category,
+            font_weight=font.weight,
+            font_italic=font.italic,
+        )
+        named.append(replace(trial, spec=spec))
+    return named
 
 
 def hash_trials(trials: Sequence[Trial]) -> str:

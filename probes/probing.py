@@ -12,7 +12,7 @@ import pandas as pd
 from probes.asking import Question
 from probes.attacking import write_on_pictures
 from probes.candidates import PSEUDOWORDS, choose_words, sort_by_frequency
-from probes.designs import Trial, choose_fitting, make_trials, parse_design
+from probes.designs import DEFAULT, Trial, choose_fitting, make_trials, name_fonts, parse_design
 from probes.embeddings import Embedded, Stats, embed_renderings
 from probes.errors import ProbeError
 from probes.guessing import KS
@@ -55,7 +55,7 @@ class Setting:
     """
 
     task: str = "words"
-    design: str = "size,contrast,rotation,blur,font,case"
+    design: str = DEFAULT
     data: Path | None = None
     n: int = 200
     ks: tuple[int, ...] = ()
@@ -138,6 +138,7 @@ def run_probe(
         words = _list_shown(trials)
     else:
         trials, words = design_trials(setting)
+        trials = name_fonts(trials, read_catalogue())
         chunks = draw_windows(trials) if setting.task == "where" else draw_stimuli(trials)
     question = Question(
         task=setting.task,

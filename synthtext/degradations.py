@@ -73,19 +73,24 @@ def noise_pool() -> Pixels:
 
 
 def cut(pool: Pixels, x: float, y: float, height: int, width: int) -> Pixels:
-    """Return a piece of a pool; one larger than the pool repeats it.
+    """Return a piece of a pool, which goes on beyond its edges as its mirror image.
 
     Args:
         pool: uint8 (H, W, ...).
         x: where the piece lies in the room it has, 0 to 1 from left to right.
         y: the same from top to bottom.
-        height: rows of the piece.
-        width: columns of the piece.
+        height: rows of the piece, of any number.
+        width: columns of the piece, of any number.
     """
-    top = int(y * (max(0, pool.shape[0] - height) + 1))
-    left = int(x * (max(0, pool.shape[1] - width) + 1))
-    if height <= pool.shape[0] and width <= pool.shape[1]:
-        return pool[top : top + height, left : left + width]
-    rows = np.arange(top, top + height) % pool.shape[0]
-    columns = np.arange(left, left + width) % pool.shape[1]
-    return pool[rows[:, None], columns]
+    top = int(y * _count_places(height, pool.shape[0]))
+    left = int(x * _count_places(width, pool.shape[1]))
+    bottom, right = top + height, left + width
+    below, beside = max(0, bottom - pool.shape[0]), max(0, right - pool.shape[1])
+    if below or beside:
+        pool = cv2.copyMakeBorder(pool, 0, below, 0, beside, cv2.BORDER_REFLECT)
+    return pool[top:bottom, left:right]
+
+
+def _count_places(length: int, room: int) -> int:
+    # A long piece has few places within the pool, or one, and seeds would draw alike.
+    return room - length + 1 if length <= room // 2 else room

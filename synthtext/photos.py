@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -52,6 +54,7 @@ def read_photos(folder: Path) -> Photos:
         raise PhotoError(f"{folder} holds no photograph ({listed}); put some there")
     digest = hashlib.sha256()
     for name in names:
+        _check_name(name)
         _decode(folder / name)
         digest.update(
             f"{name}\x00".encode() + hashlib.sha256((folder / name).read_bytes()).digest()
@@ -59,31 +62,58 @@ def read_photos(folder: Path) -> Photos:
     return Photos(folder, tuple(names), digest.hexdigest())
 
 
-def read_photo(photos: Photos, name: str) -> NDArray[np.uint8]:
-    """Return a photograph, reduced to what drawing needs: uint8 (H, W, 3), RGB.
+def read_photo(photos: Photos, name: str, n_halvings: int = 0) -> NDArray[np.uint8]:
+    """Return a photograph, reduced to what drawing needs: uint8 (H, W, 3), RGB, read-only.
+
+    Args:
+        photos: the folder.
+        name: file name of the photograph.
+        n_halvings: how often its sides are halved, if it has the pixels; 0 leaves it as it is.
 
     Raises:
         PhotoError: there is none of that name, or it is broken.
     """
     if name not in photos.names:
         raise PhotoError(f"{photos.folder} holds no photograph {name!r}; put it back")
-    return _keep(photos.folder / name)
+    levels = _keep(photos.folder / name)
+    return levels[min(n_halvings, len(levels) - 1)]
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        # Specs are kept as JSON, which could not hold it.
+        raise PhotoError(f"{name!r} is no name in UTF-8; rename the photograph") from error
 
 
 @lru_cache(maxsize=N_KEPT)
-def _keep(path: Path) -> NDArray[np.uint8]:
-    return np.asarray(_decode(path))
+def _keep(path: Path) -> tuple[NDArray[np.uint8], ...]:
+    """Return the photograph, then each time half of the last, down to a side of one pixel."""
+    levels = [np.asarray(_decode(path))]
+    while min(levels[-1].shape[:2]) > 1:
+        height, width = levels[-1].shape[:2]
+        half = cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        half.flags.writeable = False
+        levels.append(half)
+    return tuple(levels)
 
 
 def _decode(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        with _open_quietly(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoError(
                     f"{path} has {image.width}x{image.height} px; at most {MAX_PIXELS:,} in all"
                 )
+            if image.mode == "F":
+                raise PhotoError(f"{path} holds floating-point levels; save it with 8 bits")
             upright = _to_rgb(ImageOps.exif_transpose(image))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise PhotoError(
+            f"{path} has far more than {MAX_PIXELS:,} px; shrink it or remove it"
+        ) from error
+    except (OSError, ValueError, SyntaxError) as error:
         raise PhotoError(
             f"{path} does not decode ({error}); remove it from the folder or replace it"
         ) from error
@@ -92,6 +122,14 @@ def _decode(path: Path) -> Image.Image:
         size = (round(upright.width * scale), round(upright.height * scale))
         upright = upright.resize(size, Image.Resampling.BOX)
     return upright
+
+
+def _open_quietly(path: Path) -> Image.Image:
+    """Return the picture, only its header read."""
+    with warnings.catch_warnings():
+        # Pillow warns of large pictures; those above our own bound are refused with a sentence.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from synthtext.degradations import add_noise, blur, cut, jpeg
 
@@ -42,8 +44,10 @@ def test_noise_differs_between_seeds() -> None:
     assert (add_noise(GRAY, 8.0, 1) != add_noise(GRAY, 8.0, 2)).any()
 
 
-def test_noise_is_clipped_not_wrapped() -> None:
-    assert add_noise(np.full_like(GRAY, 255), 20.0, 5).min() > 100
+@pytest.mark.parametrize(("level", "low", "high"), [(0, 0, 100), (255, 155, 255)])
+def test_noise_is_clipped_not_wrapped(level: int, low: int, high: int) -> None:
+    noise = add_noise(np.full_like(GRAY, level), 20.0, 5)
+    assert low <= noise.min() <= noise.max() <= high
 
 
 def test_a_lower_quality_loses_more() -> None:
@@ -58,8 +62,46 @@ def test_a_piece_lies_within_its_pool(x: float, y: float) -> None:
     assert cut(pool, x, y, 3, 2).shape == (3, 2)
 
 
-def test_a_piece_larger_than_its_pool_repeats_it() -> None:
+@given(
+    x=st.floats(0, 1, exclude_max=True),
+    y=st.floats(0, 1, exclude_max=True),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+)
+def test_a_piece_lies_in_the_pool_and_its_mirror_images(
+    x: float, y: float, height: int, width: int
+) -> None:
     pool = np.arange(35, dtype=np.uint8).reshape(5, 7)
-    piece = cut(pool, 0.0, 0.0, 12, 9)
-    assert (piece[5:10] == piece[:5]).all()
-    assert (piece[:, 7:] == piece[:, :2]).all()
+    tiled = np.pad(pool, ((0, 45), (0, 47)), mode="symmetric")
+    pieces = np.lib.stride_tricks.sliding_window_view(tiled, (height, width))[:5, :7]
+    piece = cut(pool, x, y, height, width)
+    assert (pieces == piece).all(axis=(2, 3)).any()
+
+
+@pytest.mark.parametrize("side_px", [1000, 1024, 1500])
+def test_noise_of_large_images_differs_between_seeds(side_px: int) -> None:
+    gray = np.full((side_px, side_px, 3), 128, np.uint8)
+    assert len({add_noise(gray, 8.0, seed).tobytes() for seed in range(12)}) == 12
+
+
+def test_noise_is_drawn_anew_for_each_channel() -> None:
+    noise = add_noise(GRAY, 16.0, 3).reshape(-1, 3).astype(float)
+    between = np.corrcoef(noise, rowvar=False)[np.triu_indices(3, 1)]
+    assert np.abs(between).max() < 0.02
+
+
+@given(
+    level=st.integers(0, 255),
+    radius_px=st.floats(0, 64),
+    height=st.integers(1, 30),
+    width=st.integers(1, 30),
+)
+def test_blur_leaves_a_flat_image_flat(
+    level: int, radius_px: float, height: int, width: int
+) -> None:
+    assert (blur(np.full((height, width, 3), level, np.uint8), radius_px) == level).all()
+
+
+def test_jpeg_keeps_the_order_of_the_channels() -> None:
+    pixels = np.full((16, 16, 3), (200, 100, 20), np.uint8)
+    assert np.abs(jpeg(pixels, 95).astype(int) - pixels).max() <= 3
