@@ -317,9 +317,7 @@ def probe(
     ] = None,
     design: Annotated[
         str | None,
-        typer.Option(
-            help="Factors to vary one at a time, or latin. [size,contrast,rotation,blur,font,case]"
-        ),
+        typer.Option(help="Factors to vary, or latin. [size,contrast,rotation,blur,font,case]"),
     ] = None,
     n: Annotated[int, typer.Option("--n", "-n", help="Words at each level.")] = 200,
     k: Annotated[
