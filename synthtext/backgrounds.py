@@ -73,7 +73,9 @@ def _draw_noise(spec: Spec, width_px: int, height_px: int) -> Pixels:
     pool = _gray_pool() if is_gray < 0.5 else noise_pool()
     grain = cut(pool, column, row, height_px, width_px)
     low, high = GRAIN_STD
-    gain = (low + strength * (high - low)) / POOL_STD
+    # Grain is clipped at black and white, which would shift the mean of colours near them.
+    headroom = min(min(level, 255 - level) for level in parse_hex(spec.paper))
+    gain = min(low + strength * (high - low), 4 + headroom / 1.2) / POOL_STD
     paper = _fill(spec.paper, width_px, height_px)
     return cv2.addWeighted(paper, 1, grain, gain, -128 * gain)
 
@@ -155,16 +157,18 @@ def _fibres() -> Pixels:
     """Return short fibres lying about in all directions, as in rag paper."""
     bits = np.random.Generator(np.random.Philox(key=11))
     canvas = np.zeros((POOL_PX, POOL_PX), np.uint8)
-    n_fibres = 5200
-    starts = bits.uniform(0, POOL_PX, (n_fibres, 2))
-    bends = np.cumsum(bits.normal(0, 0.25, (n_fibres, 8)), axis=1)
+    n_fibres = 9000
+    starts = bits.uniform(-20, POOL_PX + 20, (n_fibres, 2))
+    bends = np.cumsum(bits.normal(0, 0.16, (n_fibres, 12)), axis=1)
     headings = bits.uniform(0, 2 * np.pi, (n_fibres, 1)) + bends
     steps = np.stack([np.cos(headings), np.sin(headings)], axis=2)
-    lines = starts[:, None] + np.cumsum(steps * bits.uniform(1, 4, (n_fibres, 1, 1)), axis=1)
-    shades = bits.integers(40, 200, n_fibres).tolist()
-    for line, shade in zip(np.rint(lines).astype(np.int32), shades, strict=True):
-        cv2.polylines(canvas, [line], False, shade, 1, cv2.LINE_AA)  # noqa: FBT003 - open line
-    return _stretch(cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 0.7) + _clouds() * 0.3)
+    lines = starts[:, None] + np.cumsum(steps * bits.uniform(1, 5, (n_fibres, 1, 1)), axis=1)
+    shades = (bits.uniform(0, 1, n_fibres) ** 3 * 150 + 12).tolist()
+    # Coordinates in sixteenths of a pixel keep short fibres from bending at right angles.
+    for line, shade in zip(np.rint(lines * 16).astype(np.int32), shades, strict=True):
+        cv2.polylines(canvas, [line], False, shade, 1, cv2.LINE_AA, 4)  # noqa: FBT003 - open line
+    soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 0.6)
+    return _stretch(soft + _clouds() * 0.35 + noise_pool()[:, :, 2] * 0.25)
 
 
 @cache
@@ -180,10 +184,11 @@ def _linen() -> Pixels:
 @cache
 def _wood() -> Pixels:
     """Return long wavering stripes."""
-    waver = _smooth(31, 3, 4) * 5 + _smooth(32, 2, 24)
-    rings = np.arange(POOL_PX, dtype=np.float32)[:, None] / 26
-    stripes = np.sin((rings + waver) * 2 * np.pi) + 0.6 * _smooth(33, 6, POOL_PX // 2)
-    return _stretch(stripes)
+    waver = _smooth(31, 2, 5) * 0.9 + _smooth(32, 4, 40) * 0.12
+    rings = np.arange(POOL_PX, dtype=np.float32)[:, None] * (24 / POOL_PX)
+    stripes = 0.5 * np.sin((rings + waver) * (2 * np.pi))
+    grain = _smooth(33, 8, POOL_PX) + 0.7 * _smooth(34, 24, POOL_PX // 2) + _smooth(35, 3, 90)
+    return _stretch(stripes + 0.45 * grain)
 
 
 @cache

@@ -131,6 +131,16 @@ def test_grain_keeps_the_mean_colour(spec: Spec, seed: int) -> None:
     assert np.abs(mean - parse_hex("#8090a0")).max() < 1
 
 
+@pytest.mark.parametrize("paper", ["#ffffff", "#000000", "#f6f0e8", "#ff0000"])
+@pytest.mark.parametrize("seed", range(8))
+def test_grain_keeps_the_mean_of_colours_near_the_ends(
+    spec: Spec, paper: str, seed: int
+) -> None:
+    spec = replace(paper_of(spec, "noise", seed), paper=paper)
+    mean = draw_paper(spec, 224, 224).mean(axis=(0, 1))
+    assert np.abs(mean - parse_hex(paper)).max() < 2
+
+
 @pytest.mark.parametrize("kind", TEXTURES)
 def test_a_texture_uses_all_its_levels(kind: str) -> None:
     pool = TEXTURES[kind]()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,3 +110,32 @@ def test_a_photograph_that_is_gone_is_named(folder: Path) -> None:
     with pytest.raises(PhotoError) as caught:
         read_photo(read_photos(folder), "c.png")
     assert str(caught.value) == f"{folder} holds no photograph 'c.png'; put it back"
+
+
+def test_halves_are_made_down_to_a_side_of_one_pixel(folder: Path) -> None:
+    photos = read_photos(folder)
+    shapes = [read_photo(photos, "a.png", n).shape[:2] for n in (0, 1, 2, 6, 99)]
+    assert shapes == [(90, 120), (45, 60), (22, 30), (1, 1), (1, 1)]
+
+
+def test_only_the_first_frame_is_read(tmp_path: Path) -> None:
+    first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    first.save(tmp_path / "moving.png", save_all=True, append_images=[second])
+    assert (read_photo(read_photos(tmp_path), "moving.png") == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize("side_px", [10_000, 14_000])
+def test_large_bombs_are_refused_without_a_warning(tmp_path: Path, side_px: int) -> None:
+    Image.new("1", (side_px, side_px)).save(tmp_path / "bomb.png")
+    assert "64,000,000" in explain(tmp_path)
+
+
+def test_floating_point_levels_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "deep.tif")
+    path = tmp_path / "deep.tif"
+    assert explain(tmp_path) == f"{path} holds floating-point levels; save it with 8 bits"
+
+
+def test_a_name_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(NOISE).save(tmp_path / os.fsdecode(b"\xff.png"))
+    assert explain(tmp_path) == "'\\udcff.png' is no name in UTF-8; rename the photograph"
