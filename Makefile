@@ -46,7 +46,9 @@ bench: .venv/installed
 
 # Write the tested versions anew.
 lock: .venv/installed
-	$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
+	echo "# The versions that were tested together; \`make lock\` writes them anew." > $@.part
+	$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools >> $@.part
+	mv $@.part constraints.txt
 
 clean:
 	rm -rf .venv $(DEMO)

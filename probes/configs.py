@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.errors import ProbeError
+from probes.prompts import SLOT
 
 CONFIG_NAME = "open_clip_config.json"
 """Name of a config beside its weights, as open_clip writes it."""
@@ -24,10 +25,12 @@ class ModelConfig:
     Attributes:
         model: embed_dim, vision_cfg, text_cfg and switches, in the form open_clip ships.
         preprocessing: the fields it states; none where it states none.
+        prompts: templates the weights were trained with; none where it states none.
     """
 
     model: dict[str, Any]
     preprocessing: dict[str, Any]
+    prompts: tuple[str, ...] = ()
 
 
 def read_config(path: Path) -> ModelConfig:
@@ -35,7 +38,8 @@ def read_config(path: Path) -> ModelConfig:
 
     Beside `model_cfg` and `preprocess_cfg` a file may state `activation`, "gelu" or
     "quickgelu", and `tokenizer`, with its `vocab_size` and `context_length`. They say nothing
-    new, but a `model_cfg` that was edited or swapped no longer agrees with them.
+    new, but a `model_cfg` that was edited or swapped no longer agrees with them. `prompts` are
+    templates to ask about text with.
 
     Raises:
         ProbeError: the file is missing, is no model config, or contradicts itself.
@@ -54,7 +58,16 @@ def read_config(path: Path) -> ModelConfig:
         raise ProbeError(f"{path} is no model config: it lacks {', '.join(lacking)}")
     _check_activation(content, model, path)
     _check_tokenizer(content, model, path)
-    return ModelConfig(model, dict(content.get("preprocess_cfg") or {}))
+    return ModelConfig(
+        model, dict(content.get("preprocess_cfg") or {}), _read_prompts(content, path)
+    )
+
+
+def _read_prompts(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    prompts = content.get("prompts") or []
+    if not isinstance(prompts, list) or not all(SLOT in str(prompt) for prompt in prompts):
+        raise ProbeError(f"{path} has prompts {prompts!r}; each is a text with {SLOT} in it")
+    return tuple(map(str, prompts))
 
 
 def name_activation(model: Mapping[str, Any]) -> str:

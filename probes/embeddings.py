@@ -105,7 +105,7 @@ def read_share() -> Share:
     return Share(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
-def embed_renderings(
+def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
     model: Model,
     chunks: Sequence[Chunk],
     folder: Path,
@@ -113,6 +113,7 @@ def embed_renderings(
     stimuli: str,
     expected: Collection[str] | None = None,
     executor: Executor | None = None,
+    share: Share | None = None,
 ) -> tuple[Embedded | None, Stats]:
     """Return all vectors, and what this process took for its share of them.
 
@@ -127,12 +128,13 @@ def embed_renderings(
             of other stimuli or another model are written anew.
         expected: the keys that must come, if they are known.
         executor: draws the chunks; a process pool if they can be pickled, else two threads.
+        share: of this process; None takes what torchrun gives it.
 
     Raises:
         ProbeError: a key is repeated, missing or unexpected; the encoder returns no vectors of
             unit length; the chunk of another process does not come.
     """
-    share = read_share()
+    share = share or read_share()
     stats = write_vectors(
         model, chunks, folder, stimuli=stimuli, share=share, executor=executor
     )

@@ -124,13 +124,7 @@ class ClipEncoder:
         """Write pictures into a buffer (B, S, S, 3), brought to its size."""
         rows = buffer.numpy()
         for row, pixels in zip(rows, images, strict=True):
-            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-                raise ProbeError(
-                    f"a picture is {pixels.dtype} of shape {pixels.shape};"
-                    " an encoder takes uint8 of shape (height, width, 3)"
-                )
-            fits = pixels.shape == row.shape
-            row[:] = pixels if fits else np.asarray(self.fit(Image.fromarray(pixels)))
+            row[:] = fit_pixels(pixels, self.fit, len(row))
 
     def _pad(self, pixels: Tensor) -> Tensor:
         n_short = self.batch_size - len(pixels)
@@ -141,6 +135,29 @@ class ClipEncoder:
             return np.zeros((0, self.n_dims), np.float32)
         vectors: Vectors = torch.cat(parts).cpu().numpy()
         return vectors
+
+
+def fit_pixels(
+    pixels: Pixels, fit: Callable[[Image.Image], Image.Image], side_px: int
+) -> Pixels:
+    """Return a picture as the square that a model sees; one that is that already stays itself.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        fit: the model's own transform.
+        side_px: of the square.
+
+    Raises:
+        ProbeError: the picture is not uint8 or not (H, W, 3).
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ProbeError(
+            f"a picture is {pixels.dtype} of shape {pixels.shape};"
+            " an encoder takes uint8 of shape (height, width, 3)"
+        )
+    if pixels.shape[:2] == (side_px, side_px):
+        return pixels
+    return np.asarray(fit(Image.fromarray(pixels)))
 
 
 def _normalise(vectors: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import copy
 import importlib
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -18,10 +18,11 @@ from open_clip.pretrained import get_pretrained_cfg
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from open_clip.transform import MaybeToTensor, Normalize
 from PIL import Image
+from torch import Tensor
 
 from probes.checkpoints import State, check_state, hash_state, read_state
 from probes.devices import choose_device, choose_precision
-from probes.encoders import ClipEncoder
+from probes.encoders import ClipEncoder, fit_pixels
 from probes.errors import ProbeError
 from probes.hub import fetch_file
 from probes.plugins import PREFIX, build_plugin
@@ -44,12 +45,16 @@ __all__ = [
     "Encoder",
     "Model",
     "ModelRow",
+    "Parts",
     "Pixels",
     "Vectors",
     "find_cut",
+    "follow_module",
     "identify_model",
     "list_models",
     "load_model",
+    "load_parts",
+    "make_reader",
     "seen_scale",
     "tower_gflop",
     "visible_box",
@@ -65,6 +70,31 @@ IGNORED_TENSORS = (
     "text.transformer.embeddings.position_ids",
 )
 """Tensors of old checkpoints that hold no weights."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A model taken apart, as training needs it.
+
+    Attributes:
+        source: what it was built from.
+        module: open_clip's, both towers.
+        tokenizer: texts -> token ids (B, context), padded.
+        fit: brings a picture to the square that the model sees.
+        patch_px: side of a patch; 0 where there are none.
+        device: where the module is.
+    """
+
+    source: Source
+    module: Any
+    tokenizer: Any
+    fit: Callable[[Image.Image], Image.Image]
+    patch_px: int
+    device: torch.device
+
+    def fit_pixels(self, pixels: Pixels) -> Pixels:
+        """Return uint8 (S, S, 3) of a picture of any size."""
+        return fit_pixels(pixels, self.fit, self.source.preprocessing.size_px)
 
 
 @dataclass(frozen=True)
@@ -103,11 +133,11 @@ def load_model(
     """Return the model that a name stands for, ready on its device.
 
     Args:
-        name: a name of open_clip, "hf-hub:org/name", a folder with config and weights, a
-            `.json` model config, or "python:module:factory". The last imports a module, also
-            from the working directory, and calls the factory, which returns an `Encoder`, or a
-            `Model` to say more about it. That is your own code and runs as such; nothing else
-            that is loaded here may run code.
+        name: a name of open_clip, "bundled", "hf-hub:org/name", a folder with config and
+            weights, a `.json` model config, or "python:module:factory". The last imports a
+            module, also from the working directory, and calls the factory, which returns an
+            `Encoder`, or a `Model` to say more about it. That is your own code and runs as
+            such; nothing else that is loaded here may run code.
         pretrained: a tag, a file, "TAG=FILE" or "random"; see `probes.sources.find_source`.
         device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.devices.choose_device`.
         precision: "auto", "fp32" or "bf16".
@@ -119,24 +149,66 @@ def load_model(
     """
     if name.startswith(PREFIX):
         return _load_plugin(name, pretrained)
+    choose_precision(precision, choose_device(device))  # Before a large file is fetched.
+    parts = load_parts(name, pretrained=pretrained, device=device)
+    return make_reader(parts, precision=precision, compile=compile, batch_size=batch_size)
+
+
+def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto") -> Parts:
+    """Return the parts of a model, its module in eval mode on its device.
+
+    Args:
+        name: as for `load_model`, but for plugins, whose parts are not known.
+        pretrained: as for `load_model`.
+        device: as for `load_model`.
+
+    Raises:
+        ProbeError: no such model, weights that do not fit or are not here, no such device.
+    """
+    if name.startswith(PREFIX):
+        raise ProbeError(f"{name} is code of your own; only models of open_clip can be trained")
     place = choose_device(device)
-    precision = choose_precision(precision, place)
     source = find_source(name, pretrained, _read_registry())
     tokenizer = _build_tokenizer(source)
     module = _build_module(source)
-    weights_sha256 = hash_state(module.state_dict())
     patch_px = _read_patch(module, source)
-    module = _place_module(module, place, patch_px)
+    return Parts(
+        source=source,
+        module=_place_module(module, place, patch_px),
+        tokenizer=tokenizer,
+        fit=_build_fit(source.preprocessing),
+        patch_px=patch_px,
+        device=place,
+    )
+
+
+def make_reader(
+    parts: Parts,
+    *,
+    precision: str = "auto",
+    compile: bool = False,  # noqa: A002 - named as the option is.
+    batch_size: int = 256,
+) -> Model:
+    """Return the reader that a module is as it stands; train it on, and the reader is stale.
+
+    Args:
+        parts: from `load_parts`.
+        precision: as for `load_model`.
+        compile: as for `load_model`.
+        batch_size: as for `load_model`.
+    """
+    source, module = parts.source, parts.module
+    precision = choose_precision(precision, parts.device)
     context_length = source.config["text_cfg"].get("context_length", 77)
-    tokenize, max_tokens = read_tokenizer(tokenizer, context_length)
+    tokenize, max_tokens = read_tokenizer(parts.tokenizer, context_length)
     encoder = ClipEncoder(
         encode_image=torch.compile(module.encode_image) if compile else module.encode_image,
         encode_text=module.encode_text,
         n_dims=source.config["embed_dim"],
-        tokenizer=tokenizer,
-        fit=_build_fit(source.preprocessing),
+        tokenizer=parts.tokenizer,
+        fit=parts.fit,
         preprocessing=source.preprocessing,
-        device=place,
+        device=parts.device,
         precision=precision,
         batch_size=batch_size,
         pads=compile,
@@ -145,18 +217,31 @@ def load_model(
         encoder=encoder,
         name=source.name,
         tag=source.tag,
-        weights_sha256=weights_sha256,
+        weights_sha256=hash_state(module.state_dict()),
         config=source.config,
         input_px=source.preprocessing.size_px,
-        patch_px=patch_px,
+        patch_px=parts.patch_px,
         tokenize=tokenize,
         max_tokens=max_tokens,
         preprocessing=preprocessing_to_dict(source.preprocessing),
         precision=precision,
-        device=str(place),
+        device=str(parts.device),
         versions=_read_versions(),
         logit_scale=float(module.logit_scale.detach().exp()),
+        prompts=source.prompts,
     )
+
+
+def follow_module(
+    model: Model,
+    encode_image: Callable[[Tensor], Tensor],
+    encode_text: Callable[[Tensor], Tensor],
+) -> Model:
+    """Return a reader that asks other functions than its own module's, such as a student's."""
+    if not isinstance(model.encoder, ClipEncoder):
+        raise ProbeError(f"{model.name} has no towers that could be changed")
+    encoder = replace(model.encoder, encode_image=encode_image, encode_text=encode_text)
+    return replace(model, encoder=encoder)
 
 
 def list_models() -> list[ModelRow]:

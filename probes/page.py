@@ -39,6 +39,12 @@ N_PICTURES = 12
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+CURVES_NOTE = (
+    "Share of pictures read right at each level, with 95 % Wilson intervals. The dashed line is"
+    " chance; a dotted line is the threshold, midway between chance and the ceiling, its"
+    " interval shaded."
+)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -57,6 +63,33 @@ class Figure:
     name: str
     title: str
     png: bytes
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a report shows, from top to bottom.
+
+    Attributes:
+        title: what was measured.
+        verdict: what came of it, a sentence without its full stop.
+        headline: the table at the top.
+        figures: plots.
+        note: what the plots show.
+        tables: further tables.
+        facts: how it was measured, names and values.
+        fonts: specimens with their figures.
+        pictures: groups of pictures with truth and guess.
+    """
+
+    title: str
+    verdict: str
+    headline: Table
+    figures: Sequence[Figure]
+    note: str
+    tables: Sequence[Table]
+    facts: Sequence[tuple[str, str]]
+    fonts: Sequence[Mapping[str, str]] = ()
+    pictures: Sequence[Mapping[str, Any]] = ()
 
 
 def write_report(probe: Probe, out: Path) -> dict[str, Any]:
@@ -98,22 +131,31 @@ def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figur
 
 def format_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure]) -> str:
     """Return the report as HTML, its pictures inside."""
-    # Words come from files of strangers: everything is escaped.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
-    )
     model, fonts = probe.model, read_catalogue()
     headline = _pick_headline(summary["headline"], int(probe.outcomes["k"].iloc[0]))
-    return environment.get_template("report.html.jinja").render(
+    page = Page(
         title=f"{model.name} {model.tag}".strip() + f": {probe.question.task}",
         verdict=f"It {verdict(headline)}",
         headline=_format_headline(summary["headline"]),
-        figures=[{"title": f.title, "png": _to_uri(f.png)} for f in figures],
+        figures=figures,
+        note=CURVES_NOTE,
         fonts=_format_fonts(probe.outcomes, fonts),
         tables=list_tables(probe, summary),
         pictures=_choose_pictures(probe, fonts),
         facts=_list_facts(probe, summary),
     )
+    return fill_page(page)
+
+
+def fill_page(page: Page) -> str:
+    """Return a page as HTML, its pictures inside; everything is escaped."""
+    # Words come from files of strangers: everything is escaped.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
+    )
+    figures = [{"title": f.title, "png": _to_uri(f.png)} for f in page.figures]
+    template = environment.get_template("report.html.jinja")
+    return template.render({**vars(page), "figures": figures})
 
 
 def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:

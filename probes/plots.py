@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -12,6 +13,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+
+from probes.mixing import Mixture
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
@@ -127,6 +130,49 @@ def draw_map(outcomes: pd.DataFrame) -> bytes:
         axes.set_xticks([])
         axes.set_yticks([])
         figure.colorbar(image, label="read right")
+        return _to_png(figure)
+
+
+def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
+    """Return the loss over the steps, and what was read right at each checkpoint.
+
+    Args:
+        history: rows with `step`, and `loss` or `val_accuracy` or both.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+        right = axes.twinx()
+        for name, side, colour in (
+            ("loss", axes, COLOURS[0]),
+            ("val_accuracy", right, COLOURS[1]),
+        ):
+            rows = [(row["step"], row[name]) for row in history if name in row]
+            if rows:
+                side.plot(*zip(*rows, strict=True), color=colour)
+            side.set_ylabel("loss" if side is axes else "read right, val", color=colour)
+        right.set_ylim(-0.02, 1.02)
+        right.grid(visible=False)
+        axes.set_xlabel("step")
+        return _to_png(figure)
+
+
+def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> bytes:
+    """Return what is read and what is kept against the share of what was learnt."""
+    alphas = [mixture.alpha for mixture in mixtures]
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+        for name, label, colour in zip(
+            ("reading", "kept", "drift"),
+            ("read right, val", "kept", "drift"),
+            COLOURS,
+            strict=False,
+        ):
+            values = [getattr(mixture, name) for mixture in mixtures]
+            axes.plot(alphas, values, "o-", color=colour, ms=4, label=label)
+        axes.axvline(chosen, color="#777777", ls=":", lw=1.2)
+        axes.set_xlabel("share of what was learnt")
+        axes.set_ylim(-0.02, 1.02)
+        axes.legend()
         return _to_png(figure)
 
 

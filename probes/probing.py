@@ -13,7 +13,7 @@ from probes.asking import Question
 from probes.attacking import write_on_pictures
 from probes.candidates import PSEUDOWORDS, choose_words, sort_by_frequency
 from probes.designs import DEFAULT, Trial, choose_fitting, make_trials, name_fonts, parse_design
-from probes.embeddings import Embedded, Stats, embed_renderings
+from probes.embeddings import Embedded, Share, Stats, embed_renderings
 from probes.errors import ProbeError
 from probes.guessing import KS
 from probes.looking import N_VIEWS, show_somewhere
@@ -21,7 +21,7 @@ from probes.outcomes import write_outcomes
 from probes.pictures import PICTURES
 from probes.readers import Encoder, Model, Pixels, Vectors
 from probes.stimuli import draw_stimuli, draw_windows, name_stimuli, read_trials
-from probes.tasks import TASKS, TEMPLATES, answer
+from probes.tasks import TASKS, answer, choose_templates
 from probes.texts import find_cache_folder
 from synthtext.fonts import read_catalogue
 from synthtext.generate import OnProgress
@@ -48,7 +48,7 @@ class Setting:
         data: a dataset that `synthtext render` wrote, instead of a design.
         n: words at each level of a design, or pictures of a Latin hypercube.
         ks: numbers of candidates to choose among; none takes those of `KS` within reach.
-        templates: prompts; none takes those of the task.
+        templates: prompts; none takes those the model was trained with, or those of the task.
         vocabulary: a word list; a design takes its commonest words to show and to choose
             among, as many as the largest of `ks` and `n` need.
         seed: of everything drawn.
@@ -110,7 +110,12 @@ class _Watched:
 
 
 def run_probe(
-    model: Model, setting: Setting, out: Path, *, on_progress: OnProgress = lambda *_: None
+    model: Model,
+    setting: Setting,
+    out: Path,
+    *,
+    on_progress: OnProgress = lambda *_: None,
+    share: Share | None = None,
 ) -> Probe | None:
     """Probe a model, write `outcomes.parquet` into a folder, and return what came of it.
 
@@ -122,6 +127,7 @@ def run_probe(
         setting: what to ask.
         out: folder of results; made if need be.
         on_progress: called as pictures and texts are embedded.
+        share: of this process; None takes what torchrun gives it.
 
     Returns:
         None under torchrun for every process but the first.
@@ -143,7 +149,7 @@ def run_probe(
     question = Question(
         task=setting.task,
         vocabulary=tuple(words),
-        templates=setting.templates or TEMPLATES[setting.task],
+        templates=setting.templates or choose_templates(setting.task, model),
         ks=setting.ks,
         headline=HEADLINE_K,
         seed=setting.seed,
@@ -158,6 +164,7 @@ def run_probe(
         out / "vectors",
         stimuli=f"{setting.task == 'where'} {name_stimuli(trials)}",
         expected=None if setting.task == "where" else [trial.key for trial in trials],
+        share=share,
     )
     if embedded is None:
         return None

@@ -81,6 +81,7 @@ class Model:
         device: such as "cpu" or "cuda:0"; empty if unknown.
         versions: of the packages that computed the vectors.
         logit_scale: what cosines are multiplied by before the softmax.
+        prompts: templates to ask about text with; none takes those of the task.
     """
 
     encoder: Encoder
@@ -97,6 +98,7 @@ class Model:
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     logit_scale: float = 100.0
+    prompts: tuple[str, ...] = ()
 
 
 def identify_model(model: Model) -> str:

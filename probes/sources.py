@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from probes.towers import read_input_px
 HUB_PREFIX = "hf-hub:"
 FOLDER_PREFIX = "local-dir:"
 QUICK_SUFFIX = "-quickgelu"
+
+BUNDLED = "bundled"
+"""The name of the reader that comes with this package."""
+
+READER = Path(__file__).parent / "reader"
 
 RANDOM = "random"
 """The tag of weights drawn from a fixed seed: for tests, and for a reader at chance."""
@@ -66,6 +71,7 @@ class Source:
         preprocessing: what these weights were trained with.
         weights: the file, None for random weights.
         tokenizer_folder: where the files of its tokenizer are, if not on the hub.
+        prompts: templates the weights were trained with; none where that is not known.
     """
 
     name: str
@@ -74,14 +80,15 @@ class Source:
     preprocessing: Preprocessing
     weights: Path | None
     tokenizer_folder: Path | None
+    prompts: tuple[str, ...] = ()
 
 
 def find_source(name: str, pretrained: str | None, registry: Registry) -> Source:
     """Return what a model is built from; weights that are not here are downloaded.
 
     Args:
-        name: a name of open_clip, "hf-hub:org/name", a folder or "local-dir:" and a folder, or
-            a `.json` model config.
+        name: a name of open_clip, "bundled" for the reader that comes with this package,
+            "hf-hub:org/name", a folder or "local-dir:" and a folder, or a `.json` model config.
         pretrained: a tag, a file, "TAG=FILE" for a file that holds the weights of that tag or
             was tuned from them, or "random". None takes `openai`, else the only tag there is.
         registry: the models that open_clip knows.
@@ -91,6 +98,8 @@ def find_source(name: str, pretrained: str | None, registry: Registry) -> Source
     """
     if name.startswith(HUB_PREFIX):
         return _from_hub(name, pretrained)
+    if name == BUNDLED:
+        return replace(_from_folder(READER, pretrained), name=BUNDLED, tag=pretrained or "")
     if name.startswith(FOLDER_PREFIX):
         return _from_folder(Path(name.removeprefix(FOLDER_PREFIX)), pretrained)
     known = name.replace("/", "-")
@@ -231,7 +240,7 @@ def _from_hub(name: str, pretrained: str | None) -> Source:
     stated = read_config(fetch_file(repo, (CONFIG_NAME,), remedy))
     weights = fetch_file(repo, HUB_NAMES, remedy)
     preprocessing = _preprocess(stated.preprocessing, stated.model, name)
-    return Source(name, "", stated.model, preprocessing, weights, None)
+    return Source(name, "", stated.model, preprocessing, weights, None, stated.prompts)
 
 
 def _from_folder(folder: Path, pretrained: str | None) -> Source:
@@ -246,7 +255,7 @@ def _from_folder(folder: Path, pretrained: str | None) -> Source:
     preprocessing = _preprocess(stated.preprocessing, stated.model, str(folder / CONFIG_NAME))
     tag = RANDOM if weights is None else str(folder)
     name = folder.resolve().name
-    return Source(name, tag, stated.model, preprocessing, weights, folder)
+    return Source(name, tag, stated.model, preprocessing, weights, folder, stated.prompts)
 
 
 def _from_config(path: Path, pretrained: str | None) -> Source:

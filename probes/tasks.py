@@ -116,6 +116,12 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 """The prompts of each task, unless others are given."""
 
 
+def choose_templates(task: str, model: Model) -> tuple[str, ...]:
+    """Return the prompts of a task, where it asks for text the model's own."""
+    asks_for_text = TEMPLATES[task] is WORDS
+    return model.prompts if model.prompts and asks_for_text else TEMPLATES[task]
+
+
 def _draw_sets(
     kind: str, words: Sequence[str], pool: list[str], question: Question, model: Model
 ) -> list[list[str]]:

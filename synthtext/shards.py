@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,19 @@ class ShardFile:
     n_samples: int
     n_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files of a sample lie in a shard, to be read without what comes before.
+
+    Attributes:
+        key: of the sample.
+        spans: offset and size in bytes of each file, by its extension.
+    """
+
+    key: str
+    spans: Mapping[str, tuple[int, int]]
 
 
 def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
@@ -125,6 +138,40 @@ def read_samples(path: Path) -> Iterator[Sample]:
         raise ShardError(f"{path} is broken {where}; delete it and render again") from error
     if files:
         yield Sample(key, files)
+
+
+def list_places(path: Path) -> Iterator[Place]:
+    """Return where the samples of a shard lie, in order, reading their headers alone.
+
+    Shards of other makers may have folders in their names; nothing is ever written under them.
+
+    Raises:
+        ShardError: the shard is missing or broken, or holds what no shard holds.
+    """
+    key, spans = "", dict[str, tuple[int, int]]()
+    try:
+        with tarfile.open(path, mode="r:") as tar:
+            for member in tar:
+                if member.isdir():
+                    continue
+                folder, slash, name = member.name.rpartition("/")
+                stem, _, extension = name.partition(".")
+                if not member.isfile() or not stem or member.size > MAX_MEMBER_BYTES:
+                    raise ShardError(
+                        f"{path} holds {member.name!r}, no file of a sample; discard it"
+                    )
+                stem = f"{folder}{slash}{stem}"
+                if stem != key and spans:
+                    yield Place(key, spans)
+                    spans = {}
+                key = stem
+                spans[extension] = (member.offset_data, member.size)
+    except FileNotFoundError as error:
+        raise ShardError(f"{path} is missing; `synthtext render` writes it") from error
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ShardError(f"{path} is broken ({error}); delete it and render again") from error
+    if spans:
+        yield Place(key, spans)
 
 
 def _read_member(

@@ -1,0 +1,402 @@
+"""Fine-tuning: a model and shards -> a model that reads better, and the proof of it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from probes.albums import Album, draw_album, embed_album, name_album, read_album
+from probes.batches import KINDS
+from probes.checkpoints import State
+from probes.courses import (
+    Setting,
+    count_steps,
+    cut_epoch,
+    make_course,
+    order_epoch,
+    read_course_pairs,
+    read_split,
+)
+from probes.embeddings import Share, read_share
+from probes.errors import ProbeError
+from probes.exams import Exam, read_exam, sit_exam
+from probes.exams import K as EXAM_K
+from probes.gains import Retention, measure_retention, tabulate_factors, tabulate_gains
+from probes.intervals import wilson
+from probes.lessons import Course, read_lessons
+from probes.losses import LOSSES, LetterHead, list_letters
+from probes.mixing import ALPHAS, Mixture, choose_mixture, mix_states
+from probes.models import Parts, follow_module, load_parts, make_reader
+from probes.probing import Setting as Asked
+from probes.probing import run_probe
+from probes.prompts import WORDS
+from probes.readers import Model, Vectors, identify_model
+from probes.saving import save_model
+from probes.sources import RANDOM
+from probes.students import ARMS, Student
+from probes.texts import fill_template
+from probes.training import Feed, OnProgress, Schedule, train
+from synthtext.manifest import read_manifest
+
+LEARNING_RATES = {"head": 1e-3, "vision": 1e-5, "full": 1e-5, "lora": 1e-4, "scratch": 1e-3}
+"""Highest learning rates, where none is asked for."""
+
+N_EXAMINED = 512
+"""Pictures of the split `val` that are read at each checkpoint and for each mixture."""
+
+N_KEPT = 2000
+"""Words of another dataset that are read before and after."""
+
+N_PSEUDOWORDS = 60
+"""Pseudowords that are read before and after, at each size of a design."""
+
+MODEL_FOLDER = "model"
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """What a model should not forget.
+
+    Attributes:
+        title: of the pictures.
+        chance: share that a model that knows nothing gets right.
+        ask: model -> which of the pictures it gets right, (N,).
+    """
+
+    title: str
+    chance: float
+    ask: Callable[[Model], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that has been trained, and what it takes to judge it.
+
+    Attributes:
+        setting: with what it left open.
+        schedule: likewise.
+        parts: of the model, its module as training left it.
+        before: the weights it began with.
+        exam: words of the split `val`.
+        history: scalars of the training.
+    """
+
+    setting: Setting
+    schedule: Schedule
+    parts: Parts
+    before: State
+    exam: Exam
+    history: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """What came of a run.
+
+    Attributes:
+        setting: what was trained, on what, and how.
+        schedule: the same, with what it left open.
+        before: the model as it was.
+        after: the model that was saved.
+        history: scalars of the training.
+        mixtures: what each share of what was learnt is worth; empty where none was tried.
+        alpha: the share that was saved.
+        gains: a row for each group of pictures, from `tabulate_gains`.
+        factors: a row for each level of each factor, from `tabulate_factors`.
+        outcomes: of the test split, before and after.
+        retention: what was kept.
+    """
+
+    setting: Setting
+    schedule: Schedule
+    before: Model
+    after: Model
+    history: list[dict[str, float]]
+    mixtures: list[Mixture]
+    alpha: float
+    gains: pd.DataFrame
+    factors: pd.DataFrame
+    outcomes: tuple[pd.DataFrame, pd.DataFrame]
+    retention: Retention
+
+    @property
+    def k(self) -> int:
+        """Candidates that the words of the test split were picked from."""
+        return int(self.outcomes[0]["k"].iloc[0])
+
+
+def run_finetune(
+    setting: Setting, out: Path, *, on_progress: OnProgress = lambda *_: None
+) -> Finetuned | None:
+    """Train a model on a dataset, save what came of it as `out/model`, and return the proof.
+
+    Args:
+        setting: what to train, on what, and how.
+        out: folder of the run, new or begun by the same setting.
+        on_progress: called after every step, and as pictures are embedded.
+
+    Returns:
+        None under torchrun for every process but the first.
+
+    Raises:
+        ProbeError: the run cannot be made as asked.
+    """
+    trained = train_model(setting, out, on_progress=on_progress)
+    if read_share().rank > 0:
+        return None
+    setting, parts = trained.setting, trained.parts
+    before, learnt = trained.before, _copy_state(parts.module)
+    keeper = make_keeper(setting, parts)
+    mixtures: list[Mixture] = []
+    alpha = 1.0
+    if setting.arm != "scratch":
+        mixtures = _try_mixtures(setting, parts, (before, learnt), trained.exam, keeper)
+    first = _look(setting, parts, before, keeper, out / "before", on_progress)
+    if mixtures:
+        alpha = choose_mixture(mixtures, _find_limit(setting, keeper, first.kept)).alpha
+    chosen = mix_states(before, learnt, alpha)
+    parts.module.load_state_dict(chosen)
+    # Saved before it is proven, so that a run that is killed meanwhile loses nothing.
+    save_model(out / MODEL_FOLDER, parts, templates=setting.templates)
+    last = _look(setting, parts, chosen, keeper, out / "after", on_progress)
+    return Finetuned(
+        setting=setting,
+        schedule=trained.schedule,
+        before=first.model,
+        after=last.model,
+        history=trained.history,
+        mixtures=mixtures,
+        alpha=alpha,
+        gains=_gather_gains(setting, first, last),
+        factors=tabulate_factors(first.outcomes["words"], last.outcomes["words"]),
+        outcomes=(first.outcomes["words"], last.outcomes["words"]),
+        retention=measure_retention(
+            keeper.title, (first.kept, last.kept), (first.vectors, last.vectors)
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A model before or after training, and what it made of the same pictures."""
+
+    model: Model
+    outcomes: dict[str, pd.DataFrame]
+    kept: NDArray[np.bool_]
+    vectors: Vectors
+
+
+def make_keeper(setting: Setting, parts: Parts) -> Keeper:
+    """Return what a model should not forget: a dataset, class folders, or bundled pictures."""
+    folder = setting.retention
+    if folder is not None and (folder / "dataset.json").is_file():
+        exam = read_exam(read_split(folder, "test"), parts.fit_pixels, N_KEPT, setting.seed)
+        chance = 1 / min(EXAM_K, len(exam.texts))
+        return Keeper(
+            f"words of {folder}", chance, functools.partial(_read_words, setting, exam)
+        )
+    album = draw_album() if folder is None else read_album(folder)
+    return Keeper(album.title, 1 / len(album.names), functools.partial(_name_pictures, album))
+
+
+def train_model(
+    setting: Setting, out: Path, *, on_progress: OnProgress = lambda *_: None
+) -> Trained:
+    """Train a model on the split `train` and return it, all that was learnt inside it.
+
+    Args:
+        setting: what to train, on what, and how.
+        out: folder of the run, for its checkpoint and scalars.
+        on_progress: called after every step.
+
+    Raises:
+        ProbeError: the run cannot be made as asked.
+    """
+    _check(setting)
+    out.mkdir(parents=True, exist_ok=True)
+    pretrained = RANDOM if setting.arm == "scratch" else setting.pretrained
+    parts = load_parts(setting.model, pretrained=pretrained, device=setting.device)
+    setting = replace(setting, templates=setting.templates or parts.source.prompts or WORDS)
+    before = _copy_state(parts.module)
+    reader = make_reader(parts, precision=setting.precision)
+    exam = read_exam(
+        read_split(setting.data, "val"), parts.fit_pixels, N_EXAMINED, setting.seed
+    )
+    pairs, n_own = read_course_pairs(setting)
+    course = make_course(setting, pairs, n_own, parts, reader)
+    student = _make_student(setting, parts, pairs.captions[:n_own])
+    learning = follow_module(reader, student.encode_image, student.encode_text)
+    feed = _make_feed(
+        setting, course, student, parts, lambda: _read_words(setting, exam, learning)
+    )
+    schedule = replace(
+        setting.schedule,
+        n_steps=setting.schedule.n_steps or count_steps(setting, n_own),
+        lr=setting.schedule.lr or LEARNING_RATES[setting.arm],
+        lowers=reader.precision == "bf16",
+    )
+    run = _name_run(setting, schedule, reader)
+    history = train(student, feed, schedule, out, run=run, on_progress=on_progress)
+    student.finish()
+    return Trained(setting, schedule, parts, before, exam, history)
+
+
+def _make_feed(
+    setting: Setting,
+    course: Course,
+    student: Student,
+    parts: Parts,
+    examine: Callable[[], NDArray[np.bool_]],
+) -> Feed:
+    return Feed(
+        order=functools.partial(order_epoch, setting, course, student, parts),
+        cut=functools.partial(cut_epoch, setting, course),
+        read=functools.partial(
+            read_lessons,
+            course,
+            fit=parts.fit_pixels,
+            tokenizer=parts.tokenizer,
+            letters=student.letters,
+            seed=setting.seed,
+        ),
+        examine=lambda: {"val_accuracy": float(examine().mean())},
+        originals=_freeze_original(student) if setting.schedule.distill else None,
+    )
+
+
+def _make_student(setting: Setting, parts: Parts, captions: Sequence[str]) -> Student:
+    letters = None
+    torch.manual_seed(setting.seed)
+    if setting.schedule.letters:
+        letters = LetterHead(parts.source.config["embed_dim"], list_letters(captions))
+    if setting.checkpointing:
+        parts.module.set_grad_checkpointing()
+    student = Student(parts.module, setting.arm, parts.source.preprocessing, letters)
+    return student.to(parts.device)
+
+
+def _freeze_original(student: Student) -> Callable[[Tensor], Tensor]:
+    """Return what embeds pictures as the student does now, however it is trained on."""
+    original = copy.deepcopy(student).eval().requires_grad_(requires_grad=False)
+    return original.embed_images
+
+
+def _try_mixtures(
+    setting: Setting, parts: Parts, ends: tuple[State, State], exam: Exam, keeper: Keeper
+) -> list[Mixture]:
+    """Return what each share of what was learnt is worth."""
+    album = draw_album()
+    found: list[Mixture] = []
+    originals = None
+    for alpha in ALPHAS:
+        parts.module.load_state_dict(mix_states(*ends, alpha))
+        model = make_reader(parts, precision=setting.precision)
+        vectors = embed_album(model, album)
+        originals = vectors if originals is None else originals
+        found.append(
+            Mixture(
+                alpha=alpha,
+                reading=float(_read_words(setting, exam, model).mean()),
+                kept=float(keeper.ask(model).mean()),
+                drift=float(1 - (vectors * originals).sum(axis=1).mean()),
+            )
+        )
+    return found
+
+
+def _find_limit(setting: Setting, keeper: Keeper, right: NDArray[np.bool_]) -> float | None:
+    """Return how far the share right may fall, None where the model knew nothing before."""
+    low, _ = wilson(right.sum(), len(right))
+    return setting.retention_limit if low > keeper.chance else None
+
+
+def _look(
+    setting: Setting,
+    parts: Parts,
+    state: State,
+    keeper: Keeper,
+    out: Path,
+    on_progress: OnProgress,
+) -> _Look:
+    """Return what a model makes of the test split, of pseudowords, and what it kept."""
+    parts.module.load_state_dict(state)
+    model = make_reader(parts, precision=setting.precision)
+    asked = {
+        "words": Asked(data=setting.data, templates=setting.templates, seed=setting.seed),
+        "pseudowords": Asked(
+            task="pseudowords",
+            design="size",
+            n=N_PSEUDOWORDS,
+            templates=setting.templates,
+            seed=setting.seed,
+        ),
+    }
+    outcomes = {}
+    for name, each in asked.items():
+        (out / name).mkdir(parents=True, exist_ok=True)
+        probe = run_probe(model, each, out / name, on_progress=on_progress, share=Share())
+        if probe is not None:  # As it is for the first process.
+            outcomes[name] = probe.outcomes
+    return _Look(model, outcomes, keeper.ask(model), embed_album(model, draw_album()))
+
+
+def _gather_gains(setting: Setting, first: _Look, last: _Look) -> pd.DataFrame:
+    words = tabulate_gains(
+        first.outcomes["words"], last.outcomes["words"], setting.exclude,
+        "words it was not taught",
+    )  # fmt: skip
+    made = tabulate_gains(
+        first.outcomes["pseudowords"], last.outcomes["pseudowords"], {}, "pseudowords"
+    )
+    return pd.concat([words, made], ignore_index=True)
+
+
+def _read_words(setting: Setting, exam: Exam, model: Model) -> NDArray[np.bool_]:
+    """Return which words a model reads right, (N,)."""
+    return sit_exam(model, exam, setting.templates, setting.seed)
+
+
+def _name_pictures(album: Album, model: Model) -> NDArray[np.bool_]:
+    """Return which pictures a model names right, (N,)."""
+    return name_album(model, album, embed_album(model, album))
+
+
+def _copy_state(module: Any) -> State:  # noqa: ANN401 - open_clip carries no types.
+    return {name: part.detach().cpu().clone() for name, part in module.state_dict().items()}
+
+
+def _name_run(setting: Setting, schedule: Schedule, reader: Model) -> str:
+    """Return what a checkpoint must agree with to be taken up."""
+    parts = {
+        **dataclasses.asdict(replace(setting, schedule=schedule)),
+        "weights": identify_model(reader),
+        "data": read_manifest(setting.data)["plan"],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _check(setting: Setting) -> None:
+    for name, value, known in (
+        ("arm", setting.arm, ARMS),
+        ("batches", setting.batches, KINDS),
+        ("loss", setting.schedule.loss, LOSSES),
+    ):
+        if value not in known:
+            raise ProbeError(f"{name} is {value!r}; it is one of {', '.join(known)}")
+    if setting.arm == "scratch" and setting.schedule.distill:
+        raise ProbeError("scratch has no original to stay near; leave out --distill")
+    for template in setting.templates:
+        fill_template(template, ())

@@ -1,0 +1,59 @@
+"""Mixing: weights before and after -> those between them that read best and forget little.
+
+Source: Wortsman et al., "Robust fine-tuning of zero-shot models", 2022 (WiSE-FT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+ALPHAS = tuple(step / 10 for step in range(11))
+"""Shares of what was learnt that are tried, from none of it to all."""
+
+ROUNDING = 1e-9
+"""Shares that differ by less are equal."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What a model is worth with a share of what was learnt.
+
+    Attributes:
+        alpha: 0 is the model before, 1 the model after.
+        reading: share of words of the split `val` that it reads right.
+        kept: share of the retained pictures that it gets right.
+        drift: mean of 1 - cosine between the vectors of bundled pictures and those before.
+    """
+
+    alpha: float
+    reading: float
+    kept: float
+    drift: float
+
+
+def mix_states(
+    before: Mapping[str, Tensor], after: Mapping[str, Tensor], alpha: float
+) -> dict[str, Tensor]:
+    """Return weights between two, alpha of the way to the second; counts are the second's."""
+    return {
+        name: before[name].lerp(after[name], alpha)
+        if after[name].is_floating_point()
+        else after[name]
+        for name in after
+    }
+
+
+def choose_mixture(mixtures: Sequence[Mixture], limit: float | None) -> Mixture:
+    """Return the mixture that reads best among those that forget little enough.
+
+    Args:
+        mixtures: the first is the model before.
+        limit: how far `kept` may fall below that of the first; None does not look at it. Of
+            equal readers the one that is nearest to the model before is taken.
+    """
+    least = -1.0 if limit is None else mixtures[0].kept - limit
+    allowed = [mixture for mixture in mixtures if mixture.kept >= least - ROUNDING]
+    return max(allowed, key=lambda mixture: (mixture.reading, -mixture.alpha))

@@ -1,0 +1,216 @@
+"""Pairs: shards -> pictures and their captions, each to be had by its number.
+
+Batches of hard negatives take their pictures from all over a dataset, so the shards are read
+at random places instead of from front to back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from probes.errors import ProbeError
+from probes.readers import Pixels
+from synthtext.codec import Sample, decode_pixels
+from synthtext.errors import ShardError
+from synthtext.recipe import ANY, Choice, Range, parse_draw
+from synthtext.shards import list_places
+
+IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
+
+MAX_CAPTION = 1 << 16
+"""Bytes of the longest caption that is read: a bound for shards that come from elsewhere."""
+
+Exclusion = Mapping[str, Range | Choice]
+"""Levels of factors, by the name of the factor."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pictures and captions.
+
+    Attributes:
+        files: shards.
+        captions: N of them.
+        spans: int64 (N, 3): number of the shard, offset and size in bytes of the picture there.
+        extensions: format of each picture.
+        is_marked: bool (N,): whether a sample has one of the levels asked for.
+    """
+
+    files: tuple[Path, ...]
+    captions: tuple[str, ...]
+    spans: NDArray[np.int64]
+    extensions: tuple[str, ...]
+    is_marked: NDArray[np.bool_]
+
+
+def parse_exclusion(texts: Sequence[str]) -> Exclusion:
+    """Return the levels that `FACTOR=LEVELS` names, written as in a recipe.
+
+    >>> parse_exclusion(["size_px=8:12"])
+    {'size_px': Range(low=8.0, high=12.0, is_log=False)}
+
+    Raises:
+        ProbeError: no such form.
+        RecipeError: no such factor or level.
+    """
+    exclusion: dict[str, Range | Choice] = {}
+    for text in texts:
+        name, equals, levels = text.partition("=")
+        if not equals:
+            raise ProbeError(f"{text!r} excludes nothing; write FACTOR=LEVELS, size_px=8:12")
+        draw = parse_draw(name.strip(), levels.strip())
+        if isinstance(draw, Choice) and ANY in draw.values:
+            raise ProbeError(f"{text!r} excludes everything; name the levels to leave out")
+        exclusion[name.strip()] = draw
+    return exclusion
+
+
+def has_level(fields: Mapping[str, Any], exclusion: Exclusion) -> bool:
+    """Return whether a sample has one of the levels, given what its `KEY.json` says."""
+    return any(_is_level(fields.get(name), draw) for name, draw in exclusion.items())
+
+
+def read_pairs(files: Sequence[Path], marks: Exclusion | None = None) -> Pairs:
+    """Return the pairs in shards, in order.
+
+    Args:
+        files: shards with a picture and a `.txt` in each sample, ours or another maker's.
+        marks: levels of factors; samples that have one, by their `.json`, are marked.
+
+    Raises:
+        ProbeError: no shard, or none of their samples has a caption.
+        ShardError: a shard is missing or broken.
+    """
+    found = [
+        row for number, file in enumerate(files) for row in _read_shard(number, file, marks)
+    ]
+    if not found:
+        where = f"{files[0]} and {len(files) - 1} more" if files else "the folder"
+        raise ProbeError(
+            f"{where}: no sample has a picture and a caption; it needs KEY.jpg and KEY.txt"
+        )
+    captions, spans, extensions, is_marked = zip(*found, strict=True)
+    return Pairs(tuple(files), captions, np.array(spans), extensions, np.array(is_marked))
+
+
+def keep_pairs(pairs: Pairs, numbers: NDArray[np.int64]) -> Pairs:
+    """Return some of the pairs.
+
+    Raises:
+        ProbeError: none is left.
+    """
+    if not len(numbers):
+        raise ProbeError("every picture has a level that is left out; exclude fewer levels")
+    kept = numbers.tolist()
+    return Pairs(
+        pairs.files,
+        tuple(pairs.captions[number] for number in kept),
+        pairs.spans[numbers],
+        tuple(pairs.extensions[number] for number in kept),
+        pairs.is_marked[numbers],
+    )
+
+
+def join_pairs(one: Pairs, other: Pairs) -> Pairs:
+    """Return the pairs of both, those of the first first."""
+    spans = other.spans.copy()
+    spans[:, 0] += len(one.files)
+    return Pairs(
+        one.files + other.files,
+        one.captions + other.captions,
+        np.concatenate([one.spans, spans]),
+        one.extensions + other.extensions,
+        np.concatenate([one.is_marked, other.is_marked]),
+    )
+
+
+def read_batches(
+    pairs: Pairs,
+    batches: Sequence[NDArray[np.int64]],
+    fit: Callable[[Pixels], Pixels],
+    *,
+    n_threads: int = 2,
+    n_ahead: int = 3,
+) -> Iterator[NDArray[np.uint8]]:
+    """Return the pictures of each batch, uint8 (B, S, S, 3), read ahead by threads.
+
+    Args:
+        pairs: where the pictures are.
+        batches: numbers of pairs.
+        fit: brings a picture to the square that the model sees.
+        n_threads: threads that read and decode.
+        n_ahead: batches that are ready before they are asked for.
+
+    Raises:
+        ShardError: a picture does not decode.
+    """
+    handles = [os.open(file, os.O_RDONLY) for file in pairs.files]
+
+    def read(number: int) -> Pixels:
+        file, offset, size = pairs.spans[number].tolist()
+        raw = os.pread(handles[file], size, offset)
+        name = f"{pairs.files[file]}: sample {number}"
+        extension = pairs.extensions[number].replace("jpeg", "jpg")
+        return fit(decode_pixels(Sample(name, {extension: raw})))
+
+    def read_all(batch: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return np.stack([read(number) for number in batch.tolist()])
+
+    try:
+        with ThreadPoolExecutor(n_threads) as threads:
+            waiting: deque[Future[NDArray[np.uint8]]] = deque()
+            for batch in batches:
+                waiting.append(threads.submit(read_all, batch))
+                if len(waiting) > n_ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _read_shard(
+    number: int, file: Path, marks: Exclusion | None
+) -> Iterator[tuple[str, tuple[int, int, int], str, bool]]:
+    """Return caption, span, format and mark of each sample that has a picture and a caption."""
+    if not file.is_file():
+        raise ShardError(f"{file} is missing; `synthtext render` writes it")
+    with file.open("rb") as handle:
+
+        def read(span: tuple[int, int]) -> bytes:
+            offset, size = span
+            return os.pread(handle.fileno(), size, offset)
+
+        for place in list_places(file):
+            spans = place.spans
+            extension = next((name for name in IMAGE_EXTENSIONS if name in spans), None)
+            if extension is None or spans.get("txt", (0, 0))[1] not in range(1, MAX_CAPTION):
+                continue
+            caption = read(spans["txt"]).decode("utf-8", errors="replace").strip()
+            fields = orjson.loads(read(spans["json"])) if marks and "json" in spans else {}
+            if caption:
+                yield (
+                    caption,
+                    (number, *spans[extension]),
+                    extension,
+                    has_level(fields, marks or {}),
+                )
+
+
+def _is_level(value: object, draw: Range | Choice) -> bool:
+    if isinstance(draw, Range):
+        return isinstance(value, int | float) and draw.low <= value <= draw.high
+    # Numbers of a choice are kept as `parse_draw` writes them.
+    written = f"{value:.12g}" if isinstance(value, int | float) else value
+    return written in draw.values
