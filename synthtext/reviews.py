@@ -71,9 +71,9 @@ VERDICTS = {
     ),
 }
 
-PLACES = (
-    "from the first scene to the last", "in almost every scene", "once the plot gets going",
-    "whenever two people share the screen", "by the time the credits roll",
+ASIDES = (
+    "on a second viewing", "from any seat in the house", "as so often with this director",
+    "whenever two people share the screen", "even by the standards of its kind",
 )  # fmt: skip
 
 
@@ -85,10 +85,10 @@ def _short(label: int) -> Iterator[str]:
         yield f"{subject} is {adjective} and {verb}."
 
 
-def _placed(label: int) -> Iterator[str]:
-    """Return sentences that say where in the film they hold."""
-    for subject, adjective, place in itertools.product(SUBJECTS, ADJECTIVES[label], PLACES):
-        yield f"{place}, {subject} is {adjective}."
+def _aside(label: int) -> Iterator[str]:
+    """Return sentences that begin with an aside."""
+    for subject, adjective, aside in itertools.product(SUBJECTS, ADJECTIVES[label], ASIDES):
+        yield f"{aside}, {subject} is {adjective}."
 
 
 def _paired(label: int) -> Iterator[str]:
@@ -118,7 +118,7 @@ def _long(label: int) -> Iterator[str]:
         )
 
 
-FRAMES = (_short, _placed, _paired, _whole, _long)
+FRAMES = (_short, _aside, _paired, _whole, _long)
 
 
 @functools.cache

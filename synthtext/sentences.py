@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from pathlib import Path
@@ -24,21 +25,38 @@ BRACKETS = {
 
 JOINS = [
     (re.compile(r"\\([/*])"), r"\1"),
-    (re.compile(r"\s+(n't|'(?:s|S|re|ve|ll|d|m|em|til|cause))(?![\w])"), r"\1"),
-    (re.compile(r"\b([Cc]an) (not)\b(?= )"), r"\1\2"),
+    # An abbreviation that ends a sentence is given a second full stop.
+    (re.compile(r"(?<=\w) ?\. \.$"), "."),
+    # Reviews quoted from their middle: `( T ) he film`, `would put ( s ) us there`.
+    (re.compile(r"(^|\.\.\. )\( ([B-HJ-Zb-z]|[AI](?= \) [fnst]\b)) \) (?=[a-z])"), r"\1(\2)"),
+    (re.compile(r"(?<=\w) \( ([ks]) \)"), r"(\1)"),
+    (re.compile(r"\s+(n't|'(?:s|re|ve|ll|d|m))(?!\w)", re.IGNORECASE), r"\1"),
+    (re.compile(r"(?<=\w) - ('em) - (?=\w)"), r"-\1-"),
+    (re.compile(r"\b([Ee]arly|[Mm]id|[Ll]ate) - (?='\d)"), r"\1-"),
+    (re.compile(r"(?<!\S)' (?=\d0 ?'?s\b)"), "'"),
+    # "not only" is one phrase, and leaves its "can" alone.
+    (re.compile(r"\b([Cc]an) not\b(?= (?!only|just|merely|simply))"), r"\1not"),
     (re.compile(r"\b([Gg]on|[Ww]an|[Gg]ot) (na|ta)\b"), r"\1\2"),
+    (re.compile(r"\b([Gg]im|[Ll]em) me\b"), r"\1me"),
     # Two backquotes open and two quotes close; alone, they stand for one mark.
     (re.compile(r"``\s*"), '"'),
     (re.compile(r"\s*''"), '"'),
     (re.compile(r"(^|[\s(\[])`\s*(?=\w)"), r"\1'"),
     (re.compile(r"(?<=[\w.,!?])\s+'(?=\s|$|[,.;:!?)])"), "'"),
-    (re.compile(r"\s+([,.;:!?%)\]}])"), r"\1"),
-    (re.compile(r"([(\[{$#])\s+"), r"\1"),
+    # A full stop before a letter or digit begins its token, as in .38 and .com.
+    (re.compile(r"\s+(\.(?!\w)|[,;:!?%)\]}])"), r"\1"),
+    (re.compile(r"([(\[{])\s+"), r"\1"),
+    (re.compile(r"([$#])\s+(?=\.?\d)"), r"\1"),
     (re.compile(r"\.\.\.(?=\w)"), "... "),
     (re.compile(r"(\w) \.\.\."), r"\1..."),
     (re.compile(r"\s+"), " "),
 ]
 """Patterns that part tokens, and what they become, in order."""
+
+BEFORE_QUOTE = frozenset(
+    [",", ":", "(", "--", "...", "as", "of", "that", "like", "said", "says"]
+)
+"""Tokens after which a lone straight quote opens; elsewhere it closes, or owns, as in kids'."""
 
 
 def read_sentences(path: Path) -> Texts:
@@ -75,7 +93,12 @@ def read_sentences(path: Path) -> Texts:
                 f"{path} line {number} has the label {row['label']!r}; "
                 "it is 0, 1, negative or positive"
             )
-        items.append(unicodedata.normalize("NFC", detokenise(row["sentence"])))
+        sentence = unicodedata.normalize("NFC", detokenise(row["sentence"]))
+        if not sentence:
+            raise WordsError(
+                f"{path} line {number} has no sentence; write one or drop the line"
+            )
+        items.append(sentence)
         labels.append(label)
     if not items:
         raise WordsError(f"{path} holds no sentence; write one a line below the header")
@@ -85,6 +108,9 @@ def read_sentences(path: Path) -> Texts:
 def detokenise(text: str) -> str:
     """Return a sentence as a person would write it, without the tokens of the Penn Treebank.
 
+    Dashes stay as they are, spaced; quotation marks become straight ones. What is written
+    so already is not changed.
+
     >>> print(detokenise("It 's a `` good '' film -LRB- and it does n't bore -RRB- , mostly ."))
     It's a "good" film (and it doesn't bore), mostly.
 
@@ -93,6 +119,7 @@ def detokenise(text: str) -> str:
     text = _mend_encoding(text)
     for token, bracket in BRACKETS.items():
         text = re.sub(re.escape(token), bracket, text, flags=re.IGNORECASE)
+    text = _open_quotes(text)
     # One join can make room for another, as a quote before a comma does.
     for _ in range(4):
         before = text
@@ -103,11 +130,43 @@ def detokenise(text: str) -> str:
     return text.strip()
 
 
+def _open_quotes(text: str) -> str:
+    """Return the text with each lone straight quote that opens turned into a backquote."""
+    tokens = text.split(" ")
+    is_open = False
+    for place, token in enumerate(tokens):
+        if token == "`":
+            is_open = True
+        if token != "'":
+            continue
+        before = tokens[place - 1] if place else ","
+        rest = tokens[place + 1 :]
+        if is_open:
+            # A plural that owns, inside a quotation, leaves it open: `the kids ' flick'.
+            until = rest[: rest.index("`")] if "`" in rest else rest
+            is_open = before.endswith("s") and "'" in until
+        elif before in BEFORE_QUOTE and "'" in rest and rest[0][:1].isalnum():
+            tokens[place] = "`"
+            is_open = True
+    return " ".join(tokens)
+
+
 def _mend_encoding(text: str) -> str:
-    """Return the text that was written as UTF-8 and read as Latin-1, if it was."""
-    if text.isascii():
-        return text
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return text
+    """Return the text, single-spaced, with UTF-8 that was read as cp1252 or Latin-1 mended."""
+    spaced = " ".join(text.split())
+    if spaced.isascii():
+        return spaced
+    # A no-break space is part of the UTF-8 of à, so the text as it came is tried first.
+    for given, encoding in itertools.product((text, spaced), ("cp1252", "latin-1")):
+        try:
+            mended = given.encode(encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+        # Each round is shorter than the last, so text that was misread twice ends well too.
+        if len(mended) < len(given) and not any(map(_is_control, mended)):
+            return _mend_encoding(mended)
+    return spaced
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char)[0] == "C"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from synthtext.errors import WordsError
+from synthtext.errors import RecipeError, WordsError
 
 LISTS = Path(__file__).parent / "lists"
 
@@ -17,7 +19,9 @@ MAX_FILE_BYTES = 256 << 20
 
 MAX_WORD_CHARS = 200
 
-SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 JOINERS = "\u200c\u200d"
 """The format characters that some scripts spell with: zero-width non-joiner and joiner."""
@@ -68,17 +72,10 @@ def read_words(source: str | Path) -> Texts:
         WordsError: the file is missing, too large, not UTF-8, without words, or a line of it
             is too long or holds control characters.
     """
-    path = Path(source)
-    if not path.exists() and str(source) in list_bundled():
-        path = LISTS / f"{source}.txt"
-    elif not path.exists():
-        names = list_bundled()
-        near = difflib.get_close_matches(str(source), names, n=3) or names
-        raise WordsError(f"{source} is no file and no bundled list; there is {', '.join(near)}")
+    path = _find_words(source)
     lines = [
         unicodedata.normalize("NFC", " ".join(line.split()))
-        for _, line in read_lines(path, MAX_WORD_CHARS)
-        if not line.startswith("#")
+        for _, line in read_lines(path, MAX_WORD_CHARS, comment="#")
     ]
     words = list(dict.fromkeys(lines))
     if not words:
@@ -86,12 +83,15 @@ def read_words(source: str | Path) -> Texts:
     return make_texts(words, [None] * len(words), path.name, len(lines) - len(words))
 
 
-def read_lines(path: Path, max_chars: int) -> list[tuple[int, str]]:
+def read_lines(
+    path: Path, max_chars: int, *, comment: str | None = None
+) -> list[tuple[int, str]]:
     """Return the lines of a file that are not blank, each with its number, from 1.
 
     Args:
         path: a UTF-8 file, with or without a byte order mark.
         max_chars: longest line.
+        comment: what a line to skip begins with; None skips none.
 
     Raises:
         WordsError: the file cannot be read, or a line of it cannot be drawn.
@@ -112,13 +112,13 @@ def read_lines(path: Path, max_chars: int) -> list[tuple[int, str]]:
     lines = []
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
-        if stripped:
+        if stripped and not (comment and stripped.startswith(comment)):
             _check_line(path, number, stripped, max_chars)
             lines.append((number, stripped))
     return lines
 
 
-def split_of(text: str, fractions: tuple[float, float, float]) -> str:
+def split_of(text: str, fractions: tuple[float, float, float]) -> Split:
     """Return the split of a text: `train`, `val` or `test`.
 
     It depends on the text alone, whatever its case, never on the seed or on other texts.
@@ -126,21 +126,53 @@ def split_of(text: str, fractions: tuple[float, float, float]) -> str:
     Args:
         text: a word or a sentence.
         fractions: shares of the three splits, adding up to 1.
+
+    Raises:
+        RecipeError: a share is below 0, or they do not add up to 1.
     """
-    folded = unicodedata.normalize("NFC", text).casefold().encode()
-    unit = int.from_bytes(hashlib.blake2b(folded, digest_size=8).digest()) / 2**64
     train, val, test = fractions
+    if not (min(fractions) >= 0 and math.isclose(sum(fractions), 1, abs_tol=1e-6)):
+        raise RecipeError(
+            f"splits is {train:g},{val:g},{test:g}; three shares of 0 or more must add up to 1"
+        )
+    # Folding the case can part a letter from its accent, so the form is restored after it.
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    digest = hashlib.blake2b(folded.encode(), digest_size=8).digest()
+    unit = int.from_bytes(digest) / 2**64
     if unit < train or val + test == 0:
         return "train"
     return "val" if unit < train + val or test == 0 else "test"
 
 
 def split_texts(texts: Texts, fractions: tuple[float, float, float]) -> dict[str, list[int]]:
-    """Return the places of the texts in each split."""
+    """Return the places of the texts in each split.
+
+    Raises:
+        RecipeError: a share is below 0, or they do not add up to 1.
+    """
     places: dict[str, list[int]] = {split: [] for split in SPLITS}
     for place, item in enumerate(texts.items):
         places[split_of(item, fractions)].append(place)
     return places
+
+
+def _find_words(source: str | Path) -> Path:
+    path = Path(source)
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        # A whole text given in place of its path is longer than any name.
+        reason = (error.strerror or str(error)).lower()
+        raise WordsError(
+            f"{str(source)[:40]}... cannot be a path ({reason}); give a text file"
+        ) from error
+    if is_there:
+        return path
+    names = list_bundled()
+    if str(source) in names:
+        return LISTS / f"{source}.txt"
+    near = difflib.get_close_matches(str(source), names, n=3) or names
+    raise WordsError(f"{source} is no file and no bundled list; there is {', '.join(near)}")
 
 
 def _check_line(path: Path, number: int, line: str, max_chars: int) -> None:

@@ -4,13 +4,16 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from synthtext.errors import WordsError
-from synthtext.words import Texts, list_bundled, read_words, split_of, split_texts
+from synthtext import words
+from synthtext.errors import RecipeError, WordsError
+from synthtext.words import LISTS, Texts, list_bundled, read_words, split_of, split_texts
 
 FRACTIONS = (0.9, 0.05, 0.05)
+
+PINNED = {"apple": "val", "Pear": "val", "fig": "train", "été": "test"}
 
 
 def write(tmp_path: Path, raw: bytes) -> Path:
@@ -30,6 +33,20 @@ def test_words_are_brought_to_one_form(tmp_path: Path) -> None:
     assert texts.items == ("caf\u00e9", "new york")
 
 
+@given(st.lists(st.text(st.characters(categories=["L", "M"]), min_size=1, max_size=9)))
+def test_every_word_of_a_list_is_in_form_c_and_there_once(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("lists") / "w.txt"
+    path.write_text("\n".join([*lines, "end"]), encoding="utf-8")
+    expected = [unicodedata.normalize("NFC", line) for line in [*lines, "end"]]
+    assert read_words(path).items == tuple(dict.fromkeys(expected))
+
+
+def test_a_comment_may_be_longer_than_a_word(tmp_path: Path) -> None:
+    assert read_words(write(tmp_path, b"# " + b"x" * 500 + b"\nfig\n")).items == ("fig",)
+
+
 def test_equal_words_have_one_checksum(tmp_path: Path) -> None:
     one = read_words(write(tmp_path, b"a\nb\n"))
     other = read_words(write(tmp_path, b"# note\na\r\n\r\nb"))
@@ -42,7 +59,7 @@ def test_bundled_lists_are_read_and_licensed(name: str) -> None:
     texts = read_words(name)
     assert len(texts.items) > 20_000
     assert texts.n_duplicates == 0
-    assert Path(f"synthtext/lists/{name}.LICENCE.txt").stat().st_size > 500
+    assert (LISTS / f"{name}.LICENCE.txt").stat().st_size > 500
 
 
 @pytest.mark.parametrize(
@@ -75,6 +92,24 @@ def test_a_missing_list_is_named() -> None:
     assert str(caught.value) == "eng is no file and no bundled list; there is en"
 
 
+def test_a_text_in_place_of_its_path_is_named() -> None:
+    with pytest.raises(WordsError) as caught:
+        read_words("x" * 5000)
+    assert str(caught.value) == (
+        f"{'x' * 40}... cannot be a path (file name too long); give a text file"
+    )
+
+
+def test_a_list_that_is_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "MAX_FILE_BYTES", 1 << 20)
+    path = write(tmp_path, b"word\n" * 300_000)
+    with pytest.raises(WordsError) as caught:
+        read_words(path)
+    assert str(caught.value) == f"{path} is larger than 1 MiB; render it in parts"
+
+
 def test_a_folder_is_no_list(tmp_path: Path) -> None:
     with pytest.raises(WordsError) as caught:
         read_words(tmp_path)
@@ -82,9 +117,43 @@ def test_a_folder_is_no_list(tmp_path: Path) -> None:
 
 
 @given(st.text(min_size=1))
-def test_a_word_and_its_other_cases_share_a_split(word: str) -> None:
+@example("\N{LATIN SMALL LETTER SHARP S}\N{COMBINING ACUTE ACCENT}")
+def test_a_word_and_its_other_cases_share_a_split(text: str) -> None:
+    word = unicodedata.normalize("NFC", text)
     forms = {word, unicodedata.normalize("NFD", word), word.casefold()}
-    assert len({split_of(form, FRACTIONS) for form in forms}) == 1
+    # So many cuts that two hashes seldom fall together.
+    cuts = [(cut / 64, 1 - cut / 64, 0.0) for cut in range(64)]
+    assert len({tuple(split_of(form, cut) for cut in cuts) for form in forms}) == 1
+
+
+@given(st.permutations(["apple", "Pear", "fig", "plum", "date", "lime", "kiwi"]))
+def test_a_split_does_not_depend_on_other_words(order: list[str]) -> None:
+    texts = Texts(tuple(order), (None,) * len(order), "", "")
+    places = split_texts(texts, (0.4, 0.3, 0.3))
+    found = {order[place]: split for split, listed in places.items() for place in listed}
+    assert found == {word: split_of(word, (0.4, 0.3, 0.3)) for word in order}
+
+
+def test_splits_stay_where_earlier_releases_put_them() -> None:
+    assert {word: split_of(word, (0.4, 0.3, 0.3)) for word in PINNED} == PINNED
+
+
+@pytest.mark.parametrize(
+    ("fractions", "shares"),
+    [
+        ((0.9, 0.2, -0.1), "0.9,0.2,-0.1"),
+        ((0.5, 0.2, 0.1), "0.5,0.2,0.1"),
+        ((0.5, 0.5, float("nan")), "0.5,0.5,nan"),
+    ],
+)
+def test_shares_that_do_not_add_up_are_named(
+    fractions: tuple[float, float, float], shares: str
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        split_of("apple", fractions)
+    assert str(caught.value) == (
+        f"splits is {shares}; three shares of 0 or more must add up to 1"
+    )
 
 
 def test_splits_have_the_shares_asked_for() -> None:

@@ -1,0 +1,177 @@
+"""What teaches: arms and batches of `synthtext finetune` on the bundled reader, over seeds.
+
+Every run has the same pictures and the same number of steps. The reader has never seen
+blackletter; gains are on test words, in blackletter and in all other fonts, paired by picture,
+with intervals that resample whole words over all seeds.
+
+    python benchmarks/teaching.py --out runs/teaching
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.courses import Setting
+from probes.exams import Exam, read_exam, sit_exam
+from probes.finetune import train_model
+from probes.models import Parts, load_parts, make_reader
+from probes.pairing import paired_difference
+from probes.pairs import Pairs, parse_exclusion, read_pairs
+from probes.training import Schedule
+from synthtext.fonts import read_catalogue
+from synthtext.generate import render_dataset
+from synthtext.plan import make_plan, read_texts
+from synthtext.recipe import edit_recipe, read_recipe
+
+RECIPE = Path(__file__).parents[1] / "probes/reader/recipe.toml"
+
+ARMS: dict[str, dict[str, Any]] = {
+    "vision": {},
+    "full": {"arm": "full"},
+    "lora": {"arm": "lora"},
+    "head": {"arm": "head"},
+    "scratch": {"arm": "scratch"},
+    "image": {"batches": "image"},
+    "text": {"batches": "text"},
+    "both": {"batches": "both"},
+    "edit": {"batches": "edit"},
+    "random, no mask": {"schedule": {"masks": False}},
+    "text, no mask": {"batches": "text", "schedule": {"masks": False}},
+    "both, no mask": {"batches": "both", "schedule": {"masks": False}},
+    "siglip": {"schedule": {"loss": "siglip"}},
+    "distill 1": {"schedule": {"distill": 1.0}},
+}
+"""What each run changes about `vision` with batches by chance, the mask on."""
+
+RATES = {"vision": 3e-4, "full": 3e-4, "lora": 1e-3, "head": 1e-3, "scratch": 1e-3}
+"""Learning rates that suit a model of 2 million weights."""
+
+
+def main() -> None:
+    """Run everything that has no result yet, and print the table."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--model", default="bundled")
+    options.add_argument("--steps", type=int, default=40)
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--count", type=int, default=6000)
+    options.add_argument("--only", nargs="*", default=list(ARMS))
+    chosen = options.parse_args()
+    data = chosen.out / "data"
+    draw_data(data, chosen.count)
+    parts = load_parts(chosen.model)
+    exam, is_new = read_test(data, parts)
+    before = sit_exam(make_reader(parts), exam, parts.source.prompts, seed=0)
+    results: dict[str, dict[str, Any]] = {}
+    for name in chosen.only:
+        rights, seconds = [], 0.0
+        for seed in range(chosen.seeds):
+            begin = time.perf_counter()
+            path = chosen.out / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}.json"
+            if not path.exists():
+                right = teach(chosen.model, data, name, seed, chosen.steps, exam)
+                path.write_text(json.dumps(right.tolist()))
+            rights.append(np.array(json.loads(path.read_text())))
+            seconds += time.perf_counter() - begin
+        results[name] = {
+            "blackletter": gain(before, rights, exam, is_new),
+            "other fonts": gain(before, rights, exam, ~is_new),
+        }
+        print(format_row(name, results[name]), f"{seconds:.0f} s", flush=True)
+    print_table(before, is_new, results)
+
+
+def draw_data(folder: Path, count: int) -> None:
+    """Draw words in every font, half of them in blackletter; each word comes up often."""
+    recipe = edit_recipe(
+        read_recipe(RECIPE),
+        {
+            "font_category": "blackletter=7,sans,serif,slab,mono,handwriting,condensed,script",
+            "splits": "0.7,0.1,0.2", "shard_size": "1000",
+        },
+    )  # fmt: skip
+    texts = read_texts("en", None, recipe)["word"]
+    few = replace(texts, items=texts.items[::20], labels=texts.labels[::20], name="en, 1 of 20")
+    render_dataset(
+        make_plan(recipe, {"word": few}, read_catalogue(), seed=7, count=count), folder
+    )
+
+
+def read_test(data: Path, parts: Parts) -> tuple[Exam, NDArray[np.bool_]]:
+    """Return all words of the test split, and which are in blackletter."""
+    files = sorted((data / "test").glob("*.tar"))
+    pairs: Pairs = read_pairs(files, parse_exclusion(["font_category=blackletter"]))
+    exam = read_exam(pairs, parts.fit_pixels, len(pairs.captions), seed=0)
+    return exam, pairs.is_marked
+
+
+def teach(
+    model: str, data: Path, name: str, seed: int, n_steps: int, exam: Exam
+) -> NDArray[np.bool_]:
+    """Return which test words a model reads right after a run."""
+    changes = ARMS[name]
+    arm = changes.get("arm", "vision")
+    schedule = Schedule(n_steps, RATES[arm], save_every=10**9, **changes.get("schedule", {}))
+    others = {key: value for key, value in changes.items() if key not in ("arm", "schedule")}
+    setting = Setting(
+        model, data, arm=arm, batch_size=128, precision="bf16", seed=seed,
+        schedule=schedule, **others,
+    )  # fmt: skip
+    out = data.parent / "run"
+    shutil.rmtree(out, ignore_errors=True)
+    trained = train_model(setting, out)
+    return sit_exam(make_reader(trained.parts), exam, trained.setting.templates, seed=0)
+
+
+def gain(
+    before: NDArray[np.bool_],
+    rights: list[NDArray[np.bool_]],
+    exam: Exam,
+    members: NDArray[np.bool_],
+) -> dict[str, Any]:
+    """Return the mean gain over seeds, its interval, and the gain of each seed."""
+    words = exam.truths[members]
+    found = paired_difference(
+        np.tile(before[members], len(rights)),
+        np.concatenate([right[members] for right in rights]),
+        np.tile(words, len(rights)),
+    )
+    each = [float(right[members].mean() - before[members].mean()) for right in rights]
+    return {"mean": found.mean, "low": found.low, "high": found.high, "seeds": each}
+
+
+def format_row(name: str, row: dict[str, dict[str, Any]]) -> str:
+    """Return a row of the table in points, as Markdown."""
+    cells = [name]
+    for part in row.values():
+        cells.append(f"{100 * part['mean']:+.1f}")
+        cells.append(f"{100 * part['low']:+.1f} to {100 * part['high']:+.1f}")
+        cells.append(", ".join(f"{100 * each:+.1f}" for each in part["seeds"]))
+    return "| " + " | ".join(cells) + " |"
+
+
+def print_table(
+    before: NDArray[np.bool_], is_new: NDArray[np.bool_], results: dict[str, dict[str, Any]]
+) -> None:
+    """Print the whole table, ready for the documentation."""
+    print(
+        f"before: blackletter {100 * before[is_new].mean():.1f} % of {is_new.sum()},"
+        f" other fonts {100 * before[~is_new].mean():.1f} % of {(~is_new).sum()}"
+    )
+    print("| run | blackletter | 95 % interval | seeds | others | 95 % interval | seeds |")
+    print("|---|---|---|---|---|---|---|")
+    for name, row in results.items():
+        print(format_row(name, row))
+
+
+if __name__ == "__main__":
+    main()
