@@ -36,6 +36,9 @@ app = typer.Typer(
 
 DRAW, LOOK, MEASURE, TRAIN = "Draw", "Look", "Measure", "Train"
 
+MAX_TEXT_CHARS = 1000
+"""Longest text to match."""
+
 N_NAMED = 10
 """Texts named in a summary, of those that could not be drawn."""
 
@@ -57,6 +60,19 @@ PhotoFolder = Annotated[
     Path | None, typer.Option("--backgrounds", help="Folder of photographs to draw on.")
 ]
 Folder = Annotated[Path, typer.Argument(help="Folder that `render` wrote.", metavar="OUT")]
+Pictures = Annotated[
+    list[Path], typer.Argument(help="Pictures, or folders of them.", metavar="PICTURES...")
+]
+TextList = Annotated[
+    list[str] | None, typer.Option("--texts", help="Texts, as many as you like.")
+]
+TextFile = Annotated[
+    Path | None, typer.Option("--texts-file", help="File of texts, one a line.")
+]
+MatchModel = Annotated[str, typer.Option("--model", help="As for probe.")]
+Prompts = Annotated[
+    Path | None, typer.Option("--prompts", help="File of templates, {} for the text.")
+]
 
 
 def with_factors(command: Callable[..., None]) -> Callable[..., None]:
@@ -408,6 +424,133 @@ def compare(
     print_table(names, rows)
 
 
+@app.command(rich_help_panel=MEASURE, short_help='Which text fits: match a.jpg --texts "a dog"')
+def match(
+    pictures: Pictures,
+    *,
+    texts: TextList = None,
+    texts_file: TextFile = None,
+    model: MatchModel = "ViT-B-32",
+    pretrained: Annotated[str | None, typer.Option(help="As for probe.")] = None,
+    prompts: Prompts = None,
+    top: Annotated[int, typer.Option("--top", help="Texts to a picture.", min=1)] = 5,
+    out: Annotated[Path, typer.Option(help="Folder of match.json and match.png.")] = Path(),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Print the texts that fit each picture best, with their probabilities among all texts.
+
+    synthtext match cat.jpg chart.png --texts "a dog" "a cat" "a diagram"
+    """
+    _need_probes()
+    from probes.galleries import draw_bars
+    from probes.images import list_images
+    from probes.matching import describe_entry, match_images
+    from probes.models import load_model
+
+    listed = _list_texts(texts, texts_file)
+    files = list_images(pictures)
+    loaded = load_model(model, pretrained=pretrained, device=device)
+    entries = match_images(loaded, files, listed, _read_prompts(prompts), n_best=top)
+    for entry in entries:
+        typer.echo(entry.title)
+        rows = [
+            (f"{100 * share:6.2f} %", text)
+            for text, share in zip(entry.texts, entry.shares, strict=True)
+        ]
+        print_table(("", ""), rows)
+    _write_results(
+        out, "match", draw_bars(entries), [describe_entry(entry) for entry in entries]
+    )
+
+
+@app.command(rich_help_panel=MEASURE, short_help="All cosines: matrix *.jpg --texts-file F")
+def matrix(
+    pictures: Pictures,
+    *,
+    texts: TextList = None,
+    texts_file: TextFile = None,
+    model: MatchModel = "ViT-B-32",
+    pretrained: Annotated[str | None, typer.Option(help="As for probe.")] = None,
+    prompts: Prompts = None,
+    out: Annotated[Path, typer.Option(help="Folder of matrix.json and matrix.png.")] = Path(),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Draw the cosine of every picture with every text, and tell who finds its partner.
+
+    With one text for each picture, in their order, recall at 1 and 5 is told both ways.
+
+    synthtext matrix a.jpg b.jpg --texts-file captions.txt
+    """
+    _need_probes()
+    from probes.galleries import draw_matrix
+    from probes.images import list_images, read_image
+    from probes.matching import compare_all, measure_recall
+    from probes.models import load_model
+
+    listed = _list_texts(texts, texts_file)
+    files = list_images(pictures)
+    images = [read_image(path) for path in files]
+    loaded = load_model(model, pretrained=pretrained, device=device)
+    cosines = compare_all(loaded, images, listed, _read_prompts(prompts))
+    summary: dict[str, Any] = {
+        "pictures": [str(path) for path in files], "texts": listed, "cosines": cosines.tolist(),
+    }  # fmt: skip
+    if len(files) == len(listed) > 1:
+        found = {
+            "picture -> text": measure_recall(cosines),
+            "text -> picture": measure_recall(cosines.T),
+        }
+        summary["recall"] = {way: vars(recall) for way, recall in found.items()}
+        rows = [
+            (way, f"{100 * r.at_1:.1f} %", f"{100 * r.chance_1:.1f} %",
+             f"{100 * r.at_5:.1f} %", f"{100 * r.chance_5:.1f} %")
+            for way, r in found.items()
+        ]  # fmt: skip
+        print_table(("", "R@1", "chance", "R@5", "chance"), rows)
+    _write_results(out, "matrix", draw_matrix(images, listed, cosines), summary)
+
+
+@app.command(rich_help_panel=MEASURE, short_help="What is on it: classify DIR --out res/c")
+def classify(
+    folder: Annotated[
+        Path, typer.Argument(help="Class folders, CIFAR-100, or shards with classes.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of results, made if need be.")],
+    model: MatchModel = "ViT-B-32",
+    pretrained: Annotated[str | None, typer.Option(help="As for probe.")] = None,
+    prompts: Prompts = None,
+    split: Annotated[str, typer.Option(help="Part of it, where it has parts.")] = "test",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+) -> None:
+    """Name pictures zero-shot: top 1 and top 5, by class, mistakes, and examples.
+
+    Reads class folders, CIFAR-100 in its binary and its pickled version, and WebDataset shards
+    with classnames.txt.
+
+    synthtext classify cifar-100-python --model ViT-B-32 --out results/cifar
+    """
+    _need_probes()
+    from probes.albums import read_album
+    from probes.classification import TEMPLATES, classify, tabulate_accuracy
+    from probes.classreport import format_accuracy, write_classification
+    from probes.models import load_model
+
+    album = read_album(folder, split)
+    templates = _read_prompts(prompts) if prompts else TEMPLATES
+    loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
+    guesses = classify(loaded, album, templates)
+    write_classification(guesses, album, loaded, templates, out)
+    for name in album.broken[:N_NAMED]:
+        _say(f"cannot be read: {name}")
+    if len(album.broken) > N_NAMED:
+        _say(f"and {len(album.broken) - N_NAMED} more")
+    table = format_accuracy(tabulate_accuracy(guesses, len(album.names)))
+    print_table(table.columns, list(table.rows))
+    _say(f"\nwrote {out / 'report.html'}")
+
+
 @app.command(rich_help_panel=MEASURE, short_help="Models there are: models --find ViT-B")
 def models(
     find: Annotated[str, typer.Option(help="Part of the names to list.")] = "",
@@ -611,12 +754,59 @@ def finetune(
 def main() -> NoReturn:
     """Run the command line; every failure that a user can mend is one line and exit code 2."""
     try:
-        app()
+        app(_repeat("--texts", sys.argv[1:]))
     except SynthtextError as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
     sys.exit(0)
+
+
+def _repeat(option: str, words: list[str]) -> list[str]:
+    """Return a command line in which an option stands before each of its values.
+
+    >>> _repeat("--texts", ["match", "a.jpg", "--texts", "a dog", "a cat", "--top", "2"])
+    ['match', 'a.jpg', '--texts', 'a dog', '--texts', 'a cat', '--top', '2']
+    """
+    written: list[str] = []
+    is_open = False
+    for word in words:
+        if word.startswith("--"):
+            is_open = word == option
+        elif is_open and written[-1] != option:
+            written.append(option)
+        written.append(word)
+    return written
+
+
+def _list_texts(texts: list[str] | None, file: Path | None) -> list[str]:
+    """Return the texts of an option and of a file, each once."""
+    from synthtext.words import read_lines
+
+    lines = [line for _, line in read_lines(file, MAX_TEXT_CHARS)] if file else []
+    listed = list(dict.fromkeys([*(texts or []), *lines]))
+    if not listed:
+        _fail("there are no texts; give --texts or --texts-file")
+    return listed
+
+
+def _read_prompts(file: Path | None) -> tuple[str, ...]:
+    from probes.prompts import SLOT, read_templates
+
+    return read_templates(file) if file else (SLOT,)
+
+
+def _write_results(out: Path, name: str, png: bytes, summary: object) -> None:
+    """Write a picture and a JSON file of the same name."""
+    import orjson
+
+    from synthtext.shards import replace_file
+
+    out.mkdir(parents=True, exist_ok=True)
+    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    replace_file(out / f"{name}.png", png)
+    replace_file(out / f"{name}.json", orjson.dumps(summary, option=settings))
+    _say(f"wrote {out / name}.png and {out / name}.json")
 
 
 def _fail(message: str) -> NoReturn:

@@ -110,7 +110,10 @@ def read_test(data: Path, parts: Parts) -> tuple[Exam, NDArray[np.bool_]]:
     """Return all words of the test split, and which are in blackletter."""
     files = sorted((data / "test").glob("*.tar"))
     pairs: Pairs = read_pairs(files, parse_exclusion(["font_category=blackletter"]))
-    exam = read_exam(pairs, parts.fit_pixels, len(pairs.captions), seed=0)
+    exam = read_exam(
+        pairs, len(pairs.captions), seed=0,
+        fit=parts.fit_pixels, tokenize=make_reader(parts).tokenize,
+    )  # fmt: skip
     return exam, pairs.is_marked
 
 

@@ -9,24 +9,28 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from probes.cifar import is_cifar, read_cifar
 from probes.errors import ProbeError
+from probes.images import EXTENSIONS, is_readable, read_image
+from probes.matching import embed_names
 from probes.pictures import PICTURES, lay_picture
-from probes.prompts import ATTACK, SLOT
+from probes.prompts import ATTACK
 from probes.readers import Model, Pixels, Vectors
-from probes.texts import ensemble_prompts
+from synthtext.codec import Sample, decode_pixels
+from synthtext.shards import list_places, read_span
 from synthtext.streams import draw_bits
-
-EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
-
-MAX_PIXELS = 64_000_000
-"""Largest picture that is read: a bound for files that come from elsewhere."""
+from synthtext.words import read_lines
 
 N_DRAWN = 25
 """Drawn pictures of each thing."""
 
 DRAWN_PX = 224
+
+SHARD_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
+
+MAX_NAME_CHARS = 500
+"""Longest name of a class."""
 
 BLOCK = 256
 """Pictures that are in memory at a time."""
@@ -61,22 +65,43 @@ def draw_album() -> Album:
     return Album("bundled pictures", tuple(pictures), tuple(PICTURES), np.array(truths))
 
 
-def read_album(folder: Path) -> Album:
-    """Return the pictures in class folders: `FOLDER/name of the class/*.jpg`.
+def read_album(folder: Path, split: str = "test") -> Album:
+    """Return the pictures of a folder, whichever of three forms it has.
+
+    - class folders, `FOLDER/name of the class/*.jpg`, or the same below `FOLDER/SPLIT`;
+    - CIFAR-100, its binary version or its pickles as torchvision keeps them;
+    - WebDataset shards with a `.cls`, and `classnames.txt` beside them or above.
+
+    Args:
+        folder: where they are.
+        split: the part of it, where it has parts.
 
     Raises:
         ProbeError: no class, or none of the pictures can be read.
     """
+    if is_cifar(folder):
+        images, truths, names = read_cifar(folder, split)
+        pictures = tuple(
+            functools.partial(images.__getitem__, row) for row in range(len(images))
+        )
+        return Album(f"CIFAR-100, {split}", pictures, names, truths)
+    inner = folder / split if (folder / split).is_dir() else folder
+    if list(inner.glob("*.tar")):
+        return _read_shards(folder, inner)
+    return _read_folders(inner)
+
+
+def _read_folders(folder: Path) -> Album:
     names = sorted(path.name for path in folder.glob("*") if path.is_dir())
     pictures, truths, broken = [], [], []
     for place, name in enumerate(names):
         for path in sorted((folder / name).iterdir()):
             if path.suffix.lower() not in EXTENSIONS:
                 continue
-            if not _is_readable(path):
+            if not is_readable(path):
                 broken.append(str(path.relative_to(folder)))
                 continue
-            pictures.append(functools.partial(_read, path))
+            pictures.append(functools.partial(read_image, path))
             truths.append(place)
     if not pictures:
         raise ProbeError(
@@ -84,6 +109,35 @@ def read_album(folder: Path) -> Album:
         )
     texts = tuple(name.replace("_", " ") for name in names)
     return Album(str(folder), tuple(pictures), texts, np.array(truths), tuple(broken))
+
+
+def _read_shards(folder: Path, inner: Path) -> Album:
+    """Return the pictures of shards whose samples have a class."""
+    path = next(
+        (
+            each / "classnames.txt"
+            for each in (inner, folder)
+            if (each / "classnames.txt").is_file()
+        ),
+        None,
+    )
+    if path is None:
+        raise ProbeError(f"{folder} has shards but no classnames.txt; put one beside them")
+    names = tuple(text for _, text in read_lines(path, MAX_NAME_CHARS))
+    pictures, truths, broken = [], [], []
+    for file in sorted(inner.glob("*.tar")):
+        for place in list_places(file):
+            kind = next((name for name in SHARD_EXTENSIONS if name in place.spans), None)
+            raw = read_span(file, place.spans.get("cls", (0, 0))).strip()
+            if kind is None or not raw.isdigit() or int(raw) >= len(names):
+                broken.append(f"{file.name}: {place.key}")
+                continue
+            picture = functools.partial(_read_sample, file, place.key, kind, place.spans[kind])
+            pictures.append(picture)
+            truths.append(int(raw))
+    if not pictures:
+        raise ProbeError(f"{folder} has no sample with a picture and a class; write KEY.cls")
+    return Album(str(folder), tuple(pictures), names, np.array(truths), tuple(broken))
 
 
 def embed_album(model: Model, album: Album) -> Vectors:
@@ -101,33 +155,14 @@ def name_album(
     model: Model, album: Album, vectors: Vectors, templates: Sequence[str] = ATTACK
 ) -> NDArray[np.bool_]:
     """Return which pictures a model names right, (N,), among all names of the album."""
-    by_template = [
-        model.encoder.embed_texts([template.replace(SLOT, name) for name in album.names])
-        for template in templates
-    ]
-    return (vectors @ ensemble_prompts(by_template).T).argmax(axis=1) == album.truths
+    names = embed_names(model, album.names, templates)
+    return (vectors @ names.T).argmax(axis=1) == album.truths
 
 
 def _draw(name: str, seed: int) -> Pixels:
     return lay_picture(np.full((DRAWN_PX, DRAWN_PX, 3), 255, np.uint8), name, seed)
 
 
-def _is_readable(path: Path) -> bool:
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return False
-            image.verify()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return False
-    return True
-
-
-def _read(path: Path) -> Pixels:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ProbeError(
-            f"{path} does not decode ({error}); mend it or take it away"
-        ) from error
+def _read_sample(file: Path, key: str, kind: str, span: tuple[int, int]) -> Pixels:
+    raw = read_span(file, span)
+    return decode_pixels(Sample(f"{file}: {key}", {kind.replace("jpeg", "jpg"): raw}))

@@ -22,12 +22,13 @@ from probes.batches import (
     weave,
 )
 from probes.errors import ProbeError
-from probes.lessons import Course, number_captions
+from probes.lessons import Course
 from probes.models import Parts
 from probes.pairs import Exclusion, Pairs, join_pairs, keep_pairs, read_batches, read_pairs
 from probes.readers import Model, Vectors
 from probes.students import FROZEN_IMAGES, FROZEN_TEXTS, Student
 from probes.texts import embed_prompts, fill_template, find_cache_folder
+from probes.tokens import number_texts
 from probes.training import Schedule
 from synthtext.manifest import read_manifest
 
@@ -90,13 +91,22 @@ def read_split(folder: Path, split: str, marks: Exclusion | None = None) -> Pair
     Raises:
         ProbeError: the dataset has no such split, or it is empty.
     """
+    return read_pairs(list_files(folder, split), marks)
+
+
+def list_files(folder: Path, split: str) -> list[Path]:
+    """Return the shards of one split of a dataset.
+
+    Raises:
+        ProbeError: the dataset has no such split, or it is empty.
+    """
     manifest = read_manifest(folder)
     found = [row["file"] for row in manifest.get("shards", [])]
     files = [folder / file for file in found if file.startswith(f"{split}/")]
     if not files:
         have = ", ".join(manifest.get("splits", {})) or "none yet; finish the render"
         raise ProbeError(f"{folder} has no pictures in the split {split!r}; it has {have}")
-    return read_pairs(files, marks)
+    return files
 
 
 def read_course_pairs(setting: Setting) -> tuple[Pairs, int]:
@@ -116,7 +126,7 @@ def make_course(
     setting: Setting, pairs: Pairs, n_own: int, parts: Parts, reader: Model
 ) -> Course:
     """Return what is trained on, with the vectors of frozen towers."""
-    captions = number_captions(pairs.captions, reader.tokenize)
+    captions = number_texts(pairs.captions, reader.tokenize)
     texts: dict[int, str] = {}
     for number, caption in zip(captions.tolist(), pairs.captions, strict=True):
         texts.setdefault(number, caption)

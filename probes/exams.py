@@ -12,6 +12,7 @@ from probes.guessing import guess_nested
 from probes.pairs import Pairs, read_batches
 from probes.readers import Model, Pixels
 from probes.texts import ensemble_prompts, fill_template
+from probes.tokens import Tokenize, number_texts
 from synthtext.streams import draw_bits
 
 K = 100
@@ -27,7 +28,7 @@ class Exam:
 
     Attributes:
         images: uint8 (N, S, S, 3).
-        texts: V of them, all different.
+        texts: V of them, all different to the model.
         truths: int64 (N,), the place of each picture's text.
     """
 
@@ -36,16 +37,31 @@ class Exam:
     truths: NDArray[np.int64]
 
 
-def read_exam(pairs: Pairs, fit: Callable[[Pixels], Pixels], n: int, seed: int) -> Exam:
-    """Return an exam of n pairs by chance, all of them if they are fewer."""
+def read_exam(
+    pairs: Pairs,
+    n: int,
+    seed: int,
+    *,
+    fit: Callable[[Pixels], Pixels],
+    tokenize: Tokenize,
+) -> Exam:
+    """Return an exam of n pairs by chance, all of them if they are fewer.
+
+    Args:
+        pairs: to choose from.
+        n: how many.
+        seed: of the chance.
+        fit: brings a picture to the square that the model sees.
+        tokenize: tells which captions are one text to the model.
+    """
     order = np.argsort(draw_bits(seed, "exam", 0, len(pairs.captions))[:, 0], kind="stable")
     chosen = np.sort(order[:n])
     shown = [pairs.captions[number] for number in chosen.tolist()]
-    texts = tuple(dict.fromkeys(shown))
-    places = {text: place for place, text in enumerate(texts)}
+    truths = number_texts(shown, tokenize)
+    texts = dict(zip(reversed(truths.tolist()), reversed(shown), strict=True))
     batches = np.array_split(chosen, -(-len(chosen) // BLOCK))
     images = np.concatenate(list(read_batches(pairs, batches, fit)))
-    return Exam(images, texts, np.array([places[text] for text in shown]))
+    return Exam(images, tuple(texts[number] for number in sorted(texts)), truths)
 
 
 def sit_exam(

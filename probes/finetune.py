@@ -25,6 +25,7 @@ from probes.courses import (
     Setting,
     count_steps,
     cut_epoch,
+    list_files,
     make_course,
     order_epoch,
     read_course_pairs,
@@ -40,6 +41,7 @@ from probes.lessons import Course, read_lessons
 from probes.losses import LOSSES, LetterHead, list_letters
 from probes.mixing import ALPHAS, Mixture, choose_mixture, mix_states
 from probes.models import Parts, follow_module, load_parts, make_reader
+from probes.pairs import keep_pairs
 from probes.probing import Setting as Asked
 from probes.probing import run_probe
 from probes.prompts import WORDS
@@ -62,6 +64,9 @@ N_KEPT = 2000
 
 N_PSEUDOWORDS = 60
 """Pseudowords that are read before and after, at each size of a design."""
+
+N_NAMED = 3
+"""Broken pictures that are named, of those that are counted."""
 
 MODEL_FOLDER = "model"
 
@@ -154,6 +159,7 @@ def run_finetune(
     Raises:
         ProbeError: the run cannot be made as asked.
     """
+    list_files(setting.data, "test")  # Known to be there before hours of training.
     trained = train_model(setting, out, on_progress=on_progress)
     if read_share().rank > 0:
         return None
@@ -163,7 +169,7 @@ def run_finetune(
     mixtures: list[Mixture] = []
     alpha = 1.0
     if setting.arm != "scratch":
-        mixtures = _try_mixtures(setting, parts, (before, learnt), trained.exam, keeper)
+        mixtures = _try_mixtures(trained, learnt, keeper, on_progress)
     first = _look(setting, parts, before, keeper, out / "before", on_progress)
     if mixtures:
         alpha = choose_mixture(mixtures, _find_limit(setting, keeper, first.kept)).alpha
@@ -203,13 +209,20 @@ def make_keeper(setting: Setting, parts: Parts) -> Keeper:
     """Return what a model should not forget: a dataset, class folders, or bundled pictures."""
     folder = setting.retention
     if folder is not None and (folder / "dataset.json").is_file():
-        exam = read_exam(read_split(folder, "test"), parts.fit_pixels, N_KEPT, setting.seed)
+        exam = read_exam(
+            read_split(folder, "test"), N_KEPT, setting.seed,
+            fit=parts.fit_pixels, tokenize=make_reader(parts).tokenize,
+        )  # fmt: skip
         chance = 1 / min(EXAM_K, len(exam.texts))
         return Keeper(
             f"words of {folder}", chance, functools.partial(_read_words, setting, exam)
         )
     album = draw_album() if folder is None else read_album(folder)
-    return Keeper(album.title, 1 / len(album.names), functools.partial(_name_pictures, album))
+    title = album.title
+    if album.broken:
+        shown = ", ".join(album.broken[:N_NAMED])
+        title += f", without {len(album.broken)} that cannot be read, such as {shown}"
+    return Keeper(title, 1 / len(album.names), functools.partial(_name_pictures, album))
 
 
 def train_model(
@@ -232,8 +245,11 @@ def train_model(
     setting = replace(setting, templates=setting.templates or parts.source.prompts or WORDS)
     before = _copy_state(parts.module)
     reader = make_reader(parts, precision=setting.precision)
+    # What training leaves out is left out of what its weights are chosen by as well.
+    shown = read_split(setting.data, "val", setting.exclude)
+    shown = keep_pairs(shown, np.flatnonzero(~shown.is_marked))
     exam = read_exam(
-        read_split(setting.data, "val"), parts.fit_pixels, N_EXAMINED, setting.seed
+        shown, N_EXAMINED, setting.seed, fit=parts.fit_pixels, tokenize=reader.tokenize
     )
     pairs, n_own = read_course_pairs(setting)
     course = make_course(setting, pairs, n_own, parts, reader)
@@ -295,25 +311,26 @@ def _freeze_original(student: Student) -> Callable[[Tensor], Tensor]:
 
 
 def _try_mixtures(
-    setting: Setting, parts: Parts, ends: tuple[State, State], exam: Exam, keeper: Keeper
+    trained: Trained, learnt: State, keeper: Keeper, on_progress: OnProgress
 ) -> list[Mixture]:
     """Return what each share of what was learnt is worth."""
-    album = draw_album()
+    setting, parts, album = trained.setting, trained.parts, draw_album()
     found: list[Mixture] = []
     originals = None
     for alpha in ALPHAS:
-        parts.module.load_state_dict(mix_states(*ends, alpha))
+        parts.module.load_state_dict(mix_states(trained.before, learnt, alpha))
         model = make_reader(parts, precision=setting.precision)
         vectors = embed_album(model, album)
         originals = vectors if originals is None else originals
         found.append(
             Mixture(
                 alpha=alpha,
-                reading=float(_read_words(setting, exam, model).mean()),
+                reading=float(_read_words(setting, trained.exam, model).mean()),
                 kept=float(keeper.ask(model).mean()),
                 drift=float(1 - (vectors * originals).sum(axis=1).mean()),
             )
         )
+        on_progress("mixtures", len(found), len(ALPHAS))
     return found
 
 
@@ -380,8 +397,10 @@ def _copy_state(module: Any) -> State:  # noqa: ANN401 - open_clip carries no ty
 
 def _name_run(setting: Setting, schedule: Schedule, reader: Model) -> str:
     """Return what a checkpoint must agree with to be taken up."""
+    # What is asked afterwards may be asked anew without training anew.
+    trained = replace(setting, schedule=schedule, retention=None, retention_limit=0.0)
     parts = {
-        **dataclasses.asdict(replace(setting, schedule=schedule)),
+        **dataclasses.asdict(trained),
         "weights": identify_model(reader),
         "data": read_manifest(setting.data)["plan"],
     }

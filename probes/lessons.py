@@ -15,7 +15,6 @@ from probes.losses import LetterHead
 from probes.pairs import Pairs, read_batches
 from probes.prompts import SLOT
 from probes.readers import Pixels, Vectors
-from probes.tokens import Tokenize
 from synthtext.streams import draw_bits
 
 
@@ -61,17 +60,6 @@ class Lesson:
     texts: Tensor
     captions: Tensor
     letters: Tensor | None
-
-
-def number_captions(captions: Sequence[str], tokenize: Tokenize) -> NDArray[np.int64]:
-    """Return a number for each caption, the same for those that are the same to the model."""
-    distinct = list(dict.fromkeys(captions))
-    known: dict[tuple[int, ...], int] = {}
-    number_of = {
-        caption: known.setdefault(ids, len(known))
-        for caption, ids in zip(distinct, tokenize(distinct), strict=True)
-    }
-    return np.array([number_of[caption] for caption in captions])
 
 
 def read_lessons(

@@ -78,7 +78,7 @@ def draw_curve(
         axes.set_xlabel(LABELS.get(factor, factor))
         axes.set_ylabel("read right")
         axes.set_ylim(-0.02, 1.02)
-        return _to_png(figure)
+        return to_png(figure)
 
 
 def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
@@ -109,7 +109,7 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
         axes.set_xlabel(f"read right, by {factor}")
         if len(groups) > 1:
             axes.legend()
-        return _to_png(figure)
+        return to_png(figure)
 
 
 def draw_map(outcomes: pd.DataFrame) -> bytes:
@@ -130,7 +130,7 @@ def draw_map(outcomes: pd.DataFrame) -> bytes:
         axes.set_xticks([])
         axes.set_yticks([])
         figure.colorbar(image, label="read right")
-        return _to_png(figure)
+        return to_png(figure)
 
 
 def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
@@ -153,7 +153,7 @@ def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
         right.set_ylim(-0.02, 1.02)
         right.grid(visible=False)
         axes.set_xlabel("step")
-        return _to_png(figure)
+        return to_png(figure)
 
 
 def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> bytes:
@@ -173,7 +173,7 @@ def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> bytes:
         axes.set_xlabel("share of what was learnt")
         axes.set_ylim(-0.02, 1.02)
         axes.legend()
-        return _to_png(figure)
+        return to_png(figure)
 
 
 def _mark(axes: Any, thresholds: pd.DataFrame, baseline: str, colour: str) -> None:  # noqa: ANN401
@@ -194,7 +194,8 @@ def _shorten(label: str) -> str:
     return label.removesuffix(".ttf").removesuffix("_400Regular")
 
 
-def _to_png(figure: Any) -> bytes:  # noqa: ANN401
+def to_png(figure: Any) -> bytes:  # noqa: ANN401
+    """Return a figure as PNG, and close it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     plt.close(figure)

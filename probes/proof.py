@@ -135,15 +135,15 @@ def list_mixtures(done: Finetuned) -> Table:
         for mixture in done.mixtures
     )  # fmt: skip
     limit = 100 * done.setting.retention_limit
+    columns: tuple[str, ...] = ("share", "read, val", "kept", "drift")
     note = (
         "Weights between those before (0) and after (1). Saved is the best reader on the split"
         f" val among those that keep all but {limit:g} points."
     )
-    if done.setting.arm == "scratch":
+    if not rows:
+        columns = ()
         note = "From random weights there is nothing to go back to, so all of it was saved."
-    return Table(
-        "Share of what was learnt", ("share", "read, val", "kept", "drift"), rows, note
-    )
+    return Table("Share of what was learnt", columns, rows, note)
 
 
 def draw_figures(done: Finetuned) -> list[Figure]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 Tokenize = Callable[[Sequence[str]], list[tuple[int, ...]]]
 """Texts -> the ids of each, neither padded, nor marked, nor cut off at the context."""
 
@@ -47,6 +50,21 @@ def read_tokenizer(tokenizer: Any, context_length: int) -> tuple[Tokenize, int]:
 
     filled = tokenizer(["a " * context_length], context_length=context_length).tolist()[0]
     return tokenize, len(_strip(filled, pad, marks))
+
+
+def number_texts(texts: Sequence[str], tokenize: Tokenize) -> NDArray[np.int64]:
+    """Return a number for each text, the same for those that are the same to the model.
+
+    >>> number_texts(["ox", "owl", "ox"], spell_texts).tolist()
+    [0, 1, 0]
+    """
+    distinct = list(dict.fromkeys(texts))
+    known: dict[tuple[int, ...], int] = {}
+    number_of = {
+        text: known.setdefault(ids, len(known))
+        for text, ids in zip(distinct, tokenize(distinct), strict=True)
+    }
+    return np.array([number_of[text] for text in texts])
 
 
 def _strip(row: list[int], pad: int, marks: frozenset[int]) -> tuple[int, ...]:

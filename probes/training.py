@@ -24,8 +24,8 @@ from probes.lessons import Lesson
 from probes.losses import LOSSES, Batch, drift
 from probes.students import Learnt, Student, group_weights
 
-OnProgress = Callable[[str, int, int | None], None]
-"""Takes what is counted, how many are done, and of how many, if that is known."""
+OnProgress = Callable[..., None]
+"""Takes what is counted, how many are done, of how many, if that is known, and a remark."""
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -145,15 +145,13 @@ def train(
     learner = _distribute(student, share, compiles=schedule.compiles)
     noted = Notes(folder / "tensorboard", progress, writes=share.rank == 0)
     while progress.step < schedule.n_steps:
-        if not len(progress.order):
-            progress.order = _agree(feed, progress.epoch, share)
-        student.train()
-        batches = feed.cut(progress.order, progress.epoch, share.world_size)
-        starts = range(0, len(batches), schedule.n_accumulated)
-        groups = [batches[at : at + schedule.n_accumulated] for at in starts]
+        groups = _open_epoch(feed, progress, schedule, share)
+        per_step = sum(len(batch) for group in groups for batch in group) / len(groups)
         todo = groups[progress.place :][: schedule.n_steps - progress.step]
-        shares = [batch[share.rank :: share.world_size] for group in todo for batch in group]
-        lessons = feed.read(shares)
+        lessons = feed.read(
+            [batch[share.rank :: share.world_size] for group in todo for batch in group]
+        )
+        student.train()
         for group in todo:
             rate = rate_at(progress.step, schedule)
             for weights in optimizer.param_groups:
@@ -165,9 +163,13 @@ def train(
             student.clamp_scale()
             progress.step += 1
             progress.place += 1
-            n_seen = sum(len(batch) for batch in group)
-            noted.add({**scalars, "lr": rate}, n_seen)
-            on_progress("steps", progress.step, schedule.n_steps)
+            noted.add({**scalars, "lr": rate}, sum(len(batch) for batch in group))
+            on_progress(
+                "images",
+                round(progress.step * per_step),
+                round(schedule.n_steps * per_step),
+                f"loss {scalars['loss']:.3f}",
+            )
             if progress.step % schedule.save_every == 0 or progress.step == schedule.n_steps:
                 student.eval()
                 noted.examine(feed.examine())
@@ -177,6 +179,8 @@ def train(
         if progress.place == len(groups):
             progress.epoch, progress.place = progress.epoch + 1, 0
             progress.order = progress.order[:0]
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
     return progress.history
 
 
@@ -283,6 +287,17 @@ def _distribute(student: Student, share: Share, *, compiles: bool) -> nn.Module:
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if student.mean.is_cuda else "gloo")
     return nn.parallel.DistributedDataParallel(learner)
+
+
+def _open_epoch(
+    feed: Feed, progress: Progress, schedule: Schedule, share: Share
+) -> list[list[Order]]:
+    """Return the batches of each step of the epoch that is under way or comes next."""
+    if not len(progress.order):
+        progress.order = _agree(feed, progress.epoch, share)
+    batches = feed.cut(progress.order, progress.epoch, share.world_size)
+    starts = range(0, len(batches), schedule.n_accumulated)
+    return [batches[at : at + schedule.n_accumulated] for at in starts]
 
 
 def _agree(feed: Feed, epoch: int, share: Share) -> Order:

@@ -174,6 +174,20 @@ def list_places(path: Path) -> Iterator[Place]:
         yield Place(key, spans)
 
 
+def read_span(path: Path, span: tuple[int, int]) -> bytes:
+    """Return the bytes of a file in a shard, given its offset and size.
+
+    Raises:
+        ShardError: the shard is missing.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(span[0])
+            return file.read(span[1])
+    except OSError as error:
+        raise ShardError(f"{path} is missing; `synthtext render` writes it") from error
+
+
 def _read_member(
     tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path
 ) -> tuple[str, str, bytes]:

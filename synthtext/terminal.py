@@ -22,10 +22,11 @@ def print_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 @contextmanager
-def show_progress() -> Iterator[Callable[[str, int, int | None], None]]:
+def show_progress() -> Iterator[Callable[..., None]]:
     """Show bars with rate and time left on a terminal, one for each kind of work.
 
-    Gives a function that moves one on: what is counted, how many are done, of how many or None.
+    Gives a function that moves one on: what is counted, how many are done, of how many or
+    None, and a remark if there is one.
     """
     from rich.console import Console
     from rich.progress import (
@@ -43,12 +44,15 @@ def show_progress() -> Iterator[Callable[[str, int, int | None], None]]:
     tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
 
-        def advance(unit: str, n_done: int, n_all: int | None) -> None:
+        def advance(unit: str, n_done: int, n_all: int | None, remark: str = "") -> None:
             if unit not in tasks:
                 tasks[unit] = progress.add_task(unit, total=n_all, rate="-")
             task = tasks[unit]
             speed = progress.tasks[task].speed
             shown = f"{speed:,.0f}" if speed else "-"
-            progress.update(task, completed=n_done, total=n_all, rate=shown)
+            described = f"{unit}, {remark}" if remark else unit
+            progress.update(
+                task, completed=n_done, total=n_all, rate=shown, description=described
+            )
 
         yield advance

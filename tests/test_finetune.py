@@ -137,10 +137,14 @@ def test_class_folders_can_be_what_is_kept(data: Path, model: Path, tmp_path: Pa
         for number in range(3):
             pixels = np.full((30, 40, 3), level + number, np.uint8)
             cv2.imwrite(str(tmp_path / "a" / name / f"{number}.png"), pixels)
+    (tmp_path / "a" / "night" / "broken.png").write_bytes(b"")
     setting = set_up(model, data, retention=tmp_path / "a", schedule={"n_steps": 1})
     done = run_finetune(setting, tmp_path / "r")
     assert done is not None
-    assert (done.retention.n_seen, done.retention.title) == (6, str(tmp_path / "a"))
+    assert done.retention.n_seen == 6
+    assert done.retention.title == (
+        f"{tmp_path / 'a'}, without 1 that cannot be read, such as night/broken.png"
+    )
 
 
 @pytest.mark.parametrize("batches", ["image", "text", "both", "edit"])
@@ -219,9 +223,11 @@ def test_what_cannot_be_trained_is_said(
 
 def test_an_empty_split_is_said(model: Path, tmp_path: Path) -> None:
     data = write_data(tmp_path / "d", 40, splits="1,0,0")
-    with pytest.raises(ProbeError) as caught:
-        train_model(set_up(model, data), tmp_path / "r")
-    assert str(caught.value) == f"{data} has no pictures in the split 'val'; it has train"
+    for split, run in (("val", train_model), ("test", run_finetune)):
+        with pytest.raises(ProbeError) as caught:
+            run(set_up(model, data), tmp_path / "r")
+        expected = f"{data} has no pictures in the split {split!r}; it has train"
+        assert str(caught.value) == expected
 
 
 def test_bad_input_is_one_line_and_exit_code_2(data: Path, tmp_path: Path) -> None:
