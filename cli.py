@@ -22,6 +22,7 @@ from synthtext.errors import SynthtextError
 from synthtext.terminal import print_table, show_progress
 
 if TYPE_CHECKING:
+    from probes.readers import Model
     from synthtext.plan import Plan
     from synthtext.render import Rendering
 
@@ -346,6 +347,9 @@ def probe(
     prompts: Annotated[
         Path | None, typer.Option(help="File of templates, one a line, {} for the word.")
     ] = None,
+    linear: Annotated[
+        bool, typer.Option("--linear", help="With sentiment and --data: a linear probe too.")
+    ] = False,
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -390,6 +394,10 @@ def probe(
     for table in list_tables(done, summary):
         typer.echo(f"\n{table.title}")
         print_table(table.columns, list(table.rows))
+    for name in done.broken[:N_NAMED]:
+        _say(f"cannot be read: {name}")
+    if linear:
+        _probe_linear(loaded, data, out)
     _say(f"\nwrote {out / 'report.html'}")
 
 
@@ -779,6 +787,22 @@ def _repeat(option: str, words: list[str]) -> list[str]:
     return written
 
 
+def _probe_linear(model: Model, data: Path | None, out: Path) -> None:
+    """Run a linear probe beside a zero-shot one, print it and write `linear.json`."""
+    import shutil
+
+    from probes.linear import describe_linear, run_linear
+
+    if data is None:
+        _fail("a linear probe needs pictures to learn from; give --data")
+    found = describe_linear(run_linear(model, data, out / "vectors"))
+    shutil.rmtree(out / "vectors")
+    _write_json(out / "linear.json", found)
+    typer.echo("\nLinear probe")
+    names = ("accuracy", "low", "high", "precision", "recall", "f1", "strength")
+    print_table(("figure", "value"), [(name, f"{found[name]:.4g}") for name in names])
+
+
 def _list_texts(texts: list[str] | None, file: Path | None) -> list[str]:
     """Return the texts of an option and of a file, each once."""
     from synthtext.words import read_lines
@@ -798,15 +822,21 @@ def _read_prompts(file: Path | None) -> tuple[str, ...]:
 
 def _write_results(out: Path, name: str, png: bytes, summary: object) -> None:
     """Write a picture and a JSON file of the same name."""
+    from synthtext.shards import replace_file
+
+    out.mkdir(parents=True, exist_ok=True)
+    replace_file(out / f"{name}.png", png)
+    _write_json(out / f"{name}.json", summary)
+    _say(f"wrote {out / name}.png and {out / name}.json")
+
+
+def _write_json(path: Path, content: object) -> None:
     import orjson
 
     from synthtext.shards import replace_file
 
-    out.mkdir(parents=True, exist_ok=True)
     settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    replace_file(out / f"{name}.png", png)
-    replace_file(out / f"{name}.json", orjson.dumps(summary, option=settings))
-    _say(f"wrote {out / name}.png and {out / name}.json")
+    replace_file(path, orjson.dumps(content, option=settings))
 
 
 def _fail(message: str) -> NoReturn:

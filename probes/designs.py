@@ -86,6 +86,7 @@ class Trial:
         factor: the one that is varied, empty there too.
         level: the level of that factor, as text.
         picture: what is drawn below the text, one of `PICTURES`; empty for paper alone.
+        file: the picture itself, where it was not drawn here; its text is then not known.
     """
 
     key: str
@@ -94,6 +95,7 @@ class Trial:
     factor: str = ""
     level: str = ""
     picture: str = ""
+    file: str = ""
 
 
 def parse_design(text: str) -> tuple[str, ...]:
@@ -177,7 +179,9 @@ def hash_trials(trials: Sequence[Trial]) -> str:
     """Return a SHA-256 of what the trials draw, to key caches by."""
     digest = hashlib.sha256()
     for trial in trials:
-        digest.update(orjson.dumps([trial.key, trial.picture, spec_to_dict(trial.spec)]))
+        digest.update(
+            orjson.dumps([trial.key, trial.picture, trial.file, spec_to_dict(trial.spec)])
+        )
     return digest.hexdigest()
 
 

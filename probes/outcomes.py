@@ -53,6 +53,10 @@ def make_outcomes(
     rows["n_chars"] = [len(text) for text in texts]
     rows["n_tokens"] = [len(ids) for ids in model.tokenize(texts)]
     rows["zipf"] = [zipf_frequency(text, "en") for text in rows["word"]]
+    not_drawn = [bool(trial.file) for trial in trials]
+    if any(not_drawn):  # Then its text is not known either.
+        for name in ("n_chars", "n_tokens", "zipf"):
+            rows[name] = rows[name].astype(float).mask(not_drawn)
     rows["task"] = task
     rows["k"] = guesses.k
     rows["rank"] = guesses.ranks[guesses.k]

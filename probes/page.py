@@ -15,6 +15,7 @@ import pandas as pd
 
 from probes import plots
 from probes.designs import Trial
+from probes.images import read_image
 from probes.pictures import lay_picture
 from probes.probing import Probe
 from probes.report import (
@@ -30,12 +31,16 @@ from probes.stimuli import draw_trial
 from synthtext.codec import encode_pixels
 from synthtext.errors import SynthtextError
 from synthtext.fonts import Catalogue, read_catalogue
+from synthtext.plan import SENTIMENTS
 from synthtext.render import render
 from synthtext.shards import replace_file
 from synthtext.spec import Spec
 
 N_PICTURES = 12
 """Pictures shown of each kind, right and wrong."""
+
+N_NAMED = 5
+"""Broken files that are named, of those that are counted."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -317,8 +322,7 @@ def _choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
                 "png": _to_uri(_draw_picture(trial_of[row["key"].partition("/")[0]], fonts)),
                 "truth": row["word"],
                 "guess": row["guess"],
-                "facts": f"{row['baseline']} {row['factor']} {row['level']}".strip()
-                or f"x-height {row['x_height_px']:.0f} px, {row['contrast_drawn']:.1f}:1",
+                "facts": _describe_picture(row),
             }
             for row in rows.iloc[::step].head(N_PICTURES).to_dict("records")
         ]
@@ -327,8 +331,22 @@ def _choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
     return groups
 
 
+def _describe_picture(row: Mapping[Any, Any]) -> str:
+    parts = [f"{row['baseline']} {row['factor']} {row['level']}".strip()]
+    if not parts[0] and not pd.isna(row["x_height_px"]):
+        parts = [f"x-height {row['x_height_px']:.0f} px, {row['contrast_drawn']:.1f}:1"]
+    if "p_positive" in row:
+        parts.append(
+            f"{SENTIMENTS[int(row['label'])]}; negative {100 * (1 - row['p_positive']):.0f} %,"
+            f" positive {100 * row['p_positive']:.0f} %"
+        )
+    return ", ".join(part for part in parts if part)
+
+
 def _draw_picture(trial: Trial, fonts: Catalogue) -> bytes:
     try:
+        if trial.file:
+            return encode_pixels(read_image(Path(trial.file)), "jpg", 85)
         pixels = draw_trial(trial, fonts).pixels
         if trial.picture:
             pixels = lay_picture(pixels, trial.picture, trial.spec.paper_seed)
@@ -350,6 +368,11 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
         ("prompts", " | ".join(question["templates"])),
         ("candidates", f"{question['vocabulary']['n_words']:,} texts"),
         ("shown", f"{question['n_images']:,} pictures of {question['n_words']:,} texts"),
+        *(
+            [("cannot be read", f"{len(probe.broken):,}: {', '.join(probe.broken[:N_NAMED])}")]
+            if probe.broken
+            else []
+        ),
         ("seed", str(question["seed"])),
         ("versions", ", ".join(f"{k} {v}" for k, v in probe.model.versions.items())),
     ]

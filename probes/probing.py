@@ -75,6 +75,7 @@ class Probe:
         outcomes: a row per picture.
         stats: what the encoder took.
         by_template: share read right with each of several prompts alone.
+        broken: files that cannot be read, left out.
     """
 
     model: Model
@@ -83,6 +84,7 @@ class Probe:
     outcomes: pd.DataFrame
     stats: Stats
     by_template: dict[str, float]
+    broken: tuple[str, ...] = ()
 
 
 class _Watched:
@@ -139,8 +141,15 @@ def run_probe(
         raise ProbeError(f"no task {setting.task!r}; there are {', '.join(TASKS)}")
     if setting.n < 2:
         raise ProbeError(f"n is {setting.n}; a level needs 2 words or more")
+    broken: tuple[str, ...] = ()
     if setting.data is not None:
-        trials, chunks = read_trials(setting.data)
+        shown = read_trials(setting.data)
+        trials, chunks, broken = shown.trials, shown.chunks, shown.broken
+        if trials[0].file and setting.task != "sentiment":
+            raise ProbeError(
+                f"{setting.data} does not say what is written in its pictures;"
+                " ask for --task sentiment"
+            )
         words = _list_shown(trials)
     else:
         trials, words = design_trials(setting)
@@ -173,7 +182,7 @@ def run_probe(
     several = len(question.templates) > 1
     by_template = _measure_templates(question, model, trials, embedded) if several else {}
     shutil.rmtree(out / "vectors")
-    return Probe(model, question, tuple(trials), outcomes, stats, by_template)
+    return Probe(model, question, tuple(trials), outcomes, stats, by_template, broken)
 
 
 def _measure_templates(

@@ -18,8 +18,8 @@ from probes.looking import measure_looking
 from probes.outcomes import list_ranked
 from probes.probing import Probe
 from probes.readers import identify_model
-from probes.tasks import SENTIMENTS
 from probes.thresholds import MIN_LEVELS, Threshold, fit_word_threshold
+from synthtext.plan import SENTIMENTS
 from synthtext.words import make_texts
 
 FACTORS = (
@@ -184,6 +184,7 @@ def summarize(probe: Probe) -> dict[str, Any]:
     words = make_texts(question.vocabulary, [None] * len(question.vocabulary), "")
     summary: dict[str, Any] = {
         "format": 1,
+        "broken": list(probe.broken),
         "model": {
             "name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256,
             "identity": identify_model(model), "input_px": model.input_px,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -12,15 +13,17 @@ import numpy as np
 from probes.designs import Trial, hash_trials
 from probes.embeddings import Chunk, Stimulus
 from probes.errors import ProbeError
+from probes.images import EXTENSIONS, is_readable, read_image
 from probes.pictures import lay_picture
 from synthtext.codec import decode, decode_fields
 from synthtext.degradations import jpeg
 from synthtext.errors import SynthtextError
 from synthtext.fonts import Catalogue, read_catalogue
 from synthtext.manifest import read_manifest
+from synthtext.plan import SENTIMENTS
 from synthtext.render import Rendering, render
 from synthtext.shards import read_samples
-from synthtext.spec import spec_from_dict
+from synthtext.spec import Spec, spec_from_dict
 
 CHUNK = 256
 """Pictures that are drawn and embedded at a time."""
@@ -30,6 +33,9 @@ N_WINDOWS = 3
 
 SPLITS = ("test", "val", "train")
 """The split that is probed is the first of these that a dataset has."""
+
+PUBLISHED = {"test": "test", "val": "valid", "train": "train"}
+"""What Rendered SST2 calls its splits."""
 
 
 def draw_stimuli(trials: Sequence[Trial]) -> list[Chunk]:
@@ -60,17 +66,35 @@ def list_windows(width_px: int, height_px: int) -> list[tuple[int, int, int, int
     ]
 
 
-def read_trials(folder: Path, split: str | None = None) -> tuple[list[Trial], list[Chunk]]:
-    """Return the images of a dataset as trials, and chunks that read them, one for each shard.
+@dataclass(frozen=True)
+class Shown:
+    """The images of a dataset.
+
+    Attributes:
+        trials: one for each.
+        chunks: read them, in the same order.
+        broken: files that cannot be read, left out.
+    """
+
+    trials: list[Trial]
+    chunks: list[Chunk]
+    broken: tuple[str, ...] = ()
+
+
+def read_trials(folder: Path, split: str | None = None) -> Shown:
+    """Return the images of a dataset.
 
     Args:
-        folder: one that `synthtext render` wrote.
+        folder: one that `synthtext render` wrote, or Rendered SST2 as it is published:
+            `train|valid|test/negative|positive/*.png`.
         split: `train`, `val` or `test`; None takes test, or what there is.
 
     Raises:
         ProbeError: the dataset has no such split, or is not finished.
         ShardError: a shard is missing or broken.
     """
+    if is_published(folder):
+        return _read_published(folder, split)
     manifest = read_manifest(folder)
     found = manifest.get("splits", {})
     chosen = split or next((name for name in SPLITS if name in found), "")
@@ -84,7 +108,14 @@ def read_trials(folder: Path, split: str | None = None) -> tuple[list[Trial], li
         for sample in read_samples(folder / file)
     ]
     chunks: list[Chunk] = [functools.partial(_read_chunk, folder / file) for file in files]
-    return trials, chunks
+    return Shown(trials, chunks)
+
+
+def is_published(folder: Path) -> bool:
+    """Return whether a folder has reviews as pictures, in folders by split and label."""
+    return not (folder / "dataset.json").exists() and any(
+        (folder / split / SENTIMENTS[1]).is_dir() for split in PUBLISHED.values()
+    )
 
 
 def name_stimuli(trials: Sequence[Trial]) -> str:
@@ -119,6 +150,42 @@ def make_stimulus(key: str, rendering: Rendering) -> Stimulus:
             "height_px": height,
         },
     )
+
+
+def _read_published(folder: Path, split: str | None) -> Shown:
+    found = [name for name in SPLITS if (folder / PUBLISHED[name]).is_dir()]
+    chosen = split or (found[0] if found else "")
+    if chosen not in found:
+        raise ProbeError(f"{folder} has no split {chosen!r}; it has {', '.join(found)}")
+    inner = folder / PUBLISHED[chosen]
+    trials: list[Trial] = []
+    for label, name in enumerate(SENTIMENTS):
+        for path in sorted((inner / name).glob("*")):
+            if path.suffix.lower() in EXTENSIONS:
+                spec = Spec(seed=0, index=len(trials), split=chosen, kind="sentence",
+                            text=path.stem, font="", label=label)  # fmt: skip
+                trials.append(Trial(f"{name}-{path.name}", spec, file=str(path)))
+    lost = {trial.file for trial in trials if not is_readable(Path(trial.file))}
+    readable = [trial for trial in trials if trial.file not in lost]
+    broken = tuple(sorted(str(Path(file).relative_to(inner)) for file in lost))
+    if not readable:
+        raise ProbeError(f"{inner} holds no pictures; give negative/*.png and positive/*.png")
+    chunks: list[Chunk] = [
+        functools.partial(_read_files, tuple(readable[at : at + CHUNK]))
+        for at in range(0, len(readable), CHUNK)
+    ]
+    return Shown(readable, chunks, broken)
+
+
+def _read_files(trials: Sequence[Trial]) -> list[Stimulus]:
+    stimuli = []
+    for trial in trials:
+        pixels = read_image(Path(trial.file))
+        height, width = pixels.shape[:2]
+        unknown = dict.fromkeys(("x_height_px", "contrast_drawn", "size_px"), float("nan"))
+        facts = {**unknown, "ink_drawn": "", "width_px": width, "height_px": height}
+        stimuli.append(Stimulus(trial.key, pixels, facts))
+    return stimuli
 
 
 def _draw_chunk(trials: Sequence[Trial]) -> list[Stimulus]:

@@ -18,8 +18,7 @@ from probes.looking import look_around
 from probes.outcomes import make_outcomes
 from probes.prompts import ATTACK, SENTIMENT, WORDS
 from probes.readers import Model
-
-SENTIMENTS = ("negative", "positive")
+from synthtext.plan import SENTIMENTS
 
 N_DISTRACTORS = 9
 """Distractors of each kind beside the truth."""
