@@ -4,7 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
 
-.PHONY: demo test check fix golden bench lock clean
+# Where and for how long the bundled reader is trained anew: `make reader STEPS=100 COUNT=5000`.
+READER := reader
+STEPS := 9000
+COUNT := 300000
+
+.PHONY: demo test check fix golden bench reader lock clean
 .DELETE_ON_ERROR:
 
 # Everything, at the versions that were tested together.
@@ -18,8 +23,7 @@ demo: .venv/installed
 	$(BIN)/synthtext render --words en --count 2000 --seed 0 --out $(DEMO)/words
 	$(BIN)/synthtext preview $(DEMO)/words --sheet $(DEMO)/sheet.png
 	$(BIN)/synthtext verify $(DEMO)/words
-	$(BIN)/synthtext probe --model probes/tiny.json --pretrained random --n 40 \
-		--k 2,10,100,1000 --out $(DEMO)/probe
+	$(BIN)/synthtext probe --model bundled --n 40 --k 2,10,100,1000 --out $(DEMO)/probe
 	@echo "look at $(DEMO)/sheet.png and $(DEMO)/probe/report.html; the shards are in $(DEMO)/words"
 
 test: check
@@ -44,6 +48,18 @@ golden: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/drawing.py
 
+# Train the bundled reader anew, in READER/run/model, from random weights. Two processes of one
+# thread each are faster than one of two; words hardly ever repeat in a batch, so no mask.
+reader: .venv/installed
+	$(BIN)/synthtext render --words en --recipe probes/reader/recipe.toml --count $(COUNT) \
+		--seed 1 --out $(READER)/data --workers 2
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc-per-node 2 -m cli finetune --model bundled \
+		--arm scratch --data $(READER)/data --steps $(STEPS) --batch-size 128 --lr 1.5e-3 \
+		--letters 1 --no-mask --precision bf16 --save-every 250 \
+		--exclude font_category=blackletter \
+		--exclude "font_family=Nunito,Gelasio,Rokkitt,Share Tech Mono,Indie Flower,Fjalla One,Righteous,Parisienne" \
+		--out $(READER)/run
+
 # Write the tested versions anew.
 lock: .venv/installed
 	echo "# The versions that were tested together; \`make lock\` writes them anew." > $@.part
@@ -51,4 +67,4 @@ lock: .venv/installed
 	mv $@.part constraints.txt
 
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv $(DEMO) $(READER)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TINY = Path(__file__).parents[1] / "probes/tiny.json"
+TINY = Path(__file__).parent / "tiny.json"
 
 SMALL = ["--n", "20", "--k", "2,10", "--design", "size"]
 
