@@ -56,7 +56,7 @@ def make_outcomes(
     not_drawn = [bool(trial.file) for trial in trials]
     if any(not_drawn):  # Then its text is not known either.
         for name in ("n_chars", "n_tokens", "zipf"):
-            rows[name] = rows[name].astype(float).mask(not_drawn)
+            rows[name] = rows[name].astype(float).mask(np.array(not_drawn))
     rows["task"] = task
     rows["k"] = guesses.k
     rows["rank"] = guesses.ranks[guesses.k]
