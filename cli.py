@@ -70,6 +70,10 @@ TextList = Annotated[
 TextFile = Annotated[
     Path | None, typer.Option("--texts-file", help="File of texts, one a line.")
 ]
+Pretrained = Annotated[str | None, typer.Option(help="As for probe.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
+Compiled = Annotated[bool, typer.Option("--compile", help="Compile the towers.")]
 MatchModel = Annotated[str, typer.Option("--model", help="As for probe.")]
 Prompts = Annotated[
     Path | None, typer.Option("--prompts", help="File of templates, {} for the text.")
@@ -351,9 +355,9 @@ def probe(
         bool, typer.Option("--linear", help="With sentiment and --data: a linear probe too.")
     ] = False,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    compiled: Annotated[bool, typer.Option("--compile", help="Compile the towers.")] = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    compiled: Compiled = False,
 ) -> None:
     """Measure a model's zero-shot reading accuracy per factor, with intervals.
 
@@ -439,11 +443,11 @@ def match(
     texts: TextList = None,
     texts_file: TextFile = None,
     model: MatchModel = "ViT-B-32",
-    pretrained: Annotated[str | None, typer.Option(help="As for probe.")] = None,
+    pretrained: Pretrained = None,
     prompts: Prompts = None,
     top: Annotated[int, typer.Option("--top", help="Texts to a picture.", min=1)] = 5,
     out: Annotated[Path, typer.Option(help="Folder of match.json and match.png.")] = Path(),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Print the texts that fit each picture best, with their probabilities among all texts.
 
@@ -478,10 +482,10 @@ def matrix(
     texts: TextList = None,
     texts_file: TextFile = None,
     model: MatchModel = "ViT-B-32",
-    pretrained: Annotated[str | None, typer.Option(help="As for probe.")] = None,
+    pretrained: Pretrained = None,
     prompts: Prompts = None,
     out: Annotated[Path, typer.Option(help="Folder of matrix.json and matrix.png.")] = Path(),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Draw the cosine of every picture with every text, and tell who finds its partner.
 
@@ -526,11 +530,11 @@ def classify(
     *,
     out: Annotated[Path, typer.Option(help="Folder of results, made if need be.")],
     model: MatchModel = "ViT-B-32",
-    pretrained: Annotated[str | None, typer.Option(help="As for probe.")] = None,
+    pretrained: Pretrained = None,
     prompts: Prompts = None,
     split: Annotated[str, typer.Option(help="Part of it, where it has parts.")] = "test",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
 ) -> None:
     """Name pictures zero-shot: top 1 and top 5, by class, mistakes, and examples.
 
@@ -592,9 +596,9 @@ def bench(
     pretrained: Annotated[
         str, typer.Option(help="As for probe; random needs no file.")
     ] = "random",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    compiled: Annotated[bool, typer.Option("--compile", help="Compile the towers.")] = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    compiled: Compiled = False,
 ) -> None:
     """Measure images/s of drawing and, with --probe, of a model on this machine.
 
@@ -639,7 +643,7 @@ def finetune(
     model: Annotated[str, typer.Option(help="As for probe, but no code of your own.")],
     data: Annotated[Path, typer.Option(help="Folder that `render` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder of the run, new or to take up again.")],
-    pretrained: Annotated[str | None, typer.Option(help="As for probe.")] = None,
+    pretrained: Pretrained = None,
     arm: Annotated[
         str, typer.Option(help="head, vision, full, lora or scratch: what is trained.")
     ] = "vision",
@@ -687,12 +691,12 @@ def finetune(
     ] = 1.0,
     save_every: Annotated[int, typer.Option(help="Steps to a checkpoint.", min=1)] = 500,
     seed: Seed = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     checkpointing: Annotated[
         bool, typer.Option("--checkpointing", help="Less memory, more time.")
     ] = False,
-    compiled: Annotated[bool, typer.Option("--compile", help="Compile the towers.")] = False,
+    compiled: Compiled = False,
 ) -> None:
     """Train a model on the split train, and prove on test what was gained and kept.
 

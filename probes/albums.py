@@ -17,7 +17,7 @@ from probes.matching import embed_names
 from probes.pictures import PICTURES, lay_picture
 from probes.prompts import ATTACK
 from probes.readers import Model, Pixels, Vectors
-from synthtext.codec import Sample, decode_pixels
+from synthtext.codec import decode_image
 from synthtext.shards import list_places, read_span
 from synthtext.streams import draw_bits
 from synthtext.words import read_lines
@@ -26,8 +26,6 @@ N_DRAWN = 25
 """Drawn pictures of each thing."""
 
 DRAWN_PX = 224
-
-SHARD_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 
 MAX_NAME_CHARS = 500
 """Longest name of a class."""
@@ -127,13 +125,13 @@ def _read_shards(folder: Path, inner: Path) -> Album:
     pictures, truths, broken = [], [], []
     for file in sorted(inner.glob("*.tar")):
         for place in list_places(file):
-            kind = next((name for name in SHARD_EXTENSIONS if name in place.spans), None)
+            kind = place.image
             raw = read_span(file, place.spans.get("cls", (0, 0))).strip()
             if kind is None or not raw.isdigit() or int(raw) >= len(names):
                 broken.append(f"{file.name}: {place.key}")
                 continue
-            picture = functools.partial(_read_sample, file, place.key, kind, place.spans[kind])
-            pictures.append(picture)
+            name = f"{file}: {place.key}.{kind}"
+            pictures.append(functools.partial(_read_sample, file, name, place.spans[kind]))
             truths.append(int(raw))
     if not pictures:
         raise ProbeError(f"{folder} has no sample with a picture and a class; write KEY.cls")
@@ -163,6 +161,5 @@ def _draw(name: str, seed: int) -> Pixels:
     return lay_picture(np.full((DRAWN_PX, DRAWN_PX, 3), 255, np.uint8), name, seed)
 
 
-def _read_sample(file: Path, key: str, kind: str, span: tuple[int, int]) -> Pixels:
-    raw = read_span(file, span)
-    return decode_pixels(Sample(f"{file}: {key}", {kind.replace("jpeg", "jpg"): raw}))
+def _read_sample(file: Path, name: str, span: tuple[int, int]) -> Pixels:
+    return decode_image(name, read_span(file, span))

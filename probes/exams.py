@@ -75,12 +75,11 @@ def sit_exam(
         templates: prompts that texts are put into; their vectors are averaged.
         seed: draws the candidates.
     """
-    starts = range(0, len(exam.images), BLOCK)
-    images = [model.encoder.embed_images(list(exam.images[at : at + BLOCK])) for at in starts]
+    images = model.encoder.embed_images(list(exam.images))
     texts = [model.encoder.embed_texts(fill_template(each, exam.texts)) for each in templates]
     k = min(K, len(exam.texts))
     guesses = guess_nested(
-        np.concatenate(images), ensemble_prompts(texts), exam.truths,
+        images, ensemble_prompts(texts), exam.truths,
         ks=(k,), headline=k, seed=seed,
     )  # fmt: skip
     return guesses.ranks[k] == 1

@@ -48,14 +48,12 @@ class Lesson:
     """What a student sees in a step.
 
     Attributes:
-        numbers: int64 (B,), of the pairs.
         images: uint8 (B, S, S, 3), or vectors (B, D).
         texts: token ids (B, context), or vectors (B, D).
         captions: int64 (B,): the same number for captions that are the same to the model.
         letters: int64 (B, N_PLACES), None without the loss that names them.
     """
 
-    numbers: Order
     images: Tensor
     texts: Tensor
     captions: Tensor
@@ -97,7 +95,6 @@ def read_lessons(
             texts = tokenizer(_fill(course, batch, template))
         own = [course.pairs.captions[number] for number in batch.tolist()]
         yield Lesson(
-            numbers=batch,
             images=images,
             texts=texts,
             captions=torch.from_numpy(captions),

@@ -16,9 +16,6 @@ from probes.readers import Model, Pixels, Vectors
 from probes.texts import ensemble_prompts, fill_template
 from synthtext.streams import draw_units
 
-BLOCK = 256
-"""Pictures or texts that are embedded at a time."""
-
 Floats = NDArray[np.float64]
 
 
@@ -69,12 +66,7 @@ def compare_all(
         texts: T of them.
         templates: prompts that the texts are put into; their vectors are averaged.
     """
-    vectors = np.concatenate(
-        [
-            model.encoder.embed_images(list(images[at : at + BLOCK]))
-            for at in range(0, len(images), BLOCK)
-        ]
-    )
+    vectors = model.encoder.embed_images(list(images))
     return vectors @ embed_names(model, texts, templates).T
 
 
@@ -123,15 +115,7 @@ def embed_names(model: Model, texts: Sequence[str], templates: Sequence[str]) ->
     if not texts:
         raise ProbeError("there are no texts; give at least one")
     return ensemble_prompts(
-        [
-            np.concatenate(
-                [
-                    model.encoder.embed_texts(filled[at : at + BLOCK])
-                    for at in range(0, len(filled), BLOCK)
-                ]
-            )
-            for filled in (fill_template(template, texts) for template in templates)
-        ]
+        [model.encoder.embed_texts(fill_template(template, texts)) for template in templates]
     )
 
 

@@ -20,12 +20,10 @@ from numpy.typing import NDArray
 
 from probes.errors import ProbeError
 from probes.readers import Pixels
-from synthtext.codec import Sample, decode_pixels
+from synthtext.codec import decode_image
 from synthtext.errors import ShardError
 from synthtext.recipe import ANY, Choice, Range, parse_draw
 from synthtext.shards import list_places
-
-IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 
 MAX_CAPTION = 1 << 16
 """Bytes of the longest caption that is read: a bound for shards that come from elsewhere."""
@@ -159,9 +157,8 @@ def read_batches(
     def read(number: int) -> Pixels:
         file, offset, size = pairs.spans[number].tolist()
         raw = os.pread(handles[file], size, offset)
-        name = f"{pairs.files[file]}: sample {number}"
-        extension = pairs.extensions[number].replace("jpeg", "jpg")
-        return fit(decode_pixels(Sample(name, {extension: raw})))
+        name = f"{pairs.files[file]}: sample {number}.{pairs.extensions[number]}"
+        return fit(decode_image(name, raw))
 
     def read_all(batch: NDArray[np.int64]) -> NDArray[np.uint8]:
         return np.stack([read(number) for number in batch.tolist()])
@@ -194,7 +191,7 @@ def _read_shard(
 
         for place in list_places(file):
             spans = place.spans
-            extension = next((name for name in IMAGE_EXTENSIONS if name in spans), None)
+            extension = place.image
             if extension is None or spans.get("txt", (0, 0))[1] not in range(1, MAX_CAPTION):
                 continue
             caption = read(spans["txt"]).decode("utf-8", errors="replace").strip()

@@ -154,7 +154,7 @@ def group_weights(student: nn.Module, decay: float) -> list[dict[str, Any]]:
 def _train_head(student: Student) -> None:
     """Linear maps on frozen vectors, from the identity."""
     student.clip.requires_grad_(requires_grad=False)
-    projection = _find_projection(student.clip, IMAGE_PROJECTIONS)[2]
+    projection = _find_projection(student.clip, IMAGE_PROJECTIONS)
     _find_projection(student.clip, TEXT_PROJECTIONS)
     n_dims = (
         len(projection.weight) if isinstance(projection, nn.Linear) else projection.shape[1]
@@ -202,17 +202,16 @@ def _train_scale(student: Student) -> None:
         student.clip.logit_bias.requires_grad_(requires_grad=True)
 
 
-def _find_projection(module: nn.Module, paths: tuple[str, ...]) -> tuple[nn.Module, str, Any]:
-    """Return who owns the last linear map, under what name, and the map itself."""
+def _find_projection(module: nn.Module, paths: tuple[str, ...]) -> Any:  # noqa: ANN401
+    """Return the last linear map: a layer, or a parameter that is multiplied by."""
     for path in paths:
         outer, _, name = path.rpartition(".")
         try:
-            owner = module.get_submodule(outer)
-            found = getattr(owner, name)
+            found = getattr(module.get_submodule(outer), name)
         except AttributeError:
             continue
         if isinstance(found, nn.Linear | nn.Parameter):
-            return owner, name, found
+            return found
     raise ProbeError(
         "the arm head needs a tower that ends in a linear map, and this model's does not;"
         " choose another --arm"
@@ -223,7 +222,7 @@ def _find_projection(module: nn.Module, paths: tuple[str, ...]) -> tuple[nn.Modu
 def _fold(module: nn.Module, paths: tuple[str, ...], each: Any) -> None:  # noqa: ANN401
     """Multiply a map into the projection before it."""
     matrix = each.weight
-    _, _, found = _find_projection(module, paths)
+    found = _find_projection(module, paths)
     if isinstance(found, nn.Linear):
         found.weight.copy_(matrix @ found.weight)
         if found.bias is not None:

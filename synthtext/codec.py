@@ -149,11 +149,20 @@ def decode_pixels(sample: Sample) -> Pixels:
     for extension in ("jpg", "png", "webp"):
         raw = sample.files.get(extension)
         if raw is not None:
-            return _decode_image(f"{sample.key}.{extension}", raw)
+            return decode_image(f"{sample.key}.{extension}", raw)
     raise ShardError(f"{sample.key} has no .jpg, .png or .webp; draw it again")
 
 
-def _decode_image(name: str, raw: bytes) -> Pixels:
+def decode_image(name: str, raw: bytes) -> Pixels:
+    """Return a picture of a shard: uint8 (H, W, 3), RGB.
+
+    Args:
+        name: says in the error which it is.
+        raw: the file; what it holds tells its format.
+
+    Raises:
+        ShardError: it does not decode, or is too large.
+    """
     try:
         # Pillow reads the size from the header, so that a bomb is refused before it goes off.
         with Image.open(io.BytesIO(raw)) as header:

@@ -22,6 +22,9 @@ from synthtext.render import Rendering
 MAX_MEMBER_BYTES = 64 << 20
 """Largest file that is read from a shard: a bound for shards that come from elsewhere."""
 
+IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
+"""What pictures are called in shards, ours and other makers'."""
+
 END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
 """What every tar ends with."""
 
@@ -52,6 +55,11 @@ class Place:
 
     key: str
     spans: Mapping[str, tuple[int, int]]
+
+    @property
+    def image(self) -> str | None:
+        """Extension of the picture, None where the sample has none."""
+        return next((name for name in IMAGE_EXTENSIONS if name in self.spans), None)
 
 
 def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
