@@ -12,7 +12,7 @@ import inspect
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -40,6 +40,9 @@ DRAW, LOOK, MEASURE, TRAIN = "Draw", "Look", "Measure", "Train"
 MAX_TEXT_CHARS = 1000
 """Longest text to match."""
 
+N_SCENES = 1000
+"""Scenes that are drawn unless another number is asked for."""
+
 N_NAMED = 10
 """Texts named in a summary, of those that could not be drawn."""
 
@@ -48,7 +51,7 @@ Words = Annotated[
 ]
 Sentences = Annotated[
     str | None,
-    typer.Option("--sentences", help="TSV of sentence and label, or a list: reviews."),
+    typer.Option("--sentences", help="TSV of sentence and label, folder of them, or reviews."),
 ]
 Seed = Annotated[int, typer.Option(help="0 or more; another seed, other images.")]
 RecipeSource = Annotated[
@@ -137,14 +140,33 @@ def render(
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
     workers: Annotated[int, typer.Option(help="Processes; the bytes stay the same.")] = 1,
+    task: Annotated[
+        str, typer.Option(help="words, or vqa: signs, and questions in TextVQA's format.")
+    ] = "words",
+    annotations: Annotated[
+        Path | None,
+        typer.Option(help="With vqa: TextVQA's JSON, to draw stand-ins for its pictures."),
+    ] = None,
     edits: dict[str, str],
 ) -> None:
-    """Draw words and sentences into WebDataset shards.
+    """Draw words and sentences into WebDataset shards, or scenes with questions about them.
 
     A killed run is finished by the same command.
 
     synthtext render --words en --out data/words --count 100000 --size 12:64 --workers 2
+
+    synthtext render --task vqa --count 5000 --out data/signs
     """
+    if task not in ("words", "vqa"):
+        _fail(f"there is no task {task!r} to render; it is words or vqa")
+    if task == "vqa":
+        unused = [*edits, *_name_given(sentences=sentences, backgrounds=backgrounds)]
+        if unused or recipe != "default":
+            _fail(f"vqa draws signs of its own; leave out {', '.join(unused) or 'recipe'}")
+        _render_scenes(words, annotations, fonts, out, seed=seed, count=count, workers=workers)
+        return
+    if annotations:
+        _fail("annotations are drawn with --task vqa; add it, or leave them out")
     from synthtext.card import write_card
     from synthtext.generate import render_dataset
 
@@ -398,8 +420,7 @@ def probe(
     for table in list_tables(done, summary):
         typer.echo(f"\n{table.title}")
         print_table(table.columns, list(table.rows))
-    for name in done.broken[:N_NAMED]:
-        _say(f"cannot be read: {name}")
+    _warn_some("cannot be read", done.broken)
     if linear:
         _probe_linear(loaded, data, out)
     _say(f"\nwrote {out / 'report.html'}")
@@ -554,10 +575,7 @@ def classify(
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
     guesses = classify(loaded, album, templates)
     write_classification(guesses, album, loaded, templates, out)
-    for name in album.broken[:N_NAMED]:
-        _say(f"cannot be read: {name}")
-    if len(album.broken) > N_NAMED:
-        _say(f"and {len(album.broken) - N_NAMED} more")
+    _warn_some("cannot be read", album.broken)
     table = format_accuracy(tabulate_accuracy(guesses, len(album.names)))
     print_table(table.columns, list(table.rows))
     _say(f"\nwrote {out / 'report.html'}")
@@ -644,6 +662,9 @@ def finetune(
     data: Annotated[Path, typer.Option(help="Folder that `render` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder of the run, new or to take up again.")],
     pretrained: Pretrained = None,
+    task: Annotated[
+        str, typer.Option(help="words, or sentiment: the labels of reviews.")
+    ] = "words",
     arm: Annotated[
         str, typer.Option(help="head, vision, full, lora or scratch: what is trained.")
     ] = "vision",
@@ -719,6 +740,7 @@ def finetune(
     setting = Setting(
         model=model,
         data=data,
+        task=task,
         pretrained=pretrained,
         arm=arm,
         batches=batches,
@@ -805,6 +827,57 @@ def _probe_linear(model: Model, data: Path | None, out: Path) -> None:
     typer.echo("\nLinear probe")
     names = ("accuracy", "low", "high", "precision", "recall", "f1", "strength")
     print_table(("figure", "value"), [(name, f"{found[name]:.4g}") for name in names])
+
+
+def _render_scenes(
+    words: str | None,
+    annotations: Path | None,
+    fonts: Path | None,
+    out: Path,
+    *,
+    seed: int,
+    count: int | None,
+    workers: int,
+) -> None:
+    """Draw scenes of their own, or stand-ins for the pictures of an annotation file."""
+    from synthtext.fonts import read_catalogue
+    from synthtext.scenery import plan_scenes, plan_stand_ins, render_scenes
+    from synthtext.textvqa import read_questions
+    from synthtext.words import read_words
+
+    catalogue, listed = read_catalogue(fonts), read_words(words or "en")
+    if annotations:
+        if count is not None:
+            _fail("with --annotations there are as many pictures as they ask about; no --count")
+        given = read_questions(annotations)
+        _warn_some("left out", given.broken)
+        plan = plan_stand_ins(given, listed, catalogue, seed=seed, file=annotations.name)
+    else:
+        plan = plan_scenes(listed, catalogue, seed=seed, count=count or N_SCENES)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with show_progress() as advance:
+            manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
+    except KeyboardInterrupt:
+        _stop(out)
+    rows = [(name.replace("_", " "), f"{n:,}") for name, n in manifest["counts"].items()]
+    print_table((str(out), ""), rows)
+    _warn_some(
+        "not drawn", [f"{lost['scene']}: {lost['reason']}" for lost in manifest["not_drawn"]]
+    )
+
+
+def _name_given(**options: object) -> list[str]:
+    """Return the names of the options that were given."""
+    return [name for name, value in options.items() if value is not None]
+
+
+def _warn_some(what: str, reasons: Sequence[str]) -> None:
+    """Print the first of some reasons, and how many there are."""
+    for reason in reasons[:N_NAMED]:
+        _say(f"{what}: {reason}")
+    if len(reasons) > N_NAMED:
+        _say(f"{what}: {len(reasons):,} in all")
 
 
 def _list_texts(texts: list[str] | None, file: Path | None) -> list[str]:

@@ -24,13 +24,26 @@ from probes.batches import (
 from probes.errors import ProbeError
 from probes.lessons import Course
 from probes.models import Parts
-from probes.pairs import Exclusion, Pairs, join_pairs, keep_pairs, read_batches, read_pairs
+from probes.pairs import (
+    Exclusion,
+    Pairs,
+    join_pairs,
+    keep_pairs,
+    pair_files,
+    read_batches,
+    read_pairs,
+)
 from probes.readers import Model, Vectors
+from probes.stimuli import is_published, read_trials
 from probes.students import FROZEN_IMAGES, FROZEN_TEXTS, Student
 from probes.texts import embed_prompts, fill_template, find_cache_folder
 from probes.tokens import number_texts
 from probes.training import Schedule
-from synthtext.manifest import read_manifest
+from synthtext.manifest import list_files
+from synthtext.plan import SENTIMENTS
+
+TASKS = ("words", "sentiment")
+"""What can be taught: the text of a picture, or the label of a review."""
 
 BLOCK = 256
 """Pictures or texts that go through a tower at a time."""
@@ -42,7 +55,9 @@ class Setting:
 
     Attributes:
         model: as `load_model` takes it.
-        data: folder that `synthtext render` wrote.
+        data: folder that `synthtext render` wrote; for sentiment also Rendered SST2 as it is
+            published.
+        task: one of `TASKS`.
         pretrained: as `load_model` takes it.
         arm: one of `ARMS`.
         batches: one of `KINDS`.
@@ -52,8 +67,7 @@ class Setting:
         mix_frac: share of natural pairs in a batch.
         n_epochs: times that every pair is seen, where no steps are given.
         batch_size: pairs to a batch, over all processes.
-        templates: prompts that captions are put into; none takes those the model was trained
-            with, or `WORDS`.
+        templates: prompts that captions are put into; none takes those of the task.
         precision: "auto", "fp32" or "bf16".
         device: as `load_model` takes it.
         checkpointing: whether to compute activations twice instead of keeping them.
@@ -66,6 +80,7 @@ class Setting:
 
     model: str
     data: Path
+    task: str = "words"
     pretrained: str | None = None
     arm: str = "vision"
     batches: str = "random"
@@ -85,33 +100,37 @@ class Setting:
     schedule: Schedule = field(default_factory=lambda: Schedule(0, 0.0))
 
 
-def read_split(folder: Path, split: str, marks: Exclusion | None = None) -> Pairs:
+def read_split(
+    folder: Path, split: str, marks: Exclusion | None = None, *, task: str = "words"
+) -> Pairs:
     """Return the pairs of one split of a dataset.
 
-    Raises:
-        ProbeError: the dataset has no such split, or it is empty.
-    """
-    return read_pairs(list_files(folder, split), marks)
-
-
-def list_files(folder: Path, split: str) -> list[Path]:
-    """Return the shards of one split of a dataset.
+    Args:
+        folder: the dataset.
+        split: `train`, `val` or `test`.
+        marks: levels of factors; samples that have one are marked.
+        task: whether the caption of a picture is its text, or the name of its label.
 
     Raises:
-        ProbeError: the dataset has no such split, or it is empty.
+        ProbeError: the pictures have no labels, and those are asked for.
+        DatasetError: the dataset has no such split, or it is empty.
     """
-    manifest = read_manifest(folder)
-    found = [row["file"] for row in manifest.get("shards", [])]
-    files = [folder / file for file in found if file.startswith(f"{split}/")]
-    if not files:
-        have = ", ".join(manifest.get("splits", {})) or "none yet; finish the render"
-        raise ProbeError(f"{folder} has no pictures in the split {split!r}; it has {have}")
-    return files
+    if task == "words":
+        return read_pairs(list_files(folder, split), marks)
+    if is_published(folder):
+        trials = read_trials(folder, split).trials
+        captions = [SENTIMENTS[trial.spec.label or 0] for trial in trials]
+        return pair_files([Path(trial.file) for trial in trials], captions)
+    files = list_files(folder, split)
+    names = (folder / "classnames.txt").read_text(encoding="utf-8").split()
+    if tuple(names) != SENTIMENTS:
+        raise ProbeError(f"{folder} has no reviews with labels; render --sentences alone")
+    return read_pairs(files, marks, {str(label): name for label, name in enumerate(names)})
 
 
 def read_course_pairs(setting: Setting) -> tuple[Pairs, int]:
     """Return the pairs to train on, those to read first, and how many those are."""
-    own = read_split(setting.data, "train", setting.exclude)
+    own = read_split(setting.data, "train", setting.exclude, task=setting.task)
     own = keep_pairs(own, np.flatnonzero(~own.is_marked))
     n_own = len(own.captions)
     if setting.mix is None:

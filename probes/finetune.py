@@ -22,10 +22,10 @@ from probes.albums import Album, draw_album, embed_album, name_album, read_album
 from probes.batches import KINDS
 from probes.checkpoints import State
 from probes.courses import (
+    TASKS,
     Setting,
     count_steps,
     cut_epoch,
-    list_files,
     make_course,
     order_epoch,
     read_course_pairs,
@@ -44,11 +44,12 @@ from probes.models import Parts, follow_module, load_parts, make_reader
 from probes.pairs import keep_pairs
 from probes.probing import Setting as Asked
 from probes.probing import run_probe
-from probes.prompts import WORDS
 from probes.readers import Model, Vectors, identify_model
 from probes.saving import save_model
 from probes.sources import RANDOM
+from probes.stimuli import is_published, name_stimuli, read_trials
 from probes.students import ARMS, Student
+from probes.tasks import choose_templates
 from probes.texts import fill_template
 from probes.training import Feed, OnProgress, Schedule, train
 from synthtext.manifest import read_manifest
@@ -64,6 +65,12 @@ N_KEPT = 2000
 
 N_PSEUDOWORDS = 60
 """Pseudowords that are read before and after, at each size of a design."""
+
+SHOWN = {"words": "words it was not taught", "sentiment": "reviews it was not taught"}
+"""What the pictures of the split `test` show, by task."""
+
+CLUSTERED = frozenset({"random", "image"})
+"""Kinds of batches that make sense where there are two captions alone."""
 
 N_NAMED = 3
 """Broken pictures that are named, of those that are counted."""
@@ -159,7 +166,8 @@ def run_finetune(
     Raises:
         ProbeError: the run cannot be made as asked.
     """
-    list_files(setting.data, "test")  # Known to be there before hours of training.
+    # Known to be there before hours of training.
+    read_split(setting.data, "test", task=setting.task)
     trained = train_model(setting, out, on_progress=on_progress)
     if read_share().rank > 0:
         return None
@@ -176,8 +184,10 @@ def run_finetune(
     chosen = mix_states(before, learnt, alpha)
     parts.module.load_state_dict(chosen)
     # Saved before it is proven, so that a run that is killed meanwhile loses nothing.
-    save_model(out / MODEL_FOLDER, parts, templates=setting.templates)
+    own = setting.templates if setting.task == "words" else parts.source.prompts
+    save_model(out / MODEL_FOLDER, parts, templates=own)
     last = _look(setting, parts, chosen, keeper, out / "after", on_progress)
+    outcomes = (first.outcomes[setting.task], last.outcomes[setting.task])
     return Finetuned(
         setting=setting,
         schedule=trained.schedule,
@@ -187,8 +197,8 @@ def run_finetune(
         mixtures=mixtures,
         alpha=alpha,
         gains=_gather_gains(setting, first, last),
-        factors=tabulate_factors(first.outcomes["words"], last.outcomes["words"]),
-        outcomes=(first.outcomes["words"], last.outcomes["words"]),
+        factors=tabulate_factors(*outcomes),
+        outcomes=outcomes,
         retention=measure_retention(
             keeper.title, (first.kept, last.kept), (first.vectors, last.vectors)
         ),
@@ -242,11 +252,12 @@ def train_model(
     out.mkdir(parents=True, exist_ok=True)
     pretrained = RANDOM if setting.arm == "scratch" else setting.pretrained
     parts = load_parts(setting.model, pretrained=pretrained, device=setting.device)
-    setting = replace(setting, templates=setting.templates or parts.source.prompts or WORDS)
     before = _copy_state(parts.module)
     reader = make_reader(parts, precision=setting.precision)
+    templates = setting.templates or choose_templates(setting.task, reader)
+    setting = replace(setting, templates=templates)
     # What training leaves out is left out of what its weights are chosen by as well.
-    shown = read_split(setting.data, "val", setting.exclude)
+    shown = read_split(setting.data, "val", setting.exclude, task=setting.task)
     shown = keep_pairs(shown, np.flatnonzero(~shown.is_marked))
     exam = read_exam(
         shown, N_EXAMINED, setting.seed, fit=parts.fit_pixels, tokenize=reader.tokenize
@@ -351,16 +362,14 @@ def _look(
     """Return what a model makes of the test split, of pseudowords, and what it kept."""
     parts.module.load_state_dict(state)
     model = make_reader(parts, precision=setting.precision)
-    asked = {
-        "words": Asked(data=setting.data, templates=setting.templates, seed=setting.seed),
-        "pseudowords": Asked(
-            task="pseudowords",
-            design="size",
-            n=N_PSEUDOWORDS,
-            templates=setting.templates,
-            seed=setting.seed,
-        ),
-    }
+    own = Asked(
+        task=setting.task, data=setting.data, templates=setting.templates, seed=setting.seed
+    )
+    asked = {setting.task: own}
+    if setting.task == "words":
+        asked["pseudowords"] = replace(
+            own, task="pseudowords", data=None, design="size", n=N_PSEUDOWORDS
+        )
     outcomes = {}
     for name, each in asked.items():
         (out / name).mkdir(parents=True, exist_ok=True)
@@ -371,14 +380,17 @@ def _look(
 
 
 def _gather_gains(setting: Setting, first: _Look, last: _Look) -> pd.DataFrame:
-    words = tabulate_gains(
-        first.outcomes["words"], last.outcomes["words"], setting.exclude,
-        "words it was not taught",
-    )  # fmt: skip
-    made = tabulate_gains(
-        first.outcomes["pseudowords"], last.outcomes["pseudowords"], {}, "pseudowords"
-    )
-    return pd.concat([words, made], ignore_index=True)
+    titles = {setting.task: SHOWN[setting.task], "pseudowords": "pseudowords"}
+    tables = [
+        tabulate_gains(
+            first.outcomes[name],
+            last.outcomes[name],
+            setting.exclude if name == setting.task else {},
+            titles[name],
+        )
+        for name in first.outcomes
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _read_words(setting: Setting, exam: Exam, model: Model) -> NDArray[np.bool_]:
@@ -402,19 +414,31 @@ def _name_run(setting: Setting, schedule: Schedule, reader: Model) -> str:
     parts = {
         **dataclasses.asdict(trained),
         "weights": identify_model(reader),
-        "data": read_manifest(setting.data)["plan"],
+        "data": _name_data(setting.data),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def _name_data(folder: Path) -> object:
+    if is_published(folder):
+        return name_stimuli(read_trials(folder, "train").trials)
+    return read_manifest(folder)["plan"]
+
+
 def _check(setting: Setting) -> None:
     for name, value, known in (
+        ("task", setting.task, TASKS),
         ("arm", setting.arm, ARMS),
         ("batches", setting.batches, KINDS),
         ("loss", setting.schedule.loss, LOSSES),
     ):
         if value not in known:
             raise ProbeError(f"{name} is {value!r}; it is one of {', '.join(known)}")
+    if setting.task == "sentiment" and setting.batches not in CLUSTERED:
+        raise ProbeError(
+            f"batches is {setting.batches!r}, but sentiment has two captions alone;"
+            " take random or image"
+        )
     if setting.arm == "scratch" and setting.schedule.distill:
         raise ProbeError("scratch has no original to stay near; leave out --distill")
     for template in setting.templates:

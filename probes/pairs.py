@@ -23,7 +23,7 @@ from probes.readers import Pixels
 from synthtext.codec import decode_image
 from synthtext.errors import ShardError
 from synthtext.recipe import ANY, Choice, Range, parse_draw
-from synthtext.shards import list_places
+from synthtext.shards import list_places, read_span
 
 MAX_CAPTION = 1 << 16
 """Bytes of the longest caption that is read: a bound for shards that come from elsewhere."""
@@ -78,19 +78,26 @@ def has_level(fields: Mapping[str, Any], exclusion: Exclusion) -> bool:
     return any(_is_level(fields.get(name), draw) for name, draw in exclusion.items())
 
 
-def read_pairs(files: Sequence[Path], marks: Exclusion | None = None) -> Pairs:
+def read_pairs(
+    files: Sequence[Path],
+    marks: Exclusion | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Pairs:
     """Return the pairs in shards, in order.
 
     Args:
         files: shards with a picture and a `.txt` in each sample, ours or another maker's.
         marks: levels of factors; samples that have one, by their `.json`, are marked.
+        names: of classes by their numbers; with them, that of a sample's `.cls` is its caption.
 
     Raises:
         ProbeError: no shard, or none of their samples has a caption.
         ShardError: a shard is missing or broken.
     """
     found = [
-        row for number, file in enumerate(files) for row in _read_shard(number, file, marks)
+        row
+        for number, file in enumerate(files)
+        for row in _read_shard(number, file, marks or {}, names or {})
     ]
     if not found:
         where = f"{files[0]} and {len(files) - 1} more" if files else "the folder"
@@ -99,6 +106,14 @@ def read_pairs(files: Sequence[Path], marks: Exclusion | None = None) -> Pairs:
         )
     captions, spans, extensions, is_marked = zip(*found, strict=True)
     return Pairs(tuple(files), captions, np.array(spans), extensions, np.array(is_marked))
+
+
+def pair_files(files: Sequence[Path], captions: Sequence[str]) -> Pairs:
+    """Return the pairs of picture files and their captions, in order."""
+    rows = [(number, 0, file.stat().st_size) for number, file in enumerate(files)]
+    extensions = tuple(file.suffix.removeprefix(".").lower() for file in files)
+    unmarked = np.zeros(len(files), bool)
+    return Pairs(tuple(files), tuple(captions), np.array(rows), extensions, unmarked)
 
 
 def keep_pairs(pairs: Pairs, numbers: NDArray[np.int64]) -> Pairs:
@@ -152,33 +167,27 @@ def read_batches(
     Raises:
         ShardError: a picture does not decode.
     """
-    handles = [os.open(file, os.O_RDONLY) for file in pairs.files]
 
     def read(number: int) -> Pixels:
         file, offset, size = pairs.spans[number].tolist()
-        raw = os.pread(handles[file], size, offset)
         name = f"{pairs.files[file]}: sample {number}.{pairs.extensions[number]}"
-        return fit(decode_image(name, raw))
+        return fit(decode_image(name, read_span(pairs.files[file], (offset, size))))
 
     def read_all(batch: NDArray[np.int64]) -> NDArray[np.uint8]:
         return np.stack([read(number) for number in batch.tolist()])
 
-    try:
-        with ThreadPoolExecutor(n_threads) as threads:
-            waiting: deque[Future[NDArray[np.uint8]]] = deque()
-            for batch in batches:
-                waiting.append(threads.submit(read_all, batch))
-                if len(waiting) > n_ahead:
-                    yield waiting.popleft().result()
-            while waiting:
+    with ThreadPoolExecutor(n_threads) as threads:
+        waiting: deque[Future[NDArray[np.uint8]]] = deque()
+        for batch in batches:
+            waiting.append(threads.submit(read_all, batch))
+            if len(waiting) > n_ahead:
                 yield waiting.popleft().result()
-    finally:
-        for handle in handles:
-            os.close(handle)
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _read_shard(
-    number: int, file: Path, marks: Exclusion | None
+    number: int, file: Path, marks: Exclusion, names: Mapping[str, str]
 ) -> Iterator[tuple[str, tuple[int, int, int], str, bool]]:
     """Return caption, span, format and mark of each sample that has a picture and a caption."""
     if not file.is_file():
@@ -192,16 +201,19 @@ def _read_shard(
         for place in list_places(file):
             spans = place.spans
             extension = place.image
-            if extension is None or spans.get("txt", (0, 0))[1] not in range(1, MAX_CAPTION):
+            source = "cls" if names else "txt"
+            if extension is None or spans.get(source, (0, 0))[1] not in range(1, MAX_CAPTION):
                 continue
-            caption = read(spans["txt"]).decode("utf-8", errors="replace").strip()
+            caption = read(spans[source]).decode("utf-8", errors="replace").strip()
+            if names:
+                caption = names.get(caption, "")
             fields = orjson.loads(read(spans["json"])) if marks and "json" in spans else {}
             if caption:
                 yield (
                     caption,
                     (number, *spans[extension]),
                     extension,
-                    has_level(fields, marks or {}),
+                    has_level(fields, marks),
                 )
 
 

@@ -15,12 +15,13 @@ from probes.finetune import MODEL_FOLDER, Finetuned
 from probes.intervals import Interval
 from probes.page import Figure, Page, Table, fill_page
 from probes.readers import Model
-from probes.report import tabulate_factor
+from probes.report import measure_sentiment, tabulate_factor
+from synthtext.plan import SENTIMENTS
 from synthtext.shards import replace_file
 
 NOTE = (
-    "Share of pictures of the test split read right before and after, with 95 % Wilson"
-    " intervals; none of their words was taught. The dashed line is chance."
+    "Share of pictures of the test split that the model gets right before and after, with 95 %"
+    " Wilson intervals; it was not trained on that split. The dashed line is chance."
 )
 
 GAINS = ("pictures of", "n", "before", "after", "gain", "95 % interval", "p", "worked")
@@ -42,11 +43,35 @@ def write_proof(done: Finetuned, out: Path) -> None:
         headline=list_gains(done.gains),
         figures=figures,
         note=NOTE,
-        tables=[list_retention(done), list_mixtures(done), list_factors(done.factors)],
+        tables=list_tables(done),
         facts=list_facts(done),
     )
     replace_file(out / "report.html", fill_page(page).encode())
     replace_file(out / MODEL_FOLDER / "README.md", format_card(done).encode())
+
+
+def list_tables(done: Finetuned) -> list[Table]:
+    """Return the tables of the page below the gains."""
+    tables = [list_retention(done), list_mixtures(done)]
+    if done.setting.task == "sentiment":
+        tables.insert(0, list_sentiment(done))
+    if not done.factors.empty:
+        tables.append(list_factors(done.factors))
+    return tables
+
+
+def list_sentiment(done: Finetuned) -> Table:
+    """Return accuracy, precision, recall, F1 and the share of each guess, before and after."""
+    found = [measure_sentiment(outcomes) for outcomes in done.outcomes]
+    rows = [
+        (name, *(f"{each[name]:.4f}" for each in found))
+        for name in ("accuracy", "precision", "recall", "f1")
+    ]
+    rows += [
+        (f"share of guesses: {name}", *(f"{each['share_guessed'][name]:.4f}" for each in found))
+        for name in SENTIMENTS
+    ]
+    return Table("Sentiment", ("", "before", "after"), tuple(rows))
 
 
 def format_card(done: Finetuned) -> str:
@@ -179,6 +204,11 @@ def summarize(done: Finetuned) -> dict[str, Any]:
         "k": done.k,
         "gains": done.gains.to_dict("records"),
         "factors": done.factors.to_dict("records"),
+        **(
+            {"sentiment": [measure_sentiment(outcomes) for outcomes in done.outcomes]}
+            if done.setting.task == "sentiment"
+            else {}
+        ),
         "retention": {
             name: part._asdict() if isinstance(part, Interval) else part
             for name, part in vars(done.retention).items()

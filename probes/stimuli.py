@@ -19,7 +19,7 @@ from synthtext.codec import decode, decode_fields
 from synthtext.degradations import jpeg
 from synthtext.errors import SynthtextError
 from synthtext.fonts import Catalogue, read_catalogue
-from synthtext.manifest import read_manifest
+from synthtext.manifest import list_files, read_manifest
 from synthtext.plan import SENTIMENTS
 from synthtext.render import Rendering, render
 from synthtext.shards import read_samples
@@ -90,24 +90,21 @@ def read_trials(folder: Path, split: str | None = None) -> Shown:
         split: `train`, `val` or `test`; None takes test, or what there is.
 
     Raises:
-        ProbeError: the dataset has no such split, or is not finished.
+        ProbeError: there are no such pictures.
+        DatasetError: the dataset has no such split, or is not finished.
         ShardError: a shard is missing or broken.
     """
     if is_published(folder):
         return _read_published(folder, split)
-    manifest = read_manifest(folder)
-    found = manifest.get("splits", {})
-    chosen = split or next((name for name in SPLITS if name in found), "")
-    if chosen not in found:
-        have = ", ".join(found) or "none yet; finish the render"
-        raise ProbeError(f"{folder} has no split {chosen!r}; it has {have}")
-    files = [row["file"] for row in manifest["shards"] if row["file"].startswith(f"{chosen}/")]
+    found = read_manifest(folder).get("splits", {})
+    chosen = split or next((name for name in SPLITS if name in found), SPLITS[0])
+    files = list_files(folder, chosen)
     trials = [
         Trial(sample.key, spec_from_dict(decode_fields(sample)))
         for file in files
-        for sample in read_samples(folder / file)
+        for sample in read_samples(file)
     ]
-    chunks: list[Chunk] = [functools.partial(_read_chunk, folder / file) for file in files]
+    chunks: list[Chunk] = [functools.partial(_read_chunk, file) for file in files]
     return Shown(trials, chunks)
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import errno
-import multiprocessing
-import os
-import signal
-import threading
+import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 
 from synthtext.codec import Sample, encode
+from synthtext.engine import check_workers, run_tasks
 from synthtext.errors import DatasetError, DrawError
 from synthtext.manifest import NotDrawn, ShardRecord, close_folder, open_folder, write_record
 from synthtext.plan import Plan, Shard, list_shards, source_of
@@ -44,21 +41,20 @@ def render_dataset(
     Raises:
         DatasetError: the folder holds something else, or cannot be written.
     """
-    if n_workers < 1:
-        raise DatasetError(f"workers is {n_workers}; it must be 1 or more")
     shards = list(list_shards(plan))
+    check_workers(n_workers)
     try:
         records = open_folder(plan, folder)
         n_done = sum(len(shard.indices) for shard in shards if shard.file in records)
         on_progress("images", n_done, plan.n_images)
         todo = [shard for shard in shards if shard.file not in records]
-        for record in _draw_shards(plan, folder, todo, n_workers):
+        for record in run_tasks(functools.partial(draw_shard, plan, folder), todo, n_workers):
             records[record.file] = record
             n_done += record.n_samples + len(record.not_drawn)
             on_progress("images", n_done, plan.n_images)
         return close_folder(plan, folder, [records[shard.file] for shard in shards])
     except OSError as error:
-        raise DatasetError(_explain(folder, error)) from error
+        raise DatasetError(explain_failure(folder, error)) from error
 
 
 def draw_images(plan: Plan, shard: Shard) -> Iterator[Rendering | NotDrawn]:
@@ -81,7 +77,6 @@ def draw_images(plan: Plan, shard: Shard) -> Iterator[Rendering | NotDrawn]:
 
 def draw_shard(plan: Plan, folder: Path, shard: Shard) -> ShardRecord:
     """Draw one shard of a dataset into its folder and return its record."""
-    cv2.setNumThreads(1)  # The workers share the cores already.
     not_drawn: list[NotDrawn] = []
     shrunk: list[int] = []
 
@@ -119,58 +114,8 @@ def measure_drawing(plan: Plan) -> float:
     return plan.n_images / (time.perf_counter() - begin)
 
 
-def _draw_shards(
-    plan: Plan, folder: Path, shards: Sequence[Shard], n_workers: int
-) -> Iterator[ShardRecord]:
-    """Return the records of shards as they are finished, in any order."""
-    n_workers = min(n_workers, len(shards))
-    if n_workers <= 1:
-        yield from (draw_shard(plan, folder, shard) for shard in shards)
-        return
-    pool = concurrent.futures.ProcessPoolExecutor(
-        n_workers,
-        # A forked child would inherit the locks of OpenCV's and FreeType's threads.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
-        initargs=(plan, folder),
-    )
-    try:
-        tasks = [pool.submit(_draw_in_worker, shard) for shard in shards]
-        for task in concurrent.futures.as_completed(tasks):
-            yield task.result()
-    except concurrent.futures.process.BrokenProcessPool as error:
-        raise DatasetError(
-            f"a worker was killed, perhaps for want of memory; what is in {folder} is whole, "
-            "so run the same command again, with fewer --workers"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_worker: dict[str, Any] = {}
-"""The plan and the folder of a worker process: sent to it once, not with every shard."""
-
-
-def _begin_worker(plan: Plan, folder: Path) -> None:
-    # The parent alone answers Ctrl-C: it lets the shards in hand be finished.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _worker.update(plan=plan, folder=folder)
-
-
-def _leave_with_parent() -> None:
-    """End this process with its parent, which a SIGKILL may take without a word."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _draw_in_worker(shard: Shard) -> ShardRecord:
-    return draw_shard(_worker["plan"], _worker["folder"], shard)
-
-
-def _explain(folder: Path, error: OSError) -> str:
+def explain_failure(folder: Path, error: OSError) -> str:
+    """Return what a user should know of a folder that cannot be written."""
     if error.errno == errno.ENOSPC:
         return (
             f"the disk of {folder} is full; what is finished there is whole, "

@@ -73,6 +73,21 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def list_files(folder: Path, split: str) -> list[Path]:
+    """Return the shards of one split of a dataset.
+
+    Raises:
+        DatasetError: the dataset has no such split, or it is empty.
+    """
+    manifest = read_manifest(folder)
+    found = [row["file"] for row in manifest.get("shards", [])]
+    files = [folder / file for file in found if file.startswith(f"{split}/")]
+    if not files:
+        have = ", ".join(manifest.get("splits", {})) or "none yet; finish the render"
+        raise DatasetError(f"{folder} has no pictures in the split {split!r}; it has {have}")
+    return files
+
+
 def open_folder(plan: Plan, folder: Path) -> dict[str, ShardRecord]:
     """Begin a dataset folder, or take it up; return the records of its finished shards by file.
 
@@ -83,7 +98,7 @@ def open_folder(plan: Plan, folder: Path) -> dict[str, ShardRecord]:
     rows: list[dict[str, Any]] = []
     if (folder / "dataset.json").exists():
         manifest = read_manifest(folder)
-        _check_same_plan(folder, manifest.get("plan", {}), described)
+        check_same_plan(folder, manifest.get("plan", {}), described)
         rows = manifest.get("shards", [])
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
@@ -154,14 +169,14 @@ def _split_of(record: ShardRecord) -> str:
     return record.file.partition("/")[0]
 
 
-def _check_same_plan(
+def check_same_plan(
     folder: Path, have: Mapping[str, Any], want: Mapping[str, Any], inside: str = ""
 ) -> None:
     """Refuse to mix two plans in one folder; name the first entry that differs."""
     for name in dict.fromkeys([*want, *have]):
         old, new = have.get(name), want.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
-            _check_same_plan(folder, old, new, f"{inside}{name} ")
+            check_same_plan(folder, old, new, f"{inside}{name} ")
         elif old != new:
             raise DatasetError(
                 f"{folder} was begun with {inside}{name} {old}, not {new}; "

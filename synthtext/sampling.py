@@ -125,6 +125,28 @@ def sample_specs(
     return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
 
 
+def choose_font(
+    fonts: Catalogue, drawn_text: str, unit: float, weights: tuple[float, ...] = ()
+) -> Font | None:
+    """Return a font that has every character of a text, None where there is none.
+
+    Args:
+        fonts: to choose from.
+        drawn_text: its case applied.
+        unit: the number in [0, 1) that decides.
+        weights: of each font; none makes all equal.
+    """
+    weights = weights or (1.0,) * len(fonts.fonts)
+    mask, masks = (1 << len(weights)) - 1, fonts.masks
+    for char in set(drawn_text):
+        mask &= masks.get(ord(char), 0)
+    places, edges = _list_covering(mask, weights)
+    if not places:
+        return None
+    place = places[int(np.searchsorted(edges, unit * edges[-1], side="right"))]
+    return list(fonts.fonts.values())[place]
+
+
 def _draw_texts(recipe: Recipe, source: Source, seed: int, indices: range) -> dict[str, Column]:
     """Return the columns kind, text, label and class_index."""
     weights = _weigh_kinds(recipe, source)
@@ -202,15 +224,11 @@ def _draw_fonts(
             f"no font is of category {category} and family {family}; "
             "`synthtext fonts` lists them"
         )
-    masks, everything = fonts.masks, (1 << len(weights)) - 1
-    listed = list(fonts.fonts.values())
-    chosen: list[Font | None] = []
-    for text, case, unit in zip(columns["text"], columns["case"], units.tolist(), strict=True):
-        mask = everything
-        for char in set(CASES[str(case)](str(text))):
-            mask &= masks.get(ord(char), 0)
-        place = _pick_font(mask, weights, unit)
-        chosen.append(None if place is None else listed[place])
+    rows = zip(columns["text"], columns["case"], units.tolist(), strict=True)
+    chosen = [
+        choose_font(fonts, CASES[str(case)](str(text)), unit, weights)
+        for text, case, unit in rows
+    ]
     return {
         "font": [font.file if font else "" for font in chosen],
         "font_family": [font.family if font else "" for font in chosen],
@@ -227,13 +245,6 @@ def _weigh_font(recipe: Recipe, font: Font) -> float:
         if isinstance(draw, Choice) and ANY not in draw.values:
             weight *= dict(zip(draw.values, draw.weights, strict=True)).get(value, 0.0)
     return weight
-
-
-def _pick_font(mask: int, weights: tuple[float, ...], unit: float) -> int | None:
-    places, edges = _list_covering(mask, weights)
-    if not places:
-        return None
-    return places[int(np.searchsorted(edges, unit * edges[-1], side="right"))]
 
 
 @lru_cache(maxsize=1024)

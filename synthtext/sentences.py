@@ -5,12 +5,23 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 
 from synthtext.errors import WordsError
-from synthtext.words import Texts, make_texts, read_lines
+from synthtext.words import Split, Texts, make_texts, read_lines
 
 MAX_SENTENCE_CHARS = 2000
+
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "dev": "val",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+"""What published sets call their splits."""
 
 LABELS = {"0": 0, "1": 1, "negative": 0, "positive": 1}
 
@@ -59,19 +70,55 @@ BEFORE_QUOTE = frozenset(
 """Tokens after which a lone straight quote opens; elsewhere it closes, or owns, as in kids'."""
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """The sentences of a file, with their labels and the splits that it gives them, if any."""
+
+    items: list[str]
+    labels: list[int]
+    splits: list[Split]
+
+
 def read_sentences(path: Path) -> Texts:
-    """Return the sentences of a file with their labels.
+    """Return the sentences of a file, or of a folder of published splits, with their labels.
 
     Sentences that come twice are kept: the published sets have some, and their counts should
     agree.
 
     Args:
         path: tab-separated, its header naming `sentence` and `label`; labels are 0 and 1, or
-            negative and positive. Quotation marks are part of the text.
+            negative and positive. Quotation marks are part of the text. A column `split` says
+            which split a sentence is in; so do the names of the files, where the path is a
+            folder with `train.tsv`, `dev.tsv` (or `val`, `valid`) and `test.tsv`.
 
     Raises:
-        WordsError: the file cannot be read, or a line of it is not of that form.
+        WordsError: a file cannot be read, or a line of it is not of that form.
     """
+    if path.is_dir():
+        rows = _read_folder(path)
+    else:
+        rows = _read_file(path, None)
+        if not rows.items:
+            raise WordsError(f"{path} holds no sentence; write one a line below the header")
+    n_repeated = len(rows.items) - len(set(rows.items))
+    return make_texts(rows.items, rows.labels, path.name, n_repeated, rows.splits)
+
+
+def _read_folder(folder: Path) -> _Rows:
+    files = [path for path in sorted(folder.glob("*.tsv")) if path.stem in SPLIT_NAMES]
+    parts = [_read_file(path, SPLIT_NAMES[path.stem]) for path in files]
+    rows = _Rows(
+        [item for part in parts for item in part.items],
+        [label for part in parts for label in part.labels],
+        [split for part in parts for split in part.splits],
+    )
+    if not rows.items:
+        raise WordsError(f"{folder} holds no sentences; give train.tsv, dev.tsv and test.tsv")
+    return rows
+
+
+def _read_file(path: Path, split: Split | None) -> _Rows:
+    """Return the rows of a file, in the split given or in those of its column."""
     lines = read_lines(path, MAX_SENTENCE_CHARS)
     names = lines[0][1].split("\t") if lines else []
     if "sentence" not in names or "label" not in names:
@@ -79,7 +126,7 @@ def read_sentences(path: Path) -> Texts:
             f"{path} begins with {' '.join(names)[:60]!r}; its first line must name the "
             "columns sentence and label, parted by a tab"
         )
-    items, labels = [], []
+    rows = _Rows([], [], [])
     for number, line in lines[1:]:
         fields = line.split("\t")
         if len(fields) != len(names):
@@ -87,22 +134,29 @@ def read_sentences(path: Path) -> Texts:
                 f"{path} line {number} has {len(fields)} fields; its header has {len(names)}"
             )
         row = dict(zip(names, fields, strict=True))
-        label = LABELS.get(row["label"].strip().lower())
-        if label is None:
-            raise WordsError(
-                f"{path} line {number} has the label {row['label']!r}; "
-                "it is 0, 1, negative or positive"
-            )
+        where = f"{path} line {number}"
+        rows.labels.append(_read_label(row["label"], where))
+        if split is not None or "split" in row:
+            rows.splits.append(split or _read_split(row["split"], where))
         sentence = unicodedata.normalize("NFC", detokenise(row["sentence"]))
         if not sentence:
-            raise WordsError(
-                f"{path} line {number} has no sentence; write one or drop the line"
-            )
-        items.append(sentence)
-        labels.append(label)
-    if not items:
-        raise WordsError(f"{path} holds no sentence; write one a line below the header")
-    return make_texts(items, labels, path.name, len(items) - len(set(items)))
+            raise WordsError(f"{where} has no sentence; write one or drop the line")
+        rows.items.append(sentence)
+    return rows
+
+
+def _read_label(text: str, where: str) -> int:
+    label = LABELS.get(text.strip().lower())
+    if label is None:
+        raise WordsError(f"{where} has the label {text!r}; it is 0, 1, negative or positive")
+    return label
+
+
+def _read_split(text: str, where: str) -> Split:
+    split = SPLIT_NAMES.get(text.strip().lower())
+    if split is None:
+        raise WordsError(f"{where} has the split {text!r}; it is {', '.join(SPLIT_NAMES)}")
+    return split
 
 
 def detokenise(text: str) -> str:

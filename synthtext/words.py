@@ -37,6 +37,7 @@ class Texts:
         name: where they came from.
         sha256: over items and labels, in hex: equal texts are the same input.
         n_duplicates: lines that repeat an earlier one.
+        splits: the split of each text where its source says so; else none, and a hash decides.
     """
 
     items: tuple[str, ...]
@@ -44,16 +45,24 @@ class Texts:
     name: str
     sha256: str
     n_duplicates: int = 0
+    splits: tuple[Split, ...] = ()
 
 
 def make_texts(
-    items: Sequence[str], labels: Sequence[int | None], name: str, n_duplicates: int = 0
+    items: Sequence[str],
+    labels: Sequence[int | None],
+    name: str,
+    n_duplicates: int = 0,
+    splits: Sequence[Split] = (),
 ) -> Texts:
     """Return texts with their checksum."""
     digest = hashlib.sha256()
     for item, label in zip(items, labels, strict=True):
         digest.update(f"{item}\t{label}\n".encode())
-    return Texts(tuple(items), tuple(labels), name, digest.hexdigest(), n_duplicates)
+    digest.update("\n".join(splits).encode())
+    return Texts(
+        tuple(items), tuple(labels), name, digest.hexdigest(), n_duplicates, tuple(splits)
+    )
 
 
 def list_bundled() -> list[str]:
@@ -145,14 +154,15 @@ def split_of(text: str, fractions: tuple[float, float, float]) -> Split:
 
 
 def split_texts(texts: Texts, fractions: tuple[float, float, float]) -> dict[str, list[int]]:
-    """Return the places of the texts in each split.
+    """Return the places of the texts in each split, the one they were given if they have one.
 
     Raises:
         RecipeError: a share is below 0, or they do not add up to 1.
     """
     places: dict[str, list[int]] = {split: [] for split in SPLITS}
     for place, item in enumerate(texts.items):
-        places[split_of(item, fractions)].append(place)
+        split = texts.splits[place] if texts.splits else split_of(item, fractions)
+        places[split].append(place)
     return places
 
 

@@ -1,0 +1,328 @@
+"""Scenes -> a folder laid out as TextVQA is: pictures, and annotations with the truth in them.
+
+`images/NAME.jpg`, an annotation file for each split, and `scenes.json`, which says how it was
+made. A run that was killed is taken up again; the bytes are those of an unbroken one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from synthtext.codec import encode_pixels
+from synthtext.engine import check_workers, run_tasks
+from synthtext.errors import DatasetError
+from synthtext.fonts import Catalogue
+from synthtext.generate import explain_failure
+from synthtext.manifest import RECORDS, check_same_plan
+from synthtext.plan import list_versions
+from synthtext.scenes import SIDE_PX, ask_about, draw_scene, sample_scene
+from synthtext.shards import replace_file
+from synthtext.streams import draw_below, draw_units, pick
+from synthtext.textvqa import Questions
+from synthtext.words import Texts
+
+FORMAT = 1
+"""Version of the layout of `scenes.json`."""
+
+BLOCK = 100
+"""Scenes that a task draws."""
+
+N_SIGNS = (2, 3, 4)
+
+WORD_CHARS = range(3, 13)
+"""Lengths of the words that signs of their own say."""
+
+ZIPF_SHIFT = 10
+"""Words come up as 1 / (rank + shift): some answers are common and most are rare, as people's.
+
+Source: Mandelbrot 1953, his generalisation of Zipf's law.
+"""
+
+TRAIN_FRAC = 0.8
+
+N_ANSWERS = 10
+"""Answers to a question in TextVQA 0.5.1."""
+
+JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A scene to draw: its name, its split, and what its signs say."""
+
+    name: str
+    split: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScenePlan:
+    """Everything that decides the bytes of a folder of scenes.
+
+    Attributes:
+        seed: 0 or more.
+        pictures: what to draw.
+        fonts: to choose from.
+        source: where the texts come from, for `scenes.json`.
+        given: annotations whose pictures these stand in for; None makes questions of its own.
+        file: name of the annotations that are given.
+    """
+
+    seed: int
+    pictures: tuple[Picture, ...]
+    fonts: Catalogue
+    source: Mapping[str, object]
+    given: Questions | None = None
+    file: str = ""
+
+
+def plan_scenes(words: Texts, fonts: Catalogue, *, seed: int, count: int) -> ScenePlan:
+    """Return the plan of scenes of their own, four fifths of them to train on.
+
+    Train and val share their words, as they do their answers in TextVQA; no two scenes are
+    alike.
+
+    Raises:
+        DatasetError: a number is out of range, or no word is of a length that signs take.
+    """
+    for name, value, least in (("count", count, 2), ("seed", seed, 0)):
+        if value < least:
+            raise DatasetError(f"{name} is {value}; it must be {least} or more")
+    fitting = [word for word in words.items if len(word) in WORD_CHARS]
+    if not fitting:
+        raise DatasetError(
+            f"{words.name} has no word of {WORD_CHARS.start} to {WORD_CHARS.stop - 1} letters;"
+            " give other --words"
+        )
+    order = np.argsort(draw_units(seed, "scene ranks", 0, len(fitting))[:, 0], kind="stable")
+    weights = 1 / (np.arange(len(fitting)) + ZIPF_SHIFT)
+    units = draw_units(seed, "scene words", 0, count)
+    ranks = pick(units.reshape(-1), weights).reshape(units.shape)
+    n_signs = draw_below(draw_units(seed, "scene signs", 0, count)[:, 0], len(N_SIGNS))
+    n_train = min(count - 1, round(TRAIN_FRAC * count))
+    pictures = tuple(
+        Picture(
+            f"{index:09d}",
+            "train" if index < n_train else "val",
+            tuple(dict.fromkeys(fitting[place] for place in row[: N_SIGNS[n]])),
+        )
+        for index, (row, n) in enumerate(
+            zip(order[ranks].tolist(), n_signs.tolist(), strict=True)
+        )
+    )
+    source = {"words": words.name, "n_words": len(fitting), "sha256": words.sha256}
+    return ScenePlan(seed, pictures, fonts, source)
+
+
+def plan_stand_ins(
+    questions: Questions, words: Texts, fonts: Catalogue, *, seed: int, file: str
+) -> ScenePlan:
+    """Return the plan of pictures that stand in for those of an annotation file.
+
+    Each has a sign for the answer to each question about it, and one for a word by chance.
+
+    Args:
+        questions: what is asked.
+        words: for the signs that answer nothing.
+        fonts: to choose from.
+        seed: 0 or more.
+        file: what the annotations are called.
+
+    Raises:
+        DatasetError: the seed is below 0.
+    """
+    if seed < 0:
+        raise DatasetError(f"seed is {seed}; it must be 0 or more")
+    texts: dict[str, dict[str, None]] = {}
+    for asked in questions.items:
+        texts.setdefault(asked.picture, {})[asked.answer] = None
+    fitting = [word for word in words.items if len(word) in WORD_CHARS] or list(words.items)
+    fillers = draw_below(draw_units(seed, "scene fillers", 0, len(texts))[:, 0], len(fitting))
+    pictures = tuple(
+        # As many as there are places for.
+        Picture(name, "val", tuple(dict.fromkeys([*list(answers)[:5], fitting[filler]])))
+        for (name, answers), filler in zip(texts.items(), fillers.tolist(), strict=True)
+    )
+    source = {"annotations": file, "n_questions": len(questions.items), "words": words.name}
+    return ScenePlan(seed, pictures, fonts, source, questions, file)
+
+
+def render_scenes(
+    plan: ScenePlan,
+    folder: Path,
+    *,
+    n_workers: int = 1,
+    on_progress: Callable[[str, int, int | None], None] = lambda *_: None,
+) -> dict[str, Any]:
+    """Draw what is missing from a folder of scenes and return its `scenes.json`.
+
+    Args:
+        plan: what to draw.
+        folder: new, empty, or begun by the same plan.
+        n_workers: processes to draw with, 1 or more.
+        on_progress: called after every block of scenes.
+
+    Raises:
+        DatasetError: the folder holds something else, or cannot be written.
+    """
+    check_workers(n_workers)
+    starts = range(0, len(plan.pictures), BLOCK)
+    try:
+        records = _open_folder(plan, folder)
+        todo = [start for start in starts if start not in records]
+        n_done = len(plan.pictures) - sum(len(_cut(plan, start)) for start in todo)
+        on_progress("scenes", n_done, len(plan.pictures))
+        draw = functools.partial(_draw_block, plan, folder)
+        for start, rows in run_tasks(draw, todo, n_workers):
+            records[start] = rows
+            n_done += len(rows)
+            on_progress("scenes", n_done, len(plan.pictures))
+        rows = [row for start in starts for row in records[start]]
+        return _close_folder(plan, folder, rows)
+    except OSError as error:
+        raise DatasetError(explain_failure(folder, error)) from error
+
+
+def _cut(plan: ScenePlan, start: int) -> Sequence[Picture]:
+    return plan.pictures[start : start + BLOCK]
+
+
+def _draw_block(plan: ScenePlan, folder: Path, start: int) -> tuple[int, list[dict[str, Any]]]:
+    """Draw a block of scenes and return its start, and what was drawn."""
+    rows = []
+    for index, picture in enumerate(_cut(plan, start), start):
+        scene = sample_scene(
+            picture.texts, plan.fonts,
+            name=picture.name, split=picture.split, seed=plan.seed, index=index,
+        )  # fmt: skip
+        drawn = draw_scene(scene, plan.fonts)
+        path = folder / "images" / f"{picture.name}.jpg"
+        replace_file(path, encode_pixels(drawn.pixels, "jpg", JPEG_QUALITY))
+        queries = [] if plan.given else ask_about(scene)
+        rows.append(
+            {
+                "name": picture.name,
+                "split": picture.split,
+                "boxes": dict(zip(picture.texts, drawn.boxes, strict=True)),
+                "queries": [(query.question, query.answer) for query in queries],
+                "lost": drawn.lost,
+            }
+        )
+    replace_file(_name_record(folder, start), orjson.dumps(rows))
+    return start, rows
+
+
+def _name_record(folder: Path, start: int) -> Path:
+    return folder / RECORDS / f"{start:09d}.json"
+
+
+def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]]]:
+    """Begin a folder, or take it up; return what its finished blocks hold, by their start."""
+    path = folder / "scenes.json"
+    described = _describe(plan)
+    if path.exists():
+        try:
+            begun = orjson.loads(path.read_bytes())
+        except orjson.JSONDecodeError as error:
+            raise DatasetError(f"{path} is broken ({error}); give another folder") from error
+        check_same_plan(folder, begun.get("plan", {}), described)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    (folder / RECORDS).mkdir(exist_ok=True)
+    if not path.exists():
+        replace_file(path, _to_json({"format": FORMAT, "complete": False, "plan": described}))
+    records = {}
+    for record in (folder / RECORDS).glob("*.json"):
+        rows = orjson.loads(record.read_bytes())
+        if all((folder / "images" / f"{row['name']}.jpg").is_file() for row in rows):
+            records[int(record.stem)] = rows
+    return records
+
+
+def _close_folder(
+    plan: ScenePlan, folder: Path, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Write the annotations and the finished `scenes.json`, and return the latter."""
+    n_questions = 0
+    for name, content in _list_annotations(plan, rows):
+        n_questions += len(content["data"])
+        replace_file(folder / name, _to_json(content))
+    lost = [{"scene": row["name"], "reason": text} for row in rows for text in row["lost"]]
+    manifest = {
+        "format": FORMAT,
+        "complete": True,
+        "plan": _describe(plan),
+        "counts": {"scenes": len(rows), "questions": n_questions, "signs_not_drawn": len(lost)},
+        "not_drawn": lost,
+    }
+    replace_file(folder / "scenes.json", _to_json(manifest))
+    for path in [*(folder / "images").glob("*.part"), *(folder / RECORDS).glob("*")]:
+        path.unlink()
+    (folder / RECORDS).rmdir()
+    return manifest
+
+
+def _list_annotations(
+    plan: ScenePlan, rows: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return the names and contents of the annotation files."""
+    if plan.given is not None:
+        boxes = {row["name"]: row["boxes"] for row in rows}
+        entries = list(plan.given.content["data"])
+        data = [
+            entries[row] | {"answer_box": boxes[asked.picture].get(asked.answer)}
+            for row, asked in zip(plan.given.rows, plan.given.items, strict=True)
+        ]
+        yield plan.file, {**plan.given.content, "data": data}
+        return
+    for split in ("train", "val"):
+        asked = [
+            (row, query) for row in rows if row["split"] == split for query in row["queries"]
+        ]
+        data = [
+            _format_entry(row, query, number)
+            for number, (row, query) in enumerate(asked)
+            if row["boxes"][query[1]] is not None
+        ]
+        head = {"dataset_type": split, "dataset_name": "textvqa", "dataset_version": "0.5.1"}
+        yield f"{split}.json", {**head, "data": data}
+
+
+def _format_entry(row: Mapping[str, Any], query: Sequence[str], number: int) -> dict[str, Any]:
+    question, answer = query
+    return {
+        "question_id": number,
+        "question": question,
+        "question_tokens": question.rstrip("?").split(),
+        "image_id": row["name"],
+        "image_classes": ["Sign"],
+        "flickr_original_url": "",
+        "flickr_300k_url": "",
+        "image_width": SIDE_PX,
+        "image_height": SIDE_PX,
+        "answers": [answer] * N_ANSWERS,
+        "answer_box": row["boxes"][answer],
+        "set_name": row["split"],
+    }
+
+
+def _describe(plan: ScenePlan) -> dict[str, Any]:
+    return {
+        "seed": plan.seed,
+        "n_scenes": len(plan.pictures),
+        "source": dict(plan.source),
+        "fonts": {font.file: font.sha256 for font in plan.fonts.fonts.values()},
+        "versions": list_versions(),
+    }
+
+
+def _to_json(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

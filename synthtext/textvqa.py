@@ -1,0 +1,164 @@
+"""TextVQA: its annotation files -> questions about pictures, with their answers.
+
+Two versions are out: 0.5.1, in which every question has ten answers, and 0.1, which names the
+file of a picture instead of its number and has more answers or fewer.
+
+Source: Singh et al., "Towards VQA models that can read", CVPR 2019; the files at textvqa.org.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import orjson
+
+from synthtext.errors import WordsError
+
+MAX_FILE_BYTES = 1 << 30
+
+MAX_TEXT_CHARS = 1000
+"""Longest question or answer: a bound for files that come from elsewhere."""
+
+VERSIONS = ("0.1", "0.5.1")
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in px."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question about a picture.
+
+    Attributes:
+        key: names it; no other question of its file has it.
+        picture: names the picture: its file without folder and ending.
+        file: the picture as the annotation names it, such as `train/0054c91397f2fe05.jpg`.
+        question: as it was asked.
+        answers: of several people, as they gave them; one or more.
+        box: where the answer is written; None where that is not known.
+    """
+
+    key: str
+    picture: str
+    file: str
+    question: str
+    answers: tuple[str, ...]
+    box: Box | None = None
+
+    @property
+    def answer(self) -> str:
+        """The answer that most people gave, of equals the first."""
+        return Counter(self.answers).most_common(1)[0][0]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The questions of an annotation file.
+
+    Attributes:
+        items: those that can be asked.
+        broken: a sentence for each of the rest.
+        version: of the layout, one of `VERSIONS`.
+        content: the file as it was read.
+        rows: the place of each item in the file.
+    """
+
+    items: tuple[Asked, ...]
+    broken: tuple[str, ...]
+    version: str
+    content: Mapping[str, Any]
+    rows: tuple[int, ...]
+
+
+def read_questions(path: Path) -> Questions:
+    """Return the questions of an annotation file of TextVQA, version 0.5.1 or 0.1.
+
+    Raises:
+        WordsError: the file cannot be read, is of another form, or no question in it is usable.
+    """
+    content = _read_json(path)
+    entries = content.get("data")
+    version = str(content.get("dataset_version", content.get("version", "")))
+    if not isinstance(entries, list) or version not in VERSIONS:
+        near = difflib.get_close_matches(version, VERSIONS, n=1) or VERSIONS
+        raise WordsError(
+            f"{path} is no TextVQA annotation of version {' or '.join(near)}: it needs the"
+            " version and a list called data"
+        )
+    items, rows, broken, keys = [], [], [], set[str]()
+    for row, entry in enumerate(entries):
+        try:
+            asked = _read_entry(entry, row, keys)
+        except ValueError as error:
+            broken.append(f"question {row + 1} of {path.name} {error}")
+            continue
+        keys.add(asked.key)
+        items.append(asked)
+        rows.append(row)
+    if not items:
+        reason = f", such as: {broken[0]}" if broken else ""
+        raise WordsError(f"{path} has no question that can be asked{reason}")
+    return Questions(tuple(items), tuple(broken), version, content, tuple(rows))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise WordsError(f"{path} is larger than {MAX_FILE_BYTES >> 30} GiB; split it")
+        content = orjson.loads(path.read_bytes())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise WordsError(f"{path} cannot be read ({reason}); give a JSON file") from error
+    except orjson.JSONDecodeError as error:
+        raise WordsError(f"{path} is no JSON ({error}); give TextVQA's annotations") from error
+    if not isinstance(content, dict):
+        raise WordsError(f"{path} holds no object; give TextVQA's annotations")
+    return content
+
+
+def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
+    """Return a question, or raise a ValueError that says what it lacks."""
+    if not isinstance(entry, dict):
+        raise ValueError("is no object")  # noqa: TRY004 - told apart by nobody.
+    file = str(entry.get("image") or f"{entry.get('image_id') or ''}.jpg")
+    picture = PurePosixPath(file).stem
+    if not picture or picture.startswith("."):
+        raise ValueError("names no picture")
+    question = entry.get("question")
+    if not isinstance(question, str) or not 0 < len(question.strip()) <= MAX_TEXT_CHARS:
+        raise ValueError("has no text, or one that is too long")
+    answers = entry.get("answers")
+    given = [
+        " ".join(each.split())
+        for each in (answers if isinstance(answers, list) else ())
+        if isinstance(each, str) and each.strip() and len(each) <= MAX_TEXT_CHARS
+    ]
+    if not given:
+        raise ValueError(f"has no answers (picture {picture})")
+    key = str(entry.get("question_id", row))
+    if key in keys:
+        raise ValueError(f"repeats the key {key}")
+    return Asked(
+        key=key,
+        picture=picture,
+        file=file,
+        question=" ".join(question.split()),
+        answers=tuple(given),
+        box=_read_box(entry.get("answer_box")),
+    )
+
+
+def _read_box(value: object) -> Box | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 4:
+        raise ValueError("has an answer_box that is not four numbers")
+    if not all(isinstance(edge, int | float) for edge in value):
+        raise ValueError("has an answer_box that is not four numbers")
+    left, top, right, bottom = map(float, value)
+    return left, top, right, bottom
