@@ -581,6 +581,55 @@ def classify(
     _say(f"\nwrote {out / 'report.html'}")
 
 
+@app.command(rich_help_panel=MEASURE, short_help="Ask: vqa --annotations T --val V --images D")
+def vqa(
+    *,
+    annotations: Annotated[Path, typer.Option(help="TextVQA's JSON of training.")],
+    val: Annotated[Path, typer.Option(help="TextVQA's JSON of the questions to ask.")],
+    images: Annotated[Path, typer.Option(help="Folder of the pictures of both.")],
+    out: Annotated[Path, typer.Option(help="Folder of results, made if need be.")],
+    model: MatchModel = "ViT-B-32",
+    pretrained: Pretrained = None,
+    candidates: Annotated[
+        int, typer.Option(help="Answers to choose among, the commonest of training.")
+    ] = 10_000,
+    windows: Annotated[
+        bool, typer.Option(help="Look for the window of a picture that answers best.")
+    ] = True,
+    heads: Annotated[
+        bool, typer.Option(help="Train heads on the frozen vectors, with hard negatives too.")
+    ] = True,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Ask questions about pictures that are answered by text in them, as TextVQA does.
+
+    Reads annotations of version 0.5.1 and 0.1, and those that render --task vqa writes.
+
+    synthtext vqa --annotations train.json --val val.json --images train_images --out res/vqa
+    """
+    _need_probes()
+    from probes.models import load_model
+    from probes.vqa import Setting, run_vqa
+    from probes.vqareport import list_methods, list_windows_found, verdict, write_vqa
+
+    setting = Setting(annotations, val, images, candidates, windows, heads, seed)
+    loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
+    try:
+        with show_progress() as advance:
+            done = run_vqa(loaded, setting, out, on_progress=advance)
+    except KeyboardInterrupt:
+        _stop(out)
+    write_vqa(done, out)
+    typer.echo(verdict(done))
+    for table in [list_methods(done), *([list_windows_found(done)] if windows else [])]:
+        typer.echo(f"\n{table.title}")
+        print_table(table.columns, list(table.rows))
+    _warn_some("left out", done.notes)
+    _say(f"\nwrote {out / 'report.html'}")
+
+
 @app.command(rich_help_panel=MEASURE, short_help="Models there are: models --find ViT-B")
 def models(
     find: Annotated[str, typer.Option(help="Part of the names to list.")] = "",

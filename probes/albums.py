@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from probes.cifar import is_cifar, read_cifar
 from probes.errors import ProbeError
-from probes.images import EXTENSIONS, is_readable, read_image
+from probes.images import EXTENSIONS, find_broken, read_image
 from probes.matching import embed_names
 from probes.pictures import PICTURES, lay_picture
 from probes.prompts import ATTACK
@@ -91,16 +91,16 @@ def read_album(folder: Path, split: str = "test") -> Album:
 
 def _read_folders(folder: Path) -> Album:
     names = sorted(path.name for path in folder.glob("*") if path.is_dir())
-    pictures, truths, broken = [], [], []
-    for place, name in enumerate(names):
-        for path in sorted((folder / name).iterdir()):
-            if path.suffix.lower() not in EXTENSIONS:
-                continue
-            if not is_readable(path):
-                broken.append(str(path.relative_to(folder)))
-                continue
-            pictures.append(functools.partial(read_image, path))
-            truths.append(place)
+    found = [
+        (place, path)
+        for place, name in enumerate(names)
+        for path in sorted((folder / name).iterdir())
+        if path.suffix.lower() in EXTENSIONS
+    ]
+    lost = find_broken([path for _, path in found])
+    broken = [str(path.relative_to(folder)) for _, path in found if path in lost]
+    pictures = [functools.partial(read_image, path) for _, path in found if path not in lost]
+    truths = [place for place, path in found if path not in lost]
     if not pictures:
         raise ProbeError(
             f"{folder} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg"

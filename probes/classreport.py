@@ -17,7 +17,7 @@ from probes.classification import (
 )
 from probes.galleries import draw_bars
 from probes.outcomes import write_outcomes
-from probes.page import Figure, Page, Table, fill_page
+from probes.page import Figure, Page, Table, fill_page, percent
 from probes.readers import Model
 from synthtext.shards import replace_file
 
@@ -62,9 +62,9 @@ def write_classification(
     page = Page(
         title=f"{model.name} {model.tag}".strip() + ": classes",
         verdict=(
-            f"It names {_percent(first['accuracy'])} of the pictures right"
-            f" ({_percent(first['low'])} to {_percent(first['high'])}), by chance"
-            f" {_percent(first['chance'])}"
+            f"It names {percent(first['accuracy'])} of the pictures right"
+            f" ({percent(first['low'])} to {percent(first['high'])}), by chance"
+            f" {percent(first['chance'])}"
         ),
         headline=format_accuracy(accuracy),
         figures=[Figure("examples", "examples", png)],
@@ -80,8 +80,8 @@ def format_accuracy(accuracy: pd.DataFrame) -> Table:
     """Return the shares right at 1 and 5, for the page and the terminal."""
     rows = tuple(
         (
-            f"top {row['k']}", f"{row['n']:,}", _percent(row["accuracy"]),
-            f"{_percent(row['low'])} to {_percent(row['high'])}", _percent(row["chance"]),
+            f"top {row['k']}", f"{row['n']:,}", percent(row["accuracy"]),
+            f"{percent(row['low'])} to {percent(row['high'])}", percent(row["chance"]),
         )
         for row in accuracy.to_dict("records")
     )  # fmt: skip
@@ -91,8 +91,8 @@ def format_accuracy(accuracy: pd.DataFrame) -> Table:
 def _format_classes(classes: pd.DataFrame) -> Table:
     rows = tuple(
         (
-            row["truth"], f"{row['n']:,}", _percent(row["top_1"]),
-            f"{_percent(row['low'])} to {_percent(row['high'])}", _percent(row["top_5"]),
+            row["truth"], f"{row['n']:,}", percent(row["top_1"]),
+            f"{percent(row['low'])} to {percent(row['high'])}", percent(row["top_5"]),
         )
         for row in classes.to_dict("records")
     )  # fmt: skip
@@ -101,7 +101,7 @@ def _format_classes(classes: pd.DataFrame) -> Table:
 
 def _format_mistakes(mistakes: pd.DataFrame) -> Table:
     rows = tuple(
-        (row["truth"], row["guess"], f"{row['n']:,}", _percent(row["share"]))
+        (row["truth"], row["guess"], f"{row['n']:,}", percent(row["share"]))
         for row in mistakes.to_dict("records")
     )
     return Table("Commonest mistakes", ("class", "taken for", "n", "of the class"), rows)
@@ -111,7 +111,3 @@ def _list_broken(album: Album) -> str:
     if not album.broken:
         return "none"
     return f"{len(album.broken):,}, such as {', '.join(album.broken[:N_NAMED])}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

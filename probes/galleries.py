@@ -10,11 +10,8 @@ import numpy as np
 
 from probes.images import shrink_pixels
 from probes.matching import Entry
-from probes.plots import COLOURS, STYLE, to_png
+from probes.plots import COLOURS, STYLE, clip_text, to_png
 from probes.readers import Pixels, Vectors
-
-MAX_CHARS = 48
-"""Longest label; longer texts end in an ellipsis."""
 
 MAX_SHOWN = 64
 """Pictures in a gallery; more would not be looked at."""
@@ -60,7 +57,7 @@ def draw_matrix(images: Sequence[Pixels], texts: Sequence[str], cosines: Vectors
             value = cosines[column, row]
             colour = "black" if value > middle else "white"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
-        axes.set_yticks(range(n_texts), [_shorten(text) for text in texts])
+        axes.set_yticks(range(n_texts), [clip_text(text) for text in texts])
         axes.set_xticks([])
         axes.tick_params(length=0)
         for spine in axes.spines.values():
@@ -82,7 +79,7 @@ def _show(axes: Any, pixels: Pixels, title: str) -> None:  # noqa: ANN401
     for spine in axes.spines.values():
         # Text on white would float without a frame.
         spine.set(visible=True, color="#cccccc", linewidth=0.8)
-    axes.set_title(_shorten(title), fontsize=8, y=-0.02, va="top")
+    axes.set_title(clip_text(title), fontsize=8, y=-0.02, va="top")
 
 
 def _draw_shares(axes: Any, entry: Entry) -> None:  # noqa: ANN401
@@ -90,12 +87,6 @@ def _draw_shares(axes: Any, entry: Entry) -> None:  # noqa: ANN401
     for place, text, share in zip(places, entry.texts, entry.shares, strict=True):
         colour = COLOURS[2] if text == entry.truth else COLOURS[0]
         axes.barh(place, share, color=colour, height=0.8, alpha=0.75)
-        axes.text(0.015, place, f"{_shorten(text)}  {100 * share:.1f} %", va="center")
+        axes.text(0.015, place, f"{clip_text(text)}  {100 * share:.1f} %", va="center")
     axes.set_xlim(0, 1)
     axes.set_ylim(-0.6, len(entry.texts) - 0.4)
-
-
-def _shorten(text: str) -> str:
-    # A dollar would begin a formula.
-    text = text.replace("$", r"\$")
-    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"

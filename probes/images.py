@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -67,14 +68,17 @@ def read_image(path: Path) -> Pixels:
         ) from error
 
 
-def is_readable(path: Path) -> bool:
-    """Return whether a file looks like a picture of bearable size, from its structure."""
+def find_broken(paths: Sequence[Path]) -> set[Path]:
+    """Return those files that do not decode, or are too large: each is read once, whole."""
+    with ThreadPoolExecutor() as threads:
+        readable = threads.map(_is_readable, paths)
+        return {path for path, is_fine in zip(paths, readable, strict=True) if not is_fine}
+
+
+def _is_readable(path: Path) -> bool:
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return False
-            image.verify()
-    except FAULTS:
+        read_image(path)
+    except ProbeError:
         return False
     return True
 

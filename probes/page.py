@@ -206,9 +206,9 @@ def _format_headline(rows: Sequence[Mapping[str, Any]]) -> Table:
             (
                 f"{row['k']:,}",
                 f"{row['n']:,}",
-                _percent(row["accuracy"]),
-                f"{_percent(row['low'])} to {_percent(row['high'])}",
-                _percent(row["chance"]),
+                percent(row["accuracy"]),
+                f"{percent(row['low'])} to {percent(row['high'])}",
+                percent(row["chance"]),
                 "no" if row["at_chance"] else f"{row['corrected']:+.3f}",
             )
             for row in rows
@@ -247,7 +247,7 @@ def _format_sentiment(found: Mapping[str, Any]) -> Table:
 
 
 def _format_templates(by_template: Mapping[str, float]) -> Table:
-    rows = tuple((template, _percent(share)) for template, share in by_template.items())
+    rows = tuple((template, percent(share)) for template, share in by_template.items())
     spread = max(by_template.values()) - min(by_template.values())
     note = f"Each prompt alone; they spread over {100 * spread:.1f} points."
     return Table("Prompts", ("prompt", "read right"), rows, note)
@@ -256,11 +256,11 @@ def _format_templates(by_template: Mapping[str, float]) -> Table:
 def _format_looking(found: Mapping[str, Any]) -> Table:
     gain = f"{100 * found['gain']:+.1f} points"
     rows = (
-        ("best window holds the word", _percent(found["hit_rate"]),
-         f"{_percent(found['hit_low'])} to {_percent(found['hit_high'])}"),
-        ("a window drawn blindly does", _percent(found["hit_chance"]), ""),
-        ("read from the whole picture", _percent(found["accuracy_whole"]), ""),
-        ("read from the best window", _percent(found["accuracy_window"]), ""),
+        ("best window holds the word", percent(found["hit_rate"]),
+         f"{percent(found['hit_low'])} to {percent(found['hit_high'])}"),
+        ("a window drawn blindly does", percent(found["hit_chance"]), ""),
+        ("read from the whole picture", percent(found["accuracy_whole"]), ""),
+        ("read from the best window", percent(found["accuracy_window"]), ""),
         ("gain", gain, f"{100 * found['gain_low']:+.1f} to {100 * found['gain_high']:+.1f}"),
     )  # fmt: skip
     note = "The best window is the one most like any candidate; the truth is not consulted."
@@ -272,8 +272,8 @@ def _format_attack(found: Sequence[Mapping[str, Any]]) -> Table:
         (
             f"{row['size_px']:g} px" if row["size_px"] else "no word",
             row["said"],
-            _percent(row["share"]),
-            f"{_percent(row['low'])} to {_percent(row['high'])}",
+            percent(row["share"]),
+            f"{percent(row['low'])} to {percent(row['high'])}",
         )
         for row in found
     )
@@ -295,8 +295,8 @@ def _format_fonts(outcomes: pd.DataFrame, fonts: Catalogue) -> list[dict[str, st
             else row["label"],
             "baseline": row["baseline"],
             "n": f"{row['n_seen']:,}",
-            "accuracy": _percent(row["accuracy"]),
-            "interval": f"{_percent(row['low'])} to {_percent(row['high'])}",
+            "accuracy": percent(row["accuracy"]),
+            "interval": f"{percent(row['low'])} to {percent(row['high'])}",
         }
         for row in table.to_dict("records")
     ]
@@ -378,7 +378,8 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
     ]
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return a share as a person reads it, two digits of one that is tiny."""
     return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else f"{100 * share:.2g} %"
 
 

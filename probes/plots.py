@@ -38,6 +38,9 @@ LABELS = {
     "y_frac": "place from top to bottom",
 }
 
+MAX_CHARS = 48
+"""Longest label; longer texts end in an ellipsis."""
+
 N_CELLS = 5
 """Cells of a map in each direction."""
 
@@ -133,6 +136,21 @@ def draw_map(outcomes: pd.DataFrame) -> bytes:
         return to_png(figure)
 
 
+def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
+    """Return how often each of some texts comes up, as bars, the commonest at the top."""
+    texts, numbers = zip(*reversed(counts), strict=True)
+    with plt.rc_context({**STYLE, "font.size": 9}):
+        figure, axes = plt.subplots(
+            figsize=(5.2, 0.6 + 0.19 * len(texts)), layout="constrained"
+        )
+        axes.barh(range(len(texts)), numbers, color=COLOURS[0], height=0.75)
+        axes.set_yticks(range(len(texts)), [clip_text(text) for text in texts])
+        axes.set_ylim(-0.7, len(texts) - 0.3)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(unit)
+        return to_png(figure)
+
+
 def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
     """Return the loss over the steps, and what was read right at each checkpoint.
 
@@ -188,6 +206,12 @@ def _mark(axes: Any, thresholds: pd.DataFrame, baseline: str, colour: str) -> No
 def _finish(axes: Any, chance: float) -> None:  # noqa: ANN401
     axes.axhline(chance, color="#777777", ls="--", lw=1, label="chance")
     axes.legend()
+
+
+def clip_text(text: str) -> str:
+    """Return a text that fits beside a bar, and begins no formula."""
+    text = text.replace("$", r"\$")
+    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
 
 
 def _shorten(label: str) -> str:

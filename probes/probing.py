@@ -90,7 +90,9 @@ class Probe:
 class _Watched:
     """An encoder that says how many pictures and texts are done."""
 
-    def __init__(self, encoder: Encoder, n_pictures: int, on_progress: OnProgress) -> None:
+    def __init__(
+        self, encoder: Encoder, n_pictures: int | None, on_progress: OnProgress
+    ) -> None:
         self._encoder = encoder
         self._n_pictures = n_pictures
         self._on_progress = on_progress
@@ -109,6 +111,11 @@ class _Watched:
     def _count(self, unit: str, n: int, n_all: int | None) -> None:
         self._n_done[unit] += n
         self._on_progress(unit, self._n_done[unit], n_all)
+
+
+def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
+    """Return the model, saying how many of its pictures and texts are done."""
+    return replace(model, encoder=_Watched(model.encoder, n_pictures, on_progress))
 
 
 def run_probe(
@@ -165,8 +172,7 @@ def run_probe(
         cache_folder=find_cache_folder(),
     )
     n_views = N_VIEWS if setting.task == "where" else 1
-    watched = _Watched(model.encoder, n_views * len(trials), on_progress)
-    model = replace(model, encoder=watched)
+    model = watch(model, n_views * len(trials), on_progress)
     embedded, stats = embed_renderings(
         model,
         chunks,

@@ -13,7 +13,7 @@ import pandas as pd
 from probes import plots
 from probes.finetune import MODEL_FOLDER, Finetuned
 from probes.intervals import Interval
-from probes.page import Figure, Page, Table, fill_page
+from probes.page import Figure, Page, Table, fill_page, percent
 from probes.readers import Model
 from probes.report import measure_sentiment, tabulate_factor
 from synthtext.plan import SENTIMENTS
@@ -115,8 +115,8 @@ def list_gains(gains: pd.DataFrame) -> Table:
     """Return the gain on each group of pictures."""
     rows = tuple(
         (
-            row["group"], f"{row['n_seen']:,}", _percent(row["accuracy_a"]),
-            _percent(row["accuracy_b"]), f"{100 * row['difference']:+.1f}", _span(row),
+            row["group"], f"{row['n_seen']:,}", percent(row["accuracy_a"]),
+            percent(row["accuracy_b"]), f"{100 * row['difference']:+.1f}", _span(row),
             f"{row['p']:.2g}", "yes" if row["worked"] else "no",
         )
         for row in gains.to_dict("records")
@@ -128,8 +128,8 @@ def list_factors(factors: pd.DataFrame) -> Table:
     """Return the gain at each level of each factor."""
     rows = tuple(
         (
-            row["factor"], row["level"], f"{row['n_seen']:,}", _percent(row["accuracy_a"]),
-            _percent(row["accuracy_b"]), f"{100 * row['difference']:+.1f}", _span(row),
+            row["factor"], row["level"], f"{row['n_seen']:,}", percent(row["accuracy_a"]),
+            percent(row["accuracy_b"]), f"{100 * row['difference']:+.1f}", _span(row),
             f"{row['p_holm']:.2g}",
         )
         for row in factors.to_dict("records")
@@ -141,8 +141,8 @@ def list_retention(done: Finetuned) -> Table:
     """Return what was kept."""
     kept = done.retention
     rows = (
-        ("right before", _percent(kept.before)),
-        ("right after", _percent(kept.after)),
+        ("right before", percent(kept.before)),
+        ("right after", percent(kept.after)),
         ("change, points", f"{100 * kept.gain.mean:+.1f} ({_span_of(kept.gain)})"),
         ("drift of bundled pictures", f"{kept.drift.mean:.4f}"),
     )
@@ -155,7 +155,7 @@ def list_mixtures(done: Finetuned) -> Table:
     rows = tuple(
         (
             f"{mixture.alpha:.1f}{' (saved)' if mixture.alpha == done.alpha else ''}",
-            _percent(mixture.reading), _percent(mixture.kept), f"{mixture.drift:.4f}",
+            percent(mixture.reading), percent(mixture.kept), f"{mixture.drift:.4f}",
         )
         for mixture in done.mixtures
     )  # fmt: skip
@@ -259,7 +259,3 @@ def _span(row: Mapping[Any, Any]) -> str:
 
 def _span_of(interval: Interval) -> str:
     return _span({"low": interval.low, "high": interval.high})
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -13,7 +13,7 @@ import numpy as np
 from probes.designs import Trial, hash_trials
 from probes.embeddings import Chunk, Stimulus
 from probes.errors import ProbeError
-from probes.images import EXTENSIONS, is_readable, read_image
+from probes.images import EXTENSIONS, find_broken, read_image
 from probes.pictures import lay_picture
 from synthtext.codec import decode, decode_fields
 from synthtext.degradations import jpeg
@@ -162,9 +162,9 @@ def _read_published(folder: Path, split: str | None) -> Shown:
                 spec = Spec(seed=0, index=len(trials), split=chosen, kind="sentence",
                             text=path.stem, font="", label=label)  # fmt: skip
                 trials.append(Trial(f"{name}-{path.name}", spec, file=str(path)))
-    lost = {trial.file for trial in trials if not is_readable(Path(trial.file))}
-    readable = [trial for trial in trials if trial.file not in lost]
-    broken = tuple(sorted(str(Path(file).relative_to(inner)) for file in lost))
+    lost = find_broken([Path(trial.file) for trial in trials])
+    readable = [trial for trial in trials if Path(trial.file) not in lost]
+    broken = tuple(sorted(str(path.relative_to(inner)) for path in lost))
     if not readable:
         raise ProbeError(f"{inner} holds no pictures; give negative/*.png and positive/*.png")
     chunks: list[Chunk] = [
