@@ -630,6 +630,22 @@ def vqa(
     _say(f"\nwrote {out / 'report.html'}")
 
 
+@app.command(rich_help_panel=MEASURE, short_help="What to ask: experiments")
+def experiments() -> None:
+    """List the experiments that this program was made for, with the commands that run them.
+
+    synthtext experiments
+    """
+    from synthtext.experiments import EXPERIMENTS
+
+    for experiment in EXPERIMENTS:
+        typer.secho(experiment.title, bold=True)
+        typer.echo(experiment.question)
+        for command in experiment.commands:
+            typer.echo(f"  {command}")
+        typer.echo(f"  {experiment.page}\n")
+
+
 @app.command(rich_help_panel=MEASURE, short_help="Models there are: models --find ViT-B")
 def models(
     find: Annotated[str, typer.Option(help="Part of the names to list.")] = "",

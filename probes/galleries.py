@@ -79,7 +79,7 @@ def _show(axes: Any, pixels: Pixels, title: str) -> None:  # noqa: ANN401
     for spine in axes.spines.values():
         # Text on white would float without a frame.
         spine.set(visible=True, color="#cccccc", linewidth=0.8)
-    axes.set_title(clip_text(title), fontsize=8, y=-0.02, va="top")
+    axes.set_title(clip_text(title), fontsize=8, y=-0.02, va="top", loc="left")
 
 
 def _draw_shares(axes: Any, entry: Entry) -> None:  # noqa: ANN401

@@ -31,6 +31,9 @@ BATCH_SIZE = 256
 
 N_EPOCHS = 10
 
+MIN_STEPS = 200
+"""Steps at the least, where the questions are few."""
+
 RATE, DECAY = 1e-3, 0.1
 
 MIN_PAIRS = 16
@@ -119,7 +122,8 @@ def train_head(lessons: Lessons, kind: str, *, masks: bool, scale: float, seed: 
     head = Head(lessons.images.shape[1], scale).to(device)
     optimizer = torch.optim.AdamW(head.parameters(), RATE, weight_decay=DECAY)
     size = min(BATCH_SIZE, len(lessons.answers))
-    orders = [_order(lessons, kind, size, seed, epoch) for epoch in range(N_EPOCHS)]
+    n_epochs = max(N_EPOCHS, MIN_STEPS * size // len(lessons.answers))
+    orders = [_order(lessons, kind, size, seed, epoch) for epoch in range(n_epochs)]
     batches = [batch for order in orders for batch in cut_batches(order, size)]
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
     for batch in batches:

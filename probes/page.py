@@ -42,6 +42,9 @@ N_PICTURES = 12
 N_NAMED = 5
 """Broken files that are named, of those that are counted."""
 
+NOTHING = 1e-9
+"""A share below this is 0, as the end of an interval may be but for rounding."""
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 CURVES_NOTE = (
@@ -380,7 +383,8 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
 
 def percent(share: float) -> str:
     """Return a share as a person reads it, two digits of one that is tiny."""
-    return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else f"{100 * share:.2g} %"
+    is_tiny = NOTHING < share < 0.001
+    return f"{100 * share:.2g} %" if is_tiny else f"{100 * share:.1f} %"
 
 
 def _to_uri(image: bytes) -> str:

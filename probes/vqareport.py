@@ -147,7 +147,9 @@ def list_windows_found(done: Answered) -> Table:
 
 def draw_figures(done: Answered) -> list[Figure]:
     """Return the commonest questions and answers, and sheets of what was answered."""
-    asked = [*done.train.items, *done.val.items]
+    items = (*done.train.items, *done.val.items)
+    # One file may be given for both.
+    asked = {(each.picture, each.question): each for each in items}.values()
     questions = Counter(" ".join(each.question.lower().split()) for each in asked)
     answers = Counter(normalise_answer(each.answer) for each in asked)
     figures = [

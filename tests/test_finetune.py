@@ -16,6 +16,7 @@ from probes.models import load_model
 from probes.pairs import parse_exclusion
 from probes.proof import verdict, write_proof
 from schoolroom import PATCHED, set_up, write_data, write_model
+from synthtext.errors import DatasetError
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +225,7 @@ def test_what_cannot_be_trained_is_said(
 def test_an_empty_split_is_said(model: Path, tmp_path: Path) -> None:
     data = write_data(tmp_path / "d", 40, splits="1,0,0")
     for split, run in (("val", train_model), ("test", run_finetune)):
-        with pytest.raises(ProbeError) as caught:
+        with pytest.raises(DatasetError) as caught:
             run(set_up(model, data), tmp_path / "r")
         expected = f"{data} has no pictures in the split {split!r}; it has train"
         assert str(caught.value) == expected

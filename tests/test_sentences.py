@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from synthtext.errors import WordsError
 from synthtext.sentences import detokenise, read_sentences
+from synthtext.words import split_texts
 
 SST2 = Path(__file__).parents[2] / "shared/data/sst2"
 
@@ -128,3 +130,56 @@ def test_a_file_of_another_form_is_named(tmp_path: Path, text: str, sentence: st
     with pytest.raises(WordsError) as caught:
         read_sentences(path)
     assert str(caught.value) == sentence.format(path=path)
+
+
+def write_splits(folder: Path) -> Path:
+    folder.mkdir()
+    for name, rows in (
+        ("train", "fine , really\t1\ndull\t0\ngood\t1\n"),
+        ("dev", "bad\t0\n"),
+        ("test", "great\t1\nfine , really\t1\n"),
+    ):
+        (folder / f"{name}.tsv").write_text(f"sentence\tlabel\n{rows}")
+    (folder / "notes.tsv").write_text("no sentences")
+    return folder
+
+
+def test_a_folder_of_published_splits_keeps_them(tmp_path: Path) -> None:
+    texts = read_sentences(write_splits(tmp_path / "sst2"))
+    assert dict(Counter(texts.splits)) == {"train": 3, "val": 1, "test": 2}
+    places = split_texts(texts, (0.9, 0.05, 0.05))
+    assert [texts.items[place] for place in places["test"]] == ["great", "fine, really"]
+    assert [texts.labels[place] for place in places["train"]] == [1, 0, 1]
+    assert texts.n_duplicates == 1
+
+
+def test_a_column_can_say_the_split(tmp_path: Path) -> None:
+    path = tmp_path / "all.tsv"
+    path.write_text("sentence\tsplit\tlabel\nfine\ttrain\t1\ndull\tvalid\t0\n")
+    assert read_sentences(path).splits == ("train", "val")
+    path.write_text("sentence\tsplit\tlabel\nfine\tdevel\t1\n")
+    with pytest.raises(WordsError) as caught:
+        read_sentences(path)
+    assert str(caught.value) == (
+        f"{path} line 2 has the split 'devel'; it is train, dev, val, valid, validation, test"
+    )
+
+
+def test_a_folder_without_sentences_is_said(tmp_path: Path) -> None:
+    with pytest.raises(WordsError) as caught:
+        read_sentences(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} holds no sentences; give train.tsv, dev.tsv and test.tsv"
+    )
+
+
+@pytest.mark.skipif(
+    not Path("../shared/data/sst2").is_dir(), reason="the published sentences are not here"
+)
+def test_the_published_splits_and_labels_are_counted_as_published() -> None:
+    texts = read_sentences(Path("../shared/data/sst2"))
+    counts = Counter(zip(texts.splits, texts.labels, strict=True))
+    assert counts == {
+        ("train", 1): 3610, ("train", 0): 3310, ("val", 1): 444, ("val", 0): 428,
+        ("test", 1): 909, ("test", 0): 912,
+    }  # fmt: skip
