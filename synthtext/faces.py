@@ -24,6 +24,10 @@ from synthtext.errors import FontError
 
 Box = tuple[float, float, float, float]
 
+PAINTING = ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP | ft.FT_LOAD_RENDER
+
+MEASURING = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_IGNORE_TRANSFORM
+
 NO_LIGATURES = {"liga": False, "clig": False}
 
 
@@ -34,14 +38,14 @@ class Run:
     Attributes:
         glyphs: n glyph numbers.
         clusters: n places in the text: the first character that each glyph stands for.
-        advances: float64 (n,).
-        offsets: float64 (n, 2), y upwards.
+        advances: n of them.
+        offsets: n of them, x rightwards and y upwards.
     """
 
     glyphs: list[int]
     clusters: list[int]
-    advances: NDArray[np.float64]
-    offsets: NDArray[np.float64]
+    advances: list[float]
+    offsets: list[tuple[float, float]]
 
 
 class Face:
@@ -67,6 +71,8 @@ class Face:
         self._slot = self._handle.contents.glyph
         self._em = float(self._handle.contents.units_per_EM)
         self._shaper = hb.Font(hb.Face(hb.Blob.from_file_path(str(path))))
+        self._shift = ft.FT_Vector()
+        self._shift_ref = ctypes.byref(self._shift)
         self._boxes: dict[int, Box | None] = {}
         self.x_height_em = self._measure_x_height()
 
@@ -83,9 +89,8 @@ class Face:
         return Run(
             glyphs=[info.codepoint for info in infos],
             clusters=[info.cluster for info in infos],
-            advances=np.array([place.x_advance for place in places]) / self._em,
-            offsets=np.array([(p.x_offset, p.y_offset) for p in places]).reshape(-1, 2)
-            / self._em,
+            advances=[place.x_advance / self._em for place in places],
+            offsets=[(p.x_offset / self._em, p.y_offset / self._em) for p in places],
         )
 
     def ink_box(self, glyph: int) -> Box | None:
@@ -112,23 +117,19 @@ class Face:
         Returns:
             uint8 (h, w), 255 is full ink; the column and the row of its top left pixel.
         """
-        self._check(
-            ft.FT_Load_Glyph(self._handle, glyph, ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP)
-        )
-        slot = self._slot.contents
-        outline = ctypes.byref(slot.outline)
-        if rotation is not None:
-            ft.FT_Outline_Transform(outline, ctypes.byref(rotation))
         column, row = math.floor(x_px), math.ceil(y_px)
-        ft.FT_Outline_Translate(outline, round((x_px - column) * 64), round((row - y_px) * 64))
-        self._check(ft.FT_Render_Glyph(self._slot, ft.FT_RENDER_MODE_NORMAL))
+        self._shift.x, self._shift.y = round((x_px - column) * 64), round((row - y_px) * 64)
+        ft.FT_Set_Transform(self._handle, rotation and ctypes.byref(rotation), self._shift_ref)
+        self._check(ft.FT_Load_Glyph(self._handle, glyph, PAINTING))
+        slot = self._slot.contents
         bitmap = slot.bitmap
-        raw = ctypes.string_at(bitmap.buffer, bitmap.rows * bitmap.pitch)
-        coverage = np.frombuffer(raw, np.uint8).reshape(bitmap.rows, bitmap.pitch)
+        n_rows, pitch = bitmap.rows, bitmap.pitch
+        raw = ctypes.string_at(bitmap.buffer, n_rows * pitch)
+        coverage = np.frombuffer(raw, np.uint8).reshape(n_rows, pitch)
         return coverage[:, : bitmap.width], column + slot.bitmap_left, row - slot.bitmap_top
 
     def _measure_box(self, glyph: int) -> Box | None:
-        self._check(ft.FT_Load_Glyph(self._handle, glyph, ft.FT_LOAD_NO_SCALE))
+        self._check(ft.FT_Load_Glyph(self._handle, glyph, MEASURING))
         outline = self._slot.contents.outline
         if outline.n_points == 0:
             return None

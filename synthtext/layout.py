@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
@@ -29,18 +31,14 @@ class Placement:
         pens: float64 (n, 2), where the origin of each glyph lies.
         char_boxes: float64 (m, 4), left, top, right, bottom of each character of `inked`.
         word_boxes: float64 (k, 4), the same of each word, in the order of the text.
+        box: left, top, right, bottom of all the ink.
     """
 
     glyphs: list[int]
     pens: NDArray[np.float64]
     char_boxes: Boxes
     word_boxes: Boxes
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of all the ink."""
-        low, high = self.word_boxes.min(axis=0), self.word_boxes.max(axis=0)
-        return float(low[0]), float(low[1]), float(high[2]), float(high[3])
+    box: Box
 
 
 def inked(text: str) -> list[int]:
@@ -77,20 +75,28 @@ def place_glyphs(
     lines = _break_lines(text, face, letter_spacing_em, wrap_em)
     runs = [face.shape(line, ligatures=letter_spacing_em == 0) for _, line in lines]
     steps = [_step(run, letter_spacing_em) for run in runs]
-    widest = max(float(step.sum()) for step in steps)
+    widths = [sum(step) for step in steps]
     _check_covered(text, face, lines, runs)
+    # A word has too few glyphs for NumPy to be worth its calls.
     glyphs: list[int] = []
     clusters: list[int] = []
-    pens: list[NDArray[np.float64]] = []
+    pens: list[tuple[float, float]] = []
     for row, ((start, _), run, step) in enumerate(zip(lines, runs, steps, strict=True)):
-        indent = INDENTS[align] * (widest - float(step.sum()))
-        x = indent + np.cumsum(step) - step + run.offsets[:, 0]
-        pens.append(np.stack([x, row * line_height - run.offsets[:, 1]], axis=1))
+        x = INDENTS[align] * (max(widths) - widths[row])
+        for advance, (right, up) in zip(step, run.offsets, strict=True):
+            pens.append((x + right, row * line_height - up))
+            x += advance
         glyphs += run.glyphs
         clusters += [start + cluster for cluster in run.clusters]
-    placed = np.concatenate(pens)
-    char_boxes = _box_chars(text, clusters, _box_glyphs(face, glyphs, placed))
-    return Placement(glyphs, placed, char_boxes, _box_words(text, char_boxes))
+    char_boxes = _box_chars(text, clusters, _box_glyphs(face, glyphs, pens))
+    word_boxes = _box_words(text, char_boxes)
+    return Placement(
+        glyphs=glyphs,
+        pens=np.array(pens),
+        char_boxes=np.array(char_boxes),
+        word_boxes=np.array(word_boxes),
+        box=functools.reduce(_join, word_boxes),
+    )
 
 
 def _check_covered(
@@ -105,14 +111,16 @@ def _check_covered(
             )
 
 
-def _step(run: Run, letter_spacing_em: float) -> NDArray[np.float64]:
-    """Return the advance of each glyph of a line, its spacing included: float64 (n,)."""
+def _step(run: Run, letter_spacing_em: float) -> list[float]:
+    """Return the advance of each glyph of a line, its spacing included."""
     if letter_spacing_em == 0:
         return run.advances
     # Spacing comes once per character, so a mark stays with the letter that it sits on.
-    ends = np.array([*run.clusters[1:], -1]) != np.array(run.clusters)
-    spaced: NDArray[np.float64] = run.advances + letter_spacing_em * ends
-    return spaced
+    following = [*run.clusters[1:], -1]
+    return [
+        advance + letter_spacing_em * (cluster != after)
+        for advance, cluster, after in zip(run.advances, run.clusters, following, strict=True)
+    ]
 
 
 def _break_lines(
@@ -124,7 +132,7 @@ def _break_lines(
 
     def measure(part: str) -> float:
         run = face.shape(part, ligatures=letter_spacing_em == 0)
-        return float(_step(run, letter_spacing_em).sum())
+        return sum(_step(run, letter_spacing_em))
 
     space = measure(" ")
     lines: list[tuple[int, str]] = []
@@ -141,36 +149,41 @@ def _break_lines(
     return [*lines, (begin, text[begin:])]
 
 
-def _box_glyphs(face: Face, glyphs: list[int], pens: NDArray[np.float64]) -> list[Box | None]:
+def _box_glyphs(
+    face: Face, glyphs: list[int], pens: list[tuple[float, float]]
+) -> list[Box | None]:
     moved: list[Box | None] = []
-    for glyph, (x, y) in zip(glyphs, pens.tolist(), strict=True):
+    for glyph, (x, y) in zip(glyphs, pens, strict=True):
         box = face.ink_box(glyph)
         moved.append(box and (x + box[0], y - box[3], x + box[2], y - box[1]))
     return moved
 
 
-def _box_chars(text: str, clusters: list[int], glyph_boxes: list[Box | None]) -> Boxes:
+def _box_chars(text: str, clusters: list[int], glyph_boxes: list[Box | None]) -> list[Box]:
     """Return the ink box of each inked character; a ligature's box is parted evenly."""
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
         if box is not None:
-            ink[cluster] = _join(ink.get(cluster, box), box)
+            ink[cluster] = _join(ink[cluster], box) if cluster in ink else box
     places = inked(text)
-    begins = np.array(sorted(set(clusters)))
+    begins = sorted(set(clusters))
     # The cluster of a character is the last one that begins at or before it.
-    owners = begins[np.searchsorted(begins, places, side="right") - 1].tolist()
+    owners = [begins[bisect_right(begins, place) - 1] for place in places]
     n_shares = Counter(owners)
     n_given: Counter[int] = Counter()
     is_leftward = clusters[0] > clusters[-1]
-    boxes = np.empty((len(places), 4))
-    for row, (place, owner) in enumerate(zip(places, owners, strict=True)):
+    boxes = []
+    for place, owner in zip(places, owners, strict=True):
         if owner not in ink:
             raise DrawError(f"the font draws {text[place]!r} as a blank; use another font")
-        left, top, right, bottom = ink[owner]
-        turn = n_shares[owner] - 1 - n_given[owner] if is_leftward else n_given[owner]
-        share = (right - left) / n_shares[owner]
-        boxes[row] = left + turn * share, top, left + (turn + 1) * share, bottom
-        n_given[owner] += 1
+        box, n = ink[owner], n_shares[owner]
+        if n > 1:
+            turn = n - 1 - n_given[owner] if is_leftward else n_given[owner]
+            n_given[owner] += 1
+            left, top, right, bottom = box
+            share = (right - left) / n
+            box = (left + turn * share, top, left + (turn + 1) * share, bottom)
+        boxes.append(box)
     return boxes
 
 
@@ -183,12 +196,12 @@ def _join(one: Box, other: Box) -> Box:
     )
 
 
-def _box_words(text: str, char_boxes: Boxes) -> Boxes:
+def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
     """Return the ink box of each word that has ink, in the order of the text."""
-    words = np.array([text.count(" ", 0, place) for place in inked(text)])
-    if words.size == 0:
+    if not char_boxes:
         raise DrawError(f"{text!r} leaves no ink; drop it from the list")
-    firsts = np.flatnonzero(np.r_[True, np.diff(words) > 0])
-    low = np.minimum.reduceat(char_boxes[:, :2], firsts)
-    high = np.maximum.reduceat(char_boxes[:, 2:], firsts)
-    return np.concatenate([low, high], axis=1)
+    boxes: dict[int, Box] = {}
+    for place, box in zip(inked(text), char_boxes, strict=True):
+        word = text.count(" ", 0, place)
+        boxes[word] = _join(boxes[word], box) if word in boxes else box
+    return list(boxes.values())

@@ -72,7 +72,10 @@ class Ground(NamedTuple):
 
     def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return points (..., 2) where they lie on the canvas."""
-        return turn(points, self.angle_rad) + np.array((self.shift_x, self.shift_y))
+        moved = turn(points, self.angle_rad)
+        moved[..., 0] += self.shift_x
+        moved[..., 1] += self.shift_y
+        return moved
 
 
 def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Rendering:
@@ -118,6 +121,8 @@ def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Render
 
 def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
     """Return points (..., 2), y downwards, turned counter-clockwise about (0, 0)."""
+    if not angle_rad:
+        return points.copy()
     cos, sin = math.cos(angle_rad), math.sin(angle_rad)
     return points @ np.array([[cos, -sin], [sin, cos]])
 
@@ -185,21 +190,25 @@ def _set_text(spec: Spec, face: Face) -> Placement:
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
     """Return where the text goes, and the share of its extent that fits (1 or more: all)."""
+    # Four corners are too few for NumPy to be worth its calls.
     left, top, right, bottom = (edge * spec.size_px for edge in placement.box)
     angle_rad = math.radians(spec.rotation_deg)
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    corners = turn(corners, angle_rad)
-    low, extent = corners.min(axis=0), np.ptp(corners, axis=0)
-    margin = 2 * spec.margin_px
-    sides = [
-        asked or min(MAX_SIDE_PX, math.ceil(length) + margin)
-        for asked, length in zip((spec.width_px, spec.height_px), extent.tolist(), strict=True)
-    ]
-    room = np.array(sides) - margin
-    free = np.maximum(room - extent, 0)
-    shift = spec.margin_px + free * (spec.x_frac, spec.y_frac) - low
-    share = float(np.min(np.maximum(room, 0) / extent))
-    return Ground(sides[0], sides[1], angle_rad, float(shift[0]), float(shift[1])), share
+    cos, sin = math.cos(angle_rad), math.sin(angle_rad)
+    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+    spans = (
+        [x * cos + y * sin for x, y in corners], [y * cos - x * sin for x, y in corners],
+    )  # fmt: skip
+    sides, shifts, shares = [], [], []
+    for along, asked, frac in zip(
+        spans, (spec.width_px, spec.height_px), (spec.x_frac, spec.y_frac), strict=True
+    ):
+        low, extent = min(along), max(along) - min(along)
+        side = asked or min(MAX_SIDE_PX, math.ceil(extent) + 2 * spec.margin_px)
+        room = side - 2 * spec.margin_px
+        sides.append(side)
+        shifts.append(spec.margin_px + max(room - extent, 0) * frac - low)
+        shares.append(max(room, 0) / extent)
+    return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1]), min(shares)
 
 
 def _paint_text(
@@ -237,10 +246,11 @@ def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
 
 def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
     """Return the colour where ink covers its paper whole, by the arithmetic of `lay_ink`."""
-    pixel = np.array(paper, np.uint8).reshape(1, 1, 3)
-    red, green, blue = lay_ink(pixel, np.full((1, 1), 255, np.uint8), ink, opacity)[
-        0, 0
-    ].tolist()
+    share = round(255 * opacity)
+    red, green, blue = (
+        min(255, round(share * above / 255) + round((255 - share) * below / 255))
+        for above, below in zip(ink, paper, strict=True)
+    )
     return red, green, blue
 
 

@@ -8,7 +8,6 @@ every key.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +23,15 @@ MAX_MEMBER_BYTES = 64 << 20
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 """What pictures are called in shards, ours and other makers'."""
+
+NAME_BYTES, SIZE_BYTES = 100, 11
+"""Fields of a tar's header."""
+
+BLANK_HEADER = tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT)
+"""To make one of these for every file would take Python as long as to draw its picture."""
+
+BLANK_SUM = sum(BLANK_HEADER[:124]) + sum(BLANK_HEADER[135:148]) + 8 * 32 + sum(BLANK_HEADER[156:])
+"""Checksum of a header without name and size; its own field counts as blanks."""
 
 END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
 """What every tar ends with."""
@@ -68,24 +76,35 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
     Equal samples give equal bytes. A shard that is there is replaced, whole or not at all.
     """
     part = path.with_name(path.name + ".part")
-    n_samples = 0
-    with part.open("w+b") as file:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for sample in samples:
-                n_samples += 1
-                for extension, content in sample.files.items():
-                    # A TarInfo's fixed mtime and owner make equal samples give equal bytes.
-                    info = tarfile.TarInfo(f"{sample.key}.{extension}")
-                    info.size = len(content)
-                    tar.addfile(info, io.BytesIO(content))
+    n_samples = n_bytes = 0
+    digest = hashlib.sha256()
+    with part.open("wb") as file:
+        for chunk in pack_samples(samples):
+            n_samples += 1
+            n_bytes += file.write(chunk)
+            digest.update(chunk)
+        end = END_OF_TAR.ljust(-n_bytes % tarfile.RECORDSIZE, b"\0")
+        digest.update(end)
+        n_bytes += file.write(end)
         file.flush()
         os.fsync(file.fileno())
-        n_bytes = file.tell()
-        file.seek(0)
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     part.replace(path)
     sync_folder(path.parent)
-    return ShardFile(n_samples, n_bytes, sha256)
+    return ShardFile(n_samples, n_bytes, digest.hexdigest())
+
+
+def pack_samples(samples: Iterable[Sample]) -> Iterator[bytes]:
+    """Return the members of a tar, those of a sample at a time, without the tar's end.
+
+    Equal samples give equal bytes: no time, no owner.
+    """
+    for sample in samples:
+        parts = []
+        for extension, content in sample.files.items():
+            n_padding = -len(content) % tarfile.BLOCKSIZE
+            name = f"{sample.key}.{extension}".encode()
+            parts += (_make_header(name, len(content)), content, bytes(n_padding))
+        yield b"".join(parts)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -194,6 +213,19 @@ def read_span(path: Path, span: tuple[int, int]) -> bytes:
             return file.read(span[1])
     except OSError as error:
         raise ShardError(f"{path} is missing; `synthtext render` writes it") from error
+
+
+def _make_header(name: bytes, n_bytes: int) -> bytes:
+    """Return the header of a member: tarfile's own, with name, size and checksum filled in."""
+    size = b"%011o" % n_bytes
+    if len(name) > NAME_BYTES or len(size) > SIZE_BYTES:
+        raise ShardError(f"{name[:60]!r} of {n_bytes} bytes fits no shard; shorten it")
+    checksum = BLANK_SUM + sum(name) + sum(size)
+    header = bytearray(BLANK_HEADER)
+    header[: len(name)] = name
+    header[124 : 124 + SIZE_BYTES] = size
+    header[148:154] = b"%06o" % checksum
+    return bytes(header)
 
 
 def _read_member(

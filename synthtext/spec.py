@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,6 +126,8 @@ class Spec:
 NAMES = tuple(field.name for field in dataclasses.fields(Spec))
 TYPES = get_type_hints(Spec)
 
+_read_fields = operator.attrgetter(*NAMES)
+
 BOUNDS: dict[str, tuple[float, float, str]] = {
     "index": (0, 2**53, "it counts images from 0"),
     "class_index": (0, 2**53, "it counts lines from 0"),
@@ -185,7 +188,7 @@ def _check_type(name: str, value: object) -> None:
 
 def spec_to_dict(spec: Spec) -> dict[str, Any]:
     """Return the fields of a spec by name, ready for JSON."""
-    return {name: getattr(spec, name) for name in NAMES}
+    return dict(zip(NAMES, _read_fields(spec), strict=True))
 
 
 def spec_from_dict(fields: dict[str, Any]) -> Spec:
