@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from synthtext.errors import SynthtextError
+from synthtext.storage import parse_folder
 from synthtext.terminal import print_table, show_progress
 
 if TYPE_CHECKING:
@@ -63,7 +64,16 @@ FontFolder = Annotated[
 PhotoFolder = Annotated[
     Path | None, typer.Option("--backgrounds", help="Folder of photographs to draw on.")
 ]
-Folder = Annotated[Path, typer.Argument(help="Folder that `render` wrote.", metavar="OUT")]
+Folder = Annotated[
+    Path,
+    typer.Argument(parser=parse_folder, help="Folder that `render` wrote.", metavar="OUT"),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        parser=parse_folder, help="Folder or address (s3://...), new or begun.", metavar="OUT"
+    ),
+]
 Pictures = Annotated[
     list[Path], typer.Argument(help="Pictures, or folders of them.", metavar="PICTURES...")
 ]
@@ -129,7 +139,7 @@ def with_factors(command: Callable[..., None]) -> Callable[..., None]:
 @with_factors
 def render(
     *,
-    out: Annotated[Path, typer.Option(help="Folder to write, or to take up again.")],
+    out: Out,
     words: Words = None,
     sentences: Sentences = None,
     count: Annotated[
@@ -140,6 +150,15 @@ def render(
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
     workers: Annotated[int, typer.Option(help="Processes; the bytes stay the same.")] = 1,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: a cluster of machines.")
+    ] = "local",
+    shards: Annotated[
+        str | None, typer.Option(help="A:B or K/N: draw some of the shards only.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Draw shards again whose bytes have changed.")
+    ] = False,
     task: Annotated[
         str, typer.Option(help="words, or vqa: signs, and questions in TextVQA's format.")
     ] = "words",
@@ -177,11 +196,38 @@ def render(
     begin = time.perf_counter()
     try:
         with show_progress() as advance:
-            manifest = render_dataset(plan, out, n_workers=workers, on_progress=advance)
-        write_card(out, manifest)
+            manifest = render_dataset(
+                plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
+                on_progress=advance,
+            )  # fmt: skip
+        if manifest["complete"]:
+            write_card(out, manifest)
     except KeyboardInterrupt:
         _stop(out)
-    _print_summary(out, manifest, time.perf_counter() - begin)
+    _print_counts(out, manifest, time.perf_counter() - begin)
+
+
+@app.command(rich_help_panel=DRAW, short_help="Join parts of a run: merge a b --out all")
+def merge(
+    parts: Annotated[
+        list[Path],
+        typer.Argument(
+            parser=parse_folder, help="Folders that render --shards wrote.", metavar="PARTS..."
+        ),
+    ],
+    out: Out,
+) -> None:
+    """Move the shards of parts into one dataset and write its dataset.json.
+
+    synthtext merge part-0 part-1 part-2 --out data/words
+    """
+    from synthtext.card import write_card
+    from synthtext.merging import merge_datasets
+
+    with show_progress() as advance:
+        manifest = merge_datasets(parts, out, on_progress=advance)
+    write_card(out, manifest)
+    _print_counts(out, manifest)
 
 
 @app.command(
@@ -189,7 +235,12 @@ def render(
 )
 def draw(
     key: Annotated[str, typer.Argument(help="Key of the image, as its files are named.")],
-    folder: Annotated[Path, typer.Option("--from", help="Folder that `render` wrote.")],
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--from", parser=parse_folder, help="Folder that `render` wrote.", metavar="OUT"
+        ),
+    ],
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="FIELD=VALUE, as often as you like.")
     ] = None,
@@ -260,7 +311,10 @@ def fonts(
 @with_factors
 def preview(
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder that `render` wrote.", metavar="[OUT]")
+        Path | None,
+        typer.Argument(
+            parser=parse_folder, help="Folder that `render` wrote.", metavar="[OUT]"
+        ),
     ] = None,
     *,
     sheet: Annotated[Path, typer.Option(help="PNG to write.")] = Path("sheet.png"),
@@ -964,7 +1018,7 @@ def _read_prompts(file: Path | None) -> tuple[str, ...]:
 
 def _write_results(out: Path, name: str, png: bytes, summary: object) -> None:
     """Write a picture and a JSON file of the same name."""
-    from synthtext.shards import replace_file
+    from synthtext.storage import replace_file
 
     out.mkdir(parents=True, exist_ok=True)
     replace_file(out / f"{name}.png", png)
@@ -975,7 +1029,7 @@ def _write_results(out: Path, name: str, png: bytes, summary: object) -> None:
 def _write_json(path: Path, content: object) -> None:
     import orjson
 
-    from synthtext.shards import replace_file
+    from synthtext.storage import replace_file
 
     settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
     replace_file(path, orjson.dumps(content, option=settings))
@@ -1077,7 +1131,7 @@ def _write_one(rendering: Rendering, out: Path | None) -> None:
     _say(f"wrote {out}")
 
 
-def _print_summary(out: Path, manifest: dict[str, Any], seconds: float) -> None:
+def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = None) -> None:
     counts = manifest["counts"]
     rows = [
         ("images", f"{counts['drawn']:,} of {counts['asked']:,}"),
@@ -1085,8 +1139,9 @@ def _print_summary(out: Path, manifest: dict[str, Any], seconds: float) -> None:
         ("duplicates merged", f"{counts['duplicates_merged']:,}"),
         ("shards", f"{counts['shards']:,}"),
         ("bytes", f"{counts['bytes']:,}"),
-        ("images/s", f"{counts['drawn'] / seconds:,.0f}"),
     ]
+    if seconds is not None:
+        rows.append(("images/s", f"{counts['drawn'] / seconds:,.0f}"))
     print_table((str(out), ""), rows)
     for lost in manifest["not_drawn"][:N_NAMED]:
         _say(f"not drawn: {lost['reason']}")

@@ -19,7 +19,7 @@ from probes.galleries import draw_bars
 from probes.outcomes import write_outcomes
 from probes.page import Figure, Page, Table, fill_page, percent
 from probes.readers import Model
-from synthtext.shards import replace_file
+from synthtext.storage import replace_file
 
 N_NAMED = 5
 """Broken pictures that are named, of those that are counted."""

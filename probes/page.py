@@ -33,8 +33,8 @@ from synthtext.errors import SynthtextError
 from synthtext.fonts import Catalogue, read_catalogue
 from synthtext.plan import SENTIMENTS
 from synthtext.render import render
-from synthtext.shards import replace_file
 from synthtext.spec import Spec
+from synthtext.storage import replace_file
 
 N_PICTURES = 12
 """Pictures shown of each kind, right and wrong."""

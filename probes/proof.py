@@ -17,7 +17,7 @@ from probes.page import Figure, Page, Table, fill_page, percent
 from probes.readers import Model
 from probes.report import measure_sentiment, tabulate_factor
 from synthtext.plan import SENTIMENTS
-from synthtext.shards import replace_file
+from synthtext.storage import replace_file
 
 NOTE = (
     "Share of pictures of the test split that the model gets right before and after, with 95 %"

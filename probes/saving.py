@@ -14,7 +14,7 @@ from probes.configs import CONFIG_NAME, name_activation
 from probes.models import Parts
 from probes.preprocessing import Preprocessing
 from probes.sources import WEIGHT_NAMES
-from synthtext.shards import replace_file
+from synthtext.storage import replace_file
 
 
 def save_model(folder: Path, parts: Parts, *, templates: Sequence[str]) -> None:

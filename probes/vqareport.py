@@ -29,7 +29,7 @@ from probes.matching import Entry
 from probes.outcomes import write_outcomes
 from probes.page import Figure, Page, Table, fill_page, percent
 from probes.vqa import Answered
-from synthtext.shards import replace_file
+from synthtext.storage import replace_file
 
 N_COMMONEST = 40
 """Questions and answers in the plots of what is asked."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from synthtext.dataset import spread_renderings
 from synthtext.recipe import FACTORS
-from synthtext.shards import replace_file
 from synthtext.sheets import draw_sheet
+from synthtext.storage import replace_file
 
 N_SHOWN = 24
 

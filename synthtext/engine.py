@@ -1,4 +1,4 @@
-"""The engine: tasks -> their results, by this process or by several on this machine."""
+"""The engine: tasks -> their results, by this process, by several, or by a cluster."""
 
 from __future__ import annotations
 
@@ -14,38 +14,94 @@ import cv2
 
 from synthtext.errors import DatasetError
 
+LOCAL = "local"
+
+N_AHEAD = 4
+"""Tasks for each processor of a cluster that are handed out ahead of time."""
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def check_workers(n_workers: int) -> None:
-    """Say at once that there must be somebody to do the work."""
+def check_engine(engine: str, n_workers: int) -> None:
+    """Say at once that there must be somebody to do the work.
+
+    Raises:
+        DatasetError: no such engine, or no workers.
+    """
+    if engine not in ENGINES:
+        raise DatasetError(f"engine is {engine!r}; it is {' or '.join(ENGINES)}")
     if n_workers < 1:
         raise DatasetError(f"workers is {n_workers}; it must be 1 or more")
 
 
 def run_tasks(
-    work: Callable[[Task], Result], tasks: Sequence[Task], n_workers: int
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    n_workers: int,
+    engine: str = LOCAL,
 ) -> Iterator[Result]:
     """Return the results of tasks as they are finished, in any order.
 
     Args:
         work: does one; it is sent to each worker once, so it may carry much.
         tasks: what is to be done, small.
-        n_workers: processes, 1 or more; 1 works in this one.
+        n_workers: processes, 1 or more; for `local` 1 works in this one.
+        engine: one of `ENGINES`.
 
     Raises:
         DatasetError: there are no workers, or one was killed.
     """
-    check_workers(n_workers)
+    check_engine(engine, n_workers)
     cv2.setNumThreads(1)  # The workers share the cores already.
-    n_workers = min(n_workers, len(tasks))
-    return map(work, tasks) if n_workers <= 1 else _run_pool(work, tasks, n_workers)
+    if engine == LOCAL and min(n_workers, len(tasks)) <= 1:
+        return map(work, tasks)
+    return ENGINES[engine](work, tasks, n_workers)
+
+
+def _run_on_ray(
+    work: Callable[[Task], Result], tasks: Sequence[Task], n_workers: int
+) -> Iterator[Result]:
+    """Return the results from a Ray cluster: that of RAY_ADDRESS, or one of this machine.
+
+    The tasks of a worker or a node that is lost are done again by others.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise DatasetError(
+            "the engine ray needs ray; type: pip install 'synthtext[ray]'"
+        ) from error
+    if not ray.is_initialized():
+        address = os.environ.get("RAY_ADDRESS")
+        own = {} if address else {"num_cpus": n_workers, "include_dashboard": False}
+        ray.init(address=address, log_to_driver=False, **own)
+    remote = ray.remote(num_cpus=1, max_retries=-1)(_work_on_ray)
+    shared, waiting = ray.put(work), list(reversed(tasks))
+    n_ahead = N_AHEAD * max(1, int(ray.cluster_resources().get("CPU", n_workers)))
+    begun: list[Any] = []
+    try:
+        while waiting or begun:
+            while waiting and len(begun) < n_ahead:
+                begun.append(remote.remote(shared, waiting.pop()))
+            done, begun = ray.wait(begun)
+            yield from ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    finally:
+        for task in begun:
+            ray.cancel(task)
+
+
+def _work_on_ray(work: Callable[[Any], Any], task: Any) -> Any:  # noqa: ANN401
+    cv2.setNumThreads(1)
+    return work(task)
 
 
 def _run_pool(
     work: Callable[[Task], Result], tasks: Sequence[Task], n_workers: int
 ) -> Iterator[Result]:
+    n_workers = min(n_workers, len(tasks))
     pool = concurrent.futures.ProcessPoolExecutor(
         n_workers,
         # A forked child would inherit the locks of OpenCV's and FreeType's threads.
@@ -88,3 +144,7 @@ def _leave_with_parent() -> None:
 
 def _work(task: Any) -> Any:  # noqa: ANN401 - the results are those of the work.
     return _worker["work"](task)
+
+
+ENGINES: dict[str, Callable[..., Iterator[Any]]] = {LOCAL: _run_pool, "ray": _run_on_ray}
+"""What tasks run on: processes of this machine, or a Ray cluster."""

@@ -12,47 +12,82 @@ from typing import Any
 import cv2
 
 from synthtext.codec import Sample, encode
-from synthtext.engine import check_workers, run_tasks
+from synthtext.engine import LOCAL, check_engine, run_tasks
 from synthtext.errors import DatasetError, DrawError
-from synthtext.manifest import NotDrawn, ShardRecord, close_folder, open_folder, write_record
-from synthtext.plan import Plan, Shard, list_shards, source_of
+from synthtext.manifest import (
+    NotDrawn,
+    ShardRecord,
+    close_folder,
+    describe_dataset,
+    describe_run,
+    is_whole,
+    open_folder,
+    read_records,
+    write_record,
+)
+from synthtext.plan import Plan, Shard, choose_part, list_shards, source_of
 from synthtext.render import Rendering, render
 from synthtext.sampling import sample_specs
 from synthtext.shards import write_shard
+from synthtext.storage import lock_folder
 
 OnProgress = Callable[[str, int, int | None], None]
 """Takes what is counted, how many are done, and of how many, if that is known."""
 
 
-def render_dataset(
-    plan: Plan, folder: Path, *, n_workers: int = 1, on_progress: OnProgress = lambda *_: None
+def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
+    plan: Plan,
+    folder: Path,
+    *,
+    n_workers: int = 1,
+    engine: str = LOCAL,
+    part: str | None = None,
+    repairs: bool = False,
+    on_progress: OnProgress = lambda *_: None,
 ) -> dict[str, Any]:
     """Draw what is missing from a dataset folder and return its `dataset.json`.
 
-    The bytes depend on the plan alone, not on the number of workers nor on earlier runs that
-    were killed.
+    The bytes depend on the plan alone: not on the number of workers, the engine or the parts,
+    nor on earlier runs that were killed.
 
     Args:
         plan: what to draw.
-        folder: new, empty, or begun by the same plan.
+        folder: new, empty, or begun by the same plan; here or at an address.
         n_workers: processes to draw with, 1 or more.
+        engine: one of `ENGINES`.
+        part: the shards to draw, for `choose_part`; None draws all. Who draws the last shard
+            finishes the dataset.
+        repairs: whether to draw again shards whose bytes are not those that were written.
         on_progress: called after every shard.
 
     Raises:
-        DatasetError: the folder holds something else, or cannot be written.
+        DatasetError: the folder holds something else, is being written by another, or cannot
+            be written.
     """
     shards = list(list_shards(plan))
-    check_workers(n_workers)
+    mine = shards if part is None else [shards[k] for k in choose_part(part, len(shards))]
+    check_engine(engine, n_workers)
     try:
-        records = open_folder(plan, folder)
-        n_done = sum(len(shard.indices) for shard in shards if shard.file in records)
-        on_progress("images", n_done, plan.n_images)
-        todo = [shard for shard in shards if shard.file not in records]
-        for record in run_tasks(functools.partial(draw_shard, plan, folder), todo, n_workers):
-            records[record.file] = record
-            n_done += record.n_samples + len(record.not_drawn)
-            on_progress("images", n_done, plan.n_images)
-        return close_folder(plan, folder, [records[shard.file] for shard in shards])
+        with lock_folder(folder, is_shared=part is not None):
+            records = open_folder(plan, folder)
+            if repairs:
+                records = {f: r for f, r in records.items() if is_whole(folder, r)}
+            n_done = sum(len(shard.indices) for shard in mine if shard.file in records)
+            n_all = sum(len(shard.indices) for shard in mine)
+            on_progress("images", n_done, n_all)
+            todo = [shard for shard in mine if shard.file not in records]
+            draw = functools.partial(draw_shard, plan, folder)
+            for record in run_tasks(draw, todo, n_workers, engine):
+                records[record.file] = record
+                n_done += record.n_samples + len(record.not_drawn)
+                on_progress("images", n_done, n_all)
+            if part is not None:
+                # Others may have drawn their parts meanwhile.
+                records = read_records(folder)
+            manifest = describe_run(describe_dataset(plan), records)
+            if manifest["complete"]:
+                close_folder(folder, manifest)
+            return manifest
     except OSError as error:
         raise DatasetError(explain_failure(folder, error)) from error
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import orjson
 
 from synthtext.errors import DatasetError
-from synthtext.plan import Plan, describe_plan
-from synthtext.shards import replace_file
+from synthtext.plan import Plan, describe_plan, name_shard
+from synthtext.storage import PART, replace_file
 
 FORMAT = 1
 """Version of the layout of `dataset.json`."""
@@ -94,25 +95,77 @@ def open_folder(plan: Plan, folder: Path) -> dict[str, ShardRecord]:
     Raises:
         DatasetError: the folder holds something else, or was begun by another plan.
     """
-    described = describe_plan(plan)
-    rows: list[dict[str, Any]] = []
-    if (folder / "dataset.json").exists():
-        manifest = read_manifest(folder)
-        check_same_plan(folder, manifest.get("plan", {}), described)
-        rows = manifest.get("shards", [])
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / "classnames.txt", "\n".join([*plan.classnames, ""]).encode())
-        begun = {"format": FORMAT, "complete": False, "plan": described}
-        replace_file(folder / "dataset.json", _to_json(begun))
+    begin_folder(folder, describe_dataset(plan), "\n".join([*plan.classnames, ""]).encode())
     for source in plan.sources:
         (folder / source.split).mkdir(exist_ok=True)
+    return read_records(folder)
+
+
+def begin_folder(folder: Path, begun: Mapping[str, Any], classnames: bytes) -> None:
+    """Begin a dataset folder, or see that it was begun alike.
+
+    Args:
+        folder: empty, or begun.
+        begun: its `dataset.json` until it is finished.
+        classnames: its `classnames.txt`.
+
+    Raises:
+        DatasetError: it holds something else, or was begun by another plan.
+    """
+    if (folder / "dataset.json").exists():
+        check_same_plan(folder, read_manifest(folder).get("plan", {}), begun["plan"])
+    elif any(path.suffix != PART for path in folder.glob("*")):
+        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+    else:
+        # First of all, so that another machine that begins its part at once knows the folder.
+        replace_file(folder / "dataset.json", _to_json(begun))
+    if not (folder / "classnames.txt").exists():
+        replace_file(folder / "classnames.txt", classnames)
     (folder / RECORDS).mkdir(exist_ok=True)
+
+
+def list_records(folder: Path) -> dict[str, ShardRecord]:
+    """Return the records of the shards that were finished, by file."""
+    rows = list(read_manifest(folder).get("shards", []))
     rows += [orjson.loads(path.read_bytes()) for path in (folder / RECORDS).glob("*.json")]
-    records = {row["file"]: _read_record(row) for row in rows}
-    return {file: record for file, record in records.items() if _is_there(folder, record)}
+    return {row["file"]: _read_record(row) for row in rows}
+
+
+def read_records(folder: Path) -> dict[str, ShardRecord]:
+    """Return the records of the shards that were finished and are there, by file."""
+    records = list_records(folder)
+    return {file: record for file, record in records.items() if is_there(folder, record)}
+
+
+def describe_dataset(plan: Plan) -> dict[str, Any]:
+    """Return the `dataset.json` of a dataset that is begun."""
+    return {
+        "format": FORMAT,
+        "complete": False,
+        "plan": describe_plan(plan),
+        "splits": {
+            source.split: {
+                "first": source.first,
+                "asked": count,
+                "n_texts": {deck.kind: len(deck.items) for deck in source.decks},
+            }
+            for source, count in zip(plan.sources, plan.counts, strict=True)
+        },
+        "duplicates_merged": sum(
+            texts.n_duplicates for kind, texts in plan.texts.items() if kind == "word"
+        ),
+        "left_out_fonts": list(plan.fonts.broken),
+    }
+
+
+def list_expected(begun: Mapping[str, Any]) -> list[str]:
+    """Return the files of all shards that a dataset will have, in order."""
+    size = begun["plan"]["recipe"]["shard_size"]
+    return [
+        name_shard(split, number)
+        for split, row in begun["splits"].items()
+        for number in range(-(-row["asked"] // size))
+    ]
 
 
 def write_record(folder: Path, record: ShardRecord) -> None:
@@ -121,48 +174,52 @@ def write_record(folder: Path, record: ShardRecord) -> None:
     replace_file(folder / RECORDS / f"{name}.json", orjson.dumps(record))
 
 
-def close_folder(plan: Plan, folder: Path, records: Sequence[ShardRecord]) -> dict[str, Any]:
-    """Write the finished `dataset.json`, tidy up what a run leaves behind, and return it.
+def describe_run(
+    begun: Mapping[str, Any], records: Mapping[str, ShardRecord]
+) -> dict[str, Any]:
+    """Return the `dataset.json` of a dataset as far as it is drawn.
 
     Args:
-        plan: what was drawn.
-        folder: where.
-        records: every shard of the plan, in order.
+        begun: its `dataset.json` when it was begun, or later.
+        records: of shards that are finished, by file.
     """
-    not_drawn = [dataclasses.asdict(lost) for record in records for lost in record.not_drawn]
-    manifest = {
+    files = list_expected(begun)
+    done = [records[file] for file in files if file in records]
+    not_drawn = [dataclasses.asdict(lost) for record in done for lost in record.not_drawn]
+    return {
         "format": FORMAT,
-        "complete": True,
-        "plan": describe_plan(plan),
+        "complete": len(done) == len(files),
+        "plan": begun["plan"],
         "counts": {
-            "asked": plan.n_images,
-            "drawn": sum(record.n_samples for record in records),
+            "asked": begun["plan"]["count"],
+            "drawn": sum(record.n_samples for record in done),
             "not_drawn": len(not_drawn),
-            "shrunk": sum(record.n_shrunk for record in records),
-            "bytes": sum(record.n_bytes for record in records),
-            "shards": len(records),
-            "duplicates_merged": sum(
-                texts.n_duplicates for kind, texts in plan.texts.items() if kind == "word"
-            ),
+            "shrunk": sum(record.n_shrunk for record in done),
+            "bytes": sum(record.n_bytes for record in done),
+            "shards": len(done),
+            "duplicates_merged": begun["duplicates_merged"],
         },
         "splits": {
-            source.split: {
-                "first": source.first,
-                "asked": count,
-                "drawn": sum(r.n_samples for r in records if _split_of(r) == source.split),
-                "n_texts": {deck.kind: len(deck.items) for deck in source.decks},
+            split: {
+                **row,
+                "drawn": sum(each.n_samples for each in done if _split_of(each) == split),
             }
-            for source, count in zip(plan.sources, plan.counts, strict=True)
+            for split, row in begun["splits"].items()
         },
-        "left_out_fonts": list(plan.fonts.broken),
+        "duplicates_merged": begun["duplicates_merged"],
+        "left_out_fonts": begun["left_out_fonts"],
         "not_drawn": not_drawn,
-        "shards": [dataclasses.asdict(record) for record in records],
+        "shards": [dataclasses.asdict(record) for record in done],
     }
+
+
+def close_folder(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the finished `dataset.json` and tidy up what runs leave behind."""
     replace_file(folder / "dataset.json", _to_json(manifest))
-    for path in [*folder.glob("*/*.part"), *(folder / RECORDS).glob("*")]:
-        path.unlink()
-    (folder / RECORDS).rmdir()
-    return manifest
+    for path in [*folder.glob(f"**/.*{PART}"), *(folder / RECORDS).glob("*.json")]:
+        path.unlink(missing_ok=True)
+    if (folder / RECORDS).is_dir():
+        (folder / RECORDS).rmdir()
 
 
 def _split_of(record: ShardRecord) -> str:
@@ -190,7 +247,14 @@ def _read_record(row: Mapping[str, Any]) -> ShardRecord:
     return ShardRecord(**{**fields, "not_drawn": lost})
 
 
-def _is_there(folder: Path, record: ShardRecord) -> bool:
+def is_whole(folder: Path, record: ShardRecord) -> bool:
+    """Return whether a shard holds the bytes that were written."""
+    with (folder / record.file).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
+
+
+def is_there(folder: Path, record: ShardRecord) -> bool:
+    """Return whether a shard has the size that was written."""
     path = folder / record.file
     return path.is_file() and path.stat().st_size == record.n_bytes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class Shard:
     @property
     def file(self) -> str:
         """Its name in the dataset folder."""
-        return f"{self.split}/{self.number:06d}.tar"
+        return name_shard(self.split, self.number)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,36 @@ class Plan:
     def n_images(self) -> int:
         """Images asked for."""
         return sum(self.counts)
+
+
+def name_shard(split: str, number: int) -> str:
+    """Return the name of a shard in its dataset folder."""
+    return f"{split}/{number:06d}.tar"
+
+
+def choose_part(part: str, n_shards: int) -> range:
+    """Return the shards that a part of a run draws.
+
+    Args:
+        part: `A:B` for those from A up to B, or `K/N` for the K-th of N equal parts, from 0.
+        n_shards: shards of the whole run.
+
+    Raises:
+        DatasetError: it is not of that form, or has no shard.
+    """
+    found = re.fullmatch(r"(\d+)(:|/)(\d+)", part)
+    if not found:
+        raise DatasetError(f"shards is {part!r}; write A:B, or K/N for the K-th part of N")
+    first, last = int(found[1]), int(found[3])
+    if found[2] == ":":
+        chosen = range(n_shards)[first:last]
+    elif first >= last:
+        raise DatasetError(f"shards is {part!r}; parts are counted from 0/{last} on")
+    else:
+        chosen = range(first * n_shards // last, (first + 1) * n_shards // last)
+    if not chosen and found[2] == ":":
+        raise DatasetError(f"shards is {part!r}; there are {n_shards}, counted from 0")
+    return chosen
 
 
 def read_texts(words: str | None, sentences: str | None, recipe: Recipe) -> dict[str, Texts]:

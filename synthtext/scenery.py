@@ -16,14 +16,14 @@ import numpy as np
 import orjson
 
 from synthtext.codec import encode_pixels
-from synthtext.engine import check_workers, run_tasks
+from synthtext.engine import LOCAL, check_engine, run_tasks
 from synthtext.errors import DatasetError
 from synthtext.fonts import Catalogue
 from synthtext.generate import explain_failure
 from synthtext.manifest import RECORDS, check_same_plan
 from synthtext.plan import list_versions
 from synthtext.scenes import SIDE_PX, ask_about, draw_scene, sample_scene
-from synthtext.shards import replace_file
+from synthtext.storage import PART, lock_folder, replace_file
 from synthtext.streams import draw_below, draw_units, pick
 from synthtext.textvqa import Questions
 from synthtext.words import Texts
@@ -172,20 +172,20 @@ def render_scenes(
     Raises:
         DatasetError: the folder holds something else, or cannot be written.
     """
-    check_workers(n_workers)
+    check_engine(LOCAL, n_workers)
     starts = range(0, len(plan.pictures), BLOCK)
     try:
-        records = _open_folder(plan, folder)
-        todo = [start for start in starts if start not in records]
-        n_done = len(plan.pictures) - sum(len(_cut(plan, start)) for start in todo)
-        on_progress("scenes", n_done, len(plan.pictures))
-        draw = functools.partial(_draw_block, plan, folder)
-        for start, rows in run_tasks(draw, todo, n_workers):
-            records[start] = rows
-            n_done += len(rows)
+        with lock_folder(folder):
+            records = _open_folder(plan, folder)
+            todo = [start for start in starts if start not in records]
+            n_done = len(plan.pictures) - sum(len(_cut(plan, start)) for start in todo)
             on_progress("scenes", n_done, len(plan.pictures))
-        rows = [row for start in starts for row in records[start]]
-        return _close_folder(plan, folder, rows)
+            draw = functools.partial(_draw_block, plan, folder)
+            for start, rows in run_tasks(draw, todo, n_workers):
+                records[start] = rows
+                n_done += len(rows)
+                on_progress("scenes", n_done, len(plan.pictures))
+            return _close_folder(plan, folder, [row for s in starts for row in records[s]])
     except OSError as error:
         raise DatasetError(explain_failure(folder, error)) from error
 
@@ -233,7 +233,7 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
         except orjson.JSONDecodeError as error:
             raise DatasetError(f"{path} is broken ({error}); give another folder") from error
         check_same_plan(folder, begun.get("plan", {}), described)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif any(each.suffix != PART for each in folder.iterdir()):
         raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / RECORDS).mkdir(exist_ok=True)
@@ -264,7 +264,7 @@ def _close_folder(
         "not_drawn": lost,
     }
     replace_file(folder / "scenes.json", _to_json(manifest))
-    for path in [*(folder / "images").glob("*.part"), *(folder / RECORDS).glob("*")]:
+    for path in [*folder.glob(f"**/.*{PART}"), *(folder / RECORDS).glob("*")]:
         path.unlink()
     (folder / RECORDS).rmdir()
     return manifest

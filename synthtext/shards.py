@@ -17,6 +17,7 @@ from pathlib import Path
 from synthtext.codec import Sample, decode
 from synthtext.errors import ShardError
 from synthtext.render import Rendering
+from synthtext.storage import write_whole
 
 MAX_MEMBER_BYTES = 64 << 20
 """Largest file that is read from a shard: a bound for shards that come from elsewhere."""
@@ -30,7 +31,9 @@ NAME_BYTES, SIZE_BYTES = 100, 11
 BLANK_HEADER = tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT)
 """To make one of these for every file would take Python as long as to draw its picture."""
 
-BLANK_SUM = sum(BLANK_HEADER[:124]) + sum(BLANK_HEADER[135:148]) + 8 * 32 + sum(BLANK_HEADER[156:])
+BLANK_SUM = (
+    sum(BLANK_HEADER[:124]) + sum(BLANK_HEADER[135:148]) + 8 * 32 + sum(BLANK_HEADER[156:])
+)
 """Checksum of a header without name and size; its own field counts as blanks."""
 
 END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
@@ -71,25 +74,20 @@ class Place:
 
 
 def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
-    """Write a shard under a temporary name, sync it, rename it, and return what was written.
+    """Write a shard and return what was written.
 
     Equal samples give equal bytes. A shard that is there is replaced, whole or not at all.
     """
-    part = path.with_name(path.name + ".part")
     n_samples = n_bytes = 0
     digest = hashlib.sha256()
-    with part.open("wb") as file:
+    with write_whole(path) as file:
         for chunk in pack_samples(samples):
             n_samples += 1
             n_bytes += file.write(chunk)
             digest.update(chunk)
-        end = END_OF_TAR.ljust(-n_bytes % tarfile.RECORDSIZE, b"\0")
+        end = END_OF_TAR + bytes(-(n_bytes + len(END_OF_TAR)) % tarfile.RECORDSIZE)
         digest.update(end)
         n_bytes += file.write(end)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
     return ShardFile(n_samples, n_bytes, digest.hexdigest())
 
 
@@ -99,32 +97,12 @@ def pack_samples(samples: Iterable[Sample]) -> Iterator[bytes]:
     Equal samples give equal bytes: no time, no owner.
     """
     for sample in samples:
-        parts = []
+        parts: list[bytes] = []
         for extension, content in sample.files.items():
             n_padding = -len(content) % tarfile.BLOCKSIZE
             name = f"{sample.key}.{extension}".encode()
             parts += (_make_header(name, len(content)), content, bytes(n_padding))
         yield b"".join(parts)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a small file whole or not at all, over the one that is there."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_shard(path: Path) -> Iterator[Rendering]:
@@ -177,7 +155,7 @@ def list_places(path: Path) -> Iterator[Place]:
     """
     key, spans = "", dict[str, tuple[int, int]]()
     try:
-        with tarfile.open(path, mode="r:") as tar:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 if member.isdir():
                     continue

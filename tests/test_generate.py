@@ -181,7 +181,8 @@ def test_a_full_disk_is_one_sentence(
     opened = Path.open
 
     def open_full(path: Path, mode: str = "r", **options: object) -> object:
-        target = Path("/dev/full") if path.name == "000001.tar.part" else path
+        is_second = path.name.startswith(".000001.tar.")
+        target = Path("/dev/full") if is_second else path
         return opened(target, mode, **options)
 
     monkeypatch.setattr(Path, "open", open_full)

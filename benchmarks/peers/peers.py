@@ -1,0 +1,102 @@
+"""How fast peers draw the same words, in turn with ours on one core: `make peers`.
+
+TRDG and SynthTIGER are installed from the registry, each into an environment of its own below
+the folder given. The work: words of the bundled list, one to an image, in the bundled fonts,
+12 to 64 px, on a canvas of 224x224, JPEG at quality 90, written to disk. Rounds alternate,
+because machines are noisy; medians are shown. The differences:
+
+- ours places text anywhere, sets its contrast, and records every factor and the quads of words
+  and letters; TRDG and SynthTIGER write the image alone, in its middle, in one ink;
+- TRDG draws at 224 px and scales down; its white paper is our plain one;
+- SynthTIGER's noise comes from image files only, so it draws on a plain board; its layers are
+  called directly, without its template, which costs it more than half of its speed;
+- the bare loop draws, encodes and appends to a tar, and does nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from synthtext.fonts import bundled_folder
+from synthtext.words import read_words
+
+HERE = Path(__file__).parent
+
+PINS = {
+    "trdg": ["trdg==1.8.0", "pillow<10", "numpy<2"],
+    "synthtiger": ["synthtiger==1.2.1", "pillow<10", "numpy<2"],
+}
+
+N_OURS, N_PEERS, N_ROUNDS = 2000, 150, 5
+
+TASKS = {
+    "bare loop": ("", "ours.py", "bare"),
+    "ours, plain/gradient/noise paper": ("", "ours.py", "mixed"),
+    "ours, noise paper": ("", "ours.py", "noise"),
+    "TRDG 1.8.0, noise paper": ("trdg", "trdg_words.py", "noise"),
+    "ours, plain paper": ("", "ours.py", "plain"),
+    "TRDG 1.8.0, white paper": ("trdg", "trdg_words.py", "plain"),
+    "SynthTIGER 1.2.1, plain board": ("synthtiger", "synthtiger_words.py", "plain"),
+    "ours, natural crops, 32 px": ("", "ours.py", "crops"),
+}
+
+
+def install(folder: Path) -> None:
+    """Install the peers that are not there yet."""
+    for name, pins in PINS.items():
+        if not (folder / name).is_dir():
+            subprocess.run([sys.executable, "-m", "venv", folder / name], check=True)
+            pip = [folder / name / "bin" / "python", "-m", "pip", "install", "--quiet"]
+            subprocess.run([*pip, *pins], check=True)
+
+
+def run(task: tuple[str, str, str], folder: Path, scratch: Path) -> float:
+    """Return the seconds an image that one task takes."""
+    name, script, kind = task
+    python = folder / name / "bin" / "python" if name else Path(sys.executable)
+    words = scratch / ("few.txt" if name else "many.txt")
+    done = subprocess.run(
+        [python, HERE / script, words, bundled_folder(), scratch, kind],
+        capture_output=True, text=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    return float(done.stdout.split()[-1])
+
+
+def main() -> None:
+    """Install the peers, run all tasks in turn, and print medians and ratios."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "peers")
+    install(folder)
+    fitting = [word for word in read_words("en").items if 3 <= len(word) <= 8]
+    seconds: dict[str, list[float]] = {title: [] for title in TASKS}
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        for file, n in (("many.txt", N_OURS), ("few.txt", N_PEERS)):
+            step = len(fitting) // n
+            (scratch / file).write_text("\n".join(fitting[: n * step : step]))
+        for _ in range(N_ROUNDS):
+            for title, task in TASKS.items():
+                seconds[title].append(run(task, folder, scratch))
+    rates = {title: 1 / statistics.median(found) for title, found in seconds.items()}
+    table = Table("work, one process on one core", "images/s", "of the bare loop", box=None)
+    for title, rate in rates.items():
+        table.add_row(title, f"{rate:,.0f}", f"{rate / rates['bare loop']:.2f}")
+    console = Console(width=100)
+    console.print(table)
+    for ours, peer in (
+        ("ours, noise paper", "TRDG 1.8.0, noise paper"),
+        ("ours, plain paper", "TRDG 1.8.0, white paper"),
+        ("ours, plain paper", "SynthTIGER 1.2.1, plain board"),
+    ):
+        console.print(f"{ours}: {rates[ours] / rates[peer]:.0f} times {peer}")
+
+
+if __name__ == "__main__":
+    main()
