@@ -75,7 +75,7 @@ def _run_on_ray(
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS")
         own = {} if address else {"num_cpus": n_workers, "include_dashboard": False}
-        ray.init(address=address, log_to_driver=False, **own)
+        ray.init(address=address, log_to_driver=False, logging_level="error", **own)
     remote = ray.remote(num_cpus=1, max_retries=-1)(_work_on_ray)
     shared, waiting = ray.put(work), list(reversed(tasks))
     n_ahead = N_AHEAD * max(1, int(ray.cluster_resources().get("CPU", n_workers)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +60,11 @@ class Face:
         # A library of its own lets faces live in different threads: they share nothing.
         self._library = ft.FT_Library()
         self._check(ft.FT_Init_FreeType(ctypes.byref(self._library)))
-        code = ft.FT_New_Face(self._library, os.fsencode(path), 0, ctypes.byref(self._handle))
+        # Kept in memory: a file that is changed while it is mapped would end the process.
+        self._raw = _read_bytes(path)
+        code = ft.FT_New_Memory_Face(
+            self._library, self._raw, len(self._raw), 0, ctypes.byref(self._handle)
+        )
         if code:
             raise FontError(
                 f"{path.name} is no font that FreeType can open; remove it from the folder"
@@ -70,7 +73,7 @@ class Face:
             raise FontError(f"{path.name} holds bitmaps only; use a font with outlines")
         self._slot = self._handle.contents.glyph
         self._em = float(self._handle.contents.units_per_EM)
-        self._shaper = hb.Font(hb.Face(hb.Blob.from_file_path(str(path))))
+        self._shaper = hb.Font(hb.Face(hb.Blob(self._raw)))
         self._shift = ft.FT_Vector()
         self._shift_ref = ctypes.byref(self._shift)
         self._boxes: dict[int, Box | None] = {}
@@ -151,6 +154,14 @@ class Face:
                 f"{self.name} holds an outline that FreeType cannot paint (error {code}); "
                 "remove the font"
             )
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FontError(f"{path.name} cannot be read ({reason}); give another font") from error
 
 
 _opened = threading.local()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import logging
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ from synthtext.errors import FontError
 from synthtext.faces import open_face
 
 SUFFIXES = frozenset({".ttf", ".otf"})
+
+# What is wrong with a font is said in a sentence, not in fontTools' line for every record.
+logging.getLogger("fontTools").setLevel(logging.CRITICAL)
 
 MAX_FONT_BYTES = 64 << 20
 

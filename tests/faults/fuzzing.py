@@ -1,0 +1,310 @@
+"""Inputs from strangers: seeds, what is done to them, and what must not come of it.
+
+Every input is named by (target, seed, number) and can be made again from these.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import random
+import resource
+import signal
+import tarfile
+import traceback
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from synthtext import faces
+from synthtext.codec import encode
+from synthtext.errors import SynthtextError
+from synthtext.fonts import bundled_folder, read_catalogue
+from synthtext.photos import read_photos
+from synthtext.recipe import RECIPES, read_recipe
+from synthtext.render import render
+from synthtext.sentences import read_sentences
+from synthtext.shards import list_places, pack_samples, read_samples, read_shard, read_span
+from synthtext.spec import Spec
+from synthtext.textvqa import read_questions
+from synthtext.words import LISTS, read_words
+
+SEED = 20
+
+MAX_SECONDS = 10
+
+MAX_BYTES = 2 << 30
+
+N_EDITS = 8
+
+STRANGE = [
+    b"\x00", b"\xff" * 4, b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", b"../", b"/etc/passwd",
+    b"\xef\xbb\xbf", b"\xed\xa0\x80", "\u202e\u0301\u200d".encode(), b"1e999", b"-1", b"nan",
+    b"[" * 200, b"{\"a\":" * 50, b"\r\n", b"\t", b"%s%n", b"9" * 30,
+]  # fmt: skip
+"""What parsers stumble over."""
+
+
+@dataclass
+class Report:
+    """What came of the inputs of one target.
+
+    Attributes:
+        n_tried: inputs.
+        n_refused: those that were refused with a sentence.
+        faults: those that did anything else but pass, with what they did.
+        peak_bytes: the greatest memory of the process.
+    """
+
+    n_tried: int = 0
+    n_refused: int = 0
+    faults: list[str] = field(default_factory=list)
+    peak_bytes: int = 0
+
+
+def mutate(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Return one of the seeds with a few edits, or two of them spliced."""
+    raw = bytearray(chance.choice(seeds))
+    if chance.random() < 0.1:
+        other = chance.choice(seeds)
+        raw = raw[: chance.randrange(len(raw) + 1)] + other[chance.randrange(len(other) + 1) :]
+    for _ in range(chance.randint(1, N_EDITS)):
+        at = chance.randrange(len(raw) + 1)
+        here, size = raw[at : at + 1] or b"0", chance.randint(1, 200)
+        # What is put there, and how much of what was there it replaces.
+        piece, n_replaced = chance.choice(
+            [
+                (bytes([here[0] ^ 1 << chance.randrange(8)]), 1),
+                (bytes([chance.randrange(256)]), 1),
+                (chance.choice(STRANGE), 0),
+                (b"", size),
+                (bytes(raw[at : at + size]), 0),
+            ]
+        )
+        raw[at : at + n_replaced] = piece
+    return bytes(raw[: chance.randrange(len(raw) + 1)] if chance.random() < 0.05 else raw)
+
+
+def make_input(target: str, number: int, seeds: Sequence[bytes], seed: int = SEED) -> bytes:
+    """Return an input, the same for the same numbers; the first are the seeds themselves."""
+    if number < len(seeds):
+        return seeds[number]
+    return mutate(random.Random(f"{seed} {target} {number}"), seeds)
+
+
+def fuzz(target: str, n: int, folder: Path) -> Report:
+    """Return what n inputs of a target do, in a process of its own that may die of them."""
+    context = multiprocessing.get_context("spawn")
+    report, number = Report(), 0
+    while number < n:
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(target, number, n, str(folder), sender))
+        process.start()
+        sender.close()
+        with suppress(EOFError):
+            while receiver.poll(3 * MAX_SECONDS):
+                number, refused, fault, peak = receiver.recv()
+                report.n_refused += refused
+                report.peak_bytes = max(report.peak_bytes, peak)
+                if fault:
+                    report.faults.append(f"{target} {number}: {fault}")
+                number += 1
+        process.kill()
+        process.join()
+        if number < n and process.exitcode != 0:
+            report.faults.append(f"{target} {number}: the process died ({process.exitcode})")
+            number += 1
+    report.n_tried = n
+    if report.peak_bytes > MAX_BYTES:
+        report.faults.append(f"{target}: {report.peak_bytes:,} bytes of memory")
+    return report
+
+
+def _work(target: str, first: int, n: int, folder: str, sender: Any) -> None:  # noqa: ANN401
+    make_seeds, run = TARGETS[target]
+    seeds = make_seeds()
+    path = Path(folder) / "input"
+
+    def expire(*_: object) -> None:
+        raise TimeoutError(f"took more than {MAX_SECONDS} s")
+
+    signal.signal(signal.SIGALRM, expire)
+    for number in range(first, n):
+        path.write_bytes(make_input(target, number, seeds))
+        refused, fault = False, ""
+        signal.alarm(MAX_SECONDS)
+        try:
+            run(path)
+        except SynthtextError as error:
+            refused = True
+            if "\n" in str(error):
+                fault = f"a sentence of several lines: {error}"
+        except BaseException:  # noqa: BLE001 - whatever it is, it is what is looked for.
+            fault = traceback.format_exc()
+        signal.alarm(0)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        sender.send((number, refused, fault, peak))
+
+
+def _seed_words() -> list[bytes]:
+    lines = (LISTS / "en.txt").read_bytes().split(b"\n")[:40]
+    return [b"\n".join(lines), "straße\nnaïve\n# comment\n東京\n".encode()]
+
+
+def _seed_sentences() -> list[bytes]:
+    return [
+        b"sentence\tlabel\nIt 's a `` good '' film -LRB- really -RRB- .\t1\ndull\t0\n",
+        "sentence\tsplit\tlabel\nun film très bon\ttrain\tpositive\n".encode(),
+    ]
+
+
+def _seed_recipes() -> list[bytes]:
+    return [path.read_bytes() for path in sorted(RECIPES.glob("*.toml"))]
+
+
+def _seed_fonts() -> list[bytes]:
+    names = (
+        "VT323_400Regular.ttf",
+        "PressStart2P_400Regular.ttf",
+        "UnifrakturCook_700Bold.ttf",
+    )
+    return [(bundled_folder() / name).read_bytes() for name in names]
+
+
+def _seed_photos() -> list[bytes]:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    frames = [image, image.rotate(90), image.rotate(180)]
+    made = [
+        ("PNG", image, {}), ("JPEG", image, {}), ("JPEG", image.convert("CMYK"), {}),
+        ("PNG", Image.fromarray(noise[..., 0].astype(np.uint16) * 257), {}),
+        ("GIF", image.convert("P"), {"save_all": True, "append_images": frames}),
+        ("WEBP", image, {"save_all": True, "append_images": frames}), ("TIFF", image, {}),
+        ("BMP", image, {}), ("PNG", image.convert("P"), {"transparency": 3}),
+        # A bomb: 400 million px in some hundred thousand bytes.
+        ("PNG", Image.new("1", (20_000, 20_000)), {}),
+    ]  # fmt: skip
+    return [_save(picture, kind, options) for kind, picture, options in made]
+
+
+def _save(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _seed_shards() -> list[bytes]:
+    fonts = read_catalogue()
+    specs = [
+        Spec(seed=0, index=k, split="train", kind="word", text=text, font="DejaVuSans.ttf",
+             width_px=64, height_px=32, size_px=12.0)
+        for k, text in enumerate(("cat", "horse"))
+    ]  # fmt: skip
+    samples = [encode(render(spec, fonts), "png") for spec in specs]
+    ours = b"".join(pack_samples(samples)) + bytes(1024)
+    return [ours, *(_tar(name, kind) for name, kind in (
+        ("../../escape.txt", tarfile.REGTYPE), ("/etc/escape.txt", tarfile.REGTYPE),
+        ("000000000.png", tarfile.SYMTYPE), ("000000000.json", tarfile.LNKTYPE),
+        ("000000000.fifo", tarfile.FIFOTYPE),
+    )), _bomb()]  # fmt: skip
+
+
+def _tar(name: str, kind: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, "/etc/passwd"
+        tar.addfile(info)
+    return buffer.getvalue()
+
+
+def _bomb() -> bytes:
+    """Return a shard whose JSON is deep, and whose member says that it is a terabyte."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in (("0.json", b"[" * 100_000), ("1.json", b"{}")):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+        info = tarfile.TarInfo("2.png")
+        info.size = 1 << 40
+        buffer.write(info.tobuf())
+    return buffer.getvalue()
+
+
+def _seed_annotations() -> list[bytes]:
+    return [
+        b'{"dataset_version": "0.5.1", "data": [{"question_id": 1, "question": "what?",'
+        b' "image_id": "a", "answers": ["x", "y"], "answer_box": [1, 2, 3, 4]}]}',
+        b'{"version": 0.1, "data": [{"image": "train/a.jpg", "question": "why?",'
+        b' "answers": ["so"]}]}',
+    ]
+
+
+def _run_font(path: Path) -> None:
+    # Under a name of its own, for fonts stay open.
+    target = path.with_name(f"{zlib.crc32(path.read_bytes()):08x}.ttf")
+    target.write_bytes(path.read_bytes())
+    try:
+        fonts = read_catalogue(target)
+        spec = Spec(seed=0, index=0, split="train", kind="word", text="Hxg", font=target.name)
+        render(spec, fonts)
+    finally:
+        target.unlink()
+        faces._opened.__dict__.clear()
+
+
+def _run_photo(path: Path) -> None:
+    folder = path.parent / "photos"
+    folder.mkdir(exist_ok=True)
+    (folder / "photo.png").write_bytes(path.read_bytes())
+    photos = read_photos(folder)
+    spec = Spec(seed=0, index=0, split="train", kind="word", text="Hxg", font="DejaVuSans.ttf",
+                background="photo", photo="photo.png")  # fmt: skip
+    render(spec, read_catalogue(), photos)
+
+
+def _run_shard(path: Path) -> None:
+    for read in (_read_decoded, _read_raw, _read_places):
+        with suppress(SynthtextError):
+            read(path)
+    _read_decoded(path)
+
+
+def _read_decoded(path: Path) -> None:
+    for _ in read_shard(path):
+        pass
+
+
+def _read_raw(path: Path) -> None:
+    for _ in read_samples(path):
+        pass
+
+
+def _read_places(path: Path) -> None:
+    for place in list_places(path):
+        for span in place.spans.values():
+            read_span(path, span)
+
+
+def _rename(path: Path, suffix: str) -> Path:
+    target = path.with_suffix(suffix)
+    target.write_bytes(path.read_bytes())
+    return target
+
+
+TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path], object]]] = {
+    "word lists": (_seed_words, read_words),
+    "sentences": (_seed_sentences, read_sentences),
+    "recipes": (_seed_recipes, lambda path: read_recipe(_rename(path, ".toml"))),
+    "annotations": (_seed_annotations, read_questions),
+    "shards": (_seed_shards, _run_shard),
+    "photographs": (_seed_photos, _run_photo),
+    "fonts": (_seed_fonts, _run_font),
+}
