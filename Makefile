@@ -9,7 +9,9 @@ READER := reader
 STEPS := 9000
 COUNT := 300000
 
-.PHONY: demo test check fix golden bench reader lock clean
+PEERS := peers
+
+.PHONY: demo test check fix golden bench peers memory faults reader lock clean
 .DELETE_ON_ERROR:
 
 # Everything, at the versions that were tested together.
@@ -48,6 +50,17 @@ golden: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/drawing.py
 
+# The peers are installed below PEERS, each into an environment of its own.
+peers: .venv/installed
+	$(BIN)/python benchmarks/peers/peers.py $(PEERS)
+
+memory: .venv/installed
+	$(BIN)/python benchmarks/memory.py
+
+# Everything that can go wrong, at full size: an hour. `make test` tries a little of each.
+faults: .venv/installed
+	FAULTS=full FAULTS_REPORT=faults.md $(BIN)/pytest -p no:randomly tests/faults
+
 # Train the bundled reader anew, in READER/run/model, from random weights. Two processes of one
 # thread each are faster than one of two; words hardly ever repeat in a batch, so no mask.
 reader: .venv/installed
@@ -67,4 +80,4 @@ lock: .venv/installed
 	mv $@.part constraints.txt
 
 clean:
-	rm -rf .venv $(DEMO) $(READER)
+	rm -rf .venv $(DEMO) $(READER) $(PEERS) faults.md

@@ -18,6 +18,7 @@ from synthtext.manifest import (
     NotDrawn,
     ShardRecord,
     close_folder,
+    count_records,
     describe_dataset,
     describe_run,
     is_whole,
@@ -69,7 +70,7 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
     check_engine(engine, n_workers)
     try:
         with lock_folder(folder, is_shared=part is not None):
-            records = open_folder(plan, folder)
+            records = open_folder(plan, folder, [shard.file for shard in mine])
             if repairs:
                 records = {f: r for f, r in records.items() if is_whole(folder, r)}
             n_done = sum(len(shard.indices) for shard in mine if shard.file in records)
@@ -81,9 +82,8 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
                 records[record.file] = record
                 n_done += record.n_samples + len(record.not_drawn)
                 on_progress("images", n_done, n_all)
-            if part is not None:
-                # Others may have drawn their parts meanwhile.
-                records = read_records(folder)
+            if part is not None and count_records(folder) == len(shards):
+                records = read_records(folder)  # Others have drawn the rest.
             manifest = describe_run(describe_dataset(plan), records)
             if manifest["complete"]:
                 close_folder(folder, manifest)

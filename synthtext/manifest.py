@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,15 @@ def list_files(folder: Path, split: str) -> list[Path]:
     return files
 
 
-def open_folder(plan: Plan, folder: Path) -> dict[str, ShardRecord]:
+def open_folder(
+    plan: Plan, folder: Path, files: Sequence[str] | None = None
+) -> dict[str, ShardRecord]:
     """Begin a dataset folder, or take it up; return the records of its finished shards by file.
+
+    Args:
+        plan: what is drawn.
+        folder: where.
+        files: the shards whose records are asked for; None asks for all.
 
     Raises:
         DatasetError: the folder holds something else, or was begun by another plan.
@@ -98,7 +106,7 @@ def open_folder(plan: Plan, folder: Path) -> dict[str, ShardRecord]:
     begin_folder(folder, describe_dataset(plan), "\n".join([*plan.classnames, ""]).encode())
     for source in plan.sources:
         (folder / source.split).mkdir(exist_ok=True)
-    return read_records(folder)
+    return read_records(folder, files)
 
 
 def begin_folder(folder: Path, begun: Mapping[str, Any], classnames: bytes) -> None:
@@ -124,16 +132,33 @@ def begin_folder(folder: Path, begun: Mapping[str, Any], classnames: bytes) -> N
     (folder / RECORDS).mkdir(exist_ok=True)
 
 
-def list_records(folder: Path) -> dict[str, ShardRecord]:
-    """Return the records of the shards that were finished, by file."""
-    rows = list(read_manifest(folder).get("shards", []))
-    rows += [orjson.loads(path.read_bytes()) for path in (folder / RECORDS).glob("*.json")]
-    return {row["file"]: _read_record(row) for row in rows}
+def list_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, ShardRecord]:
+    """Return the records of the shards that were finished, by file; of all, or of some."""
+    rows = {row["file"]: row for row in read_manifest(folder).get("shards", [])}
+    noted = list((folder / RECORDS).glob("*.json"))
+    if files is not None:
+        # A part of a large run does not read what hundreds of others have noted.
+        wanted = {_name_record(file) for file in files}
+        noted = [path for path in noted if path.name in wanted]
+        rows = {file: rows[file] for file in files if file in rows}
+    for path in noted:
+        # Another machine may be closing the folder, and then this is no longer ours to do.
+        with contextlib.suppress(FileNotFoundError):
+            row = orjson.loads(path.read_bytes())
+            rows[row["file"]] = row
+    return {file: _read_record(row) for file, row in rows.items()}
 
 
-def read_records(folder: Path) -> dict[str, ShardRecord]:
+def count_records(folder: Path) -> int:
+    """Return how many shards were finished, without reading their records."""
+    noted = {path.name for path in (folder / RECORDS).glob("*.json")}
+    closed = {_name_record(row["file"]) for row in read_manifest(folder).get("shards", [])}
+    return len(noted | closed)
+
+
+def read_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, ShardRecord]:
     """Return the records of the shards that were finished and are there, by file."""
-    records = list_records(folder)
+    records = list_records(folder, files)
     return {file: record for file, record in records.items() if is_there(folder, record)}
 
 
@@ -170,8 +195,7 @@ def list_expected(begun: Mapping[str, Any]) -> list[str]:
 
 def write_record(folder: Path, record: ShardRecord) -> None:
     """Note that a shard is finished; called after the shard has its name."""
-    name = record.file.replace("/", "-").removesuffix(".tar")
-    replace_file(folder / RECORDS / f"{name}.json", orjson.dumps(record))
+    replace_file(folder / RECORDS / _name_record(record.file), orjson.dumps(record))
 
 
 def describe_run(
@@ -220,6 +244,10 @@ def close_folder(folder: Path, manifest: Mapping[str, Any]) -> None:
         path.unlink(missing_ok=True)
     if (folder / RECORDS).is_dir():
         (folder / RECORDS).rmdir()
+
+
+def _name_record(file: str) -> str:
+    return file.replace("/", "-").removesuffix(".tar") + ".json"
 
 
 def _split_of(record: ShardRecord) -> str:
