@@ -36,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-DRAW, LOOK, MEASURE, TRAIN = "Draw", "Look", "Measure", "Train"
+DRAW, LOOK, MEASURE, TRAIN, SHARE = "Draw", "Look", "Measure", "Train", "Share"
 
 MAX_TEXT_CHARS = 1000
 """Longest text to match."""
@@ -902,6 +902,48 @@ def finetune(
     table = list_gains(done.gains)
     print_table(table.columns, list(table.rows))
     _say(f"\nwrote {out / 'model'} and {out / 'report.html'}")
+
+
+@app.command(rich_help_panel=SHARE, short_help="Other layouts: export OUT --to lmdb --out DIR")
+def export(
+    folder: Folder,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            help="folder, parquet, lmdb, doctr, paddleocr, icdar, coco or clip-benchmark."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write; it must be new.")],
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Every word cut out upright, not whole pictures.")
+    ] = False,
+) -> None:
+    """Write a dataset in the layout of another tool, split by split.
+
+    synthtext export data/words --to lmdb --crops --out data/words-lmdb
+    """
+    from synthtext.exporting import export_dataset
+
+    try:
+        with show_progress() as advance:
+            counts = export_dataset(folder, out, to, crops=crops, on_progress=advance)
+    except KeyboardInterrupt:
+        _say(f"stopped; nothing was written to {out}")
+        raise typer.Exit(130) from None
+    print_table((str(out), "pictures"), [(split, f"{n:,}") for split, n in counts.items()])
+
+
+@app.command(rich_help_panel=SHARE, short_help="By number: index OUT writes wids' JSON")
+def index(folder: Folder) -> None:
+    """Write the index of each split by which wids finds samples by their number.
+
+    synthtext index data/words
+    """
+    from synthtext.indexing import index_shards
+
+    for path in index_shards(folder):
+        _say(f"wrote {path}")
 
 
 def main() -> NoReturn:

@@ -1,1 +1,70 @@
-"""Draw text, record every factor of every image, and write it as WebDataset shards."""
+"""Draws text: words and sentences with every factor recorded, into WebDataset shards.
+
+>>> import synthtext
+>>> fonts = synthtext.read_catalogue()
+>>> spec = synthtext.Spec(
+...     seed=0, index=0, split="train", kind="word", text="quartz", font="Lato_700Bold.ttf"
+... )
+>>> synthtext.render(spec, fonts).pixels.shape
+(224, 224, 3)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synthtext.codec import decode, encode
+    from synthtext.datasets import Dataset, Stream, load, stream
+    from synthtext.errors import SynthtextError
+    from synthtext.fonts import read_catalogue
+    from synthtext.recipe import edit_recipe, read_recipe
+    from synthtext.render import Rendering, render
+    from synthtext.sampling import sample_spec, sample_specs
+    from synthtext.shards import read_shard, write_shard
+    from synthtext.spec import Spec
+
+__all__ = [
+    "Dataset",
+    "Rendering",
+    "Spec",
+    "Stream",
+    "SynthtextError",
+    "decode",
+    "edit_recipe",
+    "encode",
+    "load",
+    "read_catalogue",
+    "read_recipe",
+    "read_shard",
+    "render",
+    "sample_spec",
+    "sample_specs",
+    "stream",
+    "write_shard",
+]
+
+_HOMES = {
+    "codec": ("decode", "encode"),
+    "datasets": ("Dataset", "Stream", "load", "stream"),
+    "errors": ("SynthtextError",),
+    "fonts": ("read_catalogue",),
+    "recipe": ("edit_recipe", "read_recipe"),
+    "render": ("Rendering", "render"),
+    "sampling": ("sample_spec", "sample_specs"),
+    "shards": ("read_shard", "write_shard"),
+    "spec": ("Spec",),
+}
+"""Where each name lives; it is fetched when it is used, so that importing costs nothing."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for.
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"synthtext.{module}"), name)
+    raise AttributeError(f"module 'synthtext' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,143 @@
+"""Data sets for trainers: those that were drawn, and those that are drawn when asked for.
+
+Both are map-style, `len` and `[]` are all there is: PyTorch's loaders and samplers shuffle and
+part them among workers and ranks, without a repeat and without a word from here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from synthtext.codec import Sample, decode
+from synthtext.errors import DatasetError
+from synthtext.fonts import Catalogue, read_catalogue
+from synthtext.manifest import list_files
+from synthtext.photos import Photos
+from synthtext.plan import Plan, make_plan, read_texts, source_of
+from synthtext.recipe import edit_recipe, read_recipe
+from synthtext.render import Rendering, render
+from synthtext.sampling import sample_spec
+from synthtext.shards import Place, list_places, read_span
+from synthtext.storage import parse_folder
+
+
+class Dataset(Sequence[Rendering]):
+    """The images of a split that was drawn, each to be had by its number."""
+
+    def __init__(self, places: Sequence[tuple[Path, Place]]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, number: int) -> Rendering:  # type: ignore[override]
+        """Return an image, its spec and its quads.
+
+        Raises:
+            ShardError: it is broken.
+        """
+        file, place = self._places[number]
+        files = {name: read_span(file, span) for name, span in place.spans.items()}
+        return decode(Sample(place.key, files))
+
+
+class Stream(Sequence[Rendering]):
+    """Images of a split that are drawn when they are asked for, the same for a number."""
+
+    def __init__(self, plan: Plan, split: str) -> None:
+        self._plan = plan
+        self._source = source_of(plan, split)
+        self._count = plan.counts[plan.sources.index(self._source)]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> Rendering:  # type: ignore[override]
+        """Return an image.
+
+        Raises:
+            DrawError: the text cannot be drawn.
+        """
+        if not 0 <= number < self._count:
+            raise IndexError(f"{number} is none of {self._count} images")
+        plan = self._plan
+        spec = sample_spec(
+            plan.recipe, self._source, plan.fonts,
+            seed=plan.seed, index=self._source.first + number, photos=plan.photos,
+        )  # fmt: skip
+        return render(spec, plan.fonts, plan.photos)
+
+
+def load(folder: str | os.PathLike[str], split: str = "train") -> Dataset:
+    """Return the images of a dataset that `synthtext render` wrote.
+
+    Only the headers of the shards are read here; an image is read when it is asked for.
+
+    >>> from synthtext import load
+    >>> pictures = load("data/words", "test")  # doctest: +SKIP
+    >>> pictures[7].spec.text, pictures[7].pixels.shape  # doctest: +SKIP
+    ('quartz', (224, 224, 3))
+
+    With PyTorch: `DataLoader(load("data/words"), shuffle=True, collate_fn=list)`.
+
+    Args:
+        folder: here, or an address.
+        split: `train`, `val` or `test`.
+
+    Raises:
+        DatasetError: no dataset, or no such split.
+        ShardError: a shard is missing or broken.
+    """
+    files = list_files(parse_folder(os.fspath(folder)), split)
+    return Dataset([(file, place) for file in files for place in list_places(file)])
+
+
+def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
+    recipe: str = "default",
+    words: str | None = None,
+    *,
+    sentences: str | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    split: str = "train",
+    fonts: Catalogue | None = None,
+    photos: Photos | None = None,
+    edits: Mapping[str, str] | None = None,
+) -> Stream:
+    """Return images that are drawn when they are asked for, without shards.
+
+    They are those that `synthtext render` would write with the same options: image 7 is the
+    same here, in a worker, and in a shard. `count` is an epoch; another seed is another one.
+
+    >>> from synthtext import stream
+    >>> pictures = stream(words="en", count=1000, edits={"size_px": "20:40"})
+    >>> len(pictures), pictures[3].pixels.shape
+    (900, (224, 224, 3))
+
+    Args:
+        recipe: name or file of a recipe.
+        words: name or file of a list of words.
+        sentences: name, file or folder of sentences.
+        count: images over all splits; None draws each text once.
+        seed: 0 or more.
+        split: `train`, `val` or `test`.
+        fonts: to choose from; None takes those that are bundled.
+        photos: to draw on.
+        edits: entries of the recipe to change, as `synthtext render` takes them.
+
+    Raises:
+        DatasetError: a number is out of range, or the split has no texts.
+        RecipeError: the recipe cannot be used.
+        WordsError: the texts cannot be used.
+    """
+    edited = edit_recipe(read_recipe(recipe), edits or {})
+    plan = make_plan(
+        edited, read_texts(words, sentences, edited), fonts or read_catalogue(),
+        seed=seed, count=count, photos=photos,
+    )  # fmt: skip
+    if split not in {source.split for source in plan.sources}:
+        have = ", ".join(source.split for source in plan.sources)
+        raise DatasetError(f"there are no images in the split {split!r}; there is {have}")
+    return Stream(plan, split)

@@ -1,0 +1,371 @@
+"""Exporting: a dataset -> the layouts that recognisers, detectors and other tools read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import orjson
+
+from synthtext.codec import decode_fields, decode_pixels, encode_pixels
+from synthtext.errors import DatasetError
+from synthtext.layout import inked
+from synthtext.manifest import list_files, read_manifest
+from synthtext.plan import SENTIMENTS
+from synthtext.render import Pixels, Quads
+from synthtext.shards import IMAGE_EXTENSIONS, read_samples
+
+CROP_MARGIN = 0.08
+"""Room around a word in its crop, as a share of its height."""
+
+CROP_QUALITY = 95
+
+MAP_BYTES = 1 << 40
+"""Largest LMDB: an address space, not a size on disk."""
+
+N_PER_COMMIT = 1000
+"""Pictures to a transaction of LMDB, or to a row group of Parquet."""
+
+TEMPLATES = {
+    True: ("a {c} review of a movie.",),
+    False: ('a picture of the word "{c}".', "{c}"),
+}
+"""Prompts in the form of CLIP_benchmark, by whether the classes are sentiments."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture to export.
+
+    Attributes:
+        name: of its file, with its ending.
+        image: the file.
+        text: what it shows.
+        words: the words that have ink.
+        quads: float32 (k, 4, 2), where each of them lies, in px.
+        size_px: width and height.
+        label: line of the text, or of its label, in `classnames.txt`.
+        fields: what `KEY.json` says.
+    """
+
+    name: str
+    image: bytes
+    text: str
+    words: tuple[str, ...]
+    quads: Quads
+    size_px: tuple[int, int]
+    label: int
+    fields: dict[str, Any]
+
+
+Items = Iterator[Item]
+
+OnProgress = Callable[[str, int, int | None], None]
+
+
+def export_dataset(
+    folder: Path,
+    out: Path,
+    target: str,
+    *,
+    crops: bool = False,
+    on_progress: OnProgress = lambda *_: None,
+) -> dict[str, int]:
+    """Write a dataset in another layout and return the pictures of each split.
+
+    It gets its name when all of it is written; what a killed export left is begun anew.
+
+    Args:
+        folder: a dataset that `synthtext render` wrote.
+        out: new; nothing that is there is touched.
+        target: one of `TARGETS`.
+        crops: whether to cut out every word, upright, instead of taking whole pictures.
+        on_progress: called after every picture.
+
+    Raises:
+        DatasetError: no such target, something is there already, or a package is missing.
+        ShardError: a shard is missing or broken.
+    """
+    _check_target(target, out, crops=crops)
+    manifest = read_manifest(folder)
+    if not manifest.get("complete"):
+        raise DatasetError(f"{folder} is not finished; run the same render again")
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    counts: dict[str, int] = {}
+
+    def watch(items: Items, split: str) -> Items:
+        for item in items:
+            yield item
+            counts[split] = counts.get(split, 0) + 1
+            on_progress("pictures", sum(counts.values()), None)
+
+    try:
+        for split in (name for name, row in manifest["splits"].items() if row["drawn"]):
+            (part / split).mkdir(parents=True)
+            items = watch(read_items(folder, split, crops=crops), split)
+            TARGETS[target](items, part / split, folder)
+        part.rename(out)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return counts
+
+
+def _check_target(target: str, out: Path, *, crops: bool) -> None:
+    if target not in TARGETS:
+        raise DatasetError(f"no export is called {target!r}; there is {', '.join(TARGETS)}")
+    if crops and target in WHOLE:
+        raise DatasetError(f"{target} takes whole pictures; leave out --crops")
+    if out.exists():
+        raise DatasetError(f"{out} is there already; give a new folder, or remove it")
+
+
+def read_items(folder: Path, split: str, *, crops: bool = False) -> Items:
+    """Return the pictures of a split, or the words cut out of them, in order."""
+    for file in list_files(folder, split):
+        for sample in read_samples(file):
+            fields = decode_fields(sample)
+            extension = next(name for name in IMAGE_EXTENSIONS if name in sample.files)
+            pixels = decode_pixels(sample)
+            words = tuple(word for word in fields["drawn_text"].split() if inked(word))
+            quads = np.array(fields["word_quads"], np.float32).reshape(-1, 4, 2)
+            height, width = pixels.shape[:2]
+            item = Item(
+                name=f"{sample.key}.{extension}",
+                image=sample.files[extension],
+                text=fields["drawn_text"],
+                words=words,
+                quads=quads,
+                size_px=(width, height),
+                label=fields["class_index"],
+                fields=fields,
+            )
+            if crops:
+                yield from _cut_words(item, pixels)
+            else:
+                yield item
+
+
+def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixels:
+    """Return what a quad holds, upright.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        quad: float32 (4, 2), clockwise from the top left of the upright text.
+        margin: room around it, as a share of its height; beyond the picture its edge goes on.
+    """
+    top_left, top_right, _, bottom_left = quad.astype(np.float64)
+    along, down = top_right - top_left, bottom_left - top_left
+    width, height = np.hypot(*along), np.hypot(*down)
+    room = margin * height
+    # One px along the text, and one across it.
+    step_x, step_y = along / max(width, 1e-6), down / max(height, 1e-6)
+    corner = top_left - room * (step_x + step_y)
+    size = (max(1, round(width + 2 * room)), max(1, round(height + 2 * room)))
+    inverse = np.array([[step_x[0], step_y[0], corner[0]], [step_x[1], step_y[1], corner[1]]])
+    return cv2.warpAffine(
+        pixels, inverse, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+
+
+def _cut_words(item: Item, pixels: Pixels) -> Items:
+    stem = item.name.partition(".")[0]
+    for number, (word, quad) in enumerate(zip(item.words, item.quads, strict=True)):
+        crop = crop_quad(pixels, quad)
+        height, width = crop.shape[:2]
+        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        yield Item(
+            name=f"{stem}-{number:02d}.jpg",
+            image=encode_pixels(crop, "jpg", CROP_QUALITY),
+            text=word,
+            words=(word,),
+            quads=corners[None],
+            size_px=(width, height),
+            label=item.label,
+            fields=item.fields,
+        )
+
+
+def _write_images(items: Items, folder: Path) -> Items:
+    """Write the pictures of items into a folder and pass the items on."""
+    folder.mkdir(exist_ok=True)
+    for item in items:
+        (folder / item.name).write_bytes(item.image)
+        yield item
+
+
+def _write_folder(items: Items, out: Path, _: Path) -> None:
+    """Write pictures and `metadata.jsonl`, as Hugging Face's imagefolder reads them."""
+    with (out / "metadata.jsonl").open("wb") as file:
+        for item in _write_images(items, out):
+            file.write(orjson.dumps({"file_name": item.name, "text": item.text}) + b"\n")
+
+
+def _write_parquet(items: Items, out: Path, _: Path) -> None:
+    """Write `data.parquet`: image, text, class, quads, and a column for every factor."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise DatasetError(_say_missing("pyarrow")) from error
+    writer, rows = None, list[dict[str, Any]]()
+
+    def flush() -> None:
+        nonlocal writer
+        table = pa.Table.from_pylist(rows)
+        writer = writer or parquet.ParquetWriter(out / "data.parquet", table.schema)
+        writer.write_table(table.cast(writer.schema))
+        rows.clear()
+
+    for item in items:
+        plain = {k: v for k, v in item.fields.items() if not isinstance(v, list)}
+        plain |= {"label": -1 if plain["label"] is None else plain["label"]}
+        rows.append(
+            {
+                "image": {"bytes": item.image, "path": item.name},
+                "drawn_text": item.text,
+                "words": list(item.words),
+                "quads": item.quads.reshape(-1, 8).tolist(),
+                **{k: v for k, v in plain.items() if k != "drawn_text"},
+            }
+        )
+        if len(rows) == N_PER_COMMIT:
+            flush()
+    if rows:
+        flush()
+    if writer is not None:
+        writer.close()
+
+
+def _write_lmdb(items: Items, out: Path, _: Path) -> None:
+    """Write the LMDB that PARSeq and CLOVA's benchmark read: `image-%09d`, `label-%09d`."""
+    try:
+        import lmdb
+    except ImportError as error:
+        raise DatasetError(_say_missing("lmdb")) from error
+    with lmdb.open(str(out), map_size=MAP_BYTES, writemap=False) as database:
+        batch: dict[bytes, bytes] = {}
+        n = 0
+        for n, item in enumerate(items, 1):
+            batch[b"image-%09d" % n] = item.image
+            batch[b"label-%09d" % n] = item.text.encode()
+            if n % N_PER_COMMIT == 0:
+                _commit(database, batch)
+        batch[b"num-samples"] = str(n).encode()
+        _commit(database, batch)
+
+
+def _commit(database: Any, batch: dict[bytes, bytes]) -> None:  # noqa: ANN401 - no types.
+    with database.begin(write=True) as transaction:
+        for key, value in batch.items():
+            transaction.put(key, value)
+    batch.clear()
+
+
+def _write_doctr(items: Items, out: Path, _: Path) -> None:
+    """Write `images/`, `labels.json` to recognise and `detection.json` to detect by."""
+    labels, found = {}, {}
+    for item in _write_images(items, out / "images"):
+        labels[item.name] = item.text
+        found[item.name] = {
+            "img_dimensions": item.size_px[::-1], "polygons": item.quads.tolist(),
+        }  # fmt: skip
+    (out / "labels.json").write_bytes(orjson.dumps(labels))
+    (out / "detection.json").write_bytes(orjson.dumps(found))
+
+
+def _write_paddleocr(items: Items, out: Path, _: Path) -> None:
+    """Write `images/`, `rec_gt.txt` to recognise and `det_gt.txt` to detect by."""
+    with (out / "rec_gt.txt").open("wb") as texts, (out / "det_gt.txt").open("wb") as places:
+        for item in _write_images(items, out / "images"):
+            texts.write(f"images/{item.name}\t{item.text}\n".encode())
+            found = [
+                {"transcription": word, "points": quad.tolist()}
+                for word, quad in zip(item.words, item.quads, strict=True)
+            ]
+            places.write(f"images/{item.name}\t".encode() + orjson.dumps(found) + b"\n")
+
+
+def _write_icdar(items: Items, out: Path, _: Path) -> None:
+    """Write `images/`, a `gt/gt_NAME.txt` for each with quads, and `gt.txt` with the texts.
+
+    Source: ICDAR 2015's robust reading, tasks 4.1 and 4.3; coordinates in whole px.
+    """
+    (out / "gt").mkdir()
+    with (out / "gt.txt").open("wb") as texts:
+        for item in _write_images(items, out / "images"):
+            quoted = item.text.replace("\\", "\\\\").replace('"', '\\"')
+            texts.write(f'{item.name}, "{quoted}"\n'.encode())
+            lines = [
+                ",".join([*map(str, np.rint(quad).astype(int).ravel().tolist()), word])
+                for word, quad in zip(item.words, item.quads, strict=True)
+            ]
+            stem = item.name.partition(".")[0]
+            (out / "gt" / f"gt_{stem}.txt").write_bytes("\n".join([*lines, ""]).encode())
+
+
+def _write_coco(items: Items, out: Path, _: Path) -> None:
+    """Write `images/` and `annotations.json` with a polygon for each word."""
+    images, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
+    for number, item in enumerate(_write_images(items, out / "images"), 1):
+        width, height = item.size_px
+        images.append({"id": number, "file_name": item.name, "width": width, "height": height})
+        for word, quad in zip(item.words, item.quads.astype(np.float64), strict=True):
+            low, high = quad.min(axis=0), quad.max(axis=0)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1, "image_id": number, "category_id": 1,
+                    "segmentation": [quad.ravel().round(2).tolist()], "iscrowd": 0,
+                    "bbox": [*low.round(2).tolist(), *(high - low).round(2).tolist()],
+                    "area": round(float(cv2.contourArea(quad.astype(np.float32))), 2),
+                    "text": word,
+                }
+            )  # fmt: skip
+    content = {
+        "images": images, "annotations": annotations, "categories": [{"id": 1, "name": "text"}],
+    }  # fmt: skip
+    (out / "annotations.json").write_bytes(orjson.dumps(content))
+
+
+def _write_clip_benchmark(items: Items, out: Path, folder: Path) -> None:
+    """Write the shards under the names that CLIP_benchmark gives them, and its lists."""
+    files = list_files(folder, out.name)
+    for number, file in enumerate(files):
+        # The bytes are the same, so that a link is enough where there can be one.
+        try:
+            (out / f"{number}.tar").hardlink_to(file)
+        except (OSError, AttributeError):
+            (out / f"{number}.tar").write_bytes(file.read_bytes())
+    (out / "nshards.txt").write_text(f"{len(files)}\n")
+    names = (folder / "classnames.txt").read_text(encoding="utf-8")
+    (out.parent / "classnames.txt").write_text(names, encoding="utf-8")
+    templates = TEMPLATES[tuple(names.split()) == SENTIMENTS]
+    (out.parent / "zeroshot_classification_templates.txt").write_text("\n".join(templates))
+    for _ in items:
+        pass
+
+
+def _say_missing(package: str) -> str:
+    return f"this export needs {package}; type: pip install 'synthtext[export]'"
+
+
+TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
+    "folder": _write_folder,
+    "parquet": _write_parquet,
+    "lmdb": _write_lmdb,
+    "doctr": _write_doctr,
+    "paddleocr": _write_paddleocr,
+    "icdar": _write_icdar,
+    "coco": _write_coco,
+    "clip-benchmark": _write_clip_benchmark,
+}
+
+WHOLE = frozenset({"coco", "clip-benchmark"})
+"""Targets for which words that are cut out make no sense."""
