@@ -11,7 +11,7 @@ COUNT := 300000
 
 PEERS := peers
 
-.PHONY: demo test check fix golden bench peers memory faults reader lock clean
+.PHONY: demo test check fix golden bench peers memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
 # Everything, at the versions that were tested together.
@@ -19,6 +19,7 @@ PEERS := peers
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[probe]"
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/webdataset-0.2 "webdataset==0.2.86"
 	touch $@
 
 demo: .venv/installed
@@ -60,6 +61,15 @@ memory: .venv/installed
 # Everything that can go wrong, at full size: an hour. `make test` tries a little of each.
 faults: .venv/installed
 	FAULTS=full FAULTS_REPORT=faults.md $(BIN)/pytest -p no:randomly tests/faults
+
+# Other tools on what is written here, a line for each. They share our torch, and no more.
+interop: .venv/installed
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/numpy-2.2 "numpy<2.3"
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/clip-benchmark \
+		clip-benchmark pycocoevalcap sentencepiece
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/doctr \
+		python-doctr anyascii h5py shapely pyclipper rapidfuzz langdetect defusedxml validators pypdfium2
+	$(BIN)/pytest -p no:randomly -v tests/interop tests/test_exporting.py tests/test_interface.py
 
 # Train the bundled reader anew, in READER/run/model, from random weights. Two processes of one
 # thread each are faster than one of two; words hardly ever repeat in a batch, so no mask.
