@@ -102,6 +102,7 @@ def _run_pool(
     work: Callable[[Task], Result], tasks: Sequence[Task], n_workers: int
 ) -> Iterator[Result]:
     n_workers = min(n_workers, len(tasks))
+    others = set(multiprocessing.active_children())
     pool = concurrent.futures.ProcessPoolExecutor(
         n_workers,
         # A forked child would inherit the locks of OpenCV's and FreeType's threads.
@@ -114,6 +115,10 @@ def _run_pool(
         for task in concurrent.futures.as_completed(begun):
             yield task.result()
     except concurrent.futures.process.BrokenProcessPool as error:
+        # The pool asks the others to end and waits for them, but one that is just being made
+        # does not hear it.
+        for child in set(multiprocessing.active_children()) - others:
+            child.kill()
         raise DatasetError(
             "a worker was killed, perhaps for want of memory; what is finished is whole, "
             "so run the same command again, with fewer --workers"
