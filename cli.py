@@ -25,7 +25,7 @@ from synthtext.terminal import print_table, show_progress
 if TYPE_CHECKING:
     from probes.readers import Model
     from synthtext.plan import Plan
-    from synthtext.render import Rendering
+    from synthtext.rendering import Rendering
 
 app = typer.Typer(
     name="synthtext",
@@ -255,7 +255,7 @@ def draw(
     from synthtext.dataset import find_rendering
     from synthtext.fonts import read_catalogue
     from synthtext.photos import read_photos
-    from synthtext.render import render as render_spec
+    from synthtext.rendering import render as render_spec
     from synthtext.spec import edit_spec
 
     spec = edit_spec(find_rendering(folder, key).spec, _split_pairs(changes or []))

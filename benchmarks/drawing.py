@@ -30,7 +30,7 @@ from synthtext.layout import place_glyphs
 from synthtext.manifest import NotDrawn
 from synthtext.plan import Plan, Shard, list_shards, make_plan, source_of
 from synthtext.recipe import edit_recipe, read_recipe
-from synthtext.render import Rendering, render
+from synthtext.rendering import Rendering, render
 from synthtext.reviews import review_sentences
 from synthtext.sampling import sample_specs
 from synthtext.shards import write_shard

@@ -32,7 +32,7 @@ from synthtext.codec import encode_pixels
 from synthtext.errors import SynthtextError
 from synthtext.fonts import Catalogue, read_catalogue
 from synthtext.plan import SENTIMENTS
-from synthtext.render import render
+from synthtext.rendering import render
 from synthtext.spec import Spec
 from synthtext.storage import replace_file
 

@@ -21,7 +21,7 @@ from synthtext.errors import SynthtextError
 from synthtext.fonts import Catalogue, read_catalogue
 from synthtext.manifest import list_files, read_manifest
 from synthtext.plan import SENTIMENTS
-from synthtext.render import Rendering, render
+from synthtext.rendering import Rendering, render
 from synthtext.shards import read_samples
 from synthtext.spec import Spec, spec_from_dict
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from synthtext.errors import SynthtextError
     from synthtext.fonts import read_catalogue
     from synthtext.recipe import edit_recipe, read_recipe
-    from synthtext.render import Rendering, render
+    from synthtext.rendering import Rendering, render
     from synthtext.sampling import sample_spec, sample_specs
     from synthtext.shards import read_shard, write_shard
     from synthtext.spec import Spec
@@ -51,7 +51,7 @@ _HOMES = {
     "errors": ("SynthtextError",),
     "fonts": ("read_catalogue",),
     "recipe": ("edit_recipe", "read_recipe"),
-    "render": ("Rendering", "render"),
+    "rendering": ("Rendering", "render"),
     "sampling": ("sample_spec", "sample_specs"),
     "shards": ("read_shard", "write_shard"),
     "spec": ("Spec",),

@@ -14,7 +14,7 @@ from PIL import Image
 
 from synthtext.degradations import jpeg
 from synthtext.errors import ShardError, SpecError
-from synthtext.render import Pixels, Quads, Rendering
+from synthtext.rendering import Pixels, Quads, Rendering
 from synthtext.spec import MAX_SIDE_PX, spec_from_dict, spec_to_dict
 
 FORMAT = 1

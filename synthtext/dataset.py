@@ -13,7 +13,7 @@ import numpy as np
 from synthtext.codec import Sample, decode
 from synthtext.errors import DatasetError, ShardError
 from synthtext.manifest import read_manifest
-from synthtext.render import Rendering
+from synthtext.rendering import Rendering
 from synthtext.shards import read_samples, read_shard
 
 QUAD_SLACK_PX = 0.01

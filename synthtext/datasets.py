@@ -17,7 +17,7 @@ from synthtext.manifest import list_files
 from synthtext.photos import Photos
 from synthtext.plan import Plan, make_plan, read_texts, source_of
 from synthtext.recipe import edit_recipe, read_recipe
-from synthtext.render import Rendering, render
+from synthtext.rendering import Rendering, render
 from synthtext.sampling import sample_spec
 from synthtext.shards import Place, list_places, read_span
 from synthtext.storage import parse_folder
@@ -114,7 +114,7 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     >>> from synthtext import stream
     >>> pictures = stream(words="en", count=1000, edits={"size_px": "20:40"})
     >>> len(pictures), pictures[3].pixels.shape
-    (900, (224, 224, 3))
+    (901, (224, 224, 3))
 
     Args:
         recipe: name or file of a recipe.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import concurrent.futures
 import multiprocessing
 import os
+import pickle
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
@@ -103,40 +106,45 @@ def _run_pool(
 ) -> Iterator[Result]:
     n_workers = min(n_workers, len(tasks))
     others = set(multiprocessing.active_children())
-    pool = concurrent.futures.ProcessPoolExecutor(
-        n_workers,
-        # A forked child would inherit the locks of OpenCV's and FreeType's threads.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
-        initargs=(work,),
-    )
-    try:
-        begun = [pool.submit(_work, task) for task in tasks]
-        for task in concurrent.futures.as_completed(begun):
-            yield task.result()
-    except concurrent.futures.process.BrokenProcessPool as error:
-        # The pool asks the others to end and waits for them, but one that is just being made
-        # does not hear it.
-        for child in set(multiprocessing.active_children()) - others:
-            child.kill()
-        raise DatasetError(
-            "a worker was killed, perhaps for want of memory; what is finished is whole, "
-            "so run the same command again, with fewer --workers"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    # By way of a file: a process that dies while it is made would leave this one waiting to
+    # hand it what does not fit into a pipe.
+    with tempfile.NamedTemporaryFile(prefix="synthtext-") as file:
+        pickle.dump(work, file)
+        file.flush()
+        pool = concurrent.futures.ProcessPoolExecutor(
+            n_workers,
+            # A forked child would inherit the locks of OpenCV's and FreeType's threads.
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin_worker,
+            initargs=(file.name,),
+        )
+        try:
+            begun = [pool.submit(_work, task) for task in tasks]
+            for task in concurrent.futures.as_completed(begun):
+                yield task.result()
+        except concurrent.futures.process.BrokenProcessPool as error:
+            # The pool asks the others to end and waits for them, but one that is just being
+            # made does not hear it.
+            for child in set(multiprocessing.active_children()) - others:
+                child.kill()
+            raise DatasetError(
+                "a worker was killed, perhaps for want of memory; what is finished is whole, "
+                "so run the same command again, with fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 _worker: dict[str, Any] = {}
 """What a worker process does: sent to it once, not with every task."""
 
 
-def _begin_worker(work: Callable[[Any], Any]) -> None:
+def _begin_worker(file: str) -> None:
     # The parent alone answers Ctrl-C: it lets the tasks in hand be finished.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
-    _worker["work"] = work
+    _worker["work"] = pickle.loads(Path(file).read_bytes())
 
 
 def _leave_with_parent() -> None:

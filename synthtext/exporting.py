@@ -17,7 +17,7 @@ from synthtext.errors import DatasetError
 from synthtext.layout import inked
 from synthtext.manifest import list_files, read_manifest
 from synthtext.plan import SENTIMENTS
-from synthtext.render import Pixels, Quads
+from synthtext.rendering import Pixels, Quads
 from synthtext.shards import IMAGE_EXTENSIONS, read_samples
 
 CROP_MARGIN = 0.08

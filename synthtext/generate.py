@@ -27,7 +27,7 @@ from synthtext.manifest import (
     write_record,
 )
 from synthtext.plan import Plan, Shard, choose_part, list_shards, source_of
-from synthtext.render import Rendering, render
+from synthtext.rendering import Rendering, render
 from synthtext.sampling import sample_specs
 from synthtext.shards import write_shard
 from synthtext.storage import lock_folder

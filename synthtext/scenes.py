@@ -16,7 +16,7 @@ from synthtext.backgrounds import draw_paper
 from synthtext.colours import measure_luminance, parse_hex
 from synthtext.errors import DrawError
 from synthtext.fonts import Catalogue
-from synthtext.render import Pixels, Rendering, render
+from synthtext.rendering import Pixels, Rendering, render
 from synthtext.sampling import choose_font
 from synthtext.spec import CASES, Spec
 from synthtext.streams import draw_bits, unfold

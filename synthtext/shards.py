@@ -16,7 +16,7 @@ from pathlib import Path
 
 from synthtext.codec import Sample, decode
 from synthtext.errors import ShardError
-from synthtext.render import Rendering
+from synthtext.rendering import Rendering
 from synthtext.storage import write_whole
 
 MAX_MEMBER_BYTES = 64 << 20

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from synthtext.errors import DatasetError
 from synthtext.fonts import Catalogue, Font, bundled_folder
-from synthtext.render import Quads, Rendering, render
+from synthtext.rendering import Quads, Rendering, render
 from synthtext.spec import Spec
 
 GAP_PX = 8

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from synthtext.codec import MAX_JSON_BYTES, Sample, decode, encode
 from synthtext.errors import ShardError
 from synthtext.fonts import Catalogue
-from synthtext.render import render
+from synthtext.rendering import render
 from synthtext.spec import Spec
 
 

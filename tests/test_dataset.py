@@ -16,7 +16,7 @@ from synthtext.fonts import Catalogue
 from synthtext.generate import render_dataset
 from synthtext.plan import make_plan
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.render import render
+from synthtext.rendering import render
 from synthtext.words import Texts, read_words
 
 

@@ -18,7 +18,7 @@ from probes.designs import (
 )
 from probes.errors import ProbeError
 from synthtext.fonts import Catalogue
-from synthtext.render import render
+from synthtext.rendering import render
 from synthtext.spec import check_spec
 
 WORDS = ["quartz", "sphinx", "jumping"]

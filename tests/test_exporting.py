@@ -25,7 +25,7 @@ from synthtext.generate import render_dataset
 from synthtext.indexing import index_shards
 from synthtext.plan import make_plan
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.render import Rendering
+from synthtext.rendering import Rendering
 from synthtext.words import make_texts
 
 TEXTS = ["quartz", 'say "hi"', "a, b", "straße", "two words", "tab\\slash"] + [

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from golden.rewrite import FOLDER, N_IMAGES, golden_renderings, golden_specs
-from synthtext.render import Rendering
+from synthtext.rendering import Rendering
 from synthtext.spec import spec_from_dict
 
 FAILED = Path(__file__).parent / "failed"

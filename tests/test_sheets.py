@@ -7,7 +7,7 @@ import pytest
 
 from synthtext.errors import DatasetError
 from synthtext.fonts import Catalogue
-from synthtext.render import render
+from synthtext.rendering import render
 from synthtext.sheets import CAPTION_PX, GAP_PX, draw_sheet, draw_specimen
 from synthtext.spec import Spec
 

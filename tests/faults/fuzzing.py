@@ -28,7 +28,7 @@ from synthtext.errors import SynthtextError
 from synthtext.fonts import bundled_folder, read_catalogue
 from synthtext.photos import read_photos
 from synthtext.recipe import RECIPES, read_recipe
-from synthtext.render import render
+from synthtext.rendering import render
 from synthtext.sentences import read_sentences
 from synthtext.shards import list_places, pack_samples, read_samples, read_shard, read_span
 from synthtext.spec import Spec

@@ -10,7 +10,7 @@ from synthtext.codec import encode_pixels
 from synthtext.fonts import read_catalogue
 from synthtext.plan import Plan, make_plan, source_of
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.render import Rendering, render
+from synthtext.rendering import Rendering, render
 from synthtext.reviews import review_sentences
 from synthtext.sampling import sample_specs
 from synthtext.sheets import draw_sheet

@@ -14,7 +14,7 @@ from synthtext.errors import DrawError, FontError
 from synthtext.fonts import Catalogue
 from synthtext.plan import list_shards, make_plan, source_of
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.render import Rendering, render
+from synthtext.rendering import Rendering, render
 from synthtext.sampling import sample_specs
 from synthtext.spec import Spec
 from synthtext.words import read_words
