@@ -11,7 +11,7 @@ COUNT := 300000
 
 PEERS := peers
 
-.PHONY: demo test check fix golden bench peers memory faults interop reader lock clean
+.PHONY: demo test check fix golden bench peers docs memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
 # Everything, at the versions that were tested together.
@@ -37,13 +37,14 @@ check: .venv/installed
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check README.md
+	$(BIN)/cog --check README.md docs/commands.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/pytest
 
 fix: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/cog -r README.md
+	$(BIN)/cog -r README.md docs/commands.md
 
 golden: .venv/installed
 	$(BIN)/python tests/golden/rewrite.py
@@ -54,6 +55,9 @@ bench: .venv/installed
 # The peers are installed below PEERS, each into an environment of its own.
 peers: .venv/installed
 	$(BIN)/python benchmarks/peers/peers.py $(PEERS)
+
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 memory: .venv/installed
 	$(BIN)/python benchmarks/memory.py
@@ -90,4 +94,4 @@ lock: .venv/installed
 	mv $@.part constraints.txt
 
 clean:
-	rm -rf .venv $(DEMO) $(READER) $(PEERS) faults.md
+	rm -rf .venv site $(DEMO) $(READER) $(PEERS) faults.md
