@@ -17,7 +17,7 @@ from synthtext.plan import make_plan
 from synthtext.recipe import default_recipe
 from synthtext.words import read_words
 
-N_IMAGES, N_SHORT, N_ROUNDS = 200_000, 12_000, 3
+N_IMAGES, N_SHORT, N_ROUNDS = 200_000, 40_000, 3
 
 
 def main() -> None:
