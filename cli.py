@@ -180,6 +180,8 @@ def render(
         _fail(f"there is no task {task!r} to render; it is words or vqa")
     if task == "vqa":
         unused = [*edits, *_name_given(sentences=sentences, backgrounds=backgrounds)]
+        unused += _name_given(shards=shards, repair=repair or None)
+        unused += ["engine"] if engine != "local" else []
         if unused or recipe != "default":
             _fail(f"vqa draws signs of its own; leave out {', '.join(unused) or 'recipe'}")
         _render_scenes(words, annotations, fonts, out, seed=seed, count=count, workers=workers)

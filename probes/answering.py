@@ -79,11 +79,6 @@ class Quiz:
     files: Mapping[str, Path]
     broken: tuple[str, ...]
 
-    @property
-    def pictures(self) -> list[str]:
-        """The name of the picture of each question."""
-        return [asked.picture for asked in self.questions]
-
 
 @dataclass(frozen=True)
 class Candidates:

@@ -65,7 +65,9 @@ def verify_dataset(folder: Path) -> Iterator[str]:
     if not manifest.get("complete"):
         yield "dataset.json says that the run is not finished; run the same render again"
         return
-    classnames = (folder / "classnames.txt").read_text(encoding="utf-8").splitlines()
+    classnames = (
+        (folder / "classnames.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+    )
     n_samples = 0
     for row in manifest["shards"]:
         path = folder / row["file"]

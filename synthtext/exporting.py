@@ -341,7 +341,7 @@ def _write_clip_benchmark(items: Items, out: Path, folder: Path) -> None:
         # The bytes are the same, so that a link is enough where there can be one.
         try:
             (out / f"{number}.tar").hardlink_to(file)
-        except (OSError, AttributeError):
+        except (OSError, NotImplementedError):
             (out / f"{number}.tar").write_bytes(file.read_bytes())
     (out / "nshards.txt").write_text(f"{len(files)}\n")
     names = (folder / "classnames.txt").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,16 @@ import orjson
 from synthtext.errors import DatasetError
 from synthtext.plan import Plan, describe_plan, name_shard
 from synthtext.storage import PART, replace_file
+from synthtext.words import SPLITS
 
 FORMAT = 1
 """Version of the layout of `dataset.json`."""
+
+SHARD_FILE = re.compile(r"(train|val|test)/[0-9]{6,12}\.tar")
+
+COUNTED = ("asked", "drawn", "not_drawn", "shrunk", "bytes", "shards", "duplicates_merged")
+
+MAX_COUNT = 2**53
 
 RECORDS = ".records"
 """Folder of the finished shards' records while a run goes on."""
@@ -72,7 +80,50 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DatasetError(f"{path} is broken ({error}); run the same render again") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise DatasetError(f"{path} is not of format {FORMAT}; use the synthtext that wrote it")
+    try:
+        _check_manifest(manifest)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DatasetError(
+            f"{path} lacks or garbles {reason}; get it anew, or render again"
+        ) from error
     return manifest
+
+
+def _check_manifest(manifest: Mapping[str, Any]) -> None:
+    """Raise any of the errors of a wrong type or value; a manifest may come from strangers."""
+    plan, is_complete = manifest["plan"], manifest["complete"]
+    _check_counts(manifest, ("duplicates_merged",))
+    if not isinstance(manifest["left_out_fonts"], list):
+        raise TypeError("left_out_fonts")
+    _check_counts(plan, ("seed", "count"))
+    _check_counts(plan["recipe"], ("shard_size",))
+    for split, row in manifest["splits"].items():
+        if split not in SPLITS:
+            raise ValueError(f"the split {split[:20]!r}")
+        _check_counts(row, ("first", "asked", *(("drawn",) if is_complete else ())))
+        _check_counts(row["n_texts"], tuple(row["n_texts"]))
+    if is_complete:
+        _check_counts(manifest["counts"], COUNTED)
+    for row in manifest["shards"] if is_complete else manifest.get("shards", ()):
+        _check_record(row)
+
+
+def _check_record(row: Mapping[str, Any]) -> None:
+    # A name from elsewhere must not lead out of the folder.
+    if not SHARD_FILE.fullmatch(row["file"]):
+        raise ValueError(f"the shard {row['file'][:60]!r}")
+    _check_counts(row, ("first", "n_samples", "n_bytes", "n_shrunk"))
+    if not isinstance(row["sha256"], str):
+        raise TypeError("sha256")
+    for lost in row["not_drawn"]:
+        NotDrawn(**lost)
+
+
+def _check_counts(row: Mapping[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        if not isinstance(row[name], int) or not 0 <= row[name] <= MAX_COUNT:
+            raise ValueError(f"{name[:40]}, which is {str(row[name])[:40]}")
 
 
 def list_files(folder: Path, split: str) -> list[Path]:
@@ -144,9 +195,18 @@ def list_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, 
     for path in noted:
         # Another machine may be closing the folder, and then this is no longer ours to do.
         with contextlib.suppress(FileNotFoundError):
-            row = orjson.loads(path.read_bytes())
+            row = _read_row(path)
             rows[row["file"]] = row
     return {file: _read_record(row) for file, row in rows.items()}
+
+
+def _read_row(path: Path) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = orjson.loads(path.read_bytes())
+        _check_record(row)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path} is broken; remove it and run the same again") from error
+    return row
 
 
 def count_records(folder: Path) -> int:

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import SANS
+SANS = "DejaVuSans.ttf"
+
+
 from synthtext.errors import DrawError
 from synthtext.faces import Face, open_face
 from synthtext.fonts import Catalogue

@@ -163,6 +163,11 @@ def test_stand_ins_show_the_answers(tmp_path: Path) -> None:
         (["--workers", "0"], "workers is 0; it must be 1 or more"),
         (["--size", "12"], "vqa draws signs of its own; leave out size_px"),
         (["--sentences", "reviews"], "vqa draws signs of its own; leave out sentences"),
+        (
+            ["--shards", "0/2", "--repair"],
+            "vqa draws signs of its own; leave out shards, repair",
+        ),
+        (["--engine", "ray"], "vqa draws signs of its own; leave out engine"),
         (["--recipe", "clip-224"], "vqa draws signs of its own; leave out recipe"),
         (["--task", "quiz"], "there is no task 'quiz' to render; it is words or vqa"),
         (

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-IS_FULL = os.environ.get("FAULTS") == "full"
-
 ROWS: dict[str, tuple[int, int, str]] = {}
 
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
 import random
 import resource
+import shutil
 import signal
 import tarfile
+import tempfile
 import traceback
 import zlib
 from collections.abc import Callable, Sequence
@@ -20,20 +23,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from PIL import Image
 
 from synthtext import faces
 from synthtext.codec import encode
+from synthtext.dataset import find_rendering, spread_renderings, verify_dataset
 from synthtext.errors import SynthtextError
 from synthtext.fonts import bundled_folder, read_catalogue
+from synthtext.generate import render_dataset
+from synthtext.manifest import list_files, read_manifest, read_records
+from synthtext.merging import merge_datasets
 from synthtext.photos import read_photos
-from synthtext.recipe import RECIPES, read_recipe
+from synthtext.plan import make_plan
+from synthtext.recipe import RECIPES, default_recipe, read_recipe
 from synthtext.rendering import render
 from synthtext.sentences import read_sentences
 from synthtext.shards import list_places, pack_samples, read_samples, read_shard, read_span
 from synthtext.spec import Spec
 from synthtext.textvqa import read_questions
-from synthtext.words import LISTS, read_words
+from synthtext.words import LISTS, make_texts, read_words
+
+IS_FULL = os.environ.get("FAULTS") == "full"
+"""Whether to try all, or a little of each."""
 
 SEED = 20
 
@@ -293,6 +305,42 @@ def _read_places(path: Path) -> None:
             read_span(path, span)
 
 
+def _seed_manifests() -> list[bytes]:
+    texts = make_texts(["cat", "horse", "emu"], [None] * 3, "three")
+    plan = make_plan(default_recipe(), {"word": texts}, read_catalogue(), count=9)
+    with tempfile.TemporaryDirectory() as folder:
+        render_dataset(plan, Path(folder))
+        whole = orjson.loads((Path(folder) / "dataset.json").read_bytes())
+    # Small, so that edits fall on what is read rather than on checksums of fonts.
+    whole["plan"] |= {"fonts": {}, "versions": {}, "recipe": {"shard_size": 1000}}
+    lost = {"index": 1, "text": "x", "reason": "y"}
+    odd = [
+        {**row, "file": "../../../etc/passwd", "not_drawn": [lost]} for row in whole["shards"]
+    ]
+    made = [whole, {**whole, "complete": False}, {**whole, "shards": odd}]
+    return [orjson.dumps(each) for each in made]
+
+
+def _run_manifest(path: Path) -> None:
+    folder = path.parent / "dataset"
+    (folder / "train").mkdir(parents=True, exist_ok=True)
+    (folder / "classnames.txt").write_bytes(b"cat\nhorse\n\xff")
+    (folder / "train/000000.tar").write_bytes(_tar("000000000.txt", tarfile.REGTYPE))
+    (folder / "dataset.json").write_bytes(path.read_bytes())
+    for read in (
+        lambda: list(verify_dataset(folder)),
+        lambda: spread_renderings(folder, 4),
+        lambda: find_rendering(folder, "000000001"),
+        lambda: list_files(folder, "train"),
+        lambda: read_records(folder),
+        lambda: merge_datasets([folder], path.parent / "merged"),
+    ):
+        with suppress(SynthtextError):
+            read()
+    shutil.rmtree(path.parent / "merged", ignore_errors=True)
+    read_manifest(folder)
+
+
 def _rename(path: Path, suffix: str) -> Path:
     target = path.with_suffix(suffix)
     target.write_bytes(path.read_bytes())
@@ -304,6 +352,7 @@ TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path], object]]] =
     "sentences": (_seed_sentences, read_sentences),
     "recipes": (_seed_recipes, lambda path: read_recipe(_rename(path, ".toml"))),
     "annotations": (_seed_annotations, read_questions),
+    "manifests": (_seed_manifests, _run_manifest),
     "shards": (_seed_shards, _run_shard),
     "photographs": (_seed_photos, _run_photo),
     "fonts": (_seed_fonts, _run_font),

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fuzzing import SEED, TARGETS, fuzz
-
-from conftest import IS_FULL
+from fuzzing import IS_FULL, SEED, TARGETS, fuzz
 
 N_INPUTS = {
     "word lists": 30_000, "sentences": 20_000, "recipes": 15_000, "annotations": 15_000,
-    "shards": 12_000, "photographs": 8_000, "fonts": 3_000,
+    "manifests": 10_000, "shards": 12_000, "photographs": 8_000, "fonts": 3_000,
 }  # fmt: skip
 """Inputs of the full run, more than 100,000 in all."""
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fuzzing import IS_FULL
 
-from conftest import IS_FULL
 from synthtext.dataset import verify_dataset
 from synthtext.fonts import Catalogue
 from synthtext.generate import render_dataset
