@@ -5,13 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-SANS = "DejaVuSans.ttf"
-
-
 from synthtext.errors import DrawError
 from synthtext.faces import Face, open_face
 from synthtext.fonts import Catalogue
 from synthtext.layout import inked, place_glyphs
+
+SANS = "DejaVuSans.ttf"
 
 
 @pytest.fixture(scope="module")
