@@ -67,7 +67,7 @@ def write_classification(
             f" {percent(first['chance'])}"
         ),
         headline=format_accuracy(accuracy),
-        figures=[Figure("examples", "examples", png)],
+        figures=[Figure("examples", "examples", png, is_wide=True)],
         note=NOTE,
         tables=[_format_mistakes(mistakes), _format_classes(classes)],
         facts=facts,

@@ -66,11 +66,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of a page."""
+    """A plot of a page; a wide one has a row of its own."""
 
     name: str
     title: str
     png: bytes
+    is_wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,9 @@ def fill_page(page: Page) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
     )
-    figures = [{"title": f.title, "png": _to_uri(f.png)} for f in page.figures]
+    figures = [
+        {"title": f.title, "png": _to_uri(f.png), "is_wide": f.is_wide} for f in page.figures
+    ]
     template = environment.get_template("report.html.jinja")
     return template.render({**vars(page), "figures": figures})
 

@@ -164,7 +164,8 @@ def draw_figures(done: Answered) -> list[Figure]:
             n, seed = min(N_ENTRIES, len(answered)), done.setting.seed
             shown = answered.sample(n, random_state=seed).to_dict("records")
             entries = [_show(row, done) for row in shown]
-            figures.append(Figure(title, f"answered {title}", draw_bars(entries, n_columns=2)))
+            png = draw_bars(entries, n_columns=2)
+            figures.append(Figure(title, f"answered {title}", png, is_wide=True))
     return figures
 
 
