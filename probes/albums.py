@@ -43,7 +43,7 @@ class Album:
         pictures: N of them, read or drawn when called.
         names: what there is to choose among.
         truths: int64 (N,), the place of each picture's name.
-        broken: files that cannot be read, left out.
+        broken: files that cannot be read, left out, and classes without any.
     """
 
     title: str
@@ -105,6 +105,8 @@ def _read_folders(folder: Path) -> Album:
         raise ProbeError(
             f"{folder} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg"
         )
+    # Without a picture of its own a class is still there to be taken for.
+    broken += [f"{names[k]}/, which is empty" for k in sorted({*range(len(names))} - {*truths})]
     texts = tuple(name.replace("_", " ") for name in names)
     return Album(str(folder), tuple(pictures), texts, np.array(truths), tuple(broken))
 

@@ -152,3 +152,14 @@ def test_an_empty_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert done.stderr == (
         f"synthtext: {tmp_path} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg\n"
     )
+
+
+def test_a_class_without_pictures_is_named_and_still_to_choose(tmp_path: Path) -> None:
+    for name in ("cat", "dog", "emu"):
+        (tmp_path / name).mkdir()
+    cv2.imwrite(str(tmp_path / "dog" / "1.png"), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "emu" / "2.png").write_bytes(b"no picture")
+    album = read_album(tmp_path)
+    assert album.names == ("cat", "dog", "emu")
+    assert album.truths.tolist() == [1]
+    assert album.broken == ("emu/2.png", "cat/, which is empty", "emu/, which is empty")
