@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from synthtext.fonts import read_catalogue
     from synthtext.recipe import edit_recipe, read_recipe
     from synthtext.rendering import Rendering, render
-    from synthtext.sampling import sample_spec, sample_specs
     from synthtext.shards import read_shard, write_shard
     from synthtext.spec import Spec
 
@@ -39,8 +38,6 @@ __all__ = [
     "read_recipe",
     "read_shard",
     "render",
-    "sample_spec",
-    "sample_specs",
     "stream",
     "write_shard",
 ]
@@ -52,7 +49,6 @@ _HOMES = {
     "fonts": ("read_catalogue",),
     "recipe": ("edit_recipe", "read_recipe"),
     "rendering": ("Rendering", "render"),
-    "sampling": ("sample_spec", "sample_specs"),
     "shards": ("read_shard", "write_shard"),
     "spec": ("Spec",),
 }

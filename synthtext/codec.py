@@ -52,6 +52,11 @@ class Sample:
 def encode(rendering: Rendering, image_format: str) -> Sample:
     """Return the files of an image.
 
+    >>> from synthtext import Spec, encode, read_catalogue, render
+    >>> spec = Spec(0, 7, "train", "word", "quartz", "Lato_700Bold.ttf")
+    >>> list(encode(render(spec, read_catalogue()), "png").files)
+    ['png', 'txt', 'json', 'cls']
+
     Args:
         rendering: what was drawn.
         image_format: `jpg`, at the spec's quality; or `png` or `webp`, without further loss
@@ -92,6 +97,11 @@ def encode_pixels(pixels: Pixels, image_format: str, jpeg_quality: int) -> bytes
 
 def decode(sample: Sample) -> Rendering:
     """Return the image that `encode` wrote, its pixels as far as its format keeps them.
+
+    >>> from synthtext import Spec, decode, encode, read_catalogue, render
+    >>> spec = Spec(0, 7, "train", "word", "quartz", "Lato_700Bold.ttf")
+    >>> decode(encode(render(spec, read_catalogue()), "png")).spec == spec
+    True
 
     Raises:
         ShardError: a file is missing, broken, too large or not of this format.

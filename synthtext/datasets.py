@@ -16,7 +16,7 @@ from synthtext.fonts import Catalogue, read_catalogue
 from synthtext.manifest import list_files
 from synthtext.photos import Photos
 from synthtext.plan import Plan, make_plan, read_texts, source_of
-from synthtext.recipe import edit_recipe, read_recipe
+from synthtext.recipe import Recipe, edit_recipe, read_recipe
 from synthtext.rendering import Rendering, render
 from synthtext.sampling import sample_spec
 from synthtext.shards import Place, list_places, read_span
@@ -24,7 +24,12 @@ from synthtext.storage import parse_folder
 
 
 class Dataset(Sequence[Rendering]):
-    """The images of a split that was drawn, each to be had by its number."""
+    """The images of a split that was drawn, each to be had by its number.
+
+    >>> from synthtext import Dataset, load
+    >>> isinstance(load("data/words"), Dataset)  # doctest: +SKIP
+    True
+    """
 
     def __init__(self, places: Sequence[tuple[Path, Place]]) -> None:
         self._places = places
@@ -44,7 +49,13 @@ class Dataset(Sequence[Rendering]):
 
 
 class Stream(Sequence[Rendering]):
-    """Images of a split that are drawn when they are asked for, the same for a number."""
+    """Images of a split that are drawn when they are asked for, the same for a number.
+
+    >>> from synthtext import Stream, stream
+    >>> pictures = stream(count=50, seed=3)
+    >>> isinstance(pictures, Stream), bool((pictures[4].pixels == pictures[4].pixels).all())
+    (True, True)
+    """
 
     def __init__(self, plan: Plan, split: str) -> None:
         self._plan = plan
@@ -95,7 +106,7 @@ def load(folder: str | os.PathLike[str], split: str = "train") -> Dataset:
 
 
 def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
-    recipe: str = "default",
+    recipe: str | Recipe = "default",
     words: str | None = None,
     *,
     sentences: str | None = None,
@@ -117,7 +128,7 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     (901, (224, 224, 3))
 
     Args:
-        recipe: name or file of a recipe.
+        recipe: name or file of a recipe, or one that was read.
         words: name or file of a list of words.
         sentences: name, file or folder of sentences.
         count: images over all splits; None draws each text once.
@@ -132,7 +143,8 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
         RecipeError: the recipe cannot be used.
         WordsError: the texts cannot be used.
     """
-    edited = edit_recipe(read_recipe(recipe), edits or {})
+    given = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    edited = edit_recipe(given, edits or {})
     plan = make_plan(
         edited, read_texts(words, sentences, edited), fonts or read_catalogue(),
         seed=seed, count=count, photos=photos,

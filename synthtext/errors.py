@@ -17,7 +17,15 @@ from __future__ import annotations
 
 
 class SynthtextError(Exception):
-    """Any failure that a user can mend."""
+    """Any failure that a user can mend.
+
+    >>> from synthtext import SynthtextError, read_recipe
+    >>> try:
+    ...     read_recipe("defualt")
+    ... except SynthtextError as error:
+    ...     print(error)
+    no recipe 'defualt'; give a file or one of default, clip-224, ocr-crops, rendered-sst2
+    """
 
 
 class WordsError(SynthtextError):

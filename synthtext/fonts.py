@@ -100,6 +100,10 @@ def bundled_folder() -> Path:
 def read_catalogue(extra: Path | None = None) -> Catalogue:
     """Return the bundled fonts and, if a path is given, a user's own.
 
+    >>> from synthtext import read_catalogue
+    >>> read_catalogue().fonts["Lato_700Bold.ttf"].category
+    'sans'
+
     Args:
         extra: a folder of font files, or one file. A `fonts.toml` in the folder, laid out as
             the bundled one, says what its fonts are; else each file is asked. Broken fonts are

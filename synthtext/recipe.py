@@ -166,6 +166,10 @@ def list_recipes() -> list[str]:
 def read_recipe(source: str | Path) -> Recipe:
     """Return a bundled recipe by its name, or the one in a TOML file; what it omits is default.
 
+    >>> from synthtext import read_recipe
+    >>> read_recipe("rendered-sst2").image_format
+    'png'
+
     Raises:
         RecipeError: no such recipe, or one of its entries cannot be used.
     """
@@ -188,6 +192,10 @@ def read_recipe(source: str | Path) -> Recipe:
 
 def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
     """Return the recipe with some entries changed.
+
+    >>> from synthtext import edit_recipe, read_recipe
+    >>> print(edit_recipe(read_recipe("default"), {"size_px": "20:40"}).draws["size_px"])
+    20:40
 
     Args:
         recipe: where to start.

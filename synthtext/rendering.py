@@ -39,6 +39,11 @@ MIN_SIZE_PX = 4.0
 class Rendering:
     """A drawn image and what is true of it.
 
+    >>> from synthtext import stream
+    >>> rendering = stream(count=100)[0]
+    >>> rendering.pixels.shape, rendering.pixels.dtype
+    ((224, 224, 3), dtype('uint8'))
+
     Attributes:
         spec: the choices behind it; `size_px` is the size drawn, where the text was shrunk.
         pixels: uint8 (H, W, 3), RGB.
@@ -80,6 +85,12 @@ class Ground(NamedTuple):
 
 def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Rendering:
     """Return the image of a spec.
+
+    >>> from synthtext import Spec, read_catalogue, render
+    >>> spec = Spec(0, 7, "train", "word", "two words", "Lato_700Bold.ttf", size_px=20.0)
+    >>> rendering = render(spec, read_catalogue())
+    >>> rendering.word_quads.shape, rendering.char_quads.shape
+    ((2, 4, 2), (8, 4, 2))
 
     Args:
         spec: every choice, as `sample_spec` makes it or `check_spec` has passed it.

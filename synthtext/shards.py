@@ -76,6 +76,15 @@ class Place:
 def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
     """Write a shard and return what was written.
 
+    >>> import tempfile
+    >>> from synthtext import Spec, encode, read_catalogue, read_shard, render, write_shard
+    >>> spec = Spec(0, 7, "train", "word", "quartz", "Lato_700Bold.ttf")
+    >>> path = Path(tempfile.mkdtemp()) / "000000.tar"
+    >>> write_shard(path, [encode(render(spec, read_catalogue()), "png")]).n_samples
+    1
+    >>> [rendering.spec.text for rendering in read_shard(path)]
+    ['quartz']
+
     Equal samples give equal bytes. A shard that is there is replaced, whole or not at all.
     """
     n_samples = n_bytes = 0
@@ -107,6 +116,11 @@ def pack_samples(samples: Iterable[Sample]) -> Iterator[bytes]:
 
 def read_shard(path: Path) -> Iterator[Rendering]:
     """Return the images of a shard, in order.
+
+    >>> from synthtext import SynthtextError, read_shard
+    >>> next(iter(read_shard(Path("no.tar"))))
+    Traceback (most recent call last):
+    synthtext.errors.ShardError: no.tar is missing; `synthtext render` writes it
 
     Raises:
         ShardError: the shard is missing, broken or hostile.

@@ -35,6 +35,10 @@ class Spec:
     `dataclasses.replace(spec, blur_px=4)` is the same image with one factor changed. Defaults
     are neutral: black on white in the middle, nothing done to the pixels.
 
+    >>> from synthtext import Spec
+    >>> Spec(0, 7, "train", "word", "quartz", "Lato_700Bold.ttf", case="upper").drawn_text
+    'QUARTZ'
+
     Attributes:
         seed: seed of the dataset.
         index: place of the image in the dataset, 0 or more; names it together with the seed.

@@ -30,7 +30,7 @@ def folder(words: Texts, fonts: Catalogue, tmp_path: Path) -> Path:
 
 def test_every_name_that_is_offered_is_there() -> None:
     for name in synthtext.__all__:
-        assert getattr(synthtext, name).__doc__
+        assert ">>>" in getattr(synthtext, name).__doc__
     assert dir(synthtext) == synthtext.__all__
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         synthtext.nothing  # noqa: B018
