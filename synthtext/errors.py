@@ -21,10 +21,10 @@ class SynthtextError(Exception):
 
     >>> from synthtext import SynthtextError, read_recipe
     >>> try:
-    ...     read_recipe("defualt")
+    ...     read_recipe("nothing")
     ... except SynthtextError as error:
     ...     print(error)
-    no recipe 'defualt'; give a file or one of default, clip-224, ocr-crops, rendered-sst2
+    no recipe 'nothing'; give a file or one of default, clip-224, ocr-crops, rendered-sst2
     """
 
 
