@@ -24,7 +24,7 @@ from probes.images import EXTENSIONS, find_broken, read_image
 from probes.intervals import cluster_bootstrap, clustered_accuracy
 from probes.pairing import paired_difference
 from probes.readers import Model, Vectors
-from probes.stimuli import N_WINDOWS, list_windows
+from probes.stimuli import N_WINDOWS, hold_box, list_windows
 from synthtext.textvqa import Asked
 
 N_CANDIDATES = 10_000
@@ -412,12 +412,8 @@ def _read_chunk(paths: Mapping[str, Path], windows: bool) -> list[Stimulus]:  # 
 def _hold_box(quiz: Quiz, number: int) -> list[bool]:
     """Return which windows of a question's picture hold its answer whole."""
     box = quiz.questions[number].box
-    left, top, right, bottom = box if box is not None else (0.0, 0.0, 0.0, 0.0)
     width, height = quiz.sizes[quiz.rows[number]].tolist()
-    return [
-        x0 <= left and y0 <= top and right <= x1 and bottom <= y1
-        for x0, y0, x1, y1 in list_windows(width, height)
-    ]
+    return hold_box(box if box is not None else (0.0, 0.0, 0.0, 0.0), width, height)
 
 
 def _normalise(vectors: Vectors) -> Vectors:

@@ -23,7 +23,7 @@ from probes.intervals import clustered_accuracy
 from probes.outcomes import make_outcomes
 from probes.pairing import paired_difference
 from probes.readers import Model, Vectors
-from probes.stimuli import N_WINDOWS, list_windows
+from probes.stimuli import N_WINDOWS, hold_box
 from synthtext.spec import Spec
 from synthtext.streams import draw_units
 
@@ -78,7 +78,7 @@ def look_around(
     best = _find_best(views[:, 1:], texts, places)
     chosen = views[np.arange(len(trials)), best + 1]
     facts = embedded.facts[::N_VIEWS]
-    holding = np.array([_hold_word(fact) for fact in facts])
+    holding = np.array([hold_box(f["word_box"], f["width_px"], f["height_px"]) for f in facts])
     tables = []
     for view, vectors in ((WHOLE, views[:, 0]), (WINDOW, chosen)):
         guesses = _guess(vectors, texts, places, question.seed)
@@ -135,15 +135,4 @@ def _guess(vectors: Vectors, texts: Vectors, places: np.ndarray, seed: int) -> G
         guesses=places[np.arange(len(vectors)), own],
         margins=np.concatenate([part.margins for part in parts]),
         ranks={k: np.concatenate([part.ranks[k] for part in parts])},
-    )
-
-
-def _hold_word(fact: dict[str, Any]) -> np.ndarray:
-    """Return which windows hold the word whole: bool (W,)."""
-    left, top, right, bottom = fact["word_box"]
-    return np.array(
-        [
-            x0 <= left and y0 <= top and right <= x1 and bottom <= y1
-            for x0, y0, x1, y1 in list_windows(fact["width_px"], fact["height_px"])
-        ]
     )

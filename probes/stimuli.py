@@ -66,6 +66,15 @@ def list_windows(width_px: int, height_px: int) -> list[tuple[int, int, int, int
     ]
 
 
+def hold_box(box: Sequence[float], width_px: int, height_px: int) -> list[bool]:
+    """Return which windows of a picture hold a box whole; it is left, top, right, bottom."""
+    left, top, right, bottom = box
+    return [
+        x0 <= left and y0 <= top and right <= x1 and bottom <= y1
+        for x0, y0, x1, y1 in list_windows(width_px, height_px)
+    ]
+
+
 @dataclass(frozen=True)
 class Shown:
     """The images of a dataset.

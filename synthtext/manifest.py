@@ -177,7 +177,7 @@ def begin_folder(folder: Path, begun: Mapping[str, Any], classnames: bytes) -> N
         raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
     else:
         # First of all, so that another machine that begins its part at once knows the folder.
-        replace_file(folder / "dataset.json", _to_json(begun))
+        replace_file(folder / "dataset.json", to_json(begun))
     if not (folder / "classnames.txt").exists():
         replace_file(folder / "classnames.txt", classnames)
     (folder / RECORDS).mkdir(exist_ok=True)
@@ -299,7 +299,7 @@ def describe_run(
 
 def close_folder(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the finished `dataset.json` and tidy up what runs leave behind."""
-    replace_file(folder / "dataset.json", _to_json(manifest))
+    replace_file(folder / "dataset.json", to_json(manifest))
     for path in [*folder.glob(f"**/.*{PART}"), *(folder / RECORDS).glob("*.json")]:
         path.unlink(missing_ok=True)
     if (folder / RECORDS).is_dir():
@@ -347,5 +347,6 @@ def is_there(folder: Path, record: ShardRecord) -> bool:
     return path.is_file() and path.stat().st_size == record.n_bytes
 
 
-def _to_json(value: object) -> bytes:
+def to_json(value: object) -> bytes:
+    """Return a value as JSON that a person can read."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -20,7 +20,7 @@ from synthtext.engine import LOCAL, check_engine, run_tasks
 from synthtext.errors import DatasetError
 from synthtext.fonts import Catalogue
 from synthtext.generate import explain_failure
-from synthtext.manifest import RECORDS, check_same_plan
+from synthtext.manifest import RECORDS, check_same_plan, to_json
 from synthtext.plan import list_versions
 from synthtext.scenes import SIDE_PX, ask_about, draw_scene, sample_scene
 from synthtext.storage import PART, lock_folder, replace_file
@@ -238,7 +238,7 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / RECORDS).mkdir(exist_ok=True)
     if not path.exists():
-        replace_file(path, _to_json({"format": FORMAT, "complete": False, "plan": described}))
+        replace_file(path, to_json({"format": FORMAT, "complete": False, "plan": described}))
     records = {}
     for record in (folder / RECORDS).glob("*.json"):
         rows = orjson.loads(record.read_bytes())
@@ -254,7 +254,7 @@ def _close_folder(
     n_questions = 0
     for name, content in _list_annotations(plan, rows):
         n_questions += len(content["data"])
-        replace_file(folder / name, _to_json(content))
+        replace_file(folder / name, to_json(content))
     lost = [{"scene": row["name"], "reason": text} for row in rows for text in row["lost"]]
     manifest = {
         "format": FORMAT,
@@ -263,7 +263,7 @@ def _close_folder(
         "counts": {"scenes": len(rows), "questions": n_questions, "signs_not_drawn": len(lost)},
         "not_drawn": lost,
     }
-    replace_file(folder / "scenes.json", _to_json(manifest))
+    replace_file(folder / "scenes.json", to_json(manifest))
     for path in [*folder.glob(f"**/.*{PART}"), *(folder / RECORDS).glob("*")]:
         path.unlink()
     (folder / RECORDS).rmdir()
@@ -322,7 +322,3 @@ def _describe(plan: ScenePlan) -> dict[str, Any]:
         "fonts": {font.file: font.sha256 for font in plan.fonts.fonts.values()},
         "versions": list_versions(),
     }
-
-
-def _to_json(value: object) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
