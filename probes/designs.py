@@ -37,6 +37,8 @@ LEVELS: dict[str, tuple[object, ...]] = {
     "contrast": (1.1, 1.3, 1.7, 2.5, 4.0, 8.0, 21.0),
     "opacity": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0),
     "rotation_deg": (0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 180.0),
+    "yaw_deg": (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0),
+    "pitch_deg": (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0),
     "letter_spacing_em": (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3),
     "blur_px": (0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0),
     "noise_std": (0.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0),
@@ -44,7 +46,7 @@ LEVELS: dict[str, tuple[object, ...]] = {
     "x_frac": (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0),
     "y_frac": (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0),
     "case": tuple(case for case in CASES if case != "as-is"),
-    "background": ("plain", "gradient", "noise", "texture"),
+    "background": ("plain", "gradient", "noise", "texture", "clutter"),
     "font": (
         "Lato_400Regular.ttf", "CrimsonText_400Regular.ttf", "ZillaSlab_400Regular.ttf",
         "DejaVuSansMono.ttf", "PatrickHand_400Regular.ttf", "DancingScript_400Regular.ttf",
@@ -54,7 +56,7 @@ LEVELS: dict[str, tuple[object, ...]] = {
 }  # fmt: skip
 """Seven levels of each number, and the choices of the rest; one font of each category."""
 
-FALLING = frozenset({"blur_px", "noise_std"})
+FALLING = frozenset({"blur_px", "noise_std", "yaw_deg", "pitch_deg"})
 """Factors whose higher levels are harder to read."""
 
 MONOTONE = frozenset({"size_px", "contrast", "opacity", "jpeg_quality"}) | FALLING

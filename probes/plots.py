@@ -29,6 +29,8 @@ LABELS = {
     "contrast": "contrast, WCAG ratio",
     "contrast_drawn": "contrast, WCAG ratio",
     "rotation_deg": "rotation, degrees",
+    "yaw_deg": "turned sideways, degrees",
+    "pitch_deg": "leant back, degrees",
     "blur_px": "blur, px",
     "noise_std": "noise, levels of 255",
     "letter_spacing_em": "letter spacing, em",

@@ -23,9 +23,10 @@ from synthtext.plan import SENTIMENTS
 from synthtext.words import make_texts
 
 FACTORS = (
-    "size_px", "contrast_drawn", "rotation_deg", "blur_px", "noise_std", "opacity",
-    "letter_spacing_em", "jpeg_quality", "x_frac", "y_frac", "case", "background",
-    "font_family", "font_category", "font", "n_chars", "n_tokens", "zipf", "distractors",
+    "size_px", "contrast_drawn", "rotation_deg", "yaw_deg", "pitch_deg", "blur_px",
+    "noise_std", "opacity", "letter_spacing_em", "jpeg_quality", "x_frac", "y_frac", "case",
+    "background", "font_family", "font_category", "font", "n_chars", "n_tokens",
+    "zipf", "distractors",
 )  # fmt: skip
 """Columns that may matter; those that vary get a table and an effect."""
 

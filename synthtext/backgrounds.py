@@ -29,6 +29,9 @@ GRAIN_STD = (3.0, 18.0)
 TEXTURE_SHARE = 0.35
 """How far a texture goes from the first colour to the second, so that text stays legible."""
 
+CLUTTER_SHARE = 0.6
+"""The same of clutter, whose edges are as sharp as those of text."""
+
 
 def draw_paper(
     spec: Spec, width_px: int, height_px: int, photos: Photos | None = None
@@ -88,6 +91,11 @@ def _draw_texture(spec: Spec, width_px: int, height_px: int) -> Pixels:
     else:
         share = cv2.transpose(cut(pool, column, row, width_px, height_px))
     return _mix(share, spec, TEXTURE_SHARE)
+
+
+def _draw_clutter(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    column, row = unfold(spec.paper_seed, 2)
+    return _mix(cut(_shapes(), column, row, height_px, width_px), spec, CLUTTER_SHARE)
 
 
 def _crop_photo(photos: Photos, spec: Spec, width_px: int, height_px: int) -> Pixels:
@@ -198,6 +206,34 @@ def _concrete() -> Pixels:
     return _stretch(_clouds().astype(np.float32) + 1.5 * specks)
 
 
+@cache
+def _shapes() -> Pixels:
+    """Return bars, panes, discs and arcs of all sizes, one upon the other, as in a street."""
+    bits = np.random.Generator(np.random.Philox(key=41))
+    canvas = (_clouds() // 4 + 96).astype(np.uint8)
+    for _ in range(1400):
+        x, y = bits.integers(0, POOL_PX, 2).tolist()
+        size = 6 * 16 ** bits.uniform()
+        shade = int(bits.integers(0, 256))
+        middle, sides = (x, y), (size * bits.uniform(0.2, 2), size)
+        angle = float(bits.choice([0, 90, bits.uniform(0, 180)]))
+        thickness = int(bits.integers(1, 7))
+        kind = bits.integers(4)
+        if kind < 2:
+            # Most edges where people live are straight.
+            corners = np.rint(cv2.boxPoints((middle, sides, angle))).astype(np.int32)
+            if kind:
+                cv2.fillConvexPoly(canvas, corners, shade, cv2.LINE_AA)
+            else:
+                cv2.line(canvas, corners[0], corners[2], shade, thickness, cv2.LINE_AA)
+        else:
+            axes = (round(sides[0] / 2), round(sides[1] / 2))
+            sweep = 360 if kind == 2 else float(bits.uniform(60, 300))
+            fill = cv2.FILLED if kind == 2 else thickness
+            cv2.ellipse(canvas, middle, axes, angle, 0, sweep, shade, fill, cv2.LINE_AA)
+    return canvas
+
+
 def _smooth(key: int, n_columns: int, n_rows: int) -> NDArray[np.float32]:
     """Return noise as coarse as a grid: float32 (1024, 1024), mean 0, that repeats."""
     bits = np.random.Generator(np.random.Philox(key=key))
@@ -230,4 +266,5 @@ BACKGROUNDS: dict[str, Callable[[Spec, int, int], Pixels]] = {
     "gradient": _draw_gradient,
     "noise": _draw_noise,
     "texture": _draw_texture,
+    "clutter": _draw_clutter,
 }

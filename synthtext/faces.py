@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,11 @@ from numpy.typing import NDArray
 from synthtext.errors import FontError
 
 Box = tuple[float, float, float, float]
+Points = NDArray[np.float64]
 
-PAINTING = ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP | ft.FT_LOAD_RENDER
+OUTLINING = ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP
+
+PAINTING = OUTLINING | ft.FT_LOAD_RENDER
 
 MEASURING = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_IGNORE_TRANSFORM
 
@@ -124,6 +128,37 @@ class Face:
         self._shift.x, self._shift.y = round((x_px - column) * 64), round((row - y_px) * 64)
         ft.FT_Set_Transform(self._handle, rotation and ctypes.byref(rotation), self._shift_ref)
         self._check(ft.FT_Load_Glyph(self._handle, glyph, PAINTING))
+        return self._read_bitmap(column, row)
+
+    def paint_moved(
+        self, glyph: int, move: Callable[[Points], Points]
+    ) -> tuple[NDArray[np.uint8], int, int]:
+        """Return the same of a glyph whose outline is moved point by point.
+
+        Curves are moved by their control points, which bends none by more than can be seen.
+
+        Args:
+            glyph: glyph number.
+            move: takes points (n, 2) in px from the glyph's origin, y downwards, to where they
+                lie from the image's top left.
+        """
+        ft.FT_Set_Transform(self._handle, None, None)
+        self._check(ft.FT_Load_Glyph(self._handle, glyph, OUTLINING))
+        outline = self._slot.contents.outline
+        if not outline.n_points:
+            return np.zeros((0, 0), np.uint8), 0, 0
+        # FreeType's own points, in 64ths of a pixel, y upwards.
+        points = np.ctypeslib.as_array(
+            ctypes.cast(outline.points, ctypes.POINTER(ctypes.c_long)), (outline.n_points, 2)
+        )
+        moved = move(points * (1 / 64, -1 / 64))
+        column, row = np.floor(moved.min(axis=0)).astype(int).tolist()
+        points[:] = np.rint((moved - (column, row)) * (64, -64))
+        self._check(ft.FT_Render_Glyph(self._slot, ft.FT_RENDER_MODE_NORMAL))
+        return self._read_bitmap(column, row)
+
+    def _read_bitmap(self, column: int, row: int) -> tuple[NDArray[np.uint8], int, int]:
+        """Return what was painted, and the column and row of its top left pixel."""
         slot = self._slot.contents
         bitmap = slot.bitmap
         n_rows, pitch = bitmap.rows, bitmap.pitch

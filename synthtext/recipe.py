@@ -25,7 +25,7 @@ ANY = "any"
 
 FORMATS = ("jpg", "png", "webp")
 
-PAPERS = ("plain", "gradient", "noise", "texture", "photo")
+PAPERS = ("plain", "gradient", "noise", "texture", "clutter", "photo")
 
 KINDS = ("word", "sentence")
 
@@ -101,12 +101,14 @@ FACTORS: dict[str, Factor] = {
     "x_frac": Factor("0:1", "place in the free room, 0 left to 1 right"),
     "y_frac": Factor("0:1", "place in the free room, 0 top to 1 bottom"),
     "rotation_deg": Factor("-12:12", "rotation, counter-clockwise, in degrees"),
+    "yaw_deg": Factor("0", "how far the right end is turned away, in degrees"),
+    "pitch_deg": Factor("0", "how far the top leans away, in degrees"),
     "ink": Factor("any", "colour of the ink, such as black,#c02020"),
     "contrast": Factor("2:21:log", "WCAG ratio of ink to paper; 0 leaves the ink as it is"),
     "opacity": Factor("0.8:1", "opacity of the ink"),
     "background": Factor("plain,gradient,noise,texture", "kinds of paper", PAPERS),
     "paper": Factor("any", "colour of the paper"),
-    "paper2": Factor("any", "second colour of gradients and textures"),
+    "paper2": Factor("any", "second colour of gradients, textures and clutter"),
     "blur_px": Factor("0:1", "blur, standard deviation in px"),
     "noise_std": Factor("0:8", "pixel noise, standard deviation in levels of 255"),
     "jpeg_quality": Factor("90", "JPEG quality; 100 spares PNG and WebP", is_whole=True),

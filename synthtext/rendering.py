@@ -27,6 +27,7 @@ from synthtext.fonts import Catalogue
 from synthtext.layout import Boxes, Placement, place_glyphs
 from synthtext.photos import Photos
 from synthtext.spec import MAX_SIDE_PX, Spec
+from synthtext.views import Matrix, look, make_view
 
 Pixels = NDArray[np.uint8]
 Quads = NDArray[np.float32]
@@ -51,7 +52,7 @@ class Rendering:
             from the top left of the upright text.
         char_quads: float32 (m, 4, 2), the same of each character but spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
-        x_height_px: height of the letter x.
+        x_height_px: height of the letter x, of text seen head-on.
         contrast_drawn: WCAG ratio between the ink, its opacity applied, and the paper behind.
         ink_drawn: colour of the ink before its opacity, `#rrggbb`.
     """
@@ -67,17 +68,19 @@ class Rendering:
 
 
 class Ground(NamedTuple):
-    """Where upright text in px goes on the canvas: turned about (0, 0), then moved."""
+    """Where upright text in px goes on the canvas: seen so, turned about (0, 0), moved."""
 
     width_px: int
     height_px: int
     angle_rad: float
     shift_x: float
     shift_y: float
+    view: Matrix | None = None
 
     def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return points (..., 2) where they lie on the canvas."""
-        moved = turn(points, self.angle_rad)
+        seen = points if self.view is None else look(points, self.view)
+        moved = turn(seen, self.angle_rad)
         moved[..., 0] += self.shift_x
         moved[..., 1] += self.shift_y
         return moved
@@ -206,6 +209,9 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
     angle_rad = math.radians(spec.rotation_deg)
     cos, sin = math.cos(angle_rad), math.sin(angle_rad)
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+    view = make_view(spec.yaw_deg, spec.pitch_deg, (left, top, right, bottom))
+    if view is not None:
+        corners = look(np.array(corners), view).tolist()
     spans = (
         [x * cos + y * sin for x, y in corners], [y * cos - x * sin for x, y in corners],
     )  # fmt: skip
@@ -219,7 +225,7 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
         sides.append(side)
         shifts.append(spec.margin_px + max(room - extent, 0) * frac - low)
         shares.append(max(room, 0) / extent)
-    return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1]), min(shares)
+    return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1], view), min(shares)
 
 
 def _paint_text(
@@ -227,12 +233,18 @@ def _paint_text(
 ) -> tuple[Pixels, int, int]:
     """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas."""
     face.set_size(spec.size_px)
-    rotation = make_rotation(spec.rotation_deg)
-    pens = ground.move(placement.pens * spec.size_px).tolist()
-    painted = [
-        face.paint(glyph, x, y, rotation)
-        for glyph, (x, y) in zip(placement.glyphs, pens, strict=True)
-    ]
+    pens = placement.pens * spec.size_px
+    if ground.view is None:
+        rotation = make_rotation(spec.rotation_deg)
+        painted = [
+            face.paint(glyph, x, y, rotation)
+            for glyph, (x, y) in zip(placement.glyphs, ground.move(pens).tolist(), strict=True)
+        ]
+    else:
+        painted = [
+            face.paint_moved(glyph, lambda points, pen=pen: ground.move(points + pen))  # type: ignore[misc]
+            for glyph, pen in zip(placement.glyphs, pens, strict=True)
+        ]
     painted = [part for part in painted if part[0].size]
     if not painted:
         raise DrawError(f"{spec.drawn_text!r} leaves no ink at {spec.size_px:g} px; enlarge it")

@@ -7,7 +7,7 @@ from typing import Any
 from synthtext.codec import FORMAT as SAMPLE_FORMAT
 from synthtext.codec import MEASURED
 from synthtext.manifest import FORMAT as DATASET_FORMAT
-from synthtext.spec import ALIGNMENTS, BOUNDS, CASES, COLOURS, NAMES, TYPES
+from synthtext.spec import ALIGNMENTS, BOUNDS, CASES, COLOURS, LATER, NAMES, TYPES
 from synthtext.words import SPLITS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,7 +40,7 @@ def describe_sample() -> dict[str, Any]:
         "title": "KEY.json of a synthtext sample",
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": [name for name in properties if name not in LATER],
     }
 
 

@@ -63,6 +63,9 @@ class Spec:
         x_frac: place of the text in the free room, 0 at the left to 1 at the right.
         y_frac: the same from top to bottom.
         rotation_deg: counter-clockwise, -180 to 180; 0 changes nothing.
+        yaw_deg: how far the right end of the text is turned away from the eye, -75 to 75; 0
+            changes nothing.
+        pitch_deg: how far its top leans away from the eye, -75 to 75; 0 changes nothing.
         ink: colour of the ink, `#rrggbb`.
         contrast: WCAG ratio to bring the ink to, 1 to 21, keeping its hue; 0 leaves the ink as
             it is.
@@ -102,6 +105,8 @@ class Spec:
     x_frac: float = 0.5
     y_frac: float = 0.5
     rotation_deg: float = 0.0
+    yaw_deg: float = 0.0
+    pitch_deg: float = 0.0
     ink: str = "#000000"
     contrast: float = 0.0
     opacity: float = 1.0
@@ -130,6 +135,9 @@ class Spec:
 NAMES = tuple(field.name for field in dataclasses.fields(Spec))
 TYPES = get_type_hints(Spec)
 
+LATER = {"yaw_deg": 0.0, "pitch_deg": 0.0}
+"""Names that the first shards lack, and what they mean where they are missing: nothing done."""
+
 _read_fields = operator.attrgetter(*NAMES)
 
 BOUNDS: dict[str, tuple[float, float, str]] = {
@@ -144,6 +152,8 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "x_frac": (0, 1, "it is a share of the free room"),
     "y_frac": (0, 1, "it is a share of the free room"),
     "rotation_deg": (-180, 180, "it is an angle in degrees"),
+    "yaw_deg": (-75, 75, "it is an angle in degrees, and text edge-on cannot be seen"),
+    "pitch_deg": (-75, 75, "it is an angle in degrees, and text edge-on cannot be seen"),
     "contrast": (0, 21, "it is a WCAG ratio of 1 to 21, or 0 to leave the ink alone"),
     "opacity": (0, 1, "1 hides the paper behind the ink"),
     "paper_seed": (0, 2**32 - 1, "it has 32 bits"),
@@ -201,6 +211,7 @@ def spec_from_dict(fields: dict[str, Any]) -> Spec:
     Raises:
         SpecError: a field is missing, or a value cannot be drawn.
     """
+    fields = LATER | fields
     missing = [name for name in NAMES if name not in fields]
     if missing:
         raise SpecError(f"the spec lacks {', '.join(missing)}; it was not written by synthtext")

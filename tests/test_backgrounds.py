@@ -80,7 +80,7 @@ def test_another_seed_draws_another_paper(spec: Spec, kind: str) -> None:
     assert (one != other).any()
 
 
-@pytest.mark.parametrize("kind", ["noise", "texture"])
+@pytest.mark.parametrize("kind", ["noise", "texture", "clutter"])
 @pytest.mark.parametrize("side_px", [1000, 1024, 1500])
 def test_large_papers_differ_between_seeds_too(spec: Spec, kind: str, side_px: int) -> None:
     drawn = {
@@ -153,6 +153,16 @@ def test_a_texture_stays_near_its_first_colour(spec: Spec, seed: int) -> None:
     ends = np.array([parse_hex("#e0d0b0"), parse_hex("#305070")])
     reach = np.abs(paper - ends[0]).max(axis=(0, 1)) / np.abs(ends[1] - ends[0])
     assert (reach <= 0.36).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_clutter_has_edges_as_sharp_as_text(spec: Spec, seed: int) -> None:
+    cluttered, textured = (
+        draw_paper(paper_of(spec, kind, seed), 224, 224)[..., 0].astype(int)
+        for kind in ("clutter", "texture")
+    )
+    steps = [np.abs(np.diff(paper, axis=1)).max() for paper in (cluttered, textured)]
+    assert steps[0] > 40 > steps[1] or steps[0] > 1.2 * steps[1]
 
 
 def test_a_photograph_is_cropped_to_half_of_it_or_more(spec: Spec, photos: Photos) -> None:

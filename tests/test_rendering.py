@@ -51,8 +51,11 @@ def test_quads_enclose_the_ink(
     assert measure_overhang(points, rendering.char_quads) < 0.75
 
 
-def test_quads_enclose_the_ink_over_all_factors(fonts: Catalogue) -> None:
-    recipe = edit_recipe(default_recipe(), {"blur_px": "0", "opacity": "0.5:1"})
+@pytest.mark.parametrize("turned", [{}, {"yaw_deg": "-70:70", "pitch_deg": "-60:60"}])
+def test_quads_enclose_the_ink_over_all_factors(
+    fonts: Catalogue, turned: dict[str, str]
+) -> None:
+    recipe = edit_recipe(default_recipe(), {"blur_px": "0", "opacity": "0.5:1", **turned})
     plan = make_plan(recipe, {"word": read_words("en")}, fonts, count=120)
     shard = next(list_shards(plan))
     specs = sample_specs(recipe, source_of(plan, "train"), fonts, seed=0, indices=shard.indices)
@@ -71,6 +74,8 @@ def test_quads_reach_no_farther_than_the_ink(spec: Spec, fonts: Catalogue) -> No
 
 @given(
     rotation_deg=st.floats(-180, 180),
+    yaw_deg=st.just(0.0) | st.floats(-75, 75),
+    pitch_deg=st.just(0.0) | st.floats(-75, 75),
     x_frac=st.floats(0, 1),
     y_frac=st.floats(0, 1),
     size_px=st.floats(4, 200),
@@ -80,6 +85,8 @@ def test_quads_reach_no_farther_than_the_ink(spec: Spec, fonts: Catalogue) -> No
 def test_quads_stay_within_the_margins(
     fonts: Catalogue,
     rotation_deg: float,
+    yaw_deg: float,
+    pitch_deg: float,
     x_frac: float,
     y_frac: float,
     size_px: float,
@@ -91,6 +98,8 @@ def test_quads_stay_within_the_margins(
     spec = replace(
         spec,
         rotation_deg=rotation_deg,
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
         x_frac=x_frac,
         y_frac=y_frac,
         size_px=size_px,

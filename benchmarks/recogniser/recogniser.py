@@ -5,8 +5,9 @@ synthtext, of TRDG and of SynthTIGER, of the same words in the same fonts, and r
 it was not taught, as each of the three draws them; and real ones, if a folder with ICDAR's
 `gt.txt` (`word_1.png, "Text"`) is given. Nothing is tuned on real pictures.
 
-Usage: `recogniser.py PEERS [--real DIR] [--steps N] [--count N] [--device cuda]`; PEERS is the
-folder into which `make peers` installed the others.
+Usage: `recogniser.py PEERS OUT [--real DIR] [--steps N] [--count N] [--device cuda]`; PEERS is
+the folder into which `make peers` installed the others, OUT keeps what was drawn, so that a
+second run with the same count need not draw again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -71,8 +71,10 @@ class Crnn(nn.Module):
 
 
 def draw(source: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> None:
-    """Write n word pictures of a source, and `gt.txt`."""
-    out.mkdir(parents=True)
+    """Write n word pictures of a source and then `gt.txt`, unless they are there."""
+    if (out / "gt.txt").exists():
+        return
+    out.mkdir(parents=True, exist_ok=True)
     if source == "synthtext":
         pictures = stream(
             "ocr-crops", str(words), count=n, seed=seed, edits={"splits": "1,0,0"}
@@ -126,7 +128,8 @@ def train(images: NDArray[np.uint8], texts: list[str], steps: int, device: str) 
     for _ in range(steps):
         rows = chance.integers(0, len(texts), BATCH)
         named = [[LETTERS.index(c) + 1 for c in texts[row]] for row in rows.tolist()]
-        scores = model(to_input(images[rows], device))
+        with torch.autocast(device, torch.bfloat16):
+            scores = model(to_input(images[rows], device)).float()
         lengths = torch.full((BATCH,), len(scores))
         loss = nn.functional.ctc_loss(
             scores.cpu(), torch.tensor([k for name in named for k in name]), lengths,
@@ -156,6 +159,7 @@ def main() -> None:
     """Draw, train and read; print a row for each source, a column for each test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peers", type=Path)
+    parser.add_argument("out", type=Path)
     parser.add_argument("--real", type=Path)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--count", type=int, default=20_000)
@@ -165,31 +169,30 @@ def main() -> None:
         word for word in read_words("en").items if word.isascii() and 3 <= len(word) <= 12
     ]
     taught = [word for k, word in enumerate(listed) if k % 10]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "taught.txt").write_text("\n".join(w for w in taught if w.isalpha()))
-        (folder / "new.txt").write_text("\n".join(w for w in listed[::10] if w.isalpha()))
-        tests = {}
-        for source in SOURCES:
-            draw(source, folder / "new.txt", folder / f"test {source}", N_TEST, given.peers, 1)
-            tests[source] = read(folder / f"test {source}")
-        if given.real:
-            tests["real pictures"] = read(given.real)
-        table = Table(
-            "taught by", *(f"reads {title}, %" for title in tests), "minutes", box=None
-        )
-        for source in SOURCES:
-            begin = time.perf_counter()
-            draw(source, folder / "taught.txt", folder / source, given.count, given.peers, 0)
-            model = train(*read(folder / source), given.steps, given.device)
-            cells = []
-            for images, texts in tests.values():
-                right = count_right(model, images, texts, given.device)
-                low, high = wilson(right, len(texts))
-                cells.append(
-                    f"{100 * right / len(texts):.1f} ({100 * low:.1f} to {100 * high:.1f})"
-                )
-            table.add_row(source, *cells, f"{(time.perf_counter() - begin) / 60:.1f}")
+    out: Path = given.out
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "taught.txt").write_text("\n".join(w for w in taught if w.isalpha()))
+    (out / "new.txt").write_text("\n".join(w for w in listed[::10] if w.isalpha()))
+    tests = {}
+    for source in SOURCES:
+        draw(source, out / "new.txt", out / f"{source}-test", N_TEST, given.peers, 1)
+        tests[source] = read(out / f"{source}-test")
+    if given.real:
+        tests["real pictures"] = read(given.real)
+    table = Table("taught by", *(f"reads {title}, %" for title in tests), "minutes", box=None)
+    for source in SOURCES:
+        lessons = out / f"{source}-{given.count}"
+        draw(source, out / "taught.txt", lessons, given.count, given.peers, 0)
+        begin = time.perf_counter()
+        model = train(*read(lessons), given.steps, given.device)
+        cells = []
+        for images, texts in tests.values():
+            right = count_right(model, images, texts, given.device)
+            low, high = wilson(right, len(texts))
+            cells.append(
+                f"{100 * right / len(texts):.1f} ({100 * low:.1f} to {100 * high:.1f})"
+            )
+        table.add_row(source, *cells, f"{(time.perf_counter() - begin) / 60:.1f}")
     Console(width=120).print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -19,21 +20,34 @@ from synthtext.words import read_words
 
 FOLDER = Path(__file__).parent
 
-N_IMAGES = 12
+N_IMAGES = 16
+
+EDITS = {"splits": "1,0,0", "kind": "word=2,sentence"}
+
+RUNS = {
+    range(12): EDITS,
+    range(12, 16): {
+        **EDITS, "yaw_deg": "-60:60", "pitch_deg": "-50:50", "background": "clutter",
+    },
+}  # fmt: skip
+"""Every factor of the default recipe varies; then those that it leaves alone."""
 
 
-def golden_plan() -> Plan:
-    """Return the plan of the golden images: every factor varies, words and sentences."""
-    recipe = edit_recipe(default_recipe(), {"splits": "1,0,0", "kind": "word=2,sentence"})
+def golden_plan(edits: Mapping[str, str]) -> Plan:
+    """Return the plan of golden images, words and sentences."""
+    recipe = edit_recipe(default_recipe(), edits)
     texts = {"word": read_words("en"), "sentence": review_sentences()}
     return make_plan(recipe, texts, read_catalogue(), seed=0, count=N_IMAGES)
 
 
 def golden_specs() -> list[Spec]:
     """Return the specs of the golden images, drawn anew."""
-    plan = golden_plan()
-    source = source_of(plan, "train")
-    return sample_specs(plan.recipe, source, plan.fonts, seed=0, indices=range(N_IMAGES))
+    specs = []
+    for indices, edits in RUNS.items():
+        plan = golden_plan(edits)
+        source = source_of(plan, "train")
+        specs += sample_specs(plan.recipe, source, plan.fonts, seed=0, indices=indices)
+    return specs
 
 
 def golden_renderings() -> list[Rendering]:
