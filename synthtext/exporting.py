@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import orjson
 
-from synthtext.codec import decode_fields, decode_pixels, encode_pixels
-from synthtext.errors import DatasetError
+from synthtext.codec import decode, decode_fields, encode_pixels
+from synthtext.errors import DatasetError, ShardError
 from synthtext.layout import inked
 from synthtext.manifest import list_files, read_manifest
 from synthtext.plan import SENTIMENTS
@@ -129,27 +129,37 @@ def _check_target(target: str, out: Path, *, crops: bool) -> None:
 def read_items(folder: Path, split: str, *, crops: bool = False) -> Items:
     """Return the pictures of a split, or the words cut out of them, in order."""
     for file in list_files(folder, split):
-        for sample in read_samples(file):
-            fields = decode_fields(sample)
-            extension = next(name for name in IMAGE_EXTENSIONS if name in sample.files)
-            pixels = decode_pixels(sample)
-            words = tuple(word for word in fields["drawn_text"].split() if inked(word))
-            quads = np.array(fields["word_quads"], np.float32).reshape(-1, 4, 2)
-            height, width = pixels.shape[:2]
-            item = Item(
-                name=f"{sample.key}.{extension}",
-                image=sample.files[extension],
-                text=fields["drawn_text"],
-                words=words,
-                quads=quads,
-                size_px=(width, height),
-                label=fields["class_index"],
-                fields=fields,
-            )
-            if crops:
-                yield from _cut_words(item, pixels)
-            else:
-                yield item
+        yield from read_shard_items(file, crops=crops)
+
+
+def read_shard_items(file: Path, *, crops: bool = False) -> Items:
+    """Return the same of one shard.
+
+    Raises:
+        ShardError: it is broken, or its words lie where its picture does not.
+    """
+    for sample in read_samples(file):
+        drawn = decode(sample)
+        words = tuple(word for word in drawn.spec.drawn_text.split() if inked(word))
+        height, width = drawn.pixels.shape[:2]
+        inside = (drawn.word_quads >= 0) & (drawn.word_quads <= (width, height))
+        if len(words) != len(drawn.word_quads) or not inside.all():
+            raise ShardError(f"{sample.key}.json has quads that do not fit; draw it again")
+        extension = next(name for name in IMAGE_EXTENSIONS if name in sample.files)
+        item = Item(
+            name=f"{sample.key}.{extension}",
+            image=sample.files[extension],
+            text=drawn.spec.drawn_text,
+            words=words,
+            quads=drawn.word_quads,
+            size_px=(width, height),
+            label=drawn.spec.class_index,
+            fields=decode_fields(sample),
+        )
+        if crops:
+            yield from _cut_words(item, drawn.pixels)
+        else:
+            yield item
 
 
 def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixels:
@@ -160,19 +170,15 @@ def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixel
         quad: float32 (4, 2), clockwise from the top left of the upright text.
         margin: room around it, as a share of its height; beyond the picture its edge goes on.
     """
-    top_left, top_right, _, bottom_left = quad.astype(np.float64)
-    along, down = top_right - top_left, bottom_left - top_left
-    width, height = np.hypot(*along), np.hypot(*down)
+    top, right, bottom, left = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+    # The far end of a word seen from the side is smaller: it gets the size of the middle.
+    width, height = float(top + bottom) / 2, float(left + right) / 2
     room = margin * height
-    # One px along the text, and one across it.
-    step_x, step_y = along / max(width, 1e-6), down / max(height, 1e-6)
-    corner = top_left - room * (step_x + step_y)
+    upright = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + room
+    # Quads count from a pixel's edge, OpenCV from its middle.
+    matrix = cv2.getPerspectiveTransform(quad - np.float32(0.5), upright - np.float32(0.5))
     size = (max(1, round(width + 2 * room)), max(1, round(height + 2 * room)))
-    inverse = np.array([[step_x[0], step_y[0], corner[0]], [step_x[1], step_y[1], corner[1]]])
-    return cv2.warpAffine(
-        pixels, inverse, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+    return cv2.warpPerspective(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _cut_words(item: Item, pixels: Pixels) -> Items:

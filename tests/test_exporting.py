@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthtext.codec import encode
 from synthtext.datasets import load
-from synthtext.errors import DatasetError
-from synthtext.exporting import TARGETS, crop_quad, export_dataset, read_items
+from synthtext.errors import DatasetError, ShardError
+from synthtext.exporting import (
+    TARGETS,
+    crop_quad,
+    export_dataset,
+    read_items,
+    read_shard_items,
+)
 from synthtext.fonts import Catalogue
 from synthtext.generate import render_dataset
 from synthtext.indexing import index_shards
 from synthtext.plan import make_plan
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.rendering import Rendering
+from synthtext.rendering import Rendering, render
+from synthtext.shards import pack_samples
+from synthtext.spec import Spec
 from synthtext.words import make_texts
 
 TEXTS = ["quartz", 'say "hi"', "a, b", "straße", "two words", "tab\\slash"] + [
@@ -233,10 +243,36 @@ def test_a_crop_is_the_word_upright() -> None:
         turn = cv2.getRotationMatrix2D((100, 40), angle, 1)
         turn[:, 2] += (100, 160)
         turned = cv2.warpAffine(upright, turn, (400, 400), borderValue=(255, 255, 255))
-        moved = quad @ turn[:, :2].T + turn[:, 2]
+        # OpenCV counts from the middle of a pixel, quads from its edge.
+        moved = (quad - 0.5) @ turn[:, :2].T + turn[:, 2] + 0.5
         crop = crop_quad(turned, moved.astype(np.float32), margin=0)
         assert crop.shape == straight.shape
         assert np.abs(crop.astype(int) - straight).mean() < 8
+
+
+@pytest.mark.parametrize(("yaw_deg", "pitch_deg"), [(50, 0), (-60, 20), (30, -50)])
+def test_a_word_seen_from_the_side_is_cut_out_as_if_from_the_front(
+    spec: Spec, fonts: Catalogue, yaw_deg: float, pitch_deg: float
+) -> None:
+    front = render(replace(spec, size_px=40.0), fonts)
+    side = render(replace(front.spec, yaw_deg=yaw_deg, pitch_deg=pitch_deg), fonts)
+    expected, found = (
+        crop_quad(seen.pixels, seen.word_quads[0], margin=0) for seen in (front, side)
+    )
+    found = cv2.resize(found, expected.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    likeness = np.corrcoef(expected.ravel(), found.ravel())[0, 1]
+    assert likeness > 0.85
+
+
+def test_quads_that_leave_their_picture_are_refused(
+    spec: Spec, fonts: Catalogue, tmp_path: Path
+) -> None:
+    drawn = render(spec, fonts)
+    for quads in (drawn.word_quads * 1e6, drawn.word_quads.repeat(2, axis=0)):
+        sample = encode(replace(drawn, word_quads=quads), "png")
+        (tmp_path / "bad.tar").write_bytes(b"".join(pack_samples([sample])) + bytes(1024))
+        with pytest.raises(ShardError, match="has quads that do not fit"):
+            list(read_shard_items(tmp_path / "bad.tar", crops=True))
 
 
 def test_every_word_is_cut_out_with_its_text(data: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from synthtext import faces
 from synthtext.codec import encode
 from synthtext.dataset import find_rendering, spread_renderings, verify_dataset
 from synthtext.errors import SynthtextError
+from synthtext.exporting import read_shard_items
 from synthtext.fonts import bundled_folder, read_catalogue
 from synthtext.generate import render_dataset
 from synthtext.manifest import list_files, read_manifest, read_records
@@ -288,7 +289,7 @@ def _run_photo(path: Path) -> None:
 
 
 def _run_shard(path: Path) -> None:
-    for read in (_read_decoded, _read_raw, _read_places):
+    for read in (_read_decoded, _read_raw, _read_places, _cut_words):
         with suppress(SynthtextError):
             read(path)
     _read_decoded(path)
@@ -308,6 +309,11 @@ def _read_places(path: Path) -> None:
     for place in list_places(path):
         for span in place.spans.values():
             read_span(path, span)
+
+
+def _cut_words(path: Path) -> None:
+    for _ in read_shard_items(path, crops=True):
+        pass
 
 
 def _seed_manifests() -> list[bytes]:
