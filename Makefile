@@ -66,13 +66,15 @@ memory: .venv/installed
 faults: .venv/installed
 	FAULTS=full FAULTS_REPORT=faults.md $(BIN)/pytest -p no:randomly tests/faults
 
-# Other tools on what is written here, a line for each. They share our torch, and no more.
+# Other tools on what is written here, a line for each. All but PaddleOCR share our torch.
 interop: .venv/installed
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/numpy-2.2 "numpy<2.3"
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/clip-benchmark \
 		clip-benchmark pycocoevalcap sentencepiece
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/doctr \
 		python-doctr anyascii h5py shapely pyclipper rapidfuzz langdetect defusedxml validators pypdfium2
+	$(PYTHON) -m venv .venv/interop/paddleocr
+	.venv/interop/paddleocr/bin/pip install --quiet paddlepaddle "paddleocr==2.10.0"
 	$(BIN)/pytest -p no:randomly -v tests/interop tests/test_exporting.py tests/test_interface.py
 
 # Train the bundled reader anew, in READER/run/model, from random weights. Two processes of one

@@ -1,8 +1,8 @@
 """The tools that people use, run on what is written here: `make interop` installs and runs them.
 
 Some need older packages than ours: open_clip's training and wids want webdataset 0.2, and
-CLIP_benchmark a NumPy before 2.3. They lie in folders of their own and are run in processes of
-their own.
+CLIP_benchmark a NumPy before 2.3; PaddleOCR has an engine of its own. They lie in folders of their
+own and are run in processes of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from probes.sources import READER
@@ -52,14 +53,14 @@ def data(tmp_path_factory: pytest.TempPathFactory, fonts: Catalogue) -> Path:
     return folder
 
 
-def run(script: str, *folders: str) -> str:
+def run(script: str, *folders: str, python: Path = Path(sys.executable)) -> str:
     """Return what a script prints, with some of the tools' folders before our own packages."""
     paths = [TOOLS / folder for folder in folders]
-    for path in paths:
-        if not path.is_dir():
-            pytest.skip(f"{path.name} is not installed; `make interop` does")
+    for path in (*paths, python):
+        if not path.exists():
+            pytest.skip(f"{path} is not installed; `make interop` does")
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False,
+        [python, "-c", script], capture_output=True, text=True, check=False,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
@@ -171,3 +172,92 @@ print(boxes[0])
     assert n_words == len(load(data, "train"))
     assert n_boxes == len(load(data, "test"))
     assert last < 0.5 * first
+
+
+def test_paddleocr_reads_its_export(data: Path, tmp_path: Path) -> None:
+    export_dataset(data, tmp_path / "crops", "paddleocr", crops=True)
+    export_dataset(data, tmp_path / "whole", "paddleocr")
+    printed = run(
+        f"""
+import json, paddleocr  # It puts its own folder on the path.
+from ppocr.data.simple_dataset import SimpleDataSet
+from ppocr.utils.logging import get_logger
+
+def read(kind, label_file, *steps):
+    folder = {str(tmp_path)!r} + "/" + kind + "/test"
+    part = {{"data_dir": folder, "label_file_list": [folder + "/" + label_file],
+            "transforms": [{{"DecodeImage": {{"img_mode": "RGB"}}}}, *steps]}}
+    given = {{"Global": {{}}, "Eval": {{"dataset": part, "loader": {{"shuffle": False}}}}}}
+    found = SimpleDataSet(given, "Eval", get_logger())
+    return [found[k] for k in range(len(found))]
+
+words = read("crops", "rec_gt.txt",
+             {{"CTCLabelEncode": {{"max_text_length": 25, "character_dict_path": None}}}},
+             {{"RecResizeImg": {{"image_shape": [3, 32, 128]}}}},
+             {{"KeepKeys": {{"keep_keys": ["image", "length"]}}}})
+boxes = read("whole", "det_gt.txt", {{"DetLabelEncode": None}},
+             {{"KeepKeys": {{"keep_keys": ["image", "polys", "texts"]}}}})
+found = [[image.shape, int(length)] for image, length in words]
+seen = [[image.shape, polys.tolist(), texts] for image, polys, texts in boxes]
+print(json.dumps([found, seen]))
+""",
+        python=TOOLS / "paddleocr/bin/python",
+    )
+    said = next(line for line in printed.splitlines() if line.startswith("[["))
+    words, boxes = json.loads(said)
+    drawn = load(data, "test")
+    assert words == [[[3, 32, 128], len(picture.spec.text)] for picture in drawn]
+    assert len(boxes) == len(drawn)
+    for (shape, quads, texts), picture in zip(boxes, drawn, strict=True):
+        assert tuple(shape) == picture.pixels.shape
+        assert texts == [picture.spec.drawn_text]
+        np.testing.assert_allclose(quads, picture.word_quads, atol=1e-3)
+
+
+def test_trocr_reads_and_trains_on_its_export(data: Path, tmp_path: Path) -> None:
+    export_dataset(data, tmp_path / "crops", "folder", crops=True)
+    printed = run(
+        f"""
+import json, torch
+from datasets import load_dataset
+from tokenizers import ByteLevelBPETokenizer
+from transformers import (
+    RobertaTokenizerFast, TrOCRConfig, TrOCRProcessor, ViTConfig, ViTImageProcessor,
+    VisionEncoderDecoderConfig, VisionEncoderDecoderModel,
+)
+folder = {str(tmp_path)!r}
+words = load_dataset("imagefolder", data_dir=folder + "/crops", cache_dir=folder + "/cache",
+                     split="train")
+letters = ByteLevelBPETokenizer()
+letters.train_from_iterator(words["text"], vocab_size=300,
+                            special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+letters.save_model(folder)
+processor = TrOCRProcessor(ViTImageProcessor(size={{"height": 32, "width": 96}}),
+                           RobertaTokenizerFast.from_pretrained(folder))
+size = {{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 128}}
+config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(
+    ViTConfig(image_size=(32, 96), patch_size=(8, 8), **size),
+    TrOCRConfig(vocab_size=300, d_model=64, decoder_layers=2, decoder_attention_heads=2,
+                decoder_ffn_dim=128, max_position_embeddings=32),
+)
+torch.manual_seed(0)
+model = VisionEncoderDecoderModel(config)
+model.config.decoder_start_token_id, model.config.pad_token_id = 0, 1
+learn = torch.optim.AdamW(model.parameters(), 2e-3)
+losses = []
+for step in range(30):
+    rows = words[[(16 * step + k) % len(words) for k in range(16)]]
+    pixels = processor(images=[image.convert("RGB") for image in rows["image"]],
+                       return_tensors="pt").pixel_values
+    labels = processor.tokenizer(rows["text"], padding=True, return_tensors="pt").input_ids
+    loss = model(pixel_values=pixels, labels=labels.masked_fill(labels == 1, -100)).loss
+    learn.zero_grad(); loss.backward(); learn.step()
+    losses.append(loss.item())
+print(json.dumps([sorted(words["text"]), sum(losses[:5]), sum(losses[-5:])]))
+"""
+    )
+    said = next(line for line in printed.splitlines() if line.startswith("[["))
+    texts, first, last = json.loads(said)
+    assert texts == sorted(drawn.spec.drawn_text for drawn in load(data, "train"))
+    assert last < 0.7 * first
