@@ -11,7 +11,7 @@ COUNT := 300000
 
 PEERS := peers
 
-.PHONY: demo test check fix golden bench peers docs memory faults interop reader lock clean
+.PHONY: demo test check fix golden bench peers recogniser docs memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
 # Everything, at the versions that were tested together.
@@ -52,9 +52,20 @@ golden: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/drawing.py
 
-# The peers are installed below PEERS, each into an environment of its own.
-peers: .venv/installed
-	$(BIN)/python benchmarks/peers/peers.py $(PEERS)
+# The peers, each in an environment of its own.
+$(PEERS)/installed: .venv/installed
+	$(PYTHON) -m venv $(PEERS)/trdg
+	$(PEERS)/trdg/bin/pip install --quiet trdg==1.8.0 "pillow<10" "numpy<2"
+	$(PYTHON) -m venv $(PEERS)/synthtiger
+	$(PEERS)/synthtiger/bin/pip install --quiet synthtiger==1.2.1 "pillow<10" "numpy<2"
+	touch $@
+
+peers: $(PEERS)/installed
+	$(BIN)/python benchmarks/peers.py $(PEERS)
+
+# Whose words teach a recogniser most, on two cores within the hour; REAL=DIR adds real pictures.
+recogniser: $(PEERS)/installed
+	$(BIN)/python benchmarks/recogniser.py $(PEERS) $(PEERS)/words $(if $(REAL),--real $(REAL))
 
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

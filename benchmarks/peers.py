@@ -1,9 +1,9 @@
 """How fast peers draw the same words, in turn with ours on one core: `make peers`.
 
-TRDG and SynthTIGER are installed from the registry, each into an environment of its own below
-the folder given. The work: words of the bundled list, one to an image, in the bundled fonts,
-12 to 64 px, on a canvas of 224x224, JPEG at quality 90, written to disk. Rounds alternate,
-because machines are noisy; medians are shown. The differences:
+TRDG and SynthTIGER are installed there, each in an environment of its own. The work: words of
+the bundled list, one to an image, in the bundled fonts, 12 to 64 px, on a canvas of 224x224,
+JPEG at quality 90, written to disk. Rounds alternate, because machines are noisy; medians are
+shown. The differences:
 
 - ours places text anywhere, sets its contrast, and records every factor and the quads of words
   and letters; TRDG and SynthTIGER write the image alone, in its middle, in one ink;
@@ -28,12 +28,7 @@ from rich.table import Table
 from synthtext.fonts import bundled_folder
 from synthtext.words import read_words
 
-HERE = Path(__file__).parent
-
-PINS = {
-    "trdg": ["trdg==1.8.0", "pillow<10", "numpy<2"],
-    "synthtiger": ["synthtiger==1.2.1", "pillow<10", "numpy<2"],
-}
+SCRIPTS = Path(__file__).parent / "peers"
 
 N_OURS, N_PEERS, N_ROUNDS = 2000, 150, 5
 
@@ -49,31 +44,21 @@ TASKS = {
 }
 
 
-def install(folder: Path) -> None:
-    """Install the peers that are not there yet."""
-    for name, pins in PINS.items():
-        if not (folder / name).is_dir():
-            subprocess.run([sys.executable, "-m", "venv", folder / name], check=True)
-            pip = [folder / name / "bin" / "python", "-m", "pip", "install", "--quiet"]
-            subprocess.run([*pip, *pins], check=True)
-
-
 def run(task: tuple[str, str, str], folder: Path, scratch: Path) -> float:
     """Return the seconds an image that one task takes."""
     name, script, kind = task
     python = folder / name / "bin" / "python" if name else Path(sys.executable)
     words = scratch / ("few.txt" if name else "many.txt")
     done = subprocess.run(
-        [python, HERE / script, words, bundled_folder(), scratch, kind],
+        [python, SCRIPTS / script, words, bundled_folder(), scratch, kind],
         capture_output=True, text=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     return float(done.stdout.split()[-1])
 
 
 def main() -> None:
-    """Install the peers, run all tasks in turn, and print medians and ratios."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "peers")
-    install(folder)
+    """Run all tasks in turn, and print medians and ratios."""
+    folder = Path(sys.argv[1])
     fitting = [word for word in read_words("en").items if 3 <= len(word) <= 8]
     seconds: dict[str, list[float]] = {title: [] for title in TASKS}
     with tempfile.TemporaryDirectory() as name:

@@ -5,9 +5,9 @@ synthtext, of TRDG and of SynthTIGER, of the same words in the same fonts, and r
 it was not taught, as each of the three draws them; and real ones, if a folder with ICDAR's
 `gt.txt` (`word_1.png, "Text"`) is given. Nothing is tuned on real pictures.
 
-Usage: `recogniser.py PEERS OUT [--real DIR] [--steps N] [--count N] [--device cuda]`; PEERS is
-the folder into which `make peers` installed the others, OUT keeps what was drawn, so that a
-second run with the same count need not draw again.
+`make recogniser` installs the others and runs it at small size; at full size it is called as
+`recogniser.py PEERS OUT [--real DIR] [--steps N] [--count N] [--device cuda]`. PEERS is where
+they are installed; OUT keeps what was drawn, so that a second run need not draw it again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from synthtext.datasets import stream
 from synthtext.fonts import bundled_folder
 from synthtext.words import read_words
 
-HERE = Path(__file__).parent
+SCRIPTS = Path(__file__).parent / "peers"
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -87,8 +87,8 @@ def draw(source: str, words: Path, out: Path, n: int, peers: Path, seed: int) ->
         return
     name = source.lower()
     subprocess.run(
-        [peers / name / "bin/python", HERE / f"{name}_crops.py", words, bundled_folder(), out,
-         str(n), str(seed)],
+        [peers / name / "bin/python", SCRIPTS / f"{name}_crops.py", words, bundled_folder(),
+         out, str(n), str(seed)],
         check=True, capture_output=True,
     )  # fmt: skip
 
