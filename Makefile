@@ -53,7 +53,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/drawing.py
 
 # The peers, each in an environment of its own.
-$(PEERS)/installed: .venv/installed
+$(PEERS)/installed: | .venv/installed
 	$(PYTHON) -m venv $(PEERS)/trdg
 	$(PEERS)/trdg/bin/pip install --quiet trdg==1.8.0 "pillow<10" "numpy<2"
 	$(PYTHON) -m venv $(PEERS)/synthtiger
@@ -75,6 +75,7 @@ memory: .venv/installed
 
 # Everything that can go wrong, at full size: an hour. `make test` tries a little of each.
 faults: .venv/installed
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris atheris
 	FAULTS=full FAULTS_REPORT=faults.md $(BIN)/pytest -p no:randomly tests/faults
 
 # Other tools on what is written here, a line for each. All but PaddleOCR share our torch.

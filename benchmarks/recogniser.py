@@ -13,7 +13,6 @@ they are installed; OUT keeps what was drawn, so that a second run need not draw
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import time
 from pathlib import Path
@@ -71,9 +70,7 @@ class Crnn(nn.Module):
 
 
 def draw(source: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> None:
-    """Write n word pictures of a source and then `gt.txt`, unless they are there."""
-    if (out / "gt.txt").exists():
-        return
+    """Write n word pictures of a source, and then `gt.txt`; peers' are not drawn twice."""
     out.mkdir(parents=True, exist_ok=True)
     if source == "synthtext":
         pictures = stream(
@@ -84,6 +81,8 @@ def draw(source: str, words: Path, out: Path, n: int, peers: Path, seed: int) ->
             (out / f"{index}.jpg").write_bytes(encode_pixels(rendering.pixels, "jpg", 90))
             lines.append(f'{index}.jpg, "{rendering.spec.drawn_text}"')
         (out / "gt.txt").write_text("\n".join([*lines, ""]))
+        return
+    if (out / "gt.txt").exists():
         return
     name = source.lower()
     subprocess.run(
@@ -98,7 +97,7 @@ def read(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
     images, texts = [], []
     for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines():
         name, _, quoted = line.partition(", ")
-        letters = "".join(c for c in json.loads(quoted).casefold() if c in LETTERS)
+        letters = "".join(char for char in quoted.casefold() if char in LETTERS)
         image = cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
         if image is None or not letters:
             continue
@@ -161,8 +160,8 @@ def main() -> None:
     parser.add_argument("peers", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--real", type=Path)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     listed = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,14 @@ N_INPUTS = {
     "manifests": 10_000, "shards": 12_000, "photographs": 8_000, "fonts": 3_000,
 }  # fmt: skip
 """Inputs of the full run, more than 100,000 in all."""
+
+N_GUIDED = {
+    "word lists": 200_000, "sentences": 200_000, "recipes": 200_000, "annotations": 200_000,
+    "manifests": 100_000, "shards": 50_000,
+}  # fmt: skip
+"""Inputs that a fuzzer finds by the lines they reach: of readers written in Python."""
+
+ATHERIS = Path(sys.prefix) / "interop/atheris"
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -28,3 +39,20 @@ def test_no_input_does_harm(
     assert report.n_refused > 0
     assert {path for path in tmp_path.parent.iterdir() if path != tmp_path} == before
     assert not Path("/etc/escape.txt").exists()
+
+
+@pytest.mark.skipif(not ATHERIS.is_dir(), reason="`make faults` installs atheris")
+@pytest.mark.parametrize("target", N_GUIDED)
+def test_no_input_that_coverage_leads_to_does_harm(
+    target: str, tmp_path: Path, tally: Callable[[str, int, int, str], None]
+) -> None:
+    n = N_GUIDED[target] if IS_FULL else 500
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("guided.py"), target, str(n), tmp_path],
+        env=os.environ | {"PYTHONPATH": str(ATHERIS)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert f"Done {n} runs" in done.stderr
+    tally(f"{target}, led by coverage (atheris, seed {SEED})", n, n,
+          "read or refused in one sentence, within 10 s and 2 GB")  # fmt: skip

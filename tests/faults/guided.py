@@ -1,0 +1,50 @@
+"""Inputs found by a fuzzer that watches which lines they reach: `guided.py TARGET N FOLDER`.
+
+The first that does anything but pass or be refused with a sentence, takes over 10 s or over 2 GB
+ends the process with an error, and is kept in the folder.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["synthtext"]):
+    from fuzzing import MAX_BYTES, MAX_SECONDS, SEED, TARGETS
+
+    from synthtext.errors import SynthtextError
+
+MAX_INPUT_BYTES = 20_000
+
+
+def main() -> None:
+    """Try inputs until there are N."""
+    target, n, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    make_seeds, run = TARGETS[target]
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for number, seed in enumerate(make_seeds()):
+        (corpus / f"{number:03d}").write_bytes(seed)
+
+    def check(raw: bytes) -> None:
+        path = folder / "input"
+        path.write_bytes(raw)
+        try:
+            run(path)
+        except SynthtextError as error:
+            if "\n" in str(error):
+                raise AssertionError(f"a sentence of several lines: {error}") from error
+
+    options = {
+        "runs": n, "seed": SEED, "timeout": MAX_SECONDS, "rss_limit_mb": MAX_BYTES >> 20,
+        "max_len": MAX_INPUT_BYTES, "len_control": 0, "artifact_prefix": f"{folder}/",
+    }  # fmt: skip
+    flags = [f"-{name}={value}" for name, value in options.items()]
+    atheris.Setup([sys.argv[0], *flags, str(corpus)], check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
