@@ -31,6 +31,9 @@ PAINTING = OUTLINING | ft.FT_LOAD_RENDER
 
 MEASURING = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_IGNORE_TRANSFORM
 
+MAX_FAR_PX = 16384
+"""How far from the image a point may lie; those of broken fonts lie behind the eye."""
+
 NO_LIGATURES = {"liga": False, "clig": False}
 
 
@@ -131,7 +134,7 @@ class Face:
         return self._read_bitmap(column, row)
 
     def paint_moved(
-        self, glyph: int, move: Callable[[Points], Points]
+        self, glyph: int, pen: Points, move: Callable[[Points], Points]
     ) -> tuple[NDArray[np.uint8], int, int]:
         """Return the same of a glyph whose outline is moved point by point.
 
@@ -139,8 +142,11 @@ class Face:
 
         Args:
             glyph: glyph number.
-            move: takes points (n, 2) in px from the glyph's origin, y downwards, to where they
-                lie from the image's top left.
+            pen: float64 (2,), where its origin lies in the upright text, in px.
+            move: takes points (n, 2) of that text to where they lie from the image's top left.
+
+        Raises:
+            FontError: its outline goes far beyond the image.
         """
         ft.FT_Set_Transform(self._handle, None, None)
         self._check(ft.FT_Load_Glyph(self._handle, glyph, OUTLINING))
@@ -151,7 +157,9 @@ class Face:
         points = np.ctypeslib.as_array(
             ctypes.cast(outline.points, ctypes.POINTER(ctypes.c_long)), (outline.n_points, 2)
         )
-        moved = move(points * (1 / 64, -1 / 64))
+        moved = move(points * (1 / 64, -1 / 64) + pen)
+        if not (np.abs(moved) < MAX_FAR_PX).all():
+            raise FontError(f"{self.name} holds an outline without bounds; remove the font")
         column, row = np.floor(moved.min(axis=0)).astype(int).tolist()
         points[:] = np.rint((moved - (column, row)) * (64, -64))
         self._check(ft.FT_Render_Glyph(self._slot, ft.FT_RENDER_MODE_NORMAL))

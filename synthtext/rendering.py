@@ -242,7 +242,7 @@ def _paint_text(
         ]
     else:
         painted = [
-            face.paint_moved(glyph, lambda points, pen=pen: ground.move(points + pen))  # type: ignore[misc]
+            face.paint_moved(glyph, pen, ground.move)
             for glyph, pen in zip(placement.glyphs, pens, strict=True)
         ]
     painted = [part for part in painted if part[0].size]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthtext.errors import SpecError
+from synthtext.errors import FontError, SpecError
 from synthtext.faces import open_face
 from synthtext.fonts import Catalogue
 from synthtext.rendering import render
@@ -77,9 +77,7 @@ def test_a_whole_pixel_of_movement_paints_the_same(fonts: Catalogue) -> None:
     face.set_size(30)
     (glyph,) = face.shape("g", ligatures=False).glyphs
     still, column, row = face.paint(glyph, 7, 40, None)
-    moved, column_moved, row_moved = face.paint_moved(
-        glyph, lambda points: np.add(points, (7, 40))
-    )
+    moved, column_moved, row_moved = face.paint_moved(glyph, np.array([7.0, 40.0]), np.copy)
     assert (column, row) == (column_moved, row_moved)
     assert (still == moved).all()
 
@@ -88,7 +86,18 @@ def test_a_blank_leaves_no_ink(fonts: Catalogue) -> None:
     face = open_face(fonts.path_of("Lato_700Bold.ttf"))
     face.set_size(30)
     (glyph,) = face.shape(" ", ligatures=False).glyphs
-    assert face.paint_moved(glyph, lambda points: points)[0].size == 0
+    assert face.paint_moved(glyph, np.zeros(2), np.copy)[0].size == 0
+
+
+def test_an_outline_without_bounds_is_refused(fonts: Catalogue) -> None:
+    face = open_face(fonts.path_of("Lato_700Bold.ttf"))
+    face.set_size(30)
+    (glyph,) = face.shape("g", ligatures=False).glyphs
+    for far in (1e6, np.inf):
+        with pytest.raises(FontError, match="outline without bounds"):
+            face.paint_moved(
+                glyph, np.zeros(2), lambda points, far=far: np.full_like(points, far)
+            )
 
 
 def test_text_is_never_seen_edge_on(spec: Spec) -> None:

@@ -17,7 +17,7 @@ import traceback
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +273,7 @@ def _run_font(path: Path) -> None:
         fonts = read_catalogue(target)
         spec = Spec(seed=0, index=0, split="train", kind="word", text="Hxg", font=target.name)
         render(spec, fonts)
+        render(replace(spec, yaw_deg=60.0, pitch_deg=-40.0), fonts)
     finally:
         target.unlink()
         faces._opened.__dict__.clear()
