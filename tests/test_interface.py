@@ -92,6 +92,21 @@ def test_a_stream_is_drawn_by_workers_in_exact_epochs(tmp_path: Path, words: Tex
         assert len(keys) == len(set(keys)) == len(pictures)
 
 
+def test_a_stream_may_be_as_good_as_endless(tmp_path: Path, words: Texts) -> None:
+    (tmp_path / "words.txt").write_text("\n".join(words.items))
+    pictures = synthtext.stream(words=str(tmp_path / "words.txt"), count=10**12)
+    assert len(pictures) > 8 * 10**11
+    loader = DataLoader(
+        pictures, num_workers=2, batch_size=8, collate_fn=collect,
+        multiprocessing_context="spawn",
+    )  # fmt: skip
+    batches = iter(loader)
+    keys = [key for _ in range(5) for key in next(batches)]
+    assert keys == [f"{number:09d}" for number in range(40)]
+    texts = {pictures[number].spec.text for number in range(10**11, 10**11 + 40)}
+    assert len(texts) > 1
+
+
 def test_a_stream_of_a_split_without_texts_is_said(tmp_path: Path, words: Texts) -> None:
     with pytest.raises(DatasetError) as caught:
         synthtext.stream(
