@@ -121,7 +121,7 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
 
     They are those that `synthtext render` would write with the same options: image 7 is the
     same here, in a worker, and in a shard. `count` is an epoch; another seed is another one.
-    A count of 10**12 costs nothing and never ends; texts come shuffled, so no sampler is needed.
+    A count of 10**12 costs nothing and never ends; texts come shuffled without a sampler.
 
     >>> from synthtext import stream
     >>> pictures = stream(words="en", count=1000, edits={"size_px": "20:40"})
