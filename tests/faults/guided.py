@@ -9,18 +9,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import atheris
-
-with atheris.instrument_imports(include=["synthtext"]):
-    from fuzzing import MAX_BYTES, MAX_SECONDS, SEED, TARGETS
-
-    from synthtext.errors import SynthtextError
-
 MAX_INPUT_BYTES = 20_000
 
 
 def main() -> None:
     """Try inputs until there are N."""
+    import atheris  # Here, since it is not always installed, and must come before the rest.
+
+    with atheris.instrument_imports(include=["synthtext"]):
+        from fuzzing import MAX_BYTES, MAX_SECONDS, SEED, TARGETS
+
+        from synthtext.errors import SynthtextError
+
     target, n, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     make_seeds, run = TARGETS[target]
     corpus = folder / "corpus"
