@@ -39,7 +39,7 @@ check: .venv/installed
 	$(BIN)/lint-imports
 	$(BIN)/cog --check README.md docs/commands.md
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
 fix: .venv/installed
 	$(BIN)/ruff format .

@@ -54,13 +54,14 @@ def test_a_run_broken_off_is_taken_up_to_the_same_bytes(plan: Plan, tmp_path: Pa
 
 
 COMMAND = [
-    sys.executable, "-m", "cli", "render", "--words", "en", "--count", "1500",
+    sys.executable, "-m", "cli", "render", "--words", "en", "--count", "3000",
     "--shard-size", "100", "--workers", "2", "--out",
 ]  # fmt: skip
 
 
 def test_a_killed_run_is_taken_up_to_the_same_bytes(tmp_path: Path) -> None:
     subprocess.run([*COMMAND, str(tmp_path / "whole")], check=True, capture_output=True)
+    n_whole = len(list((tmp_path / "whole").glob("*/*.tar")))
     killed = tmp_path / "killed"
     for n_shards in (1, 4, 9):
         process = subprocess.Popen(
@@ -71,16 +72,17 @@ def test_a_killed_run_is_taken_up_to_the_same_bytes(tmp_path: Path) -> None:
             time.sleep(0.005)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        assert len(list(killed.glob("*/*.tar"))) < 17
+        assert len(list(killed.glob("*/*.tar"))) < n_whole
     subprocess.run([*COMMAND, str(killed)], check=True, capture_output=True)
     assert read_all(tmp_path / "whole") == read_all(killed)
 
 
 def test_ctrl_c_ends_with_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
+    # More than can be drawn before the signal comes, however busy the machine is.
+    command = [*COMMAND, str(tmp_path / "out"), "--count", "100000"]
     process = subprocess.Popen(
-        [*COMMAND, str(tmp_path / "out")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     while not list((tmp_path / "out").glob("*/*.tar")):
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
