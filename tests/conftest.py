@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,12 @@ from synthtext.spec import Spec
 from synthtext.words import Texts, read_words
 
 SANS = "DejaVuSans.ttf"
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the commands that tests start, however the tests were started."""
+    # A shell ignores it for what runs in the background, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
