@@ -87,7 +87,7 @@ interop: .venv/installed
 		python-doctr anyascii h5py shapely pyclipper rapidfuzz langdetect defusedxml validators pypdfium2
 	$(PYTHON) -m venv .venv/interop/paddleocr
 	.venv/interop/paddleocr/bin/pip install --quiet paddlepaddle "paddleocr==2.10.0"
-	$(BIN)/pytest -p no:randomly -v tests/interop tests/test_exporting.py tests/test_interface.py
+	$(BIN)/pytest -p no:randomly -vv tests/interop tests/test_exporting.py tests/test_interface.py
 
 # Train the bundled reader anew, in READER/run/model, from random weights. Two processes of one
 # thread each are faster than one of two; words hardly ever repeat in a batch, so no mask.

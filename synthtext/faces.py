@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from synthtext.errors import FontError
 
 Box = tuple[float, float, float, float]
-Points = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 OUTLINING = ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP
 
@@ -133,17 +132,15 @@ class Face:
         self._check(ft.FT_Load_Glyph(self._handle, glyph, PAINTING))
         return self._read_bitmap(column, row)
 
-    def paint_moved(
-        self, glyph: int, pen: Points, move: Callable[[Points], Points]
-    ) -> tuple[NDArray[np.uint8], int, int]:
+    def paint_seen(self, glyph: int, view: Matrix) -> tuple[NDArray[np.uint8], int, int]:
         """Return the same of a glyph whose outline is moved point by point.
 
         Curves are moved by their control points, which bends none by more than can be seen.
 
         Args:
             glyph: glyph number.
-            pen: float64 (2,), where its origin lies in the upright text, in px.
-            move: takes points (n, 2) of that text to where they lie from the image's top left.
+            view: homography, float64 (3, 3), from px about the glyph's origin, y downwards, to
+                px from the image's top left.
 
         Raises:
             FontError: its outline goes far beyond the image.
@@ -151,17 +148,18 @@ class Face:
         ft.FT_Set_Transform(self._handle, None, None)
         self._check(ft.FT_Load_Glyph(self._handle, glyph, OUTLINING))
         outline = self._slot.contents.outline
-        if not outline.n_points:
+        n_bytes = outline.n_points * ctypes.sizeof(ft.FT_Vector)
+        if not n_bytes:
             return np.zeros((0, 0), np.uint8), 0, 0
-        # FreeType's own points, in 64ths of a pixel, y upwards.
-        points = np.ctypeslib.as_array(
-            ctypes.cast(outline.points, ctypes.POINTER(ctypes.c_long)), (outline.n_points, 2)
-        )
-        moved = move(points * (1 / 64, -1 / 64) + pen)
-        if not (np.abs(moved) < MAX_FAR_PX).all():
+        # FreeType counts in 64ths of a pixel, y upwards.
+        points = np.frombuffer(ctypes.string_at(outline.points, n_bytes), "l").reshape(-1, 2)
+        seen = points @ (view[:, :2] * (1 / 64, -1 / 64)).T + view[:, 2]
+        seen = seen[:, :2] / seen[:, 2:]
+        if not np.abs(seen).max() < MAX_FAR_PX:
             raise FontError(f"{self.name} holds an outline without bounds; remove the font")
-        column, row = np.floor(moved.min(axis=0)).astype(int).tolist()
-        points[:] = np.rint((moved - (column, row)) * (64, -64))
+        column, row = (math.floor(edge) for edge in seen.min(axis=0).tolist())
+        placed = np.rint((seen - (column, row)) * (64, -64)).astype("l")
+        ctypes.memmove(outline.points, placed.ctypes.data, n_bytes)
         self._check(ft.FT_Render_Glyph(self._slot, ft.FT_RENDER_MODE_NORMAL))
         return self._read_bitmap(column, row)
 

@@ -27,7 +27,7 @@ from synthtext.fonts import Catalogue
 from synthtext.layout import Boxes, Placement, place_glyphs
 from synthtext.photos import Photos
 from synthtext.spec import MAX_SIDE_PX, Spec
-from synthtext.views import Matrix, look, make_view
+from synthtext.views import Matrix, look, make_view, start_at
 
 Pixels = NDArray[np.uint8]
 Quads = NDArray[np.float32]
@@ -68,7 +68,10 @@ class Rendering:
 
 
 class Ground(NamedTuple):
-    """Where upright text in px goes on the canvas: seen so, turned about (0, 0), moved."""
+    """Where upright text in px goes on the canvas: turned about (0, 0), then moved.
+
+    `view` is all of it where the text is seen from the side, a homography.
+    """
 
     width_px: int
     height_px: int
@@ -79,8 +82,9 @@ class Ground(NamedTuple):
 
     def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return points (..., 2) where they lie on the canvas."""
-        seen = points if self.view is None else look(points, self.view)
-        moved = turn(seen, self.angle_rad)
+        if self.view is not None:
+            return look(points, self.view)
+        moved = turn(points, self.angle_rad)
         moved[..., 0] += self.shift_x
         moved[..., 1] += self.shift_y
         return moved
@@ -225,6 +229,8 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
         sides.append(side)
         shifts.append(spec.margin_px + max(room - extent, 0) * frac - low)
         shares.append(max(room, 0) / extent)
+    if view is not None:
+        view = np.array([[cos, sin, shifts[0]], [-sin, cos, shifts[1]], [0, 0, 1]]) @ view
     return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1], view), min(shares)
 
 
@@ -242,8 +248,8 @@ def _paint_text(
         ]
     else:
         painted = [
-            face.paint_moved(glyph, pen, ground.move)
-            for glyph, pen in zip(placement.glyphs, pens, strict=True)
+            face.paint_seen(glyph, start_at(ground.view, x, y))
+            for glyph, (x, y) in zip(placement.glyphs, pens.tolist(), strict=True)
         ]
     painted = [part for part in painted if part[0].size]
     if not painted:

@@ -49,3 +49,10 @@ def look(points: Points, view: Matrix) -> Points:
     """Return points (..., 2) where they are seen."""
     seen = points @ view[:, :2].T + view[:, 2]
     return seen[..., :2] / seen[..., 2:]
+
+
+def start_at(view: Matrix, x: float, y: float) -> Matrix:
+    """Return the view of points that are counted from (x, y)."""
+    moved = view.copy()
+    moved[:, 2] += view[:, :2] @ (x, y)
+    return moved

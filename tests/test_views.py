@@ -12,7 +12,7 @@ from synthtext.faces import open_face
 from synthtext.fonts import Catalogue
 from synthtext.rendering import render
 from synthtext.spec import Spec, edit_spec, spec_from_dict, spec_to_dict
-from synthtext.views import DISTANCE, look, make_view
+from synthtext.views import DISTANCE, look, make_view, start_at
 
 BOX = (-4.0, 2.0, 36.0, 14.0)
 
@@ -77,27 +77,34 @@ def test_a_whole_pixel_of_movement_paints_the_same(fonts: Catalogue) -> None:
     face.set_size(30)
     (glyph,) = face.shape("g", ligatures=False).glyphs
     still, column, row = face.paint(glyph, 7, 40, None)
-    moved, column_moved, row_moved = face.paint_moved(glyph, np.array([7.0, 40.0]), np.copy)
-    assert (column, row) == (column_moved, row_moved)
-    assert (still == moved).all()
+    seen, column_seen, row_seen = face.paint_seen(glyph, start_at(np.eye(3), 7, 40))
+    assert (column, row) == (column_seen, row_seen)
+    assert (still == seen).all()
 
 
 def test_a_blank_leaves_no_ink(fonts: Catalogue) -> None:
     face = open_face(fonts.path_of("Lato_700Bold.ttf"))
     face.set_size(30)
     (glyph,) = face.shape(" ", ligatures=False).glyphs
-    assert face.paint_moved(glyph, np.zeros(2), np.copy)[0].size == 0
+    assert face.paint_seen(glyph, np.eye(3))[0].size == 0
 
 
-def test_an_outline_without_bounds_is_refused(fonts: Catalogue) -> None:
+@pytest.mark.parametrize("far", [1e6, np.inf])
+def test_an_outline_without_bounds_is_refused(fonts: Catalogue, far: float) -> None:
     face = open_face(fonts.path_of("Lato_700Bold.ttf"))
     face.set_size(30)
     (glyph,) = face.shape("g", ligatures=False).glyphs
-    for far in (1e6, np.inf):
-        with pytest.raises(FontError, match="outline without bounds"):
-            face.paint_moved(
-                glyph, np.zeros(2), lambda points, far=far: np.full_like(points, far)
-            )
+    with pytest.raises(FontError, match="outline without bounds"):
+        face.paint_seen(glyph, np.array([[1, 0, far], [0, 1, 0], [0, 0, 1]]))
+
+
+def test_points_may_be_counted_from_anywhere() -> None:
+    view = make_view(40, -20, BOX)
+    assert view is not None
+    points = np.array([[3.0, 5.0], [8.0, -2.0]])
+    assert look(points, start_at(view, 7, 9)) == pytest.approx(
+        look(np.add(points, (7, 9)), view)
+    )
 
 
 def test_text_is_never_seen_edge_on(spec: Spec) -> None:
