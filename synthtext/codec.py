@@ -106,7 +106,15 @@ def decode(sample: Sample) -> Rendering:
     Raises:
         ShardError: a file is missing, broken, too large or not of this format.
     """
-    fields = decode_fields(sample)
+    return decode_with(decode_fields(sample), sample)
+
+
+def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
+    """Return the same, given what `decode_fields` has read of the sample.
+
+    Raises:
+        ShardError: as `decode`.
+    """
     try:
         return Rendering(
             spec=spec_from_dict(fields),

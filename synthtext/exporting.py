@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import orjson
 
-from synthtext.codec import decode, decode_fields, encode_pixels
+from synthtext.codec import decode_fields, decode_with, encode_pixels
 from synthtext.errors import DatasetError, ShardError
 from synthtext.layout import inked
 from synthtext.manifest import list_files, read_manifest
@@ -139,7 +139,8 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
         ShardError: it is broken, or its words lie where its picture does not.
     """
     for sample in read_samples(file):
-        drawn = decode(sample)
+        fields = decode_fields(sample)
+        drawn = decode_with(fields, sample)
         words = tuple(word for word in drawn.spec.drawn_text.split() if inked(word))
         height, width = drawn.pixels.shape[:2]
         inside = (drawn.word_quads >= 0) & (drawn.word_quads <= (width, height))
@@ -154,7 +155,7 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
             quads=drawn.word_quads,
             size_px=(width, height),
             label=drawn.spec.class_index,
-            fields=decode_fields(sample),
+            fields=fields,
         )
         if crops:
             yield from _cut_words(item, drawn.pixels)
