@@ -10,12 +10,16 @@ from typing import Any
 import cv2
 import numpy as np
 import orjson
-from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from synthtext.degradations import jpeg
 from synthtext.errors import ShardError, SpecError
+from synthtext.layout import inked, split_words
 from synthtext.rendering import Pixels, Quads, Rendering
-from synthtext.spec import MAX_SIDE_PX, spec_from_dict, spec_to_dict
+from synthtext.spec import HEX_COLOUR, MAX_SIDE_PX, Spec, spec_from_dict, spec_to_dict
+from synthtext.tar import shorten
 
 FORMAT = 1
 """Version of the layout of `KEY.json`."""
@@ -32,6 +36,22 @@ PNG_SETTINGS = [
 ]
 
 MAX_JSON_BYTES = 8 << 20
+
+MAX_QUAD_PX = 1e6
+"""Largest coordinate of a quad: a bound before it becomes a float32."""
+
+MAX_CLASS_DIGITS = 16
+"""Most digits of a class."""
+
+FORMATS = {
+    "jpg": (b"\xff\xd8\xff", JpegImageFile),
+    "png": (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    "webp": (b"RIFF", WebPImageFile),
+}
+"""The formats of images that are opened: how each begins, and what reads its header.
+
+Pillow would open dozens of others by their content, and start Ghostscript for some.
+"""
 
 MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn")
 
@@ -116,22 +136,27 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
         ShardError: as `decode`.
     """
     try:
+        spec = spec_from_dict(fields)
+    except SpecError as error:
+        raise ShardError(f"{sample.key}.json holds no spec: {error}") from error
+    pixels = decode_pixels(sample)
+    text = spec.drawn_text
+    try:
+        _check_size(spec, pixels)
         return Rendering(
-            spec=spec_from_dict(fields),
-            pixels=decode_pixels(sample),
-            word_quads=_read_quads(fields["word_quads"]),
-            char_quads=_read_quads(fields["char_quads"]),
-            size_asked_px=float(fields["size_asked_px"]),
-            x_height_px=float(fields["x_height_px"]),
-            contrast_drawn=float(fields["contrast_drawn"]),
-            ink_drawn=str(fields["ink_drawn"]),
+            spec=spec,
+            pixels=pixels,
+            word_quads=_read_quads(fields, "word_quads", len(split_words(text))),
+            char_quads=_read_quads(fields, "char_quads", len(inked(text))),
+            size_asked_px=_read_number(fields, "size_asked_px"),
+            x_height_px=_read_number(fields, "x_height_px"),
+            contrast_drawn=_read_number(fields, "contrast_drawn"),
+            ink_drawn=_read_colour(fields, "ink_drawn"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise ShardError(
             f"{sample.key}.json lacks or garbles {error}; draw it again"
         ) from error
-    except SpecError as error:
-        raise ShardError(f"{sample.key}.json holds no spec: {error}") from error
 
 
 def decode_fields(sample: Sample) -> dict[str, Any]:
@@ -143,19 +168,46 @@ def decode_fields(sample: Sample) -> dict[str, Any]:
     raw = sample.files.get("json")
     if raw is None:
         raise ShardError(f"{sample.key} has no .json; the shard was not written by synthtext")
-    if len(raw) > MAX_JSON_BYTES:
-        raise ShardError(
-            f"{sample.key}.json has {len(raw)} bytes; {MAX_JSON_BYTES} are the most"
-        )
-    try:
-        fields = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise ShardError(f"{sample.key}.json is broken ({error}); draw it again") from error
+    fields = decode_json(f"{sample.key}.json", raw)
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise ShardError(
             f"{sample.key}.json is not of format {FORMAT}; use the synthtext that wrote it"
         )
     return fields
+
+
+def decode_json(name: str, raw: bytes) -> object:
+    """Return what a JSON file of a shard says; orjson itself refuses depths above 1,024.
+
+    Raises:
+        ShardError: it is broken or too large.
+    """
+    if len(raw) > MAX_JSON_BYTES:
+        raise ShardError(f"{name} has {len(raw)} bytes; {MAX_JSON_BYTES} are the most")
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise ShardError(f"{name} is broken ({error}); draw it again") from error
+
+
+def decode_class(name: str, raw: bytes, n_classes: int) -> int:
+    """Return the number that a `.cls` holds.
+
+    >>> from synthtext.codec import decode_class
+    >>> decode_class("7.cls", b"3", n_classes=10)
+    3
+
+    Raises:
+        ShardError: it is not the number of a class.
+    """
+    digits = raw.strip()
+    # Before int() sees it, which refuses thousands of digits in an error of its own.
+    if digits.isdigit() and len(digits) <= MAX_CLASS_DIGITS and int(digits) < n_classes:
+        return int(digits)
+    shown = shorten(raw.decode("utf-8", errors="backslashreplace"))
+    raise ShardError(
+        f"{name} is {shown}, which is not a class; classnames.txt has {n_classes} lines"
+    )
 
 
 def decode_pixels(sample: Sample) -> Pixels:
@@ -164,39 +216,81 @@ def decode_pixels(sample: Sample) -> Pixels:
     Raises:
         ShardError: there is none, or it does not decode, or it is too large.
     """
-    for extension in ("jpg", "png", "webp"):
+    for extension in FORMATS:
         raw = sample.files.get(extension)
         if raw is not None:
-            return decode_image(f"{sample.key}.{extension}", raw)
+            return decode_image(f"{sample.key}.{extension}", raw, extension)
     raise ShardError(f"{sample.key} has no .jpg, .png or .webp; draw it again")
 
 
-def decode_image(name: str, raw: bytes) -> Pixels:
+def decode_image(name: str, raw: bytes, *formats: str) -> Pixels:
     """Return a picture of a shard: uint8 (H, W, 3), RGB.
 
     Args:
         name: says in the error which it is.
         raw: the file; what it holds tells its format.
+        formats: those of `FORMATS` that it may have; none given, any of them.
 
     Raises:
-        ShardError: it does not decode, or is too large.
+        ShardError: it does not decode, has another format, or is too large.
     """
+    bgr = None
     try:
-        # Pillow reads the size from the header, so that a bomb is refused before it goes off.
-        with Image.open(io.BytesIO(raw)) as header:
-            width, height = header.size
+        # The size is read from the header, so that a bomb is refused before it goes off.
+        width, height = _read_size(raw, formats or tuple(FORMATS))
         if max(width, height) > MAX_SIDE_PX:
             raise ShardError(f"{name} is {width}x{height} px; {MAX_SIDE_PX} is the most")
         bgr = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, ValueError, Image.DecompressionBombError, cv2.error):
+    except (OSError, SyntaxError, ValueError, cv2.error):
         bgr = None
-    if bgr is None:
+    # OpenCV turns an image as its camera says.
+    if bgr is None or sorted(bgr.shape[:2]) != sorted((height, width)):
         raise ShardError(f"{name} does not decode; draw it again")
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
-def _read_quads(rows: object) -> Quads:
-    quads = np.array(rows, np.float32)
-    if quads.shape[1:] != (4, 2) or not np.isfinite(quads).all():
-        raise ValueError("quads")
-    return quads
+def _read_size(raw: bytes, formats: tuple[str, ...]) -> tuple[int, int]:
+    """Return width and height in px, by the header of an image."""
+    for name in formats:
+        start, read = FORMATS[name]
+        if raw.startswith(start):
+            with read(io.BytesIO(raw)) as header:
+                return header.size
+    raise ValueError("format")
+
+
+def _check_size(spec: Spec, pixels: Pixels) -> None:
+    """Check that an image is as large as its spec asks; 0 there fits it to its text."""
+    height, width = pixels.shape[:2]
+    if spec.width_px not in (0, width) or spec.height_px not in (0, height):
+        asked = f"{spec.width_px}x{spec.height_px}"
+        raise ValueError(f"the size {asked} of an image of {width}x{height} px")
+
+
+def _read_quads(fields: Mapping[str, Any], name: str, n: int) -> Quads:
+    rows = fields.get(name)
+    # Their number is known from the text, so that no array grows by what a file says.
+    if not isinstance(rows, list) or len(rows) != n:
+        raise ValueError(f"{name}, of which the text has {n}")
+    try:
+        quads = np.array(rows) if rows else np.empty((0, 4, 2))
+    except ValueError as error:  # Rows of several lengths.
+        raise ValueError(name) from error
+    is_fine = quads.dtype.kind in "fi" and quads.shape[1:] == (4, 2)
+    if not is_fine or (np.abs(quads) > MAX_QUAD_PX).any():
+        raise ValueError(name)
+    return quads.astype(np.float32)
+
+
+def _read_number(fields: Mapping[str, Any], name: str) -> float:
+    value = fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(name)  # noqa: TRY004 - the caller names the file and raises its own.
+    return float(value)
+
+
+def _read_colour(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not HEX_COLOUR.fullmatch(value):
+        raise ValueError(name)
+    return value

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from synthtext.codec import Sample, decode
+from synthtext.codec import decode
 from synthtext.errors import DatasetError
 from synthtext.fonts import Catalogue, read_catalogue
 from synthtext.manifest import list_files
@@ -19,7 +19,7 @@ from synthtext.plan import Plan, make_plan, read_texts, source_of
 from synthtext.recipe import Recipe, edit_recipe, read_recipe
 from synthtext.rendering import Rendering, render
 from synthtext.sampling import sample_spec
-from synthtext.shards import Place, list_places, read_span
+from synthtext.shards import Place, list_places, read_place
 from synthtext.storage import parse_folder
 
 
@@ -43,9 +43,7 @@ class Dataset(Sequence[Rendering]):
         Raises:
             ShardError: it is broken.
         """
-        file, place = self._places[number]
-        files = {name: read_span(file, span) for name, span in place.spans.items()}
-        return decode(Sample(place.key, files))
+        return decode(read_place(*self._places[number]))
 
 
 class Stream(Sequence[Rendering]):

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import orjson
 
-from synthtext.codec import decode_fields, decode_with, encode_pixels
+from synthtext.codec import FORMATS, decode_fields, decode_with, encode_pixels
 from synthtext.errors import DatasetError, ShardError
-from synthtext.layout import inked
+from synthtext.layout import split_words
 from synthtext.manifest import list_files, read_manifest
 from synthtext.plan import SENTIMENTS
 from synthtext.rendering import Pixels, Quads
-from synthtext.shards import IMAGE_EXTENSIONS, read_samples
+from synthtext.shards import read_samples
 
 CROP_MARGIN = 0.08
 """Room around a word in its crop, as a share of its height."""
@@ -127,9 +127,24 @@ def _check_target(target: str, out: Path, *, crops: bool) -> None:
 
 
 def read_items(folder: Path, split: str, *, crops: bool = False) -> Items:
-    """Return the pictures of a split, or the words cut out of them, in order."""
+    """Return the pictures of a split, or the words cut out of them, in order.
+
+    Raises:
+        ShardError: a shard is broken, or a picture comes a second time.
+    """
+    last = -1
     for file in list_files(folder, split):
-        yield from read_shard_items(file, crops=crops)
+        before = last
+        for item in read_shard_items(file, crops=crops):
+            index = item.fields["index"]
+            # Shards hold one range after another, so that no list of all keys is needed.
+            if index <= before:
+                raise ShardError(
+                    f"{file} holds {item.name}, which a shard before it held or should have"
+                    " held; render it again"
+                )
+            last = max(last, index)
+            yield item
 
 
 def read_shard_items(file: Path, *, crops: bool = False) -> Items:
@@ -141,12 +156,14 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
     for sample in read_samples(file):
         fields = decode_fields(sample)
         drawn = decode_with(fields, sample)
-        words = tuple(word for word in drawn.spec.drawn_text.split() if inked(word))
+        if drawn.spec.key != sample.key:
+            raise ShardError(f"{sample.key}.json is that of {drawn.spec.key}; draw it again")
+        words = tuple(split_words(drawn.spec.drawn_text))
         height, width = drawn.pixels.shape[:2]
         inside = (drawn.word_quads >= 0) & (drawn.word_quads <= (width, height))
-        if len(words) != len(drawn.word_quads) or not inside.all():
+        if not inside.all():
             raise ShardError(f"{sample.key}.json has quads that do not fit; draw it again")
-        extension = next(name for name in IMAGE_EXTENSIONS if name in sample.files)
+        extension = next(name for name in FORMATS if name in sample.files)
         item = Item(
             name=f"{sample.key}.{extension}",
             image=sample.files[extension],

@@ -94,7 +94,8 @@ class Face:
         buffer.add_str(text)
         buffer.guess_segment_properties()
         hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES)
-        infos, places = buffer.glyph_infos, buffer.glyph_positions
+        # Of an empty text HarfBuzz has no positions, be it the gap between two blanks.
+        infos, places = buffer.glyph_infos, buffer.glyph_positions or ()
         return Run(
             glyphs=[info.codepoint for info in infos],
             clusters=[info.cluster for info in infos],

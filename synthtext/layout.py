@@ -50,6 +50,11 @@ def inked(text: str) -> list[int]:
     ]
 
 
+def split_words(text: str) -> list[str]:
+    """Return the words of a text that have a box, in the order of their quads."""
+    return [word for word in text.split(" ") if inked(word)]
+
+
 def place_glyphs(
     text: str,
     face: Face,

@@ -120,6 +120,9 @@ def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Render
     coverage, column, row = _paint_text(spec, face, placement, ground)
     height, width = coverage.shape
     behind = pixels[row : row + height, column : column + width]
+    if row < 0 or column < 0 or behind.shape[:2] != coverage.shape:
+        # What has no box is not made room for.
+        raise DrawError(f"{spec.drawn_text!r} has a mark that stands alone; drop it")
     paper = _mean_colour(behind, coverage)
     ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
     behind[:] = lay_ink(behind, coverage, ink, spec.opacity)

@@ -1,26 +1,24 @@
 """Shards: tar files of samples, as WebDataset reads them.
 
-Python's tarfile writes and reads them. The webdataset package would import torch wherever
-that is installed, half a gigabyte in every worker; the tests show that its own loader reads
-every key.
+The webdataset package would import torch wherever that is installed, half a gigabyte in every
+worker; the tests show that its own loader reads every key.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from synthtext.codec import Sample, decode
 from synthtext.errors import ShardError
 from synthtext.rendering import Rendering
-from synthtext.storage import write_whole
-
-MAX_MEMBER_BYTES = 64 << 20
-"""Largest file that is read from a shard: a bound for shards that come from elsewhere."""
+from synthtext.storage import is_remote, write_whole
+from synthtext.tar import read_members, shorten
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 """What pictures are called in shards, ours and other makers'."""
@@ -132,31 +130,13 @@ def read_samples(path: Path) -> Iterator[Sample]:
     """Return the samples of a shard, in order, without decoding them.
 
     Raises:
-        ShardError: the shard is missing, ends early, or holds what no shard holds.
+        ShardError: the shard is missing or broken, or holds what no shard of ours holds.
     """
-    key, files = "", dict[str, bytes]()
-    try:
-        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            for member in tar:
-                stem, extension, content = _read_member(tar, member, path)
-                if stem != key and files:
-                    yield Sample(key, files)
-                    files = {}
-                if extension in files:
-                    raise ShardError(f"{path} holds {member.name} twice; render it again")
-                key = stem
-                files[extension] = content
-            # A shard that is cut between two files looks whole to tarfile, but for its end.
-            file.seek(max(0, file.seek(0, os.SEEK_END) - len(END_OF_TAR)))
-            if file.read() != END_OF_TAR:
-                raise tarfile.ReadError("no end of archive")
-    except FileNotFoundError as error:
-        raise ShardError(f"{path} is missing; `synthtext render` writes it") from error
-    except (tarfile.TarError, EOFError, OSError) as error:
-        where = f"inside or after sample {key}" if key else "before its first sample"
-        raise ShardError(f"{path} is broken {where}; delete it and render again") from error
-    if files:
-        yield Sample(key, files)
+    with _open_shard(path) as file:
+        for place in _read_places(file, path):
+            if "/" in place.key or "" in place.spans:
+                raise _refuse(path, f"{place.key}.{next(iter(place.spans))}".rstrip("."))
+            yield _read_sample(file, path, place)
 
 
 def list_places(path: Path) -> Iterator[Place]:
@@ -167,44 +147,101 @@ def list_places(path: Path) -> Iterator[Place]:
     Raises:
         ShardError: the shard is missing or broken, or holds what no shard holds.
     """
-    key, spans = "", dict[str, tuple[int, int]]()
-    try:
-        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            for member in tar:
-                if member.isdir():
-                    continue
-                folder, slash, name = member.name.rpartition("/")
-                stem, _, extension = name.partition(".")
-                if not member.isfile() or not stem or member.size > MAX_MEMBER_BYTES:
-                    raise ShardError(
-                        f"{path} holds {member.name!r}, no file of a sample; discard it"
-                    )
-                stem = f"{folder}{slash}{stem}"
-                if stem != key and spans:
-                    yield Place(key, spans)
-                    spans = {}
-                key = stem
-                spans[extension] = (member.offset_data, member.size)
-    except FileNotFoundError as error:
-        raise ShardError(f"{path} is missing; `synthtext render` writes it") from error
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ShardError(f"{path} is broken ({error}); delete it and render again") from error
-    if spans:
-        yield Place(key, spans)
+    with _open_shard(path) as file:
+        yield from _read_places(file, path)
+
+
+def read_place(path: Path, place: Place) -> Sample:
+    """Return the sample that lies at a place of a shard.
+
+    Raises:
+        ShardError: the shard is missing, or is not the one that it was.
+    """
+    with _open_shard(path) as file:
+        return _read_sample(file, path, place)
 
 
 def read_span(path: Path, span: tuple[int, int]) -> bytes:
     """Return the bytes of a file in a shard, given its offset and size.
 
     Raises:
-        ShardError: the shard is missing.
+        ShardError: the shard is missing, or is not the one that it was.
+    """
+    with _open_shard(path) as file:
+        return _read_bytes(file, path, span)
+
+
+@contextmanager
+def _open_shard(path: Path) -> Iterator[BinaryIO]:
+    """Give a shard to read.
+
+    Raises:
+        ShardError: it is missing, cannot be read, or is not a file.
     """
     try:
+        # To open a pipe is to wait for whoever writes to it.
+        if not is_remote(path) and path.exists() and not path.is_file():
+            raise ShardError(f"{path} is not a file; discard it")
         with path.open("rb") as file:
-            file.seek(span[0])
-            return file.read(span[1])
-    except OSError as error:
+            yield file
+    except FileNotFoundError as error:
         raise ShardError(f"{path} is missing; `synthtext render` writes it") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ShardError(f"{path} cannot be read ({reason}); get it anew") from error
+
+
+def _read_places(file: BinaryIO, path: Path) -> Iterator[Place]:
+    """Return where the samples of an open shard lie, each whole and in one place."""
+    key, spans, seen = "", dict[str, tuple[int, int]](), set[str]()
+    for member in read_members(file, path):
+        if not member.is_file:
+            continue
+        stem, extension = _split_name(member.name, path)
+        if stem != key:
+            if spans:
+                yield Place(key, spans)
+            if stem in seen:
+                raise ShardError(
+                    f"{path} holds files of the sample {shorten(stem)} in two places; render"
+                    " it again, or pack it in the order of the names"
+                )
+            seen.add(stem)
+            key, spans = stem, {}
+        if extension in spans:
+            raise ShardError(f"{path} holds {shorten(member.name)} twice; render it again")
+        spans[extension] = (member.offset, member.size)
+    if spans:
+        yield Place(key, spans)
+
+
+def _split_name(name: str, path: Path) -> tuple[str, str]:
+    """Return the key of a sample, with its folders, and what its file is by its extension."""
+    folder, slash, base = name.rpartition("/")
+    stem, _, extension = base.partition(".")
+    if not stem:
+        raise _refuse(path, name)
+    return f"{folder}{slash}{stem}", extension
+
+
+def _refuse(path: Path, name: str) -> ShardError:
+    return ShardError(
+        f"{path} holds {shorten(name)}, which is not a file of a sample; discard it"
+    )
+
+
+def _read_sample(file: BinaryIO, path: Path, place: Place) -> Sample:
+    files = {name: _read_bytes(file, path, span) for name, span in place.spans.items()}
+    return Sample(place.key, files)
+
+
+def _read_bytes(file: BinaryIO, path: Path, span: tuple[int, int]) -> bytes:
+    offset, size = span
+    file.seek(offset)
+    content = file.read(size)
+    if len(content) != size:
+        raise ShardError(f"{path} has become shorter since it was looked at; get it anew")
+    return content
 
 
 def _make_header(name: bytes, n_bytes: int) -> bytes:
@@ -218,23 +255,3 @@ def _make_header(name: bytes, n_bytes: int) -> bytes:
     header[124 : 124 + SIZE_BYTES] = size
     header[148:154] = b"%06o" % checksum
     return bytes(header)
-
-
-def _read_member(
-    tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path
-) -> tuple[str, str, bytes]:
-    """Return stem, extension and content of a file in a shard."""
-    stem, dot, extension = member.name.partition(".")
-    if not member.isfile() or not stem or not dot or "/" in member.name:
-        raise ShardError(
-            f"{path} holds {member.name!r}, which is no file of a sample; discard it"
-        )
-    if member.size > MAX_MEMBER_BYTES:
-        raise ShardError(
-            f"{path} holds {member.name} of {member.size} bytes; at most {MAX_MEMBER_BYTES} fit"
-        )
-    file = tar.extractfile(member)
-    content = file.read() if file else b""
-    if len(content) != member.size:
-        raise ShardError(f"{path} ends inside sample {stem}; delete it and render again")
-    return stem, extension, content

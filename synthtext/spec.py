@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import operator
 import re
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_type_hints
@@ -183,11 +184,15 @@ def check_spec(spec: Spec) -> Spec:
             raise SpecError(f"{name} is {value}; {meaning}, so {low:g} to {high:g}")
     for name in COLOURS:
         if not HEX_COLOUR.fullmatch(getattr(spec, name)):
-            raise SpecError(f"{name} is {getattr(spec, name)!r}; write a colour as '#rrggbb'")
+            raise SpecError(
+                f"{name} is {reprlib.repr(getattr(spec, name))}; write a colour as '#rrggbb'"
+            )
     for name, known in (("case", tuple(CASES)), ("align", ALIGNMENTS)):
         if getattr(spec, name) not in known:
             listed = ", ".join(known)
-            raise SpecError(f"{name} is {getattr(spec, name)!r}; it is one of {listed}")
+            raise SpecError(
+                f"{name} is {reprlib.repr(getattr(spec, name))}; it is one of {listed}"
+            )
     return spec
 
 
@@ -197,7 +202,7 @@ def _check_type(name: str, value: object) -> None:
     allowed = int | float if expected is float else expected
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
         wanted = getattr(expected, "__name__", str(expected))
-        raise SpecError(f"{name} is {value!r}; it must be of type {wanted}")
+        raise SpecError(f"{name} is {reprlib.repr(value)}; it must be of type {wanted}")
 
 
 def spec_to_dict(spec: Spec) -> dict[str, Any]:
@@ -253,4 +258,4 @@ def _parse_field(name: str, text: str) -> object:
     try:
         return float(text) if expected is float else int(text)
     except ValueError as error:
-        raise SpecError(f"{name} is {text!r}; it must be a number") from error
+        raise SpecError(f"{name} is {reprlib.repr(text)}; it must be a number") from error

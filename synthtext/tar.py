@@ -1,0 +1,248 @@
+"""Tar: a file -> the files that it holds, read strictly and within bounds.
+
+Python's tarfile takes the sizes, the nesting and the sparse maps of a header as they come; a
+shard from elsewhere may so ask for any amount of memory, depth or time. Here every number is
+bounded before anything is read by it, and what no shard needs is refused: links, devices,
+sparse files. What webdataset, Python, GNU tar and bsdtar write is read.
+
+Source: POSIX.1-2017, pax; GNU tar 1.35, "Basic Tar Format".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from synthtext.errors import ShardError
+
+BLOCK_BYTES = 512
+
+MAX_MEMBER_BYTES = 64 << 20
+"""Largest file that is read from a shard: a bound for shards that come from elsewhere."""
+
+MAX_NAME_BYTES = 4096
+"""Longest name of a file, as on Linux."""
+
+MAX_EXTENDED_BYTES = 1 << 16
+"""Largest header of pax, or name of GNU tar, that stands before a file."""
+
+MAX_END_BYTES = 16 << 20
+"""Most zeros after the last file; makers fill their last record up with them."""
+
+MAX_DIGITS = 20
+"""Most digits of a size in a header of pax."""
+
+MAX_SHOWN = 80
+"""Characters of a name that an error shows."""
+
+BLANK = bytes(BLOCK_BYTES)
+
+POSIX = b"ustar\0"
+
+MAGICS = frozenset({POSIX, b"ustar ", bytes(6)})
+"""What headers of POSIX, of GNU tar and of Unix V7 are marked with."""
+
+FILES = frozenset({b"0", b"\0"})
+
+FOLDER = b"5"
+
+LONG_NAME, PAX, PAX_OF_ALL = b"L", b"x", b"g"
+
+EXTENDED = frozenset({LONG_NAME, PAX, PAX_OF_ALL})
+"""Headers that say more about the file that follows, each at most once."""
+
+
+class Member(NamedTuple):
+    """A file or a folder in a tar.
+
+    Attributes:
+        name: of the file, with its folders.
+        offset: where its content begins, in bytes.
+        size: of its content, in bytes.
+        is_file: whether it is a file, and not a folder.
+    """
+
+    name: str
+    offset: int
+    size: int
+    is_file: bool
+
+
+class TarError(Exception):
+    """What is wrong with a tar, without its name; it does not leave this file."""
+
+
+def read_members(file: BinaryIO, path: Path) -> Iterator[Member]:
+    """Return the files and folders of a tar, in order, without reading what they hold.
+
+    The caller may move about in the file between one and the next.
+
+    Args:
+        file: the tar, open.
+        path: its name, for errors.
+
+    Raises:
+        ShardError: it is broken, ends early, or holds what no shard holds.
+    """
+    n_bytes = file.seek(0, os.SEEK_END)
+    at, last = 0, ""
+    while True:
+        try:
+            member = _read_member(file, at, n_bytes)
+        except TarError as error:
+            where = f"after {shorten(last)}" if last else "at its start"
+            raise ShardError(
+                f"{path} {error}, {where}; get it anew, or render it again"
+            ) from error
+        if member is None:
+            return
+        yield member
+        last = member.name
+        at = member.offset + _pad(member.size)
+
+
+def shorten(name: str) -> str:
+    """Return a name as an error shows it: quoted, and only the first of it if it is long."""
+    return repr(name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}...")
+
+
+def _read_member(file: BinaryIO, at: int, n_bytes: int) -> Member | None:
+    """Return the file or folder whose header lies at a place, None at the end of the tar."""
+    extended: dict[bytes, bytes] = {}
+    while True:
+        header = _read(file, at, BLOCK_BYTES)
+        if header == BLANK and not extended:
+            _check_end(file, n_bytes - at)
+            return None
+        kind, size = _read_header(header)
+        offset = at + BLOCK_BYTES
+        if kind not in EXTENDED:
+            break
+        if kind in extended:
+            raise TarError(f"has two headers of the type {kind.decode()!r} for one file")
+        if size > MAX_EXTENDED_BYTES:
+            raise TarError(f"has a header of {size} bytes, {MAX_EXTENDED_BYTES} are the most")
+        extended[kind] = _read(file, offset, size)
+        at = offset + _pad(size)
+    name = _read_name(header)
+    if extended:
+        name, size = _extend(name, size, extended)
+    return _check_member(name, kind, offset=offset, size=size, n_bytes=n_bytes)
+
+
+def _read(file: BinaryIO, at: int, n_bytes: int) -> bytes:
+    file.seek(at)
+    content = file.read(n_bytes)
+    if len(content) != n_bytes:
+        raise TarError("ends early")
+    return content
+
+
+def _read_header(header: bytes) -> tuple[bytes, int]:
+    """Return the type of what a header announces and the size that it gives."""
+    field = header[148:156]
+    # The checksum counts its own field as blanks.
+    if sum(header) - sum(field) + 8 * 32 != _read_octal(field):
+        raise TarError("has a header whose checksum does not fit")
+    if header[257:263] not in MAGICS:
+        raise TarError(f"has a header of an unknown format {header[257:263]!r}")
+    field = header[124:136]
+    if field[0] < 0x80:
+        return header[156:157], _read_octal(field)
+    if field[0] == 0xFF:
+        raise TarError("has a file of a negative size")
+    # What twelve digits cannot hold is a binary number, marked by its first bit.
+    return header[156:157], int.from_bytes(field, "big") - (0x80 << 88)
+
+
+def _read_octal(field: bytes) -> int:
+    digits = field.strip(b" \0")
+    # int() alone would take signs and underscores.
+    if not digits.isdigit():
+        if digits:
+            raise TarError(f"has a header with {digits!r} for a number")
+        return 0
+    try:
+        return int(digits, 8)
+    except ValueError as error:
+        raise TarError(f"has a header with {digits!r} for an octal number") from error
+
+
+def _read_name(header: bytes) -> str:
+    name = header[:100].partition(b"\0")[0]
+    # GNU tar keeps times where POSIX has the folders of a long name.
+    if header[345] and header[257:263] == POSIX:
+        name = header[345:500].partition(b"\0")[0] + b"/" + name
+    return _decode_name(name)
+
+
+def _decode_name(name: bytes) -> str:
+    return name.decode("utf-8", errors="backslashreplace")
+
+
+def _extend(name: str, size: int, extended: Mapping[bytes, bytes]) -> tuple[str, int]:
+    """Return the name and the size that the headers before a file's own give it."""
+    if LONG_NAME in extended:
+        name = _decode_name(extended[LONG_NAME].partition(b"\0")[0])
+    if {b"path", b"size"} & _read_records(extended.get(PAX_OF_ALL, b"")).keys():
+        raise TarError("gives one name or size to all of its files")
+    records = _read_records(extended.get(PAX, b""))
+    if b"path" in records:
+        name = _decode_name(records[b"path"])
+    if b"size" in records:
+        digits = records[b"size"]
+        if not digits.isdigit() or len(digits) > MAX_DIGITS:
+            raise TarError(f"has a file of the size {digits[:MAX_DIGITS]!r}")
+        size = int(digits)
+    return name, size
+
+
+def _read_records(raw: bytes) -> dict[bytes, bytes]:
+    """Return the entries of a header of pax, written as `LENGTH KEY=VALUE`, a line each."""
+    records: dict[bytes, bytes] = {}
+    at = 0
+    while at < len(raw):
+        digits, blank, _ = raw[at : at + MAX_DIGITS].partition(b" ")
+        end = at + int(digits) if blank and digits.isdigit() else at
+        key, equals, value = raw[at + len(digits) + 1 : end - 1].partition(b"=")
+        if not equals or raw[end - 1 : end] != b"\n":
+            raise TarError("has a broken header of pax")
+        if key.startswith(b"GNU.sparse."):
+            raise TarError("has a sparse file")
+        if key in records:
+            raise TarError(f"gives {_decode_name(key[:MAX_SHOWN])!r} twice to one file")
+        records[key] = value
+        at = end
+    return records
+
+
+def _check_member(name: str, kind: bytes, *, offset: int, size: int, n_bytes: int) -> Member:
+    shown = shorten(name)
+    is_folder = kind == FOLDER or (kind == b"\0" and name.endswith("/"))
+    if not is_folder and kind not in FILES:
+        raise TarError(f"holds {shown}, which is not a file of a sample")
+    if not name or len(name) > MAX_NAME_BYTES or "\0" in name:
+        raise TarError(f"holds the name {shown}, which is not a name of a file")
+    if name.startswith("/") or ".." in name.split("/"):
+        raise TarError(f"holds {shown}, which leads out of its folder")
+    if is_folder and size:
+        raise TarError(f"holds the folder {shown} of {size} bytes")
+    if size > MAX_MEMBER_BYTES:
+        raise TarError(f"holds {shown} of {size} bytes, {MAX_MEMBER_BYTES} are the most")
+    if offset + size > n_bytes:
+        raise TarError(f"ends inside {shown}")
+    return Member(name, offset, size, not is_folder)
+
+
+def _check_end(file: BinaryIO, n_left: int) -> None:
+    """Check that a tar ends as all do: a tar that is cut between two files lacks that."""
+    if n_left < 2 * BLOCK_BYTES:
+        raise TarError("ends early")
+    if n_left > MAX_END_BYTES or file.read(n_left).strip(b"\0"):
+        raise TarError("goes on after its end")
+
+
+def _pad(size: int) -> int:
+    return size + -size % BLOCK_BYTES
