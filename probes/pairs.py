@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from probes.errors import ProbeError
 from probes.readers import Pixels
 from synthtext.codec import decode_image
+from synthtext.draws import Choice, Range
 from synthtext.errors import ShardError
-from synthtext.recipe import ANY, Choice, Range, parse_draw
+from synthtext.recipe import ANY, parse_draw
 from synthtext.shards import list_places, read_span
 
 MAX_CAPTION = 1 << 16

@@ -16,6 +16,16 @@ Every message says what is wrong, its value, and the way out, in one sentence.
 from __future__ import annotations
 
 
+def shorten(text: str, n_chars: int = 80) -> str:
+    """Return a value for an error: in one line, and no more than the beginning of a long one.
+
+    >>> shorten("12:64"), shorten("x" * 5000, 4)
+    ('12:64', 'xxxx... (5,000 characters)')
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= n_chars else f"{line[:n_chars]}... ({len(text):,} characters)"
+
+
 class SynthtextError(Exception):
     """Any failure that a user can mend.
 

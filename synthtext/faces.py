@@ -56,6 +56,11 @@ class Run:
 class Face:
     """An open font file.
 
+    Attributes:
+        name: of the file.
+        x_height_em: height of the letter x, 0 if there is none.
+        widths: room for layout to keep the widths of words by their letter spacing.
+
     Raises:
         FontError: the file is missing or no scalable font.
     """
@@ -83,6 +88,7 @@ class Face:
         self._shift = ft.FT_Vector()
         self._shift_ref = ctypes.byref(self._shift)
         self._boxes: dict[int, Box | None] = {}
+        self.widths: dict[tuple[str, float], float] = {}
         self.x_height_em = self._measure_x_height()
 
     def __del__(self) -> None:

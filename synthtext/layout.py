@@ -19,6 +19,9 @@ Boxes = NDArray[np.float64]
 INKLESS = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"})
 """Unicode categories of characters that get no box of their own: spaces, marks, controls."""
 
+MAX_WIDTHS = 4096
+"""Widths of words that a face keeps."""
+
 INDENTS = {"left": 0.0, "center": 0.5, "right": 1.0}
 
 
@@ -135,16 +138,12 @@ def _break_lines(
     if wrap_em is None:
         return [(0, text)]
 
-    def measure(part: str) -> float:
-        run = face.shape(part, ligatures=letter_spacing_em == 0)
-        return sum(_step(run, letter_spacing_em))
-
-    space = measure(" ")
+    space = _measure(" ", face, letter_spacing_em)
     lines: list[tuple[int, str]] = []
     begin = place = 0
     width = 0.0
     for word in text.split(" "):
-        extent = measure(word)
+        extent = _measure(word, face, letter_spacing_em)
         if place > begin and width + space + extent > wrap_em:
             lines.append((begin, text[begin : place - 1]))
             begin, width = place, extent
@@ -152,6 +151,17 @@ def _break_lines(
             width += extent + (space if place > begin else 0.0)
         place += len(word) + 1
     return [*lines, (begin, text[begin:])]
+
+
+def _measure(word: str, face: Face, letter_spacing_em: float) -> float:
+    """Return the width of a word in ems; the same words are set again at every size."""
+    key = (word, letter_spacing_em)
+    if key not in face.widths:
+        if len(face.widths) >= MAX_WIDTHS:
+            face.widths.clear()
+        run = face.shape(word, ligatures=letter_spacing_em == 0)
+        face.widths[key] = sum(_step(run, letter_spacing_em))
+    return face.widths[key]
 
 
 def _box_glyphs(
@@ -206,7 +216,8 @@ def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
     if not char_boxes:
         raise DrawError(f"{text!r} leaves no ink; drop it from the list")
     boxes: dict[int, Box] = {}
+    word = counted = 0
     for place, box in zip(inked(text), char_boxes, strict=True):
-        word = text.count(" ", 0, place)
+        word, counted = word + text.count(" ", counted, place), place
         boxes[word] = _join(boxes[word], box) if word in boxes else box
     return list(boxes.values())

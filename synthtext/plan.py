@@ -12,10 +12,11 @@ from typing import Any
 import freetype
 import numpy as np
 
+from synthtext.draws import Choice
 from synthtext.errors import DatasetError, RecipeError, WordsError
 from synthtext.fonts import Catalogue
 from synthtext.photos import Photos
-from synthtext.recipe import ANY, FACTORS, Choice, Recipe
+from synthtext.recipe import ANY, FACTORS, Recipe
 from synthtext.reviews import review_sentences
 from synthtext.sampling import Deck, Source, sample_specs
 from synthtext.sentences import read_sentences

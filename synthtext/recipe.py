@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from synthtext.errors import RecipeError
+from synthtext.draws import Choice, Range
+from synthtext.errors import RecipeError, shorten
 from synthtext.spec import ALIGNMENTS, BOUNDS, CASES, COLOURS
-from synthtext.streams import Floats, pick
+from synthtext.toml_files import Limits, read_toml
 
 ANY = "any"
 
@@ -31,42 +32,17 @@ KINDS = ("word", "sentence")
 
 RECIPES = Path(__file__).parent / "recipes"
 
+LIMITS = Limits(max_bytes=256 << 10, max_depth=1)
+"""A recipe is flat: an entry is a value, or a list of them."""
 
-@dataclass(frozen=True)
-class Range:
-    """Any number from low to high, evenly or, with `is_log`, evenly in ratios."""
+MAX_ENTRY_CHARS = 100_000
 
-    low: float
-    high: float
-    is_log: bool = False
+MAX_VALUES = 10_000
+"""Values of a choice."""
 
-    def at(self, units: Floats) -> Floats:
-        """Return the numbers for numbers in [0, 1): float64, the same shape."""
-        if not self.is_log:
-            return self.low + units * (self.high - self.low)
-        return self.low * np.exp(units * math.log(self.high / self.low))
+MAX_WEIGHT = 1e9
 
-    def __str__(self) -> str:
-        return f"{self.low:g}:{self.high:g}" + (":log" if self.is_log else "")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of some values, as likely as their weights say."""
-
-    values: tuple[str, ...]
-    weights: tuple[float, ...]
-
-    def at(self, units: Floats) -> list[str]:
-        """Return the values for n numbers in [0, 1)."""
-        return [self.values[place] for place in pick(units, np.array(self.weights)).tolist()]
-
-    def __str__(self) -> str:
-        even = len(set(self.weights)) == 1
-        return ",".join(
-            value if even or weight == 1 else f"{value}={weight:g}"
-            for value, weight in zip(self.values, self.weights, strict=True)
-        )
+MAX_SHARD_SIZE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -178,18 +154,12 @@ def read_recipe(source: str | Path) -> Recipe:
     if str(source) == "default":
         return default_recipe()
     path = RECIPES / f"{source}.toml" if str(source) in list_recipes() else Path(source)
-    try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not os.path.lexists(path):
         listed = ", ".join(list_recipes())
-        raise RecipeError(
-            f"no recipe {str(source)!r}; give a file or one of {listed}"
-        ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(
-            f"{path} is no recipe ({error}); `synthtext recipe` prints one"
-        ) from error
-    return edit_recipe(default_recipe(), {name: _to_text(entries[name]) for name in entries})
+        raise RecipeError(f"no recipe {shorten(str(source))!r}; give a file or one of {listed}")
+    entries = read_toml(path, LIMITS, kind=RecipeError, remedy="`synthtext recipe` prints one")
+    edits = {name: _to_text(name, value) for name, value in entries.items()}
+    return edit_recipe(default_recipe(), edits)
 
 
 def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
@@ -209,6 +179,11 @@ def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
     """
     draws = dict(recipe.draws)
     for name, text in edits.items():
+        if len(text) > MAX_ENTRY_CHARS:
+            raise RecipeError(
+                f"{shorten(name)} is {shorten(text)!r}; "
+                f"give {MAX_ENTRY_CHARS:,} characters at most"
+            )
         if name == "image_format":
             recipe = replace(recipe, image_format=_parse_format(text))
             if text != "jpg" and "jpeg_quality" not in edits:
@@ -251,9 +226,9 @@ def parse_draw(name: str, text: str) -> Range | Choice:
     """
     if name not in FACTORS:
         known = [*FACTORS, *SETTINGS]
-        near = difflib.get_close_matches(name, known, n=3)
+        near = difflib.get_close_matches(name[:80], known, n=3)
         hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(known)}"
-        raise RecipeError(f"a recipe has no factor {name!r}; {hint}")
+        raise RecipeError(f"a recipe has no factor {shorten(name)!r}; {hint}")
     if name in BOUNDS and ":" in text:
         return _parse_range(name, text)
     return _parse_choice(name, text)
@@ -261,31 +236,39 @@ def parse_draw(name: str, text: str) -> Range | Choice:
 
 def parse_numbers(name: str, choice: Choice) -> NDArray[np.float64]:
     """Return the values of a choice among numbers: float64 (k,)."""
-    return np.array([_parse_number(name, value, str(choice)) for value in choice.values])
+    text = str(choice)
+    return np.array([_parse_number(name, value, text) for value in choice.values])
 
 
 def _parse_range(name: str, text: str) -> Range:
     parts = text.split(":")
     is_log = len(parts) == 3 and parts[2] == "log"
     if len(parts) != 2 and not is_log:
-        raise RecipeError(f"{name} is {text!r}; write a range as low:high or low:high:log")
+        raise RecipeError(
+            f"{name} is {shorten(text)!r}; write a range as low:high or low:high:log"
+        )
     low, high = (_parse_number(name, part, text) for part in parts[:2])
     if low > high:
-        raise RecipeError(f"{name} is {text}; the low end comes first, so {high:g}:{low:g}")
+        raise RecipeError(
+            f"{name} is {shorten(text)}; the low end comes first, so {high:g}:{low:g}"
+        )
     if is_log and low <= 0:
-        raise RecipeError(f"{name} is {text}; a range even in ratios starts above 0")
+        raise RecipeError(f"{name} is {shorten(text)}; a range even in ratios starts above 0")
     return Range(low, high, is_log)
 
 
 def _parse_choice(name: str, text: str) -> Choice:
     values: list[str] = []
     weights: list[float] = []
-    for part in text.split(","):
+    parts = text.split(",")
+    if len(parts) > MAX_VALUES:
+        raise RecipeError(f"{name} has {len(parts):,} values; give {MAX_VALUES:,} at most")
+    for part in parts:
         value, _, weight = part.strip().partition("=")
         values.append(_check_value(name, value.strip(), text))
         weights.append(_parse_weight(name, weight, text))
     if sum(weights) <= 0:
-        raise RecipeError(f"{name} is {text!r}; at least one weight must be above 0")
+        raise RecipeError(f"{name} is {shorten(text)!r}; at least one weight must be above 0")
     return Choice(tuple(values), tuple(weights))
 
 
@@ -299,9 +282,9 @@ def _check_value(name: str, value: str, text: str) -> str:
         return _parse_colour(name, value)
     if factor.names and value not in factor.names:
         near = difflib.get_close_matches(value, factor.names, n=3) or factor.names
-        raise RecipeError(f"{name} is {value!r}; did you mean {', '.join(near)}")
+        raise RecipeError(f"{name} is {shorten(value)!r}; did you mean {', '.join(near)}")
     if not value:
-        raise RecipeError(f"{name} is {text!r}; it lacks a value")
+        raise RecipeError(f"{name} is {shorten(text)!r}; it lacks a value")
     return value
 
 
@@ -310,11 +293,13 @@ def _parse_number(name: str, part: str, text: str) -> float:
     try:
         value = float(part)
     except ValueError as error:
-        raise RecipeError(f"{name} is {text!r}; {part!r} is no number") from error
+        raise RecipeError(
+            f"{name} is {shorten(text)!r}; {shorten(part)!r} is not a number"
+        ) from error
     if not low <= value <= high:
-        raise RecipeError(f"{name} is {text}; {meaning}, so {low:g} to {high:g}")
+        raise RecipeError(f"{name} is {shorten(text)}; {meaning}, so {low:g} to {high:g}")
     if FACTORS[name].is_whole and value != int(value):
-        raise RecipeError(f"{name} is {text}; it must be a whole number")
+        raise RecipeError(f"{name} is {shorten(text)}; it must be a whole number")
     return value
 
 
@@ -324,9 +309,11 @@ def _parse_weight(name: str, weight: str, text: str) -> float:
     try:
         value = float(weight)
     except ValueError as error:
-        raise RecipeError(f"{name} is {text!r}; {weight!r} is no weight") from error
-    if not 0 <= value < math.inf:
-        raise RecipeError(f"{name} is {text!r}; a weight is 0 or more")
+        raise RecipeError(
+            f"{name} is {shorten(text)!r}; {shorten(weight)!r} is not a weight"
+        ) from error
+    if not 0 <= value <= MAX_WEIGHT:
+        raise RecipeError(f"{name} is {shorten(text)!r}; a weight is from 0 to {MAX_WEIGHT:g}")
     return value
 
 
@@ -335,14 +322,17 @@ def _parse_colour(name: str, value: str) -> str:
         red, green, blue, *_ = ImageColor.getrgb(value)
     except ValueError as error:
         raise RecipeError(
-            f"{name} is {value!r}; write a colour as '#rrggbb', by its CSS name, or '{ANY}'"
+            f"{name} is {shorten(value)!r}; write a colour as '#rrggbb', by its CSS name,"
+            f" or '{ANY}'"
         ) from error
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _parse_format(text: str) -> str:
     if text not in FORMATS:
-        raise RecipeError(f"image_format is {text!r}; it is one of {', '.join(FORMATS)}")
+        raise RecipeError(
+            f"image_format is {shorten(text)!r}; it is one of {', '.join(FORMATS)}"
+        )
     return text
 
 
@@ -351,28 +341,38 @@ def _parse_splits(text: str) -> tuple[float, float, float]:
         train, val, test = (float(part) for part in text.split(","))
     except ValueError as error:
         raise RecipeError(
-            f"splits is {text!r}; give three shares, such as 0.9,0.05,0.05"
+            f"splits is {shorten(text)!r}; give three shares, such as 0.9,0.05,0.05"
         ) from error
     if not all(0 <= share <= 1 for share in (train, val, test)) or not math.isclose(
         train + val + test, 1, abs_tol=1e-6
     ):
-        raise RecipeError(f"splits is {text}; three shares of 0 or more must add up to 1")
+        raise RecipeError(
+            f"splits is {shorten(text)}; three shares of 0 or more must add up to 1"
+        )
     return train, val, test
 
 
 def _parse_switch(name: str, text: str) -> bool:
     if text.lower() not in ("true", "false"):
-        raise RecipeError(f"{name} is {text!r}; it is true or false")
+        raise RecipeError(f"{name} is {shorten(text)!r}; it is true or false")
     return text.lower() == "true"
 
 
 def _parse_count(name: str, text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise RecipeError(f"{name} is {text!r}; it is a whole number of 1 or more")
-    return int(text)
+    # Python refuses to read numbers of thousands of digits.
+    count = int(text) if text.isdecimal() and len(text) < 20 else 0
+    if not 1 <= count <= MAX_SHARD_SIZE:
+        raise RecipeError(
+            f"{name} is {shorten(text)!r}; it is a whole number from 1 to {MAX_SHARD_SIZE:,}"
+        )
+    return count
 
 
-def _to_text(value: object) -> str:
+def _to_text(name: str, value: object) -> str:
+    if isinstance(value, dict):
+        raise RecipeError(
+            f"{shorten(name)} is a table; a recipe is flat, so leave out its head"
+        )
     if isinstance(value, list):
-        return ",".join(_to_text(item) for item in value)
+        return ",".join(_to_text(name, item) for item in value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.colours import format_hex
+from synthtext.draws import Choice, Range
 from synthtext.errors import RecipeError
 from synthtext.fonts import Catalogue, Font
 from synthtext.photos import Photos
-from synthtext.recipe import ANY, FACTORS, Choice, Range, Recipe, parse_numbers
+from synthtext.recipe import ANY, FACTORS, Recipe, parse_numbers
 from synthtext.spec import BOUNDS, CASES, COLOURS, NAMES, Spec
 from synthtext.streams import draw_below, draw_bits, draw_units, pick
 

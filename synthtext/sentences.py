@@ -120,14 +120,14 @@ def _read_folder(folder: Path) -> _Rows:
 def _read_file(path: Path, split: Split | None) -> _Rows:
     """Return the rows of a file, in the split given or in those of its column."""
     lines = read_lines(path, MAX_SENTENCE_CHARS)
-    names = lines[0][1].split("\t") if lines else []
+    names = next(lines, (0, ""))[1].split("\t")
     if "sentence" not in names or "label" not in names:
         raise WordsError(
             f"{path} begins with {' '.join(names)[:60]!r}; its first line must name the "
             "columns sentence and label, parted by a tab"
         )
     rows = _Rows([], [], [])
-    for number, line in lines[1:]:
+    for number, line in lines:
         fields = line.split("\t")
         if len(fields) != len(names):
             raise WordsError(
@@ -186,7 +186,10 @@ def detokenise(text: str) -> str:
 
 def _open_quotes(text: str) -> str:
     """Return the text with each lone straight quote that opens turned into a backquote."""
+    if "'" not in text:
+        return text
     tokens = text.split(" ")
+    next_quotes, next_backquotes = _find_next(tokens, "'"), _find_next(tokens, "`")
     is_open = False
     for place, token in enumerate(tokens):
         if token == "`":
@@ -194,15 +197,29 @@ def _open_quotes(text: str) -> str:
         if token != "'":
             continue
         before = tokens[place - 1] if place else ","
-        rest = tokens[place + 1 :]
+        next_quote = next_quotes[place]
         if is_open:
             # A plural that owns, inside a quotation, leaves it open: `the kids ' flick'.
-            until = rest[: rest.index("`")] if "`" in rest else rest
-            is_open = before.endswith("s") and "'" in until
-        elif before in BEFORE_QUOTE and "'" in rest and rest[0][:1].isalnum():
+            is_open = before.endswith("s") and next_quote < next_backquotes[place]
+        elif (
+            before in BEFORE_QUOTE
+            and next_quote < len(tokens)
+            and tokens[place + 1][:1].isalnum()
+        ):
             tokens[place] = "`"
             is_open = True
     return " ".join(tokens)
+
+
+def _find_next(tokens: list[str], wanted: str) -> list[int]:
+    """Return where a token comes next after each place; their number where it does not."""
+    following = len(tokens)
+    places = []
+    for place in range(len(tokens) - 1, -1, -1):
+        places.append(following)
+        if tokens[place] == wanted:
+            following = place
+    return places[::-1]
 
 
 def _mend_encoding(text: str) -> str:

@@ -6,18 +6,30 @@ import difflib
 import hashlib
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from synthtext.errors import RecipeError, WordsError
+from synthtext.errors import RecipeError, WordsError, shorten
+from synthtext.files import format_bytes, open_file
 
 LISTS = Path(__file__).parent / "lists"
 
 MAX_FILE_BYTES = 256 << 20
 
+MAX_LINES = 5_000_000
+
+MAX_LINE_BYTES = 64 << 10
+"""Longest line, comments and spaces included."""
+
 MAX_WORD_CHARS = 200
+
+MAX_MARKS = 30
+"""Marks in a row, as on one letter: to put thousands in order takes time that grows squared.
+
+Source: Unicode Standard Annex 15, its stream-safe text format.
+"""
 
 Split = Literal["train", "val", "test"]
 
@@ -82,19 +94,19 @@ def read_words(source: str | Path) -> Texts:
             is too long or holds control characters.
     """
     path = _find_words(source)
-    lines = [
-        unicodedata.normalize("NFC", " ".join(line.split()))
-        for _, line in read_lines(path, MAX_WORD_CHARS, comment="#")
-    ]
-    words = list(dict.fromkeys(lines))
+    n_lines = 0
+    words: dict[str, None] = {}
+    for _, line in read_lines(path, MAX_WORD_CHARS, comment="#"):
+        n_lines += 1
+        words[unicodedata.normalize("NFC", " ".join(line.split()))] = None
     if not words:
         raise WordsError(f"{path} holds no word; write one a line")
-    return make_texts(words, [None] * len(words), path.name, len(lines) - len(words))
+    return make_texts(list(words), [None] * len(words), path.name, n_lines - len(words))
 
 
 def read_lines(
     path: Path, max_chars: int, *, comment: str | None = None
-) -> list[tuple[int, str]]:
+) -> Iterator[tuple[int, str]]:
     """Return the lines of a file that are not blank, each with its number, from 1.
 
     Args:
@@ -105,26 +117,36 @@ def read_lines(
     Raises:
         WordsError: the file cannot be read, or a line of it cannot be drawn.
     """
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+    at = 0
+    for number, raw in enumerate(_split_file(path, max_chars), start=1):
+        try:
+            # Some programs begin a file with a mark that stands for no character.
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError as error:
             raise WordsError(
-                f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB; render it in parts"
-            )
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise WordsError(
-            f"{path} is not UTF-8 at byte {error.start}; convert it, as with iconv -t utf-8"
-        ) from error
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise WordsError(f"{path} cannot be read ({reason}); give a text file") from error
-    lines = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        stripped = line.strip()
-        if stripped and not (comment and stripped.startswith(comment)):
-            _check_line(path, number, stripped, max_chars)
-            lines.append((number, stripped))
-    return lines
+                f"{path} is not UTF-8 at byte {at + error.start}; convert it, as with "
+                "iconv -t utf-8"
+            ) from error
+        at += len(raw)
+        if line and not (comment and line.startswith(comment)):
+            _check_line(path, number, line, max_chars)
+            yield number, line
+
+
+def _split_file(path: Path, max_chars: int) -> Iterator[bytes]:
+    """Return the lines of a file, no more of which is in memory than one of them."""
+    with open_file(path, MAX_FILE_BYTES, kind=WordsError, remedy="give a text file") as file:
+        for number in range(1, MAX_LINES + 2):
+            raw = file.readline(MAX_LINE_BYTES + 1)
+            if not raw:
+                return
+            if len(raw) > MAX_LINE_BYTES:
+                raise WordsError(
+                    f"{path} line {number} is longer than {format_bytes(MAX_LINE_BYTES)}; at "
+                    f"most {max_chars} characters can be drawn, so split the line or drop it"
+                )
+            yield raw
+    raise WordsError(f"{path} has more than {MAX_LINES:,} lines; give it in parts")
 
 
 def split_of(text: str, fractions: tuple[float, float, float]) -> Split:
@@ -174,15 +196,17 @@ def _find_words(source: str | Path) -> Path:
         # A whole text given in place of its path is longer than any name.
         reason = (error.strerror or str(error)).lower()
         raise WordsError(
-            f"{str(source)[:40]}... cannot be a path ({reason}); give a text file"
+            f"{shorten(str(source), 40)} cannot be a path ({reason}); give a text file"
         ) from error
     if is_there:
         return path
     names = list_bundled()
     if str(source) in names:
         return LISTS / f"{source}.txt"
-    near = difflib.get_close_matches(str(source), names, n=3) or names
-    raise WordsError(f"{source} is no file and no bundled list; there is {', '.join(near)}")
+    near = difflib.get_close_matches(str(source)[:80], names, n=3) or names
+    raise WordsError(
+        f"{shorten(str(source))} is no file and no bundled list; there is {', '.join(near)}"
+    )
 
 
 def _check_line(path: Path, number: int, line: str, max_chars: int) -> None:
@@ -193,9 +217,16 @@ def _check_line(path: Path, number: int, line: str, max_chars: int) -> None:
         )
     if line.isascii() and line.replace("\t", "").isprintable():
         return
+    n_marks = 0
     for char in line:
+        kind = unicodedata.category(char)[0]
         # Other, all of it: controls, formats, surrogates, private use, unassigned.
-        if unicodedata.category(char)[0] == "C" and char not in JOINERS + "\t":
+        if kind == "C" and char not in JOINERS + "\t":
             raise WordsError(
                 f"{path} line {number} holds the control character U+{ord(char):04X}; remove it"
+            )
+        n_marks = n_marks + 1 if kind == "M" else 0
+        if n_marks > MAX_MARKS:
+            raise WordsError(
+                f"{path} line {number} has more than {MAX_MARKS} marks on one letter; drop it"
             )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthtext.errors import DrawError
-from synthtext.faces import Face, open_face
+from synthtext.faces import Face, Run, open_face
 from synthtext.fonts import Catalogue
 from synthtext.layout import inked, place_glyphs
 
@@ -113,3 +113,22 @@ def test_text_of_spaces_alone_is_refused(face: Face) -> None:
 
 def test_spaces_and_marks_leave_no_ink_of_their_own() -> None:
     assert inked("a\u0301 b") == [0, 3]
+
+
+def test_a_word_that_comes_again_is_measured_once(
+    fonts: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = Face(fonts.path_of(SANS))
+    shaped: list[str] = []
+    shape = Face.shape
+
+    def count(self: Face, text: str, *, ligatures: bool) -> Run:
+        shaped.append(text)
+        return shape(self, text, ligatures=ligatures)
+
+    monkeypatch.setattr(Face, "shape", count)
+    first = place_glyphs(" ".join(["go"] * 900), face, wrap_em=9)
+    assert shaped.count("go") == 1
+    again = place_glyphs(" ".join(["go"] * 900), face, wrap_em=9)
+    assert shaped.count("go") == 1
+    assert again.box == first.box

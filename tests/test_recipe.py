@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthtext.draws import Choice, Range
 from synthtext.errors import RecipeError
 from synthtext.recipe import (
     FACTORS,
-    Choice,
-    Range,
     default_recipe,
     edit_recipe,
     format_recipe,
     list_recipes,
     option_name,
     parse_draw,
+    parse_numbers,
     read_recipe,
 )
 
@@ -83,7 +85,7 @@ def test_a_jpeg_quality_asked_for_is_kept() -> None:
             "12:64:up",
             "size_px is '12:64:up'; write a range as low:high or low:high:log",
         ),
-        ("size_px", "big", "size_px is 'big'; 'big' is no number"),
+        ("size_px", "big", "size_px is 'big'; 'big' is not a number"),
         ("size_px", "0:5", "size_px is 0:5; it is an em size in px, so 1 to 2048"),
         ("size_px", "nan", "size_px is nan; it is an em size in px, so 1 to 2048"),
         ("blur_px", "0:4:log", "blur_px is 0:4:log; a range even in ratios starts above 0"),
@@ -94,8 +96,8 @@ def test_a_jpeg_quality_asked_for_is_kept() -> None:
             "blurple",
             "ink is 'blurple'; write a colour as '#rrggbb', by its CSS name, or 'any'",
         ),
-        ("case", "upper=x", "case is 'upper=x'; 'x' is no weight"),
-        ("case", "upper=-1", "case is 'upper=-1'; a weight is 0 or more"),
+        ("case", "upper=x", "case is 'upper=x'; 'x' is not a weight"),
+        ("case", "upper=-1", "case is 'upper=-1'; a weight is from 0 to 1e+09"),
         ("case", "upper=0", "case is 'upper=0'; at least one weight must be above 0"),
         ("font_family", "", "font_family is ''; it lacks a value"),
         ("image_format", "gif", "image_format is 'gif'; it is one of jpg, png, webp"),
@@ -106,7 +108,7 @@ def test_a_jpeg_quality_asked_for_is_kept() -> None:
             "splits is 0.9,0.2,0; three shares of 0 or more must add up to 1",
         ),
         ("shrink", "perhaps", "shrink is 'perhaps'; it is true or false"),
-        ("shard_size", "0", "shard_size is '0'; it is a whole number of 1 or more"),
+        ("shard_size", "0", "shard_size is '0'; it is a whole number from 1 to 1,000,000"),
         ("blurpx", "1", "a recipe has no factor 'blurpx'; did you mean blur_px"),
     ],
 )
@@ -128,5 +130,117 @@ def test_a_missing_recipe_is_named() -> None:
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text("size_px = = 3")
-    with pytest.raises(RecipeError, match=r"r\.toml is no recipe \(.*\); `synthtext recipe`"):
+    with pytest.raises(
+        RecipeError, match=r"r\.toml cannot be read as TOML \(.*\); `synthtext recipe`"
+    ):
         read_recipe(path)
+
+
+def explain(path: Path) -> str:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("case = " + "[" * 900 + "]" * 900, "its arrays or tables lie more than 1 deep"),
+        (
+            "case = " + "{a=" * 900 + "1" + "}" * 900,
+            "its arrays or tables lie more than 1 deep",
+        ),
+        (".".join(["a"] * 5000) + " = 1", "its arrays or tables lie more than 1 deep"),
+        ("[" + ".".join(['"a"'] * 5000) + "]", "its arrays or tables lie more than 1 deep"),
+        (
+            'case = ["""up"""", ' + "[" * 900 + "]" * 901,
+            "its arrays or tables lie more than 1 deep",
+        ),
+        ("seed = " + "9" * 5000, "99999999999999999999... is 5,000 characters long"),
+        ("seed = 0x" + "f" * 5000, "0xffffffffffffffffff... is 5,002 characters long"),
+        ("born = 2026-02-30", "Invalid date or datetime (at line 1, column 8)"),
+        ("case = '\udcff'", "invalid start byte"),
+    ],
+)
+def test_a_hostile_recipe_is_refused_before_it_is_parsed(
+    text: str, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    said = explain(path)
+    assert said.startswith(f"{path} cannot be read as TOML (")
+    assert reason in said
+    assert said.endswith("); `synthtext recipe` prints one")
+
+
+def test_strings_and_comments_may_hold_what_nests(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(
+        "# " + "[" * 99 + '\nfont_family = "a[[[[.b.c.d"\nsplits = [0.8, 0.1, 0.1]\n'
+    )
+    recipe = read_recipe(path)
+    assert recipe.draws["font_family"] == Choice(("a[[[[.b.c.d",), (1.0,))
+    assert recipe.splits == (0.8, 0.1, 0.1)
+
+
+def test_a_recipe_with_tables_is_told_that_it_is_flat(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text("[size_px]\nlow = 3\n")
+    assert explain(path) == "size_px is a table; a recipe is flat, so leave out its head"
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (
+            "/dev/zero",
+            "/dev/zero is a device and not a regular file; `synthtext recipe` prints one",
+        ),
+        ("fifo", "{path} is a pipe and not a regular file; `synthtext recipe` prints one"),
+        ("folder", "{path} is a folder and not a regular file; `synthtext recipe` prints one"),
+        ("large", "{path} is larger than 256 KiB; `synthtext recipe` prints one"),
+        (
+            "loop",
+            "{path} cannot be read (too many levels of symbolic links); `synthtext recipe` prints one",
+        ),
+    ],
+)
+def test_a_recipe_is_a_small_regular_file(source: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / source
+    if source == "fifo":
+        os.mkfifo(path)
+    elif source == "folder":
+        path.mkdir()
+    elif source == "large":
+        with path.open("wb") as file:
+            file.truncate(8 << 30)
+    elif source == "loop":
+        path.symlink_to(path)
+    assert explain(path) == sentence.format(path=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("shard_size", "9" * 30, f"shard_size is '{'9' * 30}'; it is a whole number from 1 to 1,000,000"),
+        ("shard_size", str(2**64), f"shard_size is '{2**64}'; it is a whole number from 1 to 1,000,000"),
+        ("case", ",".join(["upper"] * 10_001), "case has 10,001 values; give 10,000 at most"),
+        ("case", "x" * 100_001, f"case is '{'x' * 80}... (100,001 characters)'; give 100,000 characters at most"),
+        ("size_px", "1" * 5000, f"size_px is {'1' * 80}... (5,000 characters); it is an em size in px, so 1 to 2048"),
+        ("size_px", "64\n:12", "size_px is 64 :12; the low end comes first, so 12:64"),
+        ("case", "upper=1e999", "case is 'upper=1e999'; a weight is from 0 to 1e+09"),
+        ("x" * 5000, "1", f"a recipe has no factor '{'x' * 80}... (5,000 characters)'; there are"),
+    ],
+)  # fmt: skip
+def test_an_entry_is_bounded(name: str, text: str, sentence: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        edit_recipe(default_recipe(), {name: text})
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_long_choice_of_numbers_is_sampled_at_once() -> None:
+    draw = parse_draw("size_px", ",".join(f"{12 + k / 1000:g}" for k in range(10_000)))
+    assert isinstance(draw, Choice)
+    begin = time.perf_counter()
+    assert len(parse_numbers("size_px", draw)) == 10_000
+    assert time.perf_counter() - begin < 2

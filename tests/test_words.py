@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def test_a_text_in_place_of_its_path_is_named() -> None:
     with pytest.raises(WordsError) as caught:
         read_words("x" * 5000)
     assert str(caught.value) == (
-        f"{'x' * 40}... cannot be a path (file name too long); give a text file"
+        f"{'x' * 40}... (5,000 characters) cannot be a path (file name too long); give a text file"
     )
 
 
@@ -107,13 +108,15 @@ def test_a_list_that_is_too_large_is_not_read(
     path = write(tmp_path, b"word\n" * 300_000)
     with pytest.raises(WordsError) as caught:
         read_words(path)
-    assert str(caught.value) == f"{path} is larger than 1 MiB; render it in parts"
+    assert str(caught.value) == f"{path} is larger than 1 MiB; give a text file"
 
 
 def test_a_folder_is_no_list(tmp_path: Path) -> None:
     with pytest.raises(WordsError) as caught:
         read_words(tmp_path)
-    assert str(caught.value) == f"{tmp_path} cannot be read (is a directory); give a text file"
+    assert (
+        str(caught.value) == f"{tmp_path} is a folder and not a regular file; give a text file"
+    )
 
 
 @given(st.text(min_size=1))
@@ -170,3 +173,47 @@ def test_splits_have_the_shares_asked_for() -> None:
 def test_a_split_may_have_everything(fractions: tuple[float, float, float], split: str) -> None:
     texts = Texts(tuple("abcdefgh"), (None,) * 8, "", "")
     assert len(split_texts(texts, fractions)[split]) == 8
+
+
+def explain(path: Path) -> str:
+    with pytest.raises(WordsError) as caught:
+        read_words(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["zero", "urandom"])
+def test_a_device_is_not_read(name: str) -> None:
+    path = Path("/dev") / name
+    assert explain(path) == f"{path} is a device and not a regular file; give a text file"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert explain(path) == f"{path} is a pipe and not a regular file; give a text file"
+
+
+def test_a_line_without_end_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "w.txt"
+    with path.open("wb") as file:
+        file.write(b"fig\n")
+        file.truncate(200 << 20)
+    assert explain(path) == (
+        f"{path} line 2 is longer than 64 KiB; at most 200 characters can be drawn, "
+        "so split the line or drop it"
+    )
+
+
+def test_more_lines_than_memory_holds_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "MAX_LINES", 3)
+    assert read_words(write(tmp_path, b"a\nb\nc")).items == ("a", "b", "c")
+    path = write(tmp_path, b"a\nb\nc\nd\n")
+    assert explain(path) == f"{path} has more than 3 lines; give it in parts"
+
+
+def test_a_letter_under_hundreds_of_marks_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, ("fig\na" + "\u0301" * 31).encode())
+    assert explain(path) == f"{path} line 2 has more than 30 marks on one letter; drop it"
+    assert len(read_words(write(tmp_path, ("a" + "\u0301" * 30).encode())).items) == 1

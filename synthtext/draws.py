@@ -1,0 +1,47 @@
+"""What a factor is drawn from: any number of a range, or one of some values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from synthtext.streams import Floats, pick
+
+
+@dataclass(frozen=True)
+class Range:
+    """Any number from low to high, evenly or, with `is_log`, evenly in ratios."""
+
+    low: float
+    high: float
+    is_log: bool = False
+
+    def at(self, units: Floats) -> Floats:
+        """Return the numbers for numbers in [0, 1): float64, the same shape."""
+        if not self.is_log:
+            return self.low + units * (self.high - self.low)
+        return self.low * np.exp(units * math.log(self.high / self.low))
+
+    def __str__(self) -> str:
+        return f"{self.low:g}:{self.high:g}" + (":log" if self.is_log else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values, as likely as their weights say."""
+
+    values: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    def at(self, units: Floats) -> list[str]:
+        """Return the values for n numbers in [0, 1)."""
+        return [self.values[place] for place in pick(units, np.array(self.weights)).tolist()]
+
+    def __str__(self) -> str:
+        even = len(set(self.weights)) == 1
+        return ",".join(
+            value if even or weight == 1 else f"{value}={weight:g}"
+            for value, weight in zip(self.values, self.weights, strict=True)
+        )
