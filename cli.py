@@ -68,6 +68,9 @@ Folder = Annotated[
     Path,
     typer.Argument(parser=parse_folder, help="Folder that `render` wrote.", metavar="OUT"),
 ]
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Read shards even if they are not as written.")
+]
 Out = Annotated[
     Path,
     typer.Option(
@@ -188,7 +191,7 @@ def render(
         return
     if annotations:
         _fail("annotations are drawn with --task vqa; add it, or leave them out")
-    from synthtext.card import write_card
+    from synthtext.folders import list_strays
     from synthtext.generate import render_dataset
 
     plan = _make_plan(
@@ -202,11 +205,11 @@ def render(
                 plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
                 on_progress=advance,
             )  # fmt: skip
-        if manifest["complete"]:
-            write_card(out, manifest)
     except KeyboardInterrupt:
         _stop(out)
     _print_counts(out, manifest, time.perf_counter() - begin)
+    if repair:
+        _warn_some("not of this dataset", list(list_strays(out, manifest)))
 
 
 @app.command(rich_help_panel=DRAW, short_help="Join parts of a run: merge a b --out all")
@@ -223,12 +226,10 @@ def merge(
 
     synthtext merge part-0 part-1 part-2 --out data/words
     """
-    from synthtext.card import write_card
     from synthtext.merging import merge_datasets
 
     with show_progress() as advance:
         manifest = merge_datasets(parts, out, on_progress=advance)
-    write_card(out, manifest)
     _print_counts(out, manifest)
 
 
@@ -237,6 +238,7 @@ def merge(
 )
 def draw(
     key: Annotated[str, typer.Argument(help="Key of the image, as its files are named.")],
+    *,
     folder: Annotated[
         Path,
         typer.Option(
@@ -249,6 +251,7 @@ def draw(
     out: Annotated[Path | None, typer.Option(help="PNG to write; else KEY.png.")] = None,
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
+    no_verify: NoVerify = False,
 ) -> None:
     """Draw an image of a dataset again, with some of its factors changed.
 
@@ -260,7 +263,9 @@ def draw(
     from synthtext.rendering import render as render_spec
     from synthtext.spec import edit_spec
 
-    spec = edit_spec(find_rendering(folder, key).spec, _split_pairs(changes or []))
+    spec = edit_spec(
+        find_rendering(folder, key, verify=not no_verify).spec, _split_pairs(changes or [])
+    )
     photos = read_photos(backgrounds) if backgrounds else None
     _write_one(render_spec(spec, read_catalogue(fonts), photos), out)
 
@@ -329,6 +334,7 @@ def preview(
     recipe: RecipeSource = "default",
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
+    no_verify: NoVerify = False,
     edits: dict[str, str],
 ) -> None:
     """Draw a contact sheet, of a dataset or of what a render would draw.
@@ -344,7 +350,7 @@ def preview(
     from synthtext.sheets import draw_sheet
 
     if folder is not None:
-        renderings = spread_renderings(folder, n)
+        renderings = spread_renderings(folder, n, verify=not no_verify)
     else:
         plan = _make_plan(
             words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=n
@@ -362,7 +368,9 @@ def preview(
 def show(
     folder: Folder,
     key: Annotated[str, typer.Argument(help="Key of the image.")],
+    *,
     out: Annotated[Path | None, typer.Option(help="PNG to write; else KEY.png.")] = None,
+    no_verify: NoVerify = False,
 ) -> None:
     """Write one image of a dataset as PNG and print its factors.
 
@@ -370,7 +378,7 @@ def show(
     """
     from synthtext.dataset import find_rendering
 
-    _write_one(find_rendering(folder, key), out)
+    _write_one(find_rendering(folder, key, verify=not no_verify), out)
 
 
 @app.command(rich_help_panel=LOOK, short_help="Check every byte: verify OUT")
@@ -381,7 +389,7 @@ def verify(folder: Folder) -> None:
 
     synthtext verify data/words
     """
-    from synthtext.dataset import verify_dataset
+    from synthtext.dataset import is_all_sealed, verify_dataset
 
     n_faults = 0
     for fault in verify_dataset(folder):
@@ -389,6 +397,8 @@ def verify(folder: Folder) -> None:
         typer.echo(fault)
     if n_faults:
         raise typer.Exit(1)
+    if not is_all_sealed(folder):
+        _say("it is of an earlier version: its shards alone have checksums")
     _say(f"{folder} is whole")
 
 
@@ -433,6 +443,7 @@ def probe(
         bool, typer.Option("--linear", help="With sentiment and --data: a linear probe too.")
     ] = False,
     seed: Seed = 0,
+    no_verify: NoVerify = False,
     device: Device = "auto",
     precision: Precision = "auto",
     compiled: Compiled = False,
@@ -460,6 +471,7 @@ def probe(
         templates=read_templates(prompts) if prompts else (),
         vocabulary=vocabulary,
         seed=seed,
+        verify=not no_verify,
     )
     loaded = load_model(
         model, pretrained=pretrained, device=device, precision=precision, compile=compiled
@@ -478,7 +490,7 @@ def probe(
         print_table(table.columns, list(table.rows))
     _warn_some("cannot be read", done.broken)
     if linear:
-        _probe_linear(loaded, data, out)
+        _probe_linear(loaded, data, out, verify=not no_verify)
     _say(f"\nwrote {out / 'report.html'}")
 
 
@@ -610,6 +622,7 @@ def classify(
     pretrained: Pretrained = None,
     prompts: Prompts = None,
     split: Annotated[str, typer.Option(help="Part of it, where it has parts.")] = "test",
+    no_verify: NoVerify = False,
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> None:
@@ -626,7 +639,7 @@ def classify(
     from probes.classreport import format_accuracy, write_classification
     from probes.models import load_model
 
-    album = read_album(folder, split)
+    album = read_album(folder, split, verify=not no_verify)
     templates = _read_prompts(prompts) if prompts else TEMPLATES
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
     guesses = classify(loaded, album, templates)
@@ -833,6 +846,7 @@ def finetune(
     ] = 1.0,
     save_every: Annotated[int, typer.Option(help="Steps to a checkpoint.", min=1)] = 500,
     seed: Seed = 0,
+    no_verify: NoVerify = False,
     device: Device = "auto",
     precision: Precision = "auto",
     checkpointing: Annotated[
@@ -878,6 +892,7 @@ def finetune(
         retention=retention,
         retention_limit=retention_limit / 100,
         seed=seed,
+        verify=not no_verify,
         schedule=Schedule(
             n_steps=steps,
             lr=lr,
@@ -920,6 +935,7 @@ def export(
     crops: Annotated[
         bool, typer.Option("--crops", help="Every word cut out upright, not whole pictures.")
     ] = False,
+    no_verify: NoVerify = False,
 ) -> None:
     """Write a dataset in the layout of another tool, split by split.
 
@@ -929,7 +945,9 @@ def export(
 
     try:
         with show_progress() as advance:
-            counts = export_dataset(folder, out, to, crops=crops, on_progress=advance)
+            counts = export_dataset(
+                folder, out, to, crops=crops, verify=not no_verify, on_progress=advance
+            )
     except KeyboardInterrupt:
         _say(f"stopped; nothing was written to {out}")
         raise typer.Exit(130) from None
@@ -937,14 +955,14 @@ def export(
 
 
 @app.command(rich_help_panel=SHARE, short_help="By number: index OUT writes wids' JSON")
-def index(folder: Folder) -> None:
+def index(folder: Folder, *, no_verify: NoVerify = False) -> None:
     """Write the index of each split by which wids finds samples by their number.
 
     synthtext index data/words
     """
     from synthtext.indexing import index_shards
 
-    for path in index_shards(folder):
+    for path in index_shards(folder, verify=not no_verify):
         _say(f"wrote {path}")
 
 
@@ -976,7 +994,7 @@ def _repeat(option: str, words: list[str]) -> list[str]:
     return written
 
 
-def _probe_linear(model: Model, data: Path | None, out: Path) -> None:
+def _probe_linear(model: Model, data: Path | None, out: Path, *, verify: bool) -> None:
     """Run a linear probe beside a zero-shot one, print it and write `linear.json`."""
     import shutil
 
@@ -984,7 +1002,7 @@ def _probe_linear(model: Model, data: Path | None, out: Path) -> None:
 
     if data is None:
         _fail("a linear probe needs pictures to learn from; give --data")
-    found = describe_linear(run_linear(model, data, out / "vectors"))
+    found = describe_linear(run_linear(model, data, out / "vectors", verify=verify))
     shutil.rmtree(out / "vectors")
     _write_json(out / "linear.json", found)
     typer.echo("\nLinear probe")

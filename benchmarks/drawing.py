@@ -23,7 +23,6 @@ from rich.table import Table
 
 from synthtext.backgrounds import draw_paper
 from synthtext.codec import Sample, encode
-from synthtext.faces import open_face
 from synthtext.fonts import bundled_folder, read_catalogue
 from synthtext.generate import draw_images
 from synthtext.layout import place_glyphs
@@ -109,7 +108,7 @@ def time_stages(plan: Plan, folder: Path) -> dict[str, float]:
             plan.recipe, source_of(plan, "train"), plan.fonts, seed=0, indices=shard.indices
         ),
     )  # type: ignore[assignment]
-    faces = [open_face(plan.fonts.path_of(spec.font)) for spec in specs]
+    faces = [plan.fonts.open(spec.font) for spec in specs]
     pairs = list(zip(specs, faces, strict=True))
     clock("lay out", lambda: [place_glyphs(spec.drawn_text, face) for spec, face in pairs])
     clock("paper", lambda: [draw_paper(spec, spec.width_px, spec.height_px) for spec in specs])

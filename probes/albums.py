@@ -18,6 +18,7 @@ from probes.pictures import PICTURES, lay_picture
 from probes.prompts import ATTACK
 from probes.readers import Model, Pixels, Vectors
 from synthtext.codec import decode_image
+from synthtext.dataset import open_shards
 from synthtext.shards import list_places, read_span
 from synthtext.streams import draw_bits
 from synthtext.words import read_lines
@@ -63,7 +64,7 @@ def draw_album() -> Album:
     return Album("bundled pictures", tuple(pictures), tuple(PICTURES), np.array(truths))
 
 
-def read_album(folder: Path, split: str = "test") -> Album:
+def read_album(folder: Path, split: str = "test", *, verify: bool = True) -> Album:
     """Return the pictures of a folder, whichever of three forms it has.
 
     - class folders, `FOLDER/name of the class/*.jpg`, or the same below `FOLDER/SPLIT`;
@@ -73,6 +74,7 @@ def read_album(folder: Path, split: str = "test") -> Album:
     Args:
         folder: where they are.
         split: the part of it, where it has parts.
+        verify: whether shards that `synthtext render` wrote must be as they were written.
 
     Raises:
         ProbeError: no class, or none of the pictures can be read.
@@ -85,7 +87,9 @@ def read_album(folder: Path, split: str = "test") -> Album:
         return Album(f"CIFAR-100, {split}", pictures, names, truths)
     inner = folder / split if (folder / split).is_dir() else folder
     if list(inner.glob("*.tar")):
-        return _read_shards(folder, inner)
+        if inner != folder and (folder / "dataset.json").exists():
+            return _read_shards(folder, inner, list(open_shards(folder, split, verify=verify)))
+        return _read_shards(folder, inner, sorted(inner.glob("*.tar")))
     return _read_folders(inner)
 
 
@@ -111,7 +115,7 @@ def _read_folders(folder: Path) -> Album:
     return Album(str(folder), tuple(pictures), texts, np.array(truths), tuple(broken))
 
 
-def _read_shards(folder: Path, inner: Path) -> Album:
+def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> Album:
     """Return the pictures of shards whose samples have a class."""
     path = next(
         (
@@ -125,7 +129,7 @@ def _read_shards(folder: Path, inner: Path) -> Album:
         raise ProbeError(f"{folder} has shards but no classnames.txt; put one beside them")
     names = tuple(text for _, text in read_lines(path, MAX_NAME_CHARS))
     pictures, truths, broken = [], [], []
-    for file in sorted(inner.glob("*.tar")):
+    for file in files:
         for place in list_places(file):
             kind = place.image
             raw = read_span(file, place.spans.get("cls", (0, 0))).strip()

@@ -39,7 +39,7 @@ from probes.students import FROZEN_IMAGES, FROZEN_TEXTS, Student
 from probes.texts import embed_prompts, fill_template, find_cache_folder
 from probes.tokens import number_texts
 from probes.training import Schedule
-from synthtext.manifest import list_files
+from synthtext.dataset import open_shards
 from synthtext.plan import SENTIMENTS
 
 TASKS = ("words", "sentiment")
@@ -75,6 +75,7 @@ class Setting:
             render` wrote; None takes bundled pictures.
         retention_limit: how far its share right may fall, 0 to 1.
         seed: of weights, order and prompts.
+        verify: whether shards of `data` and `retention` must be those that were written.
         schedule: the rest; 0 steps go by epochs, and a rate of 0 is that of the arm.
     """
 
@@ -97,11 +98,17 @@ class Setting:
     retention: Path | None = None
     retention_limit: float = 0.01
     seed: int = 0
+    verify: bool = True
     schedule: Schedule = field(default_factory=lambda: Schedule(0, 0.0))
 
 
 def read_split(
-    folder: Path, split: str, marks: Exclusion | None = None, *, task: str = "words"
+    folder: Path,
+    split: str,
+    marks: Exclusion | None = None,
+    *,
+    task: str = "words",
+    verify: bool = True,
 ) -> Pairs:
     """Return the pairs of one split of a dataset.
 
@@ -110,18 +117,20 @@ def read_split(
         split: `train`, `val` or `test`.
         marks: levels of factors; samples that have one are marked.
         task: whether the caption of a picture is its text, or the name of its label.
+        verify: whether shards must be those that were written.
 
     Raises:
         ProbeError: the pictures have no labels, and those are asked for.
         DatasetError: the dataset has no such split, or it is empty.
+        ShardError: a shard is missing, broken or not what was written.
     """
     if task == "words":
-        return read_pairs(list_files(folder, split), marks)
+        return read_pairs(list(open_shards(folder, split, verify=verify)), marks)
     if is_published(folder):
         trials = read_trials(folder, split).trials
         captions = [SENTIMENTS[trial.spec.label or 0] for trial in trials]
         return pair_files([Path(trial.file) for trial in trials], captions)
-    files = list_files(folder, split)
+    files = list(open_shards(folder, split, verify=verify))
     names = (folder / "classnames.txt").read_text(encoding="utf-8").split()
     if tuple(names) != SENTIMENTS:
         raise ProbeError(f"{folder} has no reviews with labels; render --sentences alone")
@@ -130,7 +139,9 @@ def read_split(
 
 def read_course_pairs(setting: Setting) -> tuple[Pairs, int]:
     """Return the pairs to train on, those to read first, and how many those are."""
-    own = read_split(setting.data, "train", setting.exclude, task=setting.task)
+    own = read_split(
+        setting.data, "train", setting.exclude, task=setting.task, verify=setting.verify
+    )
     own = keep_pairs(own, np.flatnonzero(~own.is_marked))
     n_own = len(own.captions)
     if setting.mix is None:

@@ -17,7 +17,6 @@ from scipy.stats import qmc
 
 from probes.errors import ProbeError
 from synthtext.errors import DrawError
-from synthtext.faces import open_face
 from synthtext.fonts import Catalogue
 from synthtext.layout import place_glyphs
 from synthtext.spec import CASES, Spec, spec_to_dict
@@ -243,7 +242,7 @@ def _list_shapes(factors: Sequence[str]) -> dict[str, Spec]:
 
 def _fits(spec: Spec, fonts: Catalogue) -> bool:
     try:
-        face = open_face(fonts.path_of(spec.font))
+        face = fonts.open(spec.font)
         placement = place_glyphs(
             spec.drawn_text, face, letter_spacing_em=spec.letter_spacing_em
         )

@@ -167,7 +167,7 @@ def run_finetune(
         ProbeError: the run cannot be made as asked.
     """
     # Known to be there before hours of training.
-    read_split(setting.data, "test", task=setting.task)
+    read_split(setting.data, "test", task=setting.task, verify=setting.verify)
     trained = train_model(setting, out, on_progress=on_progress)
     if read_share().rank > 0:
         return None
@@ -220,14 +220,14 @@ def make_keeper(setting: Setting, parts: Parts) -> Keeper:
     folder = setting.retention
     if folder is not None and (folder / "dataset.json").is_file():
         exam = read_exam(
-            read_split(folder, "test"), N_KEPT, setting.seed,
+            read_split(folder, "test", verify=setting.verify), N_KEPT, setting.seed,
             fit=parts.fit_pixels, tokenize=make_reader(parts).tokenize,
         )  # fmt: skip
         chance = 1 / min(EXAM_K, len(exam.texts))
         return Keeper(
             f"words of {folder}", chance, functools.partial(_read_words, setting, exam)
         )
-    album = draw_album() if folder is None else read_album(folder)
+    album = draw_album() if folder is None else read_album(folder, verify=setting.verify)
     title = album.title
     if album.broken:
         shown = ", ".join(album.broken[:N_NAMED])
@@ -257,7 +257,9 @@ def train_model(
     templates = setting.templates or choose_templates(setting.task, reader)
     setting = replace(setting, templates=templates)
     # What training leaves out is left out of what its weights are chosen by as well.
-    shown = read_split(setting.data, "val", setting.exclude, task=setting.task)
+    shown = read_split(
+        setting.data, "val", setting.exclude, task=setting.task, verify=setting.verify
+    )
     shown = keep_pairs(shown, np.flatnonzero(~shown.is_marked))
     exam = read_exam(
         shown, N_EXAMINED, setting.seed, fit=parts.fit_pixels, tokenize=reader.tokenize
@@ -363,7 +365,11 @@ def _look(
     parts.module.load_state_dict(state)
     model = make_reader(parts, precision=setting.precision)
     own = Asked(
-        task=setting.task, data=setting.data, templates=setting.templates, seed=setting.seed
+        task=setting.task,
+        data=setting.data,
+        templates=setting.templates,
+        seed=setting.seed,
+        verify=setting.verify,
     )
     asked = {setting.task: own}
     if setting.task == "words":
@@ -410,19 +416,22 @@ def _copy_state(module: Any) -> State:  # noqa: ANN401 - open_clip carries no ty
 def _name_run(setting: Setting, schedule: Schedule, reader: Model) -> str:
     """Return what a checkpoint must agree with to be taken up."""
     # What is asked afterwards may be asked anew without training anew.
-    trained = replace(setting, schedule=schedule, retention=None, retention_limit=0.0)
+    trained = replace(
+        setting, schedule=schedule, retention=None, retention_limit=0.0, verify=True
+    )
     parts = {
         **dataclasses.asdict(trained),
         "weights": identify_model(reader),
-        "data": _name_data(setting.data),
+        "data": _name_data(setting),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _name_data(folder: Path) -> object:
+def _name_data(setting: Setting) -> object:
+    folder = setting.data
     if is_published(folder):
         return name_stimuli(read_trials(folder, "train").trials)
-    return read_manifest(folder)["plan"]
+    return read_manifest(folder, verify=setting.verify)["plan"]
 
 
 def _check(setting: Setting) -> None:

@@ -19,7 +19,7 @@ from probes.embeddings import embed_renderings
 from probes.errors import ProbeError
 from probes.intervals import wilson
 from probes.readers import Model, Vectors
-from probes.stimuli import name_stimuli, read_trials
+from probes.stimuli import Shown, name_stimuli, read_trials
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 5))
 """Inverse strengths of the regularisation that are tried."""
@@ -51,19 +51,21 @@ class LinearProbe:
         return float((self.truths == self.guesses).mean())
 
 
-def run_linear(model: Model, data: Path, folder: Path) -> LinearProbe:
+def run_linear(model: Model, data: Path, folder: Path, *, verify: bool = True) -> LinearProbe:
     """Return a linear probe that is trained on `train`, tuned on `val` and asked on `test`.
 
     Args:
         model: embeds the pictures.
         data: labelled sentences, as `read_trials` reads them.
         folder: keeps the vectors meanwhile.
+        verify: whether shards must be those that were written.
 
     Raises:
         ProbeError: a split is missing, or has pictures of one label alone.
     """
     train, val, test = (
-        _embed(model, data, split, folder) for split in ("train", "val", "test")
+        _embed(model, read_trials(data, split, verify=verify), split, folder)
+        for split in ("train", "val", "test")
     )
     return fit_linear(train, val, test)
 
@@ -112,8 +114,7 @@ def describe_linear(probe: LinearProbe) -> dict[str, Any]:
     }
 
 
-def _embed(model: Model, data: Path, split: str, folder: Path) -> tuple[Vectors, Labels]:
-    shown = read_trials(data, split)
+def _embed(model: Model, shown: Shown, split: str, folder: Path) -> tuple[Vectors, Labels]:
     labels = [trial.spec.label for trial in shown.trials]
     if None in labels:
         key = shown.trials[labels.index(None)].key

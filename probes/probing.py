@@ -52,6 +52,7 @@ class Setting:
         vocabulary: a word list; a design takes its commonest words to show and to choose
             among, as many as the largest of `ks` and `n` need.
         seed: of everything drawn.
+        verify: whether the shards of `data` must be those that were written.
     """
 
     task: str = "words"
@@ -62,6 +63,7 @@ class Setting:
     templates: tuple[str, ...] = ()
     vocabulary: str = "en"
     seed: int = 0
+    verify: bool = True
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def run_probe(
         raise ProbeError(f"n is {setting.n}; a level needs 2 words or more")
     broken: tuple[str, ...] = ()
     if setting.data is not None:
-        shown = read_trials(setting.data)
+        shown = read_trials(setting.data, verify=setting.verify)
         trials, chunks, broken = shown.trials, shown.chunks, shown.broken
         if trials[0].file and setting.task != "sentiment":
             raise ProbeError(

@@ -16,10 +16,11 @@ from probes.errors import ProbeError
 from probes.images import EXTENSIONS, find_broken, read_image
 from probes.pictures import lay_picture
 from synthtext.codec import decode, decode_fields
+from synthtext.dataset import check_split, open_shards
 from synthtext.degradations import jpeg
 from synthtext.errors import SynthtextError
 from synthtext.fonts import Catalogue, read_catalogue
-from synthtext.manifest import list_files, read_manifest
+from synthtext.manifest import read_manifest
 from synthtext.plan import SENTIMENTS
 from synthtext.rendering import Rendering, render
 from synthtext.shards import read_samples
@@ -90,29 +91,32 @@ class Shown:
     broken: tuple[str, ...] = ()
 
 
-def read_trials(folder: Path, split: str | None = None) -> Shown:
+def read_trials(folder: Path, split: str | None = None, *, verify: bool = True) -> Shown:
     """Return the images of a dataset.
 
     Args:
         folder: one that `synthtext render` wrote, or Rendered SST2 as it is published:
             `train|valid|test/negative|positive/*.png`.
         split: `train`, `val` or `test`; None takes test, or what there is.
+        verify: whether shards must be those that were written, and hold samples of their split.
 
     Raises:
         ProbeError: there are no such pictures.
         DatasetError: the dataset has no such split, or is not finished.
-        ShardError: a shard is missing or broken.
+        ShardError: a shard is missing, broken or not what was written.
     """
     if is_published(folder):
         return _read_published(folder, split)
-    found = read_manifest(folder).get("splits", {})
+    found = read_manifest(folder, verify=verify)["splits"]
     chosen = split or next((name for name in SPLITS if name in found), SPLITS[0])
-    files = list_files(folder, chosen)
-    trials = [
-        Trial(sample.key, spec_from_dict(decode_fields(sample)))
-        for file in files
-        for sample in read_samples(file)
-    ]
+    files, trials = [], []
+    for file in open_shards(folder, chosen, verify=verify):
+        files.append(file)
+        for sample in read_samples(file):
+            spec = spec_from_dict(decode_fields(sample))
+            if verify:
+                check_split(file, sample.key, spec.split)
+            trials.append(Trial(sample.key, spec))
     chunks: list[Chunk] = [functools.partial(_read_chunk, file) for file in files]
     return Shown(trials, chunks)
 

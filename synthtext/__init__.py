@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from synthtext.environment import clear_environment
+
 if TYPE_CHECKING:
     from synthtext.codec import decode, encode
     from synthtext.datasets import Dataset, Stream, load, stream
@@ -41,6 +43,8 @@ __all__ = [
     "stream",
     "write_shard",
 ]
+
+clear_environment()
 
 _HOMES = {
     "codec": ("decode", "encode"),

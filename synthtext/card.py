@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from synthtext.dataset import spread_renderings
+from synthtext.dataset import spread_rows
 from synthtext.recipe import FACTORS
 from synthtext.sheets import draw_sheet
 from synthtext.storage import replace_file
@@ -15,13 +16,24 @@ from synthtext.storage import replace_file
 N_SHOWN = 24
 
 
-def write_card(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write `README.md` and `preview.jpg` into a finished dataset folder."""
+def write_card(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Write `README.md` and `preview.jpg` into a dataset folder whose shards are finished.
+
+    Returns:
+        The SHA-256 of each, in hex.
+
+    Raises:
+        ShardError: a shard is missing or is not what was written.
+    """
+    files = {"README.md": format_card(manifest).encode()}
     if manifest["counts"]["drawn"]:
         buffer = io.BytesIO()
-        draw_sheet(spread_renderings(folder, N_SHOWN)).save(buffer, "JPEG", quality=90)
-        replace_file(folder / "preview.jpg", buffer.getvalue())
-    replace_file(folder / "README.md", format_card(manifest).encode())
+        shown = spread_rows(folder, manifest["shards"], N_SHOWN)
+        draw_sheet(shown).save(buffer, "JPEG", quality=90)
+        files["preview.jpg"] = buffer.getvalue()
+    for name, content in files.items():
+        replace_file(folder / name, content)
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def format_card(manifest: Mapping[str, Any]) -> str:
@@ -43,6 +55,7 @@ def format_card(manifest: Mapping[str, Any]) -> str:
     factors = "\n".join(
         f"| `{name}` | `{plan['recipe'][name]}` | {factor.help} |"
         for name, factor in FACTORS.items()
+        if name in plan["recipe"]  # Parts that an earlier version drew lack later factors.
     )
     return f"""---
 pretty_name: Rendered text

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synthtext.codec import decode
+from synthtext.dataset import open_shards
 from synthtext.errors import DatasetError
 from synthtext.fonts import Catalogue, read_catalogue
-from synthtext.manifest import list_files
 from synthtext.photos import Photos
 from synthtext.plan import Plan, make_plan, read_texts, source_of
 from synthtext.recipe import Recipe, edit_recipe, read_recipe
@@ -79,10 +79,13 @@ class Stream(Sequence[Rendering]):
         return render(spec, plan.fonts, plan.photos)
 
 
-def load(folder: str | os.PathLike[str], split: str = "train") -> Dataset:
+def load(
+    folder: str | os.PathLike[str], split: str = "train", *, verify: bool = True
+) -> Dataset:
     """Return the images of a dataset that `synthtext render` wrote.
 
-    Only the headers of the shards are read here; an image is read when it is asked for.
+    The shards are read once, to see that they are those that were written, about 1 s/GB; an
+    image is read again when it is asked for.
 
     >>> from synthtext import load
     >>> pictures = load("data/words", "test")  # doctest: +SKIP
@@ -94,12 +97,14 @@ def load(folder: str | os.PathLike[str], split: str = "train") -> Dataset:
     Args:
         folder: here, or an address.
         split: `train`, `val` or `test`.
+        verify: whether the shards must be those that were written; without it only their
+            headers are read here.
 
     Raises:
         DatasetError: no dataset, or no such split.
-        ShardError: a shard is missing or broken.
+        ShardError: a shard is missing, broken or not what was written.
     """
-    files = list_files(parse_folder(os.fspath(folder)), split)
+    files = open_shards(parse_folder(os.fspath(folder)), split, verify=verify)
     return Dataset([(file, place) for file in files for place in list_places(file)])
 
 

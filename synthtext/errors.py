@@ -9,6 +9,7 @@ SynthtextError
 ├── PhotoError      a photograph for a background cannot be used
 ├── ShardError      a shard is missing, broken or hostile
 └── DatasetError    a dataset folder cannot be read, written or continued
+    └── DamageError a file of a dataset is not the one that was written
 
 Every message says what is wrong, its value, and the way out, in one sentence.
 """
@@ -68,3 +69,7 @@ class ShardError(SynthtextError):
 
 class DatasetError(SynthtextError):
     """A dataset folder cannot be read, written or continued."""
+
+
+class DamageError(DatasetError):
+    """A file of a dataset is not the one that was written."""

@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 
 from synthtext.codec import FORMATS, decode_fields, decode_with, encode_pixels
+from synthtext.dataset import check_split, open_shards
 from synthtext.errors import DatasetError, ShardError
 from synthtext.layout import split_words
 from synthtext.manifest import list_files, read_manifest
@@ -74,6 +75,7 @@ def export_dataset(
     target: str,
     *,
     crops: bool = False,
+    verify: bool = True,
     on_progress: OnProgress = lambda *_: None,
 ) -> dict[str, int]:
     """Write a dataset in another layout and return the pictures of each split.
@@ -85,14 +87,15 @@ def export_dataset(
         out: new; nothing that is there is touched.
         target: one of `TARGETS`.
         crops: whether to cut out every word, upright, instead of taking whole pictures.
+        verify: whether shards must be those that were written.
         on_progress: called after every picture.
 
     Raises:
         DatasetError: no such target, something is there already, or a package is missing.
-        ShardError: a shard is missing or broken.
+        ShardError: a shard is missing, broken or not what was written.
     """
     _check_target(target, out, crops=crops)
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):
         raise DatasetError(f"{folder} is not finished; run the same render again")
     part = out.with_name(f".{out.name}.part")
@@ -108,7 +111,7 @@ def export_dataset(
     try:
         for split in (name for name, row in manifest["splits"].items() if row["drawn"]):
             (part / split).mkdir(parents=True)
-            items = watch(read_items(folder, split, crops=crops), split)
+            items = watch(read_items(folder, split, crops=crops, verify=verify), split)
             TARGETS[target](items, part / split, folder)
         part.rename(out)
     except BaseException:
@@ -126,14 +129,15 @@ def _check_target(target: str, out: Path, *, crops: bool) -> None:
         raise DatasetError(f"{out} is there already; give a new folder, or remove it")
 
 
-def read_items(folder: Path, split: str, *, crops: bool = False) -> Items:
+def read_items(folder: Path, split: str, *, crops: bool = False, verify: bool = True) -> Items:
     """Return the pictures of a split, or the words cut out of them, in order.
 
     Raises:
         ShardError: a shard is broken, or a picture comes a second time.
+        DatasetError: a shard is not the one that was written, or of another split.
     """
     last = -1
-    for file in list_files(folder, split):
+    for file in open_shards(folder, split, verify=verify):
         before = last
         for item in read_shard_items(file, crops=crops):
             index = item.fields["index"]
@@ -144,6 +148,8 @@ def read_items(folder: Path, split: str, *, crops: bool = False) -> Items:
                     " held; render it again"
                 )
             last = max(last, index)
+            if verify:
+                check_split(file, item.name, item.fields["split"])
             yield item
 
 

@@ -8,6 +8,7 @@ below their object wrappers, which cost more than the work itself.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import math
 import threading
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ MEASURING = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_IGNORE_TRANSFORM
 
 MAX_FAR_PX = 16384
 """How far from the image a point may lie; those of broken fonts lie behind the eye."""
+
+SHAPERS = ["ot"]
+"""What shapes text, whatever else HarfBuzz was built with or is told to take."""
 
 NO_LIGATURES = {"liga": False, "clig": False}
 
@@ -58,7 +62,8 @@ class Face:
 
     Attributes:
         name: of the file.
-        x_height_em: height of the letter x, 0 if there is none.
+        sha256: of its bytes, in hex.
+        x_height_em: height of the letter x in ems, 0 if there is none.
         widths: room for layout to keep the widths of words by their letter spacing.
 
     Raises:
@@ -67,12 +72,13 @@ class Face:
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
+        # Kept in memory: a file that is changed while it is mapped would end the process.
+        self._raw = _read_bytes(path)
+        self.sha256 = hashlib.sha256(self._raw).hexdigest()
         self._handle = ft.FT_Face()
         # A library of its own lets faces live in different threads: they share nothing.
         self._library = ft.FT_Library()
         self._check(ft.FT_Init_FreeType(ctypes.byref(self._library)))
-        # Kept in memory: a file that is changed while it is mapped would end the process.
-        self._raw = _read_bytes(path)
         code = ft.FT_New_Memory_Face(
             self._library, self._raw, len(self._raw), 0, ctypes.byref(self._handle)
         )
@@ -99,7 +105,7 @@ class Face:
         buffer = hb.Buffer()
         buffer.add_str(text)
         buffer.guess_segment_properties()
-        hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES)
+        hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES, SHAPERS)
         # Of an empty text HarfBuzz has no positions, be it the gap between two blanks.
         infos, places = buffer.glyph_infos, buffer.glyph_positions or ()
         return Run(
@@ -216,16 +222,25 @@ _opened = threading.local()
 """The faces of each thread: a face is a pen that two hands cannot hold at once."""
 
 
-def open_face(path: Path) -> Face:
+def open_face(path: Path, sha256: str | None = None) -> Face:
     """Return the open font of a file, kept open for the next call from the same thread.
 
+    Args:
+        path: the file.
+        sha256: of the bytes that are wanted, in hex; None takes those that are there now.
+
     Raises:
-        FontError: the file is missing or no scalable font.
+        FontError: the file is missing, holds other bytes or is not a scalable font.
     """
     faces: dict[Path, Face] = _opened.__dict__.setdefault("faces", {})
-    if path not in faces:
-        faces[path] = Face(path)
-    return faces[path]
+    face = faces.get(path)
+    if face is None or face.sha256 != (sha256 or face.sha256):
+        face = faces[path] = Face(path)
+    if face.sha256 != (sha256 or face.sha256):
+        raise FontError(
+            f"{path.name} was changed while it was in use; put the font back, or begin anew"
+        )
+    return face
 
 
 def make_rotation(angle_deg: float) -> ft.FT_Matrix | None:

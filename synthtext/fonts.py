@@ -16,7 +16,7 @@ from typing import Any
 from fontTools.ttLib import TTFont
 
 from synthtext.errors import FontError
-from synthtext.faces import open_face
+from synthtext.faces import Face, open_face
 
 SUFFIXES = frozenset({".ttf", ".otf"})
 
@@ -43,7 +43,7 @@ class Font:
         scripts: such as ("latin", "greek").
         source: the package it came from.
         licence: SPDX identifier.
-        sha256: of the file, in hex.
+        sha256: of the file that is drawn with, in hex.
         path: where it lies.
         characters: code points with a glyph.
     """
@@ -88,6 +88,14 @@ class Catalogue:
             hint = f"did you mean {', '.join(near)}" if near else "`synthtext fonts` lists them"
             raise FontError(f"no font {file!r} in the catalogue; {hint}")
         return self.fonts[file].path
+
+    def open(self, file: str) -> Face:
+        """Return a font, open, and the same that this catalogue was read from.
+
+        Raises:
+            FontError: the catalogue has no such font, or its file was changed since.
+        """
+        return open_face(self.path_of(file), self.fonts[file].sha256)
 
 
 def bundled_folder() -> Path:
@@ -186,7 +194,8 @@ def _read_font(path: Path, row: Mapping[str, Any] | None) -> Font:
                 scripts=tuple(known["scripts"]),
                 source=str(known["source"]),
                 licence=str(known["licence"]),
-                sha256=str(known["sha256"]),
+                # Of the file itself, whatever a table says: the plan must know what is drawn.
+                sha256=_hash_file(path),
                 path=path,
                 characters=_check_characters(path, characters),
             )
@@ -200,10 +209,15 @@ def _read_font(path: Path, row: Mapping[str, Any] | None) -> Font:
 
 
 def _check_characters(path: Path, characters: frozenset[int]) -> frozenset[int]:
-    open_face(path)
     if not characters:
         raise FontError(f"{path.name} maps no character to a glyph; remove it from the folder")
     return characters
+
+
+def _hash_file(path: Path) -> str:
+    """Return the checksum of a font as it is now, and keep it open for drawing."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return open_face(path, sha256).sha256
 
 
 def _ask_font(table: TTFont, path: Path) -> dict[str, Any]:
@@ -217,5 +231,4 @@ def _ask_font(table: TTFont, path: Path) -> dict[str, Any]:
         "scripts": (),
         "source": "user",
         "licence": names.getDebugName(13) or "unknown",
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }

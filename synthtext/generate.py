@@ -5,31 +5,41 @@ from __future__ import annotations
 import errno
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 
+from synthtext.card import write_card
 from synthtext.codec import Sample, encode
 from synthtext.engine import LOCAL, check_engine, run_tasks
-from synthtext.errors import DatasetError, DrawError
-from synthtext.manifest import (
-    NotDrawn,
-    ShardRecord,
+from synthtext.errors import DatasetError, DrawError, SynthtextError
+from synthtext.folders import (
+    RECORDS,
     close_folder,
     count_records,
-    describe_dataset,
-    describe_run,
-    is_whole,
+    is_damaged,
+    is_there,
+    list_damaged,
     open_folder,
     read_records,
     write_record,
 )
-from synthtext.plan import Plan, Shard, choose_part, list_shards, source_of
+from synthtext.manifest import (
+    CLASSNAMES,
+    NotDrawn,
+    ShardRecord,
+    describe_dataset,
+    describe_run,
+    read_manifest,
+    read_record,
+)
+from synthtext.plan import Plan, Shard, choose_part, describe_plan, list_shards, source_of
 from synthtext.rendering import Rendering, render
 from synthtext.sampling import sample_specs
-from synthtext.shards import write_shard
+from synthtext.shards import read_shard, write_shard
 from synthtext.storage import lock_folder
 
 OnProgress = Callable[[str, int, int | None], None]
@@ -58,7 +68,8 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
         engine: one of `ENGINES`.
         part: the shards to draw, for `choose_part`; None draws all. Who draws the last shard
             finishes the dataset.
-        repairs: whether to draw again shards whose bytes are not those that were written.
+        repairs: whether to draw and write again what does not hold the bytes that were
+            written; if that is true of `dataset.json`, every shard, for it alone can tell.
         on_progress: called after every shard.
 
     Raises:
@@ -69,10 +80,15 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
     mine = shards if part is None else [shards[k] for k in choose_part(part, len(shards))]
     check_engine(engine, n_workers)
     try:
+        finished = None if repairs else read_finished(plan, folder)
+        if finished is not None:
+            on_progress("images", plan.n_images, plan.n_images)
+            return finished
         with lock_folder(folder, is_shared=part is not None):
-            records = open_folder(plan, folder, [shard.file for shard in mine])
-            if repairs:
-                records = {f: r for f, r in records.items() if is_whole(folder, r)}
+            if repairs and is_damaged(folder):
+                _check_origin(plan, folder)
+            files = [shard.file for shard in mine]
+            records = open_folder(plan, folder, files, repairs=repairs)
             n_done = sum(len(shard.indices) for shard in mine if shard.file in records)
             n_all = sum(len(shard.indices) for shard in mine)
             on_progress("images", n_done, n_all)
@@ -85,11 +101,54 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
             if part is not None and count_records(folder) == len(shards):
                 records = read_records(folder)  # Others have drawn the rest.
             manifest = describe_run(describe_dataset(plan), records)
-            if manifest["complete"]:
-                close_folder(folder, manifest)
-            return manifest
+            return finish_dataset(folder, manifest) if manifest["complete"] else manifest
     except OSError as error:
         raise DatasetError(explain_failure(folder, error)) from error
+
+
+def finish_dataset(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the card of a dataset that is drawn, then its `dataset.json`, and return that.
+
+    What says that all is there comes last, and knows the checksums of all the rest.
+    """
+    files = {**manifest["files"], **write_card(folder, manifest)}
+    return close_folder(folder, {**manifest, "files": files})
+
+
+def read_finished(plan: Plan, folder: Path) -> dict[str, Any] | None:
+    """Return the `dataset.json` of a folder that holds all of a plan; None if work is left.
+
+    Nothing is written or locked, so the folder may be on a disk that can only be read.
+    """
+    if not (folder / "dataset.json").exists() or (folder / RECORDS).exists():
+        return None
+    manifest = read_manifest(folder)
+    if not manifest["complete"] or manifest["plan"] != describe_plan(plan):
+        return None
+    is_all_there = all(is_there(folder, read_record(row)) for row in manifest["shards"])
+    is_finished = is_all_there and not list_damaged(folder, manifest)
+    return manifest if is_finished and (folder / CLASSNAMES).exists() else None
+
+
+def _check_origin(plan: Plan, folder: Path) -> None:
+    """Refuse to draw over the shards of another run, where dataset.json no longer tells."""
+    for shard in list_shards(plan):
+        try:
+            kept = next(read_shard(folder / shard.file)).spec
+        except (SynthtextError, StopIteration):
+            continue
+        source = next((each for each in plan.sources if each.split == kept.split), None)
+        specs = source and sample_specs(
+            plan.recipe, source, plan.fonts,
+            seed=plan.seed, indices=range(kept.index, kept.index + 1), photos=plan.photos,
+        )  # fmt: skip
+        # A text that did not fit was drawn smaller.
+        if not specs or replace(specs[0], size_px=kept.size_px) != kept:
+            raise DatasetError(
+                f"{folder / shard.file} was not drawn by this command, and dataset.json is"
+                " damaged; give the command that drew it, or another folder"
+            )
+        return
 
 
 def draw_images(plan: Plan, shard: Shard) -> Iterator[Rendering | NotDrawn]:

@@ -7,20 +7,29 @@ from pathlib import Path
 
 import orjson
 
+from synthtext.dataset import check_shard
 from synthtext.errors import DatasetError
 from synthtext.manifest import read_manifest
 from synthtext.storage import replace_file
 
 
-def index_shards(folder: Path) -> Sequence[Path]:
+def index_shards(folder: Path, *, verify: bool = True) -> Sequence[Path]:
     """Write the index of each split that `wids` reads, for access by number; return them.
+
+    Args:
+        folder: the dataset.
+        verify: whether every shard is read, to see that it is the one that was written.
 
     Raises:
         DatasetError: no dataset, or one that is not finished.
+        ShardError: a shard is missing or not what was written.
     """
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):
         raise DatasetError(f"{folder} is not finished; run the same render again")
+    if verify:
+        for row in manifest["shards"]:
+            check_shard(folder, row)
     written = []
     for split in manifest["splits"]:
         rows = [row for row in manifest["shards"] if row["file"].startswith(f"{split}/")]

@@ -6,20 +6,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from synthtext.errors import DatasetError
-from synthtext.manifest import (
-    ShardRecord,
+from synthtext.errors import DamageError, DatasetError
+from synthtext.folders import (
     begin_folder,
-    check_same_plan,
-    close_folder,
-    describe_run,
+    hash_file,
     is_there,
-    list_expected,
     list_records,
-    read_manifest,
     read_records,
     write_record,
 )
+from synthtext.generate import finish_dataset
+from synthtext.manifest import (
+    CLASSNAMES,
+    ShardRecord,
+    check_same_plan,
+    describe_run,
+    list_expected,
+    read_manifest,
+)
+from synthtext.sealing import REPAIR
 from synthtext.storage import lock_folder, move_file
 
 
@@ -43,13 +48,11 @@ def merge_datasets(
         DatasetError: the parts are not of one plan, hold different bytes for one shard, or
             lack a shard between them.
     """
-    begun = read_manifest(parts[0])
+    begun = _read_begun(parts[0])
     for part in parts[1:]:
         check_same_plan(part, read_manifest(part).get("plan", {}), begun["plan"])
     with lock_folder(out):
-        begin_folder(
-            out, {**begun, "complete": False}, (parts[0] / "classnames.txt").read_bytes()
-        )
+        begin_folder(out, begun, (parts[0] / CLASSNAMES).read_bytes())
         files = list_expected(begun)
         have = read_records(out)
         for part in parts:
@@ -63,8 +66,19 @@ def merge_datasets(
                 f"{out} still lacks {len(missing)} of {len(files)} shards, such as"
                 f" {missing[0]}; draw them with render --shards, and merge again"
             )
-        close_folder(out, manifest)
-    return manifest
+        return finish_dataset(out, manifest)
+
+
+def _read_begun(part: Path) -> dict[str, Any]:
+    """Return the `dataset.json` of a part as it was when the part was begun."""
+    manifest = read_manifest(part)
+    found = hash_file(part / CLASSNAMES)
+    known = manifest.get("files", {CLASSNAMES: found})
+    if found is None or known.get(CLASSNAMES) != found:
+        raise DamageError(f"{part / CLASSNAMES} is not what was written; {REPAIR}")
+    names = ("format", "plan", "splits", "duplicates_merged", "left_out_fonts")
+    begun = {name: manifest[name] for name in names}
+    return begun | {"complete": False, "files": {CLASSNAMES: found}}
 
 
 def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecord]) -> None:

@@ -33,11 +33,13 @@ class Photos:
         folder: where they lie.
         names: file names, in order.
         sha256: over names and bytes, in hex.
+        hashes: SHA-256 of the bytes of each, in hex, in order of their names.
     """
 
     folder: Path
     names: tuple[str, ...]
     sha256: str
+    hashes: tuple[str, ...]
 
 
 def read_photos(folder: Path) -> Photos:
@@ -52,14 +54,14 @@ def read_photos(folder: Path) -> Photos:
     if not names:
         listed = ", ".join(sorted(SUFFIXES))
         raise PhotoError(f"{folder} holds no photograph ({listed}); put some there")
-    digest = hashlib.sha256()
+    digest, hashes = hashlib.sha256(), []
     for name in names:
         _check_name(name)
         _decode(folder / name)
-        digest.update(
-            f"{name}\x00".encode() + hashlib.sha256((folder / name).read_bytes()).digest()
-        )
-    return Photos(folder, tuple(names), digest.hexdigest())
+        found = hashlib.sha256((folder / name).read_bytes())
+        digest.update(f"{name}\x00".encode() + found.digest())
+        hashes.append(found.hexdigest())
+    return Photos(folder, tuple(names), digest.hexdigest(), tuple(hashes))
 
 
 def read_photo(photos: Photos, name: str, n_halvings: int = 0) -> NDArray[np.uint8]:
@@ -71,11 +73,11 @@ def read_photo(photos: Photos, name: str, n_halvings: int = 0) -> NDArray[np.uin
         n_halvings: how often its sides are halved, if it has the pixels; 0 leaves it as it is.
 
     Raises:
-        PhotoError: there is none of that name, or it is broken.
+        PhotoError: there is none of that name, or it is broken or no longer the same.
     """
     if name not in photos.names:
         raise PhotoError(f"{photos.folder} holds no photograph {name!r}; put it back")
-    levels = _keep(photos.folder / name)
+    levels = _keep(photos.folder / name, photos.hashes[photos.names.index(name)])
     return levels[min(n_halvings, len(levels) - 1)]
 
 
@@ -88,8 +90,12 @@ def _check_name(name: str) -> None:
 
 
 @lru_cache(maxsize=N_KEPT)
-def _keep(path: Path) -> tuple[NDArray[np.uint8], ...]:
+def _keep(path: Path, sha256: str) -> tuple[NDArray[np.uint8], ...]:
     """Return the photograph, then each time half of the last, down to a side of one pixel."""
+    if _hash_file(path) != sha256:
+        raise PhotoError(
+            f"{path} was changed while it was in use; put the photograph back, or begin anew"
+        )
     levels = [np.asarray(_decode(path))]
     while min(levels[-1].shape[:2]) > 1:
         height, width = levels[-1].shape[:2]
@@ -97,6 +103,14 @@ def _keep(path: Path) -> tuple[NDArray[np.uint8], ...]:
         half.flags.writeable = False
         levels.append(half)
     return tuple(levels)
+
+
+def _hash_file(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise PhotoError(f"{path} cannot be read ({reason}); put it back") from error
 
 
 def _decode(path: Path) -> Image.Image:

@@ -28,6 +28,12 @@ REVIEWS = "reviews"
 SENTIMENTS = ("negative", "positive")
 """The classes of labelled sentences, by label."""
 
+MAX_NUMBER = 2**53
+"""Greatest count and seed: every reader of JSON keeps a whole number up to here."""
+
+MAX_SHARDS = 1_000_000
+"""Most shards of a dataset; `dataset.json` has a row for each."""
+
 
 @dataclass(frozen=True)
 class Shard:

@@ -22,7 +22,7 @@ from synthtext.colours import (
 )
 from synthtext.degradations import add_noise, blur
 from synthtext.errors import DrawError
-from synthtext.faces import Face, make_rotation, open_face
+from synthtext.faces import Face, make_rotation
 from synthtext.fonts import Catalogue
 from synthtext.layout import Boxes, Placement, place_glyphs
 from synthtext.photos import Photos
@@ -113,7 +113,7 @@ def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Render
         raise DrawError(
             f"no font has every character of {spec.drawn_text!r}; add one with --fonts"
         )
-    face = open_face(fonts.path_of(spec.font))
+    face = fonts.open(spec.font)
     size_asked_px = spec.size_px
     spec, placement, ground = _fit(spec, face)
     pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)

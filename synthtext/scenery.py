@@ -18,9 +18,10 @@ import orjson
 from synthtext.codec import encode_pixels
 from synthtext.engine import LOCAL, check_engine, run_tasks
 from synthtext.errors import DatasetError
+from synthtext.folders import RECORDS
 from synthtext.fonts import Catalogue
 from synthtext.generate import explain_failure
-from synthtext.manifest import RECORDS, check_same_plan, to_json
+from synthtext.manifest import check_same_plan, to_json
 from synthtext.plan import list_versions
 from synthtext.scenes import SIDE_PX, ask_about, draw_scene, sample_scene
 from synthtext.storage import PART, lock_folder, replace_file

@@ -23,6 +23,8 @@ QUADS = {
     "items": {"type": "array", "items": POINT, "minItems": 4, "maxItems": 4},
 }
 
+HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+
 COUNT = {"type": "integer", "minimum": 0}
 
 
@@ -50,7 +52,7 @@ def describe_manifest() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "file": {"type": "string"}, "first": COUNT, "n_samples": COUNT, "n_bytes": COUNT,
-            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "n_shrunk": COUNT,
+            "sha256": HASH, "n_shrunk": COUNT,
             "not_drawn": {"type": "array"},
         },
         "required": ["file", "first", "n_samples", "n_bytes", "sha256"],
@@ -73,6 +75,7 @@ def describe_manifest() -> dict[str, Any]:
             "counts": {"type": "object", "additionalProperties": COUNT},
             "splits": {"type": "object", "propertyNames": {"enum": list(SPLITS)}},
             "not_drawn": {"type": "array"}, "shards": {"type": "array", "items": shard},
+            "files": {"type": "object", "additionalProperties": HASH}, "checksum": HASH,
         },
         "required": ["format", "complete", "plan", "splits"],
     }  # fmt: skip

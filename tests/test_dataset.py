@@ -9,7 +9,6 @@ import orjson
 import pytest
 import webdataset
 
-from synthtext.card import write_card
 from synthtext.dataset import find_rendering, spread_renderings, verify_dataset
 from synthtext.errors import DatasetError
 from synthtext.fonts import Catalogue
@@ -17,6 +16,7 @@ from synthtext.generate import render_dataset
 from synthtext.plan import make_plan
 from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.rendering import render
+from synthtext.sealing import seal
 from synthtext.words import Texts, read_words
 
 
@@ -26,7 +26,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, fonts: Catalogue) -> Path:
     folder = tmp_path_factory.mktemp("dataset")
     recipe = edit_recipe(default_recipe(), {"shard_size": "20", "image_format": "png"})
     plan = make_plan(recipe, {"word": read_words("en")}, fonts, count=60)
-    write_card(folder / "out", render_dataset(plan, folder / "out"))
+    render_dataset(plan, folder / "out")
     return folder / "out"
 
 
@@ -101,7 +101,7 @@ def test_a_folder_without_dataset_is_named(tmp_path: Path) -> None:
 
 def test_an_unfinished_dataset_is_a_fault(harmed: Path) -> None:
     manifest = orjson.loads((harmed / "dataset.json").read_bytes()) | {"complete": False}
-    (harmed / "dataset.json").write_bytes(orjson.dumps(manifest))
+    (harmed / "dataset.json").write_bytes(orjson.dumps(seal(manifest)))
     assert list(verify_dataset(harmed)) == [
         "dataset.json says that the run is not finished; run the same render again"
     ]

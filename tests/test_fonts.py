@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from synthtext.errors import FontError
+from synthtext.errors import DatasetError, FontError
 from synthtext.fonts import USER_CATEGORY, bundled_folder, read_catalogue
+from synthtext.generate import render_dataset
+from synthtext.plan import describe_plan, make_plan
+from synthtext.recipe import default_recipe
+from synthtext.rendering import render
+from synthtext.spec import Spec
+from synthtext.words import read_words
 
 LATO = bundled_folder() / "Lato_700Bold.ttf"
 
@@ -87,3 +95,52 @@ def test_a_broken_table_of_fonts_is_named(folder: Path) -> None:
         f"{folder / 'fonts.toml'} cannot be read ('file'); lay it out as the bundled one, "
         "or remove it"
     )
+
+
+def test_the_checksum_of_a_font_is_that_of_its_file(folder: Path) -> None:
+    (folder / "fonts.toml").write_text(
+        '[[font]]\nfile = "mine.ttf"\nfamily = "Mine"\ncategory = "sans"\nweight = 650\n'
+        'italic = true\nscripts = ["latin"]\nsource = "me"\nlicence = "OFL-1.1"\nsha256 = "0"\n'
+    )
+    before = read_catalogue(folder).fonts["mine.ttf"].sha256
+    assert before == hashlib.sha256(LATO.read_bytes()).hexdigest()
+    shutil.copy(bundled_folder() / "DejaVuSans.ttf", folder / "mine.ttf")
+    after = read_catalogue(folder).fonts["mine.ttf"].sha256
+    assert after == hashlib.sha256((folder / "mine.ttf").read_bytes()).hexdigest() != before
+
+
+def test_a_bundled_font_with_other_outlines_is_another_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(bundled_folder(), tmp_path / "fonts")
+    shutil.copy(bundled_folder() / "DejaVuSans.ttf", tmp_path / "fonts" / LATO.name)
+    monkeypatch.setattr("synthtext.fonts.bundled_folder", lambda: tmp_path / "fonts")
+    changed = read_catalogue()
+    monkeypatch.undo()
+    plans = [
+        describe_plan(make_plan(default_recipe(), {"word": read_words("en")}, fonts, count=9))
+        for fonts in (read_catalogue(), changed)
+    ]
+    assert plans[0]["fonts"][LATO.name] != plans[1]["fonts"][LATO.name]
+
+
+def test_a_font_that_was_changed_since_is_not_drawn_with(folder: Path, spec: Spec) -> None:
+    fonts = read_catalogue(folder)
+    shutil.copy(bundled_folder() / "DejaVuSans.ttf", folder / "mine.ttf")
+    read_catalogue(folder)  # The old font is no longer in memory.
+    with pytest.raises(FontError) as caught:
+        render(replace(spec, font="mine.ttf"), fonts)
+    assert str(caught.value) == (
+        "mine.ttf was changed while it was in use; put the font back, or begin anew"
+    )
+
+
+def test_a_font_that_was_changed_between_two_runs_is_refused(folder: Path) -> None:
+    texts = {"word": read_words("en")}
+    out = folder / "out"
+    plan = make_plan(default_recipe(), texts, read_catalogue(folder / "mine.ttf"), count=9)
+    render_dataset(plan, out, part="0:1")
+    shutil.copy(bundled_folder() / "DejaVuSans.ttf", folder / "mine.ttf")
+    plan = make_plan(default_recipe(), texts, read_catalogue(folder / "mine.ttf"), count=9)
+    with pytest.raises(DatasetError, match=r"was begun with fonts mine\.ttf"):
+        render_dataset(plan, out)

@@ -139,3 +139,20 @@ def test_floating_point_levels_are_refused(tmp_path: Path) -> None:
 def test_a_name_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
     Image.fromarray(NOISE).save(tmp_path / os.fsdecode(b"\xff.png"))
     assert explain(tmp_path) == "'\\udcff.png' is no name in UTF-8; rename the photograph"
+
+
+def test_a_photograph_that_was_changed_since_is_not_drawn_on(folder: Path) -> None:
+    photos = read_photos(folder)
+    path = folder / photos.names[0]
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(PhotoError) as caught:
+        read_photo(photos, photos.names[0])
+    assert str(caught.value) == (
+        f"{path} was changed while it was in use; put the photograph back, or begin anew"
+    )
+    path.unlink()
+    with pytest.raises(PhotoError) as caught:
+        read_photo(photos, photos.names[0])
+    assert str(caught.value) == (
+        f"{path} cannot be read (no such file or directory); put it back"
+    )

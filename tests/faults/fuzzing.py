@@ -323,8 +323,10 @@ def _seed_manifests() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         render_dataset(plan, Path(folder))
         whole = orjson.loads((Path(folder) / "dataset.json").read_bytes())
-    # Small, so that edits fall on what is read rather than on checksums of fonts.
-    whole["plan"] |= {"fonts": {}, "versions": {}, "recipe": {"shard_size": 1000}}
+    # Small, so that edits fall on what is read, and unsealed, so that they are read.
+    recipe = {"shard_size": 1000, "image_format": "jpg"}
+    whole["plan"] |= {"fonts": {}, "versions": {"synthtext": "0"}, "recipe": recipe}
+    del whole["checksum"]
     lost = {"index": 1, "text": "x", "reason": "y"}
     odd = [
         {**row, "file": "../../../etc/passwd", "not_drawn": [lost]} for row in whole["shards"]

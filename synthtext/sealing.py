@@ -1,0 +1,86 @@
+"""Sealing: JSON that carries a checksum over itself, and is read within bounds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from synthtext.errors import DamageError, DatasetError
+
+CHECKSUM = "checksum"
+"""The entry that holds the checksum over all others."""
+
+MAX_BYTES = 512 << 20
+"""Largest file: that of a billion images in a million shards has about 300 MB."""
+
+MAX_PARTS = 16_000_000
+"""Most values in a file, by its commas and brackets: they decide how much memory it takes.
+
+A million shards have 9 million, and 16 million of the costliest kind take about 2 GB.
+"""
+
+REPAIR = "run the same render with --repair, or get it anew"
+"""The way out that errors name."""
+
+
+def seal(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content with a checksum over all of it as its last entry."""
+    bare = {name: value for name, value in content.items() if name != CHECKSUM}
+    return {**bare, CHECKSUM: hash_json(bare)}
+
+
+def hash_json(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256, in hex, of content as JSON without blanks, its names sorted.
+
+    The checksum of the content itself is left out.
+
+    >>> hash_json({"b": 1, "a": 2}) == hash_json({"a": 2, "b": 1, "checksum": "x"})
+    True
+    """
+    bare = {name: value for name, value in content.items() if name != CHECKSUM}
+    return hashlib.sha256(orjson.dumps(bare, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def read_sealed(path: Path) -> tuple[dict[str, Any], bool]:
+    """Return what a JSON file holds, and whether its checksum fits; so it does where none is.
+
+    Raises:
+        FileNotFoundError: it is missing.
+        DamageError: it is not JSON with names and values, or larger or nested deeper than
+            what is written.
+        DatasetError: it is not a file.
+    """
+    raw = _read_bounded(path)
+    try:
+        content = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise DamageError(f"{path} is broken ({error}); {REPAIR}") from error
+    if not isinstance(content, dict):
+        raise DamageError(f"{path} is broken (it holds no names and values); {REPAIR}")
+    try:
+        found = hash_json(content)
+    except TypeError as error:  # orjson says so of what is nested too deep for it.
+        raise DamageError(f"{path} is nested too deep; {REPAIR}") from error
+    return content, content.get(CHECKSUM, found) == found
+
+
+def _read_bounded(path: Path) -> bytes:
+    """Return the bytes of a file that is not too large to be parsed."""
+    if not path.is_file():
+        if path.exists():
+            raise DatasetError(f"{path} is not a file; give a folder that holds one")
+        raise FileNotFoundError(path)
+    with path.open("rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise DamageError(f"{path} is larger than {MAX_BYTES >> 20} MiB; {REPAIR}")
+    n_parts = sum(map(raw.count, (b",", b"[", b"{")))
+    if n_parts > MAX_PARTS:
+        raise DamageError(
+            f"{path} holds about {n_parts:,} values, and {MAX_PARTS:,} are the most; {REPAIR}"
+        )
+    return raw
