@@ -67,7 +67,7 @@ def test_what_is_built_holds_fonts_lists_and_licences(built: Path) -> None:
     assert not any("tests/" in name or "benchmarks/" in name for name in names)
     with tarfile.open(source) as packed_source:
         inner = {name.partition("/")[2] for name in packed_source.getnames()}
-    pages = {"README.md", "CHANGELOG.md"}
+    pages = {"README.md", "CHANGELOG.md", "SECURITY.md"}
     assert pages | {"pyproject.toml", "fonts/fonts.toml"} <= inner
 
 
