@@ -968,6 +968,8 @@ def index(folder: Folder, *, no_verify: NoVerify = False) -> None:
 
 def main() -> NoReturn:
     """Run the command line; every failure that a user can mend is one line and exit code 2."""
+    if sys.platform == "win32":
+        _fail("Windows is not supported; use Linux, or WSL on Windows")
     try:
         app(_repeat("--texts", sys.argv[1:]))
     except SynthtextError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -102,6 +101,9 @@ def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
     if is_remote(folder):
         yield
         return
+    # Windows lacks it; the command line says so before it gets here, and drawing needs no lock.
+    import fcntl
+
     handle = os.open(folder, os.O_RDONLY)
     try:
         kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX

@@ -22,6 +22,15 @@ main()
 """
 """The command line, from a folder of its own, where nothing of `[probe]` can be imported."""
 
+WINDOWS = """
+import sys
+sys.modules["fcntl"] = None
+import cli
+sys.platform = "win32"
+cli.main()
+"""
+"""The command line as it starts on Windows, which lacks the module `fcntl`."""
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -58,4 +67,25 @@ def test_what_is_built_holds_fonts_lists_and_licences(built: Path) -> None:
     assert not any("tests/" in name or "benchmarks/" in name for name in names)
     with tarfile.open(source) as packed_source:
         inner = {name.partition("/")[2] for name in packed_source.getnames()}
-    assert {"pyproject.toml", "README.md", "CHANGELOG.md", "fonts/fonts.toml"} <= inner
+    pages = {"README.md", "CHANGELOG.md", "SECURITY.md"}
+    assert pages | {"pyproject.toml", "fonts/fonts.toml"} <= inner
+
+
+def test_a_wheel_claims_linux_and_no_other_system(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        (metadata,) = (name for name in packed.namelist() if name.endswith("/METADATA"))
+        lines = packed.read(metadata).decode().splitlines()
+    systems = [line for line in lines if line.startswith("Classifier: Operating System")]
+    assert systems == ["Classifier: Operating System :: POSIX :: Linux"]
+
+
+def test_the_start_on_windows_is_refused_in_one_sentence() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WINDOWS], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert (done.stdout, done.stderr) == (
+        "",
+        "synthtext: Windows is not supported; use Linux, or WSL on Windows\n",
+    )
