@@ -11,7 +11,7 @@ COUNT := 300000
 
 PEERS := peers
 
-.PHONY: demo test check fix golden bench peers recogniser docs memory faults interop reader lock clean
+.PHONY: demo test check lowest fix golden bench peers recogniser docs memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
 # Everything, at the versions that were tested together.
@@ -44,6 +44,19 @@ fix: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/cog -r README.md docs/commands.md
+
+# The core of the tests at the oldest versions that pyproject.toml allows of what it names.
+.venv-lowest/installed: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --resolution lowest-direct \
+		--group test --editable ".[probe,export]"
+	touch $@
+
+# Old packages use what newer ones beside them advise against, so a warning is not an error here.
+lowest: .venv-lowest/installed
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -o filterwarnings=default \
+		--ignore tests/faults --ignore tests/interop tests
 
 golden: .venv/installed
 	$(BIN)/python tests/golden/rewrite.py
@@ -107,4 +120,4 @@ lock: .venv/installed
 	mv $@.part constraints.txt
 
 clean:
-	rm -rf .venv site $(DEMO) $(READER) $(PEERS) faults.md
+	rm -rf .venv .venv-lowest site $(DEMO) $(READER) $(PEERS) faults.md
