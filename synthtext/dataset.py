@@ -15,6 +15,9 @@ from synthtext.errors import DatasetError, ShardError
 from synthtext.manifest import read_manifest
 from synthtext.rendering import Rendering
 from synthtext.shards import read_samples, read_shard
+from synthtext.tar import shorten
+
+MAX_KEY_DIGITS = 16
 
 QUAD_SLACK_PX = 0.01
 """Quads are kept to a hundredth of a px, so an edge may seem to lie outside by as much."""
@@ -68,7 +71,7 @@ def verify_dataset(folder: Path) -> Iterator[str]:
     classnames = (
         (folder / "classnames.txt").read_text(encoding="utf-8", errors="replace").splitlines()
     )
-    n_samples = 0
+    n_samples, shard_size = 0, manifest["plan"]["recipe"]["shard_size"]
     for row in manifest["shards"]:
         path = folder / row["file"]
         yield from _verify_file(path, row)
@@ -76,6 +79,7 @@ def verify_dataset(folder: Path) -> Iterator[str]:
         try:
             for sample in read_samples(path):
                 n_here += 1
+                yield from _verify_place(sample.key, row, shard_size)
                 yield from (f"{row['file']} {fault}" for fault in _verify(sample, classnames))
         except ShardError as error:
             yield str(error)
@@ -93,6 +97,13 @@ def _verify_file(path: Path, row: Mapping[str, Any]) -> Iterator[str]:
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != row["sha256"]:
             yield f"{row['file']} is not the file that was written; delete it and render again"
+
+
+def _verify_place(key: str, row: Mapping[str, Any], shard_size: int) -> Iterator[str]:
+    """Return the fault of a sample that is not of its shard, and may be in another one too."""
+    index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
+    if not row["first"] <= index < row["first"] + shard_size:
+        yield f"{row['file']} holds {shorten(key)}, which is of another shard; render it again"
 
 
 def _verify(sample: Sample, classnames: list[str]) -> Iterator[str]:
