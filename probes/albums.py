@@ -17,9 +17,10 @@ from probes.matching import embed_names
 from probes.pictures import PICTURES, lay_picture
 from probes.prompts import ATTACK
 from probes.readers import Model, Pixels, Vectors
-from synthtext.codec import decode_image
+from synthtext.codec import decode_class, decode_image
 from synthtext.dataset import open_shards
-from synthtext.shards import list_places, read_span
+from synthtext.errors import ShardError
+from synthtext.shards import Place, list_places, read_span
 from synthtext.streams import draw_bits
 from synthtext.words import read_lines
 
@@ -30,6 +31,9 @@ DRAWN_PX = 224
 
 MAX_NAME_CHARS = 500
 """Longest name of a class."""
+
+MAX_CLASS_BYTES = 100
+"""Bytes of a `.cls` that are read; a longer one is not a class."""
 
 BLOCK = 256
 """Pictures that are in memory at a time."""
@@ -127,21 +131,34 @@ def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> Album:
     )
     if path is None:
         raise ProbeError(f"{folder} has shards but no classnames.txt; put one beside them")
-    names = tuple(text for _, text in read_lines(path, MAX_NAME_CHARS))
+    lines = list(read_lines(path, MAX_NAME_CHARS))
+    names = tuple(text for _, text in lines)
+    if lines and lines[-1][0] != len(lines):
+        # Every class below it would get the name of the next.
+        raise ProbeError(f"{path} has a blank line; write the name of a class on each line")
     pictures, truths, broken = [], [], []
     for file in files:
         for place in list_places(file):
-            kind = place.image
-            raw = read_span(file, place.spans.get("cls", (0, 0))).strip()
-            if kind is None or not raw.isdigit() or int(raw) >= len(names):
+            kind, label = place.image, _read_label(file, place, len(names))
+            if kind is None or label is None:
                 broken.append(f"{file.name}: {place.key}")
                 continue
             name = f"{file}: {place.key}.{kind}"
             pictures.append(functools.partial(_read_sample, file, name, place.spans[kind]))
-            truths.append(int(raw))
+            truths.append(label)
     if not pictures:
         raise ProbeError(f"{folder} has no sample with a picture and a class; write KEY.cls")
     return Album(str(folder), tuple(pictures), names, np.array(truths), tuple(broken))
+
+
+def _read_label(file: Path, place: Place, n_classes: int) -> int | None:
+    """Return the class of a sample, None where it has none of those that there are."""
+    offset, size = place.spans.get("cls", (0, 0))
+    raw = read_span(file, (offset, min(size, MAX_CLASS_BYTES)))
+    try:
+        return decode_class(f"{place.key}.cls", raw, n_classes)
+    except ShardError:
+        return None
 
 
 def embed_album(model: Model, album: Album) -> Vectors:

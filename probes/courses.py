@@ -134,7 +134,7 @@ def read_split(
     names = (folder / "classnames.txt").read_text(encoding="utf-8").split()
     if tuple(names) != SENTIMENTS:
         raise ProbeError(f"{folder} has no reviews with labels; render --sentences alone")
-    return read_pairs(files, marks, {str(label): name for label, name in enumerate(names)})
+    return read_pairs(files, marks, names)
 
 
 def read_course_pairs(setting: Setting) -> tuple[Pairs, int]:

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from probes.errors import ProbeError
 from probes.readers import Pixels
-from synthtext.codec import decode_image
+from synthtext.codec import decode_class, decode_image, decode_json
 from synthtext.draws import Choice, Range
 from synthtext.errors import ShardError
 from synthtext.recipe import ANY, parse_draw
@@ -82,23 +81,23 @@ def has_level(fields: Mapping[str, Any], exclusion: Exclusion) -> bool:
 def read_pairs(
     files: Sequence[Path],
     marks: Exclusion | None = None,
-    names: Mapping[str, str] | None = None,
+    names: Sequence[str] = (),
 ) -> Pairs:
     """Return the pairs in shards, in order.
 
     Args:
         files: shards with a picture and a `.txt` in each sample, ours or another maker's.
         marks: levels of factors; samples that have one, by their `.json`, are marked.
-        names: of classes by their numbers; with them, that of a sample's `.cls` is its caption.
+        names: of classes, by number; with them, that of a sample's `.cls` is its caption.
 
     Raises:
         ProbeError: no shard, or none of their samples has a caption.
-        ShardError: a shard is missing or broken.
+        ShardError: a shard is missing or broken, or a `.cls` or `.json` that is needed is.
     """
     found = [
         row
         for number, file in enumerate(files)
-        for row in _read_shard(number, file, marks or {}, names or {})
+        for row in _read_shard(number, file, marks or {}, names)
     ]
     if not found:
         where = f"{files[0]} and {len(files) - 1} more" if files else "the folder"
@@ -188,7 +187,7 @@ def read_batches(
 
 
 def _read_shard(
-    number: int, file: Path, marks: Exclusion, names: Mapping[str, str]
+    number: int, file: Path, marks: Exclusion, names: Sequence[str]
 ) -> Iterator[tuple[str, tuple[int, int, int], str, bool]]:
     """Return caption, span, format and mark of each sample that has a picture and a caption."""
     if not file.is_file():
@@ -205,17 +204,23 @@ def _read_shard(
             source = "cls" if names else "txt"
             if extension is None or spans.get(source, (0, 0))[1] not in range(1, MAX_CAPTION):
                 continue
-            caption = read(spans[source]).decode("utf-8", errors="replace").strip()
+            raw = read(spans[source])
             if names:
-                caption = names.get(caption, "")
-            fields = orjson.loads(read(spans["json"])) if marks and "json" in spans else {}
+                caption = names[decode_class(f"{file}: {place.key}.cls", raw, len(names))]
+            else:
+                caption = raw.decode("utf-8", errors="replace").strip()
+            is_marked = bool(marks and "json" in spans) and has_level(
+                _read_fields(f"{file}: {place.key}.json", read(spans["json"])), marks
+            )
             if caption:
-                yield (
-                    caption,
-                    (number, *spans[extension]),
-                    extension,
-                    has_level(fields, marks),
-                )
+                yield (caption, (number, *spans[extension]), extension, is_marked)
+
+
+def _read_fields(name: str, raw: bytes) -> Mapping[str, Any]:
+    fields = decode_json(name, raw)
+    if not isinstance(fields, dict):
+        raise ShardError(f"{name} does not hold fields and their values; draw it again")
+    return fields
 
 
 def _is_level(value: object, draw: Range | Choice) -> bool:

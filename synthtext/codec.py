@@ -142,6 +142,8 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
     pixels = decode_pixels(sample)
     text = spec.drawn_text
     try:
+        if fields.get("drawn_text", text) != text:
+            raise ValueError("drawn_text")  # noqa: TRY301 - one sentence for all that is garbled.
         _check_size(spec, pixels)
         return Rendering(
             spec=spec,

@@ -23,6 +23,9 @@ from synthtext.manifest import (
 from synthtext.rendering import Rendering
 from synthtext.sealing import CHECKSUM
 from synthtext.shards import read_samples, read_shard
+from synthtext.tar import shorten
+
+MAX_KEY_DIGITS = 16
 
 QUAD_SLACK_PX = 0.01
 """Quads are kept to a hundredth of a px, so an edge may seem to lie outside by as much."""
@@ -208,11 +211,19 @@ def _verify_shard(
     try:
         for sample in read_samples(path):
             n_samples += 1
+            yield from _verify_place(sample.key, row, plan["recipe"]["shard_size"])
             yield from (f"{file} {fault}" for fault in _verify(sample, path, plan, n_classes))
     except ShardError as error:
         yield str(error)
     if n_samples != row["n_samples"]:
         yield f"{file} holds {n_samples} samples; dataset.json says {row['n_samples']}"
+
+
+def _verify_place(key: str, row: Mapping[str, Any], shard_size: int) -> Iterator[str]:
+    """Return the fault of a sample that is not of its shard, and may be in another one too."""
+    index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
+    if not row["first"] <= index < row["first"] + shard_size:
+        yield f"{row['file']} holds {shorten(key)}, which is of another shard; render it again"
 
 
 def _verify(

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import orjson
 
-from synthtext.codec import FORMATS, decode_fields, decode_with, encode_pixels
+from synthtext.codec import FORMATS, Sample, decode_fields, decode_with, encode_pixels
 from synthtext.dataset import check_split, open_shards
 from synthtext.errors import DatasetError, ShardError
 from synthtext.layout import split_words
@@ -20,6 +20,7 @@ from synthtext.manifest import list_files, read_manifest
 from synthtext.plan import SENTIMENTS
 from synthtext.rendering import Pixels, Quads
 from synthtext.shards import read_samples
+from synthtext.spec import Spec
 
 CROP_MARGIN = 0.08
 """Room around a word in its crop, as a share of its height."""
@@ -162,8 +163,7 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
     for sample in read_samples(file):
         fields = decode_fields(sample)
         drawn = decode_with(fields, sample)
-        if drawn.spec.key != sample.key:
-            raise ShardError(f"{sample.key}.json is that of {drawn.spec.key}; draw it again")
+        _check_files(sample, drawn.spec)
         words = tuple(split_words(drawn.spec.drawn_text))
         height, width = drawn.pixels.shape[:2]
         inside = (drawn.word_quads >= 0) & (drawn.word_quads <= (width, height))
@@ -184,6 +184,18 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
             yield from _cut_words(item, drawn.pixels)
         else:
             yield item
+
+
+def _check_files(sample: Sample, spec: Spec) -> None:
+    """Check that the other files of a sample say what its `.json` says."""
+    if sample.key != spec.key:
+        raise ShardError(f"{sample.key}.json is that of {spec.key}; draw it again")
+    said = {"txt": spec.drawn_text.encode(), "cls": str(spec.class_index).encode()}
+    for extension, content in said.items():
+        if sample.files.get(extension, content) != content:
+            raise ShardError(
+                f"{sample.key}.{extension} does not agree with {sample.key}.json; draw it again"
+            )
 
 
 def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixels:

@@ -147,7 +147,7 @@ def _read_header(header: bytes) -> tuple[bytes, int]:
     if sum(header) - sum(field) + 8 * 32 != _read_octal(field):
         raise TarError("has a header whose checksum does not fit")
     if header[257:263] not in MAGICS:
-        raise TarError(f"has a header of an unknown format {header[257:263]!r}")
+        raise TarError(f"has a header of the unknown format {_show(header[257:263])}")
     field = header[124:136]
     if field[0] < 0x80:
         return header[156:157], _read_octal(field)
@@ -162,20 +162,26 @@ def _read_octal(field: bytes) -> int:
     # int() alone would take signs and underscores.
     if not digits.isdigit():
         if digits:
-            raise TarError(f"has a header with {digits!r} for a number")
+            raise TarError(f"has a header with {_show(digits)} for a number")
         return 0
     try:
         return int(digits, 8)
     except ValueError as error:
-        raise TarError(f"has a header with {digits!r} for an octal number") from error
+        raise TarError(f"has a header with {_show(digits)} for an octal number") from error
 
 
 def _read_name(header: bytes) -> str:
     name = header[:100].partition(b"\0")[0]
-    # GNU tar keeps times where POSIX has the folders of a long name.
-    if header[345] and header[257:263] == POSIX:
+    if header[345]:
+        # Others keep times where POSIX has the folders of a long name.
+        if header[257:263] != POSIX:
+            raise TarError("has a header that is not plain")
         name = header[345:500].partition(b"\0")[0] + b"/" + name
     return _decode_name(name)
+
+
+def _show(content: bytes) -> str:
+    return shorten(_decode_name(content[: MAX_SHOWN + 1]))
 
 
 def _decode_name(name: bytes) -> str:
@@ -185,7 +191,7 @@ def _decode_name(name: bytes) -> str:
 def _extend(name: str, size: int, extended: Mapping[bytes, bytes]) -> tuple[str, int]:
     """Return the name and the size that the headers before a file's own give it."""
     if LONG_NAME in extended:
-        name = _decode_name(extended[LONG_NAME].partition(b"\0")[0])
+        name = _read_long_name(extended[LONG_NAME])
     if {b"path", b"size"} & _read_records(extended.get(PAX_OF_ALL, b"")).keys():
         raise TarError("gives one name or size to all of its files")
     records = _read_records(extended.get(PAX, b""))
@@ -194,9 +200,16 @@ def _extend(name: str, size: int, extended: Mapping[bytes, bytes]) -> tuple[str,
     if b"size" in records:
         digits = records[b"size"]
         if not digits.isdigit() or len(digits) > MAX_DIGITS:
-            raise TarError(f"has a file of the size {digits[:MAX_DIGITS]!r}")
+            raise TarError(f"has a file of the size {_show(digits)}")
         size = int(digits)
     return name, size
+
+
+def _read_long_name(raw: bytes) -> str:
+    name, end, _ = raw.partition(b"\0")
+    if not end:
+        raise TarError(f"has a long name without an end, {_show(name)}")
+    return _decode_name(name)
 
 
 def _read_records(raw: bytes) -> dict[bytes, bytes]:
@@ -212,7 +225,7 @@ def _read_records(raw: bytes) -> dict[bytes, bytes]:
         if key.startswith(b"GNU.sparse."):
             raise TarError("has a sparse file")
         if key in records:
-            raise TarError(f"gives {_decode_name(key[:MAX_SHOWN])!r} twice to one file")
+            raise TarError(f"gives {_show(key)} twice to one file")
         records[key] = value
         at = end
     return records
@@ -224,7 +237,7 @@ def _check_member(name: str, kind: bytes, *, offset: int, size: int, n_bytes: in
     if not is_folder and kind not in FILES:
         raise TarError(f"holds {shown}, which is not a file of a sample")
     if not name or len(name) > MAX_NAME_BYTES or "\0" in name:
-        raise TarError(f"holds the name {shown}, which is not a name of a file")
+        raise TarError(f"holds the name {shown}, which is not the name of a file")
     if name.startswith("/") or ".." in name.split("/"):
         raise TarError(f"holds {shown}, which leads out of its folder")
     if is_folder and size:

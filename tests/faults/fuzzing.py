@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from hostile_tars import mutate_headers, seed_headers
 from PIL import Image
 
 from synthtext import faces
@@ -41,6 +42,7 @@ from synthtext.rendering import render
 from synthtext.sentences import read_sentences
 from synthtext.shards import list_places, pack_samples, read_samples, read_shard, read_span
 from synthtext.spec import Spec
+from synthtext.tar import read_members
 from synthtext.textvqa import read_questions
 from synthtext.words import LISTS, make_texts, read_words
 
@@ -107,7 +109,7 @@ def make_input(target: str, number: int, seeds: Sequence[bytes], seed: int = SEE
     """Return an input, the same for the same numbers; the first are the seeds themselves."""
     if number < len(seeds):
         return seeds[number]
-    return mutate(random.Random(f"{seed} {target} {number}"), seeds)
+    return MUTATORS.get(target, mutate)(random.Random(f"{seed} {target} {number}"), seeds)
 
 
 def fuzz(target: str, n: int, folder: Path) -> Report:
@@ -296,6 +298,17 @@ def _run_shard(path: Path) -> None:
     _read_decoded(path)
 
 
+def _run_headers(path: Path) -> None:
+    with suppress(SynthtextError):
+        _read_raw(path)
+    with path.open("rb") as file:
+        found = [(each.name.rstrip("/"), each.size) for each in read_members(file, path)]
+    # What is not refused is what Python's own reader finds, until it ends without a word.
+    with tarfile.open(path, errors="backslashreplace") as tar:
+        expected = [(each.name.rstrip("/"), each.size) for each in tar]
+    assert found[: len(expected)] == expected
+
+
 def _read_decoded(path: Path) -> None:
     for _ in read_shard(path):
         pass
@@ -368,6 +381,10 @@ TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path], object]]] =
     "annotations": (_seed_annotations, read_questions),
     "manifests": (_seed_manifests, _run_manifest),
     "shards": (_seed_shards, _run_shard),
+    "tar headers": (seed_headers, _run_headers),
     "photographs": (_seed_photos, _run_photo),
     "fonts": (_seed_fonts, _run_font),
 }
+
+MUTATORS = {"tar headers": mutate_headers}
+"""What changes the inputs of targets whose form bytes at random would only break."""

@@ -6,6 +6,7 @@ ends the process with an error, and is kept in the folder.
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def main() -> None:
     import atheris  # Here, since it is not always installed, and must come before the rest.
 
     with atheris.instrument_imports(include=["synthtext"]):
-        from fuzzing import MAX_BYTES, MAX_SECONDS, SEED, TARGETS
+        from fuzzing import MAX_BYTES, MAX_SECONDS, MUTATORS, SEED, TARGETS
 
         from synthtext.errors import SynthtextError
 
@@ -37,12 +38,16 @@ def main() -> None:
             if "\n" in str(error):
                 raise AssertionError(f"a sentence of several lines: {error}") from error
 
+    def change(raw: bytes, max_bytes: int, seed: int) -> bytes:
+        return MUTATORS[target](random.Random(seed), [raw])[:max_bytes]
+
     options = {
         "runs": n, "seed": SEED, "timeout": MAX_SECONDS, "rss_limit_mb": MAX_BYTES >> 20,
         "max_len": MAX_INPUT_BYTES, "len_control": 0, "artifact_prefix": f"{folder}/",
     }  # fmt: skip
     flags = [f"-{name}={value}" for name, value in options.items()]
-    atheris.Setup([sys.argv[0], *flags, str(corpus)], check)
+    own = {"custom_mutator": change} if target in MUTATORS else {}
+    atheris.Setup([sys.argv[0], *flags, str(corpus)], check, **own)
     atheris.Fuzz()
 
 
