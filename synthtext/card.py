@@ -16,12 +16,13 @@ N_SHOWN = 24
 
 
 def write_card(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write `README.md` and `preview.jpg` into a finished dataset folder."""
-    if manifest["counts"]["drawn"]:
+    """Write `README.md` and `preview.jpg` into a finished dataset folder; what is there stays."""
+    if manifest["counts"]["drawn"] and not (folder / "preview.jpg").exists():
         buffer = io.BytesIO()
         draw_sheet(spread_renderings(folder, N_SHOWN)).save(buffer, "JPEG", quality=90)
         replace_file(folder / "preview.jpg", buffer.getvalue())
-    replace_file(folder / "README.md", format_card(manifest).encode())
+    if not (folder / "README.md").exists():
+        replace_file(folder / "README.md", format_card(manifest).encode())
 
 
 def format_card(manifest: Mapping[str, Any]) -> str:

@@ -15,18 +15,30 @@ from synthtext.codec import Sample, encode
 from synthtext.engine import LOCAL, check_engine, run_tasks
 from synthtext.errors import DatasetError, DrawError
 from synthtext.manifest import (
+    RECORDS,
     NotDrawn,
     ShardRecord,
     close_folder,
     count_records,
     describe_dataset,
     describe_run,
+    is_there,
     is_whole,
+    list_records,
     open_folder,
+    read_manifest,
     read_records,
     write_record,
 )
-from synthtext.plan import Plan, Shard, choose_part, list_shards, source_of
+from synthtext.plan import (
+    Plan,
+    Shard,
+    check_size,
+    choose_part,
+    describe_plan,
+    list_shards,
+    source_of,
+)
 from synthtext.rendering import Rendering, render
 from synthtext.sampling import sample_specs
 from synthtext.shards import write_shard
@@ -65,9 +77,14 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
         DatasetError: the folder holds something else, is being written by another, or cannot
             be written.
     """
+    check_size(plan)
     shards = list(list_shards(plan))
     mine = shards if part is None else [shards[k] for k in choose_part(part, len(shards))]
     check_engine(engine, n_workers)
+    finished = None if repairs else read_finished(plan, folder)
+    if finished is not None:
+        on_progress("images", plan.n_images, plan.n_images)
+        return finished
     try:
         with lock_folder(folder, is_shared=part is not None):
             records = open_folder(plan, folder, [shard.file for shard in mine])
@@ -90,6 +107,21 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
             return manifest
     except OSError as error:
         raise DatasetError(explain_failure(folder, error)) from error
+
+
+def read_finished(plan: Plan, folder: Path) -> dict[str, Any] | None:
+    """Return the `dataset.json` of a folder that holds all of a plan; None if work is left.
+
+    Nothing is written or locked, so the folder may be on a disk that can only be read.
+    """
+    if not (folder / "dataset.json").exists() or (folder / RECORDS).exists():
+        return None
+    manifest = read_manifest(folder)
+    if not manifest["complete"] or manifest["plan"] != describe_plan(plan):
+        return None
+    records = list_records(folder).values()
+    is_all_there = all(is_there(folder, record) for record in records)
+    return manifest if is_all_there and (folder / "classnames.txt").exists() else None
 
 
 def draw_images(plan: Plan, shard: Shard) -> Iterator[Rendering | NotDrawn]:
