@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
+import os
 import signal
 import sys
 import time
@@ -19,8 +20,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from synthtext.errors import SynthtextError
-from synthtext.storage import parse_folder
-from synthtext.terminal import print_table, show_progress
+from synthtext.storage import parse_folder, parse_local, parse_output
+from synthtext.terminal import (
+    open_streams,
+    print_document,
+    print_note,
+    print_table,
+    print_text,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from probes.readers import Model
@@ -41,11 +49,33 @@ DRAW, LOOK, MEASURE, TRAIN, SHARE = "Draw", "Look", "Measure", "Train", "Share"
 MAX_TEXT_CHARS = 1000
 """Longest text to match."""
 
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""What is raised for a wrong option, whether or not typer carries a click of its own."""
+
 N_SCENES = 1000
 """Scenes that are drawn unless another number is asked for."""
 
 N_NAMED = 10
 """Texts named in a summary, of those that could not be drawn."""
+
+
+def _parse_png(text: str) -> Path:
+    return _parse_file(text, ".png")
+
+
+def _parse_csv(text: str) -> Path:
+    return _parse_file(text, ".csv")
+
+
+def _parse_file(text: str, suffix: str) -> Path:
+    """Return a file to write, before any work is done for it."""
+    path = parse_local(str(text))
+    if path.suffix.lower() != suffix:
+        _fail(f"{path} would be written as {suffix[1:].upper()}; give a name with {suffix}")
+    if path.is_dir() or not path.parent.is_dir():
+        _fail(f"{path} cannot be a file; give a name in a folder that is there")
+    return path
+
 
 Words = Annotated[
     str | None, typer.Option("--words", help="File of words, one a line, or a list: en. [en]")
@@ -74,7 +104,7 @@ NoVerify = Annotated[
 Out = Annotated[
     Path,
     typer.Option(
-        parser=parse_folder, help="Folder or address (s3://...), new or begun.", metavar="OUT"
+        parser=parse_output, help="Folder or address (s3://...), new or begun.", metavar="OUT"
     ),
 ]
 Pictures = Annotated[
@@ -248,7 +278,10 @@ def draw(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="FIELD=VALUE, as often as you like.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="PNG to write; else KEY.png.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=_parse_png, metavar="FILE", help="PNG to write; else KEY.png."),
+    ] = None,
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
     no_verify: NoVerify = False,
@@ -285,14 +318,17 @@ def print_recipe(
     """
     from synthtext.recipe import edit_recipe, format_recipe, read_recipe
 
-    typer.echo(format_recipe(edit_recipe(read_recipe(name), edits)), nl=False)
+    print_document(format_recipe(edit_recipe(read_recipe(name), edits)))
 
 
 @app.command(rich_help_panel=DRAW, short_help="List fonts: fonts --sheet fonts.png")
 def fonts(
     folder: FontFolder = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="PNG to write: a line in every font.")
+        Path | None,
+        typer.Option(
+            parser=_parse_png, metavar="FILE", help="PNG to write: a line in every font."
+        ),
     ] = None,
 ) -> None:
     """List the fonts, bundled and your own, and draw a specimen of each.
@@ -324,7 +360,9 @@ def preview(
         ),
     ] = None,
     *,
-    sheet: Annotated[Path, typer.Option(help="PNG to write.")] = Path("sheet.png"),
+    sheet: Annotated[
+        Path, typer.Option(parser=_parse_png, metavar="FILE", help="PNG to write.")
+    ] = Path("sheet.png"),
     n: Annotated[int, typer.Option("--n", help="Images to show.", min=1, max=1000)] = 36,
     columns: Annotated[int, typer.Option(help="Images to a row.", min=1, max=40)] = 6,
     boxes: Annotated[bool, typer.Option("--boxes", help="Draw the quads.")] = False,
@@ -369,7 +407,10 @@ def show(
     folder: Folder,
     key: Annotated[str, typer.Argument(help="Key of the image.")],
     *,
-    out: Annotated[Path | None, typer.Option(help="PNG to write; else KEY.png.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=_parse_png, metavar="FILE", help="PNG to write; else KEY.png."),
+    ] = None,
     no_verify: NoVerify = False,
 ) -> None:
     """Write one image of a dataset as PNG and print its factors.
@@ -394,7 +435,7 @@ def verify(folder: Folder) -> None:
     n_faults = 0
     for fault in verify_dataset(folder):
         n_faults += 1
-        typer.echo(fault)
+        print_text(fault)
     if n_faults:
         raise typer.Exit(1)
     if not is_all_sealed(folder):
@@ -411,7 +452,12 @@ def probe(
         str,
         typer.Option(help="Name in open_clip, hf-hub:..., folder, or python:module:factory."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of results, made if need be.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of results, made if need be."
+        ),
+    ],
     pretrained: Annotated[
         str | None, typer.Option(help="Tag, file, TAG=FILE, or random. [openai if there is]")
     ] = None,
@@ -486,19 +532,20 @@ def probe(
     summary = write_report(done, out)
     _print_headline(summary)
     for table in list_tables(done, summary):
-        typer.echo(f"\n{table.title}")
-        print_table(table.columns, list(table.rows))
+        print_table(table.columns, table.rows, table.title)
     _warn_some("cannot be read", done.broken)
     if linear:
         _probe_linear(loaded, data, out, verify=not no_verify)
-    _say(f"\nwrote {out / 'report.html'}")
+    _say(f"wrote {out / 'report.html'}")
 
 
 @app.command(rich_help_panel=MEASURE, short_help="Two probes, paired: compare res/a res/b")
 def compare(
     one: Annotated[Path, typer.Argument(help="Folder of results.", metavar="A")],
     other: Annotated[Path, typer.Argument(help="Another, of the same pictures.", metavar="B")],
-    out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=_parse_csv, metavar="FILE", help="CSV file to write.")
+    ] = None,
 ) -> None:
     """Compare two probes picture by picture: exact McNemar and paired differences.
 
@@ -535,7 +582,12 @@ def match(
     pretrained: Pretrained = None,
     prompts: Prompts = None,
     top: Annotated[int, typer.Option("--top", help="Texts to a picture.", min=1)] = 5,
-    out: Annotated[Path, typer.Option(help="Folder of match.json and match.png.")] = Path(),
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of match.json and match.png."
+        ),
+    ] = Path(),
     device: Device = "auto",
 ) -> None:
     """Print the texts that fit each picture best, with their probabilities among all texts.
@@ -552,16 +604,16 @@ def match(
     files = list_images(pictures)
     loaded = load_model(model, pretrained=pretrained, device=device)
     entries = match_images(loaded, files, listed, _read_prompts(prompts), n_best=top)
+    _write_results(
+        out, "match", draw_bars(entries), [describe_entry(entry) for entry in entries]
+    )
     for entry in entries:
-        typer.echo(entry.title)
+        print_text(entry.title)
         rows = [
             (f"{100 * share:6.2f} %", text)
             for text, share in zip(entry.texts, entry.shares, strict=True)
         ]
         print_table(("", ""), rows)
-    _write_results(
-        out, "match", draw_bars(entries), [describe_entry(entry) for entry in entries]
-    )
 
 
 @app.command(rich_help_panel=MEASURE, short_help="All cosines: matrix *.jpg --texts-file F")
@@ -573,7 +625,12 @@ def matrix(
     model: MatchModel = "ViT-B-32",
     pretrained: Pretrained = None,
     prompts: Prompts = None,
-    out: Annotated[Path, typer.Option(help="Folder of matrix.json and matrix.png.")] = Path(),
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of matrix.json and matrix.png."
+        ),
+    ] = Path(),
     device: Device = "auto",
 ) -> None:
     """Draw the cosine of every picture with every text, and tell who finds its partner.
@@ -617,7 +674,12 @@ def classify(
         Path, typer.Argument(help="Class folders, CIFAR-100, or shards with classes.")
     ],
     *,
-    out: Annotated[Path, typer.Option(help="Folder of results, made if need be.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of results, made if need be."
+        ),
+    ],
     model: MatchModel = "ViT-B-32",
     pretrained: Pretrained = None,
     prompts: Prompts = None,
@@ -646,8 +708,8 @@ def classify(
     write_classification(guesses, album, loaded, templates, out)
     _warn_some("cannot be read", album.broken)
     table = format_accuracy(tabulate_accuracy(guesses, len(album.names)))
-    print_table(table.columns, list(table.rows))
-    _say(f"\nwrote {out / 'report.html'}")
+    print_table(table.columns, table.rows)
+    _say(f"wrote {out / 'report.html'}")
 
 
 @app.command(rich_help_panel=MEASURE, short_help="Ask: vqa --annotations T --val V --images D")
@@ -656,7 +718,12 @@ def vqa(
     annotations: Annotated[Path, typer.Option(help="TextVQA's JSON of training.")],
     val: Annotated[Path, typer.Option(help="TextVQA's JSON of the questions to ask.")],
     images: Annotated[Path, typer.Option(help="Folder of the pictures of both.")],
-    out: Annotated[Path, typer.Option(help="Folder of results, made if need be.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of results, made if need be."
+        ),
+    ],
     model: MatchModel = "ViT-B-32",
     pretrained: Pretrained = None,
     candidates: Annotated[
@@ -691,12 +758,11 @@ def vqa(
     except KeyboardInterrupt:
         _stop(out)
     write_vqa(done, out)
-    typer.echo(verdict(done))
+    print_text(verdict(done))
     for table in [list_methods(done), *([list_windows_found(done)] if windows else [])]:
-        typer.echo(f"\n{table.title}")
-        print_table(table.columns, list(table.rows))
+        print_table(table.columns, table.rows, table.title)
     _warn_some("left out", done.notes)
-    _say(f"\nwrote {out / 'report.html'}")
+    _say(f"wrote {out / 'report.html'}")
 
 
 @app.command(rich_help_panel=MEASURE, short_help="What to ask: experiments")
@@ -708,11 +774,11 @@ def experiments() -> None:
     from synthtext.experiments import EXPERIMENTS
 
     for experiment in EXPERIMENTS:
-        typer.secho(experiment.title, bold=True)
-        typer.echo(experiment.question)
-        for command in experiment.commands:
-            typer.echo(f"  {command}")
-        typer.echo(f"  {experiment.page}\n")
+        print_table((experiment.title,), ())
+        print_text(experiment.question)
+        for command in (*experiment.commands, experiment.page):
+            print_text(f"  {command}")
+        print_text()
 
 
 @app.command(rich_help_panel=MEASURE, short_help="Models there are: models --find ViT-B")
@@ -794,7 +860,14 @@ def finetune(
     *,
     model: Annotated[str, typer.Option(help="As for probe, but no code of your own.")],
     data: Annotated[Path, typer.Option(help="Folder that `render` wrote.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run, new or to take up again.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local,
+            metavar="DIR",
+            help="Folder of the run, new or to take up again.",
+        ),
+    ],
     pretrained: Pretrained = None,
     task: Annotated[
         str, typer.Option(help="words, or sentiment: the labels of reviews.")
@@ -915,10 +988,10 @@ def finetune(
     if done is None:  # Under torchrun the first process alone reports.
         return
     write_proof(done, out)
-    typer.echo(verdict(done))
+    print_text(verdict(done))
     table = list_gains(done.gains)
-    print_table(table.columns, list(table.rows))
-    _say(f"\nwrote {out / 'model'} and {out / 'report.html'}")
+    print_table(table.columns, table.rows)
+    _say(f"wrote {out / 'model'} and {out / 'report.html'}")
 
 
 @app.command(rich_help_panel=SHARE, short_help="Other layouts: export OUT --to lmdb --out DIR")
@@ -931,7 +1004,12 @@ def export(
             help="folder, parquet, lmdb, doctr, paddleocr, icdar, coco or clip-benchmark."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write; it must be new.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder to write; it must be new."
+        ),
+    ],
     crops: Annotated[
         bool, typer.Option("--crops", help="Every word cut out upright, not whole pictures.")
     ] = False,
@@ -968,15 +1046,41 @@ def index(folder: Folder, *, no_verify: NoVerify = False) -> None:
 
 def main() -> NoReturn:
     """Run the command line; every failure that a user can mend is one line and exit code 2."""
+    open_streams()
+    words = sys.argv[1:]
     if sys.platform == "win32":
         _fail("Windows is not supported; use Linux, or WSL on Windows")
     try:
-        app(_repeat("--texts", sys.argv[1:]))
+        _check_words(words)
+        sys.exit(_make_command(words)(_repeat("--texts", words), standalone_mode=False))
     except SynthtextError as error:
         _fail(str(error))
+    except USAGE_ERROR as error:
+        # Without any words, the help has been shown instead.
+        _fail(error.format_message()) if words else sys.exit(2)
     except OSError as error:
         _fail(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
-    sys.exit(0)
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what cannot be written into JSON or asked of a model."""
+    for word in words:
+        if not word.isprintable() and any("\ud800" <= char <= "\udfff" for char in word):
+            given = os.fsencode(word).decode("utf-8", "backslashreplace")
+            _fail(f"the argument '{given}' is not UTF-8; rename the file, or type it in UTF-8")
+
+
+def _make_command(words: Sequence[str]) -> Callable[..., int | None]:
+    """Return the command line as one command, whose help is shown letter by letter."""
+    command = typer.main.get_command(app)
+    if not words or {"-h", "--help"} & set(words):
+        from rich.markup import escape
+
+        for each in command.commands.values():  # type: ignore[attr-defined]
+            for option in each.params:
+                # Rich would take [0:4] for a mark of its own, and show nothing.
+                option.help = escape(getattr(option, "help", None) or "")
+    return command
 
 
 def _repeat(option: str, words: list[str]) -> list[str]:
@@ -1007,9 +1111,9 @@ def _probe_linear(model: Model, data: Path | None, out: Path, *, verify: bool) -
     found = describe_linear(run_linear(model, data, out / "vectors", verify=verify))
     shutil.rmtree(out / "vectors")
     _write_json(out / "linear.json", found)
-    typer.echo("\nLinear probe")
     names = ("accuracy", "low", "high", "precision", "recall", "f1", "strength")
-    print_table(("figure", "value"), [(name, f"{found[name]:.4g}") for name in names])
+    rows = [(name, f"{found[name]:.4g}") for name in names]
+    print_table(("figure", "value"), rows, "Linear probe")
 
 
 def _render_scenes(
@@ -1111,7 +1215,7 @@ def _stop(out: Path) -> NoReturn:
 
 
 def _say(message: str) -> None:
-    typer.echo(message, err=True)
+    print_note(message)
 
 
 def _make_plan(
@@ -1203,6 +1307,7 @@ def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = N
         ("duplicates merged", f"{counts['duplicates_merged']:,}"),
         ("shards", f"{counts['shards']:,}"),
         ("bytes", f"{counts['bytes']:,}"),
+        ("complete", "yes" if manifest["complete"] else "no"),
     ]
     if seconds is not None:
         rows.append(("images/s", f"{counts['drawn'] / seconds:,.0f}"))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from synthtext.colours import parse_hex
 from synthtext.degradations import POOL_PX, POOL_STD, cut, noise_pool
-from synthtext.errors import PhotoError
+from synthtext.errors import PhotoError, SpecError
 from synthtext.photos import Photos, read_photo
 from synthtext.spec import Spec
 from synthtext.streams import unfold
@@ -46,11 +46,15 @@ def draw_paper(
 
     Raises:
         PhotoError: the photograph is not there.
+        SpecError: no such kind of paper.
     """
     if spec.background == "photo":
         if photos is None:
             raise PhotoError(f"{spec.photo!r} is a photograph; give its folder (--backgrounds)")
         return _crop_photo(photos, spec, width_px, height_px)
+    if spec.background not in BACKGROUNDS:
+        listed = ", ".join([*BACKGROUNDS, "photo"])
+        raise SpecError(f"background is {spec.background!r}; it is one of {listed}")
     return BACKGROUNDS[spec.background](spec, width_px, height_px)
 
 

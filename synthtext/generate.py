@@ -24,6 +24,7 @@ from synthtext.folders import (
     is_there,
     list_damaged,
     open_folder,
+    read_manifest,
     read_records,
     write_record,
 )
@@ -36,7 +37,15 @@ from synthtext.manifest import (
     read_manifest,
     read_record,
 )
-from synthtext.plan import Plan, Shard, choose_part, describe_plan, list_shards, source_of
+from synthtext.plan import (
+    Plan,
+    Shard,
+    check_size,
+    choose_part,
+    describe_plan,
+    list_shards,
+    source_of,
+)
 from synthtext.rendering import Rendering, render
 from synthtext.sampling import sample_specs
 from synthtext.shards import read_shard, write_shard
@@ -76,6 +85,7 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
         DatasetError: the folder holds something else, is being written by another, or cannot
             be written.
     """
+    check_size(plan)
     shards = list(list_shards(plan))
     mine = shards if part is None else [shards[k] for k in choose_part(part, len(shards))]
     check_engine(engine, n_workers)

@@ -173,6 +173,8 @@ def make_plan(
     for name, value, least in (("count", count, 1), ("seed", seed, 0)):
         if value < least:
             raise DatasetError(f"{name} is {value}; it must be {least} or more")
+        if value > MAX_NUMBER:
+            raise DatasetError(f"{name} is {value}; it must be {MAX_NUMBER} or less")
     weights = _weigh_kinds(recipe, texts)
     texts = {kind: texts[kind] for kind in texts if weights[kind]}
     classnames, class_indices = _list_classes(texts)
@@ -215,6 +217,20 @@ def list_shards(plan: Plan) -> Iterator[Shard]:
         size = plan.recipe.shard_size
         for number, start in enumerate(range(source.first, stop, size)):
             yield Shard(source.split, number, range(start, min(stop, start + size)))
+
+
+def check_size(plan: Plan) -> None:
+    """Check that the shards of a plan are not too many to be written.
+
+    Raises:
+        DatasetError: they are.
+    """
+    n_shards = sum(-(-count // plan.recipe.shard_size) for count in plan.counts)
+    if n_shards > MAX_SHARDS:
+        raise DatasetError(
+            f"{plan.n_images:,} images make {n_shards:,} shards, and {MAX_SHARDS:,} are the"
+            " most; ask for fewer images, or for larger shards with --shard-size"
+        )
 
 
 def source_of(plan: Plan, split: str) -> Source:

@@ -113,6 +113,8 @@ def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Render
         raise DrawError(
             f"no font has every character of {spec.drawn_text!r}; add one with --fonts"
         )
+    if not spec.text:
+        raise DrawError("the text is empty, so there is nothing to draw; give one")
     face = fonts.open(spec.font)
     size_asked_px = spec.size_px
     spec, placement, ground = _fit(spec, face)

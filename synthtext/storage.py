@@ -15,6 +15,9 @@ from synthtext.errors import DatasetError
 PART = ".part"
 """What unfinished files end with."""
 
+WRITABLE = ("s3", "gs", "gcs", "az", "abfs", "hdfs", "sftp", "ssh", "smb", "memory", "file")
+"""Kinds of address where files can be written, and folders listed afterwards."""
+
 
 def parse_folder(text: str) -> Path:
     """Return a folder from its path, or from an address such as `s3://bucket/words`.
@@ -44,6 +47,33 @@ def parse_folder(text: str) -> Path:
             f"{text} cannot be reached ({error}); check the address and your access to it"
         ) from error
     return path
+
+
+def parse_output(text: str) -> Path:
+    """Return a folder to write to, from its path or its address.
+
+    Raises:
+        DatasetError: nothing can be written there.
+    """
+    protocol, is_address, _ = text.partition("://")
+    if is_address and protocol not in WRITABLE:
+        listed = ", ".join(WRITABLE)
+        raise DatasetError(
+            f"{text} cannot be written to; give a folder, or an address of {listed}"
+        )
+    return parse_folder(text)
+
+
+def parse_local(text: str) -> Path:
+    """Return a folder on this machine.
+
+    Raises:
+        DatasetError: it is an address elsewhere.
+    """
+    protocol, is_address, rest = text.partition("://")
+    if is_address and protocol != "file":
+        raise DatasetError(f"{text} is an address; give a folder on this machine")
+    return Path(rest if is_address else text)
 
 
 def is_remote(path: Path) -> bool:

@@ -1,24 +1,112 @@
-"""The terminal: tables, and a bar for long work. Quiet where nobody watches."""
+"""The terminal: texts as data, tables, and a bar for long work. Quiet where nobody watches.
+
+All printing goes through this file. A text may come from a file of a stranger, so it is never
+taken for markup, and what a terminal would obey or hide is shown as an escape.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 PIPE_WIDTH = 240
 """A pipe has no width; a table cut to 80 columns would lose what a program looks for."""
 
+MAX_CHARS = 4000
+"""Longest text in a message or a cell; of a longer one the ends are shown."""
 
-def print_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table to the standard output, its cells as text."""
+HIDDEN = re.compile(
+    "["
+    r"\x00-\x1f\x7f-\x9f\xad"  # Control characters, and a hyphen that does not show.
+    r"\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069"  # Direction, zero width.
+    r"\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # Line ends, marks.
+    r"\ud800-\udfff"  # Halves of pairs, and bytes of an argument that are not UTF-8.
+    r"\U000e0000-\U000e007f"  # Tags, which can hide a whole text.
+    "]"
+)
+"""What a terminal obeys instead of showing it, or does not show at all."""
+
+
+def show_text(value: object, max_chars: int | None = MAX_CHARS) -> str:
+    r"""Return a value as text that is safe to show, on one line.
+
+    Control characters, marks of direction and lone surrogates become escapes.
+
+    >>> show_text("\x1b[2J [red] caf\u00e9\n")
+    '\\x1b[2J [red] café\\n'
+
+    Args:
+        value: what to show.
+        max_chars: a longer text keeps its beginning and its end; None keeps all.
+    """
+    text = str(value)
+    if max_chars is not None and len(text) > max_chars:
+        n_left_out = len(text) - max_chars
+        head, tail = text[: max_chars // 2], text[-(max_chars // 2) :]
+        text = f"{head} ... ({n_left_out:,} characters left out) ... {tail}"
+    return HIDDEN.sub(_escape, text)
+
+
+def open_streams() -> None:
+    """Make the standard streams fit for any text, and open those that are closed.
+
+    A file that is opened while a standard stream is closed would get its number, and then be
+    written what a library prints.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)  # noqa: FBT003 - the function takes it by position.
+    os.close(number)
+    number_of = {"stdout": 1, "stderr": 2}
+    for name in number_of:
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(number_of[name], "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
+            # An ASCII terminal shows other letters as escapes, like a hidden character.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def print_text(text: object = "") -> None:
+    """Print one line to the standard output, the text as data."""
+    _write(sys.stdout, show_text(text) + "\n")
+
+
+def print_document(text: str) -> None:
+    """Print a text of many lines to the standard output, whole, for a file to keep."""
+    _write(sys.stdout, "\n".join(show_text(line, None) for line in text.split("\n")))
+
+
+def print_note(text: object) -> None:
+    """Print one line to the standard error, the text as data; nothing if nobody can read it."""
+    # There is nowhere to say that this failed.
+    with contextlib.suppress(OSError, ValueError):
+        _write(sys.stderr, show_text(text) + "\n")
+
+
+def print_table(
+    names: Sequence[str], rows: Sequence[Sequence[object]], title: str = ""
+) -> None:
+    """Print a table to the standard output, its cells as data, below a title if it has one."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*names, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(Text(show_text(name)), overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table, highlight=False)
+        table.add_row(*(Text(show_text(cell)) for cell in row))
+    # Rich would end the process when a reader has gone, and there may be work to do still.
+    shown, is_terminal = io.StringIO(), sys.stdout.isatty()
+    width = None if is_terminal else PIPE_WIDTH
+    Console(file=shown, force_terminal=is_terminal, width=width).print(table, highlight=False)
+    _write(sys.stdout, (f"\n{show_text(title)}\n" if title else "") + shown.getvalue())
 
 
 @contextmanager
@@ -39,20 +127,47 @@ def show_progress() -> Iterator[Callable[..., None]]:
     )
 
     console = Console(stderr=True)
-    count, rate = TextColumn("{task.description}"), TextColumn("{task.fields[rate]}/s")
+    count = TextColumn("{task.description}", markup=False)
+    rate = TextColumn("{task.fields[rate]}/s", markup=False)
     columns = (BarColumn(), MofNCompleteColumn(), count, rate, TimeRemainingColumn())
     tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
 
         def advance(unit: str, n_done: int, n_all: int | None, remark: str = "") -> None:
             if unit not in tasks:
-                tasks[unit] = progress.add_task(unit, total=n_all, rate="-")
+                tasks[unit] = progress.add_task(show_text(unit), total=n_all, rate="-")
             task = tasks[unit]
             speed = progress.tasks[task].speed
             shown = f"{speed:,.0f}" if speed else "-"
             described = f"{unit}, {remark}" if remark else unit
             progress.update(
-                task, completed=n_done, total=n_all, rate=shown, description=described
+                task,
+                completed=n_done,
+                total=n_all,
+                rate=shown,
+                description=show_text(described),
             )
 
         yield advance
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write and flush; once a reader has gone, what is said to it goes nowhere.
+
+    The work goes on and ends as it would: `synthtext fonts | head -1` is not a fault.
+    """
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        # What is still buffered is then flushed into nothing when Python ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            name = "the standard output"
+            raise OSError(error.errno, error.strerror, name) from error
