@@ -1057,7 +1057,9 @@ def main() -> NoReturn:
         _fail(str(error))
     except USAGE_ERROR as error:
         # Without any words, the help has been shown instead.
-        _fail(error.format_message()) if words else sys.exit(2)
+        if words:
+            _fail(error.format_message())
+        sys.exit(2)
     except OSError as error:
         _fail(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
 

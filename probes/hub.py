@@ -1,28 +1,54 @@
 """Hub: files of a repository on the Hugging Face hub, from this machine's cache where they are.
 
 The only user of huggingface_hub. Whether the hub answers is asked once and briefly, since its
-own client tries for 20 seconds and more before it gives up.
+own client tries for 20 seconds and more before it gives up. What it says of a file is checked
+before the file is fetched, and the file is not let grow beyond its kind.
 """
 
 from __future__ import annotations
 
+import http.client
+import inspect
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub import (
+    constants,
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HFValidationError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
+from huggingface_hub.utils.tqdm import tqdm
 
 from probes.errors import ProbeError
 
 REACH_TIMEOUT_S = 5.0
 """How long the hub may take to answer at all before it counts as unreachable."""
+
+MAX_BYTES = {".json": 128 << 20, ".txt": 128 << 20}
+"""The most that a file may hold, by the end of its name."""
+
+MAX_WEIGHTS_BYTES = 200 << 30
+"""The most that any other file may hold."""
+
+WEB = ("http", "https")
+"""How files may be fetched; not from this machine's disk by the word of another."""
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+ETAG = re.compile(r"[0-9A-Za-z_-]{1,128}")
+"""Names of folders and files in the cache, which the hub chooses."""
 
 
 def find_cached(repo: str, files: Sequence[str]) -> Path | None:
@@ -36,7 +62,7 @@ def find_cached(repo: str, files: Sequence[str]) -> Path | None:
             cached = try_to_load_from_cache(repo, file)
         except HFValidationError as error:
             raise ProbeError(
-                f"{repo!r} is no repository of the hub; write it as 'org/name'"
+                f"{repo!r} is not a repository of the hub; write it as 'org/name'"
             ) from error
         if isinstance(cached, str):
             return Path(cached)
@@ -64,19 +90,80 @@ def fetch_file(repo: str, files: Sequence[str], remedy: str) -> Path:
             f" fetch it from {address} on another machine and {remedy}"
         )
     for file in files:
-        try:
-            return Path(hf_hub_download(repo, file, etag_timeout=REACH_TIMEOUT_S))
-        except RepositoryNotFoundError as error:
-            raise ProbeError(
-                f"the hub shows no {address}; check the name, or log in if it is private"
-            ) from error
-        except LocalEntryNotFoundError as error:
-            raise ProbeError(_say_broken(file, address, remedy)) from error
-        except EntryNotFoundError:
-            continue
-        except Exception as error:  # Its transport's errors change class with its version.
-            raise ProbeError(_say_broken(file, address, remedy)) from error
+        found = _download(repo, file, remedy)
+        if found is not None:
+            return found
     raise ProbeError(f"{address} holds no {' and no '.join(files)}; check the name")
+
+
+def find_file(repo: str, file: str) -> Path | None:
+    """Return a file that a repository need not have, None where it has none.
+
+    Raises:
+        ProbeError: it cannot be downloaded, though the hub can be reached.
+    """
+    if find_cached(repo, (file,)) is None and not _is_reachable():
+        return None
+    return find_cached(repo, (file,)) or _download(repo, file, "put it into the cache")
+
+
+def _download(repo: str, file: str, remedy: str) -> Path | None:
+    """Return a file from the hub, None if the repository has none of this name."""
+    address = f"{constants.ENDPOINT}/{repo}"
+    limit = MAX_BYTES.get(Path(file).suffix, MAX_WEIGHTS_BYTES)
+    options: Any = {"tqdm_class": _limit_bar(limit)} if _TAKES_BAR else {}
+    try:
+        _check_metadata(repo, file, limit)
+        return Path(hf_hub_download(repo, file, etag_timeout=REACH_TIMEOUT_S, **options))
+    except ProbeError:
+        raise
+    except RepositoryNotFoundError as error:
+        raise ProbeError(
+            f"the hub shows no {address}; check the name, or log in if it is private"
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise ProbeError(_say_broken(file, address, remedy)) from error
+    except EntryNotFoundError:
+        return None
+    except Exception as error:  # Its transport's errors change class with its version.
+        raise ProbeError(_say_broken(file, address, remedy)) from error
+
+
+def _check_metadata(repo: str, file: str, limit: int) -> None:
+    """Refuse what the hub says of a file if it could do harm in the cache."""
+    said = get_hf_file_metadata(hf_hub_url(repo, file), timeout=REACH_TIMEOUT_S)
+    address = f"{constants.ENDPOINT}/{repo}"
+    if not COMMIT.fullmatch(said.commit_hash or "") or not ETAG.fullmatch(said.etag or ""):
+        raise ProbeError(
+            f"{address} does not answer as a hub does about {file}; check HF_ENDPOINT"
+        )
+    if urlsplit(said.location).scheme not in WEB:
+        raise ProbeError(f"{address} sends elsewhere than to the web for {file}; do not use it")
+    if said.size is not None and not 0 <= said.size <= limit:
+        raise ProbeError(
+            f"{file} of {address} is said to hold {said.size:,} bytes, of which at most"
+            f" {limit:,} are fetched; check the name"
+        )
+
+
+_TAKES_BAR = "tqdm_class" in inspect.signature(hf_hub_download).parameters
+"""Whether a download can be watched; older versions of the client have no place for it."""
+
+
+def _limit_bar(limit: int) -> type[tqdm]:
+    """Return a progress bar that ends a download which is larger than it may be."""
+
+    class LimitedBar(tqdm):
+        def update(self, n: float | None = 1) -> Any:  # noqa: ANN401 - as its base.
+            shown = super().update(n)
+            if getattr(self, "n", 0) > limit:
+                raise ProbeError(
+                    f"the hub sends more than {limit:,} bytes, where a few belong;"
+                    " check the name"
+                )
+            return shown
+
+    return LimitedBar
 
 
 def _say_broken(file: str, address: str, remedy: str) -> str:
@@ -87,7 +174,7 @@ def _say_broken(file: str, address: str, remedy: str) -> str:
 
 
 def _is_reachable() -> bool:
-    if constants.HF_HUB_OFFLINE:
+    if constants.HF_HUB_OFFLINE or urlsplit(constants.ENDPOINT).scheme not in WEB:
         return False
     request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
     try:
@@ -95,5 +182,5 @@ def _is_reachable() -> bool:
             return True
     except urllib.error.HTTPError:
         return True  # It answered, if only to complain.
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return False

@@ -1,9 +1,7 @@
-"""Models: a name -> something that embeds pictures and texts. The only user of open_clip."""
+"""Models: a name -> something that embeds pictures and texts, by the towers of open_clip."""
 
 from __future__ import annotations
 
-import copy
-import importlib
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,19 +10,16 @@ from typing import Any, cast
 
 import open_clip
 import torch
-from open_clip.convert import convert_state_dict
-from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.pretrained import get_pretrained_cfg
-from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from open_clip.transform import MaybeToTensor, Normalize
 from PIL import Image
 from torch import Tensor
 
-from probes.checkpoints import State, check_state, hash_state, read_state
+from probes.checkpoints import hash_state
 from probes.devices import choose_device, choose_precision
 from probes.encoders import ClipEncoder, fit_pixels
 from probes.errors import ProbeError
-from probes.hub import fetch_file
+from probes.modules import build_module
 from probes.plugins import PREFIX, build_plugin
 from probes.preprocessing import Preprocessing, preprocessing_to_dict
 from probes.readers import (
@@ -38,6 +33,7 @@ from probes.readers import (
     visible_box,
 )
 from probes.sources import Registry, Source, find_source, find_weights
+from probes.tokenizing import build_tokenizer, check_ids
 from probes.tokens import read_tokenizer
 from probes.towers import count_gflop, count_parameters, read_input_px, read_patch_px
 
@@ -59,17 +55,6 @@ __all__ = [
     "tower_gflop",
     "visible_box",
 ]
-
-RANDOM_SEED = 0
-"""Seed of random weights, so that two runs probe the same model."""
-
-IGNORED_TENSORS = (
-    "input_resolution",
-    "context_length",
-    "vocab_size",
-    "text.transformer.embeddings.position_ids",
-)
-"""Tensors of old checkpoints that hold no weights."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +154,10 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
         raise ProbeError(f"{name} is code of your own; only models of open_clip can be trained")
     place = choose_device(device)
     source = find_source(name, pretrained, _read_registry())
-    tokenizer = _build_tokenizer(source)
-    module = _build_module(source)
+    tokenizer = build_tokenizer(source)
+    module = build_module(source)
+    if source.config["text_cfg"].get("hf_model_name"):
+        check_ids(tokenizer, module.text.vocab_size, source.name)
     patch_px = _read_patch(module, source)
     return Parts(
         source=source,
@@ -280,95 +267,6 @@ def _read_registry() -> Registry:
         for name in configs
     }
     return Registry(configs, tags)
-
-
-def _build_module(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no types.
-    """Return the module with its weights, on the CPU.
-
-    Built from the config directly, since `open_clip.create_model` only warns of a wrong
-    activation, resizes what does not fit, and waits for a network that is not there.
-    """
-    config = copy.deepcopy(source.config)
-    vision, text = config["vision_cfg"], config["text_cfg"]
-    custom = config.pop("custom_text", False) or "hf_model_name" in text
-    if "timm_model_name" in vision:
-        vision["timm_model_pretrained"] = False
-    if "hf_model_name" in text:
-        text["hf_model_pretrained"] = False
-    family: Callable[..., Any] = open_clip.CLIP
-    if custom:
-        family = open_clip.CoCa if "multimodal_cfg" in config else open_clip.CustomTextCLIP
-    # Read first: a file that cannot be used is known of before a large model is built.
-    state = None if source.weights is None else read_state(source.weights)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(RANDOM_SEED)
-            module = family(**config)
-    except Exception as error:
-        raise ProbeError(f"the config of {source.name} cannot be built: {error}") from error
-    if state is not None:
-        _fill_module(module, state, f"the weights in {source.weights}")
-    return module
-
-
-def _fill_module(module: Any, state: State, origin: str) -> None:  # noqa: ANN401
-    """Give the module its weights, which must fit exactly."""
-    state = convert_state_dict(module, state)
-    wanted = module.state_dict()
-    if "positional_embedding" in state and "positional_embedding" not in wanted:
-        state = convert_to_custom_text_state_dict(state)
-    for name in IGNORED_TENSORS:
-        if name not in wanted:
-            state.pop(name, None)
-    for name in ("logit_scale", "logit_bias"):
-        # Saved now as a number, now as a vector of one.
-        if name in state and name in wanted and state[name].numel() == 1:
-            state[name] = state[name].reshape(wanted[name].shape)
-    check_state(state, wanted, origin)
-    module.load_state_dict(state)
-
-
-def _build_tokenizer(source: Source) -> Any:  # noqa: ANN401
-    text = source.config["text_cfg"]
-    hub_name = text.get("hf_tokenizer_name")
-    context_length = text.get("context_length", 77)
-    settings = text.get("tokenizer_kwargs") or {}
-    try:
-        if not hub_name:
-            tokenizer = SimpleTokenizer(context_length=context_length, **settings)
-        else:
-            importlib.import_module("transformers")
-            place = source.tokenizer_folder or _fetch_tokenizer(hub_name)
-            mode = text.get("tokenizer_mode")
-            tokenizer = HFTokenizer(place, context_length, tokenizer_mode=mode, **settings)
-    except ModuleNotFoundError as error:
-        raise ProbeError(
-            f"the tokenizer of {source.name} needs the package {error.name};"
-            f" run pip install {error.name}"
-        ) from error
-    except (AssertionError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise ProbeError(f"the tokenizer of {source.name} cannot be read: {error}") from error
-    _check_vocabulary(tokenizer, source)
-    return tokenizer
-
-
-def _fetch_tokenizer(repo: str) -> str:
-    """Return the repository, once it is sure that its tokenizer is not waited for in vain."""
-    fetch_file(repo, ("tokenizer_config.json",), "put it into the cache of the hub")
-    return repo
-
-
-def _check_vocabulary(tokenizer: Any, source: Source) -> None:  # noqa: ANN401
-    known = source.config["text_cfg"].get("vocab_size", 49408)
-    spoken = getattr(tokenizer, "vocab_size", None)
-    if spoken is None:
-        spoken = len(tokenizer.tokenizer)
-    if spoken > known and "hf_model_name" not in source.config["text_cfg"]:
-        raise ProbeError(
-            f"the tokenizer of {source.name} speaks {spoken} tokens, but its text tower knows"
-            f" {known}; set text_cfg.vocab_size or text_cfg.hf_tokenizer_name as the weights"
-            " were trained"
-        )
 
 
 def _build_fit(preprocessing: Preprocessing) -> Callable[[Image.Image], Image.Image]:

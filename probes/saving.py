@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from probes.configs import CONFIG_NAME, name_activation
 from probes.models import Parts
 from probes.preprocessing import Preprocessing
 from probes.sources import WEIGHT_NAMES
+from probes.tokenizing import save_tokenizer
 from synthtext.storage import replace_file
 
 
@@ -28,7 +28,7 @@ def save_model(folder: Path, parts: Parts, *, templates: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: part.contiguous().cpu() for name, part in parts.module.state_dict().items()}
     replace_file(folder / WEIGHT_NAMES[0], safetensors.torch.save(state))
-    _copy_tokenizer(parts, folder)
+    save_tokenizer(parts.tokenizer, folder)
     content = format_config(parts, templates)
     replace_file(folder / CONFIG_NAME, json.dumps(content, indent=2).encode() + b"\n")
 
@@ -60,21 +60,3 @@ def _describe_preprocessing(preprocessing: Preprocessing) -> Mapping[str, Any]:
         "resize_mode": preprocessing.resize_mode,
         "fill_color": preprocessing.fill_color,
     }
-
-
-def _copy_tokenizer(parts: Parts, folder: Path) -> None:
-    """Copy a Hugging Face tokenizer; open_clip's own goes by the config alone."""
-    if not parts.source.config["text_cfg"].get("hf_tokenizer_name"):
-        return
-    place = parts.source.tokenizer_folder
-    if place is None:
-        parts.tokenizer.save_pretrained(folder)
-        return
-    for name in (
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "vocab.txt",
-    ):
-        if (place / name).is_file() and place.resolve() != folder.resolve():
-            shutil.copyfile(place / name, folder / name)

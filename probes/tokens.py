@@ -31,14 +31,12 @@ def read_tokenizer(tokenizer: Any, context_length: int) -> tuple[Tokenize, int]:
     """Return a function to tokenise, and how many ids of a text fit into the context.
 
     Args:
-        tokenizer: one of open_clip's: called with texts and a `context_length`, it returns ids
-            (N, context_length), padded.
+        tokenizer: open_clip's own or one from a file: called with texts and a
+            `context_length`, it returns ids (N, context_length), padded.
         context_length: positions of the text tower, its marks of start and end included.
     """
-    # The wrappers of Hugging Face tokenizers keep theirs inside; the native one pads with 0.
-    inner = getattr(tokenizer, "tokenizer", None)
-    pad = 0 if inner is None else inner.pad_token_id
-    marks = frozenset((tokenizer if inner is None else inner).all_special_ids)
+    pad = getattr(tokenizer, "pad_id", 0)  # The native one pads with 0.
+    marks = frozenset(tokenizer.all_special_ids)
 
     def tokenize(texts: Sequence[str]) -> list[tuple[int, ...]]:
         rows: list[tuple[int, ...]] = []

@@ -24,7 +24,6 @@ from synthtext.folders import (
     is_there,
     list_damaged,
     open_folder,
-    read_manifest,
     read_records,
     write_record,
 )

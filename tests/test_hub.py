@@ -83,10 +83,11 @@ def test_weights_in_open_clips_old_cache_are_found(tmp_path: Path) -> None:
 
 
 def test_a_repository_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(repo: str, file: str, etag_timeout: float) -> str:
+    def download(repo: str, file: str, **_: object) -> str:
         raise EntryNotFoundError(file)
 
     monkeypatch.setattr(hub, "_is_reachable", lambda: True)
+    monkeypatch.setattr(hub, "_check_metadata", lambda *_: None)
     monkeypatch.setattr(hub, "hf_hub_download", download)
     with pytest.raises(ProbeError) as caught:
         hub.fetch_file("org/reader", ("a.safetensors", "a.bin"), "")
