@@ -84,7 +84,7 @@ def load(
 ) -> Dataset:
     """Return the images of a dataset that `synthtext render` wrote.
 
-    The shards are read once, to see that they are those that were written, about 1 s/GB; an
+    The shards are read once, to see that they are those that were written, 1 to 2 s/GB; an
     image is read again when it is asked for.
 
     >>> from synthtext import load

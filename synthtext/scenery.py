@@ -7,23 +7,24 @@ made. A run that was killed is taken up again; the bytes are those of an unbroke
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from synthtext.codec import encode_pixels
 from synthtext.engine import LOCAL, check_engine, run_tasks
-from synthtext.errors import DatasetError
-from synthtext.folders import RECORDS
+from synthtext.errors import DamageError, DatasetError
+from synthtext.folders import RECORDS, hash_file
 from synthtext.fonts import Catalogue
 from synthtext.generate import explain_failure
 from synthtext.manifest import check_same_plan, to_json
 from synthtext.plan import list_versions
 from synthtext.scenes import SIDE_PX, ask_about, draw_scene, sample_scene
+from synthtext.sealing import CHECKSUM, read_sealed, seal
 from synthtext.storage import PART, lock_folder, replace_file
 from synthtext.streams import draw_below, draw_units, pick
 from synthtext.textvqa import Questions
@@ -205,7 +206,8 @@ def _draw_block(plan: ScenePlan, folder: Path, start: int) -> tuple[int, list[di
         )  # fmt: skip
         drawn = draw_scene(scene, plan.fonts)
         path = folder / "images" / f"{picture.name}.jpg"
-        replace_file(path, encode_pixels(drawn.pixels, "jpg", JPEG_QUALITY))
+        content = encode_pixels(drawn.pixels, "jpg", JPEG_QUALITY)
+        replace_file(path, content)
         queries = [] if plan.given else ask_about(scene)
         rows.append(
             {
@@ -214,9 +216,10 @@ def _draw_block(plan: ScenePlan, folder: Path, start: int) -> tuple[int, list[di
                 "boxes": dict(zip(picture.texts, drawn.boxes, strict=True)),
                 "queries": [(query.question, query.answer) for query in queries],
                 "lost": drawn.lost,
+                "sha256": hashlib.sha256(content).hexdigest(),
             }
         )
-    replace_file(_name_record(folder, start), orjson.dumps(rows))
+    replace_file(_name_record(folder, start), to_json(seal({"rows": rows})))
     return start, rows
 
 
@@ -229,33 +232,60 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
     path = folder / "scenes.json"
     described = _describe(plan)
     if path.exists():
-        try:
-            begun = orjson.loads(path.read_bytes())
-        except orjson.JSONDecodeError as error:
-            raise DatasetError(f"{path} is broken ({error}); give another folder") from error
-        check_same_plan(folder, begun.get("plan", {}), described)
+        _check_begun(folder, described)
     elif any(each.suffix != PART for each in folder.iterdir()):
         raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / RECORDS).mkdir(exist_ok=True)
     if not path.exists():
-        replace_file(path, to_json({"format": FORMAT, "complete": False, "plan": described}))
+        replace_file(
+            path, to_json(seal({"format": FORMAT, "complete": False, "plan": described}))
+        )
     records = {}
     for record in (folder / RECORDS).glob("*.json"):
-        rows = orjson.loads(record.read_bytes())
-        if all((folder / "images" / f"{row['name']}.jpg").is_file() for row in rows):
-            records[int(record.stem)] = rows
+        start = int(record.stem) if record.stem.isdecimal() else len(plan.pictures)
+        rows = _read_rows(record, _cut(plan, start))
+        images = folder / "images"
+        if rows and all(hash_file(images / f"{r['name']}.jpg") == r["sha256"] for r in rows):
+            records[start] = rows
     return records
+
+
+def _check_begun(folder: Path, described: Mapping[str, Any]) -> None:
+    """Refuse a folder that another plan began, or whose `scenes.json` cannot say."""
+    path = folder / "scenes.json"
+    try:
+        begun, is_sealed = read_sealed(path)
+    except DamageError as error:
+        raise DatasetError(f"{path} is broken; give another folder") from error
+    if not is_sealed or not isinstance(begun.get("plan"), dict):
+        raise DatasetError(f"{path} is not what was written; give another folder")
+    check_same_plan(folder, begun["plan"], described)
+
+
+def _read_rows(record: Path, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    """Return what a block of scenes holds; nothing if that is not sure: it is drawn again."""
+    try:
+        content, is_sealed = read_sealed(record)
+    except DatasetError:
+        return []
+    # Only what is sealed was written by this program, and needs no further look.
+    if CHECKSUM not in content or not is_sealed:
+        return []
+    rows: list[dict[str, Any]] = content["rows"]
+    return rows if [row["name"] for row in rows] == [each.name for each in pictures] else []
 
 
 def _close_folder(
     plan: ScenePlan, folder: Path, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Write the annotations and the finished `scenes.json`, and return the latter."""
-    n_questions = 0
+    n_questions, files = 0, dict[str, str]()
     for name, content in _list_annotations(plan, rows):
         n_questions += len(content["data"])
-        replace_file(folder / name, to_json(content))
+        written = to_json(content)
+        files[name] = hashlib.sha256(written).hexdigest()
+        replace_file(folder / name, written)
     lost = [{"scene": row["name"], "reason": text} for row in rows for text in row["lost"]]
     manifest = {
         "format": FORMAT,
@@ -263,7 +293,9 @@ def _close_folder(
         "plan": _describe(plan),
         "counts": {"scenes": len(rows), "questions": n_questions, "signs_not_drawn": len(lost)},
         "not_drawn": lost,
+        "files": files | {f"images/{row['name']}.jpg": row["sha256"] for row in rows},
     }
+    manifest = seal(manifest)
     replace_file(folder / "scenes.json", to_json(manifest))
     for path in [*folder.glob(f"**/.*{PART}"), *(folder / RECORDS).glob("*")]:
         path.unlink()

@@ -212,3 +212,49 @@ def test_there_is_a_stand_in_for_every_published_picture() -> None:
     assert len(plan.pictures) == 2943
     shown = {picture.name: picture.texts for picture in plan.pictures}
     assert all(asked.answer in shown[asked.picture] for asked in questions.items)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("images/000000003.jpg", b"another picture"),
+        (".records/000000000.json", b"["),
+        (".records/000000000.json", b'{"rows": 3}'),
+        (".records/x.json", b"{}"),
+    ],
+)
+def test_scenes_that_were_changed_meanwhile_are_drawn_again(
+    file: str, content: bytes, tmp_path: Path
+) -> None:
+    plan = plan_scenes(read_words("en"), FONTS, seed=0, count=105)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    render_scenes(plan, whole)
+
+    def break_off(_: str, n_done: int, __: int | None) -> None:
+        if n_done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render_scenes(plan, broken, on_progress=break_off)
+    (broken / file).write_bytes(content)
+    render_scenes(plan, broken)
+    assert read_all(broken) == read_all(whole)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"[", "is broken"),
+        (b"[" * 100_000, "is broken"),
+        (b"[]", "is broken"),
+        (b'{"plan": []}', "is not what was written"),
+        (b'{"plan": {}, "checksum": "0"}', "is not what was written"),
+    ],
+)
+def test_a_scenes_json_of_another_shape_is_one_sentence(
+    content: bytes, sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / "scenes.json").write_bytes(content)
+    with pytest.raises(DatasetError) as caught:
+        render_scenes(plan_scenes(read_words("en"), FONTS, seed=0, count=3), tmp_path)
+    assert str(caught.value) == f"{tmp_path / 'scenes.json'} {sentence}; give another folder"

@@ -31,9 +31,10 @@ from synthtext.codec import encode
 from synthtext.dataset import find_rendering, spread_renderings, verify_dataset
 from synthtext.errors import SynthtextError
 from synthtext.exporting import read_shard_items
+from synthtext.folders import read_records
 from synthtext.fonts import bundled_folder, read_catalogue
 from synthtext.generate import render_dataset
-from synthtext.manifest import list_files, read_manifest, read_records
+from synthtext.manifest import list_files, read_manifest
 from synthtext.merging import merge_datasets
 from synthtext.photos import read_photos
 from synthtext.plan import make_plan
