@@ -1006,7 +1006,7 @@ def _render_scenes(
 ) -> None:
     """Draw scenes of their own, or stand-ins for the pictures of an annotation file."""
     from synthtext.fonts import read_catalogue
-    from synthtext.scenery import plan_scenes, plan_stand_ins, render_scenes
+    from synthtext.scenery import check_apart, plan_scenes, plan_stand_ins, render_scenes
     from synthtext.textvqa import read_questions
     from synthtext.words import read_words
 
@@ -1014,6 +1014,7 @@ def _render_scenes(
     if annotations:
         if count is not None:
             _fail("with --annotations there are as many pictures as they ask about; no --count")
+        check_apart(annotations, out)
         given = read_questions(annotations)
         _warn_some("left out", given.broken)
         plan = plan_stand_ins(given, listed, catalogue, seed=seed, file=annotations.name)
