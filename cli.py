@@ -596,12 +596,13 @@ def match(
     """
     _need_probes()
     from probes.galleries import draw_bars
-    from probes.images import list_images
+    from probes.images import keep_readable, list_images
     from probes.matching import describe_entry, match_images
     from probes.models import load_model
 
     listed = _list_texts(texts, texts_file)
-    files = list_images(pictures)
+    files, broken = keep_readable(list_images(pictures))
+    _warn_some("left out", broken)
     loaded = load_model(model, pretrained=pretrained, device=device)
     entries = match_images(loaded, files, listed, _read_prompts(prompts), n_best=top)
     _write_results(
@@ -641,12 +642,13 @@ def matrix(
     """
     _need_probes()
     from probes.galleries import draw_matrix
-    from probes.images import list_images, read_image
+    from probes.images import keep_readable, list_images, read_image
     from probes.matching import compare_all, measure_recall
     from probes.models import load_model
 
     listed = _list_texts(texts, texts_file)
-    files = list_images(pictures)
+    files, broken = keep_readable(list_images(pictures))
+    _warn_some("left out", broken)
     images = [read_image(path) for path in files]
     loaded = load_model(model, pretrained=pretrained, device=device)
     cosines = compare_all(loaded, images, listed, _read_prompts(prompts))
@@ -1130,7 +1132,7 @@ def _render_scenes(
 ) -> None:
     """Draw scenes of their own, or stand-ins for the pictures of an annotation file."""
     from synthtext.fonts import read_catalogue
-    from synthtext.scenery import plan_scenes, plan_stand_ins, render_scenes
+    from synthtext.scenery import check_apart, plan_scenes, plan_stand_ins, render_scenes
     from synthtext.textvqa import read_questions
     from synthtext.words import read_words
 
@@ -1138,6 +1140,7 @@ def _render_scenes(
     if annotations:
         if count is not None:
             _fail("with --annotations there are as many pictures as they ask about; no --count")
+        check_apart(annotations, out)
         given = read_questions(annotations)
         _warn_some("left out", given.broken)
         plan = plan_stand_ins(given, listed, catalogue, seed=seed, file=annotations.name)
@@ -1245,6 +1248,7 @@ def _make_plan(
     catalogue = read_catalogue(fonts)
     _warn_broken(catalogue.broken)
     photos = read_photos(backgrounds) if backgrounds else None
+    _warn_some("left out", photos.broken if photos else ())
     return make_plan(edited, texts, catalogue, seed=seed, count=count, photos=photos)
 
 

@@ -8,23 +8,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
 
 from probes.errors import ProbeError
 from probes.readers import Pixels
+from synthtext.image_files import quiet_pillow, read_rgb
 
 EXTENSIONS = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
-MAX_PIXELS = 64_000_000
-"""Largest picture that is read: a bound for files that come from elsewhere."""
-
 THUMB_PX = 160
 """Longer side of a thumbnail."""
 
-FAULTS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises for a file that is no picture."""
+N_THREADS = 4
+"""Images that are decoded at a time: a bound on memory."""
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
@@ -50,37 +47,42 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_image(path: Path) -> Pixels:
-    """Return a picture as uint8 (H, W, 3), turned as its camera says, on white.
+    """Return an image as uint8 (H, W, 3), turned as its camera says, on white.
 
     Raises:
         ProbeError: it does not decode, or is too large.
     """
+    with quiet_pillow():
+        return np.asarray(read_rgb(path, kind=ProbeError))
+
+
+def keep_readable(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return the files that can be read, and a sentence for each of the rest.
+
+    Raises:
+        ProbeError: none can be read.
+    """
+    broken = find_broken(paths)
+    readable = [path for path in paths if path not in broken]
+    if not readable:
+        raise ProbeError(f"there is no image that can be read: {next(iter(broken.values()))}")
+    return readable, list(broken.values())
+
+
+def find_broken(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return a sentence for each file that cannot be read: each is read once, whole."""
+    with quiet_pillow(), ThreadPoolExecutor(N_THREADS) as threads:
+        said = threads.map(_explain, paths)
+        return {path: reason for path, reason in zip(paths, said, strict=True) if reason}
+
+
+def _explain(path: Path) -> str:
+    """Return why a file cannot be read, an empty string if it can."""
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ProbeError(
-                    f"{path} is {image.width}x{image.height} px; {MAX_PIXELS:,} px are the most"
-                )
-            return np.asarray(_flatten(ImageOps.exif_transpose(image)))
-    except FAULTS as error:
-        raise ProbeError(
-            f"{path} does not decode ({error}); mend it or take it away"
-        ) from error
-
-
-def find_broken(paths: Sequence[Path]) -> set[Path]:
-    """Return those files that do not decode, or are too large: each is read once, whole."""
-    with ThreadPoolExecutor() as threads:
-        readable = threads.map(_is_readable, paths)
-        return {path for path, is_fine in zip(paths, readable, strict=True) if not is_fine}
-
-
-def _is_readable(path: Path) -> bool:
-    try:
-        read_image(path)
-    except ProbeError:
-        return False
-    return True
+        read_rgb(path, kind=ProbeError)
+    except ProbeError as error:
+        return str(error)
+    return ""
 
 
 def shrink_pixels(pixels: Pixels, side_px: int = THUMB_PX) -> Pixels:
@@ -91,12 +93,3 @@ def shrink_pixels(pixels: Pixels, side_px: int = THUMB_PX) -> Pixels:
         return pixels
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """Return an image as RGB; what can be seen through shows white."""
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(paper, layer).convert("RGB")
-    return image.convert("RGB")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,13 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from synthtext.errors import PhotoError
+from synthtext.files import list_files
+from synthtext.image_files import quiet_pillow, read_rgb
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-
-MAX_PIXELS = 64_000_000
 
 SHORT_SIDE_PX = 1024
 """Photographs are kept no larger than this: crops of them are as sharp as the images need."""
@@ -31,37 +30,50 @@ class Photos:
 
     Attributes:
         folder: where they lie.
-        names: file names, in order.
+        names: paths from the folder on, parted by `/`, in order.
         sha256: over names and bytes, in hex.
         hashes: SHA-256 of the bytes of each, in hex, in order of their names.
+        broken: a sentence for each of those that cannot be used.
     """
 
     folder: Path
     names: tuple[str, ...]
     sha256: str
     hashes: tuple[str, ...]
+    broken: tuple[str, ...] = ()
 
 
 def read_photos(folder: Path) -> Photos:
-    """Return the photographs of a folder, every one of them decoded once as a check.
+    """Return the photographs of a folder and of its folders, each decoded once as a check.
+
+    Those that are broken are left out and named in `Photos.broken`.
 
     Raises:
-        PhotoError: the folder is missing or empty, or one of them is broken or too large.
+        PhotoError: the folder is missing, or holds no photograph that can be used.
     """
     if not folder.is_dir():
         raise PhotoError(f"{folder} is no folder; give one that holds photographs")
-    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not names:
+    found = list_files(folder, SUFFIXES, kind=PhotoError)
+    if not found:
         listed = ", ".join(sorted(SUFFIXES))
         raise PhotoError(f"{folder} holds no photograph ({listed}); put some there")
-    digest, hashes = hashlib.sha256(), []
-    for name in names:
-        _check_name(name)
-        _decode(folder / name)
-        found = hashlib.sha256((folder / name).read_bytes())
-        digest.update(f"{name}\x00".encode() + found.digest())
-        hashes.append(found.hexdigest())
-    return Photos(folder, tuple(names), digest.hexdigest(), tuple(hashes))
+    digest, hashes = hashlib.sha256(), list[str]()
+    names: list[str] = []
+    broken: list[str] = []
+    for name in found:
+        try:
+            _check_name(name)
+            _decode(folder / name)
+        except PhotoError as error:
+            broken.append(str(error))
+            continue
+        own = hashlib.sha256((folder / name).read_bytes())
+        names.append(name)
+        hashes.append(own.hexdigest())
+        digest.update(f"{name}\x00".encode() + own.digest())
+    if not names:
+        raise PhotoError(f"{folder} holds no photograph that can be used: {broken[0]}")
+    return Photos(folder, tuple(names), digest.hexdigest(), tuple(hashes), tuple(broken))
 
 
 def read_photo(photos: Photos, name: str, n_halvings: int = 0) -> NDArray[np.uint8]:
@@ -69,7 +81,7 @@ def read_photo(photos: Photos, name: str, n_halvings: int = 0) -> NDArray[np.uin
 
     Args:
         photos: the folder.
-        name: file name of the photograph.
+        name: of the photograph, one of `Photos.names`.
         n_halvings: how often its sides are halved, if it has the pixels; 0 leaves it as it is.
 
     Raises:
@@ -114,46 +126,10 @@ def _hash_file(path: Path) -> str:
 
 
 def _decode(path: Path) -> Image.Image:
-    try:
-        with _open_quietly(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise PhotoError(
-                    f"{path} has {image.width}x{image.height} px; at most {MAX_PIXELS:,} in all"
-                )
-            if image.mode == "F":
-                raise PhotoError(f"{path} holds floating-point levels; save it with 8 bits")
-            upright = _to_rgb(ImageOps.exif_transpose(image))
-    except Image.DecompressionBombError as error:
-        raise PhotoError(
-            f"{path} has far more than {MAX_PIXELS:,} px; shrink it or remove it"
-        ) from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise PhotoError(
-            f"{path} does not decode ({error}); remove it from the folder or replace it"
-        ) from error
-    scale = SHORT_SIDE_PX / min(upright.size)
+    with quiet_pillow():
+        image = read_rgb(path, kind=PhotoError)
+    scale = SHORT_SIDE_PX / min(image.size)
     if scale < 1:
-        size = (round(upright.width * scale), round(upright.height * scale))
-        upright = upright.resize(size, Image.Resampling.BOX)
-    return upright
-
-
-def _open_quietly(path: Path) -> Image.Image:
-    """Return the picture, only its header read."""
-    with warnings.catch_warnings():
-        # Pillow warns of large pictures; those above our own bound are refused with a sentence.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return the first frame in RGB; what is transparent lies on white."""
-    if image.mode.startswith("I"):
-        # Pillow would clip 16-bit levels to white instead of scaling them.
-        deep = np.asarray(image, np.float64)
-        return Image.fromarray((deep / 257).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+        size = (round(image.width * scale), round(image.height * scale))
+        image = image.resize(size, Image.Resampling.BOX)
+    return image

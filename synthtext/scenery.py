@@ -25,7 +25,7 @@ from synthtext.manifest import check_same_plan, to_json
 from synthtext.plan import list_versions
 from synthtext.scenes import SIDE_PX, ask_about, draw_scene, sample_scene
 from synthtext.sealing import CHECKSUM, read_sealed, seal
-from synthtext.storage import PART, lock_folder, replace_file
+from synthtext.storage import PART, is_remote, lock_folder, replace_file
 from synthtext.streams import draw_below, draw_units, pick
 from synthtext.textvqa import Questions
 from synthtext.words import Texts
@@ -53,6 +53,9 @@ N_ANSWERS = 10
 """Answers to a question in TextVQA 0.5.1."""
 
 JPEG_QUALITY = 92
+
+OWN_NAMES = frozenset({"scenes.json", "images"})
+"""What lies in the folder besides annotations."""
 
 
 @dataclass(frozen=True)
@@ -138,10 +141,12 @@ def plan_stand_ins(
         file: what the annotations are called.
 
     Raises:
-        DatasetError: the seed is below 0.
+        DatasetError: the seed is below 0, or the file has a name that the output needs.
     """
     if seed < 0:
         raise DatasetError(f"seed is {seed}; it must be 0 or more")
+    if file.startswith(".") or file in OWN_NAMES:
+        raise DatasetError(f"{file} is what a file of the output is called; rename it")
     texts: dict[str, dict[str, None]] = {}
     for asked in questions.items:
         texts.setdefault(asked.picture, {})[asked.answer] = None
@@ -154,6 +159,18 @@ def plan_stand_ins(
     )
     source = {"annotations": file, "n_questions": len(questions.items), "words": words.name}
     return ScenePlan(seed, pictures, fonts, source, questions, file)
+
+
+def check_apart(annotations: Path, folder: Path) -> None:
+    """Refuse to draw into the folder of the annotations, which would be written over.
+
+    Raises:
+        DatasetError: they lie there.
+    """
+    if not is_remote(folder) and annotations.resolve().parent == folder.resolve():
+        raise DatasetError(
+            f"{annotations} lies in {folder} and would be written over; give another folder"
+        )
 
 
 def render_scenes(

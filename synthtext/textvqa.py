@@ -9,6 +9,8 @@ Source: Singh et al., "Towards VQA models that can read", CVPR 2019; the files a
 from __future__ import annotations
 
 import difflib
+import math
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,9 +19,20 @@ from typing import Any
 
 import orjson
 
-from synthtext.errors import WordsError
+from synthtext.errors import WordsError, shorten
+from synthtext.files import read_file
 
-MAX_FILE_BYTES = 1 << 30
+MAX_FILE_BYTES = 256 << 20
+
+MAX_VALUES = 8_000_000
+"""Lists, objects and what they hold: the parser takes up to some hundred bytes for each."""
+
+MAX_NAME_BYTES = 120
+"""Longest name of an image: files are called by it, with endings."""
+
+MAX_PATH_CHARS = 1000
+
+MAX_KEY_CHARS = 200
 
 MAX_TEXT_CHARS = 1000
 """Longest question or answer: a bound for files that come from elsewhere."""
@@ -83,9 +96,10 @@ def read_questions(path: Path) -> Questions:
     """
     content = _read_json(path)
     entries = content.get("data")
-    version = str(content.get("dataset_version", content.get("version", "")))
+    stated = content.get("dataset_version", content.get("version"))
+    version = str(stated) if isinstance(stated, str | float) else ""
     if not isinstance(entries, list) or version not in VERSIONS:
-        near = difflib.get_close_matches(version, VERSIONS, n=1) or VERSIONS
+        near = difflib.get_close_matches(version[:80], VERSIONS, n=1) or VERSIONS
         raise WordsError(
             f"{path} is no TextVQA annotation of version {' or '.join(near)}: it needs the"
             " version and a list called data"
@@ -107,13 +121,14 @@ def read_questions(path: Path) -> Questions:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    raw = read_file(path, MAX_FILE_BYTES, kind=WordsError, remedy="give a JSON file")
+    n_values = sum(map(raw.count, (b"[", b"{", b",")))
+    if n_values > MAX_VALUES:
+        raise WordsError(
+            f"{path} holds {n_values:,} values, more than {MAX_VALUES:,}; split it"
+        )
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise WordsError(f"{path} is larger than {MAX_FILE_BYTES >> 30} GiB; split it")
-        content = orjson.loads(path.read_bytes())
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise WordsError(f"{path} cannot be read ({reason}); give a JSON file") from error
+        content = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise WordsError(f"{path} is no JSON ({error}); give TextVQA's annotations") from error
     if not isinstance(content, dict):
@@ -125,10 +140,8 @@ def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
     """Return a question, or raise a ValueError that says what it lacks."""
     if not isinstance(entry, dict):
         raise ValueError("is no object")  # noqa: TRY004 - told apart by nobody.
-    file = str(entry.get("image") or f"{entry.get('image_id') or ''}.jpg")
+    file = _read_name(entry)
     picture = PurePosixPath(file).stem
-    if not picture or picture.startswith("."):
-        raise ValueError("names no picture")
     question = entry.get("question")
     if not isinstance(question, str) or not 0 < len(question.strip()) <= MAX_TEXT_CHARS:
         raise ValueError("has no text, or one that is too long")
@@ -141,8 +154,10 @@ def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
     if not given:
         raise ValueError(f"has no answers (picture {picture})")
     key = str(entry.get("question_id", row))
+    if not 0 < len(key) <= MAX_KEY_CHARS:
+        raise ValueError("has an empty or a very long question_id")
     if key in keys:
-        raise ValueError(f"repeats the key {key}")
+        raise ValueError(f"repeats the key {shorten(key)}")
     return Asked(
         key=key,
         picture=picture,
@@ -153,6 +168,25 @@ def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
     )
 
 
+def _read_name(entry: Mapping[str, Any]) -> str:
+    """Return the file of a question's image, by a name that a file can have anywhere."""
+    given = entry.get("image") or entry.get("image_id")
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        raise ValueError("names no picture")  # noqa: TRY004 - as above.
+    file = given if isinstance(given, str) and entry.get("image") else f"{given}.jpg"
+    name = PurePosixPath(file).stem
+    if not name or name.startswith("."):
+        raise ValueError("names no picture")
+    if len(file) > MAX_PATH_CHARS or len(name.encode()) > MAX_NAME_BYTES:
+        raise ValueError(f"names a picture by {len(file):,} characters, too many for a file")
+    if any(unicodedata.category(char)[0] == "C" for char in file):
+        raise ValueError(f"names a picture by a control character: {shorten(file)!r}")
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"names a picture outside its folder: {shorten(file)!r}")
+    return file
+
+
 def _read_box(value: object) -> Box | None:
     if value is None:
         return None
@@ -161,4 +195,6 @@ def _read_box(value: object) -> Box | None:
     if not all(isinstance(edge, int | float) for edge in value):
         raise ValueError("has an answer_box that is not four numbers")
     left, top, right, bottom = map(float, value)
+    if not all(map(math.isfinite, (left, top, right, bottom))):
+        raise ValueError("has an answer_box that is not four numbers")
     return left, top, right, bottom

@@ -12,7 +12,7 @@ import pytest
 from cli import _repeat
 from fake_readers import BlindReader, model_of, vector_of
 from probes.errors import ProbeError
-from probes.images import list_images, read_image
+from probes.images import find_broken, keep_readable, list_images, read_image
 from probes.matching import compare_all, match_images, measure_recall, share_out
 
 TEXTS = ["ox", "owl", "ant", "bee"]
@@ -95,8 +95,27 @@ def test_what_is_clear_shows_white(tmp_path: Path) -> None:
 
 def test_a_picture_that_does_not_decode_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"nothing")
-    with pytest.raises(ProbeError, match=r"a\.png does not decode"):
+    with pytest.raises(ProbeError, match=r"a\.png is not a JPEG, PNG, WEBP"):
         read_image(tmp_path / "a.png")
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path)
+    cv2.imwrite(str(paths[1]), np.random.default_rng(0).integers(0, 256, (99, 99)))
+    paths[1].write_bytes(paths[1].read_bytes()[:-2000])
+    readable, broken = keep_readable(paths)
+    assert readable == [paths[0], *paths[2:]]
+    (reason,) = broken
+    assert reason.startswith(f"{paths[1]} does not decode (")
+    with pytest.raises(ProbeError) as caught:
+        keep_readable([paths[1]])
+    assert str(caught.value) == f"there is no image that can be read: {reason}"
+
+
+def test_two_threads_decode_as_one_does(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path)
+    paths[2].write_text("hello")
+    assert list(find_broken(paths * 20)) == [paths[2]]
 
 
 def test_texts_need_their_option_once() -> None:

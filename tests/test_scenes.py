@@ -203,6 +203,50 @@ def test_words_must_be_of_a_length_that_signs_take() -> None:
     assert str(caught.value) == ("two.txt has no word of 3 to 12 letters; give other --words")
 
 
+def write_annotations(path: Path) -> bytes:
+    path.parent.mkdir(exist_ok=True)
+    entry = {"image_id": "a", "question": "what?", "answers": ["stop"]}
+    path.write_text(json.dumps({"dataset_version": "0.5.1", "data": [entry]}))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("out", [".", "../mine", "link"])
+def test_annotations_are_not_written_over(out: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine/val.json"
+    before = write_annotations(path)
+    (path.parent / "link").symlink_to(path.parent)
+    # As a run of the same plan would have left it.
+    plan = plan_stand_ins(read_questions(path), read_words("en"), FONTS, seed=0, file=path.name)
+    render_scenes(plan, tmp_path / "other")
+    (path.parent / "scenes.json").write_bytes((tmp_path / "other/scenes.json").read_bytes())
+    done = subprocess.run(
+        [*COMMAND, "--annotations", str(path), "--out", str(path.parent / out)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "and would be written over; give another folder" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["scenes.json", "images", ".records"])
+def test_annotations_do_not_take_a_name_of_the_output(name: str, tmp_path: Path) -> None:
+    write_annotations(tmp_path / name)
+    questions = read_questions(tmp_path / name)
+    with pytest.raises(DatasetError) as caught:
+        plan_stand_ins(questions, read_words("en"), FONTS, seed=0, file=name)
+    assert str(caught.value) == f"{name} is what a file of the output is called; rename it"
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"plan": 3}', '{"data": []}'])
+def test_a_record_of_something_else_is_kept(content: str, tmp_path: Path) -> None:
+    (tmp_path / "scenes.json").write_text(content)
+    words = make_texts(WORDS, [None] * len(WORDS), "six")
+    with pytest.raises(DatasetError, match=r"scenes\.json was not written here; give another"):
+        render_scenes(plan_scenes(words, FONTS, seed=0, count=2), tmp_path)
+    assert (tmp_path / "scenes.json").read_text() == content
+
+
 @pytest.mark.skipif(
     not Path("../shared/data/textvqa").is_dir(), reason="the published annotations are not here"
 )

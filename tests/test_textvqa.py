@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,74 @@ def test_a_file_that_does_not_decode_is_said(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(WordsError, match=r"is no JSON .*; give TextVQA's annotations"):
         read_questions(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ({"image_id": "a\x00b"}, "names a picture by a control character: 'a\\x00b.jpg'"),
+        ({"image_id": "a\x1b[2Jb"}, "names a picture by a control character: 'a\\x1b[2Jb.jpg'"),
+        ({"image_id": "../../etc/passwd"}, "names a picture outside its folder: '../../etc/passwd.jpg'"),
+        ({"image": "train/../../a.jpg"}, "names a picture outside its folder: 'train/../../a.jpg'"),
+        ({"image": "/etc/passwd"}, "names a picture outside its folder: '/etc/passwd'"),
+        ({"image_id": "x" * 500}, "names a picture by 504 characters, too many for a file"),
+        ({"image_id": "\u00e9" * 61}, "names a picture by 65 characters, too many for a file"),
+        ({"image": "a/" * 600 + "b.jpg"}, "names a picture by 1,205 characters, too many for a file"),
+        ({"image_id": ".."}, "names no picture"),
+        ({"image_id": ".hidden"}, "names no picture"),
+        ({"image_id": ""}, "names no picture"),
+        ({"image_id": ["a"]}, "names no picture"),
+        ({"image_id": {"a": 1}}, "names no picture"),
+        ({"image_id": True}, "names no picture"),
+        ({"image_id": 1.5}, "names no picture"),
+        ({"image_id": "a", "question_id": "k" * 300}, "has an empty or a very long question_id"),
+        ({"image_id": "a", "answer_box": [1, 2, 3, "4"]}, "has an answer_box that is not four numbers"),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_file_could_have_is_left_out(
+    names: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    good = NEW["data"][0]
+    bad = {name: good[name] for name in ("question", "answers")} | names
+    questions = read_questions(write(tmp_path / "a.json", NEW | {"data": [bad, good]}))
+    assert [asked.key for asked in questions.items] == ["34602"]
+    assert questions.broken == (f"question 1 of a.json {reason}",)
+
+
+def test_a_number_may_name_a_picture(tmp_path: Path) -> None:
+    entry = NEW["data"][0] | {"image_id": 262148}
+    (asked,) = read_questions(write(tmp_path / "a.json", NEW | {"data": [entry]})).items
+    assert (asked.picture, asked.file) == ("262148", "262148.jpg")
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b'{"data": ' + b"[" * 100_000, "is no JSON (depth limit exceeded"),
+        (b'{"version": ' + b"9" * 5000 + b"}", "is no JSON (number is infinity"),
+        (b'{"version": [[]], "data": []}', "is no TextVQA annotation of version"),
+        (b"[" + b"[]," * 4_000_001 + b"[]]", "holds 8,000,004 values, more than 8,000,000; split"),
+    ],
+    ids=["deep", "giant", "list", "many"],
+)  # fmt: skip
+def test_a_hostile_file_is_refused_before_it_is_parsed(
+    raw: bytes, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(raw)
+    with pytest.raises(WordsError) as caught:
+        read_questions(path)
+    assert str(caught.value).startswith(f"{path} {reason}")
+
+
+def test_annotations_are_a_regular_file(tmp_path: Path) -> None:
+    with pytest.raises(
+        WordsError, match="is a device and not a regular file; give a JSON file"
+    ):
+        read_questions(Path("/dev/zero"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WordsError, match="is a pipe and not a regular file; give a JSON file"):
+        read_questions(tmp_path / "pipe")
 
 
 @pytest.mark.skipif(
