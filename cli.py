@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from synthtext.errors import SynthtextError
+from synthtext.signals import Stopped, catch_signals
 from synthtext.storage import parse_folder
 from synthtext.terminal import print_table, show_progress
 
@@ -194,7 +194,6 @@ def render(
     plan = _make_plan(
         words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     begin = time.perf_counter()
     try:
         with show_progress() as advance:
@@ -204,8 +203,8 @@ def render(
             )  # fmt: skip
         if manifest["complete"]:
             write_card(out, manifest)
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     _print_counts(out, manifest, time.perf_counter() - begin)
 
 
@@ -295,7 +294,7 @@ def fonts(
     synthtext fonts --fonts ~/myfonts --sheet fonts.png
     """
     from synthtext.fonts import read_catalogue
-    from synthtext.sheets import draw_specimen
+    from synthtext.sheets import draw_specimen, write_image
 
     catalogue = read_catalogue(folder)
     rows = [
@@ -305,7 +304,7 @@ def fonts(
     print_table(("file", "family", "category", "weight", "slant", "licence"), rows)
     _warn_broken(catalogue.broken)
     if sheet:
-        draw_specimen(catalogue).save(sheet)
+        write_image(sheet, draw_specimen(catalogue))
         _say(f"wrote {sheet}")
 
 
@@ -341,7 +340,7 @@ def preview(
     from synthtext.generate import draw_images
     from synthtext.manifest import NotDrawn
     from synthtext.plan import list_shards
-    from synthtext.sheets import draw_sheet
+    from synthtext.sheets import draw_sheet, write_image
 
     if folder is not None:
         renderings = spread_renderings(folder, n)
@@ -354,7 +353,7 @@ def preview(
         for lost in drawn:
             if isinstance(lost, NotDrawn):
                 _say(f"not drawn: {lost.reason}")
-    draw_sheet(renderings, n_columns=columns, has_boxes=boxes).save(sheet)
+    write_image(sheet, draw_sheet(renderings, n_columns=columns, has_boxes=boxes))
     _say(f"wrote {sheet}")
 
 
@@ -467,8 +466,8 @@ def probe(
     try:
         with show_progress() as advance:
             done = run_probe(loaded, setting, out, on_progress=advance)
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     if done is None:  # Under torchrun the first process alone reports.
         return
     summary = write_report(done, out)
@@ -496,11 +495,12 @@ def compare(
     from probes.outcomes import read_outcomes
     from probes.pairing import compare as compare_rows
     from probes.report import list_factors
+    from synthtext.storage import replace_file
 
     first, second = read_outcomes(one), read_outcomes(other)
     table = compare_rows(first, second, list_factors(first))
     if out:
-        table.to_csv(out, index=False)
+        replace_file(out, table.to_csv(index=False).encode())
     rows = [
         (
             row["factor"], row["level"], row["n_seen"], f"{row['accuracy_a']:.3f}",
@@ -675,8 +675,8 @@ def vqa(
     try:
         with show_progress() as advance:
             done = run_vqa(loaded, setting, out, on_progress=advance)
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     write_vqa(done, out)
     typer.echo(verdict(done))
     for table in [list_methods(done), *([list_windows_found(done)] if windows else [])]:
@@ -895,8 +895,8 @@ def finetune(
     try:
         with show_progress() as advance:
             done = run_finetune(setting, out, on_progress=advance)
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     if done is None:  # Under torchrun the first process alone reports.
         return
     write_proof(done, out)
@@ -930,9 +930,9 @@ def export(
     try:
         with show_progress() as advance:
             counts = export_dataset(folder, out, to, crops=crops, on_progress=advance)
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         _say(f"stopped; nothing was written to {out}")
-        raise typer.Exit(130) from None
+        raise typer.Exit(stopped.exit_code) from None
     print_table((str(out), "pictures"), [(split, f"{n:,}") for split, n in counts.items()])
 
 
@@ -951,7 +951,10 @@ def index(folder: Folder) -> None:
 def main() -> NoReturn:
     """Run the command line; every failure that a user can mend is one line and exit code 2."""
     try:
-        app(_repeat("--texts", sys.argv[1:]))
+        with catch_signals():
+            app(_repeat("--texts", sys.argv[1:]))
+    except Stopped as stopped:
+        _stop(stopped)
     except SynthtextError as error:
         _fail(str(error))
     except OSError as error:
@@ -1017,12 +1020,11 @@ def _render_scenes(
         plan = plan_stand_ins(given, listed, catalogue, seed=seed, file=annotations.name)
     else:
         plan = plan_scenes(listed, catalogue, seed=seed, count=count or N_SCENES)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with show_progress() as advance:
             manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     rows = [(name.replace("_", " "), f"{n:,}") for name, n in manifest["counts"].items()]
     print_table((str(out), ""), rows)
     _warn_some(
@@ -1084,10 +1086,10 @@ def _fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def _stop(out: Path) -> NoReturn:
-    """End a run that was interrupted, and say how to go on."""
-    _say(f"stopped; what is finished in {out} is whole, and the same command goes on")
-    raise typer.Exit(130) from None
+def _stop(stopped: Stopped, where: str = "") -> NoReturn:
+    """End a command that was interrupted, and say how to go on."""
+    _say(f"stopped; what is finished {where}is whole, and the same command goes on")
+    sys.exit(stopped.exit_code)
 
 
 def _say(message: str) -> None:
@@ -1161,10 +1163,11 @@ def _write_one(rendering: Rendering, out: Path | None) -> None:
     from PIL import Image
 
     from synthtext.codec import MEASURED
+    from synthtext.sheets import write_image
     from synthtext.spec import spec_to_dict
 
     out = out or Path(f"{rendering.spec.key}.png")
-    Image.fromarray(rendering.pixels).save(out, "PNG")
+    write_image(out, Image.fromarray(rendering.pixels))
     height, width = rendering.pixels.shape[:2]
     facts = spec_to_dict(rendering.spec) | {
         "drawn_text": rendering.spec.drawn_text,
