@@ -10,7 +10,6 @@ import functools
 import importlib.util
 import inspect
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from synthtext.errors import SynthtextError
+from synthtext.signals import Stopped, catch_signals
 from synthtext.storage import parse_folder, parse_local, parse_output
 from synthtext.terminal import (
     open_streams,
@@ -227,7 +227,6 @@ def render(
     plan = _make_plan(
         words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     begin = time.perf_counter()
     try:
         with show_progress() as advance:
@@ -235,8 +234,8 @@ def render(
                 plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
                 on_progress=advance,
             )  # fmt: skip
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     _print_counts(out, manifest, time.perf_counter() - begin)
     if repair:
         _warn_some("not of this dataset", list(list_strays(out, manifest)))
@@ -336,7 +335,7 @@ def fonts(
     synthtext fonts --fonts ~/myfonts --sheet fonts.png
     """
     from synthtext.fonts import read_catalogue
-    from synthtext.sheets import draw_specimen
+    from synthtext.sheets import draw_specimen, write_image
 
     catalogue = read_catalogue(folder)
     rows = [
@@ -346,7 +345,7 @@ def fonts(
     print_table(("file", "family", "category", "weight", "slant", "licence"), rows)
     _warn_broken(catalogue.broken)
     if sheet:
-        draw_specimen(catalogue).save(sheet)
+        write_image(sheet, draw_specimen(catalogue))
         _say(f"wrote {sheet}")
 
 
@@ -385,7 +384,7 @@ def preview(
     from synthtext.generate import draw_images
     from synthtext.manifest import NotDrawn
     from synthtext.plan import list_shards
-    from synthtext.sheets import draw_sheet
+    from synthtext.sheets import draw_sheet, write_image
 
     if folder is not None:
         renderings = spread_renderings(folder, n, verify=not no_verify)
@@ -398,7 +397,7 @@ def preview(
         for lost in drawn:
             if isinstance(lost, NotDrawn):
                 _say(f"not drawn: {lost.reason}")
-    draw_sheet(renderings, n_columns=columns, has_boxes=boxes).save(sheet)
+    write_image(sheet, draw_sheet(renderings, n_columns=columns, has_boxes=boxes))
     _say(f"wrote {sheet}")
 
 
@@ -525,8 +524,8 @@ def probe(
     try:
         with show_progress() as advance:
             done = run_probe(loaded, setting, out, on_progress=advance)
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     if done is None:  # Under torchrun the first process alone reports.
         return
     summary = write_report(done, out)
@@ -555,11 +554,12 @@ def compare(
     from probes.outcomes import read_outcomes
     from probes.pairing import compare as compare_rows
     from probes.report import list_factors
+    from synthtext.storage import replace_file
 
     first, second = read_outcomes(one), read_outcomes(other)
     table = compare_rows(first, second, list_factors(first))
     if out:
-        table.to_csv(out, index=False)
+        replace_file(out, table.to_csv(index=False).encode())
     rows = [
         (
             row["factor"], row["level"], row["n_seen"], f"{row['accuracy_a']:.3f}",
@@ -757,8 +757,8 @@ def vqa(
     try:
         with show_progress() as advance:
             done = run_vqa(loaded, setting, out, on_progress=advance)
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     write_vqa(done, out)
     print_text(verdict(done))
     for table in [list_methods(done), *([list_windows_found(done)] if windows else [])]:
@@ -985,8 +985,8 @@ def finetune(
     try:
         with show_progress() as advance:
             done = run_finetune(setting, out, on_progress=advance)
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     if done is None:  # Under torchrun the first process alone reports.
         return
     write_proof(done, out)
@@ -1028,9 +1028,9 @@ def export(
             counts = export_dataset(
                 folder, out, to, crops=crops, verify=not no_verify, on_progress=advance
             )
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         _say(f"stopped; nothing was written to {out}")
-        raise typer.Exit(130) from None
+        raise typer.Exit(stopped.exit_code) from None
     print_table((str(out), "pictures"), [(split, f"{n:,}") for split, n in counts.items()])
 
 
@@ -1054,7 +1054,11 @@ def main() -> NoReturn:
         _fail("Windows is not supported; use Linux, or WSL on Windows")
     try:
         _check_words(words)
-        sys.exit(_make_command(words)(_repeat("--texts", words), standalone_mode=False))
+        with catch_signals():
+            code = _make_command(words)(_repeat("--texts", words), standalone_mode=False)
+        sys.exit(code)
+    except Stopped as stopped:
+        _stop(stopped)
     except SynthtextError as error:
         _fail(str(error))
     except USAGE_ERROR as error:
@@ -1146,12 +1150,11 @@ def _render_scenes(
         plan = plan_stand_ins(given, listed, catalogue, seed=seed, file=annotations.name)
     else:
         plan = plan_scenes(listed, catalogue, seed=seed, count=count or N_SCENES)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with show_progress() as advance:
             manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
-    except KeyboardInterrupt:
-        _stop(out)
+    except Stopped as stopped:
+        _stop(stopped, f"in {out} ")
     rows = [(name.replace("_", " "), f"{n:,}") for name, n in manifest["counts"].items()]
     print_table((str(out), ""), rows)
     _warn_some(
@@ -1213,10 +1216,10 @@ def _fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def _stop(out: Path) -> NoReturn:
-    """End a run that was interrupted, and say how to go on."""
-    _say(f"stopped; what is finished in {out} is whole, and the same command goes on")
-    raise typer.Exit(130) from None
+def _stop(stopped: Stopped, where: str = "") -> NoReturn:
+    """End a command that was interrupted, and say how to go on."""
+    _say(f"stopped; what is finished {where}is whole, and the same command goes on")
+    sys.exit(stopped.exit_code)
 
 
 def _say(message: str) -> None:
@@ -1291,10 +1294,11 @@ def _write_one(rendering: Rendering, out: Path | None) -> None:
     from PIL import Image
 
     from synthtext.codec import MEASURED
+    from synthtext.sheets import write_image
     from synthtext.spec import spec_to_dict
 
     out = out or Path(f"{rendering.spec.key}.png")
-    Image.fromarray(rendering.pixels).save(out, "PNG")
+    write_image(out, Image.fromarray(rendering.pixels))
     height, width = rendering.pixels.shape[:2]
     facts = spec_to_dict(rendering.spec) | {
         "drawn_text": rendering.spec.drawn_text,

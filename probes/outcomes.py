@@ -14,6 +14,7 @@ from probes.designs import Trial, trial_fields
 from probes.errors import ProbeError
 from probes.guessing import Guesses
 from probes.readers import Model, seen_scale
+from synthtext.storage import write_whole
 
 NEEDED = ("key", "task", "word", "k", "rank", "guess", "correct")
 
@@ -77,9 +78,8 @@ def list_ranked(outcomes: pd.DataFrame) -> list[int]:
 
 def write_outcomes(path: Path, outcomes: pd.DataFrame) -> None:
     """Write outcomes as Parquet, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    outcomes.to_parquet(part, index=False)
-    part.replace(path)
+    with write_whole(path) as file:
+        outcomes.to_parquet(file, index=False)
 
 
 def read_outcomes(path: Path) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from probes.errors import ProbeError
 from probes.lessons import Lesson
 from probes.losses import LOSSES, Batch, drift
 from probes.students import Learnt, Student, group_weights
+from synthtext.storage import write_whole
 
 OnProgress = Callable[..., None]
 """Takes what is counted, how many are done, of how many, if that is known, and a remark."""
@@ -338,12 +339,10 @@ def _save(
         "order": torch.from_numpy(progress.order),
         "history": progress.history,
     }
-    part = path.with_name(path.name + ".part")
     try:
-        torch.save(content, part)
-        part.replace(path)
+        with write_whole(path) as file:
+            torch.save(content, file)
     except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
         raise ProbeError(
             f"{path} cannot be written ({error}); the one before it is whole, so make room and"
             " run the same command again"

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import multiprocessing
 import os
 import pickle
 import signal
 import tempfile
 import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess as Worker
 from pathlib import Path
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, NoReturn, TypeVar, cast
 
 import cv2
 
 from synthtext.errors import DatasetError
+from synthtext.signals import ENDING
 
 LOCAL = "local"
 
 N_AHEAD = 4
 """Tasks for each processor of a cluster that are handed out ahead of time."""
+
+GRACE_S = 5.0
+"""How long a worker may take to tidy up before it is killed."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -104,47 +114,110 @@ def _work_on_ray(work: Callable[[Any], Any], task: Any) -> Any:  # noqa: ANN401
 def _run_pool(
     work: Callable[[Task], Result], tasks: Sequence[Task], n_workers: int
 ) -> Iterator[Result]:
-    n_workers = min(n_workers, len(tasks))
-    others = set(multiprocessing.active_children())
-    # By way of a file: a process that dies while it is made would leave this one waiting to
-    # hand it what does not fit into a pipe.
+    """Return the results from processes of this machine, which end with it.
+
+    Each is handed one task at a time. There are no locks and no threads between them and this
+    one, so that nothing waits for a process that is gone.
+    """
+    waiting = list(reversed(tasks))
+    crew: dict[Connection, Worker] = {}
+    # By way of a file, which they read side by side: it is more than a pipe holds.
     with tempfile.NamedTemporaryFile(prefix="synthtext-") as file:
         pickle.dump(work, file)
         file.flush()
-        pool = concurrent.futures.ProcessPoolExecutor(
-            n_workers,
-            # A forked child would inherit the locks of OpenCV's and FreeType's threads.
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin_worker,
-            initargs=(file.name,),
-        )
         try:
-            begun = [pool.submit(_work, task) for task in tasks]
-            for task in concurrent.futures.as_completed(begun):
-                yield task.result()
-        except concurrent.futures.process.BrokenProcessPool as error:
-            # The pool asks the others to end and waits for them, but one that is just being
-            # made does not hear it.
-            for child in set(multiprocessing.active_children()) - others:
-                child.kill()
-            raise DatasetError(
-                "a worker was killed, perhaps for want of memory; what is finished is whole, "
-                "so run the same command again, with fewer --workers"
-            ) from error
+            for _ in range(min(n_workers, len(tasks))):
+                _start_worker(file.name, crew)
+            for link in crew:
+                with _explain_loss():
+                    link.send(waiting.pop())
+            while crew:
+                for link in cast("list[Connection]", wait(list(crew))):
+                    with _explain_loss():
+                        is_done, result = link.recv()
+                    if waiting:
+                        with _explain_loss():
+                            link.send(waiting.pop())
+                    else:
+                        _dismiss(link, crew)
+                    if not is_done:
+                        raise result
+                    yield result
         finally:
-            pool.shutdown(cancel_futures=True)
+            _end_workers(list(crew.values()))
 
 
-_worker: dict[str, Any] = {}
-"""What a worker process does: sent to it once, not with every task."""
+@contextmanager
+def _explain_loss() -> Iterator[None]:
+    """Say what it means that the other end of a link is gone."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise DatasetError(
+            "a worker was killed, perhaps for want of memory; what is finished is whole, "
+            "so run the same command again, with fewer --workers"
+        ) from error
 
 
-def _begin_worker(file: str) -> None:
-    # The parent alone answers Ctrl-C: it lets the tasks in hand be finished.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_worker(file: str, crew: dict[Connection, Worker]) -> None:
+    """Start a process that does what a file says, and add it to the crew."""
+    # A forked child would inherit the locks of OpenCV's and FreeType's threads.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    resource_tracker.ensure_running()  # It would let through what is held back here.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        # A new process is deaf until it can answer: a signal would be a traceback.
+        worker = context.Process(target=_serve, args=(file, theirs), daemon=True)
+        worker.start()
+        crew[ours] = worker
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    theirs.close()
+
+
+def _dismiss(link: Connection, crew: dict[Connection, Worker]) -> None:
+    """Let a worker go for which there is nothing more to do."""
+    worker = crew.pop(link)
+    link.close()
+    worker.join()
+
+
+def _end_workers(workers: Sequence[Worker]) -> None:
+    """End processes and what they are at, half-written files included."""
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(GRACE_S)
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
+
+
+def _serve(file: str, link: Connection) -> None:
+    """Do tasks as they come, until the other end of the link is closed."""
+    # The parent alone answers the terminal, and then ends its workers by SIGTERM.
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
-    _worker["work"] = pickle.loads(Path(file).read_bytes())
+    work = pickle.loads(Path(file).read_bytes())
+    with suppress(EOFError):
+        while True:
+            task = link.recv()
+            try:
+                answer = True, work(task)
+            except Exception as error:  # noqa: BLE001 - it is raised again by the parent.
+                error.add_note("".join(traceback.format_exception(error)))
+                answer = False, error
+            link.send(answer)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # Once is enough; tidying up is not to be cut short.
+    raise SystemExit(128 + number)
 
 
 def _leave_with_parent() -> None:
@@ -152,11 +225,9 @@ def _leave_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_S)
         os._exit(1)
-
-
-def _work(task: Any) -> Any:  # noqa: ANN401 - the results are those of the work.
-    return _worker["work"](task)
 
 
 ENGINES: dict[str, Callable[..., Iterator[Any]]] = {LOCAL: _run_pool, "ray": _run_on_ray}

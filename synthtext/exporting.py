@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+import errno
+import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from synthtext.plan import SENTIMENTS
 from synthtext.rendering import Pixels, Quads
 from synthtext.shards import read_samples
 from synthtext.spec import Spec
+from synthtext.storage import write_folder
 
 CROP_MARGIN = 0.08
 """Room around a word in its crop, as a share of its height."""
@@ -99,8 +102,6 @@ def export_dataset(
     manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):
         raise DatasetError(f"{folder} is not finished; run the same render again")
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
     counts: dict[str, int] = {}
 
     def watch(items: Items, split: str) -> Items:
@@ -109,16 +110,25 @@ def export_dataset(
             counts[split] = counts.get(split, 0) + 1
             on_progress("pictures", sum(counts.values()), None)
 
-    try:
+    with _explain(out), write_folder(out) as part:
         for split in (name for name, row in manifest["splits"].items() if row["drawn"]):
-            (part / split).mkdir(parents=True)
+            (part / split).mkdir()
             items = watch(read_items(folder, split, crops=crops, verify=verify), split)
             TARGETS[target](items, part / split, folder)
-        part.rename(out)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
     return counts
+
+
+@contextmanager
+def _explain(out: Path) -> Iterator[None]:
+    """Turn what a disk or a file system does to an export into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error
+        raise DatasetError(
+            f"{out} cannot be written ({reason}); nothing was left there, so mend that and run"
+            " the same command again"
+        ) from error
 
 
 def _check_target(target: str, out: Path, *, crops: bool) -> None:
@@ -257,33 +267,36 @@ def _write_parquet(items: Items, out: Path, _: Path) -> None:
         from pyarrow import parquet
     except ImportError as error:
         raise DatasetError(_say_missing("pyarrow")) from error
-    writer, rows = None, list[dict[str, Any]]()
+    batches = _tabulate(items)
+    first = next(batches, None)
+    if first is None:
+        return
+    schema = pa.Table.from_pylist(first).schema
+    # A file of ours, so that Arrow's own does not hide what a disk says.
+    with (
+        (out / "data.parquet").open("wb") as file,
+        parquet.ParquetWriter(file, schema) as writer,
+    ):
+        for rows in itertools.chain([first], batches):
+            writer.write_table(pa.Table.from_pylist(rows).cast(schema))
 
-    def flush() -> None:
-        nonlocal writer
-        table = pa.Table.from_pylist(rows)
-        writer = writer or parquet.ParquetWriter(out / "data.parquet", table.schema)
-        writer.write_table(table.cast(writer.schema))
-        rows.clear()
 
-    for item in items:
-        plain = {k: v for k, v in item.fields.items() if not isinstance(v, list)}
-        plain |= {"label": -1 if plain["label"] is None else plain["label"]}
-        rows.append(
-            {
-                "image": {"bytes": item.image, "path": item.name},
-                "drawn_text": item.text,
-                "words": list(item.words),
-                "quads": item.quads.reshape(-1, 8).tolist(),
-                **{k: v for k, v in plain.items() if k != "drawn_text"},
-            }
-        )
-        if len(rows) == N_PER_COMMIT:
-            flush()
-    if rows:
-        flush()
-    if writer is not None:
-        writer.close()
+def _tabulate(items: Items) -> Iterator[list[dict[str, Any]]]:
+    """Return the rows of a table, as many at a time as make a row group."""
+    while some := list(itertools.islice(items, N_PER_COMMIT)):
+        yield [_make_row(item) for item in some]
+
+
+def _make_row(item: Item) -> dict[str, Any]:
+    plain = {k: v for k, v in item.fields.items() if not isinstance(v, list)}
+    plain |= {"label": -1 if plain["label"] is None else plain["label"]}
+    return {
+        "image": {"bytes": item.image, "path": item.name},
+        "drawn_text": item.text,
+        "words": list(item.words),
+        "quads": item.quads.reshape(-1, 8).tolist(),
+        **{k: v for k, v in plain.items() if k != "drawn_text"},
+    }
 
 
 def _write_lmdb(items: Items, out: Path, _: Path) -> None:
@@ -292,16 +305,20 @@ def _write_lmdb(items: Items, out: Path, _: Path) -> None:
         import lmdb
     except ImportError as error:
         raise DatasetError(_say_missing("lmdb")) from error
-    with lmdb.open(str(out), map_size=MAP_BYTES, writemap=False) as database:
-        batch: dict[bytes, bytes] = {}
-        n = 0
-        for n, item in enumerate(items, 1):
-            batch[b"image-%09d" % n] = item.image
-            batch[b"label-%09d" % n] = item.text.encode()
-            if n % N_PER_COMMIT == 0:
-                _commit(database, batch)
-        batch[b"num-samples"] = str(n).encode()
-        _commit(database, batch)
+    try:
+        with lmdb.open(str(out), map_size=MAP_BYTES, writemap=False) as database:
+            batch: dict[bytes, bytes] = {}
+            n = 0
+            for n, item in enumerate(items, 1):
+                batch[b"image-%09d" % n] = item.image
+                batch[b"label-%09d" % n] = item.text.encode()
+                if n % N_PER_COMMIT == 0:
+                    _commit(database, batch)
+            batch[b"num-samples"] = str(n).encode()
+            _commit(database, batch)
+    except lmdb.Error as error:
+        # LMDB does not say by which number a disk refused; its text does.
+        raise OSError(str(error)) from error
 
 
 def _commit(database: Any, batch: dict[bytes, bytes]) -> None:  # noqa: ANN401 - no types.

@@ -25,7 +25,7 @@ from synthtext.manifest import check_same_plan, to_json
 from synthtext.plan import list_versions
 from synthtext.scenes import SIDE_PX, ask_about, draw_scene, sample_scene
 from synthtext.sealing import CHECKSUM, read_sealed, seal
-from synthtext.storage import PART, is_remote, lock_folder, replace_file
+from synthtext.storage import PART, is_remote, lock_folder, remove_parts, replace_file
 from synthtext.streams import draw_below, draw_units, pick
 from synthtext.textvqa import Questions
 from synthtext.words import Texts
@@ -252,12 +252,12 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
         _check_begun(folder, described)
     elif any(each.suffix != PART for each in folder.iterdir()):
         raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+    if not path.exists():
+        # First of all, for a folder that holds anything else without it is not taken up again.
+        begun = seal({"format": FORMAT, "complete": False, "plan": described})
+        replace_file(path, to_json(begun))
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / RECORDS).mkdir(exist_ok=True)
-    if not path.exists():
-        replace_file(
-            path, to_json(seal({"format": FORMAT, "complete": False, "plan": described}))
-        )
     records = {}
     for record in (folder / RECORDS).glob("*.json"):
         start = int(record.stem) if record.stem.isdecimal() else len(plan.pictures)
@@ -314,8 +314,9 @@ def _close_folder(
     }
     manifest = seal(manifest)
     replace_file(folder / "scenes.json", to_json(manifest))
-    for path in [*folder.glob(f"**/.*{PART}"), *(folder / RECORDS).glob("*")]:
-        path.unlink()
+    remove_parts(folder, below=True)
+    for each in (folder / RECORDS).glob("*.json"):
+        each.unlink()
     (folder / RECORDS).rmdir()
     return manifest
 

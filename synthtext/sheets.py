@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -12,6 +14,7 @@ from synthtext.errors import DatasetError
 from synthtext.fonts import Catalogue, Font, bundled_folder
 from synthtext.rendering import Quads, Rendering, render
 from synthtext.spec import Spec
+from synthtext.storage import replace_file
 
 GAP_PX = 8
 
@@ -62,6 +65,13 @@ def draw_specimen(
         slant = " italic" if font.italic else ""
         captions.append((font.family, f"{font.category} {font.weight}{slant}  {font.file}"))
     return _arrange(tiles, captions, n_columns, max(tile.width for tile in tiles))
+
+
+def write_image(path: Path, image: Image.Image) -> None:
+    """Write an image as PNG, whole or not at all, over the one that is there."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    replace_file(path, buffer.getvalue())
 
 
 def _specimen_spec(font: Font, size_px: float) -> Spec:

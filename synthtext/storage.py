@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -17,6 +20,12 @@ PART = ".part"
 
 WRITABLE = ("s3", "gs", "gcs", "az", "abfs", "hdfs", "sftp", "ssh", "smb", "memory", "file")
 """Kinds of address where files can be written, and folders listed afterwards."""
+
+OUR_PART = re.compile(rf"\..+-\d+-[0-9a-f]{{8}}{re.escape(PART)}")
+"""What `_name_part` makes; other hidden files that end alike belong to somebody else."""
+
+ABANDONED_S = 86_400
+"""After so long without a change, what another machine was writing is taken for abandoned."""
 
 
 def parse_folder(text: str) -> Path:
@@ -87,24 +96,57 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
 
     A file that is there is replaced, whole or not at all. Here that is a rename; elsewhere an
     upload of a file that is finished, which the stores that fsspec knows show when it is done.
+    A link is followed, and a device or a pipe is written to as it is.
     """
     if is_remote(path):
-        with tempfile.NamedTemporaryFile(prefix="synthtext-") as file:
-            yield cast(BinaryIO, file)
-            file.flush()
-            _file_system(path).put_file(file.name, _find_path(path))
+        with tempfile.NamedTemporaryFile(prefix="synthtext-") as local:
+            yield cast(BinaryIO, local)
+            local.flush()
+            _file_system(path).put_file(local.name, _find_path(path))
         return
-    # A name of its own, for two machines may be at work on one shard.
-    part = path.with_name(f".{path.name}.{os.uname().nodename}-{os.getpid()}{PART}")
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as device:
+            yield device
+        return
+    _sweep_once(path.parent)
+    part, file = _open_part(path)
     try:
-        with part.open("wb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+            part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def write_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to write into, which gets its name when all of it is written and safe.
+
+    Args:
+        path: new; nothing may be there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_once(path.parent)
+    part = _name_part(path)
+    part.mkdir()
+    handle = os.open(part, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # Some disks know no locks.
+            _lock(handle, waits=True)
+        yield part
+        # One call, for a layout may have a file for each of 100,000 pictures.
+        os.sync()
+        part.rename(path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    finally:
+        os.close(handle)
     _sync_folder(path.parent)
 
 
@@ -132,13 +174,11 @@ def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
         yield
         return
     # Windows lacks it; the command line says so before it gets here, and drawing needs no lock.
-    import fcntl
 
     handle = os.open(folder, os.O_RDONLY)
     try:
-        kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            _lock(handle, is_shared=is_shared)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
@@ -148,6 +188,25 @@ def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def remove_parts(folder: Path, *, below: bool = False) -> None:
+    """Remove the unfinished files and folders that processes which are dead have left behind.
+
+    Those of a process that is still writing are kept. It holds a lock on each of them, which
+    ends with it however it ends. A disk may hide the locks of other machines, so theirs are
+    only removed once nothing has been written to them for a day.
+
+    Args:
+        folder: where to look; at an address there are none.
+        below: whether to look into the folders below it as well.
+    """
+    if is_remote(folder):
+        return
+    for part in list(folder.glob(f"{'**/' if below else ''}.*{PART}")):
+        # What cannot be removed does no harm: it is never read.
+        with suppress(OSError):
+            _remove_dead(part)
 
 
 def move_file(source: Path, target: Path) -> None:
@@ -164,6 +223,65 @@ def move_file(source: Path, target: Path) -> None:
         while chunk := old.read(1 << 20):
             new.write(chunk)
     source.unlink()
+
+
+_swept: set[Path] = set()
+"""Folders in which this process has removed what others have left behind."""
+
+
+def _sweep_once(folder: Path) -> None:
+    """Remove the parts of dead processes before this one writes its first file to a folder."""
+    # Once, since looking through a million files before each of them would take too long.
+    if folder not in _swept:
+        _swept.add(folder)
+        remove_parts(folder)
+
+
+def _name_part(path: Path) -> Path:
+    """Return a new name for what becomes a file or a folder when it is finished."""
+    # A name of its own, for two machines may be at work on one shard.
+    writer = f"{os.uname().nodename}-{os.getpid()}-{os.urandom(4).hex()}"
+    return path.with_name(f".{path.name}.{writer}{PART}")
+
+
+def _open_part(path: Path) -> tuple[Path, BinaryIO]:
+    """Return the name of a new part and the file, which is locked until it is closed."""
+    while True:
+        part = _name_part(path)
+        file = part.open("xb")
+        # Some disks know no locks; what is left there is removed when a day has passed.
+        with suppress(OSError):
+            _lock(file.fileno(), waits=True)
+        # Another process may have taken it for a dead one's before it was locked.
+        if part.exists():
+            return part, file
+        file.close()
+
+
+def _remove_dead(part: Path) -> None:
+    if not OUR_PART.fullmatch(part.name):
+        return
+    machine = part.name.rsplit("-", 2)[0]
+    is_near = machine.endswith(f".{os.uname().nodename}")
+    if not is_near and time.time() - part.lstat().st_mtime < ABANDONED_S:
+        return
+    handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        _lock(handle)
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, *, is_shared: bool = False, waits: bool = False) -> None:
+    # Windows lacks it; the command line says so before it gets here.
+    import fcntl
+
+    kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+    fcntl.flock(handle, kind if waits else kind | fcntl.LOCK_NB)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -355,9 +354,9 @@ def test_an_export_that_is_broken_off_leaves_nothing_that_looks_done(
         str(out),
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob(".out.part/*/images/*")) and process.poll() is None:
+    while not list(tmp_path.glob(".out.*.part/*/images/*")) and process.poll() is None:
         time.sleep(0.001)
-    os.kill(process.pid, which)
+    process.send_signal(which)
     _, printed = process.communicate()
     if process.returncode == 130:
         assert printed == f"stopped; nothing was written to {out}\n"

@@ -184,8 +184,9 @@ def test_a_full_disk_is_one_sentence(
 
     def open_full(path: Path, mode: str = "r", **options: object) -> object:
         is_second = path.name.startswith(".000001.tar.")
-        target = Path("/dev/full") if is_second else path
-        return opened(target, mode, **options)
+        if is_second:
+            path, mode = Path("/dev/full"), mode.replace("x", "w")
+        return opened(path, mode, **options)
 
     monkeypatch.setattr(Path, "open", open_full)
     with pytest.raises(DatasetError) as caught:

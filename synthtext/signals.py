@@ -1,0 +1,69 @@
+"""Signals: the first one ends a command cleanly, the second one at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import NoReturn
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, what `kill` and batch systems send, and a terminal that is closed."""
+
+SHOW_CURSOR = b"\x1b[?25h"
+"""Source: DEC VT510, DECTCEM; a progress bar hides it."""
+
+
+class Stopped(BaseException):
+    """A signal asks for the end.
+
+    Not an `Exception`, so that nothing on the way takes it for a failure of its own, and not a
+    `KeyboardInterrupt`, which the parser of the command line answers itself.
+
+    Attributes:
+        exit_code: 128 and the number of the signal, as a shell tells it.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def catch_signals() -> Iterator[None]:
+    """Raise `Stopped` at the first of `ENDING`; a second one ends the process where it is.
+
+    What was ignored from the start, as `nohup` has it, stays ignored. Afterwards a signal does
+    what it does by default: there is nothing left to be tidied up.
+    """
+    n_caught = 0
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        nonlocal n_caught
+        n_caught += 1
+        if n_caught > 1:
+            end_at_once(128 + number)
+        raise Stopped(number)
+
+    caught = [each for each in ENDING if signal.getsignal(each) != signal.SIG_IGN]
+    for each in caught:
+        signal.signal(each, answer)
+    try:
+        yield
+    finally:
+        for each in caught:
+            signal.signal(each, signal.SIG_DFL)
+
+
+def end_at_once(exit_code: int) -> NoReturn:
+    """End this process and its workers without tidying up."""
+    processes = sys.modules.get("multiprocessing")
+    for child in processes.active_children() if processes else ():
+        child.kill()
+    with suppress(OSError):
+        if os.isatty(2):
+            os.write(2, SHOW_CURSOR)
+    os._exit(exit_code)
