@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
+import logging
 import signal
 import sys
 import time
@@ -950,6 +951,9 @@ def index(folder: Folder) -> None:
 
 def main() -> NoReturn:
     """Run the command line; every failure that a user can mend is one line and exit code 2."""
+    notes = logging.getLogger("probes")
+    notes.addHandler(_Notes())
+    notes.propagate = False
     try:
         app(_repeat("--texts", sys.argv[1:]))
     except SynthtextError as error:
@@ -957,6 +961,13 @@ def main() -> NoReturn:
     except OSError as error:
         _fail(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
     sys.exit(0)
+
+
+class _Notes(logging.Handler):
+    """Prints a line for what a module logs: what was amiss although the work goes on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(record.getMessage())
 
 
 def _repeat(option: str, words: list[str]) -> list[str]:
