@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
+import logging
 import os
 import sys
 import time
@@ -1052,6 +1053,9 @@ def main() -> NoReturn:
     words = sys.argv[1:]
     if sys.platform == "win32":
         _fail("Windows is not supported; use Linux, or WSL on Windows")
+    notes = logging.getLogger("probes")
+    notes.addHandler(_Notes())
+    notes.propagate = False
     try:
         _check_words(words)
         with catch_signals():
@@ -1089,6 +1093,13 @@ def _make_command(words: Sequence[str]) -> Callable[..., int | None]:
                 # Rich would take [0:4] for a mark of its own, and show nothing.
                 option.help = escape(getattr(option, "help", None) or "")
     return command
+
+
+class _Notes(logging.Handler):
+    """Prints a line for what a module logs: what was amiss although the work goes on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(record.getMessage())
 
 
 def _repeat(option: str, words: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ answer is not among them cannot be answered, and how many those are is always to
 from __future__ import annotations
 
 import functools
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from probes.images import EXTENSIONS, find_broken, read_image
 from probes.intervals import cluster_bootstrap, clustered_accuracy
 from probes.pairing import paired_difference
 from probes.readers import Model, Vectors
-from probes.stimuli import N_WINDOWS, hold_box, list_windows
+from probes.stimuli import N_WINDOWS, hash_files, hold_box, list_windows
 from synthtext.textvqa import Asked
 
 N_CANDIDATES = 10_000
@@ -143,9 +144,8 @@ def make_quiz(
         functools.partial(_read_chunk, {n: paths[n] for n in names[at : at + CHUNK]}, windows)
         for at in range(0, len(names), CHUNK)
     ]
-    embedded, _ = embed_renderings(
-        model, chunks, cache, stimuli=" ".join([str(folder.resolve()), str(windows), *names])
-    )
+    shown = [hash_files([paths[name] for name in names]), windows, *names]
+    embedded, _ = embed_renderings(model, chunks, cache, stimuli=json.dumps(shown))
     if embedded is None:
         raise ProbeError("questions are asked in one process; leave out torchrun")
     n_views = 1 + N_WINDOWS**2 * windows

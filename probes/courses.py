@@ -146,10 +146,19 @@ def read_course_pairs(setting: Setting) -> tuple[Pairs, int]:
     n_own = len(own.captions)
     if setting.mix is None:
         return own, n_own
-    files = sorted(setting.mix.glob("**/*.tar"))
+    return join_pairs(own, read_pairs(list_mixed(setting.mix))), n_own
+
+
+def list_mixed(folder: Path) -> list[Path]:
+    """Return the shards of natural pairs in a folder and in its folders.
+
+    Raises:
+        ProbeError: there are none.
+    """
+    files = sorted(folder.glob("**/*.tar"))
     if not files:
-        raise ProbeError(f"{setting.mix} holds no .tar; give a folder of WebDataset shards")
-    return join_pairs(own, read_pairs(files)), n_own
+        raise ProbeError(f"{folder} holds no .tar; give a folder of WebDataset shards")
+    return files
 
 
 def make_course(

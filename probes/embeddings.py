@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import os
 import time
-import zipfile
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,11 @@ import orjson
 
 from probes.errors import ProbeError
 from probes.readers import Model, Pixels, Vectors, identify_model
+from probes.vectorfiles import DamagedFileError, read_vector_file, write_vector_file
 
-FORMAT = 1
+logger = logging.getLogger(__name__)
+
+FORMAT = 2
 """Goes into every stamp; raised when the files change."""
 
 N_THREADS = 2
@@ -123,7 +126,7 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
     Args:
         model: embeds the pictures.
         chunks: draw the pictures.
-        folder: holds a file for each chunk, `000000.npz` and so on; made if need be.
+        folder: holds a file for each chunk, `000000.vectors` and so on; made if need be.
         stimuli: names what the chunks draw, such as a hash of the design or the data set. Files
             of other stimuli or another model are written anew.
         expected: the keys that must come, if they are known.
@@ -171,7 +174,7 @@ def write_vectors(
     folder.mkdir(parents=True, exist_ok=True)
     stamps = stamp_chunks(model, stimuli, len(chunks))
     mine = range(share.rank, len(chunks), share.world_size)
-    todo = [i for i in mine if not _is_written(_name_chunk(folder, i), stamps[i])]
+    todo = _list_missing(folder, stamps, mine)
     n_images, waited_s, began = 0, 0.0, time.perf_counter()
     with ExitStack() as stack:
         writer = stack.enter_context(ThreadPoolExecutor(1))
@@ -273,46 +276,58 @@ def _embed_chunk(model: Model, batch: Sequence[Stimulus]) -> Vectors:
 
 
 def _name_chunk(folder: Path, number: int) -> Path:
-    return folder / f"{number:06d}.npz"
+    return folder / f"{number:06d}.vectors"
 
 
 def _write_chunk(path: Path, stamp: str, batch: Sequence[Stimulus], vectors: Vectors) -> None:
     """Write a chunk so that its name never shows half a file."""
-    facts = orjson.dumps(
-        [dict(stimulus.facts) for stimulus in batch], option=orjson.OPT_SERIALIZE_NUMPY
-    )
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez(
-            file,
-            stamp=np.array(stamp),
-            keys=np.array([stimulus.key for stimulus in batch]),
-            vectors=vectors,
-            facts=np.frombuffer(facts, np.uint8),
-        )
-    part.replace(path)
-
-
-def _is_written(path: Path, stamp: str) -> bool:
-    return _read_chunk(path, stamp) is not None
+    keys = [stimulus.key for stimulus in batch]
+    facts = [dict(stimulus.facts) for stimulus in batch]
+    notes = orjson.dumps([keys, facts], option=orjson.OPT_SERIALIZE_NUMPY)
+    write_vector_file(path, vectors, bytes.fromhex(stamp), notes)
 
 
 def _read_chunk(path: Path, stamp: str) -> Embedded | None:
-    """Return a chunk, None where its file is missing, broken or of something else."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if str(arrays["stamp"]) != stamp:
-                return None
-            facts = orjson.loads(arrays["facts"].tobytes())
-            keys = tuple(str(key) for key in arrays["keys"])
-            return Embedded(keys, arrays["vectors"], tuple(facts))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    """Return a chunk, None where its file is missing or of something else.
+
+    Raises:
+        DamagedFileError: it does not hold what was written.
+    """
+    found = read_vector_file(path, bytes.fromhex(stamp))
+    if found is None:
         return None
+    try:
+        keys, facts = orjson.loads(found.notes)
+        is_fit = len(keys) == len(facts) == len(found.vectors)
+        if not (is_fit and {*map(type, keys)} <= {str} and {*map(type, facts)} <= {dict}):
+            raise DamagedFileError("its notes do not belong to its vectors")
+        return Embedded(tuple(keys), found.vectors, tuple(facts))
+    except (ValueError, TypeError) as error:
+        raise DamagedFileError("its notes cannot be read") from error
+
+
+def _list_missing(folder: Path, stamps: Sequence[str], mine: Iterable[int]) -> list[int]:
+    """Return which chunks are still to be embedded, and log those that are damaged."""
+    missing, damaged = [], []
+    for number in mine:
+        path = _name_chunk(folder, number)
+        try:
+            if _read_chunk(path, stamps[number]) is None:
+                missing.append(number)
+        except DamagedFileError as error:
+            missing.append(number)
+            damaged.append(f"{path.name} ({error})")
+    if damaged:
+        logger.warning(
+            "%d files of vectors in %s could not be trusted, such as %s; their images are"
+            " embedded again", len(damaged), folder, damaged[0],
+        )  # fmt: skip
+    return missing
 
 
 def _await_chunk(path: Path, stamp: str, patience_s: float) -> Embedded:
     deadline = time.monotonic() + patience_s
-    while (part := _read_chunk(path, stamp)) is None:
+    while (part := _find_chunk(path, stamp)) is None:
         if time.monotonic() >= deadline:
             raise ProbeError(
                 f"{path} did not come within {patience_s:g} s; its process has stopped,"
@@ -320,6 +335,13 @@ def _await_chunk(path: Path, stamp: str, patience_s: float) -> Embedded:
             )
         time.sleep(POLL_S)
     return part
+
+
+def _find_chunk(path: Path, stamp: str) -> Embedded | None:
+    """Return a chunk, None as long as there is none that can be used."""
+    with suppress(DamagedFileError):
+        return _read_chunk(path, stamp)
+    return None
 
 
 def _check_keys(keys: Sequence[str], expected: Collection[str] | None) -> None:

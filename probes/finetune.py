@@ -26,6 +26,7 @@ from probes.courses import (
     Setting,
     count_steps,
     cut_epoch,
+    list_mixed,
     make_course,
     order_epoch,
     read_course_pairs,
@@ -45,14 +46,15 @@ from probes.pairs import keep_pairs
 from probes.probing import Setting as Asked
 from probes.probing import run_probe
 from probes.readers import Model, Vectors, identify_model
+from probes.resuming import sketch_vectors
 from probes.saving import save_model
 from probes.sources import RANDOM
-from probes.stimuli import is_published, name_stimuli, read_trials
+from probes.stimuli import hash_files, is_published, name_stimuli, read_trials
 from probes.students import ARMS, Student
 from probes.tasks import choose_templates
 from probes.texts import fill_template
 from probes.training import Feed, OnProgress, Schedule, train
-from synthtext.manifest import read_manifest
+from synthtext.manifest import list_files, read_manifest
 
 LEARNING_RATES = {"head": 1e-3, "vision": 1e-5, "full": 1e-5, "lora": 1e-4, "scratch": 1e-3}
 """Highest learning rates, where none is asked for."""
@@ -303,6 +305,8 @@ def _make_feed(
         ),
         examine=lambda: {"val_accuracy": float(examine().mean())},
         originals=_freeze_original(student) if setting.schedule.distill else None,
+        n_pairs=course.n_own,
+        texts=sketch_vectors(course.vectors or ()),
     )
 
 
@@ -428,10 +432,14 @@ def _name_run(setting: Setting, schedule: Schedule, reader: Model) -> str:
 
 
 def _name_data(setting: Setting) -> object:
-    folder = setting.data
+    """Return what names the pairs to train on: what they show, and the bytes of their files."""
+    folder, mix = setting.data, setting.mix
+    mixed = hash_files(list_mixed(mix)) if mix else ""
     if is_published(folder):
-        return name_stimuli(read_trials(folder, "train").trials)
-    return read_manifest(folder, verify=setting.verify)["plan"]
+        shown = read_trials(folder, "train")
+        return [name_stimuli(shown.trials, shown.files), mixed]
+    plan = read_manifest(folder, verify=setting.verify)["plan"]
+    return [plan, hash_files(list_files(folder, "train")), mixed]
 
 
 def _check(setting: Setting) -> None:

@@ -119,9 +119,8 @@ def _embed(model: Model, shown: Shown, split: str, folder: Path) -> tuple[Vector
     if None in labels:
         key = shown.trials[labels.index(None)].key
         raise ProbeError(f"{key} has no label; a linear probe is taught by labelled sentences")
-    embedded, _ = embed_renderings(
-        model, shown.chunks, folder / split, stimuli=f"{split} {name_stimuli(shown.trials)}"
-    )
+    stimuli = f"{split} {name_stimuli(shown.trials, shown.files)}"
+    embedded, _ = embed_renderings(model, shown.chunks, folder / split, stimuli=stimuli)
     if embedded is None:
         raise ProbeError("a linear probe runs in one process; leave out torchrun")
     return embedded.vectors, np.array(labels, np.int64)

@@ -20,7 +20,7 @@ from probes.looking import N_VIEWS, show_somewhere
 from probes.outcomes import write_outcomes
 from probes.pictures import PICTURES
 from probes.readers import Encoder, Model, Pixels, Vectors
-from probes.stimuli import draw_stimuli, draw_windows, name_stimuli, read_trials
+from probes.stimuli import draw_stimuli, draw_windows, name_drawn, name_stimuli, read_trials
 from probes.tasks import TASKS, answer, choose_templates
 from probes.texts import find_cache_folder
 from synthtext.fonts import read_catalogue
@@ -159,10 +159,12 @@ def run_probe(
                 f"{setting.data} does not say what is written in its pictures;"
                 " ask for --task sentiment"
             )
-        words = _list_shown(trials)
+        words, named = _list_shown(trials), name_stimuli(trials, shown.files)
     else:
+        fonts = read_catalogue()
         trials, words = design_trials(setting)
-        trials = name_fonts(trials, read_catalogue())
+        trials = name_fonts(trials, fonts)
+        named = name_drawn(trials, fonts)
         chunks = draw_windows(trials) if setting.task == "where" else draw_stimuli(trials)
     question = Question(
         task=setting.task,
@@ -179,7 +181,7 @@ def run_probe(
         model,
         chunks,
         out / "vectors",
-        stimuli=f"{setting.task == 'where'} {name_stimuli(trials)}",
+        stimuli=f"{setting.task == 'where'} {named}",
         expected=None if setting.task == "where" else [trial.key for trial in trials],
         share=share,
     )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +25,7 @@ from synthtext.degradations import jpeg
 from synthtext.errors import SynthtextError
 from synthtext.fonts import Catalogue, read_catalogue
 from synthtext.manifest import read_manifest
-from synthtext.plan import SENTIMENTS
+from synthtext.plan import SENTIMENTS, list_versions
 from synthtext.rendering import Rendering, render
 from synthtext.shards import read_samples
 from synthtext.spec import Spec, spec_from_dict
@@ -83,11 +87,13 @@ class Shown:
     Attributes:
         trials: one for each.
         chunks: read them, in the same order.
+        files: what they are read from.
         broken: files that cannot be read, left out.
     """
 
     trials: list[Trial]
     chunks: list[Chunk]
+    files: tuple[Path, ...]
     broken: tuple[str, ...] = ()
 
 
@@ -118,7 +124,7 @@ def read_trials(folder: Path, split: str | None = None, *, verify: bool = True) 
                 check_split(file, sample.key, spec.split)
             trials.append(Trial(sample.key, spec))
     chunks: list[Chunk] = [functools.partial(_read_chunk, file) for file in files]
-    return Shown(trials, chunks)
+    return Shown(trials, chunks, tuple(files))
 
 
 def is_published(folder: Path) -> bool:
@@ -128,9 +134,45 @@ def is_published(folder: Path) -> bool:
     )
 
 
-def name_stimuli(trials: Sequence[Trial]) -> str:
-    """Return what caches of these pictures are keyed by."""
-    return hash_trials(trials)
+def name_stimuli(trials: Sequence[Trial], files: Sequence[Path]) -> str:
+    """Return what caches of these pictures are keyed by: what is shown, and its bytes.
+
+    Args:
+        trials: what is shown.
+        files: what the pictures are read from, shards or pictures; or the fonts that draw them.
+    """
+    versions = json.dumps(list_versions(), sort_keys=True)
+    return " ".join([hash_trials(trials), hash_files(files), versions])
+
+
+def name_drawn(trials: Sequence[Trial], fonts: Catalogue) -> str:
+    """Return what caches of pictures that are drawn by these fonts are keyed by."""
+    return name_stimuli(
+        trials, [fonts.path_of(file) for file in sorted({trial.spec.font for trial in trials})]
+    )
+
+
+def hash_files(files: Sequence[Path]) -> str:
+    """Return a SHA-256 of what some files hold, in their order.
+
+    Size and time of change would not do: a file that is replaced may keep both.
+    """
+    digest = hashlib.sha256()
+    with ThreadPoolExecutor() as threads:
+        for part in threads.map(_hash_file, files):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _hash_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise ProbeError(
+            f"{path} cannot be read ({error.strerror or error}); get it back and run the same"
+            " command again"
+        ) from error
 
 
 def draw_trial(trial: Trial, fonts: Catalogue) -> Rendering:
@@ -169,22 +211,30 @@ def _read_published(folder: Path, split: str | None) -> Shown:
         raise ProbeError(f"{folder} has no split {chosen!r}; it has {', '.join(found)}")
     inner = folder / PUBLISHED[chosen]
     trials: list[Trial] = []
+    misnamed: list[str] = []
     for label, name in enumerate(SENTIMENTS):
         for path in sorted((inner / name).glob("*")):
-            if path.suffix.lower() in EXTENSIONS:
+            if not _is_text(str(path)):
+                misnamed.append(f"{name}/{os.fsencode(path.name)!r}")
+            elif path.suffix.lower() in EXTENSIONS:
                 spec = Spec(seed=0, index=len(trials), split=chosen, kind="sentence",
                             text=path.stem, font="", label=label)  # fmt: skip
                 trials.append(Trial(f"{name}-{path.name}", spec, file=str(path)))
     lost = find_broken([Path(trial.file) for trial in trials])
     readable = [trial for trial in trials if Path(trial.file) not in lost]
-    broken = tuple(sorted(str(path.relative_to(inner)) for path in lost))
+    broken = (*misnamed, *sorted(str(path.relative_to(inner)) for path in lost))
     if not readable:
         raise ProbeError(f"{inner} holds no pictures; give negative/*.png and positive/*.png")
     chunks: list[Chunk] = [
         functools.partial(_read_files, tuple(readable[at : at + CHUNK]))
         for at in range(0, len(readable), CHUNK)
     ]
-    return Shown(readable, chunks, broken)
+    return Shown(readable, chunks, tuple(Path(trial.file) for trial in readable), broken)
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name is UTF-8, as keys have to be; a name on disk may be any bytes."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _read_files(trials: Sequence[Trial]) -> list[Stimulus]:

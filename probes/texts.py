@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import json
-import os
+import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +18,15 @@ from probes.embeddings import FORMAT, check_vectors
 from probes.errors import ProbeError
 from probes.prompts import SLOT
 from probes.readers import Model, Vectors, identify_model
+from probes.vectorfiles import DamagedFileError, read_vector_file, write_vector_file
+from synthtext.storage import PART
+
+logger = logging.getLogger(__name__)
+
+SUFFIX = ".vectors"
+
+UNFINISHED_S = 86_400.0
+"""Age in seconds at which an unfinished file belongs to no run any more."""
 
 BLOCK = 1024
 """Texts that are embedded or averaged at a time, so that 100,000 words fit."""
@@ -51,7 +63,9 @@ def embed_prompts(
         model: embeds the texts.
         words: what the templates are filled with, N of them.
         templates: such as "the word {}.".
-        cache_folder: keeps a file per model, template and list of words; made if need be.
+        cache_folder: keeps a file per model, template and list of words; made if need be. A
+            file that is damaged, or that another user could have written, is written anew; a
+            folder that cannot be written is done without. Either is logged as a warning.
 
     Raises:
         ProbeError: no words, no templates, a template without a place for the word, or an
@@ -62,18 +76,22 @@ def embed_prompts(
             f"there are {len(words)} words and {len(templates)} templates to embed;"
             " give at least one of each"
         )
-    cache_folder.mkdir(parents=True, exist_ok=True)
     identity = identify_model(model)
+    damaged: list[str] = []
     by_template = []
     for template in templates:
         texts = fill_template(template, words)
-        parts = json.dumps([FORMAT, identity, texts]).encode()
-        path = cache_folder / f"{hashlib.sha256(parts).hexdigest()[:32]}.npy"
-        vectors = _read_texts(path, len(texts))
+        origin = hashlib.sha256(json.dumps([FORMAT, identity, texts]).encode()).digest()
+        path = cache_folder / f"{origin.hex()[:32]}{SUFFIX}"
+        vectors = _read_texts(path, origin, len(texts), damaged)
         if vectors is None:
-            _write_texts(path, model, texts)
-            vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+            vectors = _keep_texts(path, origin, _embed_texts(model, texts))
         by_template.append(vectors)
+    if damaged:
+        _warn(
+            f"{len(damaged)} of {len(templates)} files of text vectors in {cache_folder} could"
+            f" not be trusted, such as {damaged[0]}; those vectors were computed again"
+        )
     return by_template
 
 
@@ -94,26 +112,52 @@ def ensemble_prompts(by_template: Sequence[Vectors]) -> Vectors:
     return ensemble
 
 
-def _read_texts(path: Path, n: int) -> Vectors | None:
-    """Return the vectors in a file, None where it is missing or broken."""
+def _read_texts(path: Path, origin: bytes, n: int, damaged: list[str]) -> Vectors | None:
+    """Return the vectors in a file, None where it is missing or damaged, which is noted."""
     try:
-        vectors: Vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError):
+        found = read_vector_file(path, origin, is_private=True)
+    except DamagedFileError as error:
+        damaged.append(f"{path.name} ({error})")
         return None
-    return vectors if vectors.ndim == 2 and len(vectors) == n else None
+    return found.vectors if found is not None and len(found.vectors) == n else None
 
 
-def _write_texts(path: Path, model: Model, texts: Sequence[str]) -> None:
-    """Embed the texts into a file, so that its name never shows half of them."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    rows: Vectors | None = None
+def _embed_texts(model: Model, texts: Sequence[str]) -> Vectors:
+    blocks = []
     for at in range(0, len(texts), BLOCK):
         block = list(texts[at : at + BLOCK])
-        vectors = check_vectors(model.encoder.embed_texts(block), len(block), "embed_texts")
-        if rows is None:
-            shape = (len(texts), vectors.shape[1])
-            rows = np.lib.format.open_memmap(part, "w+", np.float32, shape)
-        rows[at : at + len(block)] = vectors
-    # Closes the file, which it must be before it is renamed on every system.
-    del rows
-    part.replace(path)
+        vectors = model.encoder.embed_texts(block)
+        blocks.append(check_vectors(vectors, len(block), "embed_texts"))
+    return np.concatenate(blocks)
+
+
+def _keep_texts(path: Path, origin: bytes, vectors: Vectors) -> Vectors:
+    """Write vectors into the cache and return them from there; where it fails, as they are."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_unfinished(path.parent)
+        write_vector_file(path, vectors, origin, is_private=True)
+        found = read_vector_file(path, origin, is_private=True)
+    except (OSError, DamagedFileError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        _warn(
+            f"vectors of texts cannot be kept in {path.parent} ({reason}); the run goes on"
+            " without, and the next one computes them again"
+        )
+        return vectors
+    return vectors if found is None else found.vectors
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what runs that were killed long ago left behind."""
+    for path in folder.glob(f".*{SUFFIX}.*{PART}"):
+        # Another run may be removing it too.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > UNFINISHED_S:
+                path.unlink()
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    """Say something once, however many tasks and templates run into it."""
+    logger.warning("%s", message)

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from statistics import fmean as mean
 
 import numpy as np
@@ -22,13 +21,11 @@ from probes.embeddings import Share, read_share
 from probes.errors import ProbeError
 from probes.lessons import Lesson
 from probes.losses import LOSSES, Batch, drift
+from probes.resuming import CHECKPOINT, Identity, Progress, resume, save
 from probes.students import Learnt, Student, group_weights
-from synthtext.storage import write_whole
 
 OnProgress = Callable[..., None]
 """Takes what is counted, how many are done, of how many, if that is known, and a remark."""
-
-CHECKPOINT = "checkpoint.pt"
 
 NOTE_EVERY = 20
 """Steps over which scalars are averaged."""
@@ -84,6 +81,8 @@ class Feed:
         read: batches -> their lessons.
         examine: returns scalars to note at each checkpoint.
         originals: pixels -> what the frozen original made of them, for `distill`.
+        n_pairs: pairs that the order of an epoch is of.
+        texts: a sketch of the frozen text vectors, from `sketch_vectors`; empty without them.
     """
 
     order: Callable[[int], Order]
@@ -91,25 +90,8 @@ class Feed:
     read: Callable[[Sequence[Order]], Iterator[Lesson]]
     examine: Callable[[], dict[str, float]] = dict
     originals: Callable[[Tensor], Tensor] | None = None
-
-
-@dataclass
-class Progress:
-    """How far training has come: all that a checkpoint holds besides weights.
-
-    Attributes:
-        step: steps done.
-        epoch: the one that the next step belongs to.
-        place: steps done of that epoch.
-        order: of that epoch; empty where it has not begun.
-        history: scalars, a row for each time they were noted.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    place: int = 0
-    order: Order = field(default_factory=lambda: np.empty(0, np.int64))
-    history: list[dict[str, float]] = field(default_factory=list)
+    n_pairs: int = 0
+    texts: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 def train(
@@ -141,7 +123,8 @@ def train(
     optimizer = torch.optim.AdamW(
         group_weights(student, schedule.weight_decay), lr=schedule.lr, betas=BETAS, eps=EPS
     )
-    progress = _resume(folder / CHECKPOINT, student, optimizer, run)
+    path, identity = folder / CHECKPOINT, Identity(run, feed.texts, feed.n_pairs)
+    progress = resume(path, student, optimizer, identity)
     share = read_share()
     learner = _distribute(student, share, compiles=schedule.compiles)
     noted = Notes(folder / "tensorboard", progress, writes=share.rank == 0)
@@ -176,8 +159,8 @@ def train(
                 noted.examine(feed.examine())
                 student.train()
                 if share.rank == 0:
-                    _save(folder / CHECKPOINT, student, optimizer, progress, run)
-        if progress.place == len(groups):
+                    save(path, student, optimizer, progress, identity)
+        if progress.place >= len(groups):
             progress.epoch, progress.place = progress.epoch + 1, 0
             progress.order = progress.order[:0]
     if distributed.is_initialized():
@@ -320,53 +303,3 @@ def _check_finite(scalars: Mapping[str, float], progress: Progress, folder: Path
         f"the loss is {scalars['loss']:g} and its gradient {scalars['gradient']:g} in step"
         f" {progress.step + 1}, epoch {progress.epoch + 1}; {kept}; lower --lr"
     )
-
-
-def _save(
-    path: Path, student: Student, optimizer: torch.optim.Optimizer, progress: Progress, run: str
-) -> None:
-    """Write a checkpoint, so that its name never shows half of it."""
-    frozen = {name for name, weight in student.named_parameters() if not weight.requires_grad}
-    state = {name: part for name, part in student.state_dict().items() if name not in frozen}
-    content = {
-        "run": run,
-        "student": state,
-        "optimizer": optimizer.state_dict(),
-        "chance": torch.get_rng_state(),
-        "step": progress.step,
-        "epoch": progress.epoch,
-        "place": progress.place,
-        "order": torch.from_numpy(progress.order),
-        "history": progress.history,
-    }
-    try:
-        with write_whole(path) as file:
-            torch.save(content, file)
-    except (OSError, RuntimeError) as error:
-        raise ProbeError(
-            f"{path} cannot be written ({error}); the one before it is whole, so make room and"
-            " run the same command again"
-        ) from error
-
-
-def _resume(
-    path: Path, student: Student, optimizer: torch.optim.Optimizer, run: str
-) -> Progress:
-    if not path.exists():
-        return Progress()
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if content["run"] != run:
-            raise ProbeError(
-                f"{path.parent} holds another run, of other data, weights or options;"
-                " give its own again, or a new --out"
-            )
-        student.load_state_dict(content["student"], strict=False)
-        optimizer.load_state_dict(content["optimizer"])
-        torch.set_rng_state(content["chance"])
-    except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
-        raise ProbeError(f"{path} is broken; delete it to begin anew") from error
-    return Progress(
-        content["step"], content["epoch"], content["place"], content["order"].numpy(),
-        content["history"],
-    )  # fmt: skip

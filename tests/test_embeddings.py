@@ -30,6 +30,7 @@ from probes.embeddings import (
 )
 from probes.errors import ProbeError
 from probes.readers import Model, Pixels, Vectors
+from probes.vectorfiles import HEADER, write_vector_file
 
 N_KEYS, CHUNK = 10, 3
 """Pictures of a run, and how many a chunk holds: the last one is short."""
@@ -150,30 +151,90 @@ def test_vectors_of_something_else_are_not_reused(tmp_path: Path, change: str) -
     assert stats.n_chunks_reused == 0
 
 
-@pytest.mark.parametrize("n_bytes", [0, 100, 400])
+@pytest.mark.parametrize("n_bytes", [0, 60, 150])
 def test_a_broken_file_is_written_anew(tmp_path: Path, n_bytes: int) -> None:
     whole, _ = embed(tmp_path, make_model())
-    path = tmp_path / "000001.npz"
+    path = tmp_path / "000001.vectors"
     path.write_bytes(path.read_bytes()[:n_bytes])
     mended, stats = embed(tmp_path, make_model())
     np.testing.assert_array_equal(mended.vectors, whole.vectors)
     assert stats.n_images == CHUNK
 
 
-def test_a_pickle_in_place_of_a_file_is_written_anew(tmp_path: Path) -> None:
-    path = tmp_path / "000001.npz"
-    stamp = stamp_chunks(make_model(), "s", 4)[1]
+def permute_rows(path: Path) -> None:
+    vectors = np.memmap(path, "<f4", "r+", HEADER.size, (CHUNK, 2))
+    vectors[:] = vectors[::-1].copy()
+    vectors.flush()
+
+
+def flip_a_bit(at: int) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        raw = bytearray(path.read_bytes())
+        raw[at] ^= 1
+        path.write_bytes(raw)
+
+    return damage
+
+
+def write_pickle(path: Path) -> None:
     names: Any = np.array([["a"], {}], dtype=object)
-    vectors, facts = np.ones((2, 1), np.float32), np.frombuffer(b"[{},{}]", np.uint8)
-    np.savez(path, stamp=np.array(stamp), keys=names, vectors=vectors, facts=facts)
-    embedded, _ = embed(tmp_path, make_model())
-    assert embedded.keys == tuple(map(name_key, range(N_KEYS)))
+    with path.open("wb") as file:
+        np.savez(file, keys=names, vectors=np.ones((2, 1), np.float32))
+
+
+def write_notes(notes: bytes) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        stamp = stamp_chunks(make_model(), "s", 4)[1]
+        vectors = np.ones((CHUNK, 2), np.float32)
+        write_vector_file(path, vectors, bytes.fromhex(stamp), notes)
+
+    return damage
+
+
+def replace_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "vectors permuted": permute_rows,
+    "zeros, as after a power cut": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "zeros after the header": lambda path: path.write_bytes(
+        path.read_bytes()[: HEADER.size].ljust(path.stat().st_size, b"\0")
+    ),
+    "a bit of the counts": flip_a_bit(HEADER.size - 20),
+    "a bit of a vector": flip_a_bit(HEADER.size + 5),
+    "a bit of a key": flip_a_bit(HEADER.size + 8 * CHUNK + 5),
+    "more at its end": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "pickles": write_pickle,
+    "a pipe": replace_by_pipe,
+    "notes that are deep": write_notes(b"[" * 100_000),
+    "notes of other types": write_notes(b"[[1, 2, 3], [4, 5, 6]]"),
+    "notes that are too few": write_notes(b'[["a"], [{}]]'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_chunk_is_embedded_again_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    whole, _ = embed(tmp_path, make_model())
+    expected = np.array(whole.vectors)
+    DAMAGES[damage](tmp_path / "000001.vectors")
+    repaired, stats = embed(tmp_path, make_model())
+    np.testing.assert_array_equal(repaired.vectors, expected)
+    assert (repaired.keys, repaired.facts) == (whole.keys, whole.facts)
+    assert stats.n_images == CHUNK
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith(
+        f"1 files of vectors in {tmp_path} could not be trusted, such as 000001.vectors ("
+    )
 
 
 def test_no_half_written_file_stays(tmp_path: Path) -> None:
     embed(tmp_path, make_model())
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        f"{number:06d}.npz" for number in range(4)
+        f"{number:06d}.vectors" for number in range(4)
     ]
 
 
@@ -301,7 +362,7 @@ def test_a_process_that_never_writes_is_not_waited_for_forever(tmp_path: Path) -
     write_vectors(make_model(), make_chunks(), tmp_path, stimuli="s", share=share)
     stamps = stamp_chunks(make_model(), "s", 4)
     assert refuse(lambda: read_vectors(tmp_path, stamps, patience_s=0.01)) == (
-        f"{tmp_path / '000001.npz'} did not come within 0.01 s; its process has stopped,"
+        f"{tmp_path / '000001.vectors'} did not come within 0.01 s; its process has stopped,"
         " so run the same command again"
     )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from probes import texts
 from probes.errors import ProbeError
 from probes.readers import Model, Pixels, Vectors
 from probes.texts import embed_prompts, ensemble_prompts
+from probes.vectorfiles import HEADER
 
 WORDS = ["ox", "horse", "hippopotamus"]
 TEMPLATES = ["{}", "the word {}."]
@@ -70,12 +72,111 @@ def test_other_texts_are_embedded_anew(tmp_path: Path, changed: str) -> None:
     assert len(encoder.batches) == 2
 
 
-def test_a_broken_cache_is_written_anew(tmp_path: Path) -> None:
+def permute_rows(path: Path) -> None:
+    vectors = np.memmap(path, "<f4", "r+", HEADER.size, (len(WORDS), 2))
+    vectors[:] = vectors[::-1].copy()
+    vectors.flush()
+
+
+def let_others_write(path: Path) -> None:
+    permute_rows(path)
+    path.chmod(0o666)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "permuted": (permute_rows, "its checksum differs"),
+    "zeros after the header": (
+        lambda path: path.write_bytes(
+            path.read_bytes()[: HEADER.size].ljust(path.stat().st_size, b"\0")
+        ),
+        "its checksum differs",
+    ),
+    "zeros": (
+        lambda path: path.write_bytes(bytes(path.stat().st_size)),
+        "not a file of vectors",
+    ),
+    "empty": (lambda path: path.write_bytes(b""), "not a file of vectors"),
+    "cut off": (
+        lambda path: path.write_bytes(path.read_bytes()[:-4]),
+        "longer or shorter than it says",
+    ),
+    "endless": (lambda path: os.truncate(path, 8 << 30), "longer or shorter than it says"),
+    "of everyone": (let_others_write, "another user could have written it"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_written_anew_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
     whole = np.array(embed_prompts(make_model(Length()), WORDS, TEMPLATES[:1], tmp_path))
     (path,) = tmp_path.iterdir()
-    path.write_bytes(path.read_bytes()[:-4])
-    mended = embed_prompts(make_model(Length()), WORDS, TEMPLATES[:1], tmp_path)
-    np.testing.assert_array_equal(whole, mended)
+    hurt, reason = DAMAGES[damage]
+    hurt(path)
+    for _ in range(2):
+        repaired = embed_prompts(make_model(Length()), WORDS, TEMPLATES[:1], tmp_path)
+        np.testing.assert_array_equal(whole, repaired)
+    # The second time there is nothing left to say.
+    assert [record.getMessage() for record in caplog.records] == [
+        f"1 of 1 files of text vectors in {tmp_path} could not be trusted, such as"
+        f" {path.name} ({reason}); those vectors were computed again"
+    ]
+
+
+def test_the_vectors_of_one_list_do_not_pass_for_another(tmp_path: Path) -> None:
+    first = np.array(embed_prompts(make_model(Length()), WORDS, TEMPLATES, tmp_path))
+    one, other = sorted(tmp_path.iterdir())
+    one.write_bytes(other.read_bytes())
+    again = embed_prompts(make_model(Length()), WORDS, TEMPLATES, tmp_path)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_nobody_else_may_write_to_the_cache(tmp_path: Path) -> None:
+    cache = tmp_path / "texts"
+    embed_prompts(make_model(Length()), WORDS, TEMPLATES[:1], cache)
+    (path,) = cache.iterdir()
+    assert [each.stat().st_mode & 0o777 for each in (cache, path)] == [0o700, 0o600]
+
+
+def fail_to_sync(_: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_is_done_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = embed_prompts(make_model(Length()), WORDS, TEMPLATES, tmp_path / "whole")
+    monkeypatch.setattr(os, "fsync", fail_to_sync)
+    cache = tmp_path / "full"
+    found = embed_prompts(make_model(Length()), WORDS, TEMPLATES, cache)
+    np.testing.assert_array_equal(expected, found)
+    assert list(cache.iterdir()) == []
+    assert [record.getMessage() for record in caplog.records] == [
+        f"vectors of texts cannot be kept in {cache} (no space left on device); the run goes"
+        " on without, and the next one computes them again"
+    ]
+
+
+def test_a_cache_that_cannot_be_made_is_done_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    cache = tmp_path / "file/texts"
+    (found,) = embed_prompts(make_model(Length()), WORDS, TEMPLATES[:1], cache)
+    assert found.shape == (3, 2)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"vectors of texts cannot be kept in {cache} (not a directory); the run goes on"
+        " without, and the next one computes them again"
+    ]
+
+
+def test_what_killed_runs_left_in_the_cache_is_removed_in_time(tmp_path: Path) -> None:
+    old, young = (tmp_path / f".{name}.vectors.host-1.part" for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"")
+    os.utime(old, (0, 0))
+    embed_prompts(make_model(Length()), WORDS, TEMPLATES[:1], tmp_path)
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_many_words_are_embedded_and_averaged_in_blocks(

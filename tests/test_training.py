@@ -144,11 +144,11 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     setting = set_up(model, data, schedule={"n_steps": 4, "save_every": 2})
     save = torch.save
 
-    def fill(content, path) -> None:  # noqa: ANN001
+    def fill(content, file) -> None:  # noqa: ANN001
         if content["step"] > 2:
-            path.write_bytes(b"half")
+            file.write(b"half")
             raise OSError(28, "No space left on device")
-        save(content, path)
+        save(content, file)
 
     monkeypatch.setattr(torch, "save", fill)
     with pytest.raises(ProbeError) as caught:
