@@ -643,16 +643,15 @@ def matrix(
     """
     _need_probes()
     from probes.galleries import draw_matrix
-    from probes.images import keep_readable, list_images, read_image
-    from probes.matching import compare_all, measure_recall
+    from probes.images import keep_readable, list_images
+    from probes.matching import compare_files, measure_recall
     from probes.models import load_model
 
     listed = _list_texts(texts, texts_file)
     files, broken = keep_readable(list_images(pictures))
     _warn_some("left out", broken)
-    images = [read_image(path) for path in files]
     loaded = load_model(model, pretrained=pretrained, device=device)
-    cosines = compare_all(loaded, images, listed, _read_prompts(prompts))
+    cosines, images = compare_files(loaded, files, listed, _read_prompts(prompts))
     summary: dict[str, Any] = {
         "pictures": [str(path) for path in files], "texts": listed, "cosines": cosines.tolist(),
     }  # fmt: skip

@@ -23,7 +23,13 @@ def choose_device(name: str) -> torch.device:
     available = torch.cuda.is_available()
     if name == "auto":
         # torchrun numbers the processes of a machine, and each takes the GPU of its number.
-        return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if available else "cpu")
+        rank = os.environ.get("LOCAL_RANK", "0")
+        if not rank.isdecimal():
+            raise ProbeError(
+                f"LOCAL_RANK is {rank!r} in the environment, which is not what torchrun sets;"
+                " unset it, or start with torchrun"
+            )
+        return torch.device(f"cuda:{rank}" if available else "cpu")
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
         raise ProbeError(f"device is {name!r}; it is auto, cpu, cuda or cuda:N")

@@ -104,8 +104,18 @@ class Share:
 
 
 def read_share() -> Share:
-    """Return the share that torchrun gives this process; all of it without torchrun."""
-    return Share(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+    """Return the share that torchrun gives this process; all of it without torchrun.
+
+    Raises:
+        ProbeError: RANK or WORLD_SIZE is not what torchrun sets.
+    """
+    rank, size = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    if not (rank.isdecimal() and size.isdecimal() and int(rank[:9]) < int(size[:9])):
+        raise ProbeError(
+            f"RANK is {rank!r} and WORLD_SIZE is {size!r} in the environment, which is not what"
+            " torchrun sets; unset both, or start with torchrun"
+        )
+    return Share(int(rank), int(size))
 
 
 def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.

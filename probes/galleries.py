@@ -14,7 +14,7 @@ from probes.plots import COLOURS, STYLE, clip_text, to_png
 from probes.readers import Pixels, Vectors
 
 MAX_SHOWN = 64
-"""Pictures in a gallery; more would not be looked at."""
+"""Pictures and texts in a gallery; more would not be looked at."""
 
 
 def draw_bars(entries: Sequence[Entry], n_columns: int = 2) -> bytes:
@@ -39,11 +39,14 @@ def draw_matrix(images: Sequence[Pixels], texts: Sequence[str], cosines: Vectors
     """Return the cosines of all pictures with all texts, thumbnails along the top.
 
     Args:
-        images: N pictures, at most `MAX_SHOWN`.
-        texts: T texts.
+        images: N pictures; the first `MAX_SHOWN` are drawn.
+        texts: T texts, likewise.
         cosines: (N, T).
     """
-    images, cosines = images[:MAX_SHOWN], cosines[:MAX_SHOWN]
+    n_left_out = max(0, len(images) - MAX_SHOWN), max(0, len(texts) - MAX_SHOWN)
+    images, texts, cosines = (
+        images[:MAX_SHOWN], texts[:MAX_SHOWN], cosines[:MAX_SHOWN, :MAX_SHOWN],
+    )  # fmt: skip
     n, n_texts = cosines.shape
     side = 0.72
     with plt.rc_context({**STYLE, "axes.grid": False, "font.size": 9}):
@@ -68,6 +71,11 @@ def draw_matrix(images: Sequence[Pixels], texts: Sequence[str], cosines: Vectors
                 (column - 0.46, 0, 0.92, 1), transform=top.get_xaxis_transform()
             )
             _show(inset, pixels, "")
+        if any(n_left_out):
+            axes.set_xlabel(
+                f"{n_left_out[0]:,} more pictures and {n_left_out[1]:,} more texts are not"
+                " shown; matrix.json has them all"
+            )
         figure.colorbar(drawn, ax=axes, label="cosine", shrink=min(1.0, 3 / n_texts))
         return to_png(figure)
 

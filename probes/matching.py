@@ -19,6 +19,10 @@ from synthtext.streams import draw_units
 Floats = NDArray[np.float64]
 
 
+BLOCK = 8
+"""Pictures of any size that are in memory at a time."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A picture and its best texts.
@@ -68,6 +72,22 @@ def compare_all(
     """
     vectors = model.encoder.embed_images(list(images))
     return vectors @ embed_names(model, texts, templates).T
+
+
+def compare_files(
+    model: Model, files: Sequence[Path], texts: Sequence[str], templates: Sequence[str]
+) -> tuple[Vectors, list[Pixels]]:
+    """Return the same of picture files, and a thumbnail of each.
+
+    The pictures are read a few at a time, since a hundred photographs do not fit into memory.
+    """
+    vectors: list[Vectors] = []
+    thumbnails: list[Pixels] = []
+    for at in range(0, len(files), BLOCK):
+        images = [read_image(file) for file in files[at : at + BLOCK]]
+        vectors.append(model.encoder.embed_images(images))
+        thumbnails += [shrink_pixels(pixels) for pixels in images]
+    return np.concatenate(vectors) @ embed_names(model, texts, templates).T, thumbnails
 
 
 def match_images(

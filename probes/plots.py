@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from probes.mixing import Mixture
+from synthtext.terminal import show_text
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
@@ -80,7 +81,7 @@ def draw_curve(
         if factor in LOG_SCALED:
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.set_xlabel(LABELS.get(factor, factor))
+        axes.set_xlabel(LABELS.get(factor, clip_text(factor)))
         axes.set_ylabel("read right")
         axes.set_ylim(-0.02, 1.02)
         return to_png(figure)
@@ -111,7 +112,7 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
         axes.axvline(chance, color="#777777", ls="--", lw=1)
         axes.set_yticks(range(len(order)), [_shorten(label) for label in order])
         axes.set_xlim(-0.02, 1.02)
-        axes.set_xlabel(f"read right, by {factor}")
+        axes.set_xlabel(f"read right, by {clip_text(factor)}")
         if len(groups) > 1:
             axes.legend()
         return to_png(figure)
@@ -211,13 +212,13 @@ def _finish(axes: Any, chance: float) -> None:  # noqa: ANN401
 
 
 def clip_text(text: str) -> str:
-    """Return a text that fits beside a bar, and begins no formula."""
-    text = text.replace("$", r"\$")
+    """Return a text that fits beside a bar: no formula, no control character."""
+    text = show_text(text).replace("$", r"\$")
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
 
 
 def _shorten(label: str) -> str:
-    return label.removesuffix(".ttf").removesuffix("_400Regular")
+    return clip_text(label).removesuffix(".ttf").removesuffix("_400Regular")
 
 
 def to_png(figure: Any) -> bytes:  # noqa: ANN401

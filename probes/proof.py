@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from probes.intervals import Interval
 from probes.page import Figure, Page, Table, fill_page, percent
 from probes.readers import Model
 from probes.report import measure_sentiment, tabulate_factor
+from synthtext.card import quote_code
 from synthtext.plan import SENTIMENTS
 from synthtext.storage import replace_file
+from synthtext.terminal import show_text
 
 NOTE = (
     "Share of pictures of the test split that the model gets right before and after, with 95 %"
@@ -77,23 +80,24 @@ def list_sentiment(done: Finetuned) -> Table:
 def format_card(done: Finetuned) -> str:
     """Return the card of the model as Markdown, the header of a Hugging Face card on top."""
     gains = list_gains(done.gains)
-    lines = ["| " + " | ".join(cells) + " |" for cells in (gains.columns, *gains.rows)]
+    rows = [gains.columns, *gains.rows]
+    lines = ["| " + " | ".join(map(_escape, cells)) + " |" for cells in rows]
     lines.insert(1, "|" + "---|" * len(gains.columns))
-    kept = "\n".join(f"- {name}: {value}" for name, value in list_retention(done).rows)
-    facts = "\n".join(f"- {name}: {value}" for name, value in list_facts(done))
+    kept = "\n".join(f"- {name}: {_escape(value)}" for name, value in list_retention(done).rows)
+    facts = "\n".join(f"- {name}: {quote_code(value)}" for name, value in list_facts(done))
     return f"""---
 library_name: open_clip
 pipeline_tag: zero-shot-image-classification
 tags: [clip, ocr, synthtext]
 ---
 
-# {done.before.name}, taught to read
+# {_escape(done.before.name)}, taught to read
 
-{verdict(done)}. Picked from {done.k} words at a time.
+{_escape(verdict(done))}. Picked from {done.k} words at a time.
 
 {chr(10).join(lines)}
 
-What it kept, asked about {done.retention.title}:
+What it kept, asked about {_escape(done.retention.title)}:
 
 {kept}
 
@@ -101,6 +105,11 @@ What it kept, asked about {done.retention.title}:
 
 {facts}
 """
+
+
+def _escape(text: object) -> str:
+    """Return a text that is no markup in Markdown."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", show_text(text))
 
 
 def verdict(done: Finetuned) -> str:

@@ -12,6 +12,7 @@ from synthtext.dataset import spread_rows
 from synthtext.recipe import FACTORS
 from synthtext.sheets import draw_sheet
 from synthtext.storage import replace_file
+from synthtext.terminal import show_text
 
 N_SHOWN = 24
 
@@ -36,6 +37,15 @@ def write_card(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
+def quote_code(text: object) -> str:
+    r"""Return a text as code in Markdown: nothing in it is a heading, a link, a cell or HTML.
+
+    >>> quote_code("words.txt"), quote_code("<b>|`")
+    ('`words.txt`', "`<b>\\|'`")
+    """
+    return f"`{show_text(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
+
+
 def format_card(manifest: Mapping[str, Any]) -> str:
     """Return the card of a dataset as Markdown, the header of a Hugging Face card on top."""
     plan, counts = manifest["plan"], manifest["counts"]
@@ -45,7 +55,7 @@ def format_card(manifest: Mapping[str, Any]) -> str:
         for split in manifest["splits"]
     )
     texts = "\n".join(
-        f"- {row['n_texts']:,} texts of kind `{kind}` from `{row['name']}`"
+        f"- {row['n_texts']:,} texts of kind `{kind}` from {quote_code(row['name'])}"
         for kind, row in plan["texts"].items()
     )
     splits = "\n".join(
@@ -53,7 +63,7 @@ def format_card(manifest: Mapping[str, Any]) -> str:
         for split, row in manifest["splits"].items()
     )
     factors = "\n".join(
-        f"| `{name}` | `{plan['recipe'][name]}` | {factor.help} |"
+        f"| `{name}` | {quote_code(plan['recipe'][name])} | {factor.help} |"
         for name, factor in FACTORS.items()
         if name in plan["recipe"]  # Parts that an earlier version drew lack later factors.
     )
