@@ -42,6 +42,11 @@ def read_state(path: Path) -> State:
             f"{path} is a TorchScript archive, whose code would run when it is loaded;"
             " pass the same weights as safetensors"
         )
+    if _is_packed(path):
+        raise ProbeError(
+            f"{path} holds compressed entries, which torch does not write and which may unpack"
+            " to any size; save its state dict as safetensors"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
@@ -103,6 +108,14 @@ def _is_torchscript(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _is_packed(path: Path) -> bool:
+    """Return whether an archive holds more than its own size tells."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
 
 
 def _unwrap_state(content: object, path: Path) -> State:

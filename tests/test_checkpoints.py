@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,3 +144,14 @@ def test_half_a_file_of_weights_is_refused(
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(ProbeError, match=r"broken; fetch|not unpickled; save"):
         read_state(path)
+
+
+def test_an_archive_that_is_packed_is_not_unpacked(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "plain.pt", tmp_path / "packed.pt"
+    torch.save({"weight": torch.zeros(1000, 1000)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(packed, "w") as target:
+        for entry in source.infolist():
+            target.writestr(entry.filename, source.read(entry), zipfile.ZIP_DEFLATED)
+    with pytest.raises(ProbeError, match="holds compressed entries"):
+        read_state(packed)
+    assert read_state(plain)["weight"].shape == (1000, 1000)
