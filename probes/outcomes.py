@@ -46,7 +46,7 @@ def make_outcomes(
         seen_scale(model, int(width), int(height))
         for width, height in zip(rows["width_px"], rows["height_px"], strict=True)
     ]
-    rows["x_height_seen_px"] = rows["x_height_px"] * scales
+    rows["x_height_seen_px"] = rows["x_height_px"].astype(float) * scales
     patch = model.patch_px or np.nan
     rows["x_height_patches"] = rows["x_height_seen_px"] / patch
     texts = [trial.spec.drawn_text for trial in trials]

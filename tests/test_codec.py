@@ -30,8 +30,9 @@ def test_lossless_files_give_the_rendering_back(
     assert (read.pixels == drawn.pixels).all()
     assert (read.char_quads == drawn.char_quads).all()
     assert (read.word_quads == drawn.word_quads).all()
-    assert replace(read, pixels=drawn.pixels, char_quads=drawn.char_quads,
-                   word_quads=drawn.word_quads) == drawn  # fmt: skip
+    # From Python 3.13 on, equality of dataclasses compares arrays even with themselves.
+    for name in ("spec", "size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn"):
+        assert getattr(read, name) == getattr(drawn, name)
 
 
 def test_jpeg_gives_nearly_the_pixels_back(spec: Spec, fonts: Catalogue) -> None:
