@@ -128,6 +128,7 @@ def _make_huge() -> dict[str, bytes]:
     for n in (DIGITS, 60_000):
         length = make_file(content=b"9" * n + b" path=a.txt\n", kind=b"x")
         made[f"a pax length of {n} digits"] = length
+        made[f"a pax header of {n} digits"] = make_file(content=b"9" * n, kind=b"x")
         made[f"a pax size of {n} digits"] = make_pax(b"size=" + b"9" * n)
     return {what: start + make_file() + END for what, start in made.items()}
 
