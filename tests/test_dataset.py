@@ -17,7 +17,6 @@ from synthtext.generate import render_dataset
 from synthtext.plan import make_plan
 from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.rendering import render
-from synthtext.shards import read_samples, write_shard
 from synthtext.words import Texts, read_words
 
 
@@ -151,17 +150,6 @@ def test_quads_that_leave_the_image_are_a_fault(harmed: Path) -> None:
     rewrite(harmed / "train/000000.tar", {"000000003.json": orjson.dumps(fields)})
     fault = "000000003.json has word_quads that are none or leave the image"
     assert any(found.endswith(fault) for found in verify_dataset(harmed))
-
-
-def test_a_sample_of_another_shard_is_a_fault(harmed: Path) -> None:
-    first, second = sorted((harmed / "train").glob("*.tar"))[:2]
-    moved = next(read_samples(first))
-    write_shard(second, [moved, *read_samples(second)])
-    faults = list(verify_dataset(harmed))
-    fault = (
-        f"train/{second.name} holds {moved.key!r}, which is of another shard; render it again"
-    )
-    assert fault in faults
 
 
 def test_every_sentence_of_a_file_is_drawn(fonts: Catalogue, tmp_path: Path) -> None:

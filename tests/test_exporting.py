@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +15,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import orjson
 import pytest
 from PIL import Image
 
-from synthtext.codec import Sample, encode
+from synthtext.codec import encode
 from synthtext.datasets import load
 from synthtext.errors import DatasetError, ShardError
 from synthtext.exporting import (
@@ -36,7 +34,7 @@ from synthtext.indexing import index_shards
 from synthtext.plan import make_plan
 from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.rendering import Rendering, render
-from synthtext.shards import pack_samples, write_shard
+from synthtext.shards import pack_samples
 from synthtext.spec import Spec
 from synthtext.words import make_texts
 
@@ -367,57 +365,3 @@ def test_an_export_that_is_broken_off_leaves_nothing_that_looks_done(
     if not out.exists():
         subprocess.run(command, check=True, capture_output=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
-
-
-def write_split(folder: Path, drawn: list[Rendering], n: int) -> None:
-    """Write a dataset whose split test has two shards, of the first n images and the others."""
-    manifest = orjson.loads((folder / "dataset.json").read_bytes())
-    row = next(row for row in manifest["shards"] if row["file"].startswith("test/"))
-    rows = []
-    for number, part in enumerate((drawn[:n], drawn[n:])):
-        file = f"test/{number:06d}.tar"
-        written = write_shard(folder / file, [encode(each, "png") for each in part])
-        rows.append({**row, "file": file, "n_bytes": written.n_bytes, "sha256": written.sha256})
-    manifest.pop("checksum", None)
-    kept = [each for each in manifest["shards"] if not each["file"].startswith("test/")]
-    (folder / "dataset.json").write_bytes(orjson.dumps(manifest | {"shards": kept + rows}))
-
-
-def test_a_picture_in_two_shards_is_refused(
-    data: Path, spec: Spec, fonts: Catalogue, tmp_path: Path
-) -> None:
-    folder = Path(shutil.copytree(data, tmp_path / "d"))
-    drawn = [render(replace(spec, index=index, split="test"), fonts) for index in (7, 8, 7)]
-    write_split(folder, drawn, 2)
-    with pytest.raises(ShardError) as caught:
-        export_dataset(folder, tmp_path / "out", "folder")
-    assert str(caught.value) == (
-        f"{folder / 'test/000001.tar'} holds 000000007.png, which a shard before it held or"
-        " should have held; render it again"
-    )
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("extension", "raw"), [("txt", b"other"), ("cls", b"9" * 30_000), ("cls", b"-1")]
-)
-def test_files_that_disagree_are_refused(
-    extension: str, raw: bytes, spec: Spec, fonts: Catalogue, tmp_path: Path
-) -> None:
-    sample = encode(render(spec, fonts), "png")
-    write_shard(tmp_path / "0.tar", [Sample(sample.key, {**sample.files, extension: raw})])
-    with pytest.raises(ShardError) as caught:
-        list(read_shard_items(tmp_path / "0.tar"))
-    assert str(caught.value) == (
-        f"000000007.{extension} does not agree with 000000007.json; draw it again"
-    )
-
-
-def test_a_sample_under_the_key_of_another_is_refused(
-    spec: Spec, fonts: Catalogue, tmp_path: Path
-) -> None:
-    sample = encode(render(spec, fonts), "png")
-    write_shard(tmp_path / "0.tar", [Sample("000000009", sample.files)])
-    with pytest.raises(ShardError) as caught:
-        list(read_shard_items(tmp_path / "0.tar"))
-    assert str(caught.value) == "000000009.json is that of 000000007; draw it again"
