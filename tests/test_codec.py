@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import numpy as np
@@ -8,17 +7,8 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from synthtext.codec import (
-    MAX_JSON_BYTES,
-    Sample,
-    decode,
-    decode_class,
-    decode_image,
-    encode,
-    encode_pixels,
-)
+from synthtext.codec import MAX_JSON_BYTES, Sample, decode, encode
 from synthtext.errors import ShardError
 from synthtext.fonts import Catalogue
 from synthtext.rendering import render
@@ -137,62 +127,4 @@ def test_a_spec_that_cannot_be_drawn_is_refused(sample: Sample) -> None:
 def test_quads_of_another_shape_are_refused(sample: Sample, quads: object) -> None:
     assert "000000007.json lacks or garbles" in explain(
         broken(sample, json=changed(sample, word_quads=quads))
-    )
-
-
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP", "EPS", "PPM"])
-def test_only_three_formats_are_opened(kind: str) -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (32, 32), "white").save(buffer, kind)
-    with pytest.raises(ShardError) as caught:
-        decode_image("7.jpg", buffer.getvalue())
-    assert str(caught.value) == "7.jpg does not decode; draw it again"
-
-
-def test_the_format_of_an_image_is_that_of_its_name(sample: Sample) -> None:
-    jpeg = encode_pixels(decode(sample).pixels, "jpg", 90)
-    assert decode_image("7.png", jpeg).shape == (224, 224, 3)  # As other makers may name it.
-    assert explain(broken(sample, png=jpeg)) == "000000007.png does not decode; draw it again"
-
-
-@pytest.mark.parametrize(
-    ("raw", "shown"),
-    [
-        (b"9" * 30_000, repr("9" * 80 + "...")),
-        (b"-1", "'-1'"),
-        (b"cat", "'cat'"),
-        (b"", "''"),
-        (b"10", "'10'"),
-        (b"\xb2", r"'\\xb2'"),
-    ],
-)
-def test_what_is_not_a_class_is_shown(raw: bytes, shown: str) -> None:
-    with pytest.raises(ShardError) as caught:
-        decode_class("7.cls", raw, 10)
-    assert str(caught.value) == (
-        f"7.cls is {shown}, which is not a class; classnames.txt has 10 lines"
-    )
-
-
-def test_a_text_and_its_quads_have_as_many_words(sample: Sample) -> None:
-    assert explain(broken(sample, json=changed(sample, text="quartz quartz"))) == (
-        "000000007.json lacks or garbles drawn_text; draw it again"
-    )
-    both = changed(sample, text="quartz quartz", drawn_text="quartz quartz")
-    assert explain(broken(sample, json=both)) == (
-        "000000007.json lacks or garbles word_quads, of which the text has 2; draw it again"
-    )
-
-
-def test_an_image_has_the_size_that_its_spec_asks_for(sample: Sample) -> None:
-    assert explain(broken(sample, json=changed(sample, width_px=100))) == (
-        "000000007.json lacks or garbles the size 100x224 of an image of 224x224 px;"
-        " draw it again"
-    )
-
-
-@pytest.mark.parametrize("value", [None, True, "1", [1.0], {}])
-def test_what_was_measured_is_a_number(sample: Sample, value: object) -> None:
-    assert explain(broken(sample, json=changed(sample, x_height_px=value))) == (
-        "000000007.json lacks or garbles x_height_px; draw it again"
     )
