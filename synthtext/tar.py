@@ -196,6 +196,8 @@ def _extend(name: str, size: int, extended: Mapping[bytes, bytes]) -> tuple[str,
         raise TarError("gives one name or size to all of its files")
     records = _read_records(extended.get(PAX, b""))
     if b"path" in records:
+        if LONG_NAME in extended:
+            raise TarError("gives two names to one file")
         name = _decode_name(records[b"path"])
     if b"size" in records:
         digits = records[b"size"]

@@ -99,11 +99,11 @@ def write_folders(folder: Path) -> Path:
     return folder
 
 
-def write_shards(folder: Path) -> Path:
+def write_shards(folder: Path, label: bytes = b"7") -> Path:
     folder.mkdir()
     jpeg = cv2.imencode(".jpg", np.full((8, 8, 3), 99, np.uint8))[1].tobytes()
     files = {
-        "0.jpg": jpeg, "0.cls": b"1", "1.jpg": jpeg, "1.cls": b"7", "2.jpg": jpeg, "2.cls": b"0\n",
+        "0.jpg": jpeg, "0.cls": b"1", "1.jpg": jpeg, "1.cls": label, "2.jpg": jpeg, "2.cls": b"0\n",
     }  # fmt: skip
     with tarfile.open(folder / "0.tar", "w") as tar:
         for name, content in files.items():
@@ -123,6 +123,23 @@ def test_shards_with_classes_are_an_album(tmp_path: Path) -> None:
     (tmp_path / "s" / "classnames.txt").unlink()
     with pytest.raises(ProbeError, match=r"has shards but no classnames\.txt"):
         read_album(tmp_path / "s")
+
+
+@pytest.mark.parametrize("label", [b"9" * 30_000, b"-1", b"ink", b"", b"2"])
+def test_what_is_not_a_class_is_left_out_and_named(label: bytes, tmp_path: Path) -> None:
+    album = read_album(write_shards(tmp_path / "s", label))
+    assert album.truths.tolist() == [1, 0]
+    assert album.broken == ("0.tar: 1",)
+
+
+def test_a_blank_line_among_classes_is_refused(tmp_path: Path) -> None:
+    folder = write_shards(tmp_path / "s")
+    (folder / "classnames.txt").write_text("ink\n\npaper\n")
+    with pytest.raises(ProbeError) as caught:
+        read_album(folder)
+    assert str(caught.value) == (
+        f"{folder / 'classnames.txt'} has a blank line; write the name of a class on each line"
+    )
 
 
 def test_the_command_leaves_rows_a_page_and_examples(tmp_path: Path) -> None:

@@ -122,3 +122,19 @@ def test_an_exclusion_names_levels(text: str, sentence: str) -> None:
 def test_nothing_left_is_said(shard: Path) -> None:
     with pytest.raises(ProbeError, match="every picture has a level that is left out"):
         keep_pairs(read_pairs([shard]), np.array([], np.int64))
+
+
+@pytest.mark.parametrize("raw", [b"2", b"-1", b"cat", b"9" * 30_000])
+def test_a_class_without_a_name_is_refused(raw: bytes, tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "n.tar", {"1.jpg": make_jpeg(), "1.cls": raw})
+    with pytest.raises(ShardError, match=r"n\.tar: 1\.cls is '.*', which is not a class; "):
+        read_pairs([path], names=("negative", "positive"))
+
+
+@pytest.mark.parametrize("raw", [b"[" * 100_000, b"[]", b"NaN", b"{"])
+def test_factors_that_cannot_be_read_are_refused(raw: bytes, tmp_path: Path) -> None:
+    files = {"1.jpg": make_jpeg(), "1.txt": b"ox", "1.json": raw}
+    path = write_tar(tmp_path / "n.tar", files)
+    with pytest.raises(ShardError, match=r"n\.tar: 1\.json "):
+        read_pairs([path], parse_exclusion(["size_px=20:25"]))
+    assert read_pairs([path]).captions == ("ox",)

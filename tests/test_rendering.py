@@ -215,3 +215,14 @@ def test_threads_draw_what_one_alone_draws(spec: Spec, fonts: Catalogue) -> None
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda each: render(each, fonts).pixels, specs))
     assert all((a == b).all() for a, b in zip(alone, together, strict=True))
+
+
+def test_two_blanks_in_a_row_are_drawn(spec: Spec, fonts: Catalogue) -> None:
+    drawn = render(replace(spec, kind="sentence", text="a  b"), fonts)
+    assert len(drawn.word_quads) == 2
+
+
+def test_a_mark_that_stands_alone_is_refused(spec: Spec, fonts: Catalogue) -> None:
+    text = "NA\u0308IVE WO\u0302RD \u0301"
+    with pytest.raises(DrawError, match="has a mark that stands alone; drop it"):
+        render(replace(spec, text=text, shrink=True), fonts)

@@ -128,6 +128,7 @@ def _make_huge() -> dict[str, bytes]:
     for n in (DIGITS, 60_000):
         length = make_file(content=b"9" * n + b" path=a.txt\n", kind=b"x")
         made[f"a pax length of {n} digits"] = length
+        made[f"a pax header of {n} digits"] = make_file(content=b"9" * n, kind=b"x")
         made[f"a pax size of {n} digits"] = make_pax(b"size=" + b"9" * n)
     return {what: start + make_file() + END for what, start in made.items()}
 
@@ -224,7 +225,7 @@ def make_samples(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
             ("a class beyond all", b"999999"), ("nothing", b""), ("0x0", b"0x0"),
         )
     }  # fmt: skip
-    return {**made, **_make_fields(files), **_make_images(files)}
+    return {**made, **_make_fields(files), **make_images(files)}
 
 
 def _make_fields(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
@@ -256,7 +257,8 @@ def _make_fields(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     return {what: _cut_into(files, name, raw) for what, (name, raw) in values.items()}
 
 
-def _make_images(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+def make_images(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """Return those whose image is harmed."""
     jpeg = files["jpg"]
     frame = jpeg.index(b"\xff\xc0") + 5
     epsf = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n"
