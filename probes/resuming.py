@@ -1,4 +1,4 @@
-"""Resuming: a student in training <-> its checkpoint, of which nothing is believed unchecked."""
+"""Resuming: a student in training <-> its checkpoint, of which nothing is taken on trust."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def save(
 def resume(
     path: Path, student: Student, optimizer: torch.optim.Optimizer, identity: Identity
 ) -> Progress:
-    """Bring a student and its optimiser to where a checkpoint left them; return how far that is.
+    """Bring a student and its optimiser to where a checkpoint left them, and return that.
 
     Args:
         path: of the checkpoint; without one, nothing is done.
@@ -212,7 +212,7 @@ def _check_content(
     optimizer: torch.optim.Optimizer,
     n_pairs: int,
 ) -> None:
-    """Raise a ValueError, or any error of a wrong type, for what this run could not have saved."""
+    """Raise a ValueError, or an error of a wrong type, for what no run could have saved."""
     _check_tensors(content["student"], _list_trained(student))
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for place, slots in content["optimizer"]["state"].items():
