@@ -67,6 +67,9 @@ def write_vector_file(
     digest = hashlib.sha256(origin + COUNTS.pack(*counts))
     digest.update(rows.data)
     digest.update(notes)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        # It would be followed, or written to as it is: a pipe would wait for a reader.
+        path.unlink()
     with write_whole(path) as file:
         if is_private:
             os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IWUSR)

@@ -40,6 +40,9 @@ ODD_VALUES: dict[str, Any] = {
 }  # fmt: skip
 """What stands where something else belongs."""
 
+N_ODD = 3
+"""Odd values that a place in JSON meets."""
+
 ODD_TOML = (
     "[]", "{}", "true", "'x'", "-1", "9" * 5000, "nan", "1979-05-27", "[[[[]]]]",
     "[" + "1," * 1_000_000 + "]", "[" * 900 + "]" * 900, '"\\u0000\\u001b[2J"',
@@ -149,9 +152,10 @@ def _change_values(
     whole: Any,  # noqa: ANN401 - whatever JSON holds.
     odd: dict[str, Any] | None = None,
 ) -> Iterator[tuple[str, str, Any]]:
-    """Yield a document with each of its values replaced by each odd one, or left out."""
-    for place in _list_places(whole):
-        for name, value in (odd or ODD_VALUES).items():
+    """Yield a document with each of its values replaced by some odd ones, others each time."""
+    values = list((odd or ODD_VALUES).items())
+    for number, place in enumerate(_list_places(whole)):
+        for name, value in (values * 2)[number % len(values) :][: min(N_ODD, len(values))]:
             changed = copy.deepcopy(whole)
             inner = changed
             for step in place[:-1]:

@@ -117,10 +117,7 @@ DOORS: dict[str, Door] = {
         f"dataset.json, {command.split()[0]}": Door(
             "data/dataset.json", "JSON", command, codes=(0, 1, 2)
         )
-        for command in (
-            "verify IN/data", "preview IN/data --sheet OUT/sheet.png",
-            "merge IN/data --out OUT/new", "index IN/data",
-        )
+        for command in ("verify IN/data", "merge IN/data --out OUT/new")
     },
     "classnames.txt": Door(
         "data/classnames.txt", "text", "classify IN/data --model IN/model --out OUT"
@@ -154,7 +151,7 @@ DOORS: dict[str, Door] = {
 }  # fmt: skip
 
 OWN = {
-    "a shard, index": ("data",), "dataset.json, index": ("data",), "a checkpoint": ("run",),
+    "a shard, index": ("data",), "a checkpoint": ("run",),
     "image vectors": ("begun",),
 }  # fmt: skip
 """Folders that these commands may write to besides OUT."""
