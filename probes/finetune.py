@@ -306,7 +306,7 @@ def _make_feed(
         examine=lambda: {"val_accuracy": float(examine().mean())},
         originals=_freeze_original(student) if setting.schedule.distill else None,
         n_pairs=course.n_own,
-        texts=sketch_vectors(course.vectors or ()),
+        texts=sketch_vectors(course.vectors),
     )
 
 

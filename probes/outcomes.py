@@ -7,16 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from wordfreq import zipf_frequency
 
 from probes.designs import Trial, trial_fields
 from probes.errors import ProbeError
 from probes.guessing import Guesses
 from probes.readers import Model, seen_scale
+from probes.tables import read_table
 from synthtext.storage import write_whole
 
-NEEDED = ("key", "task", "word", "k", "rank", "guess", "correct")
+TEXT = ("texts", pd.api.types.is_string_dtype)
+WHOLE = ("whole numbers", pd.api.types.is_integer_dtype)
+TRUTH = ("truth values", pd.api.types.is_bool_dtype)
+
+NEEDED = {
+    "key": TEXT, "task": TEXT, "word": TEXT, "factor": TEXT, "k": WHOLE, "rank": WHOLE,
+    "guess": TEXT, "correct": TRUTH,
+}  # fmt: skip
+"""Columns that outcomes have at least, and what they hold."""
 
 
 def make_outcomes(
@@ -89,16 +97,17 @@ def read_outcomes(path: Path) -> pd.DataFrame:
         path: the Parquet file, or the folder of results that holds it.
 
     Raises:
-        ProbeError: it is missing, or no file of outcomes.
+        ProbeError: it is missing, or does not hold outcomes.
     """
     file = path / "outcomes.parquet" if path.is_dir() else path
-    try:
-        outcomes = pd.read_parquet(file)
-    except FileNotFoundError as error:
-        raise ProbeError(f"{file} is missing; `synthtext probe` writes it") from error
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise ProbeError(f"{file} is no Parquet file; run the probe again") from error
+    outcomes = read_table(file)
     missing = [name for name in NEEDED if name not in outcomes]
     if missing:
         raise ProbeError(f"{file} lacks the columns {', '.join(missing)}; run the probe again")
+    for name, (what, is_kind) in NEEDED.items():
+        column = outcomes[name]
+        if len(column) and not (is_kind(column) and column.notna().all()):
+            raise ProbeError(
+                f"{file} does not hold {what} in its column {name}; run the probe again"
+            )
     return outcomes

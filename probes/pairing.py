@@ -245,7 +245,9 @@ def _toss(sizes: Floats, n_words: NDArray[np.int64], *, observed: int) -> float:
     # All sums share a parity, so (sum + furthest) / 2 counts in whole steps from 0.
     n = furthest + 1
     angles = np.pi * np.arange(n) / n
-    waves = np.prod(np.cos(np.outer(angles, sizes)) ** n_words, axis=1)
+    waves = np.ones(n)
+    for size, count in zip(sizes, n_words, strict=True):  # All at once take too much memory.
+        waves *= np.cos(angles * size) ** count
     chances = np.fft.fft(waves * np.exp(1j * angles * furthest)).real / n
     sums = 2 * np.arange(n) - furthest
     return float(np.clip(chances[np.abs(sums) >= observed].sum(), ROUNDING, 1))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,14 +17,10 @@ from probes.errors import ProbeError
 from probes.prompts import SLOT
 from probes.readers import Model, Vectors, identify_model
 from probes.vectorfiles import DamagedFileError, read_vector_file, write_vector_file
-from synthtext.storage import PART
 
 logger = logging.getLogger(__name__)
 
 SUFFIX = ".vectors"
-
-UNFINISHED_S = 86_400.0
-"""Age in seconds at which an unfinished file belongs to no run any more."""
 
 BLOCK = 1024
 """Texts that are embedded or averaged at a time, so that 100,000 words fit."""
@@ -135,7 +129,6 @@ def _keep_texts(path: Path, origin: bytes, vectors: Vectors) -> Vectors:
     """Write vectors into the cache and return them from there; where it fails, as they are."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_unfinished(path.parent)
         write_vector_file(path, vectors, origin, is_private=True)
         found = read_vector_file(path, origin, is_private=True)
     except (OSError, DamagedFileError) as error:
@@ -146,15 +139,6 @@ def _keep_texts(path: Path, origin: bytes, vectors: Vectors) -> Vectors:
         )
         return vectors
     return vectors if found is None else found.vectors
-
-
-def _remove_unfinished(folder: Path) -> None:
-    """Remove what runs that were killed long ago left behind."""
-    for path in folder.glob(f".*{SUFFIX}.*{PART}"):
-        # Another run may be removing it too.
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > UNFINISHED_S:
-                path.unlink()
 
 
 @functools.cache

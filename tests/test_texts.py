@@ -83,6 +83,16 @@ def let_others_write(path: Path) -> None:
     path.chmod(0o666)
 
 
+def replace_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def replace_by_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "permuted": (permute_rows, "its checksum differs"),
     "zeros after the header": (
@@ -101,6 +111,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         "longer or shorter than it says",
     ),
     "endless": (lambda path: os.truncate(path, 8 << 30), "longer or shorter than it says"),
+    "a pipe": (replace_by_pipe, "not a regular file"),
+    "a link to a device": (replace_by_device, "not a regular file"),
     "of everyone": (let_others_write, "another user could have written it"),
 }
 
@@ -168,15 +180,6 @@ def test_a_cache_that_cannot_be_made_is_done_without(
         f"vectors of texts cannot be kept in {cache} (not a directory); the run goes on"
         " without, and the next one computes them again"
     ]
-
-
-def test_what_killed_runs_left_in_the_cache_is_removed_in_time(tmp_path: Path) -> None:
-    old, young = (tmp_path / f".{name}.vectors.host-1.part" for name in ("old", "young"))
-    for path in (old, young):
-        path.write_bytes(b"")
-    os.utime(old, (0, 0))
-    embed_prompts(make_model(Length()), WORDS, TEMPLATES[:1], tmp_path)
-    assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_many_words_are_embedded_and_averaged_in_blocks(

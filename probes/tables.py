@@ -1,0 +1,141 @@
+"""Tables: a Parquet file from anywhere -> a data frame, its size bounded at every step.
+
+A file of a few kilobytes may say that it holds a billion rows, repeat a text of a megabyte in
+each of them, or nest columns without end. What it says is checked first, then what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from probes.errors import ProbeError
+
+MAX_FILE_BYTES = 256 << 20
+
+MAX_ROWS = 2_000_000
+
+MAX_COLUMNS = 500
+
+MAX_CHUNKS = 100_000
+"""Columns times groups of rows."""
+
+MAX_BYTES = 512 << 20
+"""Everything in a table, unpacked."""
+
+MAX_NAMES_BYTES = 16 << 20
+"""Names and statistics in the description of a file."""
+
+CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
+"""Compressions that are read. None of them makes much out of next to nothing."""
+
+BATCH = 8192
+"""Rows that are unpacked at a time."""
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Return a table of plain columns: numbers, truth values and texts.
+
+    Raises:
+        ProbeError: it is missing, is not such a Parquet file, or is too large.
+    """
+    if not path.exists():
+        raise ProbeError(f"{path} is missing; `synthtext probe` writes it")
+    if not path.is_file():
+        raise ProbeError(f"{path} is not a regular file; give the folder of a probe")
+    _bound(path, "bytes", path.stat().st_size, MAX_FILE_BYTES)
+    try:
+        with pq.ParquetFile(
+            path,
+            thrift_string_size_limit=MAX_NAMES_BYTES,
+            thrift_container_size_limit=MAX_CHUNKS * 10,
+        ) as file:
+            texts = _check_description(path, file)
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            schema = file.schema_arrow.remove_metadata()
+            batches = list(_read_batches(path, file))
+        if not batches:
+            return schema.empty_table().to_pandas()
+        return pa.Table.from_batches(batches).to_pandas()
+    except ProbeError:
+        raise
+    except Exception as error:  # A hostile file may make its reader raise anything.
+        raise ProbeError(f"{path} is not a whole Parquet file; run the probe again") from error
+
+
+def _bound(path: Path, what: str, n: int, n_most: int) -> None:
+    if n > n_most:
+        raise ProbeError(
+            f"{path} has {n:,} {what}, and {n_most:,} are the most that are read; give the"
+            " outcomes of a smaller probe"
+        )
+
+
+def _check_description(path: Path, file: pq.ParquetFile) -> list[str]:
+    """Check what a file says about itself and return the names of its columns of texts."""
+    about = file.metadata
+    _bound(path, "rows", about.num_rows, MAX_ROWS)
+    _bound(path, "columns", about.num_columns, MAX_COLUMNS)
+    _bound(path, "parts of columns", about.num_columns * about.num_row_groups, MAX_CHUNKS)
+    schema = file.schema_arrow
+    for column in schema:
+        if not _is_plain(column.type):
+            raise ProbeError(
+                f"{path} has a column of {str(column.type)[:60]}, and a table of outcomes has"
+                " numbers and texts alone; run the probe again"
+            )
+    parts = [
+        about.row_group(group).column(column)
+        for group in range(about.num_row_groups)
+        for column in range(about.num_columns)
+    ]
+    for part in parts:
+        if part.compression not in CODECS:
+            raise ProbeError(
+                f"{path} is compressed by {part.compression}, and {' or '.join(sorted(CODECS))}"
+                " is read; run the probe again"
+            )
+    _bound(path, "bytes", sum(part.total_uncompressed_size for part in parts), MAX_BYTES)
+    return [column.name for column in schema if not _is_number(column.type)]
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_boolean(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_null(kind)
+    )
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    return _is_number(kind) or bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _read_batches(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file as long as they keep within bounds, texts written out."""
+    n_rows = n_bytes = 0
+    for batch in file.iter_batches(BATCH):
+        n_rows += batch.num_rows
+        _bound(path, "rows", n_rows, MAX_ROWS)
+        columns = []
+        for column in batch.columns:
+            n_bytes += _measure(column)
+            # A text is kept once up to here, in however many rows it is.
+            _bound(path, "bytes", n_bytes, MAX_BYTES)
+            is_packed = pa.types.is_dictionary(column.type)
+            columns.append(column.dictionary_decode() if is_packed else column)
+        yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _measure(column: pa.Array) -> int:
+    """Return how many bytes a column takes when every text is written out."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    return int(column.indices.nbytes + (pc.sum(lengths.take(column.indices)).as_py() or 0))

@@ -1,0 +1,171 @@
+"""Commands run one after the other, each in a fork of one process that has imported everything.
+
+Importing torch takes seconds, and thousands of commands are tried. `Forks` starts this file as a
+process, which reads a line of JSON for each command and answers with one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_WAIT_S = 60.0
+"""How long a command may hang: far more than it may work, since tests share their processors."""
+
+POLL_S = 0.01
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did.
+
+    Attributes:
+        code: its exit code, below 0 for a signal that killed it.
+        seconds: that it worked, or that it hung.
+        peak_bytes: the most memory that it held.
+        out: what it printed.
+        err: what it said.
+    """
+
+    code: int
+    seconds: float
+    peak_bytes: int
+    out: str
+    err: str
+
+
+class Forks:
+    """Runs commands of the program in forks of a process."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(
+        self,
+        words: list[str],
+        folder: Path,
+        environment: dict[str, str],
+        *,
+        wait_s: float = MAX_WAIT_S,
+    ) -> Done:
+        """Return what a command does in a folder, where it is killed if it hangs."""
+        asked = {
+            "words": words, "folder": str(folder), "environment": environment, "wait_s": wait_s
+        }  # fmt: skip
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        return Done(**json.loads(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        """End the process, which has nothing left to do."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def _serve() -> None:
+    import open_clip  # noqa: F401 - so that no fork has to.
+    import torch
+
+    import cli  # noqa: F401
+    import probes.classreport
+    import probes.galleries
+    import probes.linear
+    import probes.page
+    import probes.proof
+    import probes.vqareport  # noqa: F401
+    import synthtext.exporting
+    import synthtext.generate
+    import synthtext.merging
+    import synthtext.scenery
+    import synthtext.sheets  # noqa: F401
+
+    torch.set_num_threads(1)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        answers.write(json.dumps(_try(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def _try(asked: dict[str, Any]) -> dict[str, Any]:
+    folder = Path(asked["folder"])
+    said = [folder / f".{name}" for name in ("out", "err", "peak")]
+    for path in said:
+        path.write_bytes(b"")
+    child = os.fork()
+    if child == 0:
+        _become(asked, folder, said)
+    deadline = time.monotonic() + asked["wait_s"]
+    while True:
+        ended, status, used = os.wait4(child, os.WNOHANG)
+        if ended:
+            break
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            _, status, used = os.wait4(child, 0)
+            break
+        time.sleep(POLL_S)
+    seconds = used.ru_utime + used.ru_stime
+    if time.monotonic() > deadline:
+        seconds = max(seconds, asked["wait_s"])
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in said]
+    for path in said:
+        path.unlink()
+    return {
+        "code": os.waitstatus_to_exitcode(status), "seconds": seconds,
+        "peak_bytes": int(texts[2] or 0), "out": texts[0], "err": texts[1],
+    }  # fmt: skip
+
+
+def _become(asked: dict[str, Any], folder: Path, said: list[Path]) -> None:
+    """Be the command, and end as it does."""
+    from huggingface_hub import constants
+
+    import cli
+
+    code = 1
+    try:
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # The peak begins anew: what this process sprang from is not its own.
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        for number, path in ((1, said[0]), (2, said[1])):
+            os.dup2(os.open(path, os.O_WRONLY), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        (folder / "here").mkdir(exist_ok=True)
+        os.chdir(folder / "here")
+        os.environ.update(asked["environment"])
+        # This was read from the environment long ago.
+        constants.HF_HUB_CACHE = asked["environment"]["HF_HUB_CACHE"]
+        sys.argv = ["synthtext", *asked["words"]]
+        cli.main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - whatever it is, it is what is looked for.
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+        said[2].write_text(str(peak), encoding="ascii")
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.fspath(Path(__file__).parents[2]))
+    _serve()
