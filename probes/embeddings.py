@@ -20,6 +20,7 @@ import numpy as np
 import orjson
 
 from probes.errors import ProbeError
+from probes.ranks import read_rank
 from probes.readers import Model, Pixels, Vectors, identify_model
 
 FORMAT = 1
@@ -102,7 +103,7 @@ class Share:
 
 def read_share() -> Share:
     """Return the share that torchrun gives this process; all of it without torchrun."""
-    return Share(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+    return Share(*read_rank())
 
 
 def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
