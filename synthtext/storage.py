@@ -65,13 +65,13 @@ def parse_output(text: str) -> Path:
     return parse_folder(text)
 
 
-def parse_local(text: str) -> Path:
+def parse_local(text: str | Path) -> Path:
     """Return a folder on this machine.
 
     Raises:
         DatasetError: it is an address elsewhere.
     """
-    protocol, is_address, rest = text.partition("://")
+    protocol, is_address, rest = str(text).partition("://")
     if is_address and protocol != "file":
         raise DatasetError(f"{text} is an address; give a folder on this machine")
     return Path(rest if is_address else text)
