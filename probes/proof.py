@@ -16,6 +16,7 @@ from probes.intervals import Interval
 from probes.page import Figure, Page, Table, fill_page, percent
 from probes.readers import Model
 from probes.report import measure_sentiment, tabulate_factor
+from synthtext.card import escape_markdown
 from synthtext.plan import SENTIMENTS
 from synthtext.storage import replace_file
 
@@ -77,23 +78,28 @@ def list_sentiment(done: Finetuned) -> Table:
 def format_card(done: Finetuned) -> str:
     """Return the card of the model as Markdown, the header of a Hugging Face card on top."""
     gains = list_gains(done.gains)
-    lines = ["| " + " | ".join(cells) + " |" for cells in (gains.columns, *gains.rows)]
+    lines = [
+        "| " + " | ".join(map(escape_markdown, cells)) + " |"
+        for cells in (gains.columns, *gains.rows)
+    ]
     lines.insert(1, "|" + "---|" * len(gains.columns))
-    kept = "\n".join(f"- {name}: {value}" for name, value in list_retention(done).rows)
-    facts = "\n".join(f"- {name}: {value}" for name, value in list_facts(done))
+    kept = "\n".join(
+        f"- {name}: {escape_markdown(value)}" for name, value in list_retention(done).rows
+    )
+    facts = "\n".join(f"- {name}: {escape_markdown(value)}" for name, value in list_facts(done))
     return f"""---
 library_name: open_clip
 pipeline_tag: zero-shot-image-classification
 tags: [clip, ocr, synthtext]
 ---
 
-# {done.before.name}, taught to read
+# {escape_markdown(done.before.name)}, taught to read
 
-{verdict(done)}. Picked from {done.k} words at a time.
+{escape_markdown(verdict(done))}. Picked from {done.k} words at a time.
 
 {chr(10).join(lines)}
 
-What it kept, asked about {done.retention.title}:
+What it kept, asked about {escape_markdown(done.retention.title)}:
 
 {kept}
 

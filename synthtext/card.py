@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,18 @@ from synthtext.dataset import spread_renderings
 from synthtext.recipe import FACTORS
 from synthtext.sheets import draw_sheet
 from synthtext.storage import replace_file
+from synthtext.terminal import show_text
 
 N_SHOWN = 24
+
+MAX_CHARS = 500
+"""Longest text of others in a card; of a longer one the ends are shown."""
+
+PLAIN = re.compile(r"(?!.*www\.)(?:[^\W_]|[ %.,;()=+'-]|: )*")
+"""What means nothing to Markdown, wherever it stands in a line."""
+
+MARKS = re.compile(r"[!-/:-@\[-`{-~]")
+"""Punctuation, each mark of which loses its meaning behind a backslash."""
 
 
 def write_card(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -29,12 +40,13 @@ def format_card(manifest: Mapping[str, Any]) -> str:
     """Return the card of a dataset as Markdown, the header of a Hugging Face card on top."""
     plan, counts = manifest["plan"], manifest["counts"]
     extension = plan["recipe"]["image_format"]
+    version = escape_markdown(plan["versions"]["synthtext"])
     configs = "".join(
         f"  - split: {'validation' if split == 'val' else split}\n    path: {split}/*.tar\n"
         for split in manifest["splits"]
     )
     texts = "\n".join(
-        f"- {row['n_texts']:,} texts of kind `{kind}` from `{row['name']}`"
+        f"- {row['n_texts']:,} texts of kind `{kind}` from {quote_markdown(row['name'])}"
         for kind, row in plan["texts"].items()
     )
     splits = "\n".join(
@@ -42,7 +54,7 @@ def format_card(manifest: Mapping[str, Any]) -> str:
         for split, row in manifest["splits"].items()
     )
     factors = "\n".join(
-        f"| `{name}` | `{plan['recipe'][name]}` | {factor.help} |"
+        f"| `{name}` | {quote_markdown(plan['recipe'][name])} | {factor.help} |"
         for name, factor in FACTORS.items()
     )
     return f"""---
@@ -59,7 +71,7 @@ configs:
 ![A few of the images](preview.jpg)
 
 {counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, drawn by
-synthtext {plan["versions"]["synthtext"]}, seed {plan["seed"]}. {counts["not_drawn"]:,} more
+synthtext {version}, seed {plan["seed"]}. {counts["not_drawn"]:,} more
 could not be drawn; `dataset.json` names them and says why.
 
 {texts}
@@ -74,7 +86,7 @@ No text is in two splits.
 
 | file | holds |
 |---|---|
-| `KEY.{extension}` | the image |
+| {quote_markdown(f"KEY.{extension}")} | the image |
 | `KEY.txt` | the text as it is drawn |
 | `KEY.json` | every factor, what was measured, and the quads of words and characters |
 | `KEY.cls` | the line of `classnames.txt`, from 0 |
@@ -88,3 +100,25 @@ No text is in two splits.
 `dataset.json` holds the recipe, the versions and a checksum of every shard; with them
 `synthtext render` writes the same bytes again.
 """
+
+
+def escape_markdown(value: object) -> str:
+    """Return a value as it stands where it is plain, else as code.
+
+    >>> escape_markdown("ViT-B-32, laion"), escape_markdown("<b>_x_</b>")
+    ('ViT-B-32, laion', '`<b>_x_</b>`')
+    """
+    text = show_text(value, MAX_CHARS)
+    return text if PLAIN.fullmatch(text) else quote_markdown(text)
+
+
+def quote_markdown(value: object) -> str:
+    """Return a value as code, so that a card shows it and obeys nothing in it.
+
+    Where code cannot hold it, every mark gets a backslash.
+    """
+    text = show_text(value, MAX_CHARS)
+    # A cell of a table ends at a bar, in code as well.
+    if "`" in text or "|" in text or not text.strip():
+        return MARKS.sub(r"\\\g<0>", text.strip())
+    return f"`{text}`"
