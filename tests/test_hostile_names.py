@@ -112,7 +112,12 @@ def test_rendering_and_looking(home: Path, data: Path, run: Run, tmp_path: Path)
         ),
         ("export", data, "--to", "folder", "--out", tmp_path / NAME),
         ("index", data),
-        ("merge", data, "--out", tmp_path / "all" / NAME),
+        (
+            "merge",
+            shutil.copytree(data, tmp_path / f"{NAME}copy"),
+            "--out",
+            tmp_path / f"{NAME}all",
+        ),
     ):
         code, out, said = run(*options)
         assert code == 0, said
@@ -162,17 +167,6 @@ def test_questions(signs: Path, run: Run, tmp_path: Path) -> None:
         "--images", signs / "images", "--no-heads", "--no-windows", "--out", tmp_path / NAME,
     )  # fmt: skip
     assert code == 0, said
-
-
-def test_training(data: Path, run: Run, tmp_path: Path) -> None:
-    code, out, said = run(
-        "finetune", *MODEL, "--data", data, "--out", tmp_path / NAME / MARKUP, "--steps", "1",
-        "--batch-size", "4",
-    )  # fmt: skip
-    assert code == 0, said
-    card = (tmp_path / NAME / MARKUP / "model" / "README.md").read_text()
-    assert "\x1b" not in card
-    assert "\u202e" not in card
 
 
 def test_lists_that_print_no_text_of_others(run: Run) -> None:
