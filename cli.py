@@ -70,7 +70,7 @@ def _parse_csv(text: str) -> Path:
 
 def _parse_file(text: str, suffix: str) -> Path:
     """Return a file to write, before any work is done for it."""
-    path = parse_local(str(text))
+    path = parse_local(text)
     if path.suffix.lower() != suffix:
         _fail(f"{path} would be written as {suffix[1:].upper()}; give a name with {suffix}")
     if path.is_dir() or not path.parent.is_dir():
@@ -642,32 +642,37 @@ def matrix(
     synthtext matrix a.jpg b.jpg --texts-file captions.txt
     """
     _need_probes()
-    from probes.galleries import draw_matrix
+    from probes.galleries import count_left_out, draw_matrix
     from probes.images import keep_readable, list_images
-    from probes.matching import compare_files, measure_recall
+    from probes.matching import compare_files, measure_recall, name_file
     from probes.models import load_model
 
     listed = _list_texts(texts, texts_file)
     files, broken = keep_readable(list_images(pictures))
     _warn_some("left out", broken)
     loaded = load_model(model, pretrained=pretrained, device=device)
-    cosines, images = compare_files(loaded, files, listed, _read_prompts(prompts))
-    summary: dict[str, Any] = {
-        "pictures": [str(path) for path in files], "texts": listed, "cosines": cosines.tolist(),
-    }  # fmt: skip
+    thumbnails, cosines = compare_files(loaded, files, listed, _read_prompts(prompts))
+    found = {}
     if len(files) == len(listed) > 1:
         found = {
             "picture -> text": measure_recall(cosines),
             "text -> picture": measure_recall(cosines.T),
         }
+    summary: dict[str, Any] = {
+        "pictures": list(map(name_file, files)), "texts": listed, "cosines": cosines,
+    }  # fmt: skip
+    if found:
         summary["recall"] = {way: vars(recall) for way, recall in found.items()}
-        rows = [
-            (way, f"{100 * r.at_1:.1f} %", f"{100 * r.chance_1:.1f} %",
-             f"{100 * r.at_5:.1f} %", f"{100 * r.chance_5:.1f} %")
-            for way, r in found.items()
-        ]  # fmt: skip
+    _write_results(out, "matrix", draw_matrix(thumbnails, listed, cosines), summary)
+    if left_out := count_left_out(len(files), len(listed)):
+        _say(f"{left_out}; matrix.json has them all")
+    rows = [
+        (way, f"{100 * r.at_1:.1f} %", f"{100 * r.chance_1:.1f} %",
+         f"{100 * r.at_5:.1f} %", f"{100 * r.chance_5:.1f} %")
+        for way, r in found.items()
+    ]  # fmt: skip
+    if rows:
         print_table(("", "R@1", "chance", "R@5", "chance"), rows)
-    _write_results(out, "matrix", draw_matrix(images, listed, cosines), summary)
 
 
 @app.command(rich_help_panel=MEASURE, short_help="What is on it: classify DIR --out res/c")

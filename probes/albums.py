@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from probes.cifar import is_cifar, read_cifar
 from probes.errors import ProbeError
 from probes.images import EXTENSIONS, find_broken, read_image
-from probes.matching import embed_names
+from probes.matching import embed_names, name_file
 from probes.pictures import PICTURES, lay_picture
 from probes.prompts import ATTACK
 from probes.readers import Model, Pixels, Vectors
@@ -106,7 +106,7 @@ def _read_folders(folder: Path) -> Album:
         if path.suffix.lower() in EXTENSIONS
     ]
     lost = find_broken([path for _, path in found])
-    broken = [str(path.relative_to(folder)) for _, path in found if path in lost]
+    broken = [name_file(path.relative_to(folder)) for _, path in found if path in lost]
     pictures = [functools.partial(read_image, path) for _, path in found if path not in lost]
     truths = [place for place, path in found if path not in lost]
     if not pictures:
@@ -114,6 +114,7 @@ def _read_folders(folder: Path) -> Album:
             f"{folder} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg"
         )
     # Without a picture of its own a class is still there to be taken for.
+    names = list(map(name_file, names))
     broken += [f"{names[k]}/, which is empty" for k in sorted({*range(len(names))} - {*truths})]
     texts = tuple(name.replace("_", " ") for name in names)
     return Album(str(folder), tuple(pictures), texts, np.array(truths), tuple(broken))

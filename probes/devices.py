@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import re
 
 import torch
 
 from probes.errors import ProbeError
+from probes.ranks import read_local_rank
 
 PRECISIONS = ("auto", "fp32", "bf16")
 """`auto` is bf16 autocast on a GPU and fp32 on the CPU."""
+
+NUMBER = re.compile("[0-9]{0,3}")
+"""Number of a GPU; none is the first."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -18,20 +22,15 @@ def choose_device(name: str) -> torch.device:
     "auto" is the GPU where there is one, under torchrun the one of this process.
 
     Raises:
-        ProbeError: no such name, or no such device here.
+        ProbeError: no such name, no such device here, or LOCAL_RANK is not a number.
     """
     available = torch.cuda.is_available()
     if name == "auto":
         # torchrun numbers the processes of a machine, and each takes the GPU of its number.
-        rank = os.environ.get("LOCAL_RANK", "0")
-        if not rank.isdecimal():
-            raise ProbeError(
-                f"LOCAL_RANK is {rank!r} in the environment, which is not what torchrun sets;"
-                " unset it, or start with torchrun"
-            )
-        return torch.device(f"cuda:{rank}" if available else "cpu")
+        place = read_local_rank()
+        name = f"cuda:{place}" if available else "cpu"
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
+    if kind not in ("cpu", "cuda") or not NUMBER.fullmatch(number):
         raise ProbeError(f"device is {name!r}; it is auto, cpu, cuda or cuda:N")
     if kind == "cuda" and not available:
         raise ProbeError(

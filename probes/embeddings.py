@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 import orjson
 
 from probes.errors import ProbeError
+from probes.ranks import read_rank
 from probes.readers import Model, Pixels, Vectors, identify_model
 from probes.vectorfiles import DamagedFileError, read_vector_file, write_vector_file
 
@@ -104,18 +104,8 @@ class Share:
 
 
 def read_share() -> Share:
-    """Return the share that torchrun gives this process; all of it without torchrun.
-
-    Raises:
-        ProbeError: RANK or WORLD_SIZE is not what torchrun sets.
-    """
-    rank, size = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    if not (rank.isdecimal() and size.isdecimal() and int(rank[:9]) < int(size[:9])):
-        raise ProbeError(
-            f"RANK is {rank!r} and WORLD_SIZE is {size!r} in the environment, which is not what"
-            " torchrun sets; unset both, or start with torchrun"
-        )
-    return Share(int(rank), int(size))
+    """Return the share that torchrun gives this process; all of it without torchrun."""
+    return Share(*read_rank())
 
 
 def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.

@@ -9,12 +9,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from probes.images import shrink_pixels
-from probes.matching import Entry
-from probes.plots import COLOURS, STYLE, clip_text, to_png
+from probes.matching import MAX_SHOWN, Entry
+from probes.plots import COLOURS, STYLE, plot_text, to_png
 from probes.readers import Pixels, Vectors
 
-MAX_SHOWN = 64
-"""Pictures and texts in a gallery; more would not be looked at."""
+MAX_TEXTS = 40
+"""Texts beside a matrix."""
+
+MAX_BARS = 8
+"""Texts beside a picture; there is room for no more."""
 
 
 def draw_bars(entries: Sequence[Entry], n_columns: int = 2) -> bytes:
@@ -36,17 +39,15 @@ def draw_bars(entries: Sequence[Entry], n_columns: int = 2) -> bytes:
 
 
 def draw_matrix(images: Sequence[Pixels], texts: Sequence[str], cosines: Vectors) -> bytes:
-    """Return the cosines of all pictures with all texts, thumbnails along the top.
+    """Return the cosines of pictures with texts, thumbnails along the top.
 
     Args:
-        images: N pictures; the first `MAX_SHOWN` are drawn.
-        texts: T texts, likewise.
+        images: N thumbnails; the first `MAX_SHOWN` are drawn.
+        texts: T texts; the first `MAX_TEXTS` are drawn.
         cosines: (N, T).
     """
-    n_left_out = max(0, len(images) - MAX_SHOWN), max(0, len(texts) - MAX_SHOWN)
-    images, texts, cosines = (
-        images[:MAX_SHOWN], texts[:MAX_SHOWN], cosines[:MAX_SHOWN, :MAX_SHOWN],
-    )  # fmt: skip
+    images, texts = images[:MAX_SHOWN], texts[:MAX_TEXTS]
+    cosines = cosines[: len(images), : len(texts)]
     n, n_texts = cosines.shape
     side = 0.72
     with plt.rc_context({**STYLE, "axes.grid": False, "font.size": 9}):
@@ -60,7 +61,7 @@ def draw_matrix(images: Sequence[Pixels], texts: Sequence[str], cosines: Vectors
             value = cosines[column, row]
             colour = "black" if value > middle else "white"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
-        axes.set_yticks(range(n_texts), [clip_text(text) for text in texts])
+        axes.set_yticks(range(n_texts), [plot_text(text) for text in texts])
         axes.set_xticks([])
         axes.tick_params(length=0)
         for spine in axes.spines.values():
@@ -71,13 +72,18 @@ def draw_matrix(images: Sequence[Pixels], texts: Sequence[str], cosines: Vectors
                 (column - 0.46, 0, 0.92, 1), transform=top.get_xaxis_transform()
             )
             _show(inset, pixels, "")
-        if any(n_left_out):
-            axes.set_xlabel(
-                f"{n_left_out[0]:,} more pictures and {n_left_out[1]:,} more texts are not"
-                " shown; matrix.json has them all"
-            )
         figure.colorbar(drawn, ax=axes, label="cosine", shrink=min(1.0, 3 / n_texts))
         return to_png(figure)
+
+
+def count_left_out(n_images: int, n_texts: int) -> str:
+    """Return a sentence about what a matrix leaves out, empty if it shows everything."""
+    if n_images <= MAX_SHOWN and n_texts <= MAX_TEXTS:
+        return ""
+    return (
+        f"the picture shows the first {min(n_images, MAX_SHOWN)} of {n_images:,} pictures and"
+        f" the first {min(n_texts, MAX_TEXTS)} of {n_texts:,} texts"
+    )
 
 
 def _show(axes: Any, pixels: Pixels, title: str) -> None:  # noqa: ANN401
@@ -87,14 +93,14 @@ def _show(axes: Any, pixels: Pixels, title: str) -> None:  # noqa: ANN401
     for spine in axes.spines.values():
         # Text on white would float without a frame.
         spine.set(visible=True, color="#cccccc", linewidth=0.8)
-    axes.set_title(clip_text(title), fontsize=8, y=-0.02, va="top", loc="left")
+    axes.set_title(plot_text(title), fontsize=8, y=-0.02, va="top", loc="left")
 
 
 def _draw_shares(axes: Any, entry: Entry) -> None:  # noqa: ANN401
-    places = np.arange(len(entry.texts))[::-1]
-    for place, text, share in zip(places, entry.texts, entry.shares, strict=True):
+    n = min(len(entry.texts), MAX_BARS)
+    for place, text, share in zip(range(n)[::-1], entry.texts, entry.shares, strict=False):
         colour = COLOURS[2] if text == entry.truth else COLOURS[0]
         axes.barh(place, share, color=colour, height=0.8, alpha=0.75)
-        axes.text(0.015, place, f"{clip_text(text)}  {100 * share:.1f} %", va="center")
+        axes.text(0.015, place, f"{plot_text(text)}  {100 * share:.1f} %", va="center")
     axes.set_xlim(0, 1)
-    axes.set_ylim(-0.6, len(entry.texts) - 0.4)
+    axes.set_ylim(-0.6, n - 0.4)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,14 @@ from synthtext.streams import draw_units
 
 Floats = NDArray[np.float64]
 
+MAX_SHOWN = 64
+"""Pictures in a gallery, so those whose thumbnails are kept; more would not be looked at."""
 
-BLOCK = 8
-"""Pictures of any size that are in memory at a time."""
+BLOCK_PX = 32_000_000
+"""Pixels that are in memory at a time, give or take a picture."""
+
+BLOCK = 64
+"""Most pictures that are embedded at a time."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +82,39 @@ def compare_all(
 
 def compare_files(
     model: Model, files: Sequence[Path], texts: Sequence[str], templates: Sequence[str]
-) -> tuple[Vectors, list[Pixels]]:
-    """Return the same of picture files, and a thumbnail of each.
+) -> tuple[list[Pixels], Vectors]:
+    """Return thumbnails of the first `MAX_SHOWN` pictures, and the cosines of all, (N, T).
 
-    The pictures are read a few at a time, since a hundred photographs do not fit into memory.
+    A few pictures are in memory at a time, however many there are.
+
+    Args:
+        model: embeds both.
+        files: pictures.
+        texts: T of them.
+        templates: prompts that the texts are put into; their vectors are averaged.
     """
-    vectors: list[Vectors] = []
+    names = embed_names(model, texts, templates)
     thumbnails: list[Pixels] = []
-    for at in range(0, len(files), BLOCK):
-        images = [read_image(file) for file in files[at : at + BLOCK]]
-        vectors.append(model.encoder.embed_images(images))
-        thumbnails += [shrink_pixels(pixels) for pixels in images]
-    return np.concatenate(vectors) @ embed_names(model, texts, templates).T, thumbnails
+    cosines = []
+    for images in _read_blocks(files):
+        cosines.append(model.encoder.embed_images(images) @ names.T)
+        n_wanted = max(0, MAX_SHOWN - len(thumbnails))
+        thumbnails += [shrink_pixels(pixels) for pixels in images[:n_wanted]]
+    return thumbnails, np.concatenate(cosines)
+
+
+def _read_blocks(files: Sequence[Path]) -> Iterator[list[Pixels]]:
+    """Give the pictures of files, as many at a time as memory should hold."""
+    block: list[Pixels] = []
+    n_px = 0
+    for file in files:
+        block.append(read_image(file))
+        n_px += block[-1].shape[0] * block[-1].shape[1]
+        if n_px >= BLOCK_PX or len(block) == BLOCK:
+            yield block
+            block, n_px = [], 0
+    if block:
+        yield block
 
 
 def match_images(
@@ -114,9 +141,16 @@ def match_images(
         shares = share_out(model.encoder.embed_images([pixels]) @ names.T, model.logit_scale)[0]
         best = np.argsort(-shares, kind="stable")[:n_best].tolist()
         found = tuple(texts[place] for place in best)
-        entry = Entry(shrink_pixels(pixels), str(file), found, tuple(shares[best].tolist()))
+        entry = Entry(
+            shrink_pixels(pixels), name_file(file), found, tuple(shares[best].tolist())
+        )
         entries.append(entry)
     return entries
+
+
+def name_file(file: str | Path) -> str:
+    """Return a path as text that JSON can hold; bytes that are not UTF-8 become escapes."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
 
 
 def describe_entry(entry: Entry) -> dict[str, Any]:

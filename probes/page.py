@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import orjson
 import pandas as pd
+from markupsafe import Markup
 
 from probes import plots
 from probes.designs import Trial
@@ -35,6 +36,7 @@ from synthtext.plan import SENTIMENTS
 from synthtext.rendering import render
 from synthtext.spec import Spec
 from synthtext.storage import replace_file
+from synthtext.terminal import show_text
 
 N_PICTURES = 12
 """Pictures shown of each kind, right and wrong."""
@@ -160,13 +162,19 @@ def fill_page(page: Page) -> str:
     """Return a page as HTML, its pictures inside; everything is escaped."""
     # Words come from files of strangers: everything is escaped.
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
-    )
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
+        finalize=_show_value,
+    )  # fmt: skip
     figures = [
         {"title": f.title, "png": _to_uri(f.png), "is_wide": f.is_wide} for f in page.figures
     ]
     template = environment.get_template("report.html.jinja")
     return template.render({**vars(page), "figures": figures})
+
+
+def _show_value(value: object) -> object:
+    """Return a text with what cannot be seen as escapes; the template's own markup stays."""
+    return value if isinstance(value, Markup) else show_text(value, None)
 
 
 def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,13 +14,20 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ticker import NullFormatter
 
 from probes.mixing import Mixture
 from synthtext.terminal import show_text
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
+FONT = "DejaVu Sans"
+"""The font of every plot, which matplotlib brings with it."""
+
 STYLE: dict[str, Any] = {
+    # A text is no formula: names and words may hold a dollar, and no LaTeX is run on them.
+    "text.parse_math": False, "text.usetex": False, "font.family": [FONT],
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,
     "legend.frameon": False, "figure.dpi": 110,
@@ -43,6 +51,9 @@ LABELS = {
 
 MAX_CHARS = 48
 """Longest label; longer texts end in an ellipsis."""
+
+MAX_LEVELS = 80
+"""Most levels of a category in a plot; of more, those at both ends are drawn."""
 
 N_CELLS = 5
 """Cells of a map in each direction."""
@@ -74,14 +85,16 @@ def draw_curve(
                 "o-",
                 color=colour,
                 ms=4,
-                label=baseline or "all",
+                label=plot_text(baseline or "all"),
             )
             _mark(axes, thresholds, str(baseline), colour)
         _finish(axes, chance)
         if factor in LOG_SCALED:
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.set_xlabel(LABELS.get(factor, clip_text(factor)))
+            # That of matplotlib writes a formula.
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel(LABELS.get(factor, factor))
         axes.set_ylabel("read right")
         axes.set_ylim(-0.02, 1.02)
         return to_png(figure)
@@ -96,6 +109,12 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
         chance: accuracy of guessing.
     """
     order = table.groupby("label")["accuracy"].mean().sort_values().index.tolist()
+    drawn = f"read right, by {factor}"
+    if len(order) > MAX_LEVELS:
+        half = MAX_LEVELS // 2
+        drawn += f"; the lowest and highest {half} of {len(order):,}"
+        order = order[:half] + order[-half:]
+        table = table[table["label"].isin(order)]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.2, 1.2 + 0.3 * len(order)), layout="constrained")
         groups = list(table.groupby("baseline"))
@@ -107,12 +126,12 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
             ).clip(0)
             axes.errorbar(
                 rows["accuracy"], places, xerr=spans, fmt="o", ms=4, color=colour,
-                label=baseline or "all",
+                label=plot_text(baseline or "all"),
             )  # fmt: skip
         axes.axvline(chance, color="#777777", ls="--", lw=1)
         axes.set_yticks(range(len(order)), [_shorten(label) for label in order])
         axes.set_xlim(-0.02, 1.02)
-        axes.set_xlabel(f"read right, by {clip_text(factor)}")
+        axes.set_xlabel(drawn)
         if len(groups) > 1:
             axes.legend()
         return to_png(figure)
@@ -147,7 +166,7 @@ def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
             figsize=(5.2, 0.6 + 0.19 * len(texts)), layout="constrained"
         )
         axes.barh(range(len(texts)), numbers, color=COLOURS[0], height=0.75)
-        axes.set_yticks(range(len(texts)), [clip_text(text) for text in texts])
+        axes.set_yticks(range(len(texts)), [plot_text(text) for text in texts])
         axes.set_ylim(-0.7, len(texts) - 0.3)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(unit)
@@ -211,14 +230,27 @@ def _finish(axes: Any, chance: float) -> None:  # noqa: ANN401
     axes.legend()
 
 
-def clip_text(text: str) -> str:
-    """Return a text that fits beside a bar: no formula, no control character."""
-    text = show_text(text).replace("$", r"\$")
-    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
+def plot_text(text: object) -> str:
+    r"""Return a text that fits beside a bar, in letters that the font of a plot has.
+
+    >>> plot_text("$x_{2}$ 猫")
+    '$x_{2}$ \\u732b'
+    """
+    letters = _list_letters()
+    shown = "".join(
+        char if ord(char) in letters else char.encode("unicode_escape").decode("ascii")
+        for char in show_text(text)
+    )
+    return shown if len(shown) <= MAX_CHARS else shown[: MAX_CHARS - 1] + "…"
+
+
+@functools.cache
+def _list_letters() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family=[FONT]))).get_charmap())
 
 
 def _shorten(label: str) -> str:
-    return clip_text(label).removesuffix(".ttf").removesuffix("_400Regular")
+    return plot_text(label.removesuffix(".ttf").removesuffix("_400Regular"))
 
 
 def to_png(figure: Any) -> bytes:  # noqa: ANN401

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from probes.intervals import Interval
 from probes.page import Figure, Page, Table, fill_page, percent
 from probes.readers import Model
 from probes.report import measure_sentiment, tabulate_factor
-from synthtext.card import quote_code
+from synthtext.card import escape_markdown
 from synthtext.plan import SENTIMENTS
 from synthtext.storage import replace_file
-from synthtext.terminal import show_text
 
 NOTE = (
     "Share of pictures of the test split that the model gets right before and after, with 95 %"
@@ -80,24 +78,28 @@ def list_sentiment(done: Finetuned) -> Table:
 def format_card(done: Finetuned) -> str:
     """Return the card of the model as Markdown, the header of a Hugging Face card on top."""
     gains = list_gains(done.gains)
-    rows = [gains.columns, *gains.rows]
-    lines = ["| " + " | ".join(map(_escape, cells)) + " |" for cells in rows]
+    lines = [
+        "| " + " | ".join(map(escape_markdown, cells)) + " |"
+        for cells in (gains.columns, *gains.rows)
+    ]
     lines.insert(1, "|" + "---|" * len(gains.columns))
-    kept = "\n".join(f"- {name}: {_escape(value)}" for name, value in list_retention(done).rows)
-    facts = "\n".join(f"- {name}: {quote_code(value)}" for name, value in list_facts(done))
+    kept = "\n".join(
+        f"- {name}: {escape_markdown(value)}" for name, value in list_retention(done).rows
+    )
+    facts = "\n".join(f"- {name}: {escape_markdown(value)}" for name, value in list_facts(done))
     return f"""---
 library_name: open_clip
 pipeline_tag: zero-shot-image-classification
 tags: [clip, ocr, synthtext]
 ---
 
-# {_escape(done.before.name)}, taught to read
+# {escape_markdown(done.before.name)}, taught to read
 
-{_escape(verdict(done))}. Picked from {done.k} words at a time.
+{escape_markdown(verdict(done))}. Picked from {done.k} words at a time.
 
 {chr(10).join(lines)}
 
-What it kept, asked about {_escape(done.retention.title)}:
+What it kept, asked about {escape_markdown(done.retention.title)}:
 
 {kept}
 
@@ -105,11 +107,6 @@ What it kept, asked about {_escape(done.retention.title)}:
 
 {facts}
 """
-
-
-def _escape(text: object) -> str:
-    """Return a text that is no markup in Markdown."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", show_text(text))
 
 
 def verdict(done: Finetuned) -> str:

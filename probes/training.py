@@ -269,7 +269,13 @@ def _distribute(student: Student, share: Share, *, compiles: bool) -> nn.Module:
     if share.world_size == 1:
         return learner
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if student.mean.is_cuda else "gloo")
+        try:
+            distributed.init_process_group("nccl" if student.mean.is_cuda else "gloo")
+        except (ValueError, RuntimeError) as error:
+            raise ProbeError(
+                f"the {share.world_size} processes of WORLD_SIZE cannot meet ({error}); start"
+                " them with torchrun, or unset RANK and WORLD_SIZE"
+            ) from error
     return nn.parallel.DistributedDataParallel(learner)
 
 

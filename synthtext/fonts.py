@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import logging
+import os
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
@@ -174,6 +175,9 @@ def _read_file(
 
 
 def _read_font(path: Path, row: Mapping[str, Any] | None) -> Font:
+    named = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+    if named != path.name:
+        raise FontError(f"{named} is not a name in UTF-8; rename the font")
     if path.stat().st_size > MAX_FONT_BYTES:
         raise FontError(
             f"{path.name} is larger than {MAX_FONT_BYTES >> 20} MiB; use a smaller font"

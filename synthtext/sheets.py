@@ -15,6 +15,7 @@ from synthtext.fonts import Catalogue, Font, bundled_folder
 from synthtext.rendering import Quads, Rendering, render
 from synthtext.spec import Spec
 from synthtext.storage import replace_file
+from synthtext.terminal import show_text
 
 GAP_PX = 8
 
@@ -134,7 +135,7 @@ def _arrange(
             sheet.paste(tiles[i], (left, top))
             for line, (text, colour) in enumerate(zip(captions[i], (TEXT, FAINT), strict=True)):
                 y = top + height + 2 + line * (CAPTION_PX + 3)
-                pen.text((left, y), _clip(text, font, width_px), colour, font)
+                pen.text((left, y), _clip(show_text(text), font, width_px), colour, font)
         top += height + caption_px + GAP_PX
     return sheet
 

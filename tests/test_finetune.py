@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +15,7 @@ from probes.errors import ProbeError
 from probes.finetune import Finetuned, run_finetune, train_model
 from probes.models import load_model
 from probes.pairs import parse_exclusion
-from probes.proof import verdict, write_proof
+from probes.proof import format_card, verdict, write_proof
 from schoolroom import PATCHED, set_up, write_data, write_model
 from synthtext.errors import DatasetError
 
@@ -90,6 +91,22 @@ def test_a_run_leaves_a_page_a_file_and_a_model(scratch: Finetuned, out: Path) -
         == summary["after"]["weights_sha256"]
     )
     assert (out / "model" / "README.md").read_text().startswith("---\n")
+
+
+def test_the_card_of_a_model_shows_hostile_names_as_text(scratch: Finetuned) -> None:
+    name = "x\n---\nlicense: evil\n# <img src=x onerror=alert(1)> [/b] | `"
+    gains = scratch.gains.assign(group=name)
+    before = replace(scratch.before, name=name, tag="\x1b[2J\u202e")
+    hostile = format_card(replace(scratch, before=before, gains=gains))
+    plain = format_card(scratch)
+    assert hostile.count("\n") == plain.count("\n")
+    assert hostile.count("\n---") == plain.count("\n---")
+    assert hostile.count("\n#") == plain.count("\n#")
+    # Behind a backslash, an angle bracket and a bar are only themselves.
+    assert not re.search(r"(?<!\\)<img|onerror(?!\\)", hostile)
+    assert not re.search("[\x1b\u202e]", hostile)
+    table = [line for line in hostile.splitlines() if line.startswith("| x")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {9}
 
 
 @pytest.fixture(scope="module")

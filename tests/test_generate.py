@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -196,3 +197,21 @@ def test_a_full_disk_is_one_sentence(
         "so make room and run the same command again"
     )
     assert (tmp_path / "out/train/000000.tar").exists()
+
+
+def test_a_finished_dataset_is_answered_without_writing(
+    words: Texts, fonts: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(default_recipe(), {"word": words}, fonts, count=20)
+    first = render_dataset(plan, tmp_path / "o")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("synthtext.generate.lock_folder", refuse)
+    monkeypatch.setattr("synthtext.storage.write_whole", refuse)
+    again = render_dataset(plan, tmp_path / "o")
+    assert (again["complete"], again["counts"]) == (True, first["counts"])
+    next((tmp_path / "o").glob("*/*.tar")).unlink()
+    with pytest.raises(DatasetError, match="Read-only"):
+        render_dataset(plan, tmp_path / "o")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthtext.colours import measure_contrast, parse_hex
-from synthtext.errors import DrawError, FontError
+from synthtext.errors import DrawError, FontError, SpecError
 from synthtext.fonts import Catalogue
 from synthtext.plan import list_shards, make_plan, source_of
 from synthtext.recipe import default_recipe, edit_recipe
@@ -191,6 +191,20 @@ def test_a_text_that_no_font_covers_is_refused(spec: Spec, fonts: Catalogue) -> 
     with pytest.raises(DrawError) as caught:
         render(replace(spec, text="漢字", font=""), fonts)
     assert str(caught.value) == "no font has every character of '漢字'; add one with --fonts"
+
+
+def test_a_text_that_is_empty_is_refused(spec: Spec, fonts: Catalogue) -> None:
+    with pytest.raises(DrawError) as caught:
+        render(replace(spec, text=""), fonts)
+    assert str(caught.value) == "the text is empty, so there is nothing to draw; give one"
+
+
+def test_an_unknown_background_is_named(spec: Spec, fonts: Catalogue) -> None:
+    with pytest.raises(SpecError) as caught:
+        render(replace(spec, background="x"), fonts)
+    assert str(caught.value) == (
+        "background is 'x'; it is one of plain, gradient, noise, texture, clutter, photo"
+    )
 
 
 def test_an_unknown_font_is_named(spec: Spec, fonts: Catalogue) -> None:
