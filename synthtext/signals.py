@@ -36,8 +36,8 @@ class Stopped(BaseException):
 def catch_signals() -> Iterator[None]:
     """Raise `Stopped` at the first of `ENDING`; a second one ends the process where it is.
 
-    What was ignored from the start, as `nohup` has it, stays ignored. Afterwards a signal does
-    what it does by default: there is nothing left to be tidied up.
+    What was ignored from the start, as `nohup` has it, stays ignored. Afterwards there is
+    nothing left to be tidied up, so that the first signal ends the process where it is.
     """
     n_caught = 0
 
@@ -54,8 +54,7 @@ def catch_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        for each in caught:
-            signal.signal(each, signal.SIG_DFL)
+        n_caught += 1
 
 
 def end_at_once(exit_code: int) -> NoReturn:

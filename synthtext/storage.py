@@ -221,7 +221,7 @@ def _open_part(path: Path) -> tuple[Path, BinaryIO]:
         with suppress(OSError):
             _lock(file.fileno(), waits=True)
         # Another process may have taken it for a dead one's before it was locked.
-        if part.exists():
+        if os.fstat(file.fileno()).st_nlink:
             return part, file
         file.close()
 
