@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from operations import FAULTS, KILL, Outcome, run
 
@@ -40,7 +41,7 @@ class Command:
     every: int = 1
 
 
-RENDER = "render --words words.txt --seed 3 --shard-size 8 --size 20:30"
+RENDER = "render --words words.txt --seed 3 --shard-size 8 --size 20:30 --splits 0.5,0.2,0.3"
 READER = "--model python:fake_readers:BlindReader"
 ASK = "--annotations signs/train.json --val signs/val.json --images signs/images"
 
@@ -60,7 +61,7 @@ COMMANDS = {
     "show --out": Command("show words 000000001 --out a.png", before="show words 000000002 --out a.png"),
     "index": Command("index words"),
     "probe": Command(
-        f"probe {READER} --data words --k 2,10 --out out", before=f"probe {READER} --n 2 --design blur --k 2 --out out"
+        f"probe {READER} --data words --k 2,3 --out out", before=f"probe {READER} --n 2 --design blur --k 2 --out out"
     ),
     "probe --linear": Command(
         f"probe {READER} --task sentiment --data reviews --linear --out out"
@@ -118,7 +119,7 @@ def prepare(base: Path, log: Path) -> None:
         f"{RENDER} --shards 0/2 --out part-0",
         f"{RENDER} --shards 1/2 --out part-1",
         "render --sentences rows.tsv --kind sentence --splits 0.5,0.25,0.25 --count 32 --out reviews",
-        "render --task vqa --count 8 --words words.txt --out signs",
+        "render --task vqa --count 16 --words words.txt --out signs",
         f"probe {READER} --n 3 --design blur --k 2 --out results/a",
         f"probe {READER} --n 3 --design blur --k 2 --seed 0 --out results/b",
     ):  # fmt: skip
@@ -248,21 +249,28 @@ def main(n_faults: int, names: Sequence[str]) -> None:
         os.environ["XDG_CACHE_HOME"] = str(room / "cache")
         prepare(room / "base", room / "log")
         for name in names:
-            command = COMMANDS[name]
-            trial = Trial(command, room / "base", room / "trial")
-            chosen = choose(len(trial.operations), n_faults, command.every)
-            found = {
-                f"{kind} at {k}, {trial.operations[k - 1]}": faults
-                for k, kind in chosen
-                if (faults := trial.try_fault(k, FAULTS[kind]))
-            }
-            row = {
-                "command": name, "n_operations": len(trial.operations), "n_tried": len(chosen),
-                "found": found, "volatile": sorted(trial.volatile),
-            }  # fmt: skip
-            sys.stdout.write(f"{json.dumps(row)}\n")
+            row = try_command(COMMANDS[name], n_faults, room / "base", room / "trial")
+            sys.stdout.write(f"{json.dumps({'command': name, **row})}\n")
             sys.stdout.flush()
             shutil.rmtree(room / "trial")
+
+
+def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict[str, Any]:
+    """Return how many operations a command has, how many failed in turn, and what was found."""
+    try:
+        trial = Trial(command, base, room)
+    except RuntimeError as error:
+        return {"n_operations": 0, "n_tried": 0, "found": {"undisturbed": [str(error)]}}
+    chosen = choose(len(trial.operations), n_faults, command.every)
+    found = {
+        f"{kind} at {k}, {trial.operations[k - 1]}": faults
+        for k, kind in chosen
+        if (faults := trial.try_fault(k, FAULTS[kind]))
+    }
+    return {
+        "n_operations": len(trial.operations), "n_tried": len(chosen), "found": found,
+        "volatile": sorted(trial.volatile),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
