@@ -103,7 +103,7 @@ def _run_here(argv: list[str], folder: Path, disk: Disk, log: Path) -> NoReturn:
         watch(disk)
         cli.main()
     except SystemExit as end:
-        code = end.code
+        code = end.code or 0
     except BaseException:  # noqa: BLE001 - what comes here is a fault that was found.
         traceback.print_exc()
         code = 1

@@ -37,25 +37,23 @@ def rows(tally: Tally) -> dict[str, dict[str, Any]]:
     groups: list[tuple[int, list[str]]] = [(0, list(COMMANDS)[k::2]) for k in range(2)]
     if not IS_FULL:
         groups = [(n, [name for name in SAMPLE if SAMPLE[name] == n]) for n in (6, 5, 3)]
-    begun = [
-        subprocess.Popen(
-            [sys.executable, str(HERE / "commands.py"), str(n), *names],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        )
-        for n, names in groups
-    ]
-    found = {}
-    for process in begun:
-        told, printed = process.communicate()
-        assert process.returncode == 0, printed
-        found |= {row["command"]: row for row in map(json.loads, told.splitlines())}
+    begun = [_begin(n, names, path) for n, names in groups]
+    told = [process.communicate() for process in begun]
+    assert [process.returncode for process in begun] == [0] * len(begun), told
+    lines = [line for out, _ in told for line in out.splitlines()]
+    found = {row["command"]: row for row in map(json.loads, lines)}
     for name, row in found.items():
         n = row["n_tried"]
         tally(f"a fault at each operation: {name}", n, n - len(row["found"]), SURVIVED)
     return found
+
+
+def _begin(n_faults: int, names: list[str], path: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "commands.py"), str(n_faults), *names],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMMANDS if IS_FULL else SAMPLE)
