@@ -5,8 +5,10 @@ Run as a script, with the number of faults to a command (0 for every one) and th
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -96,11 +98,22 @@ COMMANDS = {
 }  # fmt: skip
 
 
-def prepare(base: Path, log: Path) -> None:
-    """Fill a folder with what the commands read."""
-    from PIL import Image
+MADE = {
+    "words": f"{RENDER} --out words",
+    "part-0": f"{RENDER} --shards 0/2 --out part-0",
+    "part-1": f"{RENDER} --shards 1/2 --out part-1",
+    "reviews": "render --sentences rows.tsv --kind sentence --splits 0.5,0.25,0.25 --count 32"
+    " --out reviews",
+    "signs": "render --task vqa --count 16 --words words.txt --out signs",
+    "results/a": f"probe {READER} --n 3 --design blur --k 2 --out results/a",
+    "results/b": f"probe {READER} --n 3 --design blur --k 2 --seed 0 --out results/b",
+}
+"""What is read, and how it is made."""
 
-    import schoolroom
+
+def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
+    """Fill a folder with what command lines read."""
+    from PIL import Image
 
     base.mkdir()
     words = [f"{a}{b}rd" for a in "bcdfglmnpst" for b in "ae"]
@@ -113,20 +126,16 @@ def prepare(base: Path, log: Path) -> None:
         Image.new("RGB", (32, 32), colour).save(base / f"{'ab'[number]}.png")
         (base / "classes" / colour).mkdir(parents=True)
         shutil.copy(base / f"{'ab'[number]}.png", base / "classes" / colour / "1.png")
-    schoolroom.write_model(base / "model")
-    schoolroom.write_data(base / "school", count=60)
-    for line in (
-        f"{RENDER} --out words",
-        f"{RENDER} --shards 0/2 --out part-0",
-        f"{RENDER} --shards 1/2 --out part-1",
-        "render --sentences rows.tsv --kind sentence --splits 0.5,0.25,0.25 --count 32 --out reviews",
-        "render --task vqa --count 16 --words words.txt --out signs",
-        f"probe {READER} --n 3 --design blur --k 2 --out results/a",
-        f"probe {READER} --n 3 --design blur --k 2 --seed 0 --out results/b",
-    ):  # fmt: skip
-        made = run(line.split(), base, log=log)
-        if made.code:
-            sys.exit(f"{line}: {made.printed}")
+    if any("--data school" in line for line in lines):
+        import schoolroom
+
+        schoolroom.write_model(base / "model")
+        schoolroom.write_data(base / "school", count=60)
+    for folder, line in MADE.items():
+        if any(re.search(rf"\b{folder}\b(?!\.txt)", each) for each in lines):
+            made = run(line.split(), base, log=log)
+            if made.code:
+                sys.exit(f"{line}: {made.printed}")
 
 
 def read_tree(folder: Path) -> Tree:
@@ -237,25 +246,30 @@ def choose(n_operations: int, n_faults: int, every: int) -> list[tuple[int, str]
 
 def main(n_faults: int, names: Sequence[str]) -> None:
     """Try commands and print what came of each."""
-    # So that no fork has to import them again.
-    import probes.finetune
-    import probes.proof
-    import probes.vqa
-    import probes.vqareport
-    import synthtext.exporting  # noqa: F401
-
-    probes.finetune.ALPHAS = (0.0, 1.0)
-    probes.finetune.N_PSEUDOWORDS = 4
+    lines = [line for name in names for line in (COMMANDS[name].line, COMMANDS[name].before)]
+    import_all(lines)
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place) as scratch:
         room = Path(scratch).resolve()
         os.environ["XDG_CACHE_HOME"] = str(room / "cache")
-        prepare(room / "base", room / "log")
+        prepare(room / "base", room / "log", lines)
         for name in names:
             row = try_command(COMMANDS[name], n_faults, room / "base", room / "trial")
             sys.stdout.write(f"{json.dumps({'command': name, **row})}\n")
             sys.stdout.flush()
             shutil.rmtree(room / "trial")
+
+
+def import_all(lines: Sequence[str]) -> None:
+    """Import what command lines need, so that no fork has to do it again."""
+    modules = ["synthtext.exporting", "synthtext.card"]
+    if any("--model" in line for line in lines):
+        modules += ["probes.finetune", "probes.proof", "probes.vqa", "probes.vqareport"]
+    for name in modules:
+        importlib.import_module(name)
+    if "probes.finetune" in sys.modules:
+        finetune: Any = sys.modules["probes.finetune"]
+        finetune.ALPHAS, finetune.N_PSEUDOWORDS = (0.0, 1.0), 4
 
 
 def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict[str, Any]:
