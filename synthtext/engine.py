@@ -116,8 +116,8 @@ def _run_pool(
 ) -> Iterator[Result]:
     """Return the results from processes of this machine, which end with it.
 
-    Each is handed one task at a time. There are no locks and no threads between them and this
-    one, so that nothing waits for a process that is gone.
+    Each is handed a task, and a second one ahead as long as there are many. There are no locks
+    and no threads between them and this one, so that nothing waits for a process that is gone.
     """
     waiting = list(reversed(tasks))
     crew: dict[Connection, Worker] = {}
@@ -128,23 +128,30 @@ def _run_pool(
         try:
             for _ in range(min(n_workers, len(tasks))):
                 _start_worker(file.name, crew)
+            handed = dict.fromkeys(crew, 0)
             for link in crew:
-                with _explain_loss():
-                    link.send(waiting.pop())
+                _hand_out(link, waiting, handed)
             while crew:
                 for link in cast("list[Connection]", wait(list(crew))):
                     with _explain_loss():
                         is_done, result = link.recv()
-                    if waiting:
-                        with _explain_loss():
-                            link.send(waiting.pop())
-                    else:
+                    handed[link] -= 1
+                    _hand_out(link, waiting, handed)
+                    if not handed[link]:
                         _dismiss(link, crew)
                     if not is_done:
                         raise result
                     yield result
         finally:
             _end_workers(list(crew.values()))
+
+
+def _hand_out(link: Connection, waiting: list[Any], handed: dict[Connection, int]) -> None:
+    """Hand tasks to a worker, so that it has one or, while there are many, two."""
+    while waiting and handed[link] < (2 if len(waiting) > 2 * len(handed) else 1):
+        with _explain_loss():
+            link.send(waiting.pop())
+        handed[link] += 1
 
 
 @contextmanager

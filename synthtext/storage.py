@@ -132,22 +132,22 @@ def write_folder(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_once(path.parent)
-    part = _name_part(path)
-    part.mkdir()
-    handle = os.open(part, os.O_RDONLY)
+    made = _name_part(path)
+    made.mkdir()
+    handle = os.open(made, os.O_RDONLY)
     try:
         with suppress(OSError):  # Some disks know no locks.
             _lock(handle, waits=True)
-        yield part
-        # One call, for a layout may have a file for each of 100,000 pictures.
+        yield made
+        # One call, for a layout may have a file for each of 100,000 images.
         os.sync()
-        part.rename(path)
+        made = made.rename(path)
+        _sync_folder(path.parent)
     except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
         raise
     finally:
         os.close(handle)
-    _sync_folder(path.parent)
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -337,6 +337,35 @@ def test_a_package_that_is_missing_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
+LIMITED = """
+import resource, sys
+import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.argv = ["synthtext", "export", sys.argv[1], "--to", sys.argv[2], "--out", sys.argv[3]]
+cli.main()
+"""
+"""A file that may not grow stands for a disk that is full."""
+
+
+@pytest.mark.parametrize("target", ["lmdb", "parquet"])
+def test_a_disk_that_takes_no_more_is_one_sentence(
+    target: str, data: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(data), target, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"synthtext: {tmp_path / 'out'} cannot be written (")
+    assert done.stderr.endswith(
+        "; nothing was left there, so mend that and run the same command again\n"
+    )
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGKILL])
 def test_an_export_that_is_broken_off_leaves_nothing_that_looks_done(
     which: signal.Signals, data: Path, tmp_path: Path

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.stimuli import list_windows
+from synthtext import scenery
 from synthtext.colours import parse_hex
 from synthtext.errors import DatasetError
 from synthtext.fonts import read_catalogue
@@ -122,6 +123,21 @@ def test_a_killed_run_is_taken_up_to_the_same_bytes(tmp_path: Path) -> None:
     assert not json.loads((killed / "scenes.json").read_bytes())["complete"]
     subprocess.run([*command, str(killed)], check=True, capture_output=True)
     assert read_all(tmp_path / "whole") == read_all(killed)
+
+
+def test_a_run_that_ends_before_it_has_begun_its_folder_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_scenes(make_texts(WORDS, [None] * len(WORDS), "words"), FONTS, seed=0, count=2)
+
+    def break_off(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(scenery, "replace_file", break_off)
+    with pytest.raises(DatasetError):
+        render_scenes(plan, tmp_path / "out")
+    monkeypatch.undo()
+    assert render_scenes(plan, tmp_path / "out")["complete"]
 
 
 def test_stand_ins_show_the_answers(tmp_path: Path) -> None:

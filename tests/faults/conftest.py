@@ -11,7 +11,7 @@ import pytest
 ROWS: dict[str, tuple[int, int, str]] = {}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tally() -> Callable[[str, int, int, str], None]:
     """Give a function that notes a fault: its name, tries, survivals, and what surviving is."""
 

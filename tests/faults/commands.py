@@ -1,0 +1,294 @@
+"""Every command that writes, with a fault at each of its operations: a line of JSON for each.
+
+Run as a script, with the number of faults to a command (0 for every one) and the commands.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from operations import FAULTS, KILL, Outcome, run
+
+BEGUN = ("dataset.json", "scenes.json")
+"""Files that have a first form, while a folder is begun, and a last."""
+
+KEPT_FOR_THE_NEXT_RUN = ("/.records/", "/vectors/", "checkpoint.pt")
+"""What a run that is not finished leaves for the same command to go on from."""
+
+Tree = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to try, in a folder that `prepare` fills.
+
+    Attributes:
+        line: what is run.
+        before: what has written there before, if anything.
+        every: the full run takes every so-manieth operation.
+    """
+
+    line: str
+    before: str = ""
+    every: int = 1
+
+
+RENDER = "render --words words.txt --seed 3 --shard-size 8 --size 20:30 --splits 0.5,0.2,0.3"
+READER = "--model python:fake_readers:BlindReader"
+ASK = "--annotations signs/train.json --val signs/val.json --images signs/images"
+
+COMMANDS = {
+    "render": Command(f"{RENDER} --out out"),
+    "render, gone on with": Command(f"{RENDER} --out out", before=f"{RENDER} --shards 0/2 --out out"),
+    "render --repair": Command(f"{RENDER} --repair --out words"),
+    "render --task vqa": Command("render --task vqa --count 6 --words words.txt --out out"),
+    "merge": Command("merge part-0 part-1 --out out"),
+    "draw": Command(
+        "draw 000000001 --from words --set blur_px=3 --out a.png", before="show words 000000002 --out a.png"
+    ),
+    "fonts --sheet": Command("fonts --sheet a.png", before="show words 000000002 --out a.png"),
+    "preview --sheet": Command(
+        "preview words --n 4 --sheet a.png", before="show words 000000002 --out a.png"
+    ),
+    "show --out": Command("show words 000000001 --out a.png", before="show words 000000002 --out a.png"),
+    "index": Command("index words"),
+    "probe": Command(
+        f"probe {READER} --data words --k 2,3 --out out", before=f"probe {READER} --n 2 --design blur --k 2 --out out"
+    ),
+    "probe --linear": Command(
+        f"probe {READER} --task sentiment --data reviews --linear --out out",
+        every=5,  # It does what probe does, three times.
+    ),
+    "match": Command(
+        f"match a.png b.png --texts red blue {READER} --out out",
+        before=f"match b.png --texts green blue {READER} --out out",
+    ),
+    "matrix": Command(
+        f"matrix a.png b.png --texts red blue {READER} --out out",
+        before=f"matrix b.png --texts green blue {READER} --out out",
+    ),
+    "classify": Command(
+        f"classify classes {READER} --out out", before=f"classify words {READER} --out out"
+    ),
+    "vqa": Command(f"vqa {ASK} {READER} --candidates 20 --out out"),
+    "compare --out": Command(
+        "compare results/a results/b --out a.csv", before="show words 000000002 --out a.csv.png"
+    ),
+    "finetune": Command(
+        "finetune --model model --pretrained random --data school --out out --arm full --batch-size 16"
+        " --steps 4 --save-every 2",
+        every=21,
+    ),
+    **{
+        f"export --to {target}": Command(f"export words --to {target} --out out")
+        for target in (
+            "folder", "parquet", "lmdb", "doctr", "paddleocr", "icdar", "coco", "clip-benchmark",
+        )
+    },
+}  # fmt: skip
+
+
+MADE = {
+    "words": f"{RENDER} --out words",
+    "part-0": f"{RENDER} --shards 0/2 --out part-0",
+    "part-1": f"{RENDER} --shards 1/2 --out part-1",
+    "reviews": "render --sentences rows.tsv --kind sentence --splits 0.5,0.25,0.25 --count 32"
+    " --out reviews",
+    "signs": "render --task vqa --count 16 --words words.txt --out signs",
+    "results/a": f"probe {READER} --n 3 --design blur --k 2 --out results/a",
+    "results/b": f"probe {READER} --n 3 --design blur --k 2 --seed 0 --out results/b",
+}
+"""What is read, and how it is made."""
+
+
+def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
+    """Fill a folder with what command lines read."""
+    from PIL import Image
+
+    base.mkdir()
+    words = [f"{a}{b}rd" for a in "bcdfglmnpst" for b in "ae"]
+    (base / "words.txt").write_text("\n".join(words))
+    sentences = [
+        f"{a}{b} is {c}\t{c == 'good':d}" for a in "bcdf" for b in "ae" for c in ("good", "bad")
+    ]
+    (base / "rows.tsv").write_text("\n".join(["sentence\tlabel", *sentences, ""]))
+    for number, colour in enumerate(("red", "blue")):
+        Image.new("RGB", (32, 32), colour).save(base / f"{'ab'[number]}.png")
+        (base / "classes" / colour).mkdir(parents=True)
+        shutil.copy(base / f"{'ab'[number]}.png", base / "classes" / colour / "1.png")
+    if any("--data school" in line for line in lines):
+        import schoolroom
+
+        schoolroom.write_model(base / "model")
+        schoolroom.write_data(base / "school", count=60)
+    for folder, line in MADE.items():
+        if any(re.search(rf"\b{folder}\b(?!\.txt)", each) for each in lines):
+            made = run(line.split(), base, log=log)
+            if made.code:
+                sys.exit(f"{line}: {made.printed}")
+
+
+def read_tree(folder: Path) -> Tree:
+    """Return the content of every file by its name; a folder has its name and nothing."""
+    tree = {}
+    for path in sorted(folder.rglob("*")):
+        name = f"/{path.relative_to(folder)}"
+        if "/tensorboard/" not in name:
+            tree[name] = b"" if path.is_dir() else path.read_bytes()
+    return tree
+
+
+class Trial:
+    """A command that is tried with one fault after another.
+
+    Attributes:
+        operations: what it does undisturbed.
+    """
+
+    def __init__(self, command: Command, base: Path, room: Path) -> None:
+        self._argv, self._work, self._log = command.line.split(), room / "work", room / "log"
+        self._base = room / "base"
+        shutil.copytree(base, self._base)
+        if command.before:
+            made = run(command.before.split(), self._base, log=self._log)
+            if made.code:
+                raise RuntimeError(made.printed)
+        self._old = read_tree(self._base)
+        first, self._new = self._run_anew()
+        _, again = self._run_anew()
+        self._said = first.printed.splitlines()
+        self.operations = first.operations
+        if first.code:
+            raise RuntimeError(first.printed)
+        # Times and the like: only that they are there can be said of these.
+        self.volatile = {name for name in self._new if self._new[name] != again.get(name)}
+
+    def _run_anew(self, number: int = 0, fault: int = KILL) -> tuple[Outcome, Tree]:
+        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.copytree(self._base, self._work)
+        done = run(self._argv, self._work, number=number, fault=fault, log=self._log)
+        return done, read_tree(self._work)
+
+    def try_fault(self, number: int, fault: int) -> list[str]:
+        """Return what is not as it should be after a fault, and after the same command again."""
+        done, left = self._run_anew(number, fault)
+        faults = self._judge_end(done, fault, left) + self._judge_files(left)
+        if not self._judge_rest(left):  # It was all done, which some commands do not do twice.
+            return faults
+        again = run(self._argv, self._work, log=self._log)
+        if again.code:
+            faults.append(
+                f"the same command again ends with {again.code}: {again.printed[-300:]}"
+            )
+        else:
+            faults += self._judge_rest(read_tree(self._work))
+        return faults
+
+    def _judge_end(self, done: Outcome, fault: int, left: Tree) -> list[str]:
+        if fault == KILL:
+            return [] if done.code == -9 else [f"it ended with {done.code}, not killed"]
+        if done.code == 0:  # It could do without, such as with the removal of what was left.
+            return self._judge_rest(left)
+        said = [line for line in done.printed.splitlines() if line not in self._said]
+        is_plain = len(said) == 1 and said[0].startswith("synthtext: ")
+        if done.code == 2 and is_plain:
+            return []
+        return [f"it ended with {done.code} and said {done.printed[-600:]!r}"]
+
+    def _judge_files(self, left: Tree) -> list[str]:
+        """Return which files are neither as they were nor as they will be."""
+        faults = [
+            f"{name} is gone" for name in self._old if name in self._new and name not in left
+        ]
+        for name, content in left.items():
+            known = [tree[name] for tree in (self._old, self._new) if name in tree]
+            is_begun = name.endswith(BEGUN) and b'"complete": false' in content
+            is_kept = any(part in name for part in KEPT_FOR_THE_NEXT_RUN)
+            if (
+                known
+                and content not in known
+                and name not in self.volatile
+                and not is_begun
+                and not is_kept
+            ):
+                faults.append(f"{name} is neither old nor new ({len(content)} bytes)")
+        return faults
+
+    def _judge_rest(self, tree: Tree) -> list[str]:
+        faults = [f"{name} is left behind" for name in tree.keys() - self._new.keys()]
+        faults += [f"{name} is missing" for name in self._new.keys() - tree.keys()]
+        for name in tree.keys() & self._new.keys() - self.volatile:
+            if tree[name] != self._new[name]:
+                faults.append(f"{name} differs")
+        return faults
+
+
+def choose(n_operations: int, n_faults: int, every: int) -> list[tuple[int, str]]:
+    """Return the operations to fail at and the faults: all, or a few that are spread over them."""
+    if not n_faults:
+        return [(k, name) for k in range(1, n_operations + 1, every) for name in FAULTS]
+    kinds = list(FAULTS)
+    return [
+        (1 + (2 * i + 1) * n_operations // (2 * n_faults), kinds[i % len(kinds)])
+        for i in range(n_faults)
+    ]
+
+
+def main(n_faults: int, names: Sequence[str]) -> None:
+    """Try commands and print what came of each."""
+    lines = [line for name in names for line in (COMMANDS[name].line, COMMANDS[name].before)]
+    import_all(lines)
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
+        room = Path(scratch).resolve()
+        os.environ["XDG_CACHE_HOME"] = str(room / "cache")
+        prepare(room / "base", room / "log", lines)
+        for name in names:
+            row = try_command(COMMANDS[name], n_faults, room / "base", room / "trial")
+            sys.stdout.write(f"{json.dumps({'command': name, **row})}\n")
+            sys.stdout.flush()
+            shutil.rmtree(room / "trial")
+
+
+def import_all(lines: Sequence[str]) -> None:
+    """Import what command lines need, so that no fork has to do it again."""
+    modules = ["synthtext.exporting", "synthtext.card"]
+    if any("--model" in line for line in lines):
+        modules += ["probes.finetune", "probes.proof", "probes.vqa", "probes.vqareport"]
+    for name in modules:
+        importlib.import_module(name)
+    if "probes.finetune" in sys.modules:
+        finetune: Any = sys.modules["probes.finetune"]
+        finetune.ALPHAS, finetune.N_PSEUDOWORDS = (0.0, 1.0), 4
+
+
+def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict[str, Any]:
+    """Return how many operations a command has, how many failed in turn, and what was found."""
+    try:
+        trial = Trial(command, base, room)
+    except RuntimeError as error:
+        return {"n_operations": 0, "n_tried": 0, "found": {"undisturbed": [str(error)]}}
+    chosen = choose(len(trial.operations), n_faults, command.every)
+    found = {
+        f"{kind} at {k}, {trial.operations[k - 1]}": faults
+        for k, kind in chosen
+        if (faults := trial.try_fault(k, FAULTS[kind]))
+    }
+    return {
+        "n_operations": len(trial.operations), "n_tried": len(chosen), "found": found,
+        "volatile": sorted(trial.volatile),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:] or list(COMMANDS))
