@@ -58,21 +58,27 @@ BLOCK: Mapping[str, Shape] = {
 }  # fmt: skip
 """Entries that both towers know; those of the two last are in `KWARGS`."""
 
-VISION: Mapping[str, Shape] = BLOCK | {
+VISION: Mapping[str, Shape] = {
+    **BLOCK,
     "layers": Either((LAYERS, Row(LAYERS, 4, 4))), "head_width": WIDTH,
     "patch_size": Either((Null(), SIDE)), "image_size": Either((SIDE, Row(SIDE, 2, 2))),
-    "patch_dropout": FRACTION, "attentional_pool": Either((Flag(), Text(("parallel", "cascade")))),
+    "attentional_pool": Either((Flag(), Text(("parallel", "cascade")))),
+    "patch_dropout": FRACTION,
     "attn_pooler_queries": Whole(1, 4096), "attn_pooler_heads": HEADS, "no_ln_pre": Flag(),
     "pos_embed_type": Text(("learnable", "sin_cos_2d")),
     "pool_type": Text(("tok", "avg", "none")), "timm_model_name": NAME,
     "timm_model_pretrained": Flag(),
-    "timm_pool": Text(("", "token", "avg", "map", "max", "avgmax", "catavgmax", "abs_attn", "rot_attn")),
-    "timm_proj": Either((Null(), Text(("", "linear", "mlp", "none")))), "timm_proj_bias": Flag(),
-    "timm_drop": FRACTION, "timm_drop_path": Either((Null(), FRACTION)),
+    "timm_pool": Text((
+        "", "token", "avg", "map", "max", "avgmax", "catavgmax", "abs_attn", "rot_attn",
+    )),
+    "timm_proj": Either((Null(), Text(("", "linear", "mlp", "none")))),
+    "timm_proj_bias": Flag(), "timm_drop": FRACTION,
+    "timm_drop_path": Either((Null(), FRACTION)),
 }  # fmt: skip
 """Source: open_clip 3.3, `CLIPVisionCfg`."""
 
-TEXT: Mapping[str, Shape] = BLOCK | {
+TEXT: Mapping[str, Shape] = {
+    **BLOCK,
     "context_length": Whole(3, 4096), "vocab_size": Whole(1, 4_000_000),
     "hf_tokenizer_name": NAME, "tokenizer_mode": Either((Null(), Text(("clips",)))),
     "tokenizer_kwargs": Anything(), "heads": HEADS, "layers": LAYERS, "embed_cls": Flag(),
@@ -86,7 +92,8 @@ TEXT: Mapping[str, Shape] = BLOCK | {
 }  # fmt: skip
 """Source: open_clip 3.3, `CLIPTextCfg`."""
 
-DECODER: Mapping[str, Shape] = TEXT | {
+DECODER: Mapping[str, Shape] = {
+    **TEXT,
     "dim_head": WIDTH, "n_queries": Whole(1, 4096), "attn_pooler_heads": HEADS,
 }  # fmt: skip
 """Source: open_clip 3.3, `MultimodalCfg`."""
@@ -283,11 +290,14 @@ def _read_prompts(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
 
 def _check_activation(content: Mapping[str, Any], model: Mapping[str, Any], path: Path) -> None:
     stated = content.get("activation", name_activation(model))
+    fault = Text(("gelu", "quickgelu")).find_fault(stated)
+    if fault:
+        raise ProbeError(f"{path} has activation {shorten(stated)}; it is {fault}")
     if stated != name_activation(model):
         quick = "true" if stated == "quickgelu" else "false"
         raise ProbeError(
-            f"{path} says the weights were trained with {shorten(stated)}, but its model_cfg"
-            f" computes {name_activation(model)}; set model_cfg.quick_gelu to {quick}"
+            f"{path} says the weights were trained with {stated}, but its model_cfg computes"
+            f" {name_activation(model)}; set model_cfg.quick_gelu to {quick}"
         )
 
 

@@ -30,7 +30,7 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
-from huggingface_hub.utils import tqdm
+from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
 from probes.errors import ProbeError
 
@@ -111,7 +111,7 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
     """Return a file from the hub, None if the repository has none of this name."""
     address = f"{constants.ENDPOINT}/{repo}"
     limit = MAX_BYTES.get(Path(file).suffix, MAX_WEIGHTS_BYTES)
-    options = {"tqdm_class": _limit_bar(limit)} if _TAKES_BAR else {}
+    options: dict[str, Any] = {"tqdm_class": _limit_bar(limit)} if _TAKES_BAR else {}
     try:
         _check_metadata(repo, file, limit)
         return Path(hf_hub_download(repo, file, etag_timeout=REACH_TIMEOUT_S, **options))
@@ -153,7 +153,7 @@ _TAKES_BAR = "tqdm_class" in inspect.signature(hf_hub_download).parameters
 def _limit_bar(limit: int) -> type[tqdm]:
     """Return a progress bar that ends a download which is larger than it may be."""
 
-    class LimitedBar(tqdm):  # type: ignore[misc] - carries no types.
+    class LimitedBar(tqdm):
         def update(self, n: float | None = 1) -> Any:  # noqa: ANN401 - as its base.
             shown = super().update(n)
             if getattr(self, "n", 0) > limit:

@@ -66,8 +66,9 @@ def preprocessing_from_dict(
     for stated in (fields.get("size"), fields.get("size_px")):
         if stated is not None and _read_side(stated) != size_px:
             raise ProbeError(
-                f"{origin} preprocesses to {shorten(stated)} px, but its tower sees {size_px} px;"
-                f" set preprocess_cfg.size to {size_px} or load the config of these weights"
+                f"{origin} preprocesses to {shorten(stated)} px, but its tower sees"
+                f" {size_px} px; set preprocess_cfg.size to {size_px} or load"
+                " the config of these weights"
             )
     default = Preprocessing()
     return Preprocessing(

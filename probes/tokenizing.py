@@ -25,6 +25,7 @@ from probes.vocabularies import (
     hold_to_sentences,
     read_vocabulary,
 )
+from synthtext.storage import replace_file
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def _find_vocabulary(source: Source) -> Vocabulary:
 
 
 def _check_roles(tokenizer: FileTokenizer) -> None:
-    needed = ("pad_token",)
+    needed: tuple[str, ...] = ("pad_token",)
     if tokenizer.puts_class_last:
         needed += ("bos_token", "eos_token", "cls_token")
     for role in needed:

@@ -57,7 +57,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "sep_token": ("[SEP]", "</s>"),
     "mask_token": ("<mask>", "[MASK]"),
 }
-"""Special tokens by what they do, and their usual names, which are taken where none is stated."""
+"""Special tokens by what they do, and their usual names, taken where none is stated."""
 
 _SIDE = Either((Null(), Text(("left", "right"))))
 
@@ -204,7 +204,7 @@ def _name_tokens(value: object) -> object:
 
 
 def _name_token(value: object) -> str | None:
-    """Return the text of a token, written bare or with its properties; None if it is neither."""
+    """Return the text of a token, written bare or with properties; None if it is neither."""
     text = value.get("content") if isinstance(value, dict) else value
     return text if isinstance(text, str) and 0 < len(text) <= 1000 else None
 
