@@ -287,11 +287,14 @@ def _read_prompts(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
 
 def _check_activation(content: Mapping[str, Any], model: Mapping[str, Any], path: Path) -> None:
     stated = content.get("activation", name_activation(model))
+    fault = Text(("gelu", "quickgelu")).find_fault(stated)
+    if fault:
+        raise ProbeError(f"{path} has activation {shorten(stated)}; it is {fault}")
     if stated != name_activation(model):
         quick = "true" if stated == "quickgelu" else "false"
         raise ProbeError(
-            f"{path} says the weights were trained with {shorten(stated)}, but its model_cfg"
-            f" computes {name_activation(model)}; set model_cfg.quick_gelu to {quick}"
+            f"{path} says the weights were trained with {stated}, but its model_cfg computes"
+            f" {name_activation(model)}; set model_cfg.quick_gelu to {quick}"
         )
 
 

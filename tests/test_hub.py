@@ -16,6 +16,7 @@ from tiny_clip import refuse
 @pytest.fixture(autouse=True)
 def empty_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine without network and without anything cached."""
+    monkeypatch.setattr(hub, "_check_metadata", lambda *_: None)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -51,7 +52,7 @@ def test_an_unreachable_hub_is_asked_once_and_briefly(monkeypatch: pytest.Monkey
 
 
 def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(repo: str, file: str, etag_timeout: float) -> str:
+    def download(repo: str, file: str, **options: object) -> str:
         raise ConnectionResetError("reset by peer")
 
     monkeypatch.setattr(hub, "_is_reachable", lambda: True)
