@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from synthtext.codec import Sample, decode
-from synthtext.errors import DatasetError, ShardError
+from synthtext.errors import DatasetError, ShardError, shorten
 from synthtext.manifest import read_manifest
 from synthtext.rendering import Rendering
 from synthtext.shards import read_samples, read_shard
@@ -28,7 +28,7 @@ def find_rendering(folder: Path, key: str) -> Rendering:
         ShardError: its shard is missing or broken.
     """
     rows = read_manifest(folder).get("shards", [])
-    index = int(key) if key.isdecimal() else -1
+    index = int(key) if key.isdecimal() and len(key) < 20 else -1
     for row in reversed(rows):
         if row["first"] <= index:
             for sample in read_samples(folder / row["file"]):
@@ -36,7 +36,9 @@ def find_rendering(folder: Path, key: str) -> Rendering:
                     return decode(sample)
             break
     known = f"keys run from {rows[0]['first']:09d}" if rows else "it is not finished"
-    raise DatasetError(f"{folder} holds no sample {key!r}; {known}, as in dataset.json")
+    raise DatasetError(
+        f"{folder} holds no sample {shorten(key)!r}; {known}, as in dataset.json"
+    )
 
 
 def spread_renderings(folder: Path, n: int) -> list[Rendering]:

@@ -17,11 +17,11 @@ import orjson
 
 from synthtext.codec import encode_pixels
 from synthtext.engine import LOCAL, check_engine, run_tasks
-from synthtext.errors import DatasetError
+from synthtext.errors import DatasetError, shorten
 from synthtext.fonts import Catalogue
 from synthtext.generate import explain_failure
 from synthtext.manifest import RECORDS, check_same_plan, to_json
-from synthtext.plan import list_versions
+from synthtext.plan import MAX_SEED, list_versions
 from synthtext.scenes import SIDE_PX, ask_about, draw_scene, sample_scene
 from synthtext.storage import PART, is_remote, lock_folder, replace_file
 from synthtext.streams import draw_below, draw_units, pick
@@ -51,6 +51,8 @@ N_ANSWERS = 10
 """Answers to a question in TextVQA 0.5.1."""
 
 JPEG_QUALITY = 92
+
+MAX_SCENES = 1_000_000
 
 OWN_NAMES = frozenset({"scenes.json", "images"})
 """What lies in the folder besides annotations."""
@@ -95,9 +97,8 @@ def plan_scenes(words: Texts, fonts: Catalogue, *, seed: int, count: int) -> Sce
     Raises:
         DatasetError: a number is out of range, or no word is of a length that signs take.
     """
-    for name, value, least in (("count", count, 2), ("seed", seed, 0)):
-        if value < least:
-            raise DatasetError(f"{name} is {value}; it must be {least} or more")
+    _check_range("count", count, 2, MAX_SCENES)
+    _check_range("seed", seed, 0, MAX_SEED)
     fitting = [word for word in words.items if len(word) in WORD_CHARS]
     if not fitting:
         raise DatasetError(
@@ -124,6 +125,13 @@ def plan_scenes(words: Texts, fonts: Catalogue, *, seed: int, count: int) -> Sce
     return ScenePlan(seed, pictures, fonts, source)
 
 
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if value < low:
+        raise DatasetError(f"{name} is {shorten(str(value))}; it must be {low} or more")
+    if value > high:
+        raise DatasetError(f"{name} is {shorten(str(value))}; it must be {high} at most")
+
+
 def plan_stand_ins(
     questions: Questions, words: Texts, fonts: Catalogue, *, seed: int, file: str
 ) -> ScenePlan:
@@ -141,8 +149,7 @@ def plan_stand_ins(
     Raises:
         DatasetError: the seed is below 0, or the file has a name that the output needs.
     """
-    if seed < 0:
-        raise DatasetError(f"seed is {seed}; it must be 0 or more")
+    _check_range("seed", seed, 0, MAX_SEED)
     if file.startswith(".") or file in OWN_NAMES:
         raise DatasetError(f"{file} is what a file of the output is called; rename it")
     texts: dict[str, dict[str, None]] = {}

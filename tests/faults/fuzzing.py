@@ -194,7 +194,7 @@ def _seed_font_tables() -> list[bytes]:
 
 
 def _seed_prompts() -> list[bytes]:
-    return [b'a picture of the word "{}".\n{}\n', "ein Foto von {}, größer\n".encode()]
+    return [b'a picture of the word "{}".\n{}\n', "une image de {}, très nette\n".encode()]
 
 
 def _run_font_table(path: Path) -> None:
