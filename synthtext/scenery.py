@@ -21,7 +21,7 @@ from synthtext.errors import DatasetError, shorten
 from synthtext.fonts import Catalogue
 from synthtext.generate import explain_failure
 from synthtext.manifest import RECORDS, check_same_plan, to_json
-from synthtext.plan import MAX_SEED, list_versions
+from synthtext.plan import list_versions
 from synthtext.scenes import SIDE_PX, ask_about, draw_scene, sample_scene
 from synthtext.storage import PART, is_remote, lock_folder, replace_file
 from synthtext.streams import draw_below, draw_units, pick
@@ -53,6 +53,9 @@ N_ANSWERS = 10
 JPEG_QUALITY = 92
 
 MAX_SCENES = 1_000_000
+
+MAX_SEED = 2**53
+"""The largest number that every reader of JSON keeps whole."""
 
 OWN_NAMES = frozenset({"scenes.json", "images"})
 """What lies in the folder besides annotations."""

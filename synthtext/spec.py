@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from synthtext.errors import SpecError, shorten
+from synthtext.errors import SpecError
 
 CASES: dict[str, Callable[[str], str]] = {
     "as-is": str,
@@ -235,9 +235,9 @@ def edit_spec(spec: Spec, edits: dict[str, str]) -> Spec:
     values = spec_to_dict(spec)
     for name, text in edits.items():
         if name not in values:
-            near = difflib.get_close_matches(name[:80], NAMES, n=3)
+            near = difflib.get_close_matches(name, NAMES, n=3)
             hint = f"did you mean {', '.join(near)}" if near else f"one of {', '.join(NAMES)}"
-            raise SpecError(f"a spec has no field {shorten(name)!r}; {hint}")
+            raise SpecError(f"a spec has no field {name!r}; {hint}")
         values[name] = _parse_field(name, text)
     return spec_from_dict(values)
 
@@ -253,4 +253,4 @@ def _parse_field(name: str, text: str) -> object:
     try:
         return float(text) if expected is float else int(text)
     except ValueError as error:
-        raise SpecError(f"{name} is {shorten(text)!r}; it must be a number") from error
+        raise SpecError(f"{name} is {text!r}; it must be a number") from error

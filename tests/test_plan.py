@@ -83,8 +83,6 @@ def test_the_versions_that_pixels_depend_on_are_described(
     [
         (0, 0, "count is 0; it must be 1 or more"),
         (5, -1, "seed is -1; it must be 0 or more"),
-        (5, 2**63, "seed is 9223372036854775808; it must be 9223372036854775807 at most"),
-        (10**30, 0, f"count is {10**30}; it must be 2000000000 at most"),
     ],
 )
 def test_a_number_out_of_range_is_named(
