@@ -7,7 +7,11 @@ bytes of red, green and blue, row by row.
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import ProbeError
+from synthtext.errors import shorten
+from synthtext.files import read_file
 
 SIDE_PX = 32
 
@@ -27,13 +33,16 @@ BINARY = ("test.bin", "fine_label_names.txt")
 
 PICKLED = ("test", "meta")
 
-ARRAY_PARTS = {
-    "_reconstruct": frozenset({"numpy.core.multiarray", "numpy._core.multiarray"}),
-    "ndarray": frozenset({"numpy"}),
-    "dtype": frozenset({"numpy"}),
-}
-"""What a pickled array is put together by, and the modules it is asked of."""
+MAX_STEPS = 2_000_000
+"""Steps of a pickle; the published ones have some hundred thousand."""
 
+MAX_NAME_CHARS = 500
+
+NOTES = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+"""Steps that note an object under a number; room is made for all numbers below."""
+
+KIND = re.compile(r"[ui][1248]")
+"""Whole numbers, as a pickled array names them."""
 
 BROKEN = (
     AttributeError, EOFError, ImportError, IndexError, KeyError, MemoryError, OverflowError,
@@ -72,18 +81,17 @@ def read_cifar(
         return _check(folder, records[:, 2:], records[:, 1], names)
     content, meta = _unpickle(folder / split), _unpickle(folder / "meta")
     try:
-        return _check(folder, content["data"], content["fine_labels"], meta["fine_label_names"])
-    except (KeyError, TypeError) as error:
-        raise ProbeError(f"{folder / split} is not CIFAR-100: it lacks {error}") from error
+        rows, labels, listed = content["data"], content["fine_labels"], meta["fine_label_names"]
+        return _check(folder, _to_array(rows), _to_array(labels), _check_names(listed))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ProbeError(
+            f"{folder / split} is not CIFAR-100: it lacks or garbles {shorten(str(error))}"
+        ) from error
 
 
 def _check(
-    folder: Path,
-    rows: Any,  # noqa: ANN401 - from a stranger's file.
-    labels: Any,  # noqa: ANN401
-    names: Any,  # noqa: ANN401
+    folder: Path, rows: NDArray[Any], labels: NDArray[Any], names: Sequence[str]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
-    rows, labels = np.asarray(rows), np.asarray(labels)
     fits = (
         rows.dtype == np.uint8
         and rows.shape == (len(labels), RECORD_BYTES - 2)
@@ -102,31 +110,53 @@ def _check(
 
 
 def _read_bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ProbeError(f"{path} is larger than {MAX_BYTES >> 20} MiB; it is no CIFAR-100")
-        return path.read_bytes()
-    except OSError as error:
-        raise ProbeError(f"{path} cannot be read ({error.strerror}); fetch it again") from error
-
-
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
-"""What numpy begins an array with; it has no public name."""
+    return read_file(path, MAX_BYTES, kind=ProbeError, remedy="fetch it again")
 
 
 class _RefusedError(Exception):
     """A pickle asks for more than it may."""
 
 
+class _Kind:
+    """What a pickle says of the numbers of an array: their kind, and the order of bytes."""
+
+    def __init__(self, *said: object) -> None:
+        self.said = said
+        self.state: Any = ()
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+
+class _Array:
+    """What a pickle says of an array: version, shape, kind, order and bytes."""
+
+    def __init__(self, *_: object) -> None:
+        self.state: Any = ()
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+
+PARTS: Mapping[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Kind,
+}
+"""What a pickled array is put together by, and what stands in for it: NumPy's own would take as
+much memory as a stranger says."""
+
+
 class _ArraysOnly(pickle.Unpickler):
-    """Builds arrays and Python's plain containers, and refuses every other name."""
+    """Builds Python's plain containers and what arrays say, and refuses every other name."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
-        if module in ARRAY_PARTS.get(name, ()):
-            return getattr(np, name, _RECONSTRUCT)
+        if (module, name) in PARTS:
+            return PARTS[module, name]
         if (module, name) == ("_codecs", "encode"):
             return _encode
-        raise _RefusedError(f"it asks for {module}.{name}")
+        raise _RefusedError(f"it asks for {shorten(f'{module}.{name}')}, which may run code")
 
 
 def _encode(text: str, _encoding: str = "latin1") -> bytes:
@@ -135,11 +165,48 @@ def _encode(text: str, _encoding: str = "latin1") -> bytes:
 
 
 def _unpickle(path: Path) -> Any:  # noqa: ANN401
-    _read_bytes(path)
+    raw = _read_bytes(path)
     try:
-        with path.open("rb") as file:
-            return _ArraysOnly(file, encoding="latin1").load()
+        _check_steps(raw)
+        return _ArraysOnly(io.BytesIO(raw), encoding="latin1").load()
     except _RefusedError as error:
-        raise ProbeError(f"{path} is not unpickled: {error}, which may run code") from error
+        raise ProbeError(f"{path} is not unpickled: {error}") from error
     except BROKEN as error:
-        raise ProbeError(f"{path} is broken ({error}); fetch it again") from error
+        raise ProbeError(f"{path} is broken ({shorten(str(error))}); fetch it again") from error
+
+
+def _check_steps(raw: bytes) -> None:
+    """Refuse a pickle that takes long, or that notes objects under numbers beyond all sense."""
+    for step, (code, argument, _) in enumerate(pickletools.genops(raw)):
+        if step >= MAX_STEPS:
+            raise _RefusedError(f"it has more than {MAX_STEPS:,} steps")
+        if code.name in NOTES and int(argument or 0) > MAX_STEPS:
+            raise _RefusedError(f"it notes an object under number {argument:,}")
+
+
+def _to_array(thing: object) -> NDArray[Any]:
+    """Return an array from what a pickle says of it, or from a list of whole numbers."""
+    if isinstance(thing, list):
+        if not all(type(each) is int for each in thing):
+            raise ValueError("a list of whole numbers")
+        return np.array(thing, np.int64)
+    if not isinstance(thing, _Array) or not isinstance(thing.state, tuple):
+        raise TypeError("an array")
+    _, shape, kind, is_fortran, raw = thing.state
+    name = kind.said[0] if isinstance(kind, _Kind) and kind.said else None
+    if not isinstance(name, str) or not KIND.fullmatch(name):
+        raise ValueError("an array of whole numbers")
+    order = kind.state[1] if isinstance(kind.state, tuple) and len(kind.state) > 1 else "|"
+    if order not in ("|", "<", ">", "="):
+        raise ValueError("an order of bytes")
+    content = raw.encode("latin1") if isinstance(raw, str) else raw
+    numbers = np.frombuffer(content, np.dtype(f"{order}{name}"))
+    return numbers.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _check_names(names: object) -> list[str]:
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and len(name) <= MAX_NAME_CHARS for name in names
+    ):
+        raise ValueError("the names of the labels")
+    return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,7 +37,7 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
             found += [
                 each for each in sorted(path.iterdir()) if each.suffix.lower() in EXTENSIONS
             ]
-        elif path.is_file():
+        elif os.path.lexists(path):
             found.append(path)
         else:
             raise ProbeError(f"there is no file {path}; give pictures, or folders of them")

@@ -5,6 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from probes.errors import ProbeError
+from synthtext.errors import WordsError, shorten
+from synthtext.words import read_lines
+
+MAX_TEMPLATE_CHARS = 1000
+
+MAX_TEMPLATES = 1000
+"""Templates of a file: every candidate is embedded once for each."""
 
 SLOT = "{}"
 """Where a template takes its word."""
@@ -27,15 +34,20 @@ def read_templates(path: Path) -> tuple[str, ...]:
         ProbeError: the file cannot be read, or a line of it has no place for a candidate.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProbeError(f"{path} cannot be read ({error}); give a text file") from error
-    templates = tuple(line for line in lines if line)
+        templates = tuple(line for _, line in read_lines(path, MAX_TEMPLATE_CHARS))
+    except WordsError as error:
+        raise ProbeError(str(error)) from error
+    if len(templates) > MAX_TEMPLATES:
+        raise ProbeError(
+            f"{path} holds {len(templates):,} templates; give {MAX_TEMPLATES:,} at most"
+        )
     if not templates:
         raise ProbeError(
             f"{path} holds no template; write one a line, with {SLOT} for the word"
         )
     for template in templates:
         if SLOT not in template:
-            raise ProbeError(f"{path} has the template {template!r}; write {SLOT} for the word")
+            raise ProbeError(
+                f"{path} has the template {shorten(template)!r}; write {SLOT} for the word"
+            )
     return templates

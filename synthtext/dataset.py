@@ -98,7 +98,7 @@ def find_rendering(folder: Path, key: str, *, verify: bool = True) -> Rendering:
         ShardError: its shard is missing, broken or not what was written.
     """
     rows = read_manifest(folder, verify=verify).get("shards", [])
-    index = int(key) if key.isdecimal() else -1
+    index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
     for row in reversed(rows):
         if row["first"] <= index:
             if verify:
@@ -108,7 +108,7 @@ def find_rendering(folder: Path, key: str, *, verify: bool = True) -> Rendering:
                     return decode(sample)
             break
     known = f"keys run from {rows[0]['first']:09d}" if rows else "it is not finished"
-    raise DatasetError(f"{folder} holds no sample {key!r}; {known}, as in dataset.json")
+    raise DatasetError(f"{folder} holds no sample {shorten(key)}; {known}, as in dataset.json")
 
 
 def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rendering]:

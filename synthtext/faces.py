@@ -20,7 +20,7 @@ import numpy as np
 import uharfbuzz as hb
 from numpy.typing import NDArray
 
-from synthtext.errors import FontError
+from synthtext.errors import FontError, shorten
 
 Box = tuple[float, float, float, float]
 Matrix = NDArray[np.float64]
@@ -30,6 +30,15 @@ OUTLINING = ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP
 PAINTING = OUTLINING | ft.FT_LOAD_RENDER
 
 MEASURING = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_IGNORE_TRANSFORM
+
+MAX_CHARACTERS = 300_000
+"""Characters of a font; Unicode has half as many so far."""
+
+MAX_GLYPHS, MAX_GLYPHS_PER_CHAR = 64, 8
+"""Glyphs of a text: some, and so many for each character."""
+
+MAX_POINTS = 20_000
+"""Points of a glyph's outline."""
 
 MAX_FAR_PX = 16384
 """How far from the image a point may lie; those of broken fonts lie behind the eye."""
@@ -90,7 +99,8 @@ class Face:
             raise FontError(f"{path.name} holds bitmaps only; use a font with outlines")
         self._slot = self._handle.contents.glyph
         self._em = float(self._handle.contents.units_per_EM)
-        self._shaper = hb.Font(hb.Face(hb.Blob(self._raw)))
+        self._source = hb.Face(hb.Blob(self._raw))
+        self._shaper = hb.Font(self._source)
         self._shift = ft.FT_Vector()
         self._shift_ref = ctypes.byref(self._shift)
         self._boxes: dict[int, Box | None] = {}
@@ -100,14 +110,36 @@ class Face:
     def __del__(self) -> None:
         ft.FT_Done_FreeType(self._library)
 
+    def list_characters(self) -> frozenset[int]:
+        """Return the code points with a glyph.
+
+        Raises:
+            FontError: there are none, or more than Unicode can have use for.
+        """
+        # Those that map to glyph 0, the box of a missing character, are not among them.
+        found = self._source.unicodes
+        if not 0 < len(found) <= MAX_CHARACTERS:
+            number = f"{len(found):,} characters" if found else "no character"
+            raise FontError(f"{self.name} maps {number} to a glyph; remove it from the folder")
+        return frozenset(found)
+
     def shape(self, text: str, *, ligatures: bool) -> Run:
-        """Return the glyphs of one line of text, in the direction of its script."""
+        """Return the glyphs of one line of text, in the direction of its script.
+
+        Raises:
+            FontError: the font makes far more glyphs of the text than it has characters.
+        """
         buffer = hb.Buffer()
         buffer.add_str(text)
         buffer.guess_segment_properties()
-        hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES, SHAPERS)
-        # Of an empty text HarfBuzz has no positions, be it the gap between two blanks.
-        infos, places = buffer.glyph_infos, buffer.glyph_positions or ()
+        try:
+            hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES, SHAPERS)
+            # Of an empty text HarfBuzz has no positions, be it the gap between two blanks.
+            infos, places = buffer.glyph_infos, buffer.glyph_positions or ()
+        except MemoryError as error:  # Where HarfBuzz stops making glyphs.
+            raise self._explain_glyphs(text, "endless") from error
+        if len(infos) > MAX_GLYPHS + MAX_GLYPHS_PER_CHAR * len(text):
+            raise self._explain_glyphs(text, f"{len(infos):,}")
         return Run(
             glyphs=[info.codepoint for info in infos],
             clusters=[info.cluster for info in infos],
@@ -190,6 +222,10 @@ class Face:
         outline = self._slot.contents.outline
         if outline.n_points == 0:
             return None
+        if outline.n_points > MAX_POINTS:
+            raise FontError(
+                f"{self.name} has a glyph of {outline.n_points:,} points; remove the font"
+            )
         box = ft.FT_BBox()
         self._check(ft.FT_Outline_Get_BBox(ctypes.byref(outline), ctypes.byref(box)))
         if box.xMin == box.xMax or box.yMin == box.yMax:
@@ -201,6 +237,11 @@ class Face:
         glyph = ft.FT_Get_Char_Index(self._handle, ord("x"))
         box = self.ink_box(glyph) if glyph else None
         return box[3] if box else 0.0
+
+    def _explain_glyphs(self, text: str, number: str) -> FontError:
+        return FontError(
+            f"{self.name} makes {number} glyphs of {shorten(text)!r}; remove the font"
+        )
 
     def _check(self, code: int) -> None:
         if code:

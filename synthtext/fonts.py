@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import logging
 import os
-import tomllib
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,11 @@ from typing import Any
 
 from fontTools.ttLib import TTFont
 
-from synthtext.errors import FontError
+from synthtext.composites import check_composites
+from synthtext.errors import FontError, shorten
 from synthtext.faces import Face, open_face
+from synthtext.files import list_files, open_file
+from synthtext.toml_files import Limits, read_toml
 
 SUFFIXES = frozenset({".ttf", ".otf"})
 
@@ -25,6 +28,17 @@ SUFFIXES = frozenset({".ttf", ".otf"})
 logging.getLogger("fontTools").setLevel(logging.CRITICAL)
 
 MAX_FONT_BYTES = 64 << 20
+
+MAX_FONTS = 2000
+
+MAX_CHARACTERS = 10_000_000
+"""Characters of all fonts together, each counted for every font that has it."""
+
+MAX_CHARS = 100
+"""Longest name of a family, and longest of the other things that a font says of itself."""
+
+LIMITS = Limits(max_bytes=4 << 20, max_depth=2)
+"""Of `fonts.toml`: a list of tables, some with a list in them."""
 
 USER_CATEGORY = "user"
 """Category of fonts that a user adds without a `fonts.toml` of their own."""
@@ -35,7 +49,7 @@ class Font:
     """A font file and what is known of it.
 
     Attributes:
-        file: file name; the catalogue's key.
+        file: path from the folder on, parted by `/`; the catalogue's key.
         family: family name, such as "Lato".
         category: sans, serif, slab, mono, handwriting, script, display, blackletter,
             condensed, or `USER_CATEGORY`.
@@ -114,9 +128,9 @@ def read_catalogue(extra: Path | None = None) -> Catalogue:
     'sans'
 
     Args:
-        extra: a folder of font files, or one file. A `fonts.toml` in the folder, laid out as
-            the bundled one, says what its fonts are; else each file is asked. Broken fonts are
-            left out and named in `Catalogue.broken`.
+        extra: a folder of font files and of such folders, or one file. A `fonts.toml` in the
+            folder, laid out as the bundled one, says what its fonts are; else each file is
+            asked. Broken fonts are left out and named in `Catalogue.broken`.
 
     Raises:
         FontError: the path is missing or holds no usable font, or a name is taken.
@@ -126,7 +140,7 @@ def read_catalogue(extra: Path | None = None) -> Catalogue:
         raise FontError(f"the bundled fonts are damaged, install again: {broken[0]}")
     if extra is None:
         return Catalogue(bundled)
-    added, broken = _read_file(extra) if extra.is_file() else _read_folder(extra)
+    added, broken = _read_file(extra, extra.name) if extra.is_file() else _read_folder(extra)
     if not added:
         reason = broken[0] if broken else f"{extra} holds no .ttf or .otf file"
         raise FontError(f"no usable font in {extra}: {reason}")
@@ -141,81 +155,96 @@ def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
         raise FontError(
             f"{folder} is no folder of fonts; give one that holds .ttf or .otf files"
         )
+    names = list_files(folder, SUFFIXES, kind=FontError)
+    if len(names) > MAX_FONTS:
+        raise FontError(f"{folder} holds {len(names):,} fonts; give {MAX_FONTS:,} at most")
     rows = _read_rows(folder / "fonts.toml")
     fonts: dict[str, Font] = {}
     broken: list[str] = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            added, reasons = _read_file(path, rows.get(path.name))
-            fonts |= added
-            broken += reasons
+    n_characters = 0
+    for name in names:
+        added, reasons = _read_file(folder / name, name, rows.get(name))
+        fonts |= added
+        broken += reasons
+        n_characters += sum(len(font.characters) for font in added.values())
+        if n_characters > MAX_CHARACTERS:
+            raise FontError(
+                f"the fonts in {folder} have more than {MAX_CHARACTERS:,} characters in all; "
+                "give fewer of them"
+            )
     return fonts, broken
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
+    remedy = "lay it out as the bundled one, or remove it"
+    content = read_toml(path, LIMITS, kind=FontError, remedy=remedy)
     try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8"))["font"]
-        return {row["file"]: row for row in rows}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise FontError(
-            f"{path} cannot be read ({error}); lay it out as the bundled one, or remove it"
-        ) from error
+        return {row["file"]: row for row in content["font"]}
+    except (KeyError, TypeError) as error:
+        raise FontError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
 def _read_file(
-    path: Path, row: Mapping[str, Any] | None = None
+    path: Path, name: str, row: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Font], list[str]]:
     """Return the font of a file by its name, or why it is left out."""
     try:
-        return {path.name: _read_font(path, row)}, []
+        return {name: _read_font(path, name, row)}, []
     except FontError as error:
         return {}, [str(error)]
 
 
-def _read_font(path: Path, row: Mapping[str, Any] | None) -> Font:
-    named = os.fsencode(path.name).decode("utf-8", "backslashreplace")
-    if named != path.name:
+def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
+    named = os.fsencode(name).decode("utf-8", "backslashreplace")
+    if named != name:
         raise FontError(f"{named} is not a name in UTF-8; rename the font")
-    if path.stat().st_size > MAX_FONT_BYTES:
-        raise FontError(
-            f"{path.name} is larger than {MAX_FONT_BYTES >> 20} MiB; use a smaller font"
-        )
+    remedy = "remove it from the folder"
     try:
-        with path.open("rb") as file, TTFont(file, lazy=True) as table:
+        with (
+            open_file(path, MAX_FONT_BYTES, kind=FontError, remedy=remedy) as file,
+            TTFont(file, lazy=True) as table,
+        ):
+            # Compressed fonts may be of any size once they are unpacked.
+            if table.flavor:
+                raise FontError(f"{name} is a web font; unpack it to .ttf, or {remedy}")  # noqa: TRY301
             known = row or _ask_font(table, path)
-            # Code points that map to glyph 0 would be drawn as the box of a missing character.
-            blank = table.getGlyphOrder()[0]
-            cmap = table.getBestCmap() or {}
-            characters = frozenset(code for code, name in cmap.items() if name != blank)
+            check_composites(table)
             return Font(
-                file=path.name,
-                family=str(known["family"]),
-                category=str(known["category"]),
-                weight=int(known["weight"]),
+                file=name,
+                family=_clean(known["family"]),
+                category=_clean(known["category"]),
+                weight=_check_weight(known["weight"]),
                 italic=bool(known["italic"]),
-                scripts=tuple(known["scripts"]),
-                source=str(known["source"]),
-                licence=str(known["licence"]),
+                scripts=tuple(map(_clean, list(known["scripts"]))),
+                source=_clean(known["source"]),
+                licence=_clean(known["licence"]),
                 # Of the file itself, whatever a table says: the plan must know what is drawn.
                 sha256=_hash_file(path),
                 path=path,
-                characters=_check_characters(path, characters),
+                characters=open_face(path).list_characters(),
             )
     except FontError:
         raise
     except Exception as error:  # A hostile font may make a parser raise anything.
+        reason = str(error) if type(error) is ValueError else type(error).__name__
         raise FontError(
-            f"{path.name} is no font that can be read ({type(error).__name__}); "
-            "remove it from the folder"
+            f"{name} is no font that can be read ({shorten(reason)}); {remedy}"
         ) from error
 
 
-def _check_characters(path: Path, characters: frozenset[int]) -> frozenset[int]:
-    if not characters:
-        raise FontError(f"{path.name} maps no character to a glyph; remove it from the folder")
-    return characters
+def _clean(value: object) -> str:
+    """Return what a font says of itself: one line, without control characters."""
+    line = " ".join(str(value)[: 10 * MAX_CHARS].split())
+    kept = "".join(char for char in line if unicodedata.category(char)[0] != "C")
+    return kept[:MAX_CHARS]
+
+
+def _check_weight(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1000:
+        raise ValueError(f"weight is {value}; it is a whole number from 1 to 1000")
+    return value
 
 
 def _hash_file(path: Path) -> str:

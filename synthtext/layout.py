@@ -180,6 +180,8 @@ def _box_chars(text: str, clusters: list[int], glyph_boxes: list[Box | None]) ->
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
         if box is not None:
             ink[cluster] = _join(ink[cluster], box) if cluster in ink else box
+    if not clusters:
+        raise DrawError(f"the font draws {text!r} as a blank; use another font")
     places = inked(text)
     begins = sorted(set(clusters))
     # The cluster of a character is the last one that begins at or before it.

@@ -17,7 +17,7 @@ import numpy as np
 
 from synthtext.codec import encode_pixels
 from synthtext.engine import LOCAL, check_engine, run_tasks
-from synthtext.errors import DamageError, DatasetError
+from synthtext.errors import DamageError, DatasetError, shorten
 from synthtext.folders import RECORDS, hash_file
 from synthtext.fonts import Catalogue
 from synthtext.generate import explain_failure
@@ -53,6 +53,11 @@ N_ANSWERS = 10
 """Answers to a question in TextVQA 0.5.1."""
 
 JPEG_QUALITY = 92
+
+MAX_SCENES = 1_000_000
+
+MAX_SEED = 2**53
+"""The largest number that every reader of JSON keeps whole."""
 
 OWN_NAMES = frozenset({"scenes.json", "images"})
 """What lies in the folder besides annotations."""
@@ -97,9 +102,8 @@ def plan_scenes(words: Texts, fonts: Catalogue, *, seed: int, count: int) -> Sce
     Raises:
         DatasetError: a number is out of range, or no word is of a length that signs take.
     """
-    for name, value, least in (("count", count, 2), ("seed", seed, 0)):
-        if value < least:
-            raise DatasetError(f"{name} is {value}; it must be {least} or more")
+    _check_range("count", count, 2, MAX_SCENES)
+    _check_range("seed", seed, 0, MAX_SEED)
     fitting = [word for word in words.items if len(word) in WORD_CHARS]
     if not fitting:
         raise DatasetError(
@@ -126,6 +130,13 @@ def plan_scenes(words: Texts, fonts: Catalogue, *, seed: int, count: int) -> Sce
     return ScenePlan(seed, pictures, fonts, source)
 
 
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if value < low:
+        raise DatasetError(f"{name} is {shorten(str(value))}; it must be {low} or more")
+    if value > high:
+        raise DatasetError(f"{name} is {shorten(str(value))}; it must be {high} at most")
+
+
 def plan_stand_ins(
     questions: Questions, words: Texts, fonts: Catalogue, *, seed: int, file: str
 ) -> ScenePlan:
@@ -143,8 +154,7 @@ def plan_stand_ins(
     Raises:
         DatasetError: the seed is below 0, or the file has a name that the output needs.
     """
-    if seed < 0:
-        raise DatasetError(f"seed is {seed}; it must be 0 or more")
+    _check_range("seed", seed, 0, MAX_SEED)
     if file.startswith(".") or file in OWN_NAMES:
         raise DatasetError(f"{file} is what a file of the output is called; rename it")
     texts: dict[str, dict[str, None]] = {}

@@ -91,6 +91,13 @@ def test_a_missing_key_is_named(whole: Path, key: str) -> None:
     )
 
 
+def test_a_key_of_thousands_of_digits_is_named(whole: Path) -> None:
+    with pytest.raises(
+        DatasetError, match=r"holds no sample '9{80}\.\.\. \(5,000 characters\)'"
+    ):
+        find_rendering(whole, "9" * 5000)
+
+
 def test_a_folder_without_dataset_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         list(verify_dataset(tmp_path))

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from synthtext.errors import DatasetError, FontError
+from hostile_fonts import MAKERS, build_font, deep_composites, replace_table, save
+from synthtext import fonts as fonts_file
+from synthtext.errors import DatasetError, DrawError, FontError
 from synthtext.fonts import USER_CATEGORY, bundled_folder, read_catalogue
 from synthtext.generate import render_dataset
 from synthtext.plan import describe_plan, make_plan
@@ -144,3 +148,127 @@ def test_a_font_that_was_changed_between_two_runs_is_refused(folder: Path) -> No
     plan = make_plan(default_recipe(), texts, read_catalogue(folder / "mine.ttf"), count=9)
     with pytest.raises(DatasetError, match=r"was begun with fonts mine\.ttf"):
         render_dataset(plan, out)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_hostile_font_is_refused_with_a_sentence_or_drawn(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.ttf"
+    path.write_bytes(MAKERS[name]())
+    begin = time.perf_counter()
+    said = ""
+    try:
+        fonts = read_catalogue(path)
+        for text, kind in (("Hxg", "word"), ("X", "word"), ("HH Hg XX", "sentence")):
+            try:
+                render(Spec(0, 0, "train", kind, text, path.name, shrink=True), fonts)
+            except DrawError as error:
+                said = str(error)
+    except FontError as error:
+        said = str(error)
+    assert said.startswith(SENTENCES[name].format(path=path))
+    assert "\n" not in said
+    assert time.perf_counter() - begin < 5
+
+
+SENTENCES = {
+    "many glyphs": "hostile.ttf makes endless glyphs of 'Hxg'; remove the font",
+    "some glyphs": "hostile.ttf makes 5,002 glyphs of 'Hxg'; remove the font",
+    "no glyphs": "the font draws 'H' as a blank; use another font",
+    "deep composites": "no usable font in {path}: hostile.ttf is no font that can be read (a glyph is put together from more than 4,096)",
+    "vast cmap": "hostile.ttf holds an outline that FreeType cannot paint (error 6)",
+    "vast cmap of groups": "hostile.ttf holds an outline that FreeType cannot paint (error 6)",
+    "vast cmap to one glyph": "",
+    "overlapping cmap": "hostile.ttf holds an outline that FreeType cannot paint (error 6)",
+    "many points": "hostile.ttf has a glyph of 30,001 points; remove the font",
+    "woff": "no usable font in {path}: hostile.ttf is a web font; unpack it to .ttf, or remove it from the folder",
+}  # fmt: skip
+
+
+def test_a_wide_composite_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wide.ttf"
+    path.write_bytes(deep_composites(14))
+    assert "(a glyph is put together from more than 4,096)" in explain(path)
+    path.write_bytes(replace_table(deep_composites(4), "head", b""))
+    assert "wide.ttf is no font that can be read" in explain(path)
+    path.write_bytes(deep_composites(4))
+    assert path.name in read_catalogue(path).fonts
+
+
+def test_what_a_font_says_of_itself_is_one_short_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.ttf"
+    path.write_bytes(save(build_font(family="Two\nlines \x1b[2J\u202e[/b]" + "x" * 500)))
+    family = read_catalogue(path).fonts["mine.ttf"].family
+    assert family == ("Two lines [2J[/b]" + "x" * 500)[:100]
+
+
+def test_fonts_in_folders_are_found_by_their_path(folder: Path) -> None:
+    (folder / "sub/deep").mkdir(parents=True)
+    shutil.copy(LATO, folder / "sub/deep/mine.ttf")
+    (folder / "fonts.toml").write_text(
+        '[[font]]\nfile = "sub/deep/mine.ttf"\nfamily = "Inner"\ncategory = "sans"\nweight = 650\n'
+        'italic = true\nscripts = ["latin"]\nsource = "me"\nlicence = "OFL-1.1"\nsha256 = "0"\n'
+    )
+    fonts = read_catalogue(folder)
+    assert fonts.fonts["mine.ttf"].family == "Lato"
+    assert fonts.fonts["sub/deep/mine.ttf"].family == "Inner"
+    spec = Spec(0, 0, "train", "word", "ox", "sub/deep/mine.ttf")
+    assert (
+        render(spec, fonts).pixels == render(replace(spec, font="mine.ttf"), fonts).pixels
+    ).all()
+
+
+def test_a_pipe_among_fonts_is_named(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.ttf")
+    assert read_catalogue(folder).broken == (
+        f"{folder / 'pipe.ttf'} is a pipe and not a regular file; remove it from the folder",
+    )
+
+
+def test_a_name_that_json_cannot_hold_is_left_out(folder: Path) -> None:
+    shutil.copy(LATO, folder / os.fsdecode(b"\xff.ttf"))
+    assert read_catalogue(folder).broken == (
+        "'\\udcff.ttf' is no name in UTF-8; rename the font",
+    )
+
+
+def test_thousands_of_fonts_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(LATO, folder / "more.ttf")
+    monkeypatch.setattr(fonts_file, "MAX_FONTS", 1)
+    with pytest.raises(FontError, match="holds 2 fonts; give 1 at most"):
+        fonts_file._read_folder(folder)
+    monkeypatch.setattr(fonts_file, "MAX_FONTS", 2)
+    monkeypatch.setattr(fonts_file, "MAX_CHARACTERS", 300)
+    with pytest.raises(FontError, match="have more than 300 characters in all; give fewer"):
+        fonts_file._read_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("font = " + "[" * 900 + "]" * 900, "its arrays or tables lie more than 2 deep"),
+        (".".join(["a"] * 5000) + " = 1", "its arrays or tables lie more than 2 deep"),
+        (
+            "[[font]]\nweight = " + "9" * 5000,
+            "99999999999999999999... is 5,000 characters long",
+        ),
+        ("font = 3", "'int' object is not iterable"),
+        ("[font]\nfile = 3", "string indices must be integers"),
+    ],
+)
+def test_a_hostile_table_of_fonts_is_refused(text: str, reason: str, folder: Path) -> None:
+    (folder / "fonts.toml").write_text(text)
+    said = explain(folder)
+    assert said.startswith(f"{folder / 'fonts.toml'} cannot be read")
+    assert reason in said
+    assert said.endswith("; lay it out as the bundled one, or remove it")
+
+
+@pytest.mark.parametrize("weight", ["1" * 40, "-3", "1.5", "inf", '"bold"', "true", "[1]"])
+def test_a_weight_is_a_small_whole_number(weight: str, folder: Path) -> None:
+    shutil.copy(LATO, folder / "other.ttf")
+    (folder / "fonts.toml").write_text(
+        f'[[font]]\nfile = "mine.ttf"\nfamily = "Mine"\ncategory = "sans"\nweight = {weight}\n'
+        'italic = true\nscripts = ["latin"]\nsource = "me"\nlicence = "OFL-1.1"\nsha256 = "0"\n'
+    )
+    (reason,) = read_catalogue(folder).broken
+    assert reason.startswith("mine.ttf is no font that can be read (weight is ")

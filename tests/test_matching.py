@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,13 @@ def test_two_threads_decode_as_one_does(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path)
     paths[2].write_text("hello")
     assert list(find_broken(paths * 20)) == [paths[2]]
+
+
+def test_a_pipe_that_is_named_is_said_to_be_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    os.mkfifo(path)
+    with pytest.raises(ProbeError, match=r"a\.png is a pipe and not a regular file"):
+        keep_readable(list_images([path]))
 
 
 def test_texts_need_their_option_once() -> None:

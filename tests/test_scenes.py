@@ -219,6 +219,21 @@ def test_words_must_be_of_a_length_that_signs_take() -> None:
     assert str(caught.value) == ("two.txt has no word of 3 to 12 letters; give other --words")
 
 
+@pytest.mark.parametrize(
+    ("count", "seed", "sentence"),
+    [
+        (1, 0, "count is 1; it must be 2 or more"),
+        (10**7, 0, "count is 10000000; it must be 1000000 at most"),
+        (2, 2**63, f"seed is {2**63}; it must be {2**53} at most"),
+    ],
+)
+def test_numbers_are_bounded(count: int, seed: int, sentence: str) -> None:
+    words = make_texts(WORDS, [None] * len(WORDS), "six")
+    with pytest.raises(DatasetError) as caught:
+        plan_scenes(words, FONTS, seed=seed, count=count)
+    assert str(caught.value) == sentence
+
+
 def write_annotations(path: Path) -> bytes:
     path.parent.mkdir(exist_ok=True)
     entry = {"image_id": "a", "question": "what?", "answers": ["stop"]}

@@ -159,7 +159,7 @@ BROKEN: dict[str, tuple[object, str]] = {
     ),
     "activation": (
         {"model_cfg": TINY, "activation": "quickgelu"},
-        "{path} says the weights were trained with 'quickgelu', but its model_cfg computes gelu;"
+        "{path} says the weights were trained with quickgelu, but its model_cfg computes gelu;"
         " set model_cfg.quick_gelu to true",
     ),
     "tokenizer": (

@@ -26,10 +26,11 @@ import orjson
 from hostile_tars import mutate_headers, seed_headers
 from PIL import Image
 
-from synthtext import faces
+from probes.prompts import read_templates
+from synthtext import faces, fonts
 from synthtext.codec import encode
 from synthtext.dataset import find_rendering, spread_renderings, verify_dataset
-from synthtext.errors import SynthtextError
+from synthtext.errors import FontError, SynthtextError
 from synthtext.exporting import read_shard_items
 from synthtext.folders import read_records
 from synthtext.fonts import bundled_folder, read_catalogue
@@ -62,6 +63,7 @@ STRANGE = [
     b"\x00", b"\xff" * 4, b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", b"../", b"/etc/passwd",
     b"\xef\xbb\xbf", b"\xed\xa0\x80", "\u202e\u0301\u200d".encode(), b"1e999", b"-1", b"nan",
     b"[" * 200, b"{\"a\":" * 50, b"\r\n", b"\t", b"%s%n", b"9" * 30,
+    b"9" * 5000, b"a." * 1000, b"[" * 1000, b"{a=" * 1000, b'"""', b"'" * 3, b"=", b"\n[a.b]\n",
 ]  # fmt: skip
 """What parsers stumble over."""
 
@@ -187,6 +189,29 @@ def _seed_sentences() -> list[bytes]:
 
 def _seed_recipes() -> list[bytes]:
     return [path.read_bytes() for path in sorted(RECIPES.glob("*.toml"))]
+
+
+def _seed_font_tables() -> list[bytes]:
+    rows = (bundled_folder() / "fonts.toml").read_bytes().split(b"[[font]]")[1:4]
+    return [b"[[font]]" + row for row in rows] + [b"[[font]]".join([b"", *rows])]
+
+
+def _seed_prompts() -> list[bytes]:
+    return [b'a picture of the word "{}".\n{}\n', "une image de {}, très nette\n".encode()]
+
+
+def _run_font_table(path: Path) -> None:
+    folder = path.parent / "fonts"
+    folder.mkdir(exist_ok=True)
+    font = folder / "VT323.ttf"
+    if not font.exists():
+        font.write_bytes((bundled_folder() / "VT323_400Regular.ttf").read_bytes())
+    raw = path.read_bytes().replace(b"GrenzeGotisch_400Regular.ttf", b"VT323.ttf")
+    (folder / "fonts.toml").write_bytes(raw)
+    # Without the bundled fonts, which take longer to read than all the rest.
+    _, broken = fonts._read_folder(folder)
+    if broken:
+        raise FontError(broken[0])
 
 
 def _seed_fonts() -> list[bytes]:
@@ -387,6 +412,8 @@ TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path], object]]] =
     "manifests": (_seed_manifests, _run_manifest),
     "shards": (_seed_shards, _run_shard),
     "tar headers": (seed_headers, _run_headers),
+    "font tables": (_seed_font_tables, _run_font_table),
+    "prompts": (_seed_prompts, read_templates),
     "photographs": (_seed_photos, _run_photo),
     "fonts": (_seed_fonts, _run_font),
 }
