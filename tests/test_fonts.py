@@ -227,7 +227,7 @@ def test_a_pipe_among_fonts_is_named(folder: Path) -> None:
 def test_a_name_that_json_cannot_hold_is_left_out(folder: Path) -> None:
     shutil.copy(LATO, folder / os.fsdecode(b"\xff.ttf"))
     assert read_catalogue(folder).broken == (
-        "'\\udcff.ttf' is no name in UTF-8; rename the font",
+        "\\xff.ttf is not a name in UTF-8; rename the font",
     )
 
 

@@ -130,7 +130,7 @@ def trust(folder: Path, **settings: object) -> Path:
 
 def test_a_folder_runs_none_of_the_code_beside_its_tokenizer(armed: Path, mark: Path) -> None:
     model = load_model(str(armed), pretrained="random", device="cpu")
-    assert model.tokenize(["ox"]) == [(112, 121)]
+    assert model.tokenize(["ox"]) == [(79, 88)]
     assert not mark.exists()
 
 
