@@ -31,12 +31,12 @@ from probes.report import (
 from probes.stimuli import draw_trial
 from synthtext.codec import encode_pixels
 from synthtext.errors import SynthtextError
+from synthtext.escapes import show_text
 from synthtext.fonts import Catalogue, read_catalogue
 from synthtext.plan import SENTIMENTS
 from synthtext.rendering import render
 from synthtext.spec import Spec
 from synthtext.storage import replace_file
-from synthtext.terminal import show_text
 
 N_PICTURES = 12
 """Pictures shown of each kind, right and wrong."""

@@ -18,7 +18,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import NullFormatter
 
 from probes.mixing import Mixture
-from synthtext.terminal import show_text
+from synthtext.escapes import show_text
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from synthtext.dataset import spread_rows
+from synthtext.escapes import show_text
 from synthtext.recipe import FACTORS
 from synthtext.sheets import draw_sheet
 from synthtext.storage import replace_file
-from synthtext.terminal import show_text
 
 N_SHOWN = 24
 

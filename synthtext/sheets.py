@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from synthtext.errors import DatasetError
+from synthtext.escapes import show_text
 from synthtext.fonts import Catalogue, Font, bundled_folder
 from synthtext.rendering import Quads, Rendering, render
 from synthtext.spec import Spec
 from synthtext.storage import replace_file
-from synthtext.terminal import show_text
 
 GAP_PX = 8
 

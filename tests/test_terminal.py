@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from synthtext.terminal import MAX_CHARS, print_table, print_text, show_text
+from synthtext.escapes import MAX_CHARS, show_text
+from synthtext.terminal import print_table, print_text
 
 ROOT = Path(__file__).parents[1]
 
