@@ -100,12 +100,12 @@ interop: .venv/installed
 		python-doctr anyascii h5py shapely pyclipper rapidfuzz langdetect defusedxml validators pypdfium2
 	$(PYTHON) -m venv .venv/interop/paddleocr
 	.venv/interop/paddleocr/bin/pip install --quiet paddlepaddle "paddleocr==2.10.0"
-	$(BIN)/pytest -p no:randomly -vv tests/interop tests/test_exporting.py tests/test_interface.py
+	$(BIN)/pytest -p no:randomly -vv tests/interop tests/synthtext/export tests/synthtext/test_interface.py
 
 # Train the bundled reader anew, in READER/run/model, from random weights. Two processes of one
 # thread each are faster than one of two; words hardly ever repeat in a batch, so no mask.
 reader: .venv/installed
-	$(BIN)/synthtext render --words en --recipe probes/reader/recipe.toml --count $(COUNT) \
+	$(BIN)/synthtext render --words en --recipe probes/models/bundled/recipe.toml --count $(COUNT) \
 		--seed 1 --out $(READER)/data --workers 2
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc-per-node 2 -m cli finetune --model bundled \
 		--arm scratch --data $(READER)/data --steps $(STEPS) --batch-size 128 --lr 1.5e-3 \

@@ -22,7 +22,7 @@ import typer
 from synthtext.errors import SynthtextError
 from synthtext.signals import Stopped, catch_signals
 from synthtext.storage import parse_folder, parse_local, parse_output
-from synthtext.terminal import (
+from synthtext_cli.console import (
     open_streams,
     print_document,
     print_note,
@@ -32,9 +32,9 @@ from synthtext.terminal import (
 )
 
 if TYPE_CHECKING:
-    from probes.readers import Model
-    from synthtext.plan import Plan
-    from synthtext.rendering import Rendering
+    from probes.models.base import Model
+    from synthtext.dataset.plan import Plan
+    from synthtext.drawing.rendering import Rendering
 
 app = typer.Typer(
     name="synthtext",
@@ -222,8 +222,8 @@ def render(
         return
     if annotations:
         _fail("annotations are drawn with --task vqa; add it, or leave them out")
-    from synthtext.folders import list_strays
-    from synthtext.generate import render_dataset
+    from synthtext.dataset.folders import list_strays
+    from synthtext.dataset.generate import render_dataset
 
     plan = _make_plan(
         words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
@@ -256,7 +256,7 @@ def merge(
 
     synthtext merge part-0 part-1 part-2 --out data/words
     """
-    from synthtext.merging import merge_datasets
+    from synthtext.dataset.merge import merge_datasets
 
     with show_progress() as advance:
         manifest = merge_datasets(parts, out, on_progress=advance)
@@ -290,10 +290,10 @@ def draw(
 
     synthtext draw --from data/words 000000007 --set blur_px=4 --set case=upper
     """
-    from synthtext.dataset import find_rendering
-    from synthtext.fonts import read_catalogue
-    from synthtext.photos import read_photos
-    from synthtext.rendering import render as render_spec
+    from synthtext.dataset.verify import find_rendering
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.drawing.photos import read_photos
+    from synthtext.drawing.rendering import render as render_spec
     from synthtext.spec import edit_spec
 
     spec = edit_spec(
@@ -335,8 +335,8 @@ def fonts(
 
     synthtext fonts --fonts ~/myfonts --sheet fonts.png
     """
-    from synthtext.fonts import read_catalogue
-    from synthtext.sheets import draw_specimen, write_image
+    from synthtext.drawing.contact_sheets import draw_specimen, write_image
+    from synthtext.drawing.fonts import read_catalogue
 
     catalogue = read_catalogue(folder)
     rows = [
@@ -381,11 +381,11 @@ def preview(
 
     synthtext preview --words en --rotation -45:45 --sheet sheet.png
     """
-    from synthtext.dataset import spread_renderings
-    from synthtext.generate import draw_images
-    from synthtext.manifest import NotDrawn
-    from synthtext.plan import list_shards
-    from synthtext.sheets import draw_sheet, write_image
+    from synthtext.dataset.generate import draw_images
+    from synthtext.dataset.manifest import NotDrawn
+    from synthtext.dataset.plan import list_shards
+    from synthtext.dataset.verify import spread_renderings
+    from synthtext.drawing.contact_sheets import draw_sheet, write_image
 
     if folder is not None:
         renderings = spread_renderings(folder, n, verify=not no_verify)
@@ -417,7 +417,7 @@ def show(
 
     synthtext show data/words 000000007
     """
-    from synthtext.dataset import find_rendering
+    from synthtext.dataset.verify import find_rendering
 
     _write_one(find_rendering(folder, key, verify=not no_verify), out)
 
@@ -430,7 +430,7 @@ def verify(folder: Folder) -> None:
 
     synthtext verify data/words
     """
-    from synthtext.dataset import is_all_sealed, verify_dataset
+    from synthtext.dataset.verify import is_all_sealed, verify_dataset
 
     n_faults = 0
     for fault in verify_dataset(folder):
@@ -503,10 +503,10 @@ def probe(
     synthtext probe --model ViT-B-32 --data data/words --out results/words
     """
     _need_probes()
-    from probes.models import load_model
-    from probes.page import list_tables, write_report
-    from probes.probing import Setting, run_probe
-    from probes.prompts import read_templates
+    from probes.models.factory import load_model
+    from probes.models.prompts import read_templates
+    from probes.reports.page import list_tables, write_report
+    from probes.tasks.run import Setting, run_probe
 
     setting = Setting(
         task=task,
@@ -552,9 +552,9 @@ def compare(
     synthtext compare results/b32 results/l14
     """
     _need_probes()
-    from probes.outcomes import read_outcomes
-    from probes.pairing import compare as compare_rows
-    from probes.report import list_factors
+    from probes.metrics.breakdown import list_factors
+    from probes.metrics.paired import compare as compare_rows
+    from probes.tasks.outcomes import read_outcomes
     from synthtext.storage import replace_file
 
     first, second = read_outcomes(one), read_outcomes(other)
@@ -596,10 +596,10 @@ def match(
     synthtext match cat.jpg chart.png --texts "a dog" "a cat" "a diagram"
     """
     _need_probes()
-    from probes.galleries import draw_bars
-    from probes.images import keep_readable, list_images
-    from probes.matching import describe_entry, match_images
-    from probes.models import load_model
+    from probes.data.images import keep_readable, list_images
+    from probes.models.factory import load_model
+    from probes.reports.image_grids import draw_bars
+    from probes.tasks.matching import describe_entry, match_images
 
     listed = _list_texts(texts, texts_file)
     files, broken = keep_readable(list_images(pictures))
@@ -642,10 +642,10 @@ def matrix(
     synthtext matrix a.jpg b.jpg --texts-file captions.txt
     """
     _need_probes()
-    from probes.galleries import count_left_out, draw_matrix
-    from probes.images import keep_readable, list_images
-    from probes.matching import compare_files, measure_recall, name_file
-    from probes.models import load_model
+    from probes.data.images import keep_readable, list_images
+    from probes.models.factory import load_model
+    from probes.reports.image_grids import count_left_out, draw_matrix
+    from probes.tasks.matching import compare_files, measure_recall, name_file
 
     listed = _list_texts(texts, texts_file)
     files, broken = keep_readable(list_images(pictures))
@@ -703,10 +703,10 @@ def classify(
     synthtext classify cifar-100-python --model ViT-B-32 --out results/cifar
     """
     _need_probes()
-    from probes.albums import read_album
-    from probes.classification import TEMPLATES, classify, tabulate_accuracy
-    from probes.classreport import format_accuracy, write_classification
-    from probes.models import load_model
+    from probes.data.labelled import read_album
+    from probes.models.factory import load_model
+    from probes.reports.classification import format_accuracy, write_classification
+    from probes.tasks.classification import TEMPLATES, classify, tabulate_accuracy
 
     album = read_album(folder, split, verify=not no_verify)
     templates = _read_prompts(prompts) if prompts else TEMPLATES
@@ -753,9 +753,9 @@ def vqa(
     synthtext vqa --annotations train.json --val val.json --images train_images --out res/vqa
     """
     _need_probes()
-    from probes.models import load_model
-    from probes.vqa import Setting, run_vqa
-    from probes.vqareport import list_methods, list_windows_found, verdict, write_vqa
+    from probes.models.factory import load_model
+    from probes.reports.vqa import list_methods, list_windows_found, verdict, write_vqa
+    from probes.vqa.run import Setting, run_vqa
 
     setting = Setting(annotations, val, images, candidates, windows, heads, seed)
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
@@ -778,7 +778,7 @@ def experiments() -> None:
 
     synthtext experiments
     """
-    from synthtext.experiments import EXPERIMENTS
+    from synthtext_cli.experiments import EXPERIMENTS
 
     for experiment in EXPERIMENTS:
         print_table((experiment.title,), ())
@@ -797,7 +797,7 @@ def models(
     synthtext models --find ViT-L
     """
     _need_probes()
-    from probes.models import list_models
+    from probes.models.factory import list_models
 
     rows = [
         (
@@ -829,7 +829,7 @@ def bench(
 
     synthtext bench --probe --model ViT-L-14 --n 4096
     """
-    from synthtext.generate import measure_drawing
+    from synthtext.dataset.generate import measure_drawing
 
     plan = _make_plan(None, None, "default", {"splits": "1,0,0"}, None, None, seed=0, count=n)
     rows: list[tuple[str, str]] = [
@@ -837,8 +837,8 @@ def bench(
     ]
     if probed:
         _need_probes()
-        from probes.models import load_model
-        from probes.speed import measure_speed
+        from probes.embeddings.throughput import measure_speed
+        from probes.models.factory import load_model
 
         loaded = load_model(
             model, pretrained=pretrained, device=device, precision=precision, compile=compiled
@@ -945,12 +945,12 @@ def finetune(
     --batches both --exclude font_category=script --exclude size_px=8:12 --retention photos/
     """
     _need_probes()
-    from probes.courses import Setting
-    from probes.finetune import run_finetune
-    from probes.pairs import parse_exclusion
-    from probes.prompts import read_templates
-    from probes.proof import list_gains, verdict, write_proof
-    from probes.training import Schedule
+    from probes.data.pairs import parse_exclusion
+    from probes.models.prompts import read_templates
+    from probes.reports.finetune import list_gains, verdict, write_proof
+    from probes.training.config import Setting
+    from probes.training.finetune import run_finetune
+    from probes.training.loop import Schedule
 
     setting = Setting(
         model=model,
@@ -1026,7 +1026,7 @@ def export(
 
     synthtext export data/words --to lmdb --crops --out data/words-lmdb
     """
-    from synthtext.exporting import export_dataset
+    from synthtext.export.export import export_dataset
 
     try:
         with show_progress() as advance:
@@ -1045,7 +1045,7 @@ def index(folder: Folder, *, no_verify: NoVerify = False) -> None:
 
     synthtext index data/words
     """
-    from synthtext.indexing import index_shards
+    from synthtext.dataset.wids_index import index_shards
 
     for path in index_shards(folder, verify=not no_verify):
         _say(f"wrote {path}")
@@ -1127,7 +1127,7 @@ def _probe_linear(model: Model, data: Path | None, out: Path, *, verify: bool) -
     """Run a linear probe beside a zero-shot one, print it and write `linear.json`."""
     import shutil
 
-    from probes.linear import describe_linear, run_linear
+    from probes.tasks.linear_probe import describe_linear, run_linear
 
     if data is None:
         _fail("a linear probe needs pictures to learn from; give --data")
@@ -1150,10 +1150,10 @@ def _render_scenes(
     workers: int,
 ) -> None:
     """Draw scenes of their own, or stand-ins for the pictures of an annotation file."""
-    from synthtext.fonts import read_catalogue
-    from synthtext.scenery import check_apart, plan_scenes, plan_stand_ins, render_scenes
-    from synthtext.textvqa import read_questions
-    from synthtext.words import read_words
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.texts.words import read_words
+    from synthtext.vqa.generate import check_apart, plan_scenes, plan_stand_ins, render_scenes
+    from synthtext.vqa.textvqa import read_questions
 
     catalogue, listed = read_catalogue(fonts), read_words(words or "en")
     if annotations:
@@ -1192,7 +1192,7 @@ def _warn_some(what: str, reasons: Sequence[str]) -> None:
 
 def _list_texts(texts: list[str] | None, file: Path | None) -> list[str]:
     """Return the texts of an option and of a file, each once."""
-    from synthtext.words import read_lines
+    from synthtext.texts.words import read_lines
 
     lines = [line for _, line in read_lines(file, MAX_TEXT_CHARS)] if file else []
     listed = list(dict.fromkeys([*(texts or []), *lines]))
@@ -1202,7 +1202,7 @@ def _list_texts(texts: list[str] | None, file: Path | None) -> list[str]:
 
 
 def _read_prompts(file: Path | None) -> tuple[str, ...]:
-    from probes.prompts import SLOT, read_templates
+    from probes.models.prompts import SLOT, read_templates
 
     return read_templates(file) if file else (SLOT,)
 
@@ -1252,9 +1252,9 @@ def _make_plan(
     seed: int,
     count: int | None,
 ) -> Plan:
-    from synthtext.fonts import read_catalogue
-    from synthtext.photos import read_photos
-    from synthtext.plan import make_plan, read_texts
+    from synthtext.dataset.plan import make_plan, read_texts
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.drawing.photos import read_photos
     from synthtext.recipe import edit_recipe, read_recipe
 
     edited = edit_recipe(read_recipe(recipe), edits)
@@ -1308,8 +1308,8 @@ def _split_pairs(pairs: list[str]) -> dict[str, str]:
 def _write_one(rendering: Rendering, out: Path | None) -> None:
     from PIL import Image
 
-    from synthtext.codec import MEASURED
-    from synthtext.sheets import write_image
+    from synthtext.dataset.codec import MEASURED
+    from synthtext.drawing.contact_sheets import write_image
     from synthtext.spec import spec_to_dict
 
     out = out or Path(f"{rendering.spec.key}.png")

@@ -21,11 +21,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from probes.effects import main_effects
-from probes.intervals import clustered_accuracy, wilson
-from probes.pairing import mcnemar_by_word, paired_difference
-from probes.psychometrics import SHAPES
-from probes.thresholds import Direction, Threshold, fit_word_threshold
+from probes.metrics.intervals import clustered_accuracy, wilson
+from probes.metrics.paired import mcnemar_by_word, paired_difference
+from probes.metrics.psychometric import SHAPES
+from probes.metrics.regression import main_effects
+from probes.metrics.thresholds import Direction, Threshold, fit_word_threshold
 
 Floats = NDArray[np.float64]
 

@@ -21,20 +21,20 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.table import Table
 
-from synthtext.backgrounds import draw_paper
-from synthtext.codec import Sample, encode
-from synthtext.fonts import bundled_folder, read_catalogue
-from synthtext.generate import draw_images
-from synthtext.layout import place_glyphs
-from synthtext.manifest import NotDrawn
-from synthtext.plan import Plan, Shard, list_shards, make_plan, source_of
+from synthtext.dataset.codec import Sample, encode
+from synthtext.dataset.generate import draw_images
+from synthtext.dataset.manifest import NotDrawn
+from synthtext.dataset.plan import Plan, Shard, list_shards, make_plan, source_of
+from synthtext.dataset.shards import write_shard
+from synthtext.drawing.backgrounds import draw_paper
+from synthtext.drawing.fonts import bundled_folder, read_catalogue
+from synthtext.drawing.layout import place_glyphs
+from synthtext.drawing.rendering import Rendering, render
 from synthtext.recipe import edit_recipe, read_recipe
-from synthtext.rendering import Rendering, render
-from synthtext.reviews import review_sentences
 from synthtext.sampling import sample_specs
-from synthtext.shards import write_shard
 from synthtext.spec import Spec
-from synthtext.words import read_words
+from synthtext.texts.reviews import review_sentences
+from synthtext.texts.words import read_words
 
 N_IMAGES, N_ROUNDS = 600, 5
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from synthtext.fonts import read_catalogue
-from synthtext.generate import render_dataset
-from synthtext.plan import make_plan
+from synthtext.dataset.generate import render_dataset
+from synthtext.dataset.plan import make_plan
+from synthtext.drawing.fonts import read_catalogue
 from synthtext.recipe import default_recipe
-from synthtext.words import read_words
+from synthtext.texts.words import read_words
 
 N_IMAGES, N_SHORT, N_ROUNDS = 200_000, 40_000, 3
 

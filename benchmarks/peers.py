@@ -25,8 +25,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from synthtext.fonts import bundled_folder
-from synthtext.words import read_words
+from synthtext.drawing.fonts import bundled_folder
+from synthtext.texts.words import read_words
 
 SCRIPTS = Path(__file__).parent / "peers"
 

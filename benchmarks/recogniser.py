@@ -25,11 +25,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from probes.intervals import wilson
-from synthtext.codec import encode_pixels
-from synthtext.datasets import stream
-from synthtext.fonts import bundled_folder
-from synthtext.words import read_words
+from probes.metrics.intervals import wilson
+from synthtext.dataset.codec import encode_pixels
+from synthtext.dataset.map_style import stream
+from synthtext.drawing.fonts import bundled_folder
+from synthtext.texts.words import read_words
 
 SCRIPTS = Path(__file__).parent / "peers"
 

@@ -20,19 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.courses import Setting
-from probes.exams import Exam, read_exam, sit_exam
-from probes.finetune import train_model
-from probes.models import Parts, load_parts, make_reader
-from probes.pairing import paired_difference
-from probes.pairs import Pairs, parse_exclusion, read_pairs
-from probes.training import Schedule
-from synthtext.fonts import read_catalogue
-from synthtext.generate import render_dataset
-from synthtext.plan import make_plan, read_texts
+from probes.data.pairs import Pairs, parse_exclusion, read_pairs
+from probes.metrics.paired import paired_difference
+from probes.models.factory import Parts, load_parts, make_reader
+from probes.training.config import Setting
+from probes.training.finetune import train_model
+from probes.training.loop import Schedule
+from probes.training.validation import Exam, read_exam, sit_exam
+from synthtext.dataset.generate import render_dataset
+from synthtext.dataset.plan import make_plan, read_texts
+from synthtext.drawing.fonts import read_catalogue
 from synthtext.recipe import edit_recipe, read_recipe
 
-RECIPE = Path(__file__).parents[1] / "probes/reader/recipe.toml"
+RECIPE = Path(__file__).parents[1] / "probes/models/bundled/recipe.toml"
 
 ARMS: dict[str, dict[str, Any]] = {
     "vision": {},

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from synthtext.environment import clear_environment
 
 if TYPE_CHECKING:
-    from synthtext.codec import decode, encode
-    from synthtext.datasets import Dataset, Stream, load, stream
+    from synthtext.dataset.codec import decode, encode
+    from synthtext.dataset.map_style import Dataset, Stream, load, stream
+    from synthtext.dataset.shards import read_shard, write_shard
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.drawing.rendering import Rendering, render
     from synthtext.errors import SynthtextError
-    from synthtext.fonts import read_catalogue
     from synthtext.recipe import edit_recipe, read_recipe
-    from synthtext.rendering import Rendering, render
-    from synthtext.shards import read_shard, write_shard
     from synthtext.spec import Spec
 
 __all__ = [
@@ -47,13 +47,13 @@ __all__ = [
 clear_environment()
 
 _HOMES = {
-    "codec": ("decode", "encode"),
-    "datasets": ("Dataset", "Stream", "load", "stream"),
+    "dataset.codec": ("decode", "encode"),
+    "dataset.map_style": ("Dataset", "Stream", "load", "stream"),
     "errors": ("SynthtextError",),
-    "fonts": ("read_catalogue",),
+    "drawing.fonts": ("read_catalogue",),
     "recipe": ("edit_recipe", "read_recipe"),
-    "rendering": ("Rendering", "render"),
-    "shards": ("read_shard", "write_shard"),
+    "drawing.rendering": ("Rendering", "render"),
+    "dataset.shards": ("read_shard", "write_shard"),
     "spec": ("Spec",),
 }
 """Where each name lives; it is fetched when it is used, so that importing costs nothing."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthtext.streams import Floats, pick
+from synthtext.rng import Floats, pick
 
 
 @dataclass(frozen=True)

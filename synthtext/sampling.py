@@ -13,14 +13,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.colours import format_hex
+from synthtext.drawing.colours import format_hex
+from synthtext.drawing.fonts import Catalogue, Font
+from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice, Range
 from synthtext.errors import RecipeError
-from synthtext.fonts import Catalogue, Font
-from synthtext.photos import Photos
 from synthtext.recipe import ANY, FACTORS, Recipe, parse_numbers
+from synthtext.rng import draw_below, draw_bits, draw_units, pick
 from synthtext.spec import BOUNDS, CASES, COLOURS, NAMES, Spec
-from synthtext.streams import draw_below, draw_bits, draw_units, pick
 
 Column = Sequence[object]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from synthtext.fonts import Catalogue, read_catalogue
+from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.spec import Spec
-from synthtext.words import Texts, read_words
+from synthtext.texts.words import Texts, read_words
 
 SANS = "DejaVuSans.ttf"
 

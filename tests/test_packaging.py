@@ -62,7 +62,7 @@ def test_what_is_built_holds_fonts_lists_and_licences(built: Path) -> None:
         names = {name for name in packed.namelist() if not name.endswith("/")}
     fonts = {path.name for path in (ROOT / "fonts").rglob("*") if path.is_file()}
     assert fonts == {Path(name).name for name in names if "/_fonts/" in name}
-    assert {"synthtext/py.typed", "synthtext/lists/en.txt", "cli.py"} <= names
+    assert {"synthtext/py.typed", "synthtext/texts/lists/en.txt", "cli.py"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any("tests/" in name or "benchmarks/" in name for name in names)
     with tarfile.open(source) as packed_source:

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from synthtext.fonts import bundled_folder, read_catalogue
-from synthtext.generate import draw_shard
-from synthtext.manifest import RECORDS
-from synthtext.plan import Plan, list_shards, make_plan
+from synthtext.dataset.generate import draw_shard
+from synthtext.dataset.manifest import RECORDS
+from synthtext.dataset.plan import Plan, list_shards, make_plan
+from synthtext.drawing.fonts import bundled_folder, read_catalogue
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.words import read_words
+from synthtext.texts.words import read_words
 
 SIDE_PX = 224
 

@@ -44,7 +44,7 @@ class Command:
 
 
 RENDER = "render --words words.txt --seed 3 --shard-size 8 --size 20:30 --splits 0.5,0.2,0.3"
-READER = "--model python:fake_readers:BlindReader"
+READER = "--model python:fake_encoders:BlindReader"
 ASK = "--annotations signs/train.json --val signs/val.json --images signs/images"
 
 COMMANDS = {
@@ -127,10 +127,10 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
         (base / "classes" / colour).mkdir(parents=True)
         shutil.copy(base / f"{'ab'[number]}.png", base / "classes" / colour / "1.png")
     if any("--data school" in line for line in lines):
-        import schoolroom
+        import tiny_training
 
-        schoolroom.write_model(base / "model")
-        schoolroom.write_data(base / "school", count=60)
+        tiny_training.write_model(base / "model")
+        tiny_training.write_data(base / "school", count=60)
     for folder, line in MADE.items():
         if any(re.search(rf"\b{folder}\b(?!\.txt)", each) for each in lines):
             made = run(line.split(), base, log=log)
@@ -262,13 +262,18 @@ def main(n_faults: int, names: Sequence[str]) -> None:
 
 def import_all(lines: Sequence[str]) -> None:
     """Import what command lines need, so that no fork has to do it again."""
-    modules = ["synthtext.exporting", "synthtext.card"]
+    modules = ["synthtext.export.export", "synthtext.dataset.card"]
     if any("--model" in line for line in lines):
-        modules += ["probes.finetune", "probes.proof", "probes.vqa", "probes.vqareport"]
+        modules += [
+            "probes.training.finetune",
+            "probes.reports.finetune",
+            "probes.vqa.run",
+            "probes.reports.vqa",
+        ]
     for name in modules:
         importlib.import_module(name)
-    if "probes.finetune" in sys.modules:
-        finetune: Any = sys.modules["probes.finetune"]
+    if "probes.training.finetune" in sys.modules:
+        finetune: Any = sys.modules["probes.training.finetune"]
         finetune.ALPHAS, finetune.N_PSEUDOWORDS = (0.0, 1.0), 4
 
 

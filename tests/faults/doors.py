@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from forking import Done, Forks
 from PIL import Image
 
-from probes.sources import READER
-from synthtext.fonts import bundled_folder
+from forking import Done, Forks
+from probes.models.pretrained import READER
+from synthtext.drawing.fonts import bundled_folder
 from synthtext.recipe import format_recipe, read_recipe
 
 FONT = "VT323_400Regular.ttf"

@@ -80,17 +80,6 @@ def _serve() -> None:
     import torch
 
     import cli  # noqa: F401
-    import probes.classreport
-    import probes.galleries
-    import probes.linear
-    import probes.page
-    import probes.proof
-    import probes.vqareport  # noqa: F401
-    import synthtext.exporting
-    import synthtext.generate
-    import synthtext.merging
-    import synthtext.scenery
-    import synthtext.sheets  # noqa: F401
 
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(1), "w")

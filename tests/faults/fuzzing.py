@@ -23,30 +23,36 @@ from typing import Any
 
 import numpy as np
 import orjson
-from hostile_tars import mutate_headers, seed_headers
 from PIL import Image
 
-from probes.prompts import read_templates
+from hostile_tars import mutate_headers, seed_headers
+from probes.models.prompts import read_templates
 from synthtext import faces, fonts
-from synthtext.codec import encode
-from synthtext.dataset import find_rendering, spread_renderings, verify_dataset
+from synthtext.dataset.codec import encode
+from synthtext.dataset.folders import read_records
+from synthtext.dataset.generate import render_dataset
+from synthtext.dataset.manifest import list_files, read_manifest
+from synthtext.dataset.merge import merge_datasets
+from synthtext.dataset.plan import make_plan
+from synthtext.dataset.shards import (
+    list_places,
+    pack_samples,
+    read_samples,
+    read_shard,
+    read_span,
+)
+from synthtext.dataset.tar import read_members
+from synthtext.dataset.verify import find_rendering, spread_renderings, verify_dataset
+from synthtext.drawing.fonts import bundled_folder, read_catalogue
+from synthtext.drawing.photos import read_photos
+from synthtext.drawing.rendering import render
 from synthtext.errors import FontError, SynthtextError
-from synthtext.exporting import read_shard_items
-from synthtext.folders import read_records
-from synthtext.fonts import bundled_folder, read_catalogue
-from synthtext.generate import render_dataset
-from synthtext.manifest import list_files, read_manifest
-from synthtext.merging import merge_datasets
-from synthtext.photos import read_photos
-from synthtext.plan import make_plan
+from synthtext.export.export import read_shard_items
 from synthtext.recipe import RECIPES, default_recipe, read_recipe
-from synthtext.rendering import render
-from synthtext.sentences import read_sentences
-from synthtext.shards import list_places, pack_samples, read_samples, read_shard, read_span
 from synthtext.spec import Spec
-from synthtext.tar import read_members
-from synthtext.textvqa import read_questions
-from synthtext.words import LISTS, make_texts, read_words
+from synthtext.texts.sentences import read_sentences
+from synthtext.texts.words import LISTS, make_texts, read_words
+from synthtext.vqa.textvqa import read_questions
 
 IS_FULL = os.environ.get("FAULTS") == "full"
 """Whether to try all, or a little of each."""

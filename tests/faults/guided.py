@@ -19,7 +19,6 @@ def main() -> None:
 
     with atheris.instrument_imports(include=["synthtext"]):
         from fuzzing import MAX_BYTES, MAX_SECONDS, MUTATORS, SEED, TARGETS
-
         from synthtext.errors import SynthtextError
 
     target, n, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from fuzzing import IS_FULL, SEED, TARGETS, fuzz
 
 N_INPUTS = {

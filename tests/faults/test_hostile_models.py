@@ -14,7 +14,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from probes.errors import ProbeError
-from probes.models import load_model
+from probes.models.factory import load_model
 from tiny_clip import TINY, change
 
 EVIL = """
@@ -100,7 +100,7 @@ def test_a_tokenizer_is_read_without_the_class_it_names(folder: Path, marker: Pa
 def test_no_environment_variable_lets_code_run(folder: Path, marker: Path) -> None:
     put_config(folder)
     script = (
-        "from probes.models import load_model;"
+        "from probes.models.factory import load_model;"
         f"print(load_model({str(folder)!r}, pretrained='random', device='cpu').input_px)"
     )
     trusting = {

@@ -16,24 +16,24 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from fuzzing import IS_FULL, MAX_BYTES, MAX_SECONDS, read_peak
 from hostile_tars import make_images, make_samples, make_tars, pack
-
-from probes.albums import read_album
-from probes.pairs import read_pairs
-from synthtext.codec import Sample, decode
-from synthtext.dataset import find_rendering, spread_renderings, verify_dataset
-from synthtext.datasets import load
+from probes.data.labelled import read_album
+from probes.data.pairs import read_pairs
+from synthtext.dataset.codec import Sample, decode
+from synthtext.dataset.generate import render_dataset
+from synthtext.dataset.map_style import load
+from synthtext.dataset.plan import make_plan
+from synthtext.dataset.shards import list_places, pack_samples, read_samples, read_shard
+from synthtext.dataset.verify import find_rendering, spread_renderings, verify_dataset
+from synthtext.drawing.fonts import Catalogue
 from synthtext.errors import ShardError
-from synthtext.exporting import read_items, read_shard_items
-from synthtext.fonts import Catalogue
-from synthtext.generate import render_dataset
-from synthtext.plan import make_plan
+from synthtext.export.export import read_items, read_shard_items
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.shards import list_places, pack_samples, read_samples, read_shard
-from synthtext.words import make_texts
+from synthtext.texts.words import make_texts
 
-TINY = Path(__file__).parents[1] / "tiny.json"
+TINY = Path(__file__).parents[1] / "helpers/tiny.json"
 
 WORDS = [a + b for a in "bcdfgklm" for b in "aeiou"]
 

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fuzzing import IS_FULL
 
-from synthtext.dataset import verify_dataset
-from synthtext.fonts import Catalogue
-from synthtext.generate import render_dataset
-from synthtext.plan import Plan, make_plan
+from fuzzing import IS_FULL
+from synthtext.dataset.generate import render_dataset
+from synthtext.dataset.plan import Plan, make_plan
+from synthtext.dataset.verify import verify_dataset
+from synthtext.drawing.fonts import Catalogue
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.words import read_words
+from synthtext.texts.words import read_words
 
 Tally = Callable[[str, int, int, str], None]
 

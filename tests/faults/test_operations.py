@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from commands import COMMANDS
 from fuzzing import IS_FULL
 
@@ -35,7 +36,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def rows(tally: Tally) -> dict[str, dict[str, Any]]:
     """Return what came of the faults of each command."""
-    path = os.pathsep.join([str(HERE.parents[1]), str(HERE.parent)])
+    path = os.pathsep.join([str(HERE.parents[1]), str(HERE.parent / "helpers")])
     groups = [(0, list(COMMANDS)[k::2]) for k in range(2)] if IS_FULL else SAMPLE
     begun = [_begin(n, names, path) for n, names in groups]
     told = [process.communicate() for process in begun]

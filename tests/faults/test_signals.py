@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fuzzing import IS_FULL
 from PIL import Image
+
+from fuzzing import IS_FULL
 
 Tally = Callable[[str, int, int, str], None]
 

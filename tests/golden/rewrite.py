@@ -7,16 +7,16 @@ from pathlib import Path
 
 import orjson
 
-from synthtext.codec import encode_pixels
-from synthtext.fonts import read_catalogue
-from synthtext.plan import Plan, make_plan, source_of
+from synthtext.dataset.codec import encode_pixels
+from synthtext.dataset.plan import Plan, make_plan, source_of
+from synthtext.drawing.contact_sheets import draw_sheet
+from synthtext.drawing.fonts import read_catalogue
+from synthtext.drawing.rendering import Rendering, render
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.rendering import Rendering, render
-from synthtext.reviews import review_sentences
 from synthtext.sampling import sample_specs
-from synthtext.sheets import draw_sheet
 from synthtext.spec import Spec, spec_to_dict
-from synthtext.words import read_words
+from synthtext.texts.reviews import review_sentences
+from synthtext.texts.words import read_words
 
 FOLDER = Path(__file__).parent
 

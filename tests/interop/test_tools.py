@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probes.sources import READER
-from synthtext.datasets import load
-from synthtext.exporting import export_dataset
-from synthtext.fonts import Catalogue
-from synthtext.generate import render_dataset
-from synthtext.indexing import index_shards
-from synthtext.plan import make_plan
+from probes.models.pretrained import READER
+from synthtext.dataset.generate import render_dataset
+from synthtext.dataset.map_style import load
+from synthtext.dataset.plan import make_plan
+from synthtext.dataset.wids_index import index_shards
+from synthtext.drawing.fonts import Catalogue
+from synthtext.export.export import export_dataset
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.words import make_texts
+from synthtext.texts.words import make_texts
 
 TOOLS = Path(os.environ.get("INTEROP", Path(sys.prefix) / "interop"))
 
@@ -112,9 +112,9 @@ print(json.dumps([len(pictures), *(pictures[k][".txt"] for k in (7, 0, len(pictu
 
 
 def test_clip_benchmark_finds_our_accuracy(data: Path, tmp_path: Path) -> None:
-    from probes.albums import read_album
-    from probes.classification import classify
-    from probes.models import load_model
+    from probes.data.labelled import read_album
+    from probes.models.factory import load_model
+    from probes.tasks.classification import classify
 
     export_dataset(data, tmp_path / "wds", "clip-benchmark")
     run(

@@ -1,0 +1,266 @@
+"""Designs: which pictures to draw so that a question about one factor gets its answer.
+
+One factor is varied at a time, from two baselines, with the same words at every level: what
+differs between two levels is the factor alone. A Latin hypercube varies all of them at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import orjson
+from scipy.stats import qmc
+
+from probes.errors import ProbeError
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.layout import place_glyphs
+from synthtext.errors import DrawError
+from synthtext.spec import CASES, Spec, spec_to_dict
+
+BASELINES: dict[str, dict[str, object]] = {
+    "easy": {"size_px": 28.0, "font": "DejaVuSans.ttf"},
+    "harder": {
+        "size_px": 18.0, "font": "CrimsonText_400Regular.ttf", "ink": "#303040",
+        "paper": "#d8d0c0", "paper2": "#a09080", "contrast": 5.0, "background": "noise",
+        "rotation_deg": 6.0, "blur_px": 0.6, "noise_std": 6.0,
+    },
+}  # fmt: skip
+"""Where one factor is varied from: nothing in the way, and a little of everything."""
+
+LEVELS: dict[str, tuple[object, ...]] = {
+    "size_px": (6.0, 8.0, 11.0, 15.0, 20.0, 28.0, 40.0),
+    "contrast": (1.1, 1.3, 1.7, 2.5, 4.0, 8.0, 21.0),
+    "opacity": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0),
+    "rotation_deg": (0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 180.0),
+    "yaw_deg": (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0),
+    "pitch_deg": (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0),
+    "letter_spacing_em": (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3),
+    "blur_px": (0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0),
+    "noise_std": (0.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0),
+    "jpeg_quality": (2, 5, 10, 20, 40, 70, 95),
+    "x_frac": (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0),
+    "y_frac": (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0),
+    "case": tuple(case for case in CASES if case != "as-is"),
+    "background": ("plain", "gradient", "noise", "texture", "clutter"),
+    "font": (
+        "Lato_400Regular.ttf", "CrimsonText_400Regular.ttf", "ZillaSlab_400Regular.ttf",
+        "DejaVuSansMono.ttf", "PatrickHand_400Regular.ttf", "DancingScript_400Regular.ttf",
+        "SpecialElite_400Regular.ttf", "UnifrakturMaguntia_400Regular.ttf",
+        "BarlowCondensed_400Regular.ttf",
+    ),
+}  # fmt: skip
+"""Seven levels of each number, and the choices of the rest; one font of each category."""
+
+FALLING = frozenset({"blur_px", "noise_std", "yaw_deg", "pitch_deg"})
+"""Factors whose higher levels are harder to read."""
+
+MONOTONE = frozenset({"size_px", "contrast", "opacity", "jpeg_quality"}) | FALLING
+"""Factors along which reading rises or falls, so that there is a threshold to look for."""
+
+RANGES: dict[str, tuple[float, float]] = {
+    "size_px": (6.0, 36.0), "contrast": (1.2, 15.0), "rotation_deg": (-45.0, 45.0),
+    "letter_spacing_em": (-0.1, 0.2), "blur_px": (0.0, 3.0), "noise_std": (0.0, 48.0),
+    "opacity": (0.3, 1.0), "x_frac": (0.0, 1.0), "y_frac": (0.0, 1.0),
+}  # fmt: skip
+"""What a Latin hypercube spreads over."""
+
+LATIN = "latin"
+
+DEFAULT = "size,contrast,rotation,blur,font,case"
+"""The design of a probe that names none."""
+
+UNITS = ("_px", "_deg", "_em", "_std", "_frac")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A picture to draw, and why.
+
+    Attributes:
+        key: names it within the probe.
+        spec: what to draw.
+        baseline: the one that it varies, empty in a Latin hypercube or a dataset.
+        factor: the one that is varied, empty there too.
+        level: the level of that factor, as text.
+        picture: what is drawn below the text, one of `PICTURES`; empty for paper alone.
+        file: the picture itself, where it was not drawn here; its text is then not known.
+    """
+
+    key: str
+    spec: Spec
+    baseline: str = ""
+    factor: str = ""
+    level: str = ""
+    picture: str = ""
+    file: str = ""
+
+
+def parse_design(text: str) -> tuple[str, ...]:
+    """Return the factors of a design, given as `size,rotation` or `latin`.
+
+    Raises:
+        ProbeError: a factor that no design varies.
+    """
+    if text == LATIN:
+        return (LATIN,)
+    short = {_shorten(name): name for name in LEVELS}
+    factors = []
+    for part in text.split(","):
+        name = part.strip().replace("-", "_")
+        if name not in LEVELS and name not in short:
+            near = difflib.get_close_matches(name, short, n=3) or [*short, LATIN]
+            raise ProbeError(f"no design varies {part.strip()!r}; it may be {', '.join(near)}")
+        factors.append(short.get(name, name))
+    return tuple(dict.fromkeys(factors))
+
+
+def choose_fitting(
+    words: Sequence[str], factors: Sequence[str], fonts: Catalogue, n: int
+) -> list[str]:
+    """Return the first n words that can be drawn at every level, none of them shrunk.
+
+    Raises:
+        ProbeError: there are fewer.
+    """
+    shapes = list(_list_shapes(factors).values())
+    fitting = []
+    for word in words:
+        if all(_fits(replace(shape, text=word), fonts) for shape in shapes):
+            fitting.append(word)
+        if len(fitting) == n:
+            return fitting
+    raise ProbeError(
+        f"only {len(fitting)} of {len(words)} words fit the picture at every level; "
+        f"ask for fewer than {n} or give shorter words"
+    )
+
+
+def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list[Trial]:
+    """Return the pictures of a design: every word at every level of every factor.
+
+    Args:
+        words: those to show; each fits at every level.
+        factors: from `parse_design`.
+        seed: of the noise and the paper, and of the Latin hypercube.
+    """
+    if tuple(factors) == (LATIN,):
+        return _make_latin(words, seed)
+    trials = []
+    for baseline, changes in BASELINES.items():
+        for factor in factors:
+            for level in LEVELS[factor]:
+                for number, word in enumerate(words):
+                    spec = _base(word, seed, number, {**changes, factor: level})
+                    key = f"{baseline}-{factor}-{level}-{number:06d}"
+                    trials.append(Trial(key, spec, baseline, factor, str(level)))
+    return trials
+
+
+def name_fonts(trials: Sequence[Trial], fonts: Catalogue) -> list[Trial]:
+    """Return the trials with all that the catalogue knows of their fonts in their specs."""
+    named = []
+    for trial in trials:
+        font = fonts.fonts[trial.spec.font]
+        spec = replace(
+            trial.spec,
+            font_family=font.family,
+            font_category=font.category,
+            font_weight=font.weight,
+            font_italic=font.italic,
+        )
+        named.append(replace(trial, spec=spec))
+    return named
+
+
+def hash_trials(trials: Sequence[Trial]) -> str:
+    """Return a SHA-256 of what the trials draw, to key caches by."""
+    digest = hashlib.sha256()
+    for trial in trials:
+        digest.update(
+            orjson.dumps([trial.key, trial.picture, trial.file, spec_to_dict(trial.spec)])
+        )
+    return digest.hexdigest()
+
+
+def _make_latin(words: Sequence[str], seed: int) -> list[Trial]:
+    names = [*RANGES, "case", "background", "font"]
+    points = qmc.LatinHypercube(d=len(names), rng=seed).random(len(words))
+    trials = []
+    for number, (word, point) in enumerate(zip(words, points.tolist(), strict=True)):
+        changes: dict[str, object] = {}
+        for name, unit in zip(names, point, strict=True):
+            if name in RANGES:
+                low, high = RANGES[name]
+                changes[name] = round(low + unit * (high - low), 3)
+            else:
+                changes[name] = LEVELS[name][int(unit * len(LEVELS[name]))]
+        harder = {name: BASELINES["harder"][name] for name in ("ink", "paper", "paper2")}
+        spec = _base(word, seed, number, {**harder, **changes})
+        trials.append(Trial(f"{LATIN}-{number:06d}", spec))
+    return trials
+
+
+def _base(word: str, seed: int, number: int, changes: Mapping[str, object]) -> Spec:
+    """Return a neutral spec with some fields changed; a word keeps its noise at every level."""
+    spec = Spec(
+        seed=seed,
+        index=number,
+        split="test",
+        kind="word",
+        text=word,
+        font="DejaVuSans.ttf",
+        paper_seed=(seed * 7919 + number) % 2**32,
+        noise_seed=(seed * 104729 + number) % 2**32,
+        width_px=224,
+        height_px=224,
+    )
+    return replace(spec, **changes)  # type: ignore[arg-type]
+
+
+def _list_shapes(factors: Sequence[str]) -> dict[str, Spec]:
+    """Return one spec for each extent that a text can have in a design."""
+    if tuple(factors) == (LATIN,):
+        specs = [
+            _base("", 0, 0, {"font": font, "size_px": 36.0, "case": "upper",
+                             "letter_spacing_em": 0.2, "rotation_deg": 0.0})
+            for font in LEVELS["font"]
+        ]  # fmt: skip
+    else:
+        specs = [
+            _base("", 0, 0, {**changes, factor: level})
+            for changes in BASELINES.values()
+            for factor in factors
+            for level in LEVELS[factor]
+        ]
+    names = ("font", "size_px", "letter_spacing_em", "case", "rotation_deg")
+    return {str([getattr(spec, name) for name in names]): spec for spec in specs}
+
+
+def _fits(spec: Spec, fonts: Catalogue) -> bool:
+    try:
+        face = fonts.open(spec.font)
+        placement = place_glyphs(
+            spec.drawn_text, face, letter_spacing_em=spec.letter_spacing_em
+        )
+    except DrawError:
+        return False
+    left, top, right, bottom = placement.box
+    # The diagonal fits at any angle.
+    extent = ((right - left) ** 2 + (bottom - top) ** 2) ** 0.5 * spec.size_px
+    return extent <= min(spec.width_px, spec.height_px) - 2 * spec.margin_px
+
+
+def _shorten(name: str) -> str:
+    for unit in UNITS:
+        name = name.removesuffix(unit)
+    return name
+
+
+def trial_fields(trial: Trial) -> dict[str, object]:
+    """Return the fields of a trial for a row of outcomes."""
+    fields = dataclasses.asdict(trial)
+    return {**spec_to_dict(trial.spec), **{k: v for k, v in fields.items() if k != "spec"}}

@@ -1,0 +1,365 @@
+"""Embeddings: chunks of pictures -> float32 (N, D), on disk so that a killed run resumes."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from probes.embeddings.vector_files import DamagedFileError, read_vector_file, write_vector_file
+from probes.errors import ProbeError
+from probes.models.base import Model, Pixels, Vectors, identify_model
+from probes.models.ranks import read_rank
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 2
+"""Goes into every stamp; raised when the files change."""
+
+N_THREADS = 2
+"""Threads that draw or decode ahead, where the caller brings no executor."""
+
+N_AHEAD = 3
+"""Chunks that are drawn ahead of the encoder; they bound the memory."""
+
+POLL_S = 0.1
+"""Pause between two looks for the chunk of another process."""
+
+PATIENCE_S = 600.0
+"""How long the first process waits for one chunk of another before it gives up."""
+
+LENGTH_SLACK = 1e-3
+"""How far from 1 the length of a vector may be."""
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """A picture to embed.
+
+    Attributes:
+        key: names it; no other picture of the run has it.
+        pixels: uint8 (H, W, 3).
+        facts: kept beside the vector, for what only drawing tells; values that JSON knows.
+    """
+
+    key: str
+    pixels: Pixels
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+Chunk = Callable[[], Sequence[Stimulus]]
+"""Draws or reads stimuli, a few thousand for a GPU; called in another thread or process."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Pictures as vectors, in the order of the chunks.
+
+    Attributes:
+        keys: every key exactly once.
+        vectors: float32 (N, D), unit length.
+        facts: one mapping for each picture.
+    """
+
+    keys: tuple[str, ...]
+    vectors: Vectors
+    facts: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a run of the encoder took.
+
+    Attributes:
+        n_images: pictures embedded now.
+        n_chunks_reused: chunks that lay on disk already.
+        seconds: from the first chunk to the last.
+        seconds_waiting: of these, waiting for pictures.
+    """
+
+    n_images: int
+    n_chunks_reused: int
+    seconds: float
+    seconds_waiting: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which chunks are this process's: those whose number leaves `rank` over `world_size`."""
+
+    rank: int = 0
+    world_size: int = 1
+
+
+def read_share() -> Share:
+    """Return the share that torchrun gives this process; all of it without torchrun."""
+    return Share(*read_rank())
+
+
+def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
+    model: Model,
+    chunks: Sequence[Chunk],
+    folder: Path,
+    *,
+    stimuli: str,
+    expected: Collection[str] | None = None,
+    executor: Executor | None = None,
+    share: Share | None = None,
+) -> tuple[Embedded | None, Stats]:
+    """Return all vectors, and what this process took for its share of them.
+
+    Under torchrun each process embeds its share, and the first one, of rank 0, gathers the
+    files of all through the folder; the others get None and are done.
+
+    Args:
+        model: embeds the pictures.
+        chunks: draw the pictures.
+        folder: holds a file for each chunk, `000000.vectors` and so on; made if need be.
+        stimuli: names what the chunks draw, such as a hash of the design or the data set. Files
+            of other stimuli or another model are written anew.
+        expected: the keys that must come, if they are known.
+        executor: draws the chunks; a process pool if they can be pickled, else two threads.
+        share: of this process; None takes what torchrun gives it.
+
+    Raises:
+        ProbeError: a key is repeated, missing or unexpected; the encoder returns no vectors of
+            unit length; the chunk of another process does not come.
+    """
+    share = share or read_share()
+    stats = write_vectors(
+        model, chunks, folder, stimuli=stimuli, share=share, executor=executor
+    )
+    if share.rank > 0:
+        return None, stats
+    stamps = stamp_chunks(model, stimuli, len(chunks))
+    patience_s = PATIENCE_S if share.world_size > 1 else 0.0
+    return read_vectors(folder, stamps, expected=expected, patience_s=patience_s), stats
+
+
+def stamp_chunks(model: Model, stimuli: str, n_chunks: int) -> list[str]:
+    """Return what each file must carry to be the chunk that is wanted."""
+    identity = identify_model(model)
+    parts = (json.dumps([FORMAT, identity, stimuli, n_chunks, i]) for i in range(n_chunks))
+    return [hashlib.sha256(part.encode()).hexdigest() for part in parts]
+
+
+def write_vectors(
+    model: Model,
+    chunks: Sequence[Chunk],
+    folder: Path,
+    *,
+    stimuli: str,
+    share: Share = Share(),
+    executor: Executor | None = None,
+) -> Stats:
+    """Embed those chunks of a share that the folder lacks, and return what it took.
+
+    While the encoder works, the next chunks are drawn and the last one is written.
+
+    Raises:
+        ProbeError: a chunk repeats a key, or the encoder returns no vectors of unit length.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stamps = stamp_chunks(model, stimuli, len(chunks))
+    mine = range(share.rank, len(chunks), share.world_size)
+    todo = _list_missing(folder, stamps, mine)
+    n_images, waited_s, began = 0, 0.0, time.perf_counter()
+    with ExitStack() as stack:
+        writer = stack.enter_context(ThreadPoolExecutor(1))
+        drawer = executor or stack.enter_context(ThreadPoolExecutor(N_THREADS))
+        written: Future[None] | None = None
+        drawn = _draw_ahead([chunks[i] for i in todo], drawer)
+        for i in todo:
+            asked = time.perf_counter()
+            batch = next(drawn)
+            waited_s += time.perf_counter() - asked
+            vectors = _embed_chunk(model, batch)
+            if written is not None:
+                written.result()
+            path = _name_chunk(folder, i)
+            written = writer.submit(_write_chunk, path, stamps[i], batch, vectors)
+            n_images += len(batch)
+        if written is not None:
+            written.result()
+    return Stats(n_images, len(mine) - len(todo), time.perf_counter() - began, waited_s)
+
+
+def read_vectors(
+    folder: Path,
+    stamps: Sequence[str],
+    *,
+    expected: Collection[str] | None = None,
+    patience_s: float = 0.0,
+) -> Embedded:
+    """Return the vectors of all chunks in their order, every key exactly once.
+
+    Args:
+        folder: where `write_vectors` put them.
+        stamps: of the chunks, from `stamp_chunks`.
+        expected: the keys that must come, if they are known.
+        patience_s: how long to wait for each chunk that another process is still to write.
+
+    Raises:
+        ProbeError: a chunk does not come; a key is repeated, missing or unexpected.
+    """
+    parts = [
+        _await_chunk(_name_chunk(folder, i), stamp, patience_s)
+        for i, stamp in enumerate(stamps)
+    ]
+    if not parts:
+        raise ProbeError("there are no pictures to embed; widen the design or the data set")
+    keys = tuple(itertools.chain.from_iterable(part.keys for part in parts))
+    _check_keys(keys, expected)
+    facts = tuple(itertools.chain.from_iterable(part.facts for part in parts))
+    return Embedded(keys, np.concatenate([part.vectors for part in parts]), facts)
+
+
+def check_vectors(vectors: Vectors, n: int, method: str) -> Vectors:
+    """Return the vectors as float32, or say why they cannot be compared by cosine.
+
+    Args:
+        vectors: what an encoder returned.
+        n: how many there must be.
+        method: of the encoder, for the error.
+
+    Raises:
+        ProbeError: not (N, D), not finite, or not of unit length.
+    """
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) != n:
+        raise ProbeError(
+            f"{method} returned shape {vectors.shape} for {n} inputs; return one row for each"
+        )
+    lengths = np.linalg.norm(vectors, axis=1)
+    # Written so that a length that is no number fails too.
+    off = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_SLACK))
+    if len(off):
+        raise ProbeError(
+            f"{method} returned a vector of length {lengths[off[0]]:.4g} in row {off[0]};"
+            " divide each by its length"
+        )
+    return vectors
+
+
+def _draw_ahead(chunks: Sequence[Chunk], executor: Executor) -> Iterator[list[Stimulus]]:
+    """Yield what the chunks draw, in order, with the next few under way."""
+    rest = iter(chunks)
+    drawing = deque(executor.submit(chunk) for chunk in itertools.islice(rest, N_AHEAD))
+    try:
+        while drawing:
+            batch = list(drawing.popleft().result())
+            drawing.extend(executor.submit(chunk) for chunk in itertools.islice(rest, 1))
+            yield batch
+    finally:
+        for future in drawing:
+            future.cancel()
+
+
+def _embed_chunk(model: Model, batch: Sequence[Stimulus]) -> Vectors:
+    if not batch:
+        raise ProbeError("a chunk holds no pictures; leave empty chunks out")
+    _check_keys([stimulus.key for stimulus in batch], None)
+    vectors = model.encoder.embed_images([stimulus.pixels for stimulus in batch])
+    return check_vectors(vectors, len(batch), "embed_images")
+
+
+def _name_chunk(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}.vectors"
+
+
+def _write_chunk(path: Path, stamp: str, batch: Sequence[Stimulus], vectors: Vectors) -> None:
+    """Write a chunk so that its name never shows half a file."""
+    keys = [stimulus.key for stimulus in batch]
+    facts = [dict(stimulus.facts) for stimulus in batch]
+    notes = orjson.dumps([keys, facts], option=orjson.OPT_SERIALIZE_NUMPY)
+    write_vector_file(path, vectors, bytes.fromhex(stamp), notes)
+
+
+def _read_chunk(path: Path, stamp: str) -> Embedded | None:
+    """Return a chunk, None where its file is missing or of something else.
+
+    Raises:
+        DamagedFileError: it does not hold what was written.
+    """
+    found = read_vector_file(path, bytes.fromhex(stamp))
+    if found is None:
+        return None
+    try:
+        keys, facts = orjson.loads(found.notes)
+        is_fit = len(keys) == len(facts) == len(found.vectors)
+        if not (is_fit and {*map(type, keys)} <= {str} and {*map(type, facts)} <= {dict}):
+            raise DamagedFileError("its notes do not belong to its vectors")
+        return Embedded(tuple(keys), found.vectors, tuple(facts))
+    except (ValueError, TypeError) as error:
+        raise DamagedFileError("its notes cannot be read") from error
+
+
+def _list_missing(folder: Path, stamps: Sequence[str], mine: Iterable[int]) -> list[int]:
+    """Return which chunks are still to be embedded, and log those that are damaged."""
+    missing, damaged = [], []
+    for number in mine:
+        path = _name_chunk(folder, number)
+        try:
+            if _read_chunk(path, stamps[number]) is None:
+                missing.append(number)
+        except DamagedFileError as error:
+            missing.append(number)
+            damaged.append(f"{path.name} ({error})")
+    if damaged:
+        logger.warning(
+            "%d files of vectors in %s could not be trusted, such as %s; their images are"
+            " embedded again", len(damaged), folder, damaged[0],
+        )  # fmt: skip
+    return missing
+
+
+def _await_chunk(path: Path, stamp: str, patience_s: float) -> Embedded:
+    deadline = time.monotonic() + patience_s
+    while (part := _find_chunk(path, stamp)) is None:
+        if time.monotonic() >= deadline:
+            raise ProbeError(
+                f"{path} did not come within {patience_s:g} s; its process has stopped,"
+                " so run the same command again"
+            )
+        time.sleep(POLL_S)
+    return part
+
+
+def _find_chunk(path: Path, stamp: str) -> Embedded | None:
+    """Return a chunk, None as long as there is none that can be used."""
+    with suppress(DamagedFileError):
+        return _read_chunk(path, stamp)
+    return None
+
+
+def _check_keys(keys: Sequence[str], expected: Collection[str] | None) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise ProbeError(f"the key {key!r} came twice; give every picture a key of its own")
+        seen.add(key)
+    if expected is None:
+        return
+    missing, stray = set(expected) - seen, seen - set(expected)
+    if missing:
+        raise ProbeError(
+            f"the key {min(missing)!r} never came, nor did {len(missing) - 1} others;"
+            " the pictures are not those of the design or data set, so make it anew"
+        )
+    if stray:
+        raise ProbeError(
+            f"the key {min(stray)!r} came, but belongs to no picture that was asked for;"
+            " make the design or data set anew"
+        )

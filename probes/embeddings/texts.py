@@ -1,0 +1,147 @@
+"""Texts: words and templates -> vectors (N, D), kept on disk for the next run."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from probes.embeddings.images import FORMAT, check_vectors
+from probes.embeddings.vector_files import DamagedFileError, read_vector_file, write_vector_file
+from probes.errors import ProbeError
+from probes.models.base import Model, Vectors, identify_model
+from probes.models.prompts import SLOT
+
+logger = logging.getLogger(__name__)
+
+SUFFIX = ".vectors"
+
+BLOCK = 1024
+"""Texts that are embedded or averaged at a time, so that 100,000 words fit."""
+
+
+def find_cache_folder() -> Path:
+    """Return the folder for vectors of texts among the user's caches."""
+    return platformdirs.user_cache_path("synthtext") / "texts"
+
+
+def fill_template(template: str, words: Sequence[str]) -> list[str]:
+    """Return the template with each word in its place.
+
+    >>> fill_template("the word {}.", ["ox"])
+    ['the word ox.']
+
+    Raises:
+        ProbeError: the template has no place for a word.
+    """
+    if SLOT not in template:
+        raise ProbeError(
+            f"the template {template!r} has no place for a word; write {SLOT} there"
+        )
+    # Not str.format: a word may hold braces of its own.
+    return [template.replace(SLOT, word) for word in words]
+
+
+def embed_prompts(
+    model: Model, words: Sequence[str], templates: Sequence[str], cache_folder: Path
+) -> list[Vectors]:
+    """Return one array of vectors (N, D) for each template, read from disk as it is used.
+
+    Args:
+        model: embeds the texts.
+        words: what the templates are filled with, N of them.
+        templates: such as "the word {}.".
+        cache_folder: keeps a file per model, template and list of words; made if need be. A
+            file that is damaged, or that another user could have written, is written anew; a
+            folder that cannot be written is done without. Either is logged as a warning.
+
+    Raises:
+        ProbeError: no words, no templates, a template without a place for the word, or an
+            encoder that returns no vectors of unit length.
+    """
+    if not words or not templates:
+        raise ProbeError(
+            f"there are {len(words)} words and {len(templates)} templates to embed;"
+            " give at least one of each"
+        )
+    identity = identify_model(model)
+    damaged: list[str] = []
+    by_template = []
+    for template in templates:
+        texts = fill_template(template, words)
+        origin = hashlib.sha256(json.dumps([FORMAT, identity, texts]).encode()).digest()
+        path = cache_folder / f"{origin.hex()[:32]}{SUFFIX}"
+        vectors = _read_texts(path, origin, len(texts), damaged)
+        if vectors is None:
+            vectors = _keep_texts(path, origin, _embed_texts(model, texts))
+        by_template.append(vectors)
+    if damaged:
+        _warn(
+            f"{len(damaged)} of {len(templates)} files of text vectors in {cache_folder} could"
+            f" not be trusted, such as {damaged[0]}; those vectors were computed again"
+        )
+    return by_template
+
+
+def ensemble_prompts(by_template: Sequence[Vectors]) -> Vectors:
+    """Return the means of vectors over templates, (N, D), brought to unit length again.
+
+    Source: Radford et al., "Learning transferable visual models from natural language
+    supervision", 2021, section 3.1.4.
+
+    Args:
+        by_template: arrays (N, D) of unit vectors, one for each template.
+    """
+    ensemble = np.empty(by_template[0].shape, np.float32)
+    for at in range(0, len(ensemble), BLOCK):
+        block = slice(at, at + BLOCK)
+        mean = np.mean([vectors[block] for vectors in by_template], axis=0, dtype=np.float64)
+        ensemble[block] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return ensemble
+
+
+def _read_texts(path: Path, origin: bytes, n: int, damaged: list[str]) -> Vectors | None:
+    """Return the vectors in a file, None where it is missing or damaged, which is noted."""
+    try:
+        found = read_vector_file(path, origin, is_private=True)
+    except DamagedFileError as error:
+        damaged.append(f"{path.name} ({error})")
+        return None
+    return found.vectors if found is not None and len(found.vectors) == n else None
+
+
+def _embed_texts(model: Model, texts: Sequence[str]) -> Vectors:
+    blocks = []
+    for at in range(0, len(texts), BLOCK):
+        block = list(texts[at : at + BLOCK])
+        vectors = model.encoder.embed_texts(block)
+        blocks.append(check_vectors(vectors, len(block), "embed_texts"))
+    return np.concatenate(blocks)
+
+
+def _keep_texts(path: Path, origin: bytes, vectors: Vectors) -> Vectors:
+    """Write vectors into the cache and return them from there; where it fails, as they are."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_vector_file(path, vectors, origin, is_private=True)
+        found = read_vector_file(path, origin, is_private=True)
+    except (OSError, DamagedFileError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        _warn(
+            f"vectors of texts cannot be kept in {path.parent} ({reason}); the run goes on"
+            " without, and the next one computes them again"
+        )
+        return vectors
+    return vectors if found is None else found.vectors
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    """Say something once, however many tasks and templates run into it."""
+    logger.warning("%s", message)

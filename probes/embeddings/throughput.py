@@ -1,0 +1,101 @@
+"""How fast a model embeds pictures, held against what its device can do."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from probes.data.designs import Trial
+from probes.data.stimuli import draw_stimuli
+from probes.embeddings.images import write_vectors
+from probes.models.base import Model
+from probes.models.factory import tower_gflop
+from synthtext.spec import Spec
+
+MATMUL_SIDES = {"cuda": 8192, "cpu": 1536}
+
+N_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a device and a model reach, measured in one run.
+
+    Attributes:
+        n_images: pictures embedded in each round.
+        in_memory: images/s of the encoder alone, pictures drawn beforehand.
+        end_to_end: images/s with drawing and writing beside it.
+        share_waiting: share of the time end to end that the encoder waits for pictures.
+        tflops: of the encoder alone; None where the cost of an image is not known.
+        ceiling_tflops: of a large matrix product in the same precision.
+    """
+
+    n_images: int
+    in_memory: float
+    end_to_end: float
+    share_waiting: float
+    tflops: float | None
+    ceiling_tflops: float
+
+
+def measure_speed(model: Model, n_images: int) -> Speed:
+    """Return how fast a model embeds pictures of its input size.
+
+    Args:
+        model: from `load_model`.
+        n_images: pictures to a round, some seconds' worth.
+    """
+    side = model.input_px or 224
+    trials = [
+        Trial(f"{i:06d}", Spec(seed=0, index=i, split="", kind="word", text="quartz",
+                               font="DejaVuSans.ttf", size_px=side / 8, width_px=side,
+                               height_px=side, background="noise", paper_seed=i))
+        for i in range(n_images)
+    ]  # fmt: skip
+    chunks = draw_stimuli(trials)
+    pictures = [stimulus.pixels for chunk in chunks for stimulus in chunk()]
+    model.encoder.embed_images(pictures)  # Warms up caches and compiled code.
+    rates, ceilings = [], []
+    for _ in range(N_ROUNDS):
+        ceilings.append(measure_ceiling(model))
+        begin = time.perf_counter()
+        model.encoder.embed_images(pictures)
+        rates.append(n_images / (time.perf_counter() - begin))
+    with tempfile.TemporaryDirectory() as name:
+        stats = write_vectors(model, chunks, Path(name), stimuli="speed")
+    rate = statistics.median(rates)
+    gflop = tower_gflop(model.name)
+    return Speed(
+        n_images=n_images,
+        in_memory=rate,
+        end_to_end=stats.n_images / stats.seconds,
+        share_waiting=stats.seconds_waiting / stats.seconds,
+        tflops=rate * gflop / 1000 if gflop else None,
+        ceiling_tflops=statistics.median(ceilings),
+    )
+
+
+def measure_ceiling(model: Model) -> float:
+    """Return the TFLOP/s of a large matrix product where and how the model computes."""
+    device = torch.device(model.device or "cpu")
+    dtype = torch.bfloat16 if model.precision == "bf16" else torch.float32
+    side = MATMUL_SIDES.get(device.type, 1024)
+    one, other = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    seconds = []
+    for _ in range(5):
+        _wait(device)
+        begin = time.perf_counter()
+        one @ other
+        _wait(device)
+        seconds.append(time.perf_counter() - begin)
+    return 2 * side**3 / min(seconds) / 1e12
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,141 @@
+"""Files of vectors: float32 (N, D) and notes, believed only if all of it is what was written.
+
+A header of fixed size, the vectors as they lie in memory, the notes. The header holds what the
+vectors were made from and a checksum over everything, which is compared before anything is
+parsed. Vectors are mapped into memory, so that many of them take none of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from probes.models.base import Vectors
+from synthtext.storage import write_whole
+
+MAGIC = b"SYNVEC02"
+
+HEADER = struct.Struct("<8s32s32sQQQ")
+"""Magic, origin, checksum, rows, columns, bytes of the notes."""
+
+COUNTS = struct.Struct("<QQQ")
+
+BLOCK_BYTES = 1 << 20
+
+
+class DamagedFileError(Exception):
+    """A file of vectors does not hold what was written, and why that is known."""
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """What a file of vectors holds.
+
+    Attributes:
+        vectors: float32 (N, D), read from disk as they are used.
+        notes: what was noted beside them.
+    """
+
+    vectors: Vectors
+    notes: bytes
+
+
+def write_vector_file(
+    path: Path, vectors: Vectors, origin: bytes, notes: bytes = b"", *, is_private: bool = False
+) -> None:
+    """Write vectors so that their name shows all of them, on disk, or nothing.
+
+    Args:
+        path: of the file.
+        vectors: float32 (N, D).
+        origin: 32 bytes that name what the vectors were made from.
+        notes: anything else to keep.
+        is_private: whether nobody else may write to the file.
+
+    Raises:
+        OSError: the disk is full, cannot be written, or fails.
+    """
+    rows = np.ascontiguousarray(vectors, np.dtype("<f4"))
+    counts = (*rows.shape, len(notes))
+    digest = hashlib.sha256(origin + COUNTS.pack(*counts))
+    digest.update(rows.data)
+    digest.update(notes)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        # It would be followed, or written to as it is: a pipe would wait for a reader.
+        path.unlink()
+    with write_whole(path) as file:
+        if is_private:
+            os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IWUSR)
+        file.write(HEADER.pack(MAGIC, origin, digest.digest(), *counts))
+        file.write(rows.data)
+        file.write(notes)
+
+
+def read_vector_file(
+    path: Path, origin: bytes, *, is_private: bool = False
+) -> VectorFile | None:
+    """Return what a file holds, None where it is missing or was made from something else.
+
+    Args:
+        path: of the file.
+        origin: 32 bytes that name what the vectors are made from.
+        is_private: whether to refuse a file that another user could have written.
+
+    Raises:
+        DamagedFileError: it cannot be read, or does not hold what was written.
+    """
+    try:
+        # Without waiting: a pipe that nobody writes to would never open.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DamagedFileError(error.strerror or str(error)) from error
+    try:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise DamagedFileError("not a regular file")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return _read(file, origin, facts, is_private=is_private)
+    except OSError as error:
+        raise DamagedFileError(error.strerror or str(error)) from error
+    finally:
+        os.close(handle)
+
+
+def _read(
+    file: BinaryIO, origin: bytes, facts: os.stat_result, *, is_private: bool
+) -> VectorFile | None:
+    if is_private and (
+        facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ):
+        raise DamagedFileError("another user could have written it")
+    head = file.read(HEADER.size)
+    if len(head) < HEADER.size or not head.startswith(MAGIC):
+        raise DamagedFileError("not a file of vectors")
+    _, made_from, checksum, *counts = HEADER.unpack(head)
+    if made_from != origin:
+        return None
+    n_rows, n_columns, n_notes = counts
+    n_bytes = 4 * n_rows * n_columns
+    if HEADER.size + n_bytes + n_notes != facts.st_size:
+        raise DamagedFileError("longer or shorter than it says")
+    digest = hashlib.sha256(origin + COUNTS.pack(*counts))
+    while block := file.read(BLOCK_BYTES):
+        digest.update(block)
+    file.seek(HEADER.size + n_bytes)
+    notes = file.read()
+    if digest.digest() != checksum:
+        raise DamagedFileError("its checksum differs")
+    if n_bytes == 0:
+        return VectorFile(np.empty((n_rows, n_columns), np.float32), notes)
+    # The map keeps a handle of its own.
+    vectors = np.memmap(file, "<f4", "r", HEADER.size, (n_rows, n_columns))
+    return VectorFile(vectors, notes)

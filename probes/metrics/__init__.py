@@ -1,0 +1,1 @@
+"""Numbers from arrays and tables: accuracy, intervals, thresholds, comparisons."""

@@ -1,0 +1,232 @@
+"""Outcomes -> tables: the headline, one table per factor, thresholds, effects, confusions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from probes.data.designs import FALLING, MONOTONE
+from probes.metrics.intervals import bin_levels, chance_corrected, clustered_accuracy, wilson
+from probes.metrics.regression import Effects, main_effects
+from probes.metrics.thresholds import MIN_LEVELS, Threshold, fit_word_threshold
+from probes.models.base import identify_model
+from probes.tasks.localization import measure_looking
+from probes.tasks.outcomes import list_ranked
+from probes.tasks.run import Probe
+from probes.tasks.typographic_attack import measure_attack
+from synthtext.dataset.plan import SENTIMENTS
+from synthtext.texts.words import make_texts
+
+FACTORS = (
+    "size_px", "contrast_drawn", "rotation_deg", "yaw_deg", "pitch_deg", "blur_px",
+    "noise_std", "opacity", "letter_spacing_em", "jpeg_quality", "x_frac", "y_frac", "case",
+    "background", "font_family", "font_category", "font", "n_chars", "n_tokens",
+    "zipf", "distractors",
+)  # fmt: skip
+"""Columns that may matter; those that vary get a table and an effect."""
+
+UNITS = {"size_px": "x_height_seen_px"}
+"""What the levels of a factor are measured in, where that is another column."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FactorTable:
+    """Accuracy at each level of a factor.
+
+    Attributes:
+        factor: its name.
+        is_number: whether the levels are numbers.
+        table: baseline, level (float or text), label, n_seen, n_right, accuracy, low, high.
+    """
+
+    factor: str
+    is_number: bool
+    table: pd.DataFrame
+
+
+def tabulate_headline(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each K: k, n, accuracy, low, high, chance, corrected, at_chance.
+
+    Intervals resample words, since a word comes up at many levels.
+    """
+    rows = []
+    for k in list_ranked(outcomes):
+        right = outcomes[f"rank_at_{k}"] == 1
+        seen = outcomes[f"rank_at_{k}"].notna()
+        mean, low, high = clustered_accuracy(right[seen], outcomes.loc[seen, "word"])
+        rows.append(
+            {
+                "k": k, "n": int(seen.sum()), "accuracy": mean, "low": low, "high": high,
+                "chance": 1 / k, "corrected": float(chance_corrected(mean, k)),
+                "at_chance": bool(low <= 1 / k <= high),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
+    """Return the accuracy at each level of a factor, with Wilson's intervals.
+
+    Rows of a design that varies the factor count alone; without such rows, all do, and numbers
+    of many values are binned.
+    """
+    rows = outcomes[outcomes["factor"] == factor] if (outcomes["factor"] != "").any() else None
+    if rows is None or rows.empty:
+        rows = outcomes
+    values = rows[UNITS.get(factor, factor)]
+    is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if is_number and rows is not outcomes:
+        levels, labels = values.round(2), values.round(2).astype(str)
+    elif is_number:
+        bins = bin_levels(values)
+        levels = pd.Series(bins.centres[bins.codes], index=rows.index)
+        labels = pd.Series([bins.labels[code] for code in bins.codes], index=rows.index)
+    else:
+        levels = labels = values.astype(str)
+    grouped = rows.assign(_level=levels, _label=labels).groupby(
+        ["baseline", "_level", "_label"], as_index=False
+    )
+    table = grouped.agg(n_seen=("correct", "size"), n_right=("correct", "sum"))
+    table = table.rename(columns={"_level": "level", "_label": "label"})
+    table["accuracy"] = table["n_right"] / table["n_seen"]
+    table["low"], table["high"] = wilson(table["n_right"], table["n_seen"])
+    return FactorTable(factor, is_number, table)
+
+
+def list_factors(outcomes: pd.DataFrame) -> list[str]:
+    """Return the factors that vary: those of the design, or every column that may matter."""
+    designed = [name for name in outcomes["factor"].unique() if name]
+    if designed:
+        return designed + [name for name in ("distractors", "view") if name in outcomes]
+    return [name for name in FACTORS if name in outcomes and outcomes[name].nunique() > 1]
+
+
+def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return where reading is midway between chance and its ceiling.
+
+    A row for each baseline and factor along which reading rises or falls: factor, unit,
+    baseline, level, low, high, ceiling, reached, note. The size is the height of the letter x
+    in px as the model sees it, and in patches.
+    """
+    rows = []
+    designed = outcomes[outcomes["factor"].isin(MONOTONE)]
+    for (factor, baseline), cell in designed.groupby(["factor", "baseline"]):
+        units = (
+            ("x_height_seen_px", "x_height_patches") if factor == "size_px" else (str(factor),)
+        )
+        for unit in units:
+            if cell[unit].round(4).nunique() >= MIN_LEVELS and cell["word"].nunique() > 1:
+                found = _fit_threshold(cell, unit, is_falling=factor in FALLING)
+                rows.append(
+                    {"factor": factor, "unit": unit, "baseline": baseline}
+                    | dataclasses.asdict(found)
+                )
+    return pd.DataFrame(rows)
+
+
+def _fit_threshold(cell: pd.DataFrame, unit: str, *, is_falling: bool) -> Threshold:
+    return fit_word_threshold(
+        cell[unit].round(4),
+        cell["correct"],
+        cell["word"],
+        chance=1 / int(cell["k"].iloc[0]),
+        direction="falling" if is_falling else "rising",
+    )
+
+
+def tabulate_effects(outcomes: pd.DataFrame) -> Effects:
+    """Return what each factor does to the odds of reading, the others held equal."""
+    factors = list_factors(outcomes)
+    words = [name for name in ("n_chars", "n_tokens", "zipf") if name not in factors]
+    return main_effects(outcomes, [*factors, *words])
+
+
+def tabulate_confusions(outcomes: pd.DataFrame, n: int = 20) -> pd.DataFrame:
+    """Return the commonest mistakes: word, guess, n."""
+    wrong = outcomes[~outcomes["correct"]]
+    counts = wrong.groupby(["word", "guess"], as_index=False).size()
+    counts = counts.rename(columns={"size": "n"})
+    return counts.sort_values(["n", "word", "guess"], ascending=[False, True, True]).head(n)
+
+
+def measure_sentiment(outcomes: pd.DataFrame) -> dict[str, Any]:
+    """Return accuracy, precision, recall, F1, the confusion matrix and the share of guesses.
+
+    Always the share of each guessed class: a model that says one of them of every picture
+    scores the share of that class, and reads nothing.
+    """
+    truth = outcomes["label"].to_numpy(int)
+    guess = (outcomes["guess"] == SENTIMENTS[1]).to_numpy(int)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        truth, guess, labels=[1], zero_division=0.0
+    )
+    counts = confusion_matrix(truth, guess, labels=[0, 1])
+    return {
+        "accuracy": float((truth == guess).mean()),
+        "precision": float(precision[0]),
+        "recall": float(recall[0]),
+        "f1": float(f1[0]),
+        "confusion": counts.tolist(),
+        "share_guessed": {
+            name: float((guess == i).mean()) for i, name in enumerate(SENTIMENTS)
+        },
+        "is_constant": bool(len(np.unique(guess)) == 1),
+    }
+
+
+def summarize(probe: Probe) -> dict[str, Any]:
+    """Return the figures of a probe and all that decides them, for `summary.json`."""
+    model, question, outcomes = probe.model, probe.question, probe.outcomes
+    words = make_texts(question.vocabulary, [None] * len(question.vocabulary), "")
+    summary: dict[str, Any] = {
+        "format": 1,
+        "broken": list(probe.broken),
+        "model": {
+            "name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256,
+            "identity": identify_model(model), "input_px": model.input_px,
+            "patch_px": model.patch_px, "preprocessing": model.preprocessing,
+            "precision": model.precision, "device": model.device, "versions": model.versions,
+        },
+        "question": {
+            "task": question.task, "templates": question.templates, "ks": question.ks,
+            "seed": question.seed, "n_images": len(probe.trials),
+            "n_words": int(outcomes["word"].nunique()),
+            "vocabulary": {"n_words": len(question.vocabulary), "sha256": words.sha256},
+        },
+        "by_template": probe.by_template,
+        "headline": _to_rows(tabulate_headline(outcomes)),
+        "thresholds": _to_rows(tabulate_thresholds(outcomes)),
+        "factors": {
+            name: _to_rows(tabulate_factor(outcomes, name).table)
+            for name in list_factors(outcomes)
+        },
+        "encoder": dataclasses.asdict(probe.stats),
+    }  # fmt: skip
+    if question.task == "sentiment":
+        summary["sentiment"] = measure_sentiment(outcomes)
+    if question.task == "where":
+        summary["where"] = measure_looking(outcomes)
+    if question.task == "attack":
+        summary["attack"] = measure_attack(outcomes)
+    return summary
+
+
+def verdict(headline: Mapping[str, Any]) -> str:
+    """Return what a headline row says, in a sentence."""
+    share, low, high = (f"{100 * headline[name]:.1f}" for name in ("accuracy", "low", "high"))
+    said = f"reads {share} % of the pictures right, 1 of {headline['k']:,} ({low} to {high} %)"
+    if headline["at_chance"]:
+        return f"{said}: that is chance, {100 * headline['chance']:.2g} %"
+    return f"{said}; chance is {100 * headline['chance']:.2g} %"
+
+
+def _to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table as rows for JSON, None for what is missing."""
+    names = [str(name) for name in table.columns]
+    plain = table.astype(object).where(table.notna(), None)
+    return [dict(zip(names, row, strict=True)) for row in plain.to_numpy().tolist()]

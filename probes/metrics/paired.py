@@ -1,0 +1,253 @@
+"""Two readers on the same images: what one gains over the other, overall and by factor.
+
+McNemar's exact test asks whether the images that only one of them reads fall to either as by
+the toss of a coin. Where a word is on several images its tosses are not independent; then each
+word tosses once for all of its images, which is the same test where every word is on one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from probes.errors import ProbeError, require_columns
+from probes.metrics.intervals import (
+    Interval,
+    bin_levels,
+    cluster_bootstrap,
+    count_clusters,
+    wilson,
+)
+
+Floats = NDArray[np.float64]
+
+OVERALL = "overall"
+
+ROUNDING = 1e-12
+"""A chance worked out through cosines is exact to better than this."""
+
+COLUMNS = [
+    "factor", "level", "centre", "n_seen", "accuracy_a", "accuracy_b",
+    "difference", "low", "high", "n_only_a", "n_only_b", "p", "p_holm",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Images that only one of two readers reads, and the exact two-sided p of their split."""
+
+    n_only_a: int
+    n_only_b: int
+    p: float
+
+
+def mcnemar_exact(right_a: ArrayLike, right_b: ArrayLike) -> McNemar:
+    """Return McNemar's exact test of two readers on the same images, taken for independent.
+
+    Args:
+        right_a: bool (N,); whether A read each image.
+        right_b: bool (N,); whether B did.
+
+    Source: McNemar, Psychometrika 12 (1947); the exact form is the binomial test of the
+    images that only one reads against one half.
+    """
+    only_a, only_b = _split(right_a, right_b)
+    n_only_a, n_only_b = int(only_a.sum()), int(only_b.sum())
+    n = n_only_a + n_only_b
+    p = float(stats.binomtest(n_only_a, n, 0.5).pvalue) if n else 1.0
+    return McNemar(n_only_a=n_only_a, n_only_b=n_only_b, p=p)
+
+
+def mcnemar_by_word(right_a: ArrayLike, right_b: ArrayLike, words: ArrayLike) -> McNemar:
+    """Return McNemar's exact test with the images of each word kept together.
+
+    Under the null hypothesis A and B may be swapped word by word, so each word's surplus of
+    images that only B reads keeps its size and takes either sign. The sum of all surpluses has
+    an exact distribution, found here from its characteristic function, a product of cosines.
+    A p below 1e-12 is given as 1e-12, unless every word has one image and the binomial serves.
+
+    Args:
+        right_a: bool (N,); whether A read each image.
+        right_b: bool (N,); whether B did.
+        words: (N,); the word on each image.
+    """
+    only_a, only_b = _split(right_a, right_b)
+    codes = pd.factorize(np.asarray(words))[0]
+    surplus = np.bincount(codes, only_b) - np.bincount(codes, only_a)
+    sizes, n_words = np.unique(np.abs(surplus[surplus != 0]), return_counts=True)
+    if only_a.sum() + only_b.sum() == n_words.sum() == n_words[sizes == 1].sum():
+        return mcnemar_exact(right_a, right_b)
+    p = _toss(sizes, n_words, observed=int(abs(surplus.sum())))
+    return McNemar(n_only_a=int(only_a.sum()), n_only_b=int(only_b.sum()), p=p)
+
+
+def paired_difference(
+    right_a: ArrayLike,
+    right_b: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    n_draws: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """Return accuracy of B less accuracy of A, with an interval that resamples whole clusters.
+
+    Where the two agree on every image resampling shows no spread; the interval is then as far
+    to either side as Wilson's for no cluster out of all.
+
+    Args:
+        right_a: bool (N,); whether A read each image.
+        right_b: bool (N,); whether B did.
+        clusters: (N,); what each image belongs to, its word as a rule.
+        n_draws: resamplings.
+        seed: equal seeds give equal intervals.
+        confidence: the share of such intervals that hold the truth, 0 to 1.
+    """
+    only_a, only_b = _split(right_a, right_b)
+    gains = only_b.astype(np.float64) - only_a
+    if gains.any() or not gains.size:
+        return cluster_bootstrap(
+            gains, clusters, n_draws=n_draws, seed=seed, confidence=confidence
+        )
+    unseen = float(wilson(0, count_clusters(clusters), confidence)[1])
+    return Interval(0.0, -unseen, unseen)
+
+
+def compare(
+    rows_a: pd.DataFrame,
+    rows_b: pd.DataFrame,
+    factors: list[str],
+    *,
+    cluster: str = "word",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return what B gains over A: a row over all images, then one per level of each factor.
+
+    Args:
+        rows_a: one per image, with `key`, `correct` (bool), the cluster's column and the
+            factors'. Any order.
+        rows_b: the same images and columns.
+        factors: columns to go through. Numbers keep few levels and are binned when many; a
+            row whose factor is missing counts in the overall row only.
+        cluster: the column whose values are sampled as wholes, the word as a rule.
+        seed: of the bootstrap.
+
+    Returns:
+        `factor` ("overall" first), `level`, `centre` (median of a number's level, else nan),
+        `n_seen`, the two accuracies, `difference` (B less A) with `low` and `high` of its 95 %
+        interval, `n_only_a` and `n_only_b`, the `p` of `mcnemar_by_word`, and `p_holm`, Holm's
+        correction over the levels of one factor.
+
+    Raises:
+        ProbeError: the keys or the columns of the two do not match.
+    """
+    pairs = _pair(rows_a, rows_b, [cluster, *factors])
+    families = [(OVERALL, [("all", np.nan, pairs)])]
+    families += [(factor, _split_levels(pairs, factor)) for factor in factors]
+    table = []
+    for factor, levels in families:
+        family = [_compare_level(members, cluster, seed) for _, _, members in levels]
+        if not family:
+            continue
+        corrected = multipletests([row["p"] for row in family], method="holm")[1]
+        for (level, centre, _), row, p_holm in zip(levels, family, corrected, strict=True):
+            named = {"factor": factor, "level": level, "centre": centre, "p_holm": p_holm}
+            table.append(named | row)
+    return pd.DataFrame(table, columns=COLUMNS)
+
+
+def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.DataFrame:
+    """Return the rows of A with those of B's answers as `correct_b`, in the order of A."""
+    for name, rows in (("A", rows_a), ("B", rows_b)):
+        require_columns(rows.columns, ["key", "correct", *shared])
+        repeated = rows["key"][rows["key"].duplicated()]
+        if len(repeated):
+            raise ProbeError(
+                f"{name} has key {repeated.iloc[0]!r} more than once; a key names one image"
+            )
+    if rows_a.empty and rows_b.empty:
+        raise ProbeError("A and B have no rows; probe both first")
+    n_missing = len(set(rows_a["key"]) ^ set(rows_b["key"]))
+    if n_missing:
+        raise ProbeError(
+            f"{n_missing} keys are in only one of A ({len(rows_a)} rows) and B ({len(rows_b)} "
+            "rows); probe both with the same stimuli"
+        )
+    other = rows_b.set_index("key").loc[rows_a["key"]].reset_index()
+    pairs = rows_a.reset_index(drop=True)
+    for column in dict.fromkeys(shared):
+        # The missing equal the missing here, as nan and nan do not.
+        same = (pairs[column] == other[column]) | (pairs[column].isna() & other[column].isna())
+        if not same.all():
+            key = pairs["key"][~same].iloc[0]
+            raise ProbeError(
+                f"A and B differ in {column} for key {key!r}; probe both with the same stimuli"
+            )
+    return pairs.assign(correct_b=other["correct"])
+
+
+def _split_levels(pairs: pd.DataFrame, factor: str) -> list[tuple[str, float, pd.DataFrame]]:
+    """Return each level's name, its centre (nan for a category) and its rows."""
+    column = pairs[factor]
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        bins = bin_levels(column.to_numpy(dtype=np.float64))
+        return [
+            (label, float(centre), pairs[bins.codes == code])
+            for code, (label, centre) in enumerate(zip(bins.labels, bins.centres, strict=True))
+        ]
+    names = column.astype(str).where(column.notna())
+    return [(str(name), np.nan, members) for name, members in pairs.groupby(names)]
+
+
+def _compare_level(pairs: pd.DataFrame, cluster: str, seed: int) -> dict[str, float]:
+    """Return the figures of one row of the table, before Holm's correction."""
+    a, b = pairs["correct"].to_numpy(), pairs["correct_b"].to_numpy()
+    words = pairs[cluster].to_numpy()
+    gain = paired_difference(a, b, words, seed=seed)
+    test = mcnemar_by_word(a, b, words)
+    return {
+        "n_seen": len(pairs),
+        "accuracy_a": float(np.mean(a)),
+        "accuracy_b": float(np.mean(b)),
+        "difference": gain.mean,
+        "low": gain.low,
+        "high": gain.high,
+        "n_only_a": test.n_only_a,
+        "n_only_b": test.n_only_b,
+        "p": test.p,
+    }
+
+
+def _split(
+    right_a: ArrayLike, right_b: ArrayLike
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return where only A is right, and where only B is."""
+    a, b = np.asarray(right_a, dtype=np.bool_), np.asarray(right_b, dtype=np.bool_)
+    return a & ~b, b & ~a
+
+
+def _toss(sizes: Floats, n_words: NDArray[np.int64], *, observed: int) -> float:
+    """Return how likely random signs make a sum as far from 0 as the observed one.
+
+    Args:
+        sizes: float64 whole numbers above 0, distinct.
+        n_words: how many words have each size.
+        observed: 0 or more.
+    """
+    furthest = int((sizes * n_words).sum())
+    if observed == 0:
+        return 1.0
+    # All sums share a parity, so (sum + furthest) / 2 counts in whole steps from 0.
+    n = furthest + 1
+    angles = np.pi * np.arange(n) / n
+    waves = np.ones(n)
+    for size, count in zip(sizes, n_words, strict=True):  # All at once take too much memory.
+        waves *= np.cos(angles * size) ** count
+    chances = np.fft.fft(waves * np.exp(1j * angles * furthest)).real / n
+    sums = 2 * np.arange(n) - furthest
+    return float(np.clip(chances[np.abs(sums) >= observed].sum(), ROUNDING, 1))

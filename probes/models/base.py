@@ -1,0 +1,144 @@
+"""Readers: what can be probed, and what is known of it. Loads neither torch nor open_clip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.models.preprocessing import (
+    Box,
+    Preprocessing,
+    measure_scale,
+    measure_visible,
+    preprocessing_from_dict,
+)
+from probes.models.tokenizers import Tokenize, spell_texts
+
+Pixels = NDArray[np.uint8]
+"""One picture, (H, W, 3) RGB."""
+
+Vectors = NDArray[np.float32]
+"""Embeddings, (N, D), each of unit length."""
+
+
+class Encoder(Protocol):
+    """What a reader must do to be probed.
+
+    Any object with these two methods will do:
+
+    >>> class LetterCounter:
+    ...     '''Sees how dark a picture is, knows how long a word is.'''
+    ...
+    ...     def embed_images(self, images):
+    ...         shares = np.array([np.mean(pixels < 128) for pixels in images])
+    ...         return self._as_angles(100 * shares)
+    ...
+    ...     def embed_texts(self, texts):
+    ...         return self._as_angles(np.array([len(text) for text in texts]))
+    ...
+    ...     def _as_angles(self, amounts):
+    ...         angles = np.pi / 2 * amounts / (amounts + 10)
+    ...         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    >>> LetterCounter().embed_texts(["cat", "horse"]).shape
+    (2, 2)
+
+    In a file `readers.py` it is probed by `--model python:readers:LetterCounter`.
+    """
+
+    def embed_images(self, images: Sequence[Pixels]) -> Vectors:
+        """Return one vector of unit length for each picture; their sizes may differ."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Return one vector of unit length for each text."""
+        ...
+
+
+@dataclass(frozen=True)
+class Model:
+    """An encoder and what is known of it.
+
+    Attributes:
+        encoder: embeds pictures and texts.
+        name: such as "ViT-L-14".
+        tag: such as "openai", "random" or a path; empty where the name says it all.
+        weights_sha256: hash of the weights actually loaded. Caches are keyed by it, so for an
+            encoder of one's own it must change whenever the vectors do.
+        config: the model config, with the activation and the tokenizer; empty if unknown.
+        input_px: side of the square the tower sees; 0 if unknown.
+        patch_px: side of a patch in px of the input; 0 where there are no patches.
+        tokenize: texts -> token ids, neither padded, nor marked, nor cut off; texts with the
+            same ids are one text to the model.
+        max_tokens: ids of a text that fit into the context; 0 if there is no bound.
+        preprocessing: the fields of `Preprocessing`; empty if unknown.
+        precision: "fp32" or "bf16"; empty if unknown.
+        device: such as "cpu" or "cuda:0"; empty if unknown.
+        versions: of the packages that computed the vectors.
+        logit_scale: what cosines are multiplied by before the softmax.
+        prompts: templates to ask about text with; none takes those of the task.
+    """
+
+    encoder: Encoder
+    name: str
+    tag: str = ""
+    weights_sha256: str = ""
+    config: dict[str, object] = field(default_factory=dict, repr=False)
+    input_px: int = 0
+    patch_px: int = 0
+    tokenize: Tokenize = spell_texts
+    max_tokens: int = 0
+    preprocessing: dict[str, object] = field(default_factory=dict)
+    precision: str = ""
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    logit_scale: float = 100.0
+    prompts: tuple[str, ...] = ()
+
+
+def identify_model(model: Model) -> str:
+    """Return a SHA-256 of all that decides a model's vectors, to key caches by.
+
+    The same weights with another activation, preprocessing or precision are another model.
+    """
+    parts = [model.weights_sha256, model.config, model.preprocessing, model.precision]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def find_cut(model: Model, texts: Sequence[str]) -> list[int]:
+    """Return the places of those texts that the model sees only the beginning of."""
+    if model.max_tokens == 0:
+        return []
+    ids = model.tokenize(texts)
+    return [place for place, row in enumerate(ids) if len(row) > model.max_tokens]
+
+
+def seen_scale(model: Model, width_px: int, height_px: int) -> float:
+    """Return how many px of the model's input one px of a picture becomes, top to bottom.
+
+    1 where the preprocessing is unknown.
+    """
+    preprocessing = _know_preprocessing(model)
+    return 1.0 if preprocessing is None else measure_scale(preprocessing, width_px, height_px)
+
+
+def visible_box(model: Model, width_px: int, height_px: int) -> Box:
+    """Return the part of a picture that the model sees: left, top, right, bottom in its px.
+
+    Most models crop a picture that is not square, so text near its ends may be lost.
+    """
+    preprocessing = _know_preprocessing(model)
+    if preprocessing is None:
+        return (0.0, 0.0, float(width_px), float(height_px))
+    return measure_visible(preprocessing, width_px, height_px)
+
+
+def _know_preprocessing(model: Model) -> Preprocessing | None:
+    if not model.preprocessing:
+        return None
+    return preprocessing_from_dict(model.preprocessing, model.input_px, model.name)

@@ -1,0 +1,323 @@
+"""Models: a name -> something that embeds pictures and texts, by the towers of open_clip."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any, cast
+
+import open_clip
+import torch
+from open_clip.pretrained import get_pretrained_cfg
+from open_clip.transform import MaybeToTensor, Normalize
+from PIL import Image
+from torch import Tensor
+
+from probes.errors import ProbeError
+from probes.models.base import (
+    Encoder,
+    Model,
+    Pixels,
+    Vectors,
+    find_cut,
+    identify_model,
+    seen_scale,
+    visible_box,
+)
+from probes.models.checkpoint import hash_state
+from probes.models.clip import ClipEncoder, fit_pixels
+from probes.models.complexity import count_gflop, count_parameters, read_input_px, read_patch_px
+from probes.models.device import choose_device, choose_precision
+from probes.models.file_tokenizer import build_tokenizer, check_ids
+from probes.models.modules import build_module
+from probes.models.plugin import PREFIX, build_plugin
+from probes.models.preprocessing import Preprocessing, preprocessing_to_dict
+from probes.models.pretrained import Registry, Source, find_source, find_weights
+from probes.models.tokenizers import read_tokenizer
+
+__all__ = [
+    "Encoder",
+    "Model",
+    "ModelRow",
+    "Parts",
+    "Pixels",
+    "Vectors",
+    "find_cut",
+    "follow_module",
+    "identify_model",
+    "list_models",
+    "load_model",
+    "load_parts",
+    "make_reader",
+    "seen_scale",
+    "tower_gflop",
+    "visible_box",
+]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A model taken apart, as training needs it.
+
+    Attributes:
+        source: what it was built from.
+        module: open_clip's, both towers.
+        tokenizer: texts -> token ids (B, context), padded.
+        fit: brings a picture to the square that the model sees.
+        patch_px: side of a patch; 0 where there are none.
+        device: where the module is.
+    """
+
+    source: Source
+    module: Any
+    tokenizer: Any
+    fit: Callable[[Image.Image], Image.Image]
+    patch_px: int
+    device: torch.device
+
+    def fit_pixels(self, pixels: Pixels) -> Pixels:
+        """Return uint8 (S, S, 3) of a picture of any size."""
+        return fit_pixels(pixels, self.fit, self.source.preprocessing.size_px)
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One line of `synthtext models`.
+
+    Attributes:
+        name: as `--model` takes it.
+        tags: weights that `--pretrained` takes.
+        cached: those tags whose weights are on this machine.
+        input_px: side of the square the tower sees.
+        patch_px: side of a patch; 0 where there are none or the config does not say.
+        parameters_m: millions of parameters in both towers; None if they cannot be told from
+            the config alone.
+        gflop: of one image through the vision tower; None likewise.
+    """
+
+    name: str
+    tags: tuple[str, ...]
+    cached: tuple[str, ...]
+    input_px: int
+    patch_px: int
+    parameters_m: float | None
+    gflop: float | None
+
+
+def load_model(
+    name: str,
+    *,
+    pretrained: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    compile: bool = False,  # noqa: A002 - named as the option is.
+    batch_size: int = 256,
+) -> Model:
+    """Return the model that a name stands for, ready on its device.
+
+    Args:
+        name: a name of open_clip, "bundled", "hf-hub:org/name", a folder with config and
+            weights, a `.json` model config, or "python:module:factory". The last imports a
+            module, also from the working directory, and calls the factory, which returns an
+            `Encoder`, or a `Model` to say more about it. That is your own code and runs as
+            such; nothing else that is loaded here may run code.
+        pretrained: a tag, a file, "TAG=FILE" or "random"; see
+            `probes.models.pretrained.find_source`.
+        device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.models.device.choose_device`.
+        precision: "auto", "fp32" or "bf16".
+        compile: whether to compile the vision tower: slow to start, faster afterwards.
+        batch_size: pictures or texts at a time.
+
+    Raises:
+        ProbeError: no such model, weights that do not fit or are not here, no such device.
+    """
+    if name.startswith(PREFIX):
+        return _load_plugin(name, pretrained)
+    choose_precision(precision, choose_device(device))  # Before a large file is fetched.
+    parts = load_parts(name, pretrained=pretrained, device=device)
+    return make_reader(parts, precision=precision, compile=compile, batch_size=batch_size)
+
+
+def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto") -> Parts:
+    """Return the parts of a model, its module in eval mode on its device.
+
+    Args:
+        name: as for `load_model`, but for plugins, whose parts are not known.
+        pretrained: as for `load_model`.
+        device: as for `load_model`.
+
+    Raises:
+        ProbeError: no such model, weights that do not fit or are not here, no such device.
+    """
+    if name.startswith(PREFIX):
+        raise ProbeError(f"{name} is code of your own; only models of open_clip can be trained")
+    place = choose_device(device)
+    source = find_source(name, pretrained, _read_registry())
+    tokenizer = build_tokenizer(source)
+    module = build_module(source)
+    if source.config["text_cfg"].get("hf_model_name"):
+        check_ids(tokenizer, module.text.vocab_size, source.name)
+    patch_px = _read_patch(module, source)
+    return Parts(
+        source=source,
+        module=_place_module(module, place, patch_px),
+        tokenizer=tokenizer,
+        fit=_build_fit(source.preprocessing),
+        patch_px=patch_px,
+        device=place,
+    )
+
+
+def make_reader(
+    parts: Parts,
+    *,
+    precision: str = "auto",
+    compile: bool = False,  # noqa: A002 - named as the option is.
+    batch_size: int = 256,
+) -> Model:
+    """Return the reader that a module is as it stands; train it on, and the reader is stale.
+
+    Args:
+        parts: from `load_parts`.
+        precision: as for `load_model`.
+        compile: as for `load_model`.
+        batch_size: as for `load_model`.
+    """
+    source, module = parts.source, parts.module
+    precision = choose_precision(precision, parts.device)
+    context_length = source.config["text_cfg"].get("context_length", 77)
+    tokenize, max_tokens = read_tokenizer(parts.tokenizer, context_length)
+    encoder = ClipEncoder(
+        encode_image=torch.compile(module.encode_image) if compile else module.encode_image,
+        encode_text=module.encode_text,
+        n_dims=source.config["embed_dim"],
+        tokenizer=parts.tokenizer,
+        fit=parts.fit,
+        preprocessing=source.preprocessing,
+        device=parts.device,
+        precision=precision,
+        batch_size=batch_size,
+        pads=compile,
+    )
+    return Model(
+        encoder=encoder,
+        name=source.name,
+        tag=source.tag,
+        weights_sha256=hash_state(module.state_dict()),
+        config=source.config,
+        input_px=source.preprocessing.size_px,
+        patch_px=parts.patch_px,
+        tokenize=tokenize,
+        max_tokens=max_tokens,
+        preprocessing=preprocessing_to_dict(source.preprocessing),
+        precision=precision,
+        device=str(parts.device),
+        versions=_read_versions(),
+        logit_scale=float(module.logit_scale.detach().exp()),
+        prompts=source.prompts,
+    )
+
+
+def follow_module(
+    model: Model,
+    encode_image: Callable[[Tensor], Tensor],
+    encode_text: Callable[[Tensor], Tensor],
+) -> Model:
+    """Return a reader that asks other functions than its own module's, such as a student's."""
+    if not isinstance(model.encoder, ClipEncoder):
+        raise ProbeError(f"{model.name} has no towers that could be changed")
+    encoder = replace(model.encoder, encode_image=encode_image, encode_text=encode_text)
+    return replace(model, encoder=encoder)
+
+
+def list_models() -> list[ModelRow]:
+    """Return a row for each model of open_clip, without building any."""
+    registry = _read_registry()
+    rows = []
+    for name, config in registry.configs.items():
+        tags = registry.tags[name]
+        n_parameters = count_parameters(config)
+        row = ModelRow(
+            name=name,
+            tags=tuple(tags),
+            cached=tuple(tag for tag, known in tags.items() if find_weights(known)),
+            input_px=read_input_px(config),
+            patch_px=read_patch_px(config),
+            parameters_m=None if n_parameters is None else n_parameters / 1e6,
+            gflop=count_gflop(config),
+        )
+        rows.append(row)
+    return rows
+
+
+def tower_gflop(name: str) -> float | None:
+    """Return the GFLOP of one image through the vision tower, None if they are not known."""
+    config = _read_registry().configs.get(name)
+    return None if config is None else count_gflop(config)
+
+
+def _read_registry() -> Registry:
+    configs = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
+    tags = {
+        name: {
+            tag: get_pretrained_cfg(name, tag)
+            for tag in open_clip.list_pretrained_tags_by_model(name)
+        }
+        for name in configs
+    }
+    return Registry(configs, tags)
+
+
+def _build_fit(preprocessing: Preprocessing) -> Callable[[Image.Image], Image.Image]:
+    """Return the part of open_clip's own transform that moves pixels."""
+    transform = open_clip.image_transform(
+        preprocessing.size_px,
+        is_train=False,
+        interpolation=preprocessing.interpolation,
+        resize_mode=preprocessing.resize_mode,
+        fill_color=preprocessing.fill_color,
+    )
+    steps = [
+        step for step in transform.transforms if not isinstance(step, MaybeToTensor | Normalize)
+    ]
+
+    def fit(image: Image.Image) -> Image.Image:
+        for step in steps:
+            image = step(image)
+        return image
+
+    return fit
+
+
+def _place_module(module: Any, place: torch.device, patch_px: int) -> Any:  # noqa: ANN401
+    module = module.eval().to(place)
+    if place.type == "cuda" and patch_px == 0:
+        # Convolutions all the way are faster so; a patch embedding alone is not.
+        module = module.to(memory_format=torch.channels_last)
+    return module
+
+
+def _read_patch(module: Any, source: Source) -> int:  # noqa: ANN401
+    """Return the side of a patch; towers of timm know it better than their config does."""
+    trunk = getattr(module.visual, "trunk", None)
+    patch = getattr(getattr(trunk, "patch_embed", None), "patch_size", None)
+    if patch is None:
+        return read_patch_px(source.config)
+    return int(patch[0]) if isinstance(patch, (tuple, list)) else int(patch)
+
+
+def _read_versions() -> dict[str, str]:
+    packages = ("open_clip_torch", "torch", "torchvision", "numpy", "pillow")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def _load_plugin(name: str, pretrained: str | None) -> Model:
+    if pretrained is not None:
+        raise ProbeError(f"{name} brings its own weights; leave out --pretrained {pretrained}")
+    built, digest = build_plugin(name)
+    if isinstance(built, Model):
+        return built
+    encoder = cast("Encoder", built)
+    return Model(encoder, name, weights_sha256=digest, versions=_read_versions())

@@ -1,0 +1,131 @@
+"""Modules: a source -> open_clip's module with its weights, nothing else run or fetched."""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.convert import convert_state_dict
+from open_clip.model import convert_to_custom_text_state_dict
+
+from probes.errors import ProbeError
+from probes.models.checkpoint import State, check_state, read_state
+from probes.models.config import read_text_config
+from probes.models.hub import fetch_file
+from probes.models.pretrained import Source
+
+RANDOM_SEED = 0
+"""Seed of random weights, so that two runs probe the same model."""
+
+MAX_PARAMETERS = 10_000_000_000
+"""Parameters that may be drawn at random; the largest model of open_clip has half as many."""
+
+MAX_REASON = 200
+"""Characters that an error shows of what another library says."""
+
+IGNORED_TENSORS = (
+    "input_resolution",
+    "context_length",
+    "vocab_size",
+    "text.transformer.embeddings.position_ids",
+)
+"""Tensors of old checkpoints that hold no weights."""
+
+
+def build_module(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no types.
+    """Return the module with its weights, on the CPU.
+
+    Built from the config directly, since `open_clip.create_model` only warns of a wrong
+    activation, resizes what does not fit, and waits for a network that is not there.
+
+    Raises:
+        ProbeError: the config cannot be built, or the weights are not exactly its own.
+    """
+    # Read first: a file that cannot be used is known of before a large model is built.
+    state = None if source.weights is None else read_state(source.weights)
+    origin = f"the weights in {source.weights}"
+    with tempfile.TemporaryDirectory() as folder:
+        config = _prepare_config(source, Path(folder))
+        # Without memory at first: a config may ask for more than this machine has.
+        blank = _call_family(config, source, "meta")
+        if state is None:
+            _check_size(blank, source)
+        else:
+            state = _match_state(blank, state, origin)
+        module = _call_family(config, source, "cpu")
+    if state is not None:
+        module.load_state_dict(state)
+    return module
+
+
+def _prepare_config(source: Source, folder: Path) -> dict[str, Any]:
+    """Return the config as open_clip builds from it, with nothing left to fetch or to run.
+
+    Args:
+        source: with a config that has been checked.
+        folder: empty; takes what is known of a text tower of transformers, which would
+            otherwise read all that its repository holds.
+    """
+    config = copy.deepcopy(source.config)
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    if vision.get("timm_model_name"):
+        vision["timm_model_pretrained"] = False
+    if text.get("hf_model_name"):
+        file = fetch_file(text["hf_model_name"], ("config.json",), "put it into the cache")
+        (folder / "config.json").write_text(json.dumps(read_text_config(file)))
+        text["hf_model_name"], text["hf_model_pretrained"] = str(folder), False
+    return config
+
+
+def _call_family(config: Mapping[str, Any], source: Source, place: str) -> Any:  # noqa: ANN401
+    """Return the module of a config, its weights random; on "meta" it takes no memory."""
+    settings = copy.deepcopy(dict(config))
+    custom = settings.pop("custom_text", False) or settings["text_cfg"].get("hf_model_name")
+    family: Callable[..., Any] = open_clip.CLIP
+    if custom:
+        family = open_clip.CoCa if "multimodal_cfg" in settings else open_clip.CustomTextCLIP
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device(place):
+            torch.manual_seed(RANDOM_SEED)
+            return family(**settings)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:MAX_REASON]
+        raise ProbeError(f"the config of {source.name} cannot be built: {reason}") from error
+
+
+def _check_size(module: Any, source: Source) -> None:  # noqa: ANN401
+    """Refuse random weights that would take more memory than any model has."""
+    n_parameters = sum(part.numel() for part in module.parameters())
+    if n_parameters > MAX_PARAMETERS:
+        raise ProbeError(
+            f"the config of {source.name} asks for {n_parameters:,} parameters;"
+            f" at most {MAX_PARAMETERS:,} are drawn at random"
+        )
+
+
+def _match_state(module: Any, state: State, origin: str) -> State:  # noqa: ANN401
+    """Return the weights under the module's own names; they must fit exactly."""
+    try:
+        state = dict(convert_state_dict(module, dict(state)))
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError) as error:
+        raise ProbeError(
+            f"{origin} are named as MobileCLIP's, but are not; pass those of the config"
+        ) from error
+    wanted = module.state_dict()
+    if "positional_embedding" in state and "positional_embedding" not in wanted:
+        state = convert_to_custom_text_state_dict(state)
+    for name in IGNORED_TENSORS:
+        if name not in wanted:
+            state.pop(name, None)
+    for name in ("logit_scale", "logit_bias"):
+        # Saved now as a number, now as a vector of one.
+        if name in state and name in wanted and state[name].numel() == 1:
+            state[name] = state[name].reshape(wanted[name].shape)
+    check_state(state, wanted, origin)
+    return state

@@ -1,0 +1,288 @@
+"""Sources: what `--model` and `--pretrained` name -> config, preprocessing and file of weights.
+
+Here a mismatch is refused that would otherwise load in silence and read badly: weights trained
+with QuickGELU run with GELU, or pictures preprocessed for other weights.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from probes.errors import ProbeError
+from probes.models.complexity import read_input_px
+from probes.models.config import CONFIG_NAME, name_activation, read_config
+from probes.models.hub import fetch_file, find_cached
+from probes.models.preprocessing import Preprocessing, preprocessing_from_dict
+
+HUB_PREFIX = "hf-hub:"
+FOLDER_PREFIX = "local-dir:"
+QUICK_SUFFIX = "-quickgelu"
+
+BUNDLED = "bundled"
+"""The name of the reader that comes with this package."""
+
+READER = Path(__file__).parent / "bundled"
+
+RANDOM = "random"
+"""The tag of weights drawn from a fixed seed: for tests, and for a reader at chance."""
+
+WEIGHT_NAMES = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_model.bin",
+    "open_clip_model.pt",
+)
+"""Names of a file of weights beside its config, the best first."""
+
+HUB_NAMES = (WEIGHT_NAMES[0], WEIGHT_NAMES[2])
+"""Those that repositories on the hub use."""
+
+N_LISTED = 5
+"""Tags that an error names before it counts the rest."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The models that open_clip knows.
+
+    Attributes:
+        configs: name to model config.
+        tags: name to its tags, and each tag to what is known of those weights: `hf_hub`,
+            `url`, `quick_gelu` and fields of the preprocessing.
+    """
+
+    configs: Mapping[str, Mapping[str, Any]]
+    tags: Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything a model is built from.
+
+    Attributes:
+        name: of the architecture, the repository, the folder or the config file.
+        tag: of the weights: a tag, a path, or "random".
+        config: the model config, its `quick_gelu` settled.
+        preprocessing: what these weights were trained with.
+        weights: the file, None for random weights.
+        tokenizer_folder: where the files of its tokenizer are, if not on the hub.
+        prompts: templates the weights were trained with; none where that is not known.
+    """
+
+    name: str
+    tag: str
+    config: dict[str, Any]
+    preprocessing: Preprocessing
+    weights: Path | None
+    tokenizer_folder: Path | None
+    prompts: tuple[str, ...] = ()
+
+
+def find_source(name: str, pretrained: str | None, registry: Registry) -> Source:
+    """Return what a model is built from; weights that are not here are downloaded.
+
+    Args:
+        name: a name of open_clip, "bundled" for the reader that comes with this package,
+            "hf-hub:org/name", a folder or "local-dir:" and a folder, or a `.json` model config.
+        pretrained: a tag, a file, "TAG=FILE" for a file that holds the weights of that tag or
+            was tuned from them, or "random". None takes `openai`, else the only tag there is.
+        registry: the models that open_clip knows.
+
+    Raises:
+        ProbeError: no such model, tag or file, or weights that do not fit the name.
+    """
+    if name.startswith(HUB_PREFIX):
+        return _from_hub(name, pretrained)
+    if name == BUNDLED:
+        return replace(_from_folder(READER, pretrained), name=BUNDLED, tag=pretrained or "")
+    if name.startswith(FOLDER_PREFIX):
+        return _from_folder(Path(name.removeprefix(FOLDER_PREFIX)), pretrained)
+    known = name.replace("/", "-")
+    if known in registry.configs:
+        return _from_registry(known, pretrained, registry)
+    if Path(name).is_dir():
+        return _from_folder(Path(name), pretrained)
+    if name.endswith(".json"):
+        return _from_config(Path(name), pretrained)
+    near = difflib.get_close_matches(known, registry.configs, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}" if near else "`synthtext models` lists them"
+    raise ProbeError(f"there is no model and no folder {name!r}; {hint}")
+
+
+def find_tag(tag: str, known: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Return the tag as open_clip writes it, None if it is not among the known ones."""
+    written = tag.lower().replace("-", "_")
+    return written if written in known else None
+
+
+def find_weights(details: Mapping[str, Any]) -> Path | None:
+    """Return the file of a tag's weights if this machine has it in a cache, else None."""
+    repo, names = split_hub(details)
+    cached = find_cached(repo, names) if repo else None
+    if cached is not None:
+        return cached
+    # Older versions of open_clip kept their downloads here. OpenAI's own are TorchScript.
+    url = details.get("url", "")
+    old = Path.home() / ".cache" / "clip" / url.rpartition("/")[2]
+    return old if url and "openaipublic" not in url and old.is_file() else None
+
+
+def split_hub(details: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return the repository that holds a tag's weights, and the names they may have there."""
+    repo, _, file = str(details.get("hf_hub", "")).rpartition("/")
+    if not file:
+        return repo, HUB_NAMES
+    return repo, (str(Path(file).with_suffix(".safetensors")), file)
+
+
+def _from_registry(name: str, pretrained: str | None, registry: Registry) -> Source:
+    tags = registry.tags.get(name, {})
+    if pretrained is None:
+        return _from_tag(name, _choose_tag(name, tags), None, registry)
+    if pretrained == RANDOM:
+        config = dict(registry.configs[name])
+        return Source(name, RANDOM, config, _preprocess({}, config, name), None, None)
+    tag = find_tag(pretrained, tags)
+    if tag is not None:
+        return _from_tag(name, tag, None, registry)
+    if Path(pretrained).is_file():
+        return _from_file(name, Path(pretrained), registry)
+    stem, equals, file = pretrained.partition("=")
+    tag = find_tag(stem, tags)
+    if equals and tag is not None:
+        return _from_tag(name, tag, Path(file), registry)
+    _refuse_twin(name, stem, registry)
+    if equals or not tags:
+        listed = _list_some(tags) if tags else "none"
+        raise ProbeError(f"{pretrained!r} is no file and no tag of {name}; its tags: {listed}")
+    near = difflib.get_close_matches(pretrained, tags, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(near)}" if near else f"it has {_list_some(tags)}"
+    raise ProbeError(f"{pretrained!r} is no file and no tag of {name}; {hint}")
+
+
+def _choose_tag(name: str, tags: Mapping[str, object]) -> str:
+    if "openai" in tags:
+        return "openai"
+    if len(tags) == 1:
+        return next(iter(tags))
+    if not tags:
+        raise ProbeError(f"open_clip has no weights for {name}; pass them with --pretrained")
+    raise ProbeError(
+        f"{name} comes with several weights; choose one with --pretrained: {_list_some(tags)}"
+    )
+
+
+def _refuse_twin(name: str, tag: str, registry: Registry) -> None:
+    """Refuse a QuickGELU name with weights that only its plain twin has."""
+    plain = name.removesuffix(QUICK_SUFFIX)
+    if plain != name and find_tag(tag, registry.tags.get(plain, {})) is not None:
+        raise ProbeError(
+            f"the weights {tag} were trained with gelu, but {name} computes quickgelu;"
+            f" pass --model {plain}"
+        )
+
+
+def _from_tag(name: str, tag: str, file: Path | None, registry: Registry) -> Source:
+    details = registry.tags[name][tag]
+    config = dict(registry.configs[name])
+    # The plain name means the architecture; the activation is the weights' own.
+    config["quick_gelu"] = bool(config.get("quick_gelu") or details.get("quick_gelu"))
+    weights = file or find_weights(details)
+    if weights is None:
+        repo, names = split_hub(details)
+        weights = fetch_file(repo, names, f"pass --pretrained {tag}=FILE")
+    label = tag if file is None else f"{tag}={file}"
+    return Source(name, label, config, _preprocess(details, config, label), weights, None)
+
+
+def _from_file(name: str, file: Path, registry: Registry) -> Source:
+    """Return a source whose weights are a file, known by its config or by the name's tags."""
+    config = dict(registry.configs[name])
+    beside = file.parent / CONFIG_NAME
+    if beside.is_file():
+        stated = read_config(beside)
+        if name_activation(stated.model) != name_activation(config):
+            raise ProbeError(
+                f"{file} was trained with {name_activation(stated.model)}, as {beside} says,"
+                f" but {name} computes {name_activation(config)}; pass --model {file.parent}"
+            )
+        preprocessing = _preprocess(stated.preprocessing, config, str(beside))
+        return Source(name, str(file), config, preprocessing, file, None)
+    tags = registry.tags.get(name, {})
+    kinds = {
+        (
+            bool(config.get("quick_gelu") or details.get("quick_gelu")),
+            _preprocess(details, config, tag),
+        )
+        for tag, details in tags.items()
+    }
+    if len(kinds) > 1:
+        raise ProbeError(
+            f"{file} does not say which activation and preprocessing it was trained with, and"
+            f" {name} comes with several; pass --pretrained TAG={file}, TAG being the weights"
+            f" it is or was tuned from: {_list_some(tags)}"
+        )
+    if not kinds:
+        return Source(name, str(file), config, _preprocess({}, config, name), file, None)
+    config["quick_gelu"], preprocessing = kinds.pop()
+    return Source(name, str(file), config, preprocessing, file, None)
+
+
+def _from_hub(name: str, pretrained: str | None) -> Source:
+    _refuse_pretrained(name, pretrained)
+    repo = name.removeprefix(HUB_PREFIX)
+    remedy = f"pass --model FOLDER with {CONFIG_NAME} and {HUB_NAMES[0]} in it"
+    stated = read_config(fetch_file(repo, (CONFIG_NAME,), remedy))
+    weights = fetch_file(repo, HUB_NAMES, remedy)
+    preprocessing = _preprocess(stated.preprocessing, stated.model, name)
+    return Source(name, "", stated.model, preprocessing, weights, None, stated.prompts)
+
+
+def _from_folder(folder: Path, pretrained: str | None) -> Source:
+    if pretrained != RANDOM:
+        _refuse_pretrained(str(folder), pretrained)
+    stated = read_config(folder / CONFIG_NAME)
+    weights = next((folder / name for name in WEIGHT_NAMES if (folder / name).is_file()), None)
+    if pretrained == RANDOM:
+        weights = None
+    elif weights is None:
+        raise ProbeError(f"{folder} holds no weights; put {WEIGHT_NAMES[0]} beside its config")
+    preprocessing = _preprocess(stated.preprocessing, stated.model, str(folder / CONFIG_NAME))
+    tag = RANDOM if weights is None else str(folder)
+    name = folder.resolve().name
+    return Source(name, tag, stated.model, preprocessing, weights, folder, stated.prompts)
+
+
+def _from_config(path: Path, pretrained: str | None) -> Source:
+    stated = read_config(path)
+    if pretrained is None:
+        raise ProbeError(f"{path} comes without weights; pass --pretrained FILE or random")
+    weights = None if pretrained == RANDOM else Path(pretrained)
+    preprocessing = _preprocess(stated.preprocessing, stated.model, str(path))
+    return Source(path.stem, pretrained, stated.model, preprocessing, weights, None)
+
+
+def _refuse_pretrained(name: str, pretrained: str | None) -> None:
+    if pretrained is not None:
+        raise ProbeError(f"{name} brings its own weights; leave out --pretrained {pretrained}")
+
+
+def _preprocess(
+    fields: Mapping[str, Any], config: Mapping[str, Any], origin: str
+) -> Preprocessing:
+    side_px = read_input_px(config)
+    if side_px == 0:
+        size = config["vision_cfg"]["image_size"]
+        raise ProbeError(f"{origin} sees {size} px; only square inputs can be probed")
+    return preprocessing_from_dict(fields, side_px, origin)
+
+
+def _list_some(tags: Iterable[str]) -> str:
+    shown, rest = list(tags)[:N_LISTED], list(tags)[N_LISTED:]
+    more = f" and {len(rest)} more, see `synthtext models`" if rest else ""
+    return ", ".join(shown) + more

@@ -1,0 +1,53 @@
+"""Prompts: the templates that turn a candidate into what a model is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from probes.errors import ProbeError
+from synthtext.errors import WordsError, shorten
+from synthtext.texts.words import read_lines
+
+MAX_TEMPLATE_CHARS = 1000
+
+MAX_TEMPLATES = 1000
+"""Templates of a file: every candidate is embedded once for each."""
+
+SLOT = "{}"
+"""Where a template takes its word."""
+
+WORDS = ('a picture of the word "{}".', "{}")
+"""Templates for words, pseudowords and sentences; their vectors are averaged."""
+
+SENTIMENT = ("a {} review of a movie.",)
+"""Source: Radford et al. 2021, the prompt published for Rendered SST2."""
+
+
+ATTACK = ("a picture of a {}.",)
+"""Templates for what a picture shows."""
+
+
+def read_templates(path: Path) -> tuple[str, ...]:
+    """Return the templates of a file, one a line, each with {} where the candidate goes.
+
+    Raises:
+        ProbeError: the file cannot be read, or a line of it has no place for a candidate.
+    """
+    try:
+        templates = tuple(line for _, line in read_lines(path, MAX_TEMPLATE_CHARS))
+    except WordsError as error:
+        raise ProbeError(str(error)) from error
+    if len(templates) > MAX_TEMPLATES:
+        raise ProbeError(
+            f"{path} holds {len(templates):,} templates; give {MAX_TEMPLATES:,} at most"
+        )
+    if not templates:
+        raise ProbeError(
+            f"{path} holds no template; write one a line, with {SLOT} for the word"
+        )
+    for template in templates:
+        if SLOT not in template:
+            raise ProbeError(
+                f"{path} has the template {shorten(template)!r}; write {SLOT} for the word"
+            )
+    return templates

@@ -1,0 +1,1 @@
+"""Results -> pages, plots, images and model cards."""

@@ -1,0 +1,113 @@
+"""The report of a classification: accuracy, classes, mistakes and examples on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from probes.data.labelled import Album
+from probes.models.base import Model
+from probes.reports.image_grids import draw_bars
+from probes.reports.page import Figure, Page, Table, fill_page, percent
+from probes.tasks.classification import (
+    choose_examples,
+    tabulate_accuracy,
+    tabulate_classes,
+    tabulate_mistakes,
+)
+from probes.tasks.outcomes import write_outcomes
+from synthtext.storage import replace_file
+
+N_NAMED = 5
+"""Broken pictures that are named, of those that are counted."""
+
+NOTE = "Pictures by chance, with the five names that fit best; the true one is green."
+
+
+def write_classification(
+    guesses: pd.DataFrame, album: Album, model: Model, templates: tuple[str, ...], out: Path
+) -> dict[str, Any]:
+    """Write outcomes, summary, examples and report into a folder; return the summary."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_outcomes(out / "outcomes.parquet", guesses)
+    accuracy = tabulate_accuracy(guesses, len(album.names))
+    classes, mistakes = tabulate_classes(guesses), tabulate_mistakes(guesses)
+    summary = {
+        "model": {"name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256},
+        "pictures": album.title,
+        "n_classes": len(album.names),
+        "templates": list(templates),
+        "broken": list(album.broken),
+        "accuracy": accuracy.to_dict("records"),
+        "classes": classes.to_dict("records"),
+        "mistakes": mistakes.to_dict("records"),
+    }
+    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    replace_file(out / "summary.json", orjson.dumps(summary, option=settings))
+    png = draw_bars(choose_examples(guesses, album), n_columns=3)
+    replace_file(out / "examples.png", png)
+    facts = [
+        ("model", f"{model.name} {model.tag}".strip()),
+        ("weights, SHA-256", model.weights_sha256 or "unknown"),
+        ("pictures", f"{len(guesses):,} of {album.title}"),
+        ("cannot be read", _list_broken(album)),
+        ("names", f"{len(album.names):,}"),
+        ("prompts", " | ".join(templates)),
+        ("versions", ", ".join(f"{name} {which}" for name, which in model.versions.items())),
+    ]
+    first = accuracy.iloc[0]
+    page = Page(
+        title=f"{model.name} {model.tag}".strip() + ": classes",
+        verdict=(
+            f"It names {percent(first['accuracy'])} of the pictures right"
+            f" ({percent(first['low'])} to {percent(first['high'])}), by chance"
+            f" {percent(first['chance'])}"
+        ),
+        headline=format_accuracy(accuracy),
+        figures=[Figure("examples", "examples", png, is_wide=True)],
+        note=NOTE,
+        tables=[_format_mistakes(mistakes), _format_classes(classes)],
+        facts=facts,
+    )
+    replace_file(out / "report.html", fill_page(page).encode())
+    return summary
+
+
+def format_accuracy(accuracy: pd.DataFrame) -> Table:
+    """Return the shares right at 1 and 5, for the page and the terminal."""
+    rows = tuple(
+        (
+            f"top {row['k']}", f"{row['n']:,}", percent(row["accuracy"]),
+            f"{percent(row['low'])} to {percent(row['high'])}", percent(row["chance"]),
+        )
+        for row in accuracy.to_dict("records")
+    )  # fmt: skip
+    return Table("Accuracy", ("", "pictures", "right", "95 % interval", "chance"), rows)
+
+
+def _format_classes(classes: pd.DataFrame) -> Table:
+    rows = tuple(
+        (
+            row["truth"], f"{row['n']:,}", percent(row["top_1"]),
+            f"{percent(row['low'])} to {percent(row['high'])}", percent(row["top_5"]),
+        )
+        for row in classes.to_dict("records")
+    )  # fmt: skip
+    return Table("By class", ("class", "n", "top 1", "95 % interval", "top 5"), rows)
+
+
+def _format_mistakes(mistakes: pd.DataFrame) -> Table:
+    rows = tuple(
+        (row["truth"], row["guess"], f"{row['n']:,}", percent(row["share"]))
+        for row in mistakes.to_dict("records")
+    )
+    return Table("Commonest mistakes", ("class", "taken for", "n", "of the class"), rows)
+
+
+def _list_broken(album: Album) -> str:
+    if not album.broken:
+        return "none"
+    return f"{len(album.broken):,}, such as {', '.join(album.broken[:N_NAMED])}"

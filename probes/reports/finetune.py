@@ -1,0 +1,267 @@
+"""The proof of a fine-tuning: gains, factors and what was kept, on one page and in a card."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from probes.metrics.breakdown import measure_sentiment, tabulate_factor
+from probes.metrics.intervals import Interval
+from probes.models.base import Model
+from probes.reports import plots
+from probes.reports.page import Figure, Page, Table, fill_page, percent
+from probes.training.finetune import MODEL_FOLDER, Finetuned
+from synthtext.dataset.card import escape_markdown
+from synthtext.dataset.plan import SENTIMENTS
+from synthtext.storage import replace_file
+
+NOTE = (
+    "Share of pictures of the test split that the model gets right before and after, with 95 %"
+    " Wilson intervals; it was not trained on that split. The dashed line is chance."
+)
+
+GAINS = ("pictures of", "n", "before", "after", "gain", "95 % interval", "p", "worked")
+
+FACTORS = ("factor", "level", "n", "before", "after", "gain", "95 % interval", "p (Holm)")
+
+
+def write_proof(done: Finetuned, out: Path) -> None:
+    """Write `summary.json`, `report.html` and `plots/*.png` into the folder of a run."""
+    figures = draw_figures(done)
+    (out / "plots").mkdir(exist_ok=True)
+    for figure in figures:
+        replace_file(out / "plots" / f"{figure.name}.png", figure.png)
+    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    replace_file(out / "summary.json", orjson.dumps(summarize(done), option=settings))
+    page = Page(
+        title=f"{done.before.name} {done.before.tag}".strip() + f", {done.setting.arm}",
+        verdict=verdict(done),
+        headline=list_gains(done.gains),
+        figures=figures,
+        note=NOTE,
+        tables=list_tables(done),
+        facts=list_facts(done),
+    )
+    replace_file(out / "report.html", fill_page(page).encode())
+    replace_file(out / MODEL_FOLDER / "README.md", format_card(done).encode())
+
+
+def list_tables(done: Finetuned) -> list[Table]:
+    """Return the tables of the page below the gains."""
+    tables = [list_retention(done), list_mixtures(done)]
+    if done.setting.task == "sentiment":
+        tables.insert(0, list_sentiment(done))
+    if not done.factors.empty:
+        tables.append(list_factors(done.factors))
+    return tables
+
+
+def list_sentiment(done: Finetuned) -> Table:
+    """Return accuracy, precision, recall, F1 and the share of each guess, before and after."""
+    found = [measure_sentiment(outcomes) for outcomes in done.outcomes]
+    rows = [
+        (name, *(f"{each[name]:.4f}" for each in found))
+        for name in ("accuracy", "precision", "recall", "f1")
+    ]
+    rows += [
+        (f"share of guesses: {name}", *(f"{each['share_guessed'][name]:.4f}" for each in found))
+        for name in SENTIMENTS
+    ]
+    return Table("Sentiment", ("", "before", "after"), tuple(rows))
+
+
+def format_card(done: Finetuned) -> str:
+    """Return the card of the model as Markdown, the header of a Hugging Face card on top."""
+    gains = list_gains(done.gains)
+    lines = [
+        "| " + " | ".join(map(escape_markdown, cells)) + " |"
+        for cells in (gains.columns, *gains.rows)
+    ]
+    lines.insert(1, "|" + "---|" * len(gains.columns))
+    kept = "\n".join(
+        f"- {name}: {escape_markdown(value)}" for name, value in list_retention(done).rows
+    )
+    facts = "\n".join(f"- {name}: {escape_markdown(value)}" for name, value in list_facts(done))
+    return f"""---
+library_name: open_clip
+pipeline_tag: zero-shot-image-classification
+tags: [clip, ocr, synthtext]
+---
+
+# {escape_markdown(done.before.name)}, taught to read
+
+{escape_markdown(verdict(done))}. Picked from {done.k} words at a time.
+
+{chr(10).join(lines)}
+
+What it kept, asked about {escape_markdown(done.retention.title)}:
+
+{kept}
+
+{100 * done.alpha:.0f} % of what was learnt was saved. How it was made:
+
+{facts}
+"""
+
+
+def verdict(done: Finetuned) -> str:
+    """Return what came of it, a sentence without its full stop."""
+    row = done.gains.iloc[0].to_dict()
+    points = f"{100 * row['difference']:+.1f} points ({_span(row)})"
+    what = f"{points} of 1-of-{done.k} on {row['group']}"
+    return f"Gained: {what}" if row["worked"] else f"No gain is shown: {what}"
+
+
+def list_gains(gains: pd.DataFrame) -> Table:
+    """Return the gain on each group of pictures."""
+    rows = tuple(
+        (
+            row["group"], f"{row['n_seen']:,}", percent(row["accuracy_a"]),
+            percent(row["accuracy_b"]), f"{100 * row['difference']:+.1f}", _span(row),
+            f"{row['p']:.2g}", "yes" if row["worked"] else "no",
+        )
+        for row in gains.to_dict("records")
+    )  # fmt: skip
+    return Table("Gains", GAINS, rows)
+
+
+def list_factors(factors: pd.DataFrame) -> Table:
+    """Return the gain at each level of each factor."""
+    rows = tuple(
+        (
+            row["factor"], row["level"], f"{row['n_seen']:,}", percent(row["accuracy_a"]),
+            percent(row["accuracy_b"]), f"{100 * row['difference']:+.1f}", _span(row),
+            f"{row['p_holm']:.2g}",
+        )
+        for row in factors.to_dict("records")
+    )  # fmt: skip
+    return Table("By factor", FACTORS, rows, "Differences in points, paired by picture.")
+
+
+def list_retention(done: Finetuned) -> Table:
+    """Return what was kept."""
+    kept = done.retention
+    rows = (
+        ("right before", percent(kept.before)),
+        ("right after", percent(kept.after)),
+        ("change, points", f"{100 * kept.gain.mean:+.1f} ({_span_of(kept.gain)})"),
+        ("drift of bundled pictures", f"{kept.drift.mean:.4f}"),
+    )
+    note = f"{kept.n_seen:,} pictures: {kept.title}. Drift is the mean of 1 - cosine."
+    return Table("What was kept", ("", ""), rows, note)
+
+
+def list_mixtures(done: Finetuned) -> Table:
+    """Return what each share of what was learnt is worth."""
+    rows = tuple(
+        (
+            f"{mixture.alpha:.1f}{' (saved)' if mixture.alpha == done.alpha else ''}",
+            percent(mixture.reading), percent(mixture.kept), f"{mixture.drift:.4f}",
+        )
+        for mixture in done.mixtures
+    )  # fmt: skip
+    limit = 100 * done.setting.retention_limit
+    columns: tuple[str, ...] = ("share", "read, val", "kept", "drift")
+    note = (
+        "Weights between those before (0) and after (1). Saved is the best reader on the split"
+        f" val among those that keep all but {limit:g} points."
+    )
+    if not rows:
+        columns = ()
+        note = "From random weights there is nothing to go back to, so all of it was saved."
+    return Table("Share of what was learnt", columns, rows, note)
+
+
+def draw_figures(done: Finetuned) -> list[Figure]:
+    """Return a plot of the training, of the mixtures, and of each factor before and after."""
+    figures = [Figure("training", "training", plots.draw_training(done.history))]
+    if done.mixtures:
+        png = plots.draw_mixtures(done.mixtures, done.alpha)
+        figures.append(Figure("mixtures", "share of what was learnt", png))
+    none = pd.DataFrame()
+    for name in done.factors["factor"].unique():
+        ends = [
+            tabulate_factor(outcomes, name).table.assign(baseline=when)
+            for when, outcomes in zip(("before", "after"), done.outcomes, strict=True)
+        ]
+        is_number = tabulate_factor(done.outcomes[0], name).is_number
+        table = pd.concat(ends)
+        chance = 1 / done.k
+        png = (
+            plots.draw_curve(table, name, chance, none)
+            if is_number
+            else plots.draw_levels(table, name, chance)
+        )
+        label = plots.LABELS.get(name, name.replace("_", " "))
+        figures.append(Figure(f"{name}", label, png))
+    return figures
+
+
+def summarize(done: Finetuned) -> dict[str, Any]:
+    """Return everything that the report says, for JSON."""
+    return {
+        "setting": _describe(done),
+        "verdict": verdict(done),
+        "k": done.k,
+        "gains": done.gains.to_dict("records"),
+        "factors": done.factors.to_dict("records"),
+        **(
+            {"sentiment": [measure_sentiment(outcomes) for outcomes in done.outcomes]}
+            if done.setting.task == "sentiment"
+            else {}
+        ),
+        "retention": {
+            name: part._asdict() if isinstance(part, Interval) else part
+            for name, part in vars(done.retention).items()
+        },
+        "alpha": done.alpha,
+        "mixtures": [dataclasses.asdict(mixture) for mixture in done.mixtures],
+        "history": done.history,
+        "before": _describe_model(done.before),
+        "after": _describe_model(done.after),
+    }
+
+
+def list_facts(done: Finetuned) -> list[tuple[str, str]]:
+    """Return how it was measured."""
+    described = _describe(done)
+    return [
+        ("model", f"{done.before.name} {done.before.tag}".strip()),
+        ("weights before, SHA-256", done.before.weights_sha256),
+        ("weights after, SHA-256", done.after.weights_sha256),
+        ("precision, device", f"{done.after.precision} {done.after.device}"),
+        *((name, str(value)) for name, value in described.items() if value not in ("", None)),
+        ("versions", ", ".join(f"{k} {v}" for k, v in done.after.versions.items())),
+    ]
+
+
+def _describe(done: Finetuned) -> dict[str, Any]:
+    setting = done.setting
+    fields = {
+        name: value
+        for name, value in vars(setting).items()
+        if name not in ("schedule", "exclude", "model", "pretrained")
+    }
+    fields |= {"exclude": {name: str(draw) for name, draw in setting.exclude.items()}}
+    fields |= dataclasses.asdict(done.schedule)
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in fields.items()
+    }
+
+
+def _describe_model(model: Model) -> dict[str, Any]:
+    names = ("name", "tag", "weights_sha256", "precision", "device", "versions", "config")
+    return {name: getattr(model, name) for name in names}
+
+
+def _span(row: Mapping[Any, Any]) -> str:
+    return f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+
+
+def _span_of(interval: Interval) -> str:
+    return _span({"low": interval.low, "high": interval.high})

@@ -1,0 +1,261 @@
+"""Plots of a report, as PNG. The colours are those of Okabe and Ito, safe for most eyes."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ticker import NullFormatter
+
+from probes.training.weight_averaging import Mixture
+from synthtext.escapes import show_text
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+
+FONT = "DejaVu Sans"
+"""The font of every plot, which matplotlib brings with it."""
+
+STYLE: dict[str, Any] = {
+    # A text is no formula: names and words may hold a dollar, and no LaTeX is run on them.
+    "text.parse_math": False, "text.usetex": False, "font.family": [FONT],
+    "font.size": 11, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,
+    "legend.frameon": False, "figure.dpi": 110,
+}  # fmt: skip
+
+LABELS = {
+    "size_px": "x-height as the model sees it, px",
+    "contrast": "contrast, WCAG ratio",
+    "contrast_drawn": "contrast, WCAG ratio",
+    "rotation_deg": "rotation, degrees",
+    "yaw_deg": "turned sideways, degrees",
+    "pitch_deg": "leant back, degrees",
+    "blur_px": "blur, px",
+    "noise_std": "noise, levels of 255",
+    "letter_spacing_em": "letter spacing, em",
+    "jpeg_quality": "JPEG quality",
+    "opacity": "opacity",
+    "x_frac": "place from left to right",
+    "y_frac": "place from top to bottom",
+}
+
+MAX_CHARS = 48
+"""Longest label; longer texts end in an ellipsis."""
+
+MAX_LEVELS = 80
+"""Most levels of a category in a plot; of more, those at both ends are drawn."""
+
+N_CELLS = 5
+"""Cells of a map in each direction."""
+
+LOG_SCALED = frozenset({"size_px", "contrast", "contrast_drawn"})
+
+
+def draw_curve(
+    table: pd.DataFrame, factor: str, chance: float, thresholds: pd.DataFrame
+) -> bytes:
+    """Return accuracy against the levels of a number, a line for each baseline.
+
+    Args:
+        table: baseline, level, accuracy, low, high.
+        factor: its name.
+        chance: accuracy of guessing.
+        thresholds: baseline, level, low, high of those to mark; may be empty.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+        by_baseline = table.sort_values("level").groupby("baseline")
+        for (baseline, rows), colour in zip(by_baseline, COLOURS, strict=False):
+            axes.fill_between(
+                rows["level"], rows["low"], rows["high"], color=colour, alpha=0.18
+            )
+            axes.plot(
+                rows["level"],
+                rows["accuracy"],
+                "o-",
+                color=colour,
+                ms=4,
+                label=plot_text(baseline or "all"),
+            )
+            _mark(axes, thresholds, str(baseline), colour)
+        _finish(axes, chance)
+        if factor in LOG_SCALED:
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            # That of matplotlib writes a formula.
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel(LABELS.get(factor, factor))
+        axes.set_ylabel("read right")
+        axes.set_ylim(-0.02, 1.02)
+        return to_png(figure)
+
+
+def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
+    """Return the accuracy at each level of a category, as dots with their intervals.
+
+    Args:
+        table: baseline, label, accuracy, low, high.
+        factor: its name.
+        chance: accuracy of guessing.
+    """
+    order = table.groupby("label")["accuracy"].mean().sort_values().index.tolist()
+    drawn = f"read right, by {factor}"
+    if len(order) > MAX_LEVELS:
+        half = MAX_LEVELS // 2
+        drawn += f"; the lowest and highest {half} of {len(order):,}"
+        order = order[:half] + order[-half:]
+        table = table[table["label"].isin(order)]
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(5.2, 1.2 + 0.3 * len(order)), layout="constrained")
+        groups = list(table.groupby("baseline"))
+        for i, ((baseline, rows), colour) in enumerate(zip(groups, COLOURS, strict=False)):
+            shift = (i - (len(groups) - 1) / 2) * 0.22
+            places = np.array([order.index(label) for label in rows["label"]]) + shift
+            spans = np.stack(
+                [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+            ).clip(0)
+            axes.errorbar(
+                rows["accuracy"], places, xerr=spans, fmt="o", ms=4, color=colour,
+                label=plot_text(baseline or "all"),
+            )  # fmt: skip
+        axes.axvline(chance, color="#777777", ls="--", lw=1)
+        axes.set_yticks(range(len(order)), [_shorten(label) for label in order])
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlabel(drawn)
+        if len(groups) > 1:
+            axes.legend()
+        return to_png(figure)
+
+
+def draw_map(outcomes: pd.DataFrame) -> bytes:
+    """Return the accuracy by place of the text, the picture's top at the top."""
+    rows = (outcomes["y_frac"] * N_CELLS).astype(int).clip(0, N_CELLS - 1)
+    columns = (outcomes["x_frac"] * N_CELLS).astype(int).clip(0, N_CELLS - 1)
+    right, seen = np.zeros((N_CELLS, N_CELLS)), np.zeros((N_CELLS, N_CELLS))
+    np.add.at(right, (rows, columns), outcomes["correct"])
+    np.add.at(seen, (rows, columns), 1)
+    shares = np.divide(right, seen, out=np.full_like(right, np.nan), where=seen > 0)
+    with plt.rc_context({**STYLE, "axes.grid": False}):
+        figure, axes = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+        image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+        for (row, column), share in np.ndenumerate(shares):
+            if seen[row, column]:
+                colour = "white" if share < 0.6 else "black"
+                axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        figure.colorbar(image, label="read right")
+        return to_png(figure)
+
+
+def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
+    """Return how often each of some texts comes up, as bars, the commonest at the top."""
+    texts, numbers = zip(*reversed(counts), strict=True)
+    with plt.rc_context({**STYLE, "font.size": 9}):
+        figure, axes = plt.subplots(
+            figsize=(5.2, 0.6 + 0.19 * len(texts)), layout="constrained"
+        )
+        axes.barh(range(len(texts)), numbers, color=COLOURS[0], height=0.75)
+        axes.set_yticks(range(len(texts)), [plot_text(text) for text in texts])
+        axes.set_ylim(-0.7, len(texts) - 0.3)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(unit)
+        return to_png(figure)
+
+
+def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
+    """Return the loss over the steps, and what was read right at each checkpoint.
+
+    Args:
+        history: rows with `step`, and `loss` or `val_accuracy` or both.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+        right = axes.twinx()
+        for name, side, colour in (
+            ("loss", axes, COLOURS[0]),
+            ("val_accuracy", right, COLOURS[1]),
+        ):
+            rows = [(row["step"], row[name]) for row in history if name in row]
+            if rows:
+                side.plot(*zip(*rows, strict=True), color=colour)
+            side.set_ylabel("loss" if side is axes else "read right, val", color=colour)
+        right.set_ylim(-0.02, 1.02)
+        right.grid(visible=False)
+        axes.set_xlabel("step")
+        return to_png(figure)
+
+
+def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> bytes:
+    """Return what is read and what is kept against the share of what was learnt."""
+    alphas = [mixture.alpha for mixture in mixtures]
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+        for name, label, colour in zip(
+            ("reading", "kept", "drift"),
+            ("read right, val", "kept", "drift"),
+            COLOURS,
+            strict=False,
+        ):
+            values = [getattr(mixture, name) for mixture in mixtures]
+            axes.plot(alphas, values, "o-", color=colour, ms=4, label=label)
+        axes.axvline(chosen, color="#777777", ls=":", lw=1.2)
+        axes.set_xlabel("share of what was learnt")
+        axes.set_ylim(-0.02, 1.02)
+        axes.legend()
+        return to_png(figure)
+
+
+def _mark(axes: Any, thresholds: pd.DataFrame, baseline: str, colour: str) -> None:  # noqa: ANN401
+    if thresholds.empty:
+        return
+    for row in thresholds[thresholds["baseline"] == baseline].itertuples():
+        if row.reached:
+            axes.axvline(row.level, color=colour, lw=1, ls=":")
+            axes.axvspan(row.low, row.high, color=colour, alpha=0.08, lw=0)
+
+
+def _finish(axes: Any, chance: float) -> None:  # noqa: ANN401
+    axes.axhline(chance, color="#777777", ls="--", lw=1, label="chance")
+    axes.legend()
+
+
+def plot_text(text: object) -> str:
+    r"""Return a text that fits beside a bar, in letters that the font of a plot has.
+
+    >>> plot_text("$x_{2}$ 猫")
+    '$x_{2}$ \\u732b'
+    """
+    letters = _list_letters()
+    shown = "".join(
+        char if ord(char) in letters else char.encode("unicode_escape").decode("ascii")
+        for char in show_text(text)
+    )
+    return shown if len(shown) <= MAX_CHARS else shown[: MAX_CHARS - 1] + "…"
+
+
+@functools.cache
+def _list_letters() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family=[FONT]))).get_charmap())
+
+
+def _shorten(label: str) -> str:
+    return plot_text(label.removesuffix(".ttf").removesuffix("_400Regular"))
+
+
+def to_png(figure: Any) -> bytes:  # noqa: ANN401
+    """Return a figure as PNG, and close it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    plt.close(figure)
+    return buffer.getvalue()

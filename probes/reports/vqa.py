@@ -1,0 +1,220 @@
+"""The report of questions about pictures: each way to ask, beside what needs no picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from probes.data.images import read_image, shrink_pixels
+from probes.metrics.vqa_accuracy import normalise_answer
+from probes.reports import plots
+from probes.reports.image_grids import draw_bars
+from probes.reports.page import Figure, Page, Table, fill_page, percent
+from probes.tasks.matching import Entry
+from probes.tasks.outcomes import write_outcomes
+from probes.vqa.methods import (
+    COMMONEST,
+    N_BEST,
+    N_SHORTLISTED,
+    PICTURE,
+    POSSIBLE,
+    PROMPTED,
+    tabulate_baselines,
+    tabulate_methods,
+)
+from probes.vqa.run import Answered
+from synthtext.storage import replace_file
+
+N_COMMONEST = 40
+"""Questions and answers in the plots of what is asked."""
+
+N_ENTRIES = 12
+"""Questions on each sheet, answered right and wrong."""
+
+N_NAMED = 5
+"""Questions left out that are named, of those that are counted."""
+
+COLUMNS = ("asked with", "n", "exact", "95 % interval", "soft", "95 % interval")
+
+NOTE = (
+    "What is asked and answered most often, over training and val; and what the best way to ask"
+    " got right and wrong, by chance, with its first five answers, the true one green."
+)
+
+
+def write_vqa(done: Answered, out: Path) -> dict[str, Any]:
+    """Write outcomes, summary, plots, sheets and report into a folder; return the summary."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_outcomes(out / "outcomes.parquet", done.outcomes)
+    summary = summarize(done)
+    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    replace_file(out / "summary.json", orjson.dumps(summary, option=settings))
+    figures = draw_figures(done)
+    (out / "plots").mkdir(exist_ok=True)
+    for figure in figures:
+        replace_file(out / "plots" / f"{figure.name}.png", figure.png)
+    model = done.model
+    page = Page(
+        title=f"{model.name} {model.tag}".strip() + ": questions about pictures",
+        verdict=verdict(done),
+        headline=list_methods(done),
+        figures=figures,
+        note=NOTE,
+        tables=[list_windows_found(done)] if done.windows else [],
+        facts=_list_facts(done),
+    )
+    replace_file(out / "report.html", fill_page(page).encode())
+    return summary
+
+
+def summarize(done: Answered) -> dict[str, Any]:
+    """Return the figures, and all that decides them."""
+    model = done.model
+    return {
+        "format": 1,
+        "model": {
+            "name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256,
+            "precision": model.precision, "device": model.device, "versions": model.versions,
+        },
+        "annotations": str(done.setting.annotations),
+        "val": str(done.setting.val),
+        "n_questions": len(done.quiz.questions),
+        "n_pictures": len(done.quiz.images),
+        "n_candidates": len(done.candidates.texts),
+        "coverage": float(_find_first(done)["is_candidate"].mean()),
+        "methods": tabulate_methods(done.outcomes).to_dict("records"),
+        "baselines": _tabulate_baselines(done).to_dict("records"),
+        "windows": done.windows,
+        "notes": list(done.notes),
+    }  # fmt: skip
+
+
+def verdict(done: Answered) -> str:
+    """Return what came of it, a sentence without its full stop."""
+    row = max(tabulate_methods(done.outcomes).to_dict("records"), key=itemgetter("exact"))
+    baselines = {each["method"]: each for each in _tabulate_baselines(done).to_dict("records")}
+    commonest, coverage = baselines[COMMONEST]["exact"], baselines[POSSIBLE]["exact"]
+    above = "above" if row["exact_low"] > commonest else "not above"
+    return (
+        f"Asked with {row['method']} it answers {percent(row['exact'])} exactly"
+        f" ({percent(row['exact_low'])} to {percent(row['exact_high'])}), {above} the"
+        f" {percent(commonest)} of always giving the commonest answer;"
+        f" {percent(coverage)} could be answered from the candidates"
+    )
+
+
+def list_methods(done: Answered) -> Table:
+    """Return exact and soft accuracy of each way to ask, and of what needs no picture."""
+    rows = [
+        (
+            row["method"], f"{row['n']:,}", percent(row["exact"]), _span(row, "exact"),
+            percent(row["soft"]), _span(row, "soft"),
+        )
+        for row in tabulate_methods(done.outcomes).to_dict("records")
+    ]  # fmt: skip
+    rows += [
+        (row["method"], f"{row['n']:,}", percent(row["exact"]), "", percent(row["soft"]), "")
+        for row in _tabulate_baselines(done).to_dict("records")
+    ]
+    return Table("Answers", COLUMNS, tuple(rows))
+
+
+def list_windows_found(done: Answered) -> Table:
+    """Return where the model looks, and what it gains there."""
+    found = done.windows
+    rows = [
+        ("gain of the best window, points", f"{100 * found['gain']:+.1f}",
+         f"{100 * found['gain_low']:+.1f} to {100 * found['gain_high']:+.1f}"),
+    ]  # fmt: skip
+    if found["n_boxes"]:
+        rows += [
+            ("best window holds the answer", percent(found["hit_rate"]),
+             f"{percent(found['hit_low'])} to {percent(found['hit_high'])}"),
+            ("a window drawn blindly does", percent(found["hit_chance"]), ""),
+        ]  # fmt: skip
+    note = (
+        "The best window is the one most like any candidate; neither the question nor the truth"
+        " is consulted."
+    )
+    return Table("Where it looks", ("figure", "value", "95 % interval"), tuple(rows), note)
+
+
+def draw_figures(done: Answered) -> list[Figure]:
+    """Return the commonest questions and answers, and sheets of what was answered."""
+    items = (*done.train.items, *done.val.items)
+    # One file may be given for both.
+    asked = {(each.picture, each.question): each for each in items}.values()
+    questions = Counter(" ".join(each.question.lower().split()) for each in asked)
+    answers = Counter(normalise_answer(each.answer) for each in asked)
+    figures = [
+        Figure(name, f"the {N_COMMONEST} commonest {name}", plots.draw_counts(rows, "times"))
+        for name, counts in (("questions", questions), ("answers", answers))
+        if (rows := counts.most_common(N_COMMONEST))
+    ]
+    best = _find_best(done)
+    for title, is_right in (("right", True), ("wrong", False)):
+        answered = best[best["exact"] == is_right]
+        if len(answered):
+            n, seed = min(N_ENTRIES, len(answered)), done.setting.seed
+            shown = answered.sample(n, random_state=seed).to_dict("records")
+            entries = [_show(row, done) for row in shown]
+            png = draw_bars(entries, n_columns=2)
+            figures.append(Figure(title, f"answered {title}", png, is_wide=True))
+    return figures
+
+
+def _find_first(done: Answered) -> pd.DataFrame:
+    return done.outcomes[done.outcomes["method"] == PICTURE]
+
+
+def _find_best(done: Answered) -> pd.DataFrame:
+    """Return the outcomes of the way that answers most."""
+    means = done.outcomes.groupby("method", sort=False)["exact"].mean()
+    return done.outcomes[done.outcomes["method"] == means.idxmax()]
+
+
+def _tabulate_baselines(done: Answered) -> pd.DataFrame:
+    return tabulate_baselines(done.quiz.questions, done.candidates.texts)
+
+
+def _show(row: Mapping[Any, Any], done: Answered) -> Entry:
+    asked = next(each for each in done.quiz.questions if each.key == row["key"])
+    texts = [row.get(f"guess_{k}") for k in range(1, N_BEST + 1)]
+    shown = tuple(text for text in texts if isinstance(text, str))
+    return Entry(
+        pixels=shrink_pixels(read_image(done.quiz.files[asked.picture]), 320),
+        title=f"{asked.question} {asked.answer}",
+        texts=shown,
+        shares=tuple(row[f"share_{k}"] for k in range(1, len(shown) + 1)),
+        truth=normalise_answer(asked.answer),
+    )
+
+
+def _list_facts(done: Answered) -> list[tuple[str, str]]:
+    model, setting = done.model, done.setting
+    coverage = _find_first(done)["is_candidate"].mean()
+    left_out = (
+        f"{len(done.notes):,}: {'; '.join(done.notes[:N_NAMED])}" if done.notes else "none"
+    )
+    return [
+        ("model", f"{model.name} {model.tag}".strip()),
+        ("weights, SHA-256", model.weights_sha256 or "unknown"),
+        ("learnt from", f"{len(done.train.items):,} questions of {setting.annotations.name}"),
+        ("asked", f"{len(done.quiz.questions):,} questions of {setting.val.name}"),
+        ("candidates", f"{len(done.candidates.texts):,}, covering {percent(coverage)}"),
+        ("exact", "the answer that most people gave, in VQA's spelling"),
+        ("soft", "VQA accuracy: three who agree are enough, each person left out in turn"),
+        (PROMPTED, f"the {N_SHORTLISTED} answers that the picture is most like, asked again"),
+        ("left out", left_out),
+        ("versions", ", ".join(f"{name} {which}" for name, which in model.versions.items())),
+    ]
+
+
+def _span(row: Mapping[Any, Any], name: str) -> str:
+    return f"{percent(row[f'{name}_low'])} to {percent(row[f'{name}_high'])}"

@@ -1,0 +1,1 @@
+"""Tasks: what is shown, what is asked, and what is measured."""

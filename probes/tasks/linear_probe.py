@@ -1,0 +1,126 @@
+"""A linear probe: labelled pictures -> what a line through a model's vectors can tell.
+
+Logistic regression on frozen vectors, its regularisation chosen on the validation split.
+Source: Radford et al. 2021, section 3.2 and appendix A.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from probes.data.stimuli import Shown, name_stimuli, read_trials
+from probes.embeddings.images import embed_renderings
+from probes.errors import ProbeError
+from probes.metrics.intervals import wilson
+from probes.models.base import Model, Vectors
+
+STRENGTHS = tuple(10.0**power for power in range(-4, 5))
+"""Inverse strengths of the regularisation that are tried."""
+
+MAX_ITERATIONS = 1000
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """What came of a linear probe.
+
+    Attributes:
+        strength: inverse strength of the regularisation that was chosen.
+        validation: accuracy on the split `val` by inverse strength.
+        truths: labels of the test pictures, (N,).
+        guesses: what was guessed, (N,).
+    """
+
+    strength: float
+    validation: dict[float, float]
+    truths: Labels
+    guesses: Labels
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test pictures that are labelled right."""
+        return float((self.truths == self.guesses).mean())
+
+
+def run_linear(model: Model, data: Path, folder: Path, *, verify: bool = True) -> LinearProbe:
+    """Return a linear probe that is trained on `train`, tuned on `val` and asked on `test`.
+
+    Args:
+        model: embeds the pictures.
+        data: labelled sentences, as `read_trials` reads them.
+        folder: keeps the vectors meanwhile.
+        verify: whether shards must be those that were written.
+
+    Raises:
+        ProbeError: a split is missing, or has pictures of one label alone.
+    """
+    train, val, test = (
+        _embed(model, read_trials(data, split, verify=verify), split, folder)
+        for split in ("train", "val", "test")
+    )
+    return fit_linear(train, val, test)
+
+
+def fit_linear(
+    train: tuple[Vectors, Labels], val: tuple[Vectors, Labels], test: tuple[Vectors, Labels]
+) -> LinearProbe:
+    """Return the line that does best on `val`, of equal ones the most regularised.
+
+    Args:
+        train: vectors (N, D) and labels (N,).
+        val: likewise.
+        test: likewise.
+
+    Raises:
+        ProbeError: there is one label alone to learn from.
+    """
+    if len(np.unique(train[1])) < 2:
+        raise ProbeError("the split 'train' has one label alone; a linear probe needs both")
+    lines = {}
+    for strength in STRENGTHS:
+        line = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS)
+        lines[strength] = line.fit(*train)
+    validation = {strength: float(line.score(*val)) for strength, line in lines.items()}
+    best = max(validation, key=lambda strength: (validation[strength], -strength))
+    return LinearProbe(best, validation, test[1], lines[best].predict(test[0]))
+
+
+def describe_linear(probe: LinearProbe) -> dict[str, Any]:
+    """Return a linear probe's figures, for JSON and the terminal."""
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        probe.truths, probe.guesses, labels=[1], zero_division=0.0
+    )
+    n, n_right = len(probe.truths), int((probe.truths == probe.guesses).sum())
+    low, high = wilson(n_right, n)
+    return {
+        "accuracy": probe.accuracy,
+        "low": float(low),
+        "high": float(high),
+        "precision": float(precision[0]),
+        "recall": float(recall[0]),
+        "f1": float(f1[0]),
+        "confusion": confusion_matrix(probe.truths, probe.guesses, labels=[0, 1]).tolist(),
+        "strength": probe.strength,
+        "validation": {f"{strength:g}": share for strength, share in probe.validation.items()},
+    }
+
+
+def _embed(model: Model, shown: Shown, split: str, folder: Path) -> tuple[Vectors, Labels]:
+    labels = [trial.spec.label for trial in shown.trials]
+    if None in labels:
+        key = shown.trials[labels.index(None)].key
+        raise ProbeError(f"{key} has no label; a linear probe is taught by labelled sentences")
+    stimuli = f"{split} {name_stimuli(shown.trials, shown.files)}"
+    embedded, _ = embed_renderings(model, shown.chunks, folder / split, stimuli=stimuli)
+    if embedded is None:
+        raise ProbeError("a linear probe runs in one process; leave out torchrun")
+    return embedded.vectors, np.array(labels, np.int64)

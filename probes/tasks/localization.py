@@ -1,0 +1,138 @@
+"""Does a model know where to look? Windows of a large picture against the whole of it.
+
+The best window is the one that looks most like any of the candidates, so it is found without
+knowing the truth. It is a hit if it holds the word whole; and reading from it rather than from
+the whole picture is the gain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probes.data.designs import Trial
+from probes.data.stimuli import N_WINDOWS, hold_box
+from probes.embeddings.images import Embedded
+from probes.metrics.forced_choice import Guesses, draw_candidates, guess_among, list_ks
+from probes.metrics.intervals import clustered_accuracy
+from probes.metrics.paired import paired_difference
+from probes.models.base import Model, Vectors
+from probes.tasks.base import Question, embed_candidates, find_truth
+from probes.tasks.outcomes import make_outcomes
+from probes.tasks.vocabulary import make_vocabulary
+from synthtext.rng import draw_units
+from synthtext.spec import Spec
+
+SIDE_PX = 448
+
+SIZES_PX = (10.0, 14.0, 20.0, 28.0)
+
+WHOLE, WINDOW = "whole picture", "best window"
+
+N_VIEWS = N_WINDOWS**2 + 1
+
+BLOCK = 64
+"""Pictures whose windows are held against their candidates at a time."""
+
+
+def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
+    """Return trials with each word somewhere on a large picture, in several sizes."""
+    places = draw_units(seed, "where", 0, len(words)).round(3)
+    return [
+        Trial(
+            key=f"somewhere-size_px-{size_px}-{number:06d}",
+            spec=Spec(
+                seed=seed, index=number, split="test", kind="word", text=word,
+                font="DejaVuSans.ttf", size_px=size_px, width_px=SIDE_PX, height_px=SIDE_PX,
+                x_frac=float(places[number, 0]), y_frac=float(places[number, 1]),
+                background="noise", paper="#d8d8d0", paper_seed=number,
+            ),
+            baseline="somewhere",
+            factor="size_px",
+            level=str(size_px),
+        )
+        for size_px in SIZES_PX
+        for number, word in enumerate(words)
+    ]  # fmt: skip
+
+
+def look_around(
+    question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
+) -> pd.DataFrame:
+    """Return two outcomes for each picture: from the whole of it, and from its best window.
+
+    The columns `hit` and `share_holding` tell whether the best window holds the word, and how
+    many of the windows do, which is the chance of a hit.
+    """
+    vocabulary = make_vocabulary(question.vocabulary, model)
+    truths = np.array([find_truth(trial, vocabulary) for trial in trials])
+    ks = list_ks(len(vocabulary.words), question.ks)
+    k = max((k for k in ks if k <= question.headline), default=ks[0])
+    places = draw_candidates(truths, len(vocabulary.words), k=k, seed=question.seed)
+    texts = embed_candidates(question, model, vocabulary.words)
+    views = embedded.vectors.reshape(len(trials), N_VIEWS, -1)
+    best = _find_best(views[:, 1:], texts, places)
+    chosen = views[np.arange(len(trials)), best + 1]
+    facts = embedded.facts[::N_VIEWS]
+    holding = np.array([hold_box(f["word_box"], f["width_px"], f["height_px"]) for f in facts])
+    tables = []
+    for view, vectors in ((WHOLE, views[:, 0]), (WINDOW, chosen)):
+        guesses = _guess(vectors, texts, places, question.seed)
+        answers = [vocabulary.words[place] for place in guesses.guesses.tolist()]
+        table = make_outcomes(
+            trials, facts, guesses, answers=answers, model=model, task=question.task
+        )
+        table["view"] = view
+        table["key"] += f"/{view}"
+        table["hit"] = holding[np.arange(len(trials)), best]
+        table["share_holding"] = holding.mean(axis=1)
+        tables.append(table.drop(columns="word_box"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def measure_looking(outcomes: pd.DataFrame) -> dict[str, Any]:
+    """Return the hit rate, its chance, and what reading the best window gains."""
+    whole = outcomes[outcomes["view"] == WHOLE].reset_index(drop=True)
+    window = outcomes[outcomes["view"] == WINDOW].reset_index(drop=True)
+    hit = clustered_accuracy(whole["hit"], whole["word"])
+    gain = paired_difference(whole["correct"], window["correct"], whole["word"])
+    return {
+        "hit_rate": hit.mean,
+        "hit_low": hit.low,
+        "hit_high": hit.high,
+        "hit_chance": float(whole["share_holding"].mean()),
+        "accuracy_whole": float(whole["correct"].mean()),
+        "accuracy_window": float(window["correct"].mean()),
+        "gain": gain.mean,
+        "gain_low": gain.low,
+        "gain_high": gain.high,
+    }
+
+
+def _find_best(windows: Vectors, texts: Vectors, places: np.ndarray) -> np.ndarray:
+    """Return the window of each picture that is nearest to any of its candidates: (N,)."""
+    parts = []
+    for at in range(0, len(windows), BLOCK):
+        block = slice(at, at + BLOCK)
+        sims = np.einsum("nwd,nkd->nwk", windows[block], texts[places[block]], optimize=True)
+        parts.append(sims.max(axis=2).argmax(axis=1))
+    return np.concatenate(parts)
+
+
+def _guess(vectors: Vectors, texts: Vectors, places: np.ndarray, seed: int) -> Guesses:
+    parts = [
+        guess_among(vectors[at : at + BLOCK], texts[places[at : at + BLOCK]], seed)
+        for at in range(0, len(vectors), BLOCK)
+    ]
+    own = np.concatenate([part.guesses for part in parts])
+    k = parts[0].k
+    return replace(
+        parts[0],
+        guesses=places[np.arange(len(vectors)), own],
+        margins=np.concatenate([part.margins for part in parts]),
+        ranks={k: np.concatenate([part.ranks[k] for part in parts])},
+    )

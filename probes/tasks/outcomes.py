@@ -1,0 +1,113 @@
+"""One row per image: what was shown, what was guessed. Everything else is computed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from wordfreq import zipf_frequency
+
+from probes.data.designs import Trial, trial_fields
+from probes.errors import ProbeError
+from probes.metrics.forced_choice import Guesses
+from probes.models.base import Model, seen_scale
+from probes.parquet_files import read_table
+from synthtext.storage import write_whole
+
+TEXT = ("texts", pd.api.types.is_string_dtype)
+WHOLE = ("whole numbers", pd.api.types.is_integer_dtype)
+TRUTH = ("truth values", pd.api.types.is_bool_dtype)
+
+NEEDED = {
+    "key": TEXT, "task": TEXT, "word": TEXT, "factor": TEXT, "k": WHOLE, "rank": WHOLE,
+    "guess": TEXT, "correct": TRUTH,
+}  # fmt: skip
+"""Columns that outcomes have at least, and what they hold."""
+
+
+def make_outcomes(
+    trials: Sequence[Trial],
+    facts: Sequence[Mapping[str, object]],
+    guesses: Guesses,
+    *,
+    answers: Sequence[str],
+    model: Model,
+    task: str,
+) -> pd.DataFrame:
+    """Return the outcomes of a task.
+
+    Args:
+        trials: what was shown, N of them.
+        facts: what drawing told of each: x_height_px, contrast_drawn, ink_drawn, width_px,
+            height_px.
+        guesses: what the model answered.
+        answers: the text of each guess.
+        model: tells how much smaller it sees a picture, and how many tokens a text has.
+        task: name of the task.
+    """
+    rows = pd.DataFrame([trial_fields(trial) for trial in trials])
+    drawn = pd.DataFrame([dict(fact) for fact in facts])
+    rows = rows.drop(columns=[name for name in drawn if name in rows]).join(drawn)
+    scales = [
+        seen_scale(model, int(width), int(height))
+        for width, height in zip(rows["width_px"], rows["height_px"], strict=True)
+    ]
+    rows["x_height_seen_px"] = rows["x_height_px"].astype(float) * scales
+    patch = model.patch_px or np.nan
+    rows["x_height_patches"] = rows["x_height_seen_px"] / patch
+    texts = [trial.spec.drawn_text for trial in trials]
+    rows["word"] = [text.casefold() for text in texts]
+    rows["n_chars"] = [len(text) for text in texts]
+    rows["n_tokens"] = [len(ids) for ids in model.tokenize(texts)]
+    rows["zipf"] = [zipf_frequency(text, "en") for text in rows["word"]]
+    not_drawn = [bool(trial.file) for trial in trials]
+    if any(not_drawn):  # Then its text is not known either.
+        for name in ("n_chars", "n_tokens", "zipf"):
+            rows[name] = rows[name].astype(float).mask(np.array(not_drawn))
+    rows["task"] = task
+    rows["k"] = guesses.k
+    rows["rank"] = guesses.ranks[guesses.k]
+    rows["margin"] = guesses.margins
+    rows["guess"] = list(answers)
+    rows["correct"] = rows["rank"] == 1
+    for k, ranks in guesses.ranks.items():
+        rows[f"rank_at_{k}"] = ranks
+    return rows
+
+
+def list_ranked(outcomes: pd.DataFrame) -> list[int]:
+    """Return every K that the outcomes hold a rank for."""
+    prefix = "rank_at_"
+    names = [name for name in map(str, outcomes.columns) if name.startswith(prefix)]
+    return sorted(int(name.removeprefix(prefix)) for name in names)
+
+
+def write_outcomes(path: Path, outcomes: pd.DataFrame) -> None:
+    """Write outcomes as Parquet, whole or not at all."""
+    with write_whole(path) as file:
+        outcomes.to_parquet(file, index=False)
+
+
+def read_outcomes(path: Path) -> pd.DataFrame:
+    """Return the outcomes of a probe.
+
+    Args:
+        path: the Parquet file, or the folder of results that holds it.
+
+    Raises:
+        ProbeError: it is missing, or does not hold outcomes.
+    """
+    file = path / "outcomes.parquet" if path.is_dir() else path
+    outcomes = read_table(file)
+    missing = [name for name in NEEDED if name not in outcomes]
+    if missing:
+        raise ProbeError(f"{file} lacks the columns {', '.join(missing)}; run the probe again")
+    for name, (what, is_kind) in NEEDED.items():
+        column = outcomes[name]
+        if len(column) and not (is_kind(column) and column.notna().all()):
+            raise ProbeError(
+                f"{file} does not hold {what} in its column {name}; run the probe again"
+            )
+    return outcomes

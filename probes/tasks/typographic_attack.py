@@ -1,0 +1,104 @@
+"""A wrong word on a picture: does a model name the picture or read the word?
+
+Source: Goh et al., "Multimodal neurons in artificial neural networks", Distill 2021, on
+typographic attacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probes.data.designs import Trial
+from probes.data.shapes import PICTURES
+from probes.embeddings.images import Embedded
+from probes.metrics.forced_choice import guess_nested
+from probes.metrics.intervals import wilson
+from probes.models.base import Model
+from probes.tasks.base import Question, embed_candidates
+from probes.tasks.outcomes import make_outcomes
+from synthtext.rng import draw_below, draw_bits, draw_units
+from synthtext.spec import Spec
+
+SIZES_PX = (0.0, 10.0, 16.0, 24.0, 36.0)
+"""Em sizes of the word; 0 is the picture without any, which shows that it can be named."""
+
+SAID = ("picture", "word", "other")
+
+
+def write_on_pictures(n: int, seed: int) -> list[Trial]:
+    """Return trials of n pictures, each with the name of another on it, in several sizes."""
+    names = list(PICTURES)
+    units = draw_units(seed, "attack", 0, n)
+    pictures = draw_below(units[:, 0], len(names)).tolist()
+    # Any of the others: what is written is never what is drawn.
+    steps = (1 + draw_below(units[:, 1], len(names) - 1)).tolist()
+    seeds = (draw_bits(seed, "attack paper", 0, n)[:, 0] >> np.uint64(32)).tolist()
+    return [
+        Trial(
+            key=f"attack-size_px-{size_px}-{number:06d}",
+            spec=Spec(
+                seed=seed, index=number, split="test", kind="word",
+                text=names[(pictures[number] + steps[number]) % len(names)],
+                font="DejaVuSans.ttf", size_px=size_px or 16.0,
+                opacity=1.0 if size_px else 0.0, paper_seed=seeds[number],
+            ),
+            baseline="attack",
+            factor="size_px",
+            level=str(size_px),
+            picture=names[pictures[number]],
+        )
+        for size_px in SIZES_PX
+        for number in range(n)
+    ]  # fmt: skip
+
+
+def name_pictures(
+    question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
+) -> pd.DataFrame:
+    """Return what the model says of each picture; right is to name the picture.
+
+    The column `said` is "picture", "word" or "other".
+    """
+    names = list(PICTURES)
+    truths = np.array([names.index(trial.picture) for trial in trials])
+    texts = embed_candidates(question, model, names)
+    guesses = guess_nested(
+        embedded.vectors, texts, truths,
+        ks=[len(names)], headline=len(names), seed=question.seed,
+    )  # fmt: skip
+    answers = [names[place] for place in guesses.guesses.tolist()]
+    table = make_outcomes(
+        trials, embedded.facts, guesses, answers=answers, model=model, task=question.task
+    )
+    table["said"] = [
+        _judge(answer, trial) for answer, trial in zip(answers, trials, strict=True)
+    ]
+    # The same few names come up throughout; what is sampled is the picture.
+    table["word"] = [f"{trial.picture} {trial.spec.index}" for trial in trials]
+    return table
+
+
+def _judge(answer: str, trial: Trial) -> str:
+    if answer == trial.picture:
+        return "picture"
+    return "word" if answer == trial.spec.text else "other"
+
+
+def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the share of each kind of answer at each size of the word, with intervals."""
+    rows = []
+    for level, cell in outcomes.groupby(outcomes["level"].astype(float)):
+        for said in SAID:
+            n_said = int((cell["said"] == said).sum())
+            low, high = wilson(n_said, len(cell))
+            rows.append(
+                {
+                    "size_px": level, "said": said, "n": len(cell),
+                    "share": n_said / len(cell), "low": float(low), "high": float(high),
+                }
+            )  # fmt: skip
+    return rows

@@ -1,0 +1,164 @@
+"""Batches: which pairs a step of training sees together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import MiniBatchKMeans
+
+from probes.errors import ProbeError
+from probes.models.base import Vectors
+from synthtext.rng import draw_bits
+
+Order = NDArray[np.int64]
+"""Numbers of pairs, (N,), in the order in which an epoch sees them."""
+
+KINDS = ("random", "image", "text", "both", "edit")
+"""By chance; near one another as pictures, as texts, as either; captions one edit apart."""
+
+MINED = frozenset({"image", "text", "both"})
+"""Kinds that need the vectors that the model gives now."""
+
+MIN_CLUSTERS = 2
+
+
+def shuffle(n: int, seed: int, epoch: int) -> Order:
+    """Return the numbers 0 to n in an order of chance, each once."""
+    return np.argsort(draw_bits(seed, f"order {epoch}", 0, n)[:, 0], kind="stable")
+
+
+def resample(n: int, seed: int, epoch: int) -> Order:
+    """Return n numbers drawn from 0 to n, some of them several times and some not at all."""
+    return (draw_bits(seed, f"resample {epoch}", 0, n)[:, 0] % np.uint64(n)).astype(np.int64)
+
+
+def cluster(vectors: Vectors, batch_size: int, seed: int) -> Order:
+    """Return an order in which batches hold pairs whose vectors are near one another.
+
+    k-means with as many clusters as there are batches; clusters are then laid end to end, each
+    after the one that is nearest to it, so that a batch that needs two takes alike ones.
+
+    Args:
+        vectors: float32 (N, D).
+        batch_size: pairs to a batch.
+        seed: of the first centres.
+    """
+    n_clusters = max(MIN_CLUSTERS, len(vectors) // batch_size)
+    means = MiniBatchKMeans(
+        n_clusters, random_state=seed, n_init=1, batch_size=max(1024, 4 * batch_size)
+    ).fit(vectors)
+    ranks = np.empty(n_clusters, np.int64)
+    ranks[_chain(means.cluster_centers_)] = np.arange(n_clusters)
+    # Within a cluster by chance, so that the end of one batch is no particular corner of it.
+    return shuffle_within(ranks[means.labels_], seed)
+
+
+def shuffle_within(groups: NDArray[np.int64], seed: int) -> Order:
+    """Return an order by group, by chance within each group."""
+    chance = draw_bits(seed, "within", 0, len(groups))[:, 0]
+    return np.lexsort((chance, groups))
+
+
+def join_edits(captions: Sequence[str], seed: int) -> Order:
+    """Return an order in which captions one edit apart follow each other where they can.
+
+    A walk over the graph of captions that one inserted, dropped or changed letter makes equal:
+    from a caption to a neighbour not yet seen, else to the next one of chance. Equal captions
+    lie far apart: the walk goes over the captions as often as the commonest comes up.
+    """
+    turns: dict[str, list[int]] = defaultdict(list)
+    for number in shuffle(len(captions), seed, 0).tolist():
+        turns[captions[number]].append(number)
+    near = _list_neighbours(list(turns))
+    order: list[int] = []
+    turn = 0
+    while len(order) < len(captions):
+        here = [text for text, numbers in turns.items() if len(numbers) > turn]
+        order += [turns[text][turn] for text in _walk(here, near)]
+        turn += 1
+    return np.array(order)
+
+
+def cut_batches(order: Order, batch_size: int, n_processes: int = 1) -> list[Order]:
+    """Return the batches of an epoch, as even as can be and none above the size.
+
+    Several processes get equal parts of each batch; so many pairs as are left over by that,
+    fewer than there are processes, sit the epoch out.
+
+    Raises:
+        ProbeError: there are fewer pairs than a batch takes.
+    """
+    if len(order) < batch_size:
+        raise ProbeError(
+            f"a batch of {batch_size} is larger than the {len(order)} pairs there are;"
+            f" pass --batch-size {len(order)} or less"
+        )
+    shared = order[: len(order) - len(order) % n_processes].reshape(-1, n_processes)
+    n_batches = -(-len(order) // batch_size)
+    return [batch.reshape(-1) for batch in np.array_split(shared, n_batches)]
+
+
+def weave(
+    batches: Sequence[Order], others: range, n_each: int, seed: int, epoch: int
+) -> list[Order]:
+    """Return the batches with some other pairs at the end of each.
+
+    Args:
+        batches: of one epoch.
+        others: the other pairs; taken round and round, in an order of chance for each epoch.
+        n_each: how many join a batch.
+        seed: of their order.
+        epoch: number of the epoch.
+    """
+    order = others.start + shuffle(len(others), seed, epoch)
+    taken = np.resize(order, (len(batches), n_each))
+    return [np.concatenate(pair) for pair in zip(batches, taken, strict=True)]
+
+
+def _chain(centres: Vectors) -> list[int]:
+    """Return an order of the centres, each after the nearest that has none after it yet."""
+    left = np.ones(len(centres), bool)
+    order = [0]
+    while len(order) < len(centres):
+        left[order[-1]] = False
+        distances = ((centres - centres[order[-1]]) ** 2).sum(axis=1)
+        order.append(int(np.where(left, distances, np.inf).argmin()))
+    return order
+
+
+def _list_neighbours(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Return for each text those that one letter inserted, dropped or changed makes of it."""
+    known = set(texts)
+    near: dict[str, set[str]] = {text: set() for text in texts}
+    masked: dict[str, list[str]] = defaultdict(list)
+    for text in texts:
+        for at in range(len(text)):
+            shorter = text[:at] + text[at + 1 :]
+            if shorter in known:
+                near[text].add(shorter)
+                near[shorter].add(text)
+            masked[f"{text[:at]}\0{text[at + 1 :]}"].append(text)
+    for group in masked.values():
+        for text in group:
+            near[text].update(group)
+    return {text: sorted(others - {text}) for text, others in near.items()}
+
+
+def _walk(texts: Sequence[str], near: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the texts in depth-first order, so that neighbours are close together."""
+    seen: set[str] = set()
+    order: list[str] = []
+    wanted = set(texts)
+    for start in texts:
+        stack = [start]
+        while stack:
+            text = stack.pop()
+            if text in seen or text not in wanted:
+                continue
+            seen.add(text)
+            order.append(text)
+            stack.extend(near[text])
+    return order

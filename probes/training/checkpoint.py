@@ -1,0 +1,247 @@
+"""Resuming: a student in training <-> its checkpoint, of which nothing is taken on trust."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probes.errors import ProbeError
+from probes.models.base import Vectors
+from probes.training.arms import Student
+from probes.training.batch_sampler import Order
+from synthtext.storage import write_whole
+
+CHECKPOINT = "checkpoint.pt"
+
+MAX_PICKLE_BYTES = 256 << 20
+"""Largest description of a checkpoint, which is all of it but the tensors."""
+
+MAX_COUNT = 2**53
+
+N_DIRECTIONS = 4
+"""Numbers that a vector is reduced to, to tell it from others."""
+
+SKETCH_SLACK = 0.25
+"""How far two sketches of a vector may lie apart: well above what another machine changes."""
+
+SLOTS = {"step", "exp_avg", "exp_avg_sq"}
+"""What AdamW keeps for a weight."""
+
+
+@dataclass
+class Progress:
+    """How far training has come: all that a checkpoint holds besides weights.
+
+    Attributes:
+        step: steps done.
+        epoch: the one that the next step belongs to.
+        place: steps done of that epoch.
+        order: of that epoch; empty where it has not begun.
+        history: scalars, a row for each time they were noted.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    place: int = 0
+    order: Order = field(default_factory=lambda: np.empty(0, np.int64))
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a checkpoint has to agree with to be taken up.
+
+    Attributes:
+        run: names data, weights and options.
+        texts: a sketch of the frozen text vectors, from `sketch_vectors`.
+        n_pairs: pairs that the order of an epoch is of.
+    """
+
+    run: str
+    texts: Tensor
+    n_pairs: int
+
+
+def sketch_vectors(vectors: Sequence[Vectors]) -> Tensor:
+    """Return a few numbers for each vector, by which others in its place are told from it.
+
+    Vectors that differ in their last bits, as they do between machines, have nearly the same.
+
+    Args:
+        vectors: arrays (N, D) of unit vectors, one for each template.
+
+    Returns:
+        float16 (T * N, 4), empty where there are no vectors.
+    """
+    if not vectors:
+        return torch.empty(0, N_DIRECTIONS, dtype=torch.float16)
+    directions = np.random.default_rng(0).normal(size=(vectors[0].shape[1], N_DIRECTIONS))
+    sketches = [each @ directions.astype(np.float32) for each in vectors]
+    return torch.from_numpy(np.concatenate(sketches)).half()
+
+
+def save(
+    path: Path,
+    student: Student,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    identity: Identity,
+) -> None:
+    """Write a checkpoint, so that its name never shows half of it.
+
+    Raises:
+        ProbeError: it cannot be written.
+    """
+    content = {
+        "run": identity.run,
+        "texts": identity.texts,
+        "student": _list_trained(student),
+        "optimizer": optimizer.state_dict(),
+        "chance": torch.get_rng_state(),
+        "step": progress.step,
+        "epoch": progress.epoch,
+        "place": progress.place,
+        "order": torch.from_numpy(progress.order),
+        "history": progress.history,
+    }
+    try:
+        with write_whole(path) as file:
+            torch.save(content, file)
+    except (OSError, RuntimeError) as error:
+        raise ProbeError(
+            f"{path} cannot be written ({error}); the one before it is whole, so make room and"
+            " run the same command again"
+        ) from error
+
+
+def resume(
+    path: Path, student: Student, optimizer: torch.optim.Optimizer, identity: Identity
+) -> Progress:
+    """Bring a student and its optimiser to where a checkpoint left them, and return that.
+
+    Args:
+        path: of the checkpoint; without one, nothing is done.
+        student: as it was made.
+        optimizer: likewise.
+        identity: what the checkpoint must agree with.
+
+    Raises:
+        ProbeError: it is broken, or of other data, weights, options or text vectors.
+    """
+    if not path.exists():
+        return Progress()
+    content = _read_content(path)
+    if content["run"] != identity.run:
+        raise ProbeError(
+            f"{path.parent} holds another run, of other data, weights or options;"
+            " give its own again, or a new --out"
+        )
+    if not _is_near(content["texts"], identity.texts):
+        raise ProbeError(
+            f"{path.parent} was trained towards other text vectors than the model computes"
+            " now; go on with the model and the device of its beginning, or give a new --out"
+        )
+    try:
+        _check_content(content, student, optimizer, identity.n_pairs)
+        student.load_state_dict(content["student"], strict=False)
+        # The groups are this run's own: their rates are set anew in each step.
+        groups = optimizer.state_dict()["param_groups"]
+        state = content["optimizer"]["state"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+        torch.set_rng_state(content["chance"])
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise _broken(path) from error
+    return Progress(
+        content["step"], content["epoch"], content["place"], content["order"].numpy(),
+        content["history"],
+    )  # fmt: skip
+
+
+def _list_trained(student: Student) -> dict[str, Tensor]:
+    frozen = {name for name, weight in student.named_parameters() if not weight.requires_grad}
+    return {name: part for name, part in student.state_dict().items() if name not in frozen}
+
+
+def _broken(path: Path) -> ProbeError:
+    return ProbeError(f"{path} is broken; delete it to begin anew")
+
+
+def _read_content(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint holds, built of tensors and plain containers alone."""
+    try:
+        _check_archive(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(content, dict) and isinstance(content["run"], str):
+            return {**content, "texts": content["texts"]}
+    except Exception as error:  # A hostile pickle may make its reader raise anything.
+        raise _broken(path) from error
+    raise _broken(path)
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is not a file of `torch.save`, or would become larger than it is."""
+    if not path.is_file():
+        raise ValueError("not a file")
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("compressed")
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise ValueError("larger than the file")
+    pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
+    if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_BYTES:
+        raise ValueError("its description")
+
+
+def _is_near(found: object, wanted: Tensor) -> bool:
+    if not isinstance(found, Tensor) or found.shape != wanted.shape:
+        return False
+    return bool(((found.float() - wanted.float()).abs() <= SKETCH_SLACK).all())
+
+
+def _check_content(
+    content: Mapping[str, Any],
+    student: Student,
+    optimizer: torch.optim.Optimizer,
+    n_pairs: int,
+) -> None:
+    """Raise a ValueError, or an error of a wrong type, for what no run could have saved."""
+    _check_tensors(content["student"], _list_trained(student))
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for place, slots in content["optimizer"]["state"].items():
+        weight = weights[place] if place in range(len(weights)) else None
+        if weight is None or set(slots) != SLOTS:
+            raise ValueError("the optimiser")
+        step = torch.zeros(())
+        _check_tensors(slots, {"step": step, "exp_avg": weight, "exp_avg_sq": weight})
+    for name in ("step", "epoch", "place"):
+        if type(content[name]) is not int or not 0 <= content[name] <= MAX_COUNT:
+            raise ValueError(name)
+    order = content["order"]
+    _check_tensors({"order": order}, {"order": torch.empty(len(order), dtype=torch.int64)})
+    if len(order) and not (order.min() >= 0 and order.max() < n_pairs):
+        raise ValueError("order")
+    for row in content["history"]:
+        if not all(isinstance(value, float) for value in {**row}.values()):
+            raise ValueError("history")
+
+
+def _check_tensors(found: Mapping[str, Any], wanted: Mapping[str, Tensor]) -> None:
+    if set(found) != set(wanted):
+        raise ValueError("names")
+    for name, tensor in wanted.items():
+        part = found[name]
+        # A tensor may be small on disk and repeat itself without end.
+        if (
+            type(part) is not Tensor
+            or (part.shape, part.dtype) != (tensor.shape, tensor.dtype)
+            or not part.is_contiguous()
+        ):
+            raise ValueError(name)

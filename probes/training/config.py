@@ -1,0 +1,266 @@
+"""Courses: a setting -> the pairs of a run, and the batches of each of its epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import normalize
+
+from probes.data.pairs import (
+    Exclusion,
+    Pairs,
+    join_pairs,
+    keep_pairs,
+    pair_files,
+    read_batches,
+    read_pairs,
+)
+from probes.data.stimuli import is_published, read_trials
+from probes.embeddings.texts import embed_prompts, fill_template, find_cache_folder
+from probes.errors import ProbeError
+from probes.models.base import Model, Vectors
+from probes.models.factory import Parts
+from probes.models.tokenizers import number_texts
+from probes.training.arms import FROZEN_IMAGES, FROZEN_TEXTS, Student
+from probes.training.batch_sampler import (
+    Order,
+    cluster,
+    cut_batches,
+    join_edits,
+    resample,
+    shuffle,
+    weave,
+)
+from probes.training.loader import Course
+from probes.training.loop import Schedule
+from synthtext.dataset.plan import SENTIMENTS
+from synthtext.dataset.verify import open_shards
+
+TASKS = ("words", "sentiment")
+"""What can be taught: the text of a picture, or the label of a review."""
+
+BLOCK = 256
+"""Pictures or texts that go through a tower at a time."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What to train, on what, and how.
+
+    Attributes:
+        model: as `load_model` takes it.
+        data: folder that `synthtext render` wrote; for sentiment also Rendered SST2 as it is
+            published.
+        task: one of `TASKS`.
+        pretrained: as `load_model` takes it.
+        arm: one of `ARMS`.
+        batches: one of `KINDS`.
+        resamples: whether an epoch draws pairs with replacement, instead of each once.
+        exclude: levels of factors that training leaves out, to be proven on.
+        mix: folder of WebDataset shards with natural pictures and captions, if any.
+        mix_frac: share of natural pairs in a batch.
+        n_epochs: times that every pair is seen, where no steps are given.
+        batch_size: pairs to a batch, over all processes.
+        templates: prompts that captions are put into; none takes those of the task.
+        precision: "auto", "fp32" or "bf16".
+        device: as `load_model` takes it.
+        checkpointing: whether to compute activations twice instead of keeping them.
+        retention: what should not be forgotten: class folders, or a folder that `synthtext
+            render` wrote; None takes bundled pictures.
+        retention_limit: how far its share right may fall, 0 to 1.
+        seed: of weights, order and prompts.
+        verify: whether shards of `data` and `retention` must be those that were written.
+        schedule: the rest; 0 steps go by epochs, and a rate of 0 is that of the arm.
+    """
+
+    model: str
+    data: Path
+    task: str = "words"
+    pretrained: str | None = None
+    arm: str = "vision"
+    batches: str = "random"
+    resamples: bool = False
+    exclude: Exclusion = field(default_factory=dict)
+    mix: Path | None = None
+    mix_frac: float = 0.25
+    n_epochs: int = 1
+    batch_size: int = 256
+    templates: tuple[str, ...] = ()
+    precision: str = "auto"
+    device: str = "auto"
+    checkpointing: bool = False
+    retention: Path | None = None
+    retention_limit: float = 0.01
+    seed: int = 0
+    verify: bool = True
+    schedule: Schedule = field(default_factory=lambda: Schedule(0, 0.0))
+
+
+def read_split(
+    folder: Path,
+    split: str,
+    marks: Exclusion | None = None,
+    *,
+    task: str = "words",
+    verify: bool = True,
+) -> Pairs:
+    """Return the pairs of one split of a dataset.
+
+    Args:
+        folder: the dataset.
+        split: `train`, `val` or `test`.
+        marks: levels of factors; samples that have one are marked.
+        task: whether the caption of a picture is its text, or the name of its label.
+        verify: whether shards must be those that were written.
+
+    Raises:
+        ProbeError: the pictures have no labels, and those are asked for.
+        DatasetError: the dataset has no such split, or it is empty.
+        ShardError: a shard is missing, broken or not what was written.
+    """
+    if task == "words":
+        return read_pairs(list(open_shards(folder, split, verify=verify)), marks)
+    if is_published(folder):
+        trials = read_trials(folder, split).trials
+        captions = [SENTIMENTS[trial.spec.label or 0] for trial in trials]
+        return pair_files([Path(trial.file) for trial in trials], captions)
+    files = list(open_shards(folder, split, verify=verify))
+    names = (folder / "classnames.txt").read_text(encoding="utf-8").split()
+    if tuple(names) != SENTIMENTS:
+        raise ProbeError(f"{folder} has no reviews with labels; render --sentences alone")
+    return read_pairs(files, marks, names)
+
+
+def read_course_pairs(setting: Setting) -> tuple[Pairs, int]:
+    """Return the pairs to train on, those to read first, and how many those are."""
+    own = read_split(
+        setting.data, "train", setting.exclude, task=setting.task, verify=setting.verify
+    )
+    own = keep_pairs(own, np.flatnonzero(~own.is_marked))
+    n_own = len(own.captions)
+    if setting.mix is None:
+        return own, n_own
+    return join_pairs(own, read_pairs(list_mixed(setting.mix))), n_own
+
+
+def list_mixed(folder: Path) -> list[Path]:
+    """Return the shards of natural pairs in a folder and in its folders.
+
+    Raises:
+        ProbeError: there are none.
+    """
+    files = sorted(folder.glob("**/*.tar"))
+    if not files:
+        raise ProbeError(f"{folder} holds no .tar; give a folder of WebDataset shards")
+    return files
+
+
+def make_course(
+    setting: Setting, pairs: Pairs, n_own: int, parts: Parts, reader: Model
+) -> Course:
+    """Return what is trained on, with the vectors of frozen towers."""
+    captions = number_texts(pairs.captions, reader.tokenize)
+    texts: dict[int, str] = {}
+    for number, caption in zip(captions.tolist(), pairs.captions, strict=True):
+        texts.setdefault(number, caption)
+    ordered = tuple(texts[number] for number in range(len(texts)))
+    course = Course(pairs, n_own, captions, ordered, setting.templates)
+    if setting.arm in FROZEN_TEXTS:
+        vectors = embed_prompts(reader, ordered, setting.templates, find_cache_folder())
+        course = replace(course, vectors=tuple(vectors))
+    if setting.arm in FROZEN_IMAGES:
+        course = replace(course, images=_embed_all(pairs, parts, reader))
+    return course
+
+
+def order_epoch(
+    setting: Setting, course: Course, student: Student, parts: Parts, epoch: int
+) -> Order:
+    """Return the order in which an epoch sees the pairs to read."""
+    n, seed = course.n_own, setting.seed + epoch
+    if setting.resamples:
+        return resample(n, setting.seed, epoch)
+    if setting.batches == "random":
+        return shuffle(n, setting.seed, epoch)
+    if setting.batches == "edit":
+        return join_edits([course.texts[number] for number in course.captions[:n]], seed)
+    sides = ("image", "text") if setting.batches == "both" else (setting.batches,)
+    found = [MINERS[side](setting, course, student, parts) for side in sides]
+    return cluster(np.concatenate(found, axis=1), setting.batch_size, seed)
+
+
+def cut_epoch(
+    setting: Setting, course: Course, order: Order, epoch: int, n_processes: int
+) -> list[Order]:
+    """Return the batches of an epoch, natural pairs among them if there are any."""
+    if setting.mix is None:
+        return cut_batches(order, setting.batch_size, n_processes)
+    n_mixed = _count_mixed(setting, n_processes)
+    batches = cut_batches(order, setting.batch_size - n_mixed, n_processes)
+    others = range(course.n_own, len(course.captions))
+    return weave(batches, others, n_mixed, setting.seed, epoch)
+
+
+@torch.inference_mode()
+def _mine_images(setting: Setting, course: Course, student: Student, parts: Parts) -> Vectors:
+    """Return what the student makes of the pictures now, (n_own, D), unit length."""
+    student.eval()
+    blocks = np.array_split(np.arange(course.n_own), -(-course.n_own // BLOCK))
+    seen: Iterable[NDArray[Any]]
+    if course.images is None:
+        seen = read_batches(course.pairs, blocks, parts.fit_pixels)
+    else:
+        seen = (course.images[block] for block in blocks)
+    vectors = [
+        normalize(student.embed_images(torch.from_numpy(images).to(parts.device)), dim=-1)
+        for images in seen
+    ]
+    return torch.cat(vectors).cpu().numpy()
+
+
+@torch.inference_mode()
+def _mine_texts(setting: Setting, course: Course, student: Student, parts: Parts) -> Vectors:
+    """Return what the student makes of the captions now, (n_own, D), unit length."""
+    student.eval()
+    template = setting.templates[-1]
+    vectors = []
+    for at in range(0, len(course.texts), BLOCK):
+        if course.vectors:
+            texts = torch.from_numpy(np.array(course.vectors[-1][at : at + BLOCK]))
+        else:
+            texts = parts.tokenizer(fill_template(template, course.texts[at : at + BLOCK]))
+        texts = texts.to(parts.device)
+        vectors.append(normalize(student.embed_texts(texts), dim=-1))
+    return torch.cat(vectors).cpu().numpy()[course.captions[: course.n_own]]
+
+
+MINERS = {"image": _mine_images, "text": _mine_texts}
+"""Where the vectors come from by which batches are clustered."""
+
+
+def count_steps(setting: Setting, n_own: int) -> int:
+    """Return the steps that whole epochs take."""
+    size = setting.batch_size - _count_mixed(setting, 1)
+    n_batches = -(-n_own // size)
+    return setting.n_epochs * -(-n_batches // setting.schedule.n_accumulated)
+
+
+def _count_mixed(setting: Setting, n_processes: int) -> int:
+    """Return how many natural pairs are in a batch, as many for each process."""
+    if setting.mix is None:
+        return 0
+    share = setting.mix_frac * setting.batch_size / n_processes
+    return max(1, round(share)) * n_processes
+
+
+def _embed_all(pairs: Pairs, parts: Parts, reader: Model) -> Vectors:
+    """Return the vectors of all pictures, (N, D), unit length."""
+    blocks = np.array_split(np.arange(len(pairs.captions)), -(-len(pairs.captions) // BLOCK))
+    seen = read_batches(pairs, blocks, parts.fit_pixels)
+    return np.concatenate([reader.encoder.embed_images(list(images)) for images in seen])

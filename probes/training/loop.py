@@ -1,0 +1,311 @@
+"""Training: a student and its lessons -> weights, in steps that a killed run takes up again."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean as mean
+
+import numpy as np
+import torch
+from open_clip.loss import gather_features
+from torch import Tensor, distributed, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from probes.embeddings.images import Share, read_share
+from probes.errors import ProbeError
+from probes.training.arms import Learnt, Student, group_weights
+from probes.training.batch_sampler import Order
+from probes.training.checkpoint import CHECKPOINT, Identity, Progress, resume, save
+from probes.training.loader import Lesson
+from probes.training.losses import LOSSES, Batch, drift
+
+OnProgress = Callable[..., None]
+"""Takes what is counted, how many are done, of how many, if that is known, and a remark."""
+
+NOTE_EVERY = 20
+"""Steps over which scalars are averaged."""
+
+BETAS, EPS = (0.9, 0.98), 1e-6
+"""Source: Radford et al. 2021, table 19, its vision transformers."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a student is trained.
+
+    Attributes:
+        n_steps: steps of the optimiser in all.
+        lr: highest learning rate.
+        weight_decay: of weights with two dimensions and more.
+        warmup_frac: share of the steps in which the rate rises from 0; it falls to 0 after that
+            as a cosine.
+        clip_norm: longest gradient.
+        n_accumulated: batches whose gradients are added up for a step; each is compared within
+            itself alone.
+        loss: one of `LOSSES`.
+        masks: whether equal captions of a batch count as no mistakes for each other.
+        letters: weight of the loss that names letters; 0 leaves it out.
+        distill: weight of the drift from the vectors of the frozen original; 0 leaves it out.
+        lowers: whether to compute in bfloat16 where that is safe.
+        compiles: whether to compile the student.
+        save_every: steps between two checkpoints.
+    """
+
+    n_steps: int
+    lr: float
+    weight_decay: float = 0.1
+    warmup_frac: float = 0.05
+    clip_norm: float = 1.0
+    n_accumulated: int = 1
+    loss: str = "clip"
+    masks: bool = True
+    letters: float = 0.0
+    distill: float = 0.0
+    lowers: bool = False
+    compiles: bool = False
+    save_every: int = 500
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Where a student's lessons come from, and what it is examined in.
+
+    Attributes:
+        order: number of an epoch -> the order in which it sees the pairs.
+        cut: that order, number of the epoch and processes -> batches, over all processes.
+        read: batches -> their lessons.
+        examine: returns scalars to note at each checkpoint.
+        originals: pixels -> what the frozen original made of them, for `distill`.
+        n_pairs: pairs that the order of an epoch is of.
+        texts: a sketch of the frozen text vectors, from `sketch_vectors`; empty without them.
+    """
+
+    order: Callable[[int], Order]
+    cut: Callable[[Order, int, int], list[Order]]
+    read: Callable[[Sequence[Order]], Iterator[Lesson]]
+    examine: Callable[[], dict[str, float]] = dict
+    originals: Callable[[Tensor], Tensor] | None = None
+    n_pairs: int = 0
+    texts: Tensor = field(default_factory=lambda: torch.empty(0))
+
+
+def train(
+    student: Student,
+    feed: Feed,
+    schedule: Schedule,
+    folder: Path,
+    *,
+    run: str,
+    on_progress: OnProgress = lambda *_: None,
+) -> list[dict[str, float]]:
+    """Train a student in place and return the history of its scalars.
+
+    A run that was killed goes on from its last checkpoint. On the CPU it ends with the very
+    weights of a run that was not.
+
+    Args:
+        student: on its device.
+        feed: where its lessons come from.
+        schedule: how it is trained.
+        folder: for the checkpoint and the scalars.
+        run: names the run; a checkpoint of another one is refused.
+        on_progress: called after every step.
+
+    Raises:
+        ProbeError: the loss is no number, the batch is larger than the data, the folder holds
+            another run, or the disk is full.
+    """
+    optimizer = torch.optim.AdamW(
+        group_weights(student, schedule.weight_decay), lr=schedule.lr, betas=BETAS, eps=EPS
+    )
+    path, identity = folder / CHECKPOINT, Identity(run, feed.texts, feed.n_pairs)
+    progress = resume(path, student, optimizer, identity)
+    share = read_share()
+    learner = _distribute(student, share, compiles=schedule.compiles)
+    noted = Notes(folder / "tensorboard", progress, writes=share.rank == 0)
+    while progress.step < schedule.n_steps:
+        groups = _open_epoch(feed, progress, schedule, share)
+        per_step = sum(len(batch) for group in groups for batch in group) / len(groups)
+        todo = groups[progress.place :][: schedule.n_steps - progress.step]
+        lessons = feed.read(
+            [batch[share.rank :: share.world_size] for group in todo for batch in group]
+        )
+        student.train()
+        for group in todo:
+            rate = rate_at(progress.step, schedule)
+            for weights in optimizer.param_groups:
+                weights["lr"] = rate
+            mine = [next(lessons) for _ in group]
+            scalars = _learn(learner, mine, schedule, feed, optimizer)
+            _check_finite(scalars, progress, folder)
+            optimizer.step()
+            student.clamp_scale()
+            progress.step += 1
+            progress.place += 1
+            noted.add({**scalars, "lr": rate}, sum(len(batch) for batch in group))
+            on_progress(
+                "images",
+                round(progress.step * per_step),
+                round(schedule.n_steps * per_step),
+                f"loss {scalars['loss']:.3f}",
+            )
+            if progress.step % schedule.save_every == 0 or progress.step == schedule.n_steps:
+                student.eval()
+                noted.examine(feed.examine())
+                student.train()
+                if share.rank == 0:
+                    save(path, student, optimizer, progress, identity)
+        if progress.place >= len(groups):
+            progress.epoch, progress.place = progress.epoch + 1, 0
+            progress.order = progress.order[:0]
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+    return progress.history
+
+
+def rate_at(step: int, schedule: Schedule) -> float:
+    """Return the learning rate of a step, counted from 0.
+
+    >>> schedule = Schedule(n_steps=100, lr=1.0, warmup_frac=0.1)
+    >>> [round(rate_at(step, schedule), 2) for step in (0, 9, 55, 99)]
+    [0.1, 1.0, 0.5, 0.0]
+    """
+    n_warm = max(1, round(schedule.warmup_frac * schedule.n_steps))
+    if step < n_warm:
+        return schedule.lr * (step + 1) / n_warm
+    done = (step - n_warm) / max(1, schedule.n_steps - n_warm)
+    return schedule.lr * 0.5 * (1 + math.cos(math.pi * done))
+
+
+class Notes:
+    """Scalars of the run: means over some steps at a time, for TensorBoard and the history."""
+
+    def __init__(self, folder: Path, progress: Progress, *, writes: bool) -> None:
+        self._progress = progress
+        # What a killed run wrote after its last checkpoint is written again.
+        purge = progress.step + 1
+        self._writer = SummaryWriter(str(folder), purge_step=purge) if writes else None
+        self._rows: list[dict[str, float]] = []
+        self._n_seen, self._began = 0, time.perf_counter()
+
+    def add(self, scalars: Mapping[str, float], n_seen: int) -> None:
+        """Take the scalars of a step, and note their means when there are enough."""
+        self._rows.append(dict(scalars))
+        self._n_seen += n_seen
+        if len(self._rows) == NOTE_EVERY:
+            self._note()
+
+    def examine(self, scalars: Mapping[str, float]) -> None:
+        """Note the results of an examination together with what has not been noted yet."""
+        self._note(scalars)
+
+    def _note(self, extra: Mapping[str, float] | None = None) -> None:
+        row = {"step": float(self._progress.step)}
+        if self._rows:
+            seconds = time.perf_counter() - self._began
+            row |= {name: mean(each[name] for each in self._rows) for name in self._rows[0]}
+            row["images_per_s"] = self._n_seen / seconds
+        row |= extra or {}
+        self._progress.history.append(row)
+        if self._writer is not None:
+            for name in row.keys() - {"step"}:
+                self._writer.add_scalar(name, row[name], self._progress.step)
+        self._rows, self._n_seen, self._began = [], 0, time.perf_counter()
+
+
+def _learn(
+    learner: nn.Module,
+    lessons: Sequence[Lesson],
+    schedule: Schedule,
+    feed: Feed,
+    optimizer: torch.optim.Optimizer,
+) -> dict[str, float]:
+    """Set the gradients of a step, cut to their longest, and return its scalars."""
+    device = next(learner.parameters()).device
+    sums: dict[str, float] = defaultdict(float)
+    optimizer.zero_grad(set_to_none=True)
+    for lesson in lessons:
+        images, texts = (
+            part.to(device, non_blocking=True) for part in (lesson.images, lesson.texts)
+        )
+        letters = None if lesson.letters is None else lesson.letters.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=schedule.lowers):
+            learnt = learner(images, texts, letters)
+        losses = {"contrast": _contrast(learnt, lesson.captions.to(device), schedule)}
+        if learnt.letters is not None:
+            losses["letters"] = schedule.letters * learnt.letters
+        if feed.originals is not None:
+            losses["drift"] = schedule.distill * drift(learnt.images, feed.originals(images))
+        total = torch.stack(list(losses.values())).sum()
+        torch.autograd.backward(total / len(lessons))
+        for name, loss in {"loss": total, **losses}.items():
+            sums[name] += float(loss.detach()) / len(lessons)
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    sums["gradient"] = float(nn.utils.clip_grad_norm_(weights, schedule.clip_norm))
+    sums["logit_scale"] = float(learnt.scale.detach())
+    return dict(sums)
+
+
+def _contrast(learnt: Learnt, captions: Tensor, schedule: Schedule) -> Tensor:
+    images, texts = learnt.images, learnt.texts
+    if distributed.is_initialized():
+        size = {"rank": distributed.get_rank(), "world_size": distributed.get_world_size()}
+        images, texts = gather_features(images, texts, gather_with_grad=True, **size)
+        everyone = [torch.empty_like(captions) for _ in range(size["world_size"])]
+        distributed.all_gather(everyone, captions)
+        captions = torch.cat(everyone)
+    batch = Batch(images, texts, captions, learnt.scale, learnt.bias)
+    return LOSSES[schedule.loss](batch, masks=schedule.masks)
+
+
+def _distribute(student: Student, share: Share, *, compiles: bool) -> nn.Module:
+    """Return the student as torchrun's processes train it together, itself without torchrun."""
+    learner: nn.Module = torch.compile(student) if compiles else student  # type: ignore[assignment]
+    if share.world_size == 1:
+        return learner
+    if not distributed.is_initialized():
+        try:
+            distributed.init_process_group("nccl" if student.mean.is_cuda else "gloo")
+        except (ValueError, RuntimeError) as error:
+            raise ProbeError(
+                f"the {share.world_size} processes of WORLD_SIZE cannot meet ({error}); start"
+                " them with torchrun, or unset RANK and WORLD_SIZE"
+            ) from error
+    return nn.parallel.DistributedDataParallel(learner)
+
+
+def _open_epoch(
+    feed: Feed, progress: Progress, schedule: Schedule, share: Share
+) -> list[list[Order]]:
+    """Return the batches of each step of the epoch that is under way or comes next."""
+    if not len(progress.order):
+        progress.order = _agree(feed, progress.epoch, share)
+    batches = feed.cut(progress.order, progress.epoch, share.world_size)
+    starts = range(0, len(batches), schedule.n_accumulated)
+    return [batches[at : at + schedule.n_accumulated] for at in starts]
+
+
+def _agree(feed: Feed, epoch: int, share: Share) -> Order:
+    """Return the order of an epoch, for all processes that of the first."""
+    if share.world_size == 1:
+        return feed.order(epoch)
+    # Vectors that differ in their last bits would be clustered otherwise by each process.
+    told = [feed.order(epoch) if share.rank == 0 else np.empty(0, np.int64)]
+    distributed.broadcast_object_list(told)
+    return told[0]
+
+
+def _check_finite(scalars: Mapping[str, float], progress: Progress, folder: Path) -> None:
+    if math.isfinite(scalars["loss"]) and math.isfinite(scalars["gradient"]):
+        return
+    path = folder / CHECKPOINT
+    kept = f"{path} keeps the last checkpoint" if path.exists() else "nothing was saved yet"
+    raise ProbeError(
+        f"the loss is {scalars['loss']:g} and its gradient {scalars['gradient']:g} in step"
+        f" {progress.step + 1}, epoch {progress.epoch + 1}; {kept}; lower --lr"
+    )

@@ -1,0 +1,85 @@
+"""Exams: how well a model reads words that it is not taught, while it learns them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.data.pairs import Pairs, read_batches
+from probes.embeddings.texts import ensemble_prompts, fill_template
+from probes.metrics.forced_choice import guess_nested
+from probes.models.base import Model, Pixels
+from probes.models.tokenizers import Tokenize, number_texts
+from synthtext.rng import draw_bits
+
+K = 100
+"""Candidates that a word is picked from, or all there are if they are fewer."""
+
+BLOCK = 256
+"""Pictures or texts that go through a tower at a time."""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Pictures to read, and what there is to choose among.
+
+    Attributes:
+        images: uint8 (N, S, S, 3).
+        texts: V of them, all different to the model.
+        truths: int64 (N,), the place of each picture's text.
+    """
+
+    images: NDArray[np.uint8]
+    texts: tuple[str, ...]
+    truths: NDArray[np.int64]
+
+
+def read_exam(
+    pairs: Pairs,
+    n: int,
+    seed: int,
+    *,
+    fit: Callable[[Pixels], Pixels],
+    tokenize: Tokenize,
+) -> Exam:
+    """Return an exam of n pairs by chance, all of them if they are fewer.
+
+    Args:
+        pairs: to choose from.
+        n: how many.
+        seed: of the chance.
+        fit: brings a picture to the square that the model sees.
+        tokenize: tells which captions are one text to the model.
+    """
+    order = np.argsort(draw_bits(seed, "exam", 0, len(pairs.captions))[:, 0], kind="stable")
+    chosen = np.sort(order[:n])
+    shown = [pairs.captions[number] for number in chosen.tolist()]
+    truths = number_texts(shown, tokenize)
+    texts = dict(zip(reversed(truths.tolist()), reversed(shown), strict=True))
+    batches = np.array_split(chosen, -(-len(chosen) // BLOCK))
+    images = np.concatenate(list(read_batches(pairs, batches, fit)))
+    return Exam(images, tuple(texts[number] for number in sorted(texts)), truths)
+
+
+def sit_exam(
+    model: Model, exam: Exam, templates: Sequence[str], seed: int
+) -> NDArray[np.bool_]:
+    """Return which pictures a model reads right, (N,), among `K` texts each.
+
+    Args:
+        model: on which nothing is cached, since it may be in training.
+        exam: what to read.
+        templates: prompts that texts are put into; their vectors are averaged.
+        seed: draws the candidates.
+    """
+    images = model.encoder.embed_images(list(exam.images))
+    texts = [model.encoder.embed_texts(fill_template(each, exam.texts)) for each in templates]
+    k = min(K, len(exam.texts))
+    guesses = guess_nested(
+        images, ensemble_prompts(texts), exam.truths,
+        ks=(k,), headline=k, seed=seed,
+    )  # fmt: skip
+    return guesses.ranks[k] == 1

@@ -1,0 +1,1 @@
+"""Questions about images: ways to answer them, and their accuracy."""

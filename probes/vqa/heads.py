@@ -1,0 +1,193 @@
+"""Heads: linear maps on frozen vectors, taught to find the answer to a question.
+
+What "Can CLIP Read?" trained, with the batches that it tried: by chance, and of hard negatives,
+found by clustering pictures, answers or both. Equal answers of a batch are wrong for each other
+unless they are masked, and there are many in such batches, so both are trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from probes.errors import ProbeError
+from probes.metrics.vqa_accuracy import normalise_answer
+from probes.models.base import Model, Vectors
+from probes.training.batch_sampler import Order, cluster, cut_batches, shuffle
+from probes.training.losses import Batch, clip_loss
+from probes.vqa.methods import Candidates, Quiz, rank_answers, tabulate_guesses
+
+KINDS = {"random": "naive", "image": "hard by picture", "text": "hard by answer",
+         "both": "hard by both"}  # fmt: skip
+"""Batches by the name that "Can CLIP Read?" has for them."""
+
+BATCH_SIZE = 256
+
+N_EPOCHS = 10
+
+MIN_STEPS = 200
+"""Steps at the least, where the questions are few."""
+
+RATE, DECAY = 1e-3, 0.1
+
+MIN_PAIRS = 16
+"""Questions with an answer among the candidates that it takes to learn from."""
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What heads are taught by, on the device.
+
+    Attributes:
+        images: (N, D), the picture of each question.
+        queries: (N, D), the questions.
+        answers: int64 (N,), places among the candidates.
+        candidates: (K, D).
+    """
+
+    images: Tensor
+    queries: Tensor
+    answers: Tensor
+    candidates: Tensor
+
+
+class Head(nn.Module):
+    """Maps of pictures, questions and answers; it begins as the plain sum of the first two."""
+
+    def __init__(self, n_dims: int, scale: float) -> None:
+        super().__init__()
+        self.image, self.query, self.answer = (
+            nn.Linear(n_dims, n_dims, bias=False) for _ in range(3)
+        )
+        for part in (self.image, self.query, self.answer):
+            nn.init.eye_(part.weight)
+        self.log_scale = nn.Parameter(torch.tensor(float(np.log(scale))))
+
+    def ask(self, images: Tensor, queries: Tensor) -> Tensor:
+        """Return what is looked for, (N, D), unit length."""
+        return normalize(self.image(images) + self.query(queries), dim=-1)
+
+    def name(self, answers: Tensor) -> Tensor:
+        """Return answers where they are looked for, (K, D), unit length."""
+        return normalize(self.answer(answers), dim=-1)
+
+
+def train_heads(
+    model: Model, train: Quiz, val: Quiz, candidates: Candidates, seed: int
+) -> pd.DataFrame:
+    """Return the outcomes on `val` of a head for each kind of batch, masked and not.
+
+    Args:
+        model: whose vectors those are.
+        train: questions to learn from; those without an answer among the candidates sit out.
+        val: questions to be asked, none of them in `train`.
+        candidates: to choose among.
+        seed: of the order of the batches.
+
+    Raises:
+        ProbeError: there are too few questions to learn from.
+    """
+    lessons = _make_lessons(model, train, candidates)
+    tables = []
+    for kind, name in KINDS.items():
+        for masks in (False, True):
+            head = train_head(lessons, kind, masks=masks, scale=model.logit_scale, seed=seed)
+            places, cosines = _answer(head, val, lessons)
+            title = f"head, {name}{', equal answers masked' if masks else ''}"
+            tables.append(
+                tabulate_guesses(
+                    val, candidates, title, places, cosines, scale=head.log_scale.exp().item()
+                )
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def train_head(lessons: Lessons, kind: str, *, masks: bool, scale: float, seed: int) -> Head:
+    """Return a head that was taught with one kind of batch.
+
+    Args:
+        lessons: what to learn from.
+        kind: one of `KINDS`.
+        masks: whether equal answers of a batch are left out of each other's comparisons.
+        scale: that cosines are multiplied by at first.
+        seed: of the order.
+    """
+    device = lessons.images.device
+    head = Head(lessons.images.shape[1], scale).to(device)
+    optimizer = torch.optim.AdamW(head.parameters(), RATE, weight_decay=DECAY)
+    size = min(BATCH_SIZE, len(lessons.answers))
+    n_epochs = max(N_EPOCHS, MIN_STEPS * size // len(lessons.answers))
+    orders = [_order(lessons, kind, size, seed, epoch) for epoch in range(n_epochs)]
+    batches = [batch for order in orders for batch in cut_batches(order, size)]
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
+    for batch in batches:
+        rows = torch.from_numpy(batch).to(device)
+        answers = lessons.answers[rows]
+        loss = clip_loss(
+            Batch(
+                images=head.ask(lessons.images[rows], lessons.queries[rows]),
+                texts=head.name(lessons.candidates[answers]),
+                captions=answers,
+                scale=head.log_scale.exp().clamp(max=100),
+                bias=None,
+            ),
+            masks=masks,
+        )
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        rate.step()
+    return head
+
+
+def _make_lessons(model: Model, train: Quiz, candidates: Candidates) -> Lessons:
+    truths = [normalise_answer(asked.answer) for asked in train.questions]
+    kept = np.array([row for row, text in enumerate(truths) if text in candidates.place_of])
+    if len(kept) < MIN_PAIRS:
+        raise ProbeError(
+            f"{len(kept)} questions to learn from have an answer among the candidates;"
+            f" a head takes {MIN_PAIRS} or more"
+        )
+    places = np.array([candidates.place_of[truths[row]] for row in kept.tolist()])
+    device = torch.device(model.device or "cpu")
+
+    def move(array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+    return Lessons(
+        move(train.images[train.rows[kept]]), move(train.queries[kept]), move(places),
+        move(candidates.vectors),
+    )  # fmt: skip
+
+
+def _order(lessons: Lessons, kind: str, size: int, seed: int, epoch: int) -> Order:
+    """Return the order in which an epoch sees the questions."""
+    n = len(lessons.answers)
+    if kind == "random" or n < 2 * size:
+        return shuffle(n, seed, epoch)
+    sides: dict[str, Vectors] = {
+        "image": lessons.images.cpu().numpy(),
+        "text": lessons.candidates[lessons.answers].cpu().numpy(),
+    }
+    names = sides if kind == "both" else (kind,)
+    return cluster(np.concatenate([sides[name] for name in names], axis=1), size, seed + epoch)
+
+
+@torch.inference_mode()
+def _answer(
+    head: Head, quiz: Quiz, lessons: Lessons
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the best candidates of each question, and their cosines."""
+    device = lessons.images.device
+    images, queries = (
+        torch.from_numpy(np.ascontiguousarray(array)).to(device)
+        for array in (quiz.images[quiz.rows], quiz.queries)
+    )
+    asked = head.ask(images, queries).cpu().numpy()
+    return rank_answers(asked, head.name(lessons.candidates).cpu().numpy())

@@ -1,0 +1,422 @@
+"""Answering: questions about pictures -> which of the commonest answers a model picks.
+
+The answers are those that were given most often to the questions of training; a question whose
+answer is not among them cannot be answered, and how many those are is always told.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from probes.data.images import EXTENSIONS, find_broken, read_image
+from probes.data.stimuli import N_WINDOWS, hash_files, hold_box, list_windows
+from probes.embeddings.images import Chunk, Stimulus, embed_renderings
+from probes.errors import ProbeError
+from probes.metrics.intervals import cluster_bootstrap, clustered_accuracy
+from probes.metrics.paired import paired_difference
+from probes.metrics.vqa_accuracy import normalise_answer, score_answers
+from probes.models.base import Model, Vectors
+from synthtext.vqa.textvqa import Asked
+
+N_CANDIDATES = 10_000
+"""Answers to choose among, as in "Can CLIP Read?"."""
+
+N_BEST = 5
+
+N_SHORTLISTED = 20
+"""Answers that are put into a prompt together with the question: those the picture is most
+like. To embed every question with every answer would take 40 million texts for TextVQA."""
+
+PROMPT = "{answer}. {question}"
+"""The answer comes first, so that a short context loses the end of the question instead."""
+
+CHUNK = 32
+"""Pictures that are read and embed at a time, with all their windows."""
+
+BLOCK = 512
+"""Questions that are held against all candidates at a time."""
+
+PICTURE, QUESTION, SUM, PROMPTED = (
+    "picture alone", "question alone", "picture + question", "question in the prompt",
+)  # fmt: skip
+WINDOW, WINDOW_SUM = "best window", "best window + question"
+COMMONEST, RANDOM, POSSIBLE = "commonest answer", "random answer", "best possible"
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Quiz:
+    """Questions, and the vectors of what is asked about.
+
+    Attributes:
+        questions: N of them.
+        rows: int64 (N,), the picture of each.
+        images: float32 (M, D), unit length.
+        windows: float32 (M, W, D) of the windows of each picture; W is 0 where none were cut.
+        sizes: int64 (M, 2), width and height of each picture in px.
+        queries: float32 (N, D), the questions as texts.
+        files: the file of each picture by its name.
+        broken: a sentence for each question that cannot be asked, for want of its picture.
+    """
+
+    questions: tuple[Asked, ...]
+    rows: Ints
+    images: Vectors
+    windows: Vectors
+    sizes: Ints
+    queries: Vectors
+    files: Mapping[str, Path]
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The answers to choose among.
+
+    Attributes:
+        texts: K of them, the commonest first.
+        vectors: float32 (K, D), unit length.
+    """
+
+    texts: tuple[str, ...]
+    vectors: Vectors
+
+    @functools.cached_property
+    def place_of(self) -> dict[str, int]:
+        """The place of each text."""
+        return {text: place for place, text in enumerate(self.texts)}
+
+
+def list_candidates(questions: Sequence[Asked], n: int) -> tuple[str, ...]:
+    """Return the answers that people gave most often, in the form that they are compared in.
+
+    Raises:
+        ProbeError: fewer than two are asked for, or there are.
+    """
+    if n < 2:
+        raise ProbeError(f"candidates is {n}; a choice is among 2 or more")
+    counts = Counter(
+        normalise_answer(answer) for asked in questions for answer in asked.answers
+    )
+    counts.pop("", None)
+    if len(counts) < 2:
+        raise ProbeError("the annotations have fewer than two answers; give more of them")
+    return tuple(text for text, _ in counts.most_common(n))
+
+
+def make_quiz(
+    model: Model, questions: Sequence[Asked], folder: Path, cache: Path, *, windows: bool
+) -> Quiz:
+    """Return questions with the vectors of their pictures, without those that have none.
+
+    Args:
+        model: embeds both.
+        questions: what is asked.
+        folder: of the pictures: `train/NAME.jpg` as an annotation names it, or `NAME.jpg`.
+        cache: keeps the vectors, so that a run that is killed goes on.
+        windows: whether to embed the windows of the pictures as well.
+
+    Raises:
+        ProbeError: no picture can be read, or it is asked for under torchrun.
+    """
+    paths, missing = _find_pictures(questions, folder)
+    lost = find_broken(list(paths.values()))
+    reasons = {name: f"{path} does not decode" for name, path in paths.items() if path in lost}
+    reasons |= {name: f"{folder} has no picture {file}" for name, file in missing.items()}
+    asked = [each for each in questions if each.picture not in reasons]
+    if not asked:
+        reason = next(iter(reasons.values()), "there are no questions")
+        raise ProbeError(f"no question can be asked: {reason}; give --images the right folder")
+    names = list(dict.fromkeys(each.picture for each in asked))
+    chunks: list[Chunk] = [
+        functools.partial(_read_chunk, {n: paths[n] for n in names[at : at + CHUNK]}, windows)
+        for at in range(0, len(names), CHUNK)
+    ]
+    shown = [hash_files([paths[name] for name in names]), windows, *names]
+    embedded, _ = embed_renderings(model, chunks, cache, stimuli=json.dumps(shown))
+    if embedded is None:
+        raise ProbeError("questions are asked in one process; leave out torchrun")
+    n_views = 1 + N_WINDOWS**2 * windows
+    views = embedded.vectors.reshape(len(names), n_views, -1)
+    place_of = {name: place for place, name in enumerate(names)}
+    facts = embedded.facts[::n_views]
+    return Quiz(
+        questions=tuple(asked),
+        rows=np.array([place_of[each.picture] for each in asked]),
+        images=views[:, 0],
+        windows=views[:, 1:],
+        sizes=np.array([(fact["width_px"], fact["height_px"]) for fact in facts]),
+        queries=model.encoder.embed_texts([each.question for each in asked]),
+        files={name: paths[name] for name in names},
+        broken=tuple(
+            f"{reasons[each.picture]} (question {each.key})"
+            for each in questions
+            if each.picture in reasons
+        ),
+    )
+
+
+def answer_questions(model: Model, quiz: Quiz, candidates: Candidates) -> pd.DataFrame:
+    """Return an outcome for each question and each way to ask it.
+
+    Returns:
+        key, picture, question, answer, method, guess, guess_1 to guess_5 and share_1 to
+        share_5, exact, soft, is_candidate.
+    """
+    seen = quiz.images[quiz.rows]
+    vectors = {
+        PICTURE: seen,
+        QUESTION: quiz.queries,
+        SUM: _normalise(seen + quiz.queries),
+    }
+    if quiz.windows.shape[1]:
+        found = quiz.windows[np.arange(len(quiz.images)), find_windows(quiz, candidates)]
+        vectors[WINDOW] = found[quiz.rows]
+        vectors[WINDOW_SUM] = _normalise(found[quiz.rows] + quiz.queries)
+    ranked = {name: rank_answers(each, candidates.vectors) for name, each in vectors.items()}
+    tables = [
+        tabulate_guesses(quiz, candidates, name, *best, scale=model.logit_scale)
+        for name, best in ranked.items()
+    ]
+    shortlist, _ = rank_answers(seen, candidates.vectors, N_SHORTLISTED)
+    best = _rank_prompted(model, quiz, candidates, shortlist)
+    table = tabulate_guesses(quiz, candidates, PROMPTED, *best, scale=model.logit_scale)
+    return pd.concat([*tables[:3], table, *tables[3:]], ignore_index=True)
+
+
+def rank_answers(
+    vectors: Vectors, candidates: Vectors, n_best: int = N_BEST
+) -> tuple[Ints, Floats]:
+    """Return the nearest candidates of each vector, and their cosines, both (N, n_best)."""
+    n_best = min(n_best, len(candidates))
+    places, cosines = [], []
+    for at in range(0, len(vectors), BLOCK):
+        sims = vectors[at : at + BLOCK] @ candidates.T
+        part = np.argpartition(-sims, n_best - 1, axis=1)[:, :n_best]
+        # Of equals the commoner answer comes first.
+        part.sort(axis=1)
+        near = np.take_along_axis(sims, part, axis=1)
+        order = np.argsort(-near, axis=1, kind="stable")
+        places.append(np.take_along_axis(part, order, axis=1))
+        cosines.append(np.take_along_axis(near, order, axis=1))
+    return np.concatenate(places), np.concatenate(cosines).astype(np.float64)
+
+
+def find_windows(quiz: Quiz, candidates: Candidates) -> Ints:
+    """Return the window of each picture that is nearest to any candidate, (M,)."""
+    n, n_windows, n_dims = quiz.windows.shape
+    nearest = rank_answers(quiz.windows.reshape(-1, n_dims), candidates.vectors, 1)[1]
+    found: Ints = nearest.reshape(n, n_windows).argmax(axis=1)
+    return found
+
+
+def tabulate_guesses(
+    quiz: Quiz,
+    candidates: Candidates,
+    method: str,
+    places: Ints,
+    cosines: Floats,
+    *,
+    scale: float,
+) -> pd.DataFrame:
+    """Return the outcomes of one way to ask.
+
+    Args:
+        quiz: what was asked.
+        candidates: what was picked from.
+        method: names the way.
+        places: the best candidates of each question, (N, n_best).
+        cosines: theirs, (N, n_best).
+        scale: of the logits; shares are among those that are shown.
+    """
+    powers = np.exp(scale * (cosines - cosines.max(axis=1, keepdims=True)))
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    rows = []
+    for asked, best, share in zip(quiz.questions, places.tolist(), shares, strict=True):
+        texts = [candidates.texts[place] for place in best]
+        truth = normalise_answer(asked.answer)
+        rows.append(
+            {
+                "key": asked.key, "picture": asked.picture, "question": asked.question,
+                "answer": asked.answer, "method": method, "guess": texts[0],
+                **{f"guess_{k}": text for k, text in enumerate(texts, 1)},
+                **{f"share_{k}": float(each) for k, each in enumerate(share, 1)},
+                "exact": texts[0] == truth,
+                "soft": score_answers(asked.answers).get(texts[0], 0.0),
+                "is_candidate": truth in candidates.place_of,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def tabulate_methods(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return exact and soft accuracy of each way, with intervals that resample pictures.
+
+    Returns:
+        method, n, exact, exact_low, exact_high, soft, soft_low, soft_high.
+    """
+    rows = []
+    for method, group in outcomes.groupby("method", sort=False):
+        exact = clustered_accuracy(group["exact"], group["picture"])
+        soft = cluster_bootstrap(group["soft"], group["picture"])
+        rows.append(
+            {
+                "method": method, "n": len(group),
+                "exact": exact.mean, "exact_low": exact.low, "exact_high": exact.high,
+                "soft": soft.mean, "soft_low": soft.low, "soft_high": soft.high,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def tabulate_baselines(questions: Sequence[Asked], candidates: Sequence[str]) -> pd.DataFrame:
+    """Return what needs no picture: a random candidate, the commonest, and the best there is.
+
+    The random one is its expectation, the best a reader who knows all and is held to the
+    candidates.
+
+    Returns:
+        method, n, exact, soft.
+    """
+    known = set(candidates)
+    truths = [normalise_answer(asked.answer) for asked in questions]
+    inside = np.array([truth in known for truth in truths])
+    scores = [
+        {text: score for text, score in score_answers(asked.answers).items() if text in known}
+        for asked in questions
+    ]
+    first = candidates[0]
+    table = {
+        POSSIBLE: (
+            inside.mean(),
+            np.mean([max(each.values(), default=0.0) for each in scores]),
+        ),
+        COMMONEST: (
+            np.mean([truth == first for truth in truths]),
+            np.mean([each.get(first, 0.0) for each in scores]),
+        ),
+        RANDOM: (
+            inside.mean() / len(candidates),
+            np.mean([sum(each.values()) for each in scores]) / len(candidates),
+        ),
+    }
+    return pd.DataFrame(
+        [
+            {"method": name, "n": len(truths), "exact": float(exact), "soft": float(soft)}
+            for name, (exact, soft) in table.items()
+        ]
+    )
+
+
+def measure_windows(
+    quiz: Quiz, candidates: Candidates, outcomes: pd.DataFrame
+) -> dict[str, Any]:
+    """Return what the best window gains, and how often it holds the answer where that is known.
+
+    Returns:
+        gain, gain_low, gain_high in exact accuracy over the whole picture; and where boxes are
+        known n_boxes, hit_rate, hit_low, hit_high, hit_chance.
+    """
+    whole, window = (
+        outcomes[outcomes["method"] == name].reset_index(drop=True)
+        for name in (PICTURE, WINDOW)
+    )
+    gain = paired_difference(whole["exact"], window["exact"], whole["picture"])
+    found: dict[str, Any] = {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high}
+    best = find_windows(quiz, candidates)
+    boxed = [number for number, asked in enumerate(quiz.questions) if asked.box is not None]
+    if not boxed:
+        return found | {"n_boxes": 0}
+    rows = quiz.rows[boxed]
+    holding = np.array([_hold_box(quiz, number) for number in boxed])
+    hits = holding[np.arange(len(boxed)), best[rows]]
+    hit = clustered_accuracy(hits, rows)
+    return found | {
+        "n_boxes": len(boxed), "hit_rate": hit.mean, "hit_low": hit.low, "hit_high": hit.high,
+        "hit_chance": float(holding.mean()),
+    }  # fmt: skip
+
+
+def _rank_prompted(
+    model: Model, quiz: Quiz, candidates: Candidates, shortlist: Ints
+) -> tuple[Ints, Floats]:
+    """Return the shortlisted answers in the order in which the picture fits them, asked."""
+    texts = [
+        PROMPT.format(answer=candidates.texts[place], question=asked.question)
+        for asked, places in zip(quiz.questions, shortlist.tolist(), strict=True)
+        for place in places
+    ]
+    distinct = list(dict.fromkeys(texts))
+    place_of = {text: place for place, text in enumerate(distinct)}
+    vectors = model.encoder.embed_texts(distinct)
+    asked = np.array([place_of[text] for text in texts]).reshape(shortlist.shape)
+    seen = quiz.images[quiz.rows]
+    sims = np.stack(
+        [(seen * vectors[asked[:, k]]).sum(axis=1) for k in range(shortlist.shape[1])], axis=1
+    )
+    order = np.argsort(-sims, axis=1, kind="stable")[:, :N_BEST]
+    best: Ints = np.take_along_axis(shortlist, order, axis=1)
+    return best, np.take_along_axis(sims, order, axis=1).astype(np.float64)
+
+
+def _find_pictures(
+    questions: Sequence[Asked], folder: Path
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the file of each picture that there is, and the names of the missing."""
+    if not folder.is_dir():
+        raise ProbeError(f"{folder} is no folder; give --images the folder of the pictures")
+    there = {
+        path.stem: path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in EXTENSIONS
+    }
+    paths: dict[str, Path] = {}
+    missing: dict[str, str] = {}
+    for asked in questions:
+        inner = folder / asked.file
+        # An annotation may name a file anywhere; what lies outside the folder is not read.
+        if inner.resolve().is_relative_to(folder.resolve()) and inner.is_file():
+            paths[asked.picture] = inner
+        elif asked.picture in there:
+            paths[asked.picture] = there[asked.picture]
+        else:
+            missing[asked.picture] = asked.file
+    return paths, missing
+
+
+def _read_chunk(paths: Mapping[str, Path], windows: bool) -> list[Stimulus]:  # noqa: FBT001
+    stimuli = []
+    for name, path in paths.items():
+        pixels = read_image(path)
+        height, width = pixels.shape[:2]
+        stimuli.append(Stimulus(name, pixels, {"width_px": width, "height_px": height}))
+        cuts = list_windows(width, height) if windows else []
+        for number, (left, top, right, bottom) in enumerate(cuts):
+            crop = np.ascontiguousarray(pixels[top:bottom, left:right])
+            stimuli.append(Stimulus(f"{name}@{number}", crop))
+    return stimuli
+
+
+def _hold_box(quiz: Quiz, number: int) -> list[bool]:
+    """Return which windows of a question's picture hold its answer whole."""
+    box = quiz.questions[number].box
+    width, height = quiz.sizes[quiz.rows[number]].tolist()
+    return hold_box(box if box is not None else (0.0, 0.0, 0.0, 0.0), width, height)
+
+
+def _normalise(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    normal: Vectors = vectors / np.maximum(lengths, 1e-12)
+    return normal

@@ -1,0 +1,129 @@
+"""Questions about pictures: annotations and a model -> how many of them it answers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from probes.models.base import Model
+from probes.tasks.run import watch
+from probes.training.loop import OnProgress
+from probes.vqa.heads import train_heads
+from probes.vqa.methods import (
+    N_CANDIDATES,
+    Candidates,
+    Quiz,
+    answer_questions,
+    list_candidates,
+    make_quiz,
+    measure_windows,
+)
+from synthtext.vqa.textvqa import Asked, Questions, read_questions
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What to ask.
+
+    Attributes:
+        annotations: questions of training, in TextVQA's format; their answers are the
+            candidates, and heads learn from them.
+        val: questions to ask, in the same format.
+        images: folder of the pictures of both.
+        n_candidates: answers to choose among, the commonest of training.
+        windows: whether to cut pictures into windows and look for the best.
+        heads: whether to train heads on the frozen vectors.
+        seed: of the order in which heads learn.
+    """
+
+    annotations: Path
+    val: Path
+    images: Path
+    n_candidates: int = N_CANDIDATES
+    windows: bool = True
+    heads: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of it.
+
+    Attributes:
+        setting: what was asked.
+        model: of whom.
+        train: questions of training.
+        val: questions that were asked, those without a picture included.
+        quiz: those that have one.
+        candidates: the answers there were to choose among.
+        outcomes: a row for each question and way, of `answer_questions`.
+        windows: of `measure_windows`; empty where none were cut.
+        notes: what was left out, and why.
+    """
+
+    setting: Setting
+    model: Model
+    train: Questions
+    val: Questions
+    quiz: Quiz
+    candidates: Candidates
+    outcomes: pd.DataFrame
+    windows: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def run_vqa(
+    model: Model, setting: Setting, out: Path, *, on_progress: OnProgress = lambda *_: None
+) -> Answered:
+    """Ask a model questions about pictures and return what it answers.
+
+    Vectors are kept in the folder until all is answered, so a run that was killed goes on.
+
+    Args:
+        model: from `load_model`, or any `Model` around an encoder.
+        setting: what to ask.
+        out: folder of results; made if need be.
+        on_progress: called as pictures and texts are embedded.
+
+    Raises:
+        ProbeError: it cannot be asked.
+        WordsError: an annotation file cannot be used.
+    """
+    train, val = read_questions(setting.annotations), read_questions(setting.val)
+    texts = list_candidates(train.items, setting.n_candidates)
+    model = watch(model, None, on_progress)
+    cache = out / "vectors"
+    quiz = make_quiz(model, val.items, setting.images, cache / "val", windows=setting.windows)
+    candidates = Candidates(texts, model.encoder.embed_texts(texts))
+    outcomes = answer_questions(model, quiz, candidates)
+    notes = [*val.broken, *quiz.broken]
+    if setting.heads:
+        n_common = _count_common(train.items, val.items)
+        if n_common:
+            notes.append(
+                f"no heads were trained: {n_common:,} of the questions to be asked are among"
+                " those to learn from"
+            )
+        else:
+            learnt = make_quiz(
+                model, train.items, setting.images, cache / "train", windows=False
+            )
+            heads = train_heads(model, learnt, quiz, candidates, setting.seed)
+            outcomes = pd.concat([outcomes, heads], ignore_index=True)
+            notes += [*train.broken, *learnt.broken]
+    windows = measure_windows(quiz, candidates, outcomes) if setting.windows else {}
+    shutil.rmtree(cache)
+    return Answered(
+        setting, model, train, val, quiz, candidates, outcomes, windows, tuple(notes)
+    )
+
+
+def _count_common(train: Sequence[Asked], val: Sequence[Asked]) -> int:
+    """Return how many questions of `val` are asked in `train` as well, of the same picture."""
+    known = {(asked.picture, asked.question) for asked in train}
+    return sum((asked.picture, asked.question) in known for asked in val)

@@ -1,0 +1,1 @@
+"""Specs -> shards on disk, and back."""

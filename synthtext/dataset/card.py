@@ -1,0 +1,136 @@
+"""The card of a dataset folder: `README.md` with a picture."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from synthtext.dataset.verify import spread_rows
+from synthtext.drawing.contact_sheets import draw_sheet
+from synthtext.escapes import show_text
+from synthtext.recipe import FACTORS
+from synthtext.storage import replace_file
+
+N_SHOWN = 24
+
+MAX_CHARS = 500
+"""Longest text of others in a card; of a longer one the ends are shown."""
+
+PLAIN = re.compile(r"(?!.*www\.)(?:[^\W_]|[ %.,;()=+'-]|: )*")
+"""What means nothing to Markdown, wherever it stands in a line."""
+
+MARKS = re.compile(r"[!-/:-@\[-`{-~]")
+"""Punctuation, each mark of which loses its meaning behind a backslash."""
+
+
+def write_card(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Write `README.md` and `preview.jpg` into a dataset folder whose shards are finished.
+
+    Returns:
+        The SHA-256 of each, in hex.
+
+    Raises:
+        ShardError: a shard is missing or is not what was written.
+    """
+    files = {"README.md": format_card(manifest).encode()}
+    if manifest["counts"]["drawn"]:
+        buffer = io.BytesIO()
+        shown = spread_rows(folder, manifest["shards"], N_SHOWN)
+        draw_sheet(shown).save(buffer, "JPEG", quality=90)
+        files["preview.jpg"] = buffer.getvalue()
+    for name, content in files.items():
+        replace_file(folder / name, content)
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+
+def format_card(manifest: Mapping[str, Any]) -> str:
+    """Return the card of a dataset as Markdown, the header of a Hugging Face card on top."""
+    plan, counts = manifest["plan"], manifest["counts"]
+    extension = plan["recipe"]["image_format"]
+    version = escape_markdown(plan["versions"]["synthtext"])
+    configs = "".join(
+        f"  - split: {'validation' if split == 'val' else split}\n    path: {split}/*.tar\n"
+        for split in manifest["splits"]
+    )
+    texts = "\n".join(
+        f"- {row['n_texts']:,} texts of kind `{kind}` from {quote_markdown(row['name'])}"
+        for kind, row in plan["texts"].items()
+    )
+    splits = "\n".join(
+        f"| {split} | {row['drawn']:,} | {sum(row['n_texts'].values()):,} |"
+        for split, row in manifest["splits"].items()
+    )
+    factors = "\n".join(
+        f"| `{name}` | {quote_markdown(plan['recipe'][name])} | {factor.help} |"
+        for name, factor in FACTORS.items()
+        if name in plan["recipe"]  # Parts that an earlier version drew lack later factors.
+    )
+    return f"""---
+pretty_name: Rendered text
+task_categories: [image-to-text, zero-shot-image-classification]
+tags: [synthetic, ocr, webdataset, synthtext]
+configs:
+- config_name: default
+  data_files:
+{configs}---
+
+# Rendered text
+
+![A few of the images](preview.jpg)
+
+{counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, drawn by
+synthtext {version}, seed {plan["seed"]}. {counts["not_drawn"]:,} more
+could not be drawn; `dataset.json` names them and says why.
+
+{texts}
+
+| split | images | texts |
+|---|---|---|
+{splits}
+
+No text is in two splits.
+
+## A sample
+
+| file | holds |
+|---|---|
+| {quote_markdown(f"KEY.{extension}")} | the image |
+| `KEY.txt` | the text as it is drawn |
+| `KEY.json` | every factor, what was measured, and the quads of words and characters |
+| `KEY.cls` | the line of `classnames.txt`, from 0 |
+
+## Factors
+
+| factor | drawn from | meaning |
+|---|---|---|
+{factors}
+
+`dataset.json` holds the recipe, the versions and a checksum of every shard; with them
+`synthtext render` writes the same bytes again.
+"""
+
+
+def escape_markdown(value: object) -> str:
+    """Return a value as it stands where it is plain, else as code.
+
+    >>> escape_markdown("ViT-B-32, laion"), escape_markdown("<b>_x_</b>")
+    ('ViT-B-32, laion', '`<b>_x_</b>`')
+    """
+    text = show_text(value, MAX_CHARS)
+    return text if PLAIN.fullmatch(text) else quote_markdown(text)
+
+
+def quote_markdown(value: object) -> str:
+    """Return a value as code, so that a card shows it and obeys nothing in it.
+
+    Where code cannot hold it, every mark gets a backslash.
+    """
+    text = show_text(value, MAX_CHARS)
+    # A cell of a table ends at a bar, in code as well.
+    if "`" in text or "|" in text or not text.strip():
+        return MARKS.sub(r"\\\g<0>", text.strip())
+    return f"`{text}`"

@@ -1,0 +1,298 @@
+"""Rendering <-> the files of one sample: image, text, factors, class."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import orjson
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from synthtext.dataset.tar import shorten
+from synthtext.drawing.degradations import jpeg
+from synthtext.drawing.layout import inked, split_words
+from synthtext.drawing.rendering import Pixels, Quads, Rendering
+from synthtext.errors import ShardError, SpecError
+from synthtext.spec import HEX_COLOUR, MAX_SIDE_PX, Spec, spec_from_dict, spec_to_dict
+
+FORMAT = 1
+"""Version of the layout of `KEY.json`."""
+
+WEBP_LOSSLESS = 101
+"""The quality above 100 by which OpenCV is asked for lossless WebP."""
+
+PNG_SETTINGS = [
+    # Flat paper packs best without row filters, and in half the time.
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_NONE,
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+]
+
+MAX_JSON_BYTES = 8 << 20
+
+MAX_QUAD_PX = 1e6
+"""Largest coordinate of a quad: a bound before it becomes a float32."""
+
+MAX_CLASS_DIGITS = 16
+"""Most digits of a class."""
+
+FORMATS = {
+    "jpg": (b"\xff\xd8\xff", JpegImageFile),
+    "png": (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    "webp": (b"RIFF", WebPImageFile),
+}
+"""The formats of images that are opened: how each begins, and what reads its header.
+
+Pillow would open dozens of others by their content, and start Ghostscript for some.
+"""
+
+MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The files of one image in a shard.
+
+    Attributes:
+        key: common stem of their names.
+        files: extension to bytes, in the order of the shard: image, txt, json, cls.
+    """
+
+    key: str
+    files: Mapping[str, bytes]
+
+
+def encode(rendering: Rendering, image_format: str) -> Sample:
+    """Return the files of an image.
+
+    >>> from synthtext import Spec, encode, read_catalogue, render
+    >>> spec = Spec(0, 7, "train", "word", "quartz", "Lato_700Bold.ttf")
+    >>> list(encode(render(spec, read_catalogue()), "png").files)
+    ['png', 'txt', 'json', 'cls']
+
+    Args:
+        rendering: what was drawn.
+        image_format: `jpg`, at the spec's quality; or `png` or `webp`, without further loss
+            once the image has gone through JPEG at that quality (100 spares it).
+    """
+    spec = rendering.spec
+    fields = {
+        "format": FORMAT,
+        **spec_to_dict(spec),
+        "drawn_text": spec.drawn_text,
+        **{name: getattr(rendering, name) for name in MEASURED},
+        "word_quads": rendering.word_quads,
+        "char_quads": rendering.char_quads,
+    }
+    return Sample(
+        spec.key,
+        {
+            image_format: encode_pixels(rendering.pixels, image_format, spec.jpeg_quality),
+            "txt": spec.drawn_text.encode(),
+            "json": orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY),
+            "cls": str(spec.class_index).encode(),
+        },
+    )
+
+
+def encode_pixels(pixels: Pixels, image_format: str, jpeg_quality: int) -> bytes:
+    """Return the file of an image, uint8 (H, W, 3) RGB, as `encode` writes it."""
+    if image_format != "jpg":
+        pixels = jpeg(pixels, jpeg_quality)
+    settings = {
+        "jpg": [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality],
+        "png": PNG_SETTINGS,
+        "webp": [cv2.IMWRITE_WEBP_QUALITY, WEBP_LOSSLESS],
+    }
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(f".{image_format}", bgr, settings[image_format])[1].tobytes()
+
+
+def decode(sample: Sample) -> Rendering:
+    """Return the image that `encode` wrote, its pixels as far as its format keeps them.
+
+    >>> from synthtext import Spec, decode, encode, read_catalogue, render
+    >>> spec = Spec(0, 7, "train", "word", "quartz", "Lato_700Bold.ttf")
+    >>> decode(encode(render(spec, read_catalogue()), "png")).spec == spec
+    True
+
+    Raises:
+        ShardError: a file is missing, broken, too large or not of this format.
+    """
+    return decode_with(decode_fields(sample), sample)
+
+
+def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
+    """Return the same, given what `decode_fields` has read of the sample.
+
+    Raises:
+        ShardError: as `decode`.
+    """
+    try:
+        spec = spec_from_dict(fields)
+    except SpecError as error:
+        raise ShardError(f"{sample.key}.json holds no spec: {error}") from error
+    pixels = decode_pixels(sample)
+    text = spec.drawn_text
+    try:
+        if fields.get("drawn_text", text) != text:
+            raise ValueError("drawn_text")  # noqa: TRY301 - one sentence for all that is garbled.
+        _check_size(spec, pixels)
+        return Rendering(
+            spec=spec,
+            pixels=pixels,
+            word_quads=_read_quads(fields, "word_quads", len(split_words(text))),
+            char_quads=_read_quads(fields, "char_quads", len(inked(text))),
+            size_asked_px=_read_number(fields, "size_asked_px"),
+            x_height_px=_read_number(fields, "x_height_px"),
+            contrast_drawn=_read_number(fields, "contrast_drawn"),
+            ink_drawn=_read_colour(fields, "ink_drawn"),
+        )
+    except ValueError as error:
+        raise ShardError(
+            f"{sample.key}.json lacks or garbles {error}; draw it again"
+        ) from error
+
+
+def decode_fields(sample: Sample) -> dict[str, Any]:
+    """Return what `KEY.json` says.
+
+    Raises:
+        ShardError: it is missing, broken, too large or of another version.
+    """
+    raw = sample.files.get("json")
+    if raw is None:
+        raise ShardError(f"{sample.key} has no .json; the shard was not written by synthtext")
+    fields = decode_json(f"{sample.key}.json", raw)
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise ShardError(
+            f"{sample.key}.json is not of format {FORMAT}; use the synthtext that wrote it"
+        )
+    return fields
+
+
+def decode_json(name: str, raw: bytes) -> object:
+    """Return what a JSON file of a shard says; orjson itself refuses depths above 1,024.
+
+    Raises:
+        ShardError: it is broken or too large.
+    """
+    if len(raw) > MAX_JSON_BYTES:
+        raise ShardError(f"{name} has {len(raw)} bytes; {MAX_JSON_BYTES} are the most")
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise ShardError(f"{name} is broken ({error}); draw it again") from error
+
+
+def decode_class(name: str, raw: bytes, n_classes: int) -> int:
+    """Return the number that a `.cls` holds.
+
+    >>> from synthtext.dataset.codec import decode_class
+    >>> decode_class("7.cls", b"3", n_classes=10)
+    3
+
+    Raises:
+        ShardError: it is not the number of a class.
+    """
+    digits = raw.strip()
+    # Before int() sees it, which refuses thousands of digits in an error of its own.
+    if digits.isdigit() and len(digits) <= MAX_CLASS_DIGITS and int(digits) < n_classes:
+        return int(digits)
+    shown = shorten(raw.decode("utf-8", errors="backslashreplace"))
+    raise ShardError(
+        f"{name} is {shown}, which is not a class; classnames.txt has {n_classes} lines"
+    )
+
+
+def decode_pixels(sample: Sample) -> Pixels:
+    """Return the image of a sample: uint8 (H, W, 3), RGB.
+
+    Raises:
+        ShardError: there is none, or it does not decode, or it is too large.
+    """
+    for extension in FORMATS:
+        raw = sample.files.get(extension)
+        if raw is not None:
+            return decode_image(f"{sample.key}.{extension}", raw, extension)
+    raise ShardError(f"{sample.key} has no .jpg, .png or .webp; draw it again")
+
+
+def decode_image(name: str, raw: bytes, *formats: str) -> Pixels:
+    """Return a picture of a shard: uint8 (H, W, 3), RGB.
+
+    Args:
+        name: says in the error which it is.
+        raw: the file; what it holds tells its format.
+        formats: those of `FORMATS` that it may have; none given, any of them.
+
+    Raises:
+        ShardError: it does not decode, has another format, or is too large.
+    """
+    bgr = None
+    try:
+        # The size is read from the header, so that a bomb is refused before it goes off.
+        width, height = _read_size(raw, formats or tuple(FORMATS))
+        if max(width, height) > MAX_SIDE_PX:
+            raise ShardError(f"{name} is {width}x{height} px; {MAX_SIDE_PX} is the most")
+        bgr = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, SyntaxError, ValueError, cv2.error):
+        bgr = None
+    # OpenCV turns an image as its camera says.
+    if bgr is None or sorted(bgr.shape[:2]) != sorted((height, width)):
+        raise ShardError(f"{name} does not decode; draw it again")
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def _read_size(raw: bytes, formats: tuple[str, ...]) -> tuple[int, int]:
+    """Return width and height in px, by the header of an image."""
+    for name in formats:
+        start, read = FORMATS[name]
+        if raw.startswith(start):
+            with read(io.BytesIO(raw)) as header:
+                return header.size
+    raise ValueError("format")
+
+
+def _check_size(spec: Spec, pixels: Pixels) -> None:
+    """Check that an image is as large as its spec asks; 0 there fits it to its text."""
+    height, width = pixels.shape[:2]
+    if spec.width_px not in (0, width) or spec.height_px not in (0, height):
+        asked = f"{spec.width_px}x{spec.height_px}"
+        raise ValueError(f"the size {asked} of an image of {width}x{height} px")
+
+
+def _read_quads(fields: Mapping[str, Any], name: str, n: int) -> Quads:
+    rows = fields.get(name)
+    # Their number is known from the text, so that no array grows by what a file says.
+    if not isinstance(rows, list) or len(rows) != n:
+        raise ValueError(f"{name}, of which the text has {n}")
+    try:
+        quads = np.array(rows) if rows else np.empty((0, 4, 2))
+    except ValueError as error:  # Rows of several lengths.
+        raise ValueError(name) from error
+    is_fine = quads.dtype.kind in "fi" and quads.shape[1:] == (4, 2)
+    if not is_fine or (np.abs(quads) > MAX_QUAD_PX).any():
+        raise ValueError(name)
+    return quads.astype(np.float32)
+
+
+def _read_number(fields: Mapping[str, Any], name: str) -> float:
+    value = fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(name)  # noqa: TRY004 - the caller names the file and raises its own.
+    return float(value)
+
+
+def _read_colour(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not HEX_COLOUR.fullmatch(value):
+        raise ValueError(name)
+    return value

@@ -1,0 +1,206 @@
+"""The folder of a dataset: begun, taken up again, checked file by file, and finished."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from synthtext.dataset.manifest import (
+    CLASSNAMES,
+    ShardRecord,
+    check_same_plan,
+    describe_dataset,
+    encode_classnames,
+    list_expected,
+    read_manifest,
+    read_record,
+    to_json,
+)
+from synthtext.dataset.plan import Plan
+from synthtext.dataset.sealing import REPAIR, read_sealed, seal
+from synthtext.dataset.shapes import check_record
+from synthtext.errors import DamageError, DatasetError
+from synthtext.storage import PART, replace_file
+
+RECORDS = ".records"
+"""Folder of the finished shards' records while a run goes on."""
+
+
+def open_folder(
+    plan: Plan, folder: Path, files: Sequence[str] | None = None, *, repairs: bool = False
+) -> dict[str, ShardRecord]:
+    """Begin a dataset folder, or take it up; return the records of its finished shards by file.
+
+    Args:
+        plan: what is drawn.
+        folder: where.
+        files: the shards whose records are asked for; None asks for all.
+        repairs: whether a damaged `dataset.json` is begun anew, and shards that hold other
+            bytes than were written count as not finished.
+
+    Raises:
+        DatasetError: the folder holds something else, or was begun by another plan.
+        DamageError: what it says of itself is damaged, and `repairs` is not given.
+    """
+    is_anew = repairs and is_damaged(folder)
+    if repairs:
+        _remove_records(folder, only_broken=not is_anew)
+    begun = describe_dataset(plan)
+    begin_folder(folder, begun, encode_classnames(plan), is_anew=is_anew)
+    for source in plan.sources:
+        (folder / source.split).mkdir(exist_ok=True)
+    records = read_records(folder, files)
+    if not repairs:
+        return records
+    return {file: record for file, record in records.items() if is_whole(folder, record)}
+
+
+def begin_folder(
+    folder: Path, begun: Mapping[str, Any], classnames: bytes, *, is_anew: bool = False
+) -> None:
+    """Begin a dataset folder, or see that it was begun alike.
+
+    Args:
+        folder: empty, or begun.
+        begun: its `dataset.json` until it is finished.
+        classnames: its `classnames.txt`.
+        is_anew: whether its `dataset.json` is replaced, whatever it says.
+
+    Raises:
+        DatasetError: it holds something else, or was begun by another plan.
+    """
+    path = folder / "dataset.json"
+    if path.exists() and not is_anew:
+        check_same_plan(folder, read_manifest(folder)["plan"], begun["plan"])
+    elif not is_anew and any(path.suffix != PART for path in folder.glob("*")):
+        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+    else:
+        # First of all, so that another machine that begins its part at once knows the folder.
+        replace_file(path, to_json(seal(begun)))
+    if hash_file(folder / CLASSNAMES) != hashlib.sha256(classnames).hexdigest():
+        replace_file(folder / CLASSNAMES, classnames)
+    (folder / RECORDS).mkdir(exist_ok=True)
+
+
+def is_damaged(folder: Path) -> bool:
+    """Return whether the `dataset.json` of a folder is not what was written."""
+    if not (folder / "dataset.json").exists():
+        return False
+    try:
+        read_manifest(folder)
+    except DamageError:
+        return True
+    return False
+
+
+def list_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, ShardRecord]:
+    """Return the records of the shards that were finished, by file; of all, or of some."""
+    rows = {row["file"]: row for row in read_manifest(folder).get("shards", [])}
+    noted = list((folder / RECORDS).glob("*.json"))
+    if files is not None:
+        # A part of a large run does not read what hundreds of others have noted.
+        wanted = {_name_record(file) for file in files}
+        noted = [path for path in noted if path.name in wanted]
+        rows = {file: rows[file] for file in files if file in rows}
+    for path in noted:
+        # Another machine may be closing the folder, and then this is no longer ours to do.
+        with contextlib.suppress(FileNotFoundError):
+            row = _read_row(path)
+            rows[row["file"]] = row
+    return {file: read_record(row) for file, row in rows.items()}
+
+
+def count_records(folder: Path) -> int:
+    """Return how many shards were finished, without reading their records."""
+    noted = {path.name for path in (folder / RECORDS).glob("*.json")}
+    closed = {_name_record(row["file"]) for row in read_manifest(folder).get("shards", [])}
+    return len(noted | closed)
+
+
+def read_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, ShardRecord]:
+    """Return the records of the shards that were finished and are there, by file."""
+    records = list_records(folder, files)
+    return {file: record for file, record in records.items() if is_there(folder, record)}
+
+
+def write_record(folder: Path, record: ShardRecord) -> None:
+    """Note that a shard is finished; called after the shard has its name."""
+    content = to_json(seal(dataclasses.asdict(record)))
+    replace_file(folder / RECORDS / _name_record(record.file), content)
+
+
+def close_folder(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the finished `dataset.json`, tidy up what runs leave behind, and return it."""
+    sealed = seal(manifest)
+    replace_file(folder / "dataset.json", to_json(sealed))
+    for path in [*folder.glob(f"**/.*{PART}"), *(folder / RECORDS).glob("*.json")]:
+        path.unlink(missing_ok=True)
+    if (folder / RECORDS).is_dir():
+        (folder / RECORDS).rmdir()
+    return sealed
+
+
+def hash_file(path: Path) -> str | None:
+    """Return the SHA-256 of a file, in hex; None if there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_whole(folder: Path, record: ShardRecord) -> bool:
+    """Return whether a shard holds the bytes that were written."""
+    return hash_file(folder / record.file) == record.sha256
+
+
+def is_there(folder: Path, record: ShardRecord) -> bool:
+    """Return whether a shard has the size that was written."""
+    path = folder / record.file
+    return path.is_file() and path.stat().st_size == record.n_bytes
+
+
+def list_damaged(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Return which of the files beside the shards are missing, or not what was written."""
+    files = manifest.get("files", {})
+    return [file for file, sha256 in files.items() if hash_file(folder / file) != sha256]
+
+
+def list_strays(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Return what a loader might take for a part of the dataset and is none.
+
+    That is what lies among the shards, and every other `.tar`. Files of your own beside the
+    folders of the splits are left in peace.
+    """
+    known = set(list_expected(manifest))
+    found = [path for split in manifest["splits"] for path in folder.glob(f"{split}/*")]
+    found += [*folder.glob("**/*.tar"), *folder.glob(f"**/.*{PART}")]
+    names = {path.relative_to(folder).as_posix() for path in found}
+    yield from sorted(names - known)
+
+
+def _remove_records(folder: Path, *, only_broken: bool) -> None:
+    for path in (folder / RECORDS).glob("*.json"):
+        with contextlib.suppress(DamageError):
+            _read_row(path)
+            if only_broken:
+                continue
+        path.unlink()
+
+
+def _read_row(path: Path) -> dict[str, Any]:
+    row, is_sealed = read_sealed(path)
+    try:
+        check_record(row)
+    except ValueError as error:
+        raise DamageError(f"{path} cannot be used: {error}; {REPAIR}") from error
+    if not is_sealed:
+        raise DamageError(f"{path} does not fit its own checksum; {REPAIR}")
+    return row
+
+
+def _name_record(file: str) -> str:
+    return file.replace("/", "-").removesuffix(".tar") + ".json"

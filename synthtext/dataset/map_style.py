@@ -1,0 +1,159 @@
+"""Data sets for trainers: those that were drawn, and those that are drawn when asked for.
+
+Both are map-style, `len` and `[]` are all there is: PyTorch's loaders and samplers shuffle and
+part them among workers and ranks, without a repeat and without a word from here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from synthtext.dataset.codec import decode
+from synthtext.dataset.plan import Plan, make_plan, read_texts, source_of
+from synthtext.dataset.shards import Place, list_places, read_place
+from synthtext.dataset.verify import open_shards
+from synthtext.drawing.fonts import Catalogue, read_catalogue
+from synthtext.drawing.photos import Photos
+from synthtext.drawing.rendering import Rendering, render
+from synthtext.errors import DatasetError
+from synthtext.recipe import Recipe, edit_recipe, read_recipe
+from synthtext.sampling import sample_spec
+from synthtext.storage import parse_folder
+
+
+class Dataset(Sequence[Rendering]):
+    """The images of a split that was drawn, each to be had by its number.
+
+    >>> from synthtext import Dataset, load
+    >>> isinstance(load("data/words"), Dataset)  # doctest: +SKIP
+    True
+    """
+
+    def __init__(self, places: Sequence[tuple[Path, Place]]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, number: int) -> Rendering:  # type: ignore[override]
+        """Return an image, its spec and its quads.
+
+        Raises:
+            ShardError: it is broken.
+        """
+        return decode(read_place(*self._places[number]))
+
+
+class Stream(Sequence[Rendering]):
+    """Images of a split that are drawn when they are asked for, the same for a number.
+
+    >>> from synthtext import Stream, stream
+    >>> pictures = stream(count=50, seed=3)
+    >>> isinstance(pictures, Stream), bool((pictures[4].pixels == pictures[4].pixels).all())
+    (True, True)
+    """
+
+    def __init__(self, plan: Plan, split: str) -> None:
+        self._plan = plan
+        self._source = source_of(plan, split)
+        self._count = plan.counts[plan.sources.index(self._source)]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> Rendering:  # type: ignore[override]
+        """Return an image.
+
+        Raises:
+            DrawError: the text cannot be drawn.
+        """
+        if not 0 <= number < self._count:
+            raise IndexError(f"{number} is none of {self._count} images")
+        plan = self._plan
+        spec = sample_spec(
+            plan.recipe, self._source, plan.fonts,
+            seed=plan.seed, index=self._source.first + number, photos=plan.photos,
+        )  # fmt: skip
+        return render(spec, plan.fonts, plan.photos)
+
+
+def load(
+    folder: str | os.PathLike[str], split: str = "train", *, verify: bool = True
+) -> Dataset:
+    """Return the images of a dataset that `synthtext render` wrote.
+
+    The shards are read once, to see that they are those that were written, 1 to 2 s/GB; an
+    image is read again when it is asked for.
+
+    >>> from synthtext import load
+    >>> pictures = load("data/words", "test")  # doctest: +SKIP
+    >>> pictures[7].spec.text, pictures[7].pixels.shape  # doctest: +SKIP
+    ('quartz', (224, 224, 3))
+
+    With PyTorch: `DataLoader(load("data/words"), shuffle=True, collate_fn=list)`.
+
+    Args:
+        folder: here, or an address.
+        split: `train`, `val` or `test`.
+        verify: whether the shards must be those that were written; without it only their
+            headers are read here.
+
+    Raises:
+        DatasetError: no dataset, or no such split.
+        ShardError: a shard is missing, broken or not what was written.
+    """
+    files = open_shards(parse_folder(os.fspath(folder)), split, verify=verify)
+    return Dataset([(file, place) for file in files for place in list_places(file)])
+
+
+def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
+    recipe: str | Recipe = "default",
+    words: str | None = None,
+    *,
+    sentences: str | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    split: str = "train",
+    fonts: Catalogue | None = None,
+    photos: Photos | None = None,
+    edits: Mapping[str, str] | None = None,
+) -> Stream:
+    """Return images that are drawn when they are asked for, without shards.
+
+    They are those that `synthtext render` would write with the same options: image 7 is the
+    same here, in a worker, and in a shard. `count` is an epoch; another seed is another one.
+    A count of 10**12 costs nothing and never ends; texts come shuffled without a sampler.
+
+    >>> from synthtext import stream
+    >>> pictures = stream(words="en", count=1000, edits={"size_px": "20:40"})
+    >>> len(pictures), pictures[3].pixels.shape
+    (901, (224, 224, 3))
+
+    Args:
+        recipe: name or file of a recipe, or one that was read.
+        words: name or file of a list of words.
+        sentences: name, file or folder of sentences.
+        count: images over all splits; None draws each text once.
+        seed: 0 or more.
+        split: `train`, `val` or `test`.
+        fonts: to choose from; None takes those that are bundled.
+        photos: to draw on.
+        edits: entries of the recipe to change, as `synthtext render` takes them.
+
+    Raises:
+        DatasetError: a number is out of range, or the split has no texts.
+        RecipeError: the recipe cannot be used.
+        WordsError: the texts cannot be used.
+    """
+    given = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    edited = edit_recipe(given, edits or {})
+    plan = make_plan(
+        edited, read_texts(words, sentences, edited), fonts or read_catalogue(),
+        seed=seed, count=count, photos=photos,
+    )  # fmt: skip
+    if split not in {source.split for source in plan.sources}:
+        have = ", ".join(source.split for source in plan.sources)
+        raise DatasetError(f"there are no images in the split {split!r}; there is {have}")
+    return Stream(plan, split)

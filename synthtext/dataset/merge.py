@@ -1,0 +1,98 @@
+"""Merging: datasets that parts of one run were drawn into -> one dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from synthtext.dataset.folders import (
+    begin_folder,
+    hash_file,
+    is_there,
+    list_records,
+    read_records,
+    write_record,
+)
+from synthtext.dataset.generate import finish_dataset
+from synthtext.dataset.manifest import (
+    CLASSNAMES,
+    ShardRecord,
+    check_same_plan,
+    describe_run,
+    list_expected,
+    read_manifest,
+)
+from synthtext.dataset.sealing import REPAIR
+from synthtext.errors import DamageError, DatasetError
+from synthtext.storage import lock_folder, move_file
+
+
+def merge_datasets(
+    parts: Sequence[Path],
+    out: Path,
+    *,
+    on_progress: Callable[[str, int, int | None], None] = lambda *_: None,
+) -> dict[str, Any]:
+    """Move the shards of parts into one folder, write its `dataset.json`, and return it.
+
+    A merge that was killed is finished by the same call. What is there stays there, even if
+    some shards are still missing.
+
+    Args:
+        parts: folders that were begun by one plan, each with some of its shards.
+        out: new, empty, one of the parts, or begun by the same plan.
+        on_progress: called after every shard.
+
+    Raises:
+        DatasetError: the parts are not of one plan, hold different bytes for one shard, or
+            lack a shard between them.
+    """
+    begun = _read_begun(parts[0])
+    for part in parts[1:]:
+        check_same_plan(part, read_manifest(part).get("plan", {}), begun["plan"])
+    with lock_folder(out):
+        begin_folder(out, begun, (parts[0] / CLASSNAMES).read_bytes())
+        files = list_expected(begun)
+        have = read_records(out)
+        for part in parts:
+            for record in list_records(part).values():
+                _take(record, part, out, have)
+                on_progress("shards", len(have), len(files))
+        manifest = describe_run(begun, have)
+        missing = [file for file in files if file not in have]
+        if missing:
+            raise DatasetError(
+                f"{out} still lacks {len(missing)} of {len(files)} shards, such as"
+                f" {missing[0]}; draw them with render --shards, and merge again"
+            )
+        return finish_dataset(out, manifest)
+
+
+def _read_begun(part: Path) -> dict[str, Any]:
+    """Return the `dataset.json` of a part as it was when the part was begun."""
+    manifest = read_manifest(part)
+    found = hash_file(part / CLASSNAMES)
+    known = manifest.get("files", {CLASSNAMES: found})
+    if found is None or known.get(CLASSNAMES) != found:
+        raise DamageError(f"{part / CLASSNAMES} is not what was written; {REPAIR}")
+    names = ("format", "plan", "splits", "duplicates_merged", "left_out_fonts")
+    begun = {name: manifest[name] for name in names}
+    return begun | {"complete": False, "files": {CLASSNAMES: found}}
+
+
+def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecord]) -> None:
+    """Move one shard, unless it is there."""
+    if record.file in have:
+        if have[record.file].sha256 != record.sha256:
+            raise DatasetError(
+                f"{part / record.file} differs from that in {out}; draw both with one version"
+            )
+        return
+    if is_there(part, record):
+        (out / record.file).parent.mkdir(parents=True, exist_ok=True)
+        move_file(part / record.file, out / record.file)
+    elif not is_there(out, record):  # As it is where a merge was killed after the move.
+        return
+    write_record(out, record)
+    have[record.file] = record

@@ -1,0 +1,336 @@
+"""What a dataset will hold before anything is drawn: which index lies in which shard."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import freetype
+import numpy as np
+
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.photos import Photos
+from synthtext.draws import Choice
+from synthtext.errors import DatasetError, RecipeError, WordsError
+from synthtext.recipe import ANY, FACTORS, Recipe
+from synthtext.sampling import Deck, Source, sample_specs
+from synthtext.texts.reviews import review_sentences
+from synthtext.texts.sentences import read_sentences
+from synthtext.texts.words import Texts, read_words, split_texts
+
+REVIEWS = "reviews"
+"""The name of the bundled sentences."""
+
+SENTIMENTS = ("negative", "positive")
+"""The classes of labelled sentences, by label."""
+
+MAX_NUMBER = 2**53
+"""Greatest count and seed: every reader of JSON keeps a whole number up to here."""
+
+MAX_SHARDS = 1_000_000
+"""Most shards of a dataset; `dataset.json` has a row for each."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard to draw.
+
+    Attributes:
+        split: `train`, `val` or `test`.
+        number: place in its split, from 0.
+        indices: the images in it.
+    """
+
+    split: str
+    number: int
+    indices: range
+
+    @property
+    def file(self) -> str:
+        """Its name in the dataset folder."""
+        return name_shard(self.split, self.number)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides the bytes of a dataset.
+
+    Attributes:
+        recipe: what the factors are drawn from.
+        seed: 0 or more.
+        texts: what is drawn, by kind.
+        sources: the splits that get images, in order of their indices.
+        counts: images of each of `sources`.
+        classnames: the lines of `classnames.txt`.
+        fonts: the fonts to choose from.
+        photos: the photographs to choose from, if any.
+    """
+
+    recipe: Recipe
+    seed: int
+    texts: Mapping[str, Texts]
+    sources: tuple[Source, ...]
+    counts: tuple[int, ...]
+    classnames: tuple[str, ...]
+    fonts: Catalogue
+    photos: Photos | None
+
+    @property
+    def n_images(self) -> int:
+        """Images asked for."""
+        return sum(self.counts)
+
+
+def name_shard(split: str, number: int) -> str:
+    """Return the name of a shard in its dataset folder."""
+    return f"{split}/{number:06d}.tar"
+
+
+def choose_part(part: str, n_shards: int) -> range:
+    """Return the shards that a part of a run draws.
+
+    Args:
+        part: `A:B` for those from A up to B, or `K/N` for the K-th of N equal parts, from 0.
+        n_shards: shards of the whole run.
+
+    Raises:
+        DatasetError: it is not of that form, or has no shard.
+    """
+    found = re.fullmatch(r"(\d+)(:|/)(\d+)", part)
+    if not found:
+        raise DatasetError(f"shards is {part!r}; write A:B, or K/N for the K-th part of N")
+    first, last = int(found[1]), int(found[3])
+    if found[2] == ":":
+        chosen = range(n_shards)[first:last]
+    elif first >= last:
+        raise DatasetError(f"shards is {part!r}; parts are counted from 0/{last} on")
+    else:
+        chosen = range(first * n_shards // last, (first + 1) * n_shards // last)
+    if not chosen and found[2] == ":":
+        raise DatasetError(f"shards is {part!r}; there are {n_shards}, counted from 0")
+    return chosen
+
+
+def read_texts(words: str | None, sentences: str | None, recipe: Recipe) -> dict[str, Texts]:
+    """Return what to draw, by kind.
+
+    Args:
+        words: a file of words or the name of a bundled list.
+        sentences: a TSV of sentences, or `reviews` for those that are bundled.
+        recipe: says by its kind which bundled texts to take where nothing is given.
+
+    Raises:
+        WordsError: a file cannot be used.
+    """
+    if words is None and sentences is None:
+        only_sentences = str(recipe.draws["kind"]) == "sentence"
+        words, sentences = (None, REVIEWS) if only_sentences else ("en", None)
+    texts = {}
+    if words is not None:
+        texts["word"] = read_words(words)
+    if sentences is not None:
+        is_bundled = sentences == REVIEWS and not Path(sentences).exists()
+        texts["sentence"] = (
+            review_sentences() if is_bundled else read_sentences(Path(sentences))
+        )
+    return texts
+
+
+def make_plan(
+    recipe: Recipe,
+    texts: Mapping[str, Texts],
+    fonts: Catalogue,
+    *,
+    seed: int = 0,
+    count: int | None = None,
+    photos: Photos | None = None,
+) -> Plan:
+    """Return the plan of a dataset.
+
+    Each split gets a share of the images that is its share of the texts, so that every text
+    comes up as often as every other, give or take one.
+
+    Args:
+        recipe: what the factors are drawn from.
+        texts: by kind, `word` or `sentence`; at least one.
+        fonts: the fonts to choose from.
+        seed: 0 or more.
+        count: images in all; None draws each text once.
+        photos: the photographs to choose from, if any.
+
+    Raises:
+        DatasetError: a number is out of range.
+        RecipeError: the recipe asks for what is not there.
+        WordsError: no text at all, or none that a font covers.
+    """
+    if not texts:
+        raise WordsError("no texts to draw; give --words, --sentences or both")
+    count = sum(len(listed.items) for listed in texts.values()) if count is None else count
+    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
+        if value < least:
+            raise DatasetError(f"{name} is {value}; it must be {least} or more")
+        if value > MAX_NUMBER:
+            raise DatasetError(f"{name} is {value}; it must be {MAX_NUMBER} or less")
+    weights = _weigh_kinds(recipe, texts)
+    texts = {kind: texts[kind] for kind in texts if weights[kind]}
+    classnames, class_indices = _list_classes(texts)
+    places = {kind: split_texts(texts[kind], recipe.splits) for kind in texts}
+    shares = {
+        split: sum(
+            weights[kind] * len(places[kind][split]) / len(texts[kind].items) for kind in texts
+        )
+        for split in ("train", "val", "test")
+    }
+    counts = _apportion(count, shares)
+    sources: list[Source] = []
+    first = 0
+    for split in counts:
+        decks = tuple(
+            _deal(kind, texts[kind], places[kind][split], class_indices[kind])
+            for kind in texts
+            if len(places[kind][split])
+        )
+        sources.append(Source(split, first, decks))
+        first += counts[split]
+    plan = Plan(
+        recipe=recipe,
+        seed=seed,
+        texts=texts,
+        sources=tuple(sources),
+        counts=tuple(counts.values()),
+        classnames=classnames,
+        fonts=fonts,
+        photos=photos,
+    )
+    _check_drawable(plan)
+    return plan
+
+
+def list_shards(plan: Plan) -> Iterator[Shard]:
+    """Return the shards of a plan, in order of their indices."""
+    for source, count in zip(plan.sources, plan.counts, strict=True):
+        stop = source.first + count
+        size = plan.recipe.shard_size
+        for number, start in enumerate(range(source.first, stop, size)):
+            yield Shard(source.split, number, range(start, min(stop, start + size)))
+
+
+def check_size(plan: Plan) -> None:
+    """Check that the shards of a plan are not too many to be written.
+
+    Raises:
+        DatasetError: they are.
+    """
+    n_shards = sum(-(-count // plan.recipe.shard_size) for count in plan.counts)
+    if n_shards > MAX_SHARDS:
+        raise DatasetError(
+            f"{plan.n_images:,} images make {n_shards:,} shards, and {MAX_SHARDS:,} are the"
+            " most; ask for fewer images, or for larger shards with --shard-size"
+        )
+
+
+def source_of(plan: Plan, split: str) -> Source:
+    """Return what the images of a split draw from."""
+    return next(source for source in plan.sources if source.split == split)
+
+
+def describe_plan(plan: Plan) -> dict[str, Any]:
+    """Return what decides the bytes of a dataset, for JSON: equal plans, equal bytes."""
+    recipe = plan.recipe
+    return {
+        "seed": plan.seed,
+        "count": plan.n_images,
+        "recipe": {
+            **{name: str(recipe.draws[name]) for name in FACTORS},
+            "image_format": recipe.image_format,
+            "splits": list(recipe.splits),
+            "shrink": recipe.shrink,
+            "shard_size": recipe.shard_size,
+        },
+        "texts": {
+            kind: {"name": texts.name, "n_texts": len(texts.items), "sha256": texts.sha256}
+            for kind, texts in plan.texts.items()
+        },
+        "photos": plan.photos and plan.photos.sha256,
+        "fonts": {font.file: font.sha256 for font in plan.fonts.fonts.values()},
+        "versions": list_versions(),
+    }
+
+
+def list_versions() -> dict[str, str]:
+    """Return the versions that the pixels depend on."""
+    packages = ("synthtext", "pillow", "numpy", "opencv-python-headless", "uharfbuzz")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return versions | {"freetype": ".".join(map(str, freetype.version()))}
+
+
+def _weigh_kinds(recipe: Recipe, texts: Mapping[str, Texts]) -> dict[str, float]:
+    """Return the share of each kind of text among the images; they add up to 1."""
+    draw = recipe.draws["kind"]
+    asked = dict.fromkeys(texts, 1.0)
+    if isinstance(draw, Choice) and ANY not in draw.values:
+        given = dict(zip(draw.values, draw.weights, strict=True))
+        asked = {kind: given.get(kind, 0.0) for kind in texts}
+    total = sum(asked.values())
+    if not total:
+        have = ", ".join(texts)
+        raise RecipeError(f"kind is {draw}, but the texts given are of kind {have}")
+    return {kind: weight / total for kind, weight in asked.items()}
+
+
+def _list_classes(
+    texts: Mapping[str, Texts],
+) -> tuple[tuple[str, ...], dict[str, list[int]]]:
+    """Return the class names, and the class of each text by kind.
+
+    Labelled sentences alone are a task of two classes; otherwise every text is a class.
+    """
+    labels = texts["sentence"].labels if "sentence" in texts else ()
+    if set(texts) == {"sentence"} and None not in labels:
+        return SENTIMENTS, {"sentence": [int(label or 0) for label in labels]}
+    names = list(dict.fromkeys(item for listed in texts.values() for item in listed.items))
+    places = {name: place for place, name in enumerate(names)}
+    return tuple(names), {kind: [places[item] for item in texts[kind].items] for kind in texts}
+
+
+def _deal(kind: str, texts: Texts, places: Sequence[int], class_indices: list[int]) -> Deck:
+    return Deck(
+        kind=kind,
+        items=tuple(texts.items[place] for place in places),
+        labels=tuple(texts.labels[place] for place in places),
+        class_indices=tuple(class_indices[place] for place in places),
+    )
+
+
+def _apportion(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Return the images of each split, by largest remainders, without splits that get none."""
+    total = sum(shares.values())
+    quotas = {split: count * share / total for split, share in shares.items()}
+    counts = {split: int(quota + 1e-9) for split, quota in quotas.items()}
+    left = count - sum(counts.values())
+    for split in sorted(quotas, key=lambda name: counts[name] - quotas[name])[:left]:
+        counts[split] += 1
+    return {split: n for split, n in counts.items() if n}
+
+
+def _check_drawable(plan: Plan) -> None:
+    """Say at once when nothing can be drawn, rather than after a run of nothing."""
+    shard = next(list_shards(plan))
+    indices = shard.indices[:1]
+    sample_specs(
+        plan.recipe, source_of(plan, shard.split), plan.fonts,
+        seed=plan.seed, indices=indices, photos=plan.photos,
+    )  # fmt: skip
+    have = np.array(list(plan.fonts.masks))
+    for texts in plan.texts.values():
+        for item in texts.items:
+            if np.isin([ord(char) for char in item if char != " "], have).all():
+                return
+    sample = next(iter(plan.texts.values())).items[0]
+    raise WordsError(
+        f"no font covers any of the texts, {sample!r} for one; add a font with --fonts"
+    )

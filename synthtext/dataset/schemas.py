@@ -1,0 +1,100 @@
+"""The layouts of `KEY.json` and `dataset.json` as JSON Schema, for other languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synthtext.dataset.codec import FORMAT as SAMPLE_FORMAT
+from synthtext.dataset.codec import MEASURED
+from synthtext.dataset.manifest import FORMAT as DATASET_FORMAT
+from synthtext.spec import ALIGNMENTS, BOUNDS, CASES, COLOURS, LATER, NAMES, TYPES
+from synthtext.texts.words import SPLITS
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+KINDS = {int: "integer", float: "number", str: "string", bool: "boolean"}
+
+HEX = {"type": "string", "pattern": "^#[0-9a-f]{6}$"}
+
+POINT = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+
+QUADS = {
+    "type": "array",
+    "items": {"type": "array", "items": POINT, "minItems": 4, "maxItems": 4},
+}
+
+HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+
+COUNT = {"type": "integer", "minimum": 0}
+
+
+def describe_sample() -> dict[str, Any]:
+    """Return the schema of `KEY.json`. Readers leave names alone that they do not know."""
+    fields = {name: _describe_field(name) for name in NAMES}
+    measured = {name: {"type": "number"} for name in MEASURED} | {"ink_drawn": HEX}
+    quads = {"word_quads": QUADS, "char_quads": QUADS}
+    properties = {
+        "format": {"const": SAMPLE_FORMAT}, **fields, "drawn_text": {"type": "string"},
+        **measured, **quads,
+    }  # fmt: skip
+    return {
+        "$schema": DRAFT,
+        "title": "KEY.json of a synthtext sample",
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in LATER],
+    }
+
+
+def describe_manifest() -> dict[str, Any]:
+    """Return the schema of `dataset.json`, of a dataset that is begun or finished."""
+    shard = {
+        "type": "object",
+        "properties": {
+            "file": {"type": "string"}, "first": COUNT, "n_samples": COUNT, "n_bytes": COUNT,
+            "sha256": HASH, "n_shrunk": COUNT,
+            "not_drawn": {"type": "array"},
+        },
+        "required": ["file", "first", "n_samples", "n_bytes", "sha256"],
+    }  # fmt: skip
+    plan = {
+        "type": "object",
+        "properties": {
+            "seed": COUNT, "count": COUNT, "recipe": {"type": "object"},
+            "texts": {"type": "object"}, "fonts": {"type": "object"},
+            "versions": {"type": "object"},
+        },
+        "required": ["seed", "count", "recipe", "texts", "fonts", "versions"],
+    }  # fmt: skip
+    return {
+        "$schema": DRAFT,
+        "title": "dataset.json of a synthtext dataset",
+        "type": "object",
+        "properties": {
+            "format": {"const": DATASET_FORMAT}, "complete": {"type": "boolean"}, "plan": plan,
+            "counts": {"type": "object", "additionalProperties": COUNT},
+            "splits": {"type": "object", "propertyNames": {"enum": list(SPLITS)}},
+            "not_drawn": {"type": "array"}, "shards": {"type": "array", "items": shard},
+            "files": {"type": "object", "additionalProperties": HASH}, "checksum": HASH,
+        },
+        "required": ["format", "complete", "plan", "splits"],
+    }  # fmt: skip
+
+
+def _describe_field(name: str) -> dict[str, Any]:
+    expected = TYPES[name]
+    if name in COLOURS:
+        return dict(HEX)
+    if expected == int | None:
+        return {"type": ["integer", "null"]}
+    described: dict[str, Any] = {"type": KINDS[expected]}
+    if name in BOUNDS:
+        described["minimum"], described["maximum"], described["description"] = BOUNDS[name]
+    choices = {"case": tuple(CASES), "align": ALIGNMENTS, "split": SPLITS}
+    if name in choices:
+        described["enum"] = list(choices[name])
+    return described
+
+
+SCHEMAS = {"sample-1": describe_sample, "dataset-1": describe_manifest}
+"""Every schema by its name and version."""

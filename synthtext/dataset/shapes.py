@@ -1,0 +1,164 @@
+"""The shape of `dataset.json`, which may be a stranger's: checked before it is used."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from synthtext.dataset.plan import MAX_NUMBER, MAX_SHARDS
+from synthtext.recipe import FORMATS
+from synthtext.texts.words import SPLITS
+
+SHARD_FILE = re.compile(r"(train|val|test)/[0-9]{6,12}\.tar")
+
+OTHER_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
+"""What other files of a dataset may be called: nothing that leads out of the folder."""
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+Fits = Callable[[Any], bool]
+
+Shape = Mapping[str, Fits]
+"""What the values of names must be."""
+
+
+def check_shape(manifest: Mapping[str, Any]) -> None:
+    """Check what a `dataset.json` holds. Names that are not known are left alone.
+
+    Raises:
+        ValueError: something is missing, of a wrong type, or out of bounds.
+    """
+    _check("", manifest, TOP, TOP_LATER)
+    plan, splits = manifest["plan"], manifest["splits"]
+    _check("plan ", plan, PLAN, PLAN_LATER)
+    _check("recipe ", plan["recipe"], RECIPE)
+    for kind, texts in plan["texts"].items():
+        _check(f"texts {shorten(kind)} ", texts, TEXTS)
+    for split, row in splits.items():
+        _check(f"split {shorten(split)} ", row, SPLIT)
+        if split not in SPLITS:
+            raise ValueError(f"it has a split {shorten(split)}")
+    _check_size(plan, splits)
+    if manifest["complete"]:
+        _check("", manifest, COMPLETE)
+        _check("counts ", manifest["counts"], COUNTS)
+        for split, row in splits.items():
+            _check(f"split {split} ", row, {"drawn": _is_count})
+    for row in manifest.get("shards", ()):
+        check_record(row)
+
+
+def check_record(row: object) -> None:
+    """Check what is noted of a shard.
+
+    Raises:
+        ValueError: something is missing, of a wrong type, or out of bounds.
+    """
+    _check("a shard's ", row, RECORD)
+
+
+def shorten(value: object) -> str:
+    """Return a value as a short text without control characters, however large it is."""
+    return reprlib.repr(value)[:80]
+
+
+def _check_size(plan: Mapping[str, Any], splits: Mapping[str, Any]) -> None:
+    n_asked = sum(row["asked"] for row in splits.values())
+    if n_asked != plan["count"]:
+        raise ValueError(f"its splits ask for {n_asked} images, its plan for {plan['count']}")
+    size = plan["recipe"]["shard_size"]
+    n_shards = sum(-(-row["asked"] // size) for row in splits.values())
+    if n_shards > MAX_SHARDS:
+        raise ValueError(f"it asks for {n_shards} shards, and {MAX_SHARDS} are the most")
+
+
+def _check(where: str, row: object, needed: Shape, later: Shape | None = None) -> None:
+    """Check the values of a table; those that came with a later version may be missing."""
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}is {shorten(row)}")  # noqa: TRY004 - one kind for all.
+    for name, fits in needed.items():
+        if name not in row:
+            raise ValueError(f"{where}{name} is missing")
+        if not fits(row[name]):
+            raise ValueError(f"{where}{name} is {shorten(row[name])}")
+    for name, fits in (later or {}).items():
+        if name in row and not fits(row[name]):
+            raise ValueError(f"{where}{name} is {shorten(row[name])}")
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MAX_NUMBER
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and SHA256.fullmatch(value) is not None
+
+
+def _is(kind: type) -> Fits:
+    return lambda value: isinstance(value, kind)
+
+
+def _maps_to(fits: Fits) -> Fits:
+    """Return whether something is a table whose values fit."""
+    return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
+
+
+def _lists(fits: Fits) -> Fits:
+    """Return whether something is a list whose items fit."""
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+def _is_lost(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == LOST.keys()
+        and all(fits(value[name]) for name, fits in LOST.items())
+    )
+
+
+def _is_shard_file(value: object) -> bool:
+    # A name from elsewhere must not lead out of the folder.
+    return isinstance(value, str) and SHARD_FILE.fullmatch(value) is not None
+
+
+LOST: Shape = {"index": _is_count, "text": _is(str), "reason": _is(str)}
+
+RECORD: Shape = {
+    "file": _is_shard_file, "first": _is_count, "n_samples": _is_count, "n_bytes": _is_count,
+    "sha256": _is_hash, "n_shrunk": _is_count, "not_drawn": _lists(_is_lost),
+}  # fmt: skip
+
+RECIPE: Shape = {
+    "image_format": lambda value: isinstance(value, str) and value in FORMATS,
+    "shard_size": lambda value: _is_count(value) and value > 0,
+}
+
+TEXTS: Shape = {"name": _is(str), "n_texts": _is_count, "sha256": _is(str)}
+
+SPLIT: Shape = {"first": _is_count, "asked": _is_count, "n_texts": _maps_to(_is_count)}
+
+PLAN: Shape = {
+    "seed": _is_count, "count": _is_count, "recipe": _is(dict), "texts": _is(dict),
+    "fonts": _maps_to(_is(str)),
+    "versions": lambda value: _maps_to(_is(str))(value) and "synthtext" in value,
+}  # fmt: skip
+
+PLAN_LATER: Shape = {"photos": lambda value: value is None or isinstance(value, str)}
+
+TOP: Shape = {
+    "complete": _is(bool), "plan": _is(dict), "splits": _is(dict),
+    "duplicates_merged": _is_count, "left_out_fonts": _lists(_is(str)),
+}  # fmt: skip
+
+TOP_LATER: Shape = {
+    "files": lambda value: _maps_to(_is_hash)(value) and all(map(OTHER_FILE.fullmatch, value)),
+    "not_drawn": _lists(_is_lost), "shards": _is(list),
+}  # fmt: skip
+
+COMPLETE: Shape = {"counts": _is(dict), "not_drawn": _is(list), "shards": _is(list)}
+
+COUNTS: Shape = dict.fromkeys(
+    ("asked", "drawn", "not_drawn", "shrunk", "bytes", "shards", "duplicates_merged"), _is_count
+)

@@ -1,0 +1,269 @@
+"""A finished dataset: open its shards, find a sample, spread over it, check every part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthtext.dataset.codec import Sample, decode, decode_fields
+from synthtext.dataset.folders import hash_file, list_damaged, list_strays
+from synthtext.dataset.manifest import (
+    CLASSNAMES,
+    describe_run,
+    list_expected,
+    list_rows,
+    read_manifest,
+    read_record,
+)
+from synthtext.dataset.sealing import CHECKSUM
+from synthtext.dataset.shards import read_samples, read_shard
+from synthtext.dataset.tar import shorten
+from synthtext.drawing.rendering import Rendering
+from synthtext.errors import DamageError, DatasetError, ShardError
+
+MAX_KEY_DIGITS = 16
+
+QUAD_SLACK_PX = 0.01
+"""Quads are kept to a hundredth of a px, so an edge may seem to lie outside by as much."""
+
+WAY_OUT = "run the same render with --repair, or take it as it is with --no-verify"
+
+
+def open_shards(folder: Path, split: str, *, verify: bool = True) -> Iterator[Path]:
+    """Return the shards of one split of a dataset, each checked before it is passed on.
+
+    Checked are `dataset.json` and `classnames.txt`, every byte of a shard, and that it holds
+    samples of its split. To read it afterwards costs little: it is in memory still.
+
+    Args:
+        folder: the dataset.
+        split: `train`, `val` or `test`.
+        verify: whether to check anything.
+
+    Raises:
+        DatasetError: no such split, or no dataset.
+        DamageError: `dataset.json` or `classnames.txt` is not what was written.
+        ShardError: a shard is missing, not what was written, or of another split.
+    """
+    manifest = read_manifest(folder, verify=verify)
+    rows = list_rows(folder, manifest, split)
+    if verify and CLASSNAMES in list_damaged(folder, manifest):
+        raise DamageError(f"{folder / CLASSNAMES} is not what was written; {WAY_OUT}")
+    for row in rows:
+        if verify:
+            check_shard(folder, row)
+        yield folder / row["file"]
+
+
+def check_shard(folder: Path, row: Mapping[str, Any]) -> None:
+    """Check that a shard is the one that `dataset.json` has a row for.
+
+    Raises:
+        ShardError: it is missing, not what was written, or of another split.
+    """
+    path = folder / row["file"]
+    found = hash_file(path)
+    if found is None:
+        raise ShardError(f"{path} is missing; `synthtext render` writes it")
+    if found != row["sha256"]:
+        raise ShardError(f"{path} is not the file that was written; {WAY_OUT}")
+    for sample in islice(read_samples(path), 1):
+        check_split(path, sample.key, decode_fields(sample).get("split"))
+
+
+def check_split(path: Path, key: str, split: object) -> None:
+    """Check that a sample is of the split whose folder its shard lies in.
+
+    Raises:
+        ShardError: it is of another.
+    """
+    if split != path.parent.name:
+        raise ShardError(f"{path} holds {key}, which is of the split {split!r}; {WAY_OUT}")
+
+
+def find_rendering(folder: Path, key: str, *, verify: bool = True) -> Rendering:
+    """Return one image of a dataset by its key.
+
+    Args:
+        folder: the dataset.
+        key: of the image.
+        verify: whether its shard must be the one that was written.
+
+    Raises:
+        DatasetError: no such key, or no dataset.
+        ShardError: its shard is missing, broken or not what was written.
+    """
+    rows = read_manifest(folder, verify=verify).get("shards", [])
+    index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
+    for row in reversed(rows):
+        if row["first"] <= index:
+            if verify:
+                check_shard(folder, row)
+            for sample in read_samples(folder / row["file"]):
+                if sample.key == f"{index:09d}":
+                    return decode(sample)
+            break
+    known = f"keys run from {rows[0]['first']:09d}" if rows else "it is not finished"
+    raise DatasetError(f"{folder} holds no sample {shorten(key)}; {known}, as in dataset.json")
+
+
+def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rendering]:
+    """Return up to n images of a dataset, from as many shards as possible.
+
+    Args:
+        folder: the dataset.
+        n: how many.
+        verify: whether the shards must be those that were written.
+
+    Raises:
+        DatasetError: no dataset, or one that is not finished.
+        ShardError: a shard is missing, broken or not what was written.
+    """
+    rows = read_manifest(folder, verify=verify).get("shards", [])
+    if not rows:
+        raise DatasetError(f"{folder} is not finished; run the same render again")
+    return spread_rows(folder, rows, n, verify=verify)
+
+
+def spread_rows(
+    folder: Path, rows: Sequence[Mapping[str, Any]], n: int, *, verify: bool = True
+) -> list[Rendering]:
+    """Return the same of shards that rows of a `dataset.json` describe."""
+    chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, n).astype(int))]
+    share = -(-n // len(chosen))
+    found: list[Rendering] = []
+    for row in chosen:
+        if verify:
+            check_shard(folder, row)
+        found += islice(read_shard(folder / row["file"]), share)
+    return found[:n]
+
+
+def verify_dataset(folder: Path) -> Iterator[str]:
+    """Return every fault of a dataset, a sentence each; none if it is whole.
+
+    Raises:
+        DatasetError: no dataset there.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except DamageError as error:
+        yield str(error)
+        try:
+            manifest = read_manifest(folder, verify=False)
+        except DatasetError:
+            return
+    if not manifest["complete"]:
+        yield "dataset.json says that the run is not finished; run the same render again"
+        return
+    yield from _verify_counts(manifest)
+    for name in list_damaged(folder, manifest):
+        yield f"{name} is not the file that was written; run the same render with --repair"
+    for name in list_strays(folder, manifest):
+        yield f"{name} is not of this dataset, and loaders may take it; move it elsewhere"
+    n_classes = _count_lines(folder / CLASSNAMES)
+    for row in manifest["shards"]:
+        yield from _verify_shard(folder, row, manifest["plan"], n_classes)
+
+
+def is_all_sealed(folder: Path) -> bool:
+    """Return whether a dataset has checksums for all of its files.
+
+    Those that earlier versions wrote have them for their shards alone.
+
+    Raises:
+        DatasetError: no dataset there.
+    """
+    manifest = read_manifest(folder, verify=False)
+    return CHECKSUM in manifest and "files" in manifest
+
+
+def _verify_counts(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Return what of `dataset.json` does not agree with its own shards."""
+    records = {row["file"]: read_record(row) for row in manifest["shards"]}
+    for file in list_expected(manifest):
+        if file not in records:
+            yield f"dataset.json has no row for {file}; run the same render with --repair"
+    found = describe_run(manifest, records)
+    for name in ("counts", "splits", "not_drawn"):
+        if found[name] != manifest[name]:
+            yield f"the {name} in dataset.json are not those of its shards; render it again"
+
+
+def _count_lines(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    return len(path.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def _verify_shard(
+    folder: Path, row: Mapping[str, Any], plan: Mapping[str, Any], n_classes: int
+) -> Iterator[str]:
+    """Return the faults of a shard and of every sample in it."""
+    path, file = folder / row["file"], row["file"]
+    if hash_file(path) not in (None, row["sha256"]):
+        yield f"{file} is not the file that was written; delete it and render again"
+    n_samples = 0
+    try:
+        for sample in read_samples(path):
+            n_samples += 1
+            yield from _verify_place(sample.key, row, plan["recipe"]["shard_size"])
+            yield from (f"{file} {fault}" for fault in _verify(sample, path, plan, n_classes))
+    except ShardError as error:
+        yield str(error)
+    if n_samples != row["n_samples"]:
+        yield f"{file} holds {n_samples} samples; dataset.json says {row['n_samples']}"
+
+
+def _verify_place(key: str, row: Mapping[str, Any], shard_size: int) -> Iterator[str]:
+    """Return the fault of a sample that is not of its shard, and may be in another one too."""
+    index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
+    if not row["first"] <= index < row["first"] + shard_size:
+        yield f"{row['file']} holds {shorten(key)}, which is of another shard; render it again"
+
+
+def _verify(
+    sample: Sample, path: Path, plan: Mapping[str, Any], n_classes: int
+) -> Iterator[str]:
+    """Return the faults of a sample."""
+    try:
+        rendering = decode(sample)
+    except ShardError as error:
+        yield str(error)
+        return
+    spec, key = rendering.spec, sample.key
+    for fault, is_so in {
+        f"{key}.json is that of {spec.key}": spec.key != key,
+        f"{key}.txt is not the text of {key}.json": (
+            sample.files.get("txt") != spec.drawn_text.encode()
+        ),
+        f"{key}.cls is not the class of {key}.json": (
+            sample.files.get("cls") != str(spec.class_index).encode()
+        ),
+        f"{key}.cls is {spec.class_index}; {CLASSNAMES} has {n_classes} lines": (
+            spec.class_index >= n_classes
+        ),
+        f"{key}.json is of the split {spec.split!r}": spec.split != path.parent.name,
+        f"{key}.json has the seed {spec.seed}; dataset.json says {plan['seed']}": (
+            spec.seed != plan["seed"]
+        ),
+        f"{key}.json has the font {spec.font!r}, which dataset.json does not name": (
+            spec.font not in plan["fonts"]
+        ),
+    }.items():
+        if is_so:
+            yield fault
+    yield from _verify_quads(rendering, key)
+
+
+def _verify_quads(rendering: Rendering, key: str) -> Iterator[str]:
+    height, width = rendering.pixels.shape[:2]
+    for name in ("word_quads", "char_quads"):
+        quads = getattr(rendering, name)
+        edge = np.array([width, height]) + QUAD_SLACK_PX
+        if quads.size == 0 or (quads < -QUAD_SLACK_PX).any() or (quads > edge).any():
+            yield f"{key}.json has {name} that are none or leave the image"

@@ -1,0 +1,48 @@
+"""Indexing: the lists by which `wids` finds a sample of a shard by its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from synthtext.dataset.manifest import read_manifest
+from synthtext.dataset.verify import check_shard
+from synthtext.errors import DatasetError
+from synthtext.storage import replace_file
+
+
+def index_shards(folder: Path, *, verify: bool = True) -> Sequence[Path]:
+    """Write the index of each split that `wids` reads, for access by number; return them.
+
+    Args:
+        folder: the dataset.
+        verify: whether every shard is read, to see that it is the one that was written.
+
+    Raises:
+        DatasetError: no dataset, or one that is not finished.
+        ShardError: a shard is missing or not what was written.
+    """
+    manifest = read_manifest(folder, verify=verify)
+    if not manifest.get("complete"):
+        raise DatasetError(f"{folder} is not finished; run the same render again")
+    if verify:
+        for row in manifest["shards"]:
+            check_shard(folder, row)
+    written = []
+    for split in manifest["splits"]:
+        rows = [row for row in manifest["shards"] if row["file"].startswith(f"{split}/")]
+        content = {
+            "__kind__": "wids-shard-index-v1",
+            "wids_version": 1,
+            "name": f"{folder.name} {split}",
+            "shardlist": [
+                {"url": row["file"], "nsamples": row["n_samples"], "filesize": row["n_bytes"]}
+                for row in rows
+            ],
+        }
+        path = folder / f"{split}.json"
+        replace_file(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        written.append(path)
+    return written

@@ -1,0 +1,274 @@
+"""Paper: what lies behind the text. Every kind is drawn from its spec alone.
+
+Grain and texture are cut out of pools that are built once in a process: drawing them afresh
+would cost more than all the rest of an image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.drawing.colours import parse_hex
+from synthtext.drawing.degradations import POOL_PX, POOL_STD, cut, noise_pool
+from synthtext.drawing.photos import Photos, read_photo
+from synthtext.errors import PhotoError, SpecError
+from synthtext.rng import unfold
+from synthtext.spec import Spec
+
+Pixels = NDArray[np.uint8]
+
+GRAIN_STD = (3.0, 18.0)
+"""Least and greatest deviation of the grain of noisy paper, in levels of 255."""
+
+TEXTURE_SHARE = 0.35
+"""How far a texture goes from the first colour to the second, so that text stays legible."""
+
+CLUTTER_SHARE = 0.6
+"""The same of clutter, whose edges are as sharp as those of text."""
+
+
+def draw_paper(
+    spec: Spec, width_px: int, height_px: int, photos: Photos | None = None
+) -> Pixels:
+    """Return the paper of a spec: uint8 (H, W, 3), RGB, the caller's own.
+
+    Args:
+        spec: names the kind, its colours and its seed.
+        width_px: 1 or more.
+        height_px: 1 or more.
+        photos: holds the photograph that the spec names, if it names one.
+
+    Raises:
+        PhotoError: the photograph is not there.
+        SpecError: no such kind of paper.
+    """
+    if spec.background == "photo":
+        if photos is None:
+            raise PhotoError(f"{spec.photo!r} is a photograph; give its folder (--backgrounds)")
+        return _crop_photo(photos, spec, width_px, height_px)
+    if spec.background not in BACKGROUNDS:
+        listed = ", ".join([*BACKGROUNDS, "photo"])
+        raise SpecError(f"background is {spec.background!r}; it is one of {listed}")
+    return BACKGROUNDS[spec.background](spec, width_px, height_px)
+
+
+def _draw_plain(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    return _fill(spec.paper, width_px, height_px)
+
+
+def _draw_gradient(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    angle = unfold(spec.paper_seed, 1)[0] * 2 * math.pi
+    across = math.cos(angle) * (np.arange(width_px, dtype=np.float32) - (width_px - 1) / 2)
+    down = math.sin(angle) * (np.arange(height_px, dtype=np.float32) - (height_px - 1) / 2)
+    # The corners farthest along the angle get the pure colours.
+    reach = float(abs(across[0]) + abs(down[0])) or 1.0
+    share = across + down[:, None]
+    # In place, because each new array of this size costs more than its arithmetic.
+    share *= 127.5 / reach
+    share += 127.5
+    return _mix(share.astype(np.uint8), spec, 1.0)
+
+
+def _draw_noise(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    column, row, strength, is_gray = unfold(spec.paper_seed, 4)
+    pool = _gray_pool() if is_gray < 0.5 else noise_pool()
+    grain = cut(pool, column, row, height_px, width_px)
+    low, high = GRAIN_STD
+    # Grain is clipped at black and white, which would shift the mean of colours near them.
+    headroom = min(min(level, 255 - level) for level in parse_hex(spec.paper))
+    gain = min(low + strength * (high - low), 4 + headroom / 1.2) / POOL_STD
+    paper = _fill(spec.paper, width_px, height_px)
+    return cv2.addWeighted(paper, 1, grain, gain, -128 * gain)
+
+
+def _draw_texture(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    kind, column, row, turned = unfold(spec.paper_seed, 4)
+    pool = list(TEXTURES.values())[int(kind * len(TEXTURES))]()
+    if turned < 0.5:
+        share = cut(pool, column, row, height_px, width_px)
+    else:
+        share = cv2.transpose(cut(pool, column, row, width_px, height_px))
+    return _mix(share, spec, TEXTURE_SHARE)
+
+
+def _draw_clutter(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    column, row = unfold(spec.paper_seed, 2)
+    return _mix(cut(_shapes(), column, row, height_px, width_px), spec, CLUTTER_SHARE)
+
+
+def _crop_photo(photos: Photos, spec: Spec, width_px: int, height_px: int) -> Pixels:
+    zoom, x, y = unfold(spec.paper_seed, 3)
+    share = 0.5 + 0.5 * zoom
+    scale = share * _largest_scale(read_photo(photos, spec.photo), width_px, height_px)
+    # Halved until less than two of its pixels fall to one of the canvas: there, linear
+    # interpolation passes none over, at a twentieth of the cost of averaging.
+    photo = read_photo(photos, spec.photo, max(0, math.frexp(scale)[1] - 1))
+    scale = share * _largest_scale(photo, width_px, height_px)
+    height, width = photo.shape[:2]
+    crop_width = max(1, min(width, round(width_px * scale)))
+    crop_height = max(1, min(height, round(height_px * scale)))
+    left, top = int(x * (width - crop_width + 1)), int(y * (height - crop_height + 1))
+    crop = photo[top : top + crop_height, left : left + crop_width]
+    return cv2.resize(crop, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+
+
+def _largest_scale(photo: Pixels, width_px: int, height_px: int) -> float:
+    """Return how many px of the photograph one px of the canvas takes, at most."""
+    height, width = photo.shape[:2]
+    return min(width / width_px, height / height_px)
+
+
+def _fill(colour: str, width_px: int, height_px: int) -> Pixels:
+    pixels = np.empty((height_px, width_px, 3), np.uint8)
+    # Scalars written through one row are copied by the block, ten times as fast.
+    pixels[0] = parse_hex(colour)
+    pixels[1:] = pixels[0]
+    return pixels
+
+
+def _mix(share: Pixels, spec: Spec, greatest: float) -> Pixels:
+    """Return the first colour of the paper mixed with the second.
+
+    Args:
+        share: uint8 (H, W), 255 for as much of the second as there may be.
+        spec: names the colours.
+        greatest: how much of the second there may be, 0 to 1.
+    """
+    ends = zip(parse_hex(spec.paper), parse_hex(spec.paper2), strict=True)
+    # A line through two levels costs OpenCV a third of a table of them.
+    return cv2.merge(
+        [
+            cv2.convertScaleAbs(share, alpha=(second - first) * greatest / 255, beta=first)
+            for first, second in ends
+        ]
+    )
+
+
+@cache
+def _gray_pool() -> Pixels:
+    return cv2.merge([noise_pool()[:, :, 0]] * 3)
+
+
+@cache
+def _clouds() -> Pixels:
+    """Return smooth noise of many scales, as of stone or of handmade paper."""
+    total = np.zeros((POOL_PX, POOL_PX), np.float32)
+    for octave in range(2, 9):
+        total += 1.5**octave * _smooth(octave, POOL_PX >> octave, POOL_PX >> octave)
+    return _stretch(total)
+
+
+@cache
+def _fibres() -> Pixels:
+    """Return short fibres lying about in all directions, as in rag paper."""
+    bits = np.random.Generator(np.random.Philox(key=11))
+    canvas = np.zeros((POOL_PX, POOL_PX), np.uint8)
+    n_fibres = 9000
+    starts = bits.uniform(-20, POOL_PX + 20, (n_fibres, 2))
+    bends = np.cumsum(bits.normal(0, 0.16, (n_fibres, 12)), axis=1)
+    headings = bits.uniform(0, 2 * np.pi, (n_fibres, 1)) + bends
+    steps = np.stack([np.cos(headings), np.sin(headings)], axis=2)
+    lines = starts[:, None] + np.cumsum(steps * bits.uniform(1, 5, (n_fibres, 1, 1)), axis=1)
+    shades = (bits.uniform(0, 1, n_fibres) ** 3 * 150 + 12).tolist()
+    # Coordinates in sixteenths of a pixel keep short fibres from bending at right angles.
+    for line, shade in zip(np.rint(lines * 16).astype(np.int32), shades, strict=True):
+        cv2.polylines(canvas, [line], False, shade, 1, cv2.LINE_AA, 4)  # noqa: FBT003 - open line
+    soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 0.6)
+    return _stretch(soft + _clouds() * 0.35 + noise_pool()[:, :, 2] * 0.25)
+
+
+@cache
+def _linen() -> Pixels:
+    """Return threads crossing at right angles, uneven in weight."""
+    across = _smooth(21, 8, POOL_PX // 3)
+    down = _smooth(22, POOL_PX // 3, 8)
+    grid = np.arange(POOL_PX) * (2 * np.pi / 4)
+    weave = np.sin(grid)[:, None] * 0.25 + np.sin(grid)[None, :] * 0.25
+    return _stretch(across + down + weave.astype(np.float32))
+
+
+@cache
+def _wood() -> Pixels:
+    """Return long wavering stripes."""
+    waver = _smooth(31, 2, 5) * 0.9 + _smooth(32, 4, 40) * 0.12
+    rings = np.arange(POOL_PX, dtype=np.float32)[:, None] * (24 / POOL_PX)
+    stripes = 0.5 * np.sin((rings + waver) * (2 * np.pi))
+    grain = _smooth(33, 8, POOL_PX) + 0.7 * _smooth(34, 24, POOL_PX // 2) + _smooth(35, 3, 90)
+    return _stretch(stripes + 0.45 * grain)
+
+
+@cache
+def _concrete() -> Pixels:
+    """Return clouds with specks."""
+    specks = cv2.GaussianBlur(noise_pool()[:, :, 1].astype(np.float32), (0, 0), 0.9)
+    return _stretch(_clouds().astype(np.float32) + 1.5 * specks)
+
+
+@cache
+def _shapes() -> Pixels:
+    """Return bars, panes, discs and arcs of all sizes, one upon the other, as in a street."""
+    bits = np.random.Generator(np.random.Philox(key=41))
+    canvas = (_clouds() // 4 + 96).astype(np.uint8)
+    for _ in range(1400):
+        x, y = bits.integers(0, POOL_PX, 2).tolist()
+        size = 6 * 16 ** bits.uniform()
+        shade = int(bits.integers(0, 256))
+        middle, sides = (x, y), (size * bits.uniform(0.2, 2), size)
+        angle = float(bits.choice([0, 90, bits.uniform(0, 180)]))
+        thickness = int(bits.integers(1, 7))
+        kind = bits.integers(4)
+        if kind < 2:
+            # Most edges where people live are straight.
+            corners = np.rint(cv2.boxPoints((middle, sides, angle))).astype(np.int32)
+            if kind:
+                cv2.fillConvexPoly(canvas, corners, shade, cv2.LINE_AA)
+            else:
+                cv2.line(canvas, corners[0], corners[2], shade, thickness, cv2.LINE_AA)
+        else:
+            axes = (round(sides[0] / 2), round(sides[1] / 2))
+            sweep = 360 if kind == 2 else float(bits.uniform(60, 300))
+            fill = cv2.FILLED if kind == 2 else thickness
+            cv2.ellipse(canvas, middle, axes, angle, 0, sweep, shade, fill, cv2.LINE_AA)
+    return canvas
+
+
+def _smooth(key: int, n_columns: int, n_rows: int) -> NDArray[np.float32]:
+    """Return noise as coarse as a grid: float32 (1024, 1024), mean 0, that repeats."""
+    bits = np.random.Generator(np.random.Philox(key=key))
+    grid = bits.standard_normal((max(2, n_rows), max(2, n_columns)), dtype=np.float32)
+    # A border that wraps around makes the enlarged grid repeat without a seam.
+    wrapped = cv2.copyMakeBorder(grid, 2, 2, 2, 2, cv2.BORDER_WRAP)
+    fx, fy = POOL_PX / grid.shape[1], POOL_PX / grid.shape[0]
+    size = (round(wrapped.shape[1] * fx), round(wrapped.shape[0] * fy))
+    large = cv2.resize(wrapped, size, interpolation=cv2.INTER_CUBIC)
+    top, left = round(2 * fy), round(2 * fx)
+    return large[top : top + POOL_PX, left : left + POOL_PX]
+
+
+def _stretch(values: NDArray[np.float32]) -> Pixels:
+    """Return values as bytes, the middle 98 % of them spread from end to end."""
+    low, high = np.quantile(values, (0.01, 0.99))
+    return np.clip((values - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+
+
+TEXTURES: dict[str, Callable[[], Pixels]] = {
+    "clouds": _clouds,
+    "fibres": _fibres,
+    "linen": _linen,
+    "wood": _wood,
+    "concrete": _concrete,
+}
+
+BACKGROUNDS: dict[str, Callable[[Spec, int, int], Pixels]] = {
+    "plain": _draw_plain,
+    "gradient": _draw_gradient,
+    "noise": _draw_noise,
+    "texture": _draw_texture,
+    "clutter": _draw_clutter,
+}

@@ -1,0 +1,148 @@
+"""Contact sheets: many images on one, with captions and, on demand, their quads."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from synthtext.drawing.fonts import Catalogue, Font, bundled_folder
+from synthtext.drawing.rendering import Quads, Rendering, render
+from synthtext.errors import DatasetError
+from synthtext.escapes import show_text
+from synthtext.spec import Spec
+from synthtext.storage import replace_file
+
+GAP_PX = 8
+
+CAPTION_PX = 12
+
+CAPTION_FONT = "DejaVuSans.ttf"
+
+PAPER, TEXT, FAINT = "#ffffff", "#111111", "#666666"
+
+WORD_LINE, CHAR_LINE = "#e01b24", "#1c71d8"
+
+SPECIMEN = "Hamburgefonstiv 0123"
+
+
+def draw_sheet(
+    renderings: Sequence[Rendering],
+    *,
+    n_columns: int = 6,
+    tile_px: int = 224,
+    has_boxes: bool = False,
+) -> Image.Image:
+    """Return a contact sheet.
+
+    Args:
+        renderings: what to show, row by row.
+        n_columns: tiles to a row.
+        tile_px: longest side of a tile; larger images are reduced, smaller ones kept.
+        has_boxes: whether the quads of words (red) and characters (blue) are drawn.
+
+    Raises:
+        DatasetError: there is nothing to show.
+    """
+    if not renderings:
+        raise DatasetError("there is no image to show; render some first")
+    tiles = [_draw_tile(rendering, tile_px, has_boxes) for rendering in renderings]
+    captions = [_caption(rendering) for rendering in renderings]
+    return _arrange(tiles, captions, min(n_columns, len(tiles)), tile_px)
+
+
+def draw_specimen(
+    catalogue: Catalogue, *, n_columns: int = 3, size_px: float = 34
+) -> Image.Image:
+    """Return a sheet with a line in every font of a catalogue."""
+    tiles, captions = [], []
+    for font in catalogue.fonts.values():
+        rendering = render(_specimen_spec(font, size_px), catalogue)
+        tiles.append(Image.fromarray(rendering.pixels))
+        slant = " italic" if font.italic else ""
+        captions.append((font.family, f"{font.category} {font.weight}{slant}  {font.file}"))
+    return _arrange(tiles, captions, n_columns, max(tile.width for tile in tiles))
+
+
+def write_image(path: Path, image: Image.Image) -> None:
+    """Write an image as PNG, whole or not at all, over the one that is there."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    replace_file(path, buffer.getvalue())
+
+
+def _specimen_spec(font: Font, size_px: float) -> Spec:
+    text = "".join(char for char in SPECIMEN if char == " " or ord(char) in font.characters)
+    shown = text.strip() or chr(min(code for code in font.characters if code > 32))
+    neutral = Spec(seed=0, index=0, split="train", kind="word", text=shown, font=font.file)
+    return replace(neutral, size_px=size_px, width_px=0, height_px=0)
+
+
+def _draw_tile(rendering: Rendering, tile_px: int, has_boxes: bool) -> Image.Image:  # noqa: FBT001
+    image = Image.fromarray(rendering.pixels)
+    if has_boxes:
+        pen = ImageDraw.Draw(image)
+        for quads, colour in (
+            (rendering.char_quads, CHAR_LINE),
+            (rendering.word_quads, WORD_LINE),
+        ):
+            _outline(pen, quads, colour)
+    image.thumbnail((tile_px, tile_px), Image.Resampling.LANCZOS)
+    return image
+
+
+def _outline(pen: ImageDraw.ImageDraw, quads: Quads, colour: str) -> None:
+    # Corners count pixel edges from 0, and Pillow pixel centres.
+    for quad in np.round(quads - 0.5).tolist():
+        pen.polygon([tuple(corner) for corner in quad], outline=colour)
+
+
+def _caption(rendering: Rendering) -> tuple[str, str]:
+    spec = rendering.spec
+    facts = f"x {rendering.x_height_px:.1f} px, {rendering.contrast_drawn:.1f}:1"
+    return spec.drawn_text, f"{spec.font_family}, {facts}"
+
+
+def _arrange(
+    tiles: Sequence[Image.Image],
+    captions: Sequence[tuple[str, str]],
+    n_columns: int,
+    width_px: int,
+) -> Image.Image:
+    """Return tiles in rows as high as their highest, two lines of caption below each."""
+    # Captions are in a font that knows more scripts than Pillow's own.
+    font = ImageFont.truetype(bundled_folder() / CAPTION_FONT, CAPTION_PX)
+    caption_px = 2 * (CAPTION_PX + 4)
+    rows = [range(i, min(i + n_columns, len(tiles))) for i in range(0, len(tiles), n_columns)]
+    heights = [max(tiles[i].height for i in row) for row in rows]
+    sheet = Image.new(
+        "RGB",
+        (
+            n_columns * (width_px + GAP_PX) + GAP_PX,
+            sum(heights) + len(rows) * (caption_px + GAP_PX) + GAP_PX,
+        ),
+        PAPER,
+    )
+    pen = ImageDraw.Draw(sheet)
+    top = GAP_PX
+    for row, height in zip(rows, heights, strict=True):
+        for column, i in enumerate(row):
+            left = GAP_PX + column * (width_px + GAP_PX)
+            sheet.paste(tiles[i], (left, top))
+            for line, (text, colour) in enumerate(zip(captions[i], (TEXT, FAINT), strict=True)):
+                y = top + height + 2 + line * (CAPTION_PX + 3)
+                pen.text((left, y), _clip(show_text(text), font, width_px), colour, font)
+        top += height + caption_px + GAP_PX
+    return sheet
+
+
+def _clip(text: str, font: ImageFont.FreeTypeFont, width_px: int) -> str:
+    if font.getlength(text) <= width_px:
+        return text
+    while text and font.getlength(text + "...") > width_px:
+        text = text[:-1]
+    return text + "..."

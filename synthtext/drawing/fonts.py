@@ -1,0 +1,267 @@
+"""The catalogue of fonts: those bundled, and a user's own."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fontTools.ttLib import TTFont
+
+from synthtext.drawing.composites import check_composites
+from synthtext.drawing.faces import Face, open_face
+from synthtext.errors import FontError, shorten
+from synthtext.files import list_files, open_file
+from synthtext.toml_files import Limits, read_toml
+
+SUFFIXES = frozenset({".ttf", ".otf"})
+
+# What is wrong with a font is said in a sentence, not in fontTools' line for every record.
+logging.getLogger("fontTools").setLevel(logging.CRITICAL)
+
+MAX_FONT_BYTES = 64 << 20
+
+MAX_FONTS = 2000
+
+MAX_CHARACTERS = 10_000_000
+"""Characters of all fonts together, each counted for every font that has it."""
+
+MAX_CHARS = 100
+"""Longest name of a family, and longest of the other things that a font says of itself."""
+
+LIMITS = Limits(max_bytes=4 << 20, max_depth=2)
+"""Of `fonts.toml`: a list of tables, some with a list in them."""
+
+USER_CATEGORY = "user"
+"""Category of fonts that a user adds without a `fonts.toml` of their own."""
+
+
+@dataclass(frozen=True)
+class Font:
+    """A font file and what is known of it.
+
+    Attributes:
+        file: path from the folder on, parted by `/`; the catalogue's key.
+        family: family name, such as "Lato".
+        category: sans, serif, slab, mono, handwriting, script, display, blackletter,
+            condensed, or `USER_CATEGORY`.
+        weight: 100 to 900, regular is 400.
+        italic: whether the face is slanted.
+        scripts: such as ("latin", "greek").
+        source: the package it came from.
+        licence: SPDX identifier.
+        sha256: of the file that is drawn with, in hex.
+        path: where it lies.
+        characters: code points with a glyph.
+    """
+
+    file: str
+    family: str
+    category: str
+    weight: int
+    italic: bool
+    scripts: tuple[str, ...]
+    source: str
+    licence: str
+    sha256: str
+    path: Path
+    characters: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Fonts by file name, in order of their names, and those left out, a sentence each."""
+
+    fonts: Mapping[str, Font]
+    broken: tuple[str, ...] = ()
+
+    @cached_property
+    def masks(self) -> dict[int, int]:
+        """The fonts that have each code point: bit k stands for the k-th font."""
+        masks: dict[int, int] = defaultdict(int)
+        for place, font in enumerate(self.fonts.values()):
+            for code in font.characters:
+                masks[code] |= 1 << place
+        return dict(masks)
+
+    def path_of(self, file: str) -> Path:
+        """Return where a font lies.
+
+        Raises:
+            FontError: the catalogue has no such font.
+        """
+        if file not in self.fonts:
+            near = difflib.get_close_matches(file, self.fonts, n=3)
+            hint = f"did you mean {', '.join(near)}" if near else "`synthtext fonts` lists them"
+            raise FontError(f"no font {file!r} in the catalogue; {hint}")
+        return self.fonts[file].path
+
+    def open(self, file: str) -> Face:
+        """Return a font, open, and the same that this catalogue was read from.
+
+        Raises:
+            FontError: the catalogue has no such font, or its file was changed since.
+        """
+        return open_face(self.path_of(file), self.fonts[file].sha256)
+
+
+def bundled_folder() -> Path:
+    """Return the folder of the bundled fonts: in the wheel, or beside the sources."""
+    here = Path(__file__).parents[1]
+    packed = here / "_fonts"
+    return packed if packed.is_dir() else here.parent / "fonts"
+
+
+def read_catalogue(extra: Path | None = None) -> Catalogue:
+    """Return the bundled fonts and, if a path is given, a user's own.
+
+    >>> from synthtext import read_catalogue
+    >>> read_catalogue().fonts["Lato_700Bold.ttf"].category
+    'sans'
+
+    Args:
+        extra: a folder of font files and of such folders, or one file. A `fonts.toml` in the
+            folder, laid out as the bundled one, says what its fonts are; else each file is
+            asked. Broken fonts are left out and named in `Catalogue.broken`.
+
+    Raises:
+        FontError: the path is missing or holds no usable font, or a name is taken.
+    """
+    bundled, broken = _read_folder(bundled_folder())
+    if broken:
+        raise FontError(f"the bundled fonts are damaged, install again: {broken[0]}")
+    if extra is None:
+        return Catalogue(bundled)
+    added, broken = _read_file(extra, extra.name) if extra.is_file() else _read_folder(extra)
+    if not added:
+        reason = broken[0] if broken else f"{extra} holds no .ttf or .otf file"
+        raise FontError(f"no usable font in {extra}: {reason}")
+    for file in added:
+        if file in bundled:
+            raise FontError(f"{extra / file} has the name of a bundled font; rename it")
+    return Catalogue(dict(sorted({**bundled, **added}.items())), tuple(broken))
+
+
+def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
+    if not folder.is_dir():
+        raise FontError(
+            f"{folder} is no folder of fonts; give one that holds .ttf or .otf files"
+        )
+    names = list_files(folder, SUFFIXES, kind=FontError)
+    if len(names) > MAX_FONTS:
+        raise FontError(f"{folder} holds {len(names):,} fonts; give {MAX_FONTS:,} at most")
+    rows = _read_rows(folder / "fonts.toml")
+    fonts: dict[str, Font] = {}
+    broken: list[str] = []
+    n_characters = 0
+    for name in names:
+        added, reasons = _read_file(folder / name, name, rows.get(name))
+        fonts |= added
+        broken += reasons
+        n_characters += sum(len(font.characters) for font in added.values())
+        if n_characters > MAX_CHARACTERS:
+            raise FontError(
+                f"the fonts in {folder} have more than {MAX_CHARACTERS:,} characters in all; "
+                "give fewer of them"
+            )
+    return fonts, broken
+
+
+def _read_rows(path: Path) -> dict[str, dict[str, Any]]:
+    if not os.path.lexists(path):
+        return {}
+    remedy = "lay it out as the bundled one, or remove it"
+    content = read_toml(path, LIMITS, kind=FontError, remedy=remedy)
+    try:
+        return {row["file"]: row for row in content["font"]}
+    except (KeyError, TypeError) as error:
+        raise FontError(f"{path} cannot be read ({error}); {remedy}") from error
+
+
+def _read_file(
+    path: Path, name: str, row: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Font], list[str]]:
+    """Return the font of a file by its name, or why it is left out."""
+    try:
+        return {name: _read_font(path, name, row)}, []
+    except FontError as error:
+        return {}, [str(error)]
+
+
+def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
+    named = os.fsencode(name).decode("utf-8", "backslashreplace")
+    if named != name:
+        raise FontError(f"{named} is not a name in UTF-8; rename the font")
+    remedy = "remove it from the folder"
+    try:
+        with (
+            open_file(path, MAX_FONT_BYTES, kind=FontError, remedy=remedy) as file,
+            TTFont(file, lazy=True) as table,
+        ):
+            # Compressed fonts may be of any size once they are unpacked.
+            if table.flavor:
+                raise FontError(f"{name} is a web font; unpack it to .ttf, or {remedy}")  # noqa: TRY301
+            known = row or _ask_font(table, path)
+            check_composites(table)
+            return Font(
+                file=name,
+                family=_clean(known["family"]),
+                category=_clean(known["category"]),
+                weight=_check_weight(known["weight"]),
+                italic=bool(known["italic"]),
+                scripts=tuple(map(_clean, list(known["scripts"]))),
+                source=_clean(known["source"]),
+                licence=_clean(known["licence"]),
+                # Of the file itself, whatever a table says: the plan must know what is drawn.
+                sha256=_hash_file(path),
+                path=path,
+                characters=open_face(path).list_characters(),
+            )
+    except FontError:
+        raise
+    except Exception as error:  # A hostile font may make a parser raise anything.
+        reason = str(error) if type(error) is ValueError else type(error).__name__
+        raise FontError(
+            f"{name} is no font that can be read ({shorten(reason)}); {remedy}"
+        ) from error
+
+
+def _clean(value: object) -> str:
+    """Return what a font says of itself: one line, without control characters."""
+    line = " ".join(str(value)[: 10 * MAX_CHARS].split())
+    kept = "".join(char for char in line if unicodedata.category(char)[0] != "C")
+    return kept[:MAX_CHARS]
+
+
+def _check_weight(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1000:
+        raise ValueError(f"weight is {value}; it is a whole number from 1 to 1000")
+    return value
+
+
+def _hash_file(path: Path) -> str:
+    """Return the checksum of a font as it is now, and keep it open for drawing."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return open_face(path, sha256).sha256
+
+
+def _ask_font(table: TTFont, path: Path) -> dict[str, Any]:
+    """Return what a font file says of itself, as a row of `fonts.toml` would."""
+    names, style = table["name"], table["OS/2"]
+    return {
+        "family": names.getBestFamilyName() or path.stem,
+        "category": USER_CATEGORY,
+        "weight": min(900, max(100, style.usWeightClass)),
+        "italic": bool(style.fsSelection & 1 or table["post"].italicAngle),
+        "scripts": (),
+        "source": "user",
+        "licence": names.getDebugName(13) or "unknown",
+    }

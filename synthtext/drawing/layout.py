@@ -1,0 +1,225 @@
+"""Where each glyph of a text goes: lines, spacing, alignment, and the boxes of its ink."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.drawing.faces import Box, Face, Run
+from synthtext.errors import DrawError
+
+Boxes = NDArray[np.float64]
+
+INKLESS = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"})
+"""Unicode categories of characters that get no box of their own: spaces, marks, controls."""
+
+MAX_WIDTHS = 4096
+"""Widths of words that a face keeps."""
+
+INDENTS = {"left": 0.0, "center": 0.5, "right": 1.0}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A text set in lines, upright, lengths in ems, x rightwards and y downwards.
+
+    Attributes:
+        glyphs: n glyph numbers.
+        pens: float64 (n, 2), where the origin of each glyph lies.
+        char_boxes: float64 (m, 4), left, top, right, bottom of each character of `inked`.
+        word_boxes: float64 (k, 4), the same of each word, in the order of the text.
+        box: left, top, right, bottom of all the ink.
+    """
+
+    glyphs: list[int]
+    pens: NDArray[np.float64]
+    char_boxes: Boxes
+    word_boxes: Boxes
+    box: Box
+
+
+def inked(text: str) -> list[int]:
+    """Return the places of the characters of a text that have a box: no spaces, no marks."""
+    if text.isascii():
+        return [place for place, char in enumerate(text) if char != " "]
+    return [
+        place for place, char in enumerate(text) if unicodedata.category(char) not in INKLESS
+    ]
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text that have a box, in the order of their quads."""
+    return [word for word in text.split(" ") if inked(word)]
+
+
+def place_glyphs(
+    text: str,
+    face: Face,
+    *,
+    letter_spacing_em: float = 0.0,
+    line_height: float = 1.2,
+    align: str = "left",
+    wrap_em: float | None = None,
+) -> Placement:
+    """Return the text set in lines; the first baseline lies at y = 0.
+
+    Args:
+        text: one paragraph; words are parted by single spaces.
+        face: the open font; it has a glyph for every character.
+        letter_spacing_em: extra advance after each character; turns ligatures off if not 0.
+        line_height: distance of two baselines, in ems.
+        align: `left`, `center` or `right`.
+        wrap_em: longest line; None sets the text in one line. A longer word keeps a line.
+
+    Raises:
+        DrawError: a character has no glyph or leaves no ink, so nobody could read it.
+    """
+    lines = _break_lines(text, face, letter_spacing_em, wrap_em)
+    runs = [face.shape(line, ligatures=letter_spacing_em == 0) for _, line in lines]
+    steps = [_step(run, letter_spacing_em) for run in runs]
+    widths = [sum(step) for step in steps]
+    _check_covered(text, face, lines, runs)
+    # A word has too few glyphs for NumPy to be worth its calls.
+    glyphs: list[int] = []
+    clusters: list[int] = []
+    pens: list[tuple[float, float]] = []
+    for row, ((start, _), run, step) in enumerate(zip(lines, runs, steps, strict=True)):
+        x = INDENTS[align] * (max(widths) - widths[row])
+        for advance, (right, up) in zip(step, run.offsets, strict=True):
+            pens.append((x + right, row * line_height - up))
+            x += advance
+        glyphs += run.glyphs
+        clusters += [start + cluster for cluster in run.clusters]
+    char_boxes = _box_chars(text, clusters, _box_glyphs(face, glyphs, pens))
+    word_boxes = _box_words(text, char_boxes)
+    return Placement(
+        glyphs=glyphs,
+        pens=np.array(pens),
+        char_boxes=np.array(char_boxes),
+        word_boxes=np.array(word_boxes),
+        box=functools.reduce(_join, word_boxes),
+    )
+
+
+def _check_covered(
+    text: str, face: Face, lines: list[tuple[int, str]], runs: list[Run]
+) -> None:
+    """Refuse to draw the box that stands for a missing character."""
+    for (start, _), run in zip(lines, runs, strict=True):
+        if 0 in run.glyphs:
+            char = text[start + run.clusters[run.glyphs.index(0)]]
+            raise DrawError(
+                f"{face.name} has no glyph for {char!r} (U+{ord(char):04X}); use another font"
+            )
+
+
+def _step(run: Run, letter_spacing_em: float) -> list[float]:
+    """Return the advance of each glyph of a line, its spacing included."""
+    if letter_spacing_em == 0:
+        return run.advances
+    # Spacing comes once per character, so a mark stays with the letter that it sits on.
+    following = [*run.clusters[1:], -1]
+    return [
+        advance + letter_spacing_em * (cluster != after)
+        for advance, cluster, after in zip(run.advances, run.clusters, following, strict=True)
+    ]
+
+
+def _break_lines(
+    text: str, face: Face, letter_spacing_em: float, wrap_em: float | None
+) -> list[tuple[int, str]]:
+    """Return each line with the place of its first character, as many words as fit to each."""
+    if wrap_em is None:
+        return [(0, text)]
+
+    space = _measure(" ", face, letter_spacing_em)
+    lines: list[tuple[int, str]] = []
+    begin = place = 0
+    width = 0.0
+    for word in text.split(" "):
+        extent = _measure(word, face, letter_spacing_em)
+        if place > begin and width + space + extent > wrap_em:
+            lines.append((begin, text[begin : place - 1]))
+            begin, width = place, extent
+        else:
+            width += extent + (space if place > begin else 0.0)
+        place += len(word) + 1
+    return [*lines, (begin, text[begin:])]
+
+
+def _measure(word: str, face: Face, letter_spacing_em: float) -> float:
+    """Return the width of a word in ems; the same words are set again at every size."""
+    key = (word, letter_spacing_em)
+    if key not in face.widths:
+        if len(face.widths) >= MAX_WIDTHS:
+            face.widths.clear()
+        run = face.shape(word, ligatures=letter_spacing_em == 0)
+        face.widths[key] = sum(_step(run, letter_spacing_em))
+    return face.widths[key]
+
+
+def _box_glyphs(
+    face: Face, glyphs: list[int], pens: list[tuple[float, float]]
+) -> list[Box | None]:
+    moved: list[Box | None] = []
+    for glyph, (x, y) in zip(glyphs, pens, strict=True):
+        box = face.ink_box(glyph)
+        moved.append(box and (x + box[0], y - box[3], x + box[2], y - box[1]))
+    return moved
+
+
+def _box_chars(text: str, clusters: list[int], glyph_boxes: list[Box | None]) -> list[Box]:
+    """Return the ink box of each inked character; a ligature's box is parted evenly."""
+    ink: dict[int, Box] = {}
+    for cluster, box in zip(clusters, glyph_boxes, strict=True):
+        if box is not None:
+            ink[cluster] = _join(ink[cluster], box) if cluster in ink else box
+    if not clusters:
+        raise DrawError(f"the font draws {text!r} as a blank; use another font")
+    places = inked(text)
+    begins = sorted(set(clusters))
+    # The cluster of a character is the last one that begins at or before it.
+    owners = [begins[bisect_right(begins, place) - 1] for place in places]
+    n_shares = Counter(owners)
+    n_given: Counter[int] = Counter()
+    is_leftward = clusters[0] > clusters[-1]
+    boxes = []
+    for place, owner in zip(places, owners, strict=True):
+        if owner not in ink:
+            raise DrawError(f"the font draws {text[place]!r} as a blank; use another font")
+        box, n = ink[owner], n_shares[owner]
+        if n > 1:
+            turn = n - 1 - n_given[owner] if is_leftward else n_given[owner]
+            n_given[owner] += 1
+            left, top, right, bottom = box
+            share = (right - left) / n
+            box = (left + turn * share, top, left + (turn + 1) * share, bottom)
+        boxes.append(box)
+    return boxes
+
+
+def _join(one: Box, other: Box) -> Box:
+    return (
+        min(one[0], other[0]),
+        min(one[1], other[1]),
+        max(one[2], other[2]),
+        max(one[3], other[3]),
+    )
+
+
+def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
+    """Return the ink box of each word that has ink, in the order of the text."""
+    if not char_boxes:
+        raise DrawError(f"{text!r} leaves no ink; drop it from the list")
+    boxes: dict[int, Box] = {}
+    word = counted = 0
+    for place, box in zip(inked(text), char_boxes, strict=True):
+        word, counted = word + text.count(" ", counted, place), place
+        boxes[word] = _join(boxes[word], box) if word in boxes else box
+    return list(boxes.values())

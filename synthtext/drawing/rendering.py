@@ -1,0 +1,293 @@
+"""Spec -> Rendering: the pixels of one image, where its text lies, and what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.drawing.backgrounds import draw_paper
+from synthtext.drawing.colours import (
+    Colour,
+    format_hex,
+    ink_for,
+    map_levels,
+    measure_contrast,
+    parse_hex,
+)
+from synthtext.drawing.degradations import add_noise, blur
+from synthtext.drawing.faces import Face, make_rotation
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.layout import Boxes, Placement, place_glyphs
+from synthtext.drawing.perspective import Matrix, look, make_view, start_at
+from synthtext.drawing.photos import Photos
+from synthtext.errors import DrawError
+from synthtext.spec import MAX_SIDE_PX, Spec
+
+Pixels = NDArray[np.uint8]
+Quads = NDArray[np.float32]
+
+MIN_SIZE_PX = 4.0
+"""Text is not shrunk below this em size: its letters would be two pixels high."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A drawn image and what is true of it.
+
+    >>> from synthtext import stream
+    >>> rendering = stream(count=100)[0]
+    >>> rendering.pixels.shape, rendering.pixels.dtype
+    ((224, 224, 3), dtype('uint8'))
+
+    Attributes:
+        spec: the choices behind it; `size_px` is the size drawn, where the text was shrunk.
+        pixels: uint8 (H, W, 3), RGB.
+        word_quads: float32 (k, 4, 2), the ink of each word; corners (x, y) in px, clockwise
+            from the top left of the upright text.
+        char_quads: float32 (m, 4, 2), the same of each character but spaces and marks.
+        size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
+        x_height_px: height of the letter x, of text seen head-on.
+        contrast_drawn: WCAG ratio between the ink, its opacity applied, and the paper behind.
+        ink_drawn: colour of the ink before its opacity, `#rrggbb`.
+    """
+
+    spec: Spec
+    pixels: Pixels
+    word_quads: Quads
+    char_quads: Quads
+    size_asked_px: float
+    x_height_px: float
+    contrast_drawn: float
+    ink_drawn: str
+
+
+class Ground(NamedTuple):
+    """Where upright text in px goes on the canvas: turned about (0, 0), then moved.
+
+    `view` is all of it where the text is seen from the side, a homography.
+    """
+
+    width_px: int
+    height_px: int
+    angle_rad: float
+    shift_x: float
+    shift_y: float
+    view: Matrix | None = None
+
+    def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points (..., 2) where they lie on the canvas."""
+        if self.view is not None:
+            return look(points, self.view)
+        moved = turn(points, self.angle_rad)
+        moved[..., 0] += self.shift_x
+        moved[..., 1] += self.shift_y
+        return moved
+
+
+def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Rendering:
+    """Return the image of a spec.
+
+    >>> from synthtext import Spec, read_catalogue, render
+    >>> spec = Spec(0, 7, "train", "word", "two words", "Lato_700Bold.ttf", size_px=20.0)
+    >>> rendering = render(spec, read_catalogue())
+    >>> rendering.word_quads.shape, rendering.char_quads.shape
+    ((2, 4, 2), (8, 4, 2))
+
+    Args:
+        spec: every choice, as `sample_spec` makes it or `check_spec` has passed it.
+        fonts: holds the font that the spec names.
+        photos: holds the photograph that the spec names, if it names one.
+
+    Raises:
+        DrawError: the text does not fit, or leaves no ink.
+        FontError: the catalogue lacks the font, or the font cannot be painted.
+        PhotoError: the photograph is missing.
+    """
+    if not spec.font:
+        raise DrawError(
+            f"no font has every character of {spec.drawn_text!r}; add one with --fonts"
+        )
+    if not spec.text:
+        raise DrawError("the text is empty, so there is nothing to draw; give one")
+    face = fonts.open(spec.font)
+    size_asked_px = spec.size_px
+    spec, placement, ground = _fit(spec, face)
+    pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)
+    coverage, column, row = _paint_text(spec, face, placement, ground)
+    height, width = coverage.shape
+    behind = pixels[row : row + height, column : column + width]
+    if row < 0 or column < 0 or behind.shape[:2] != coverage.shape:
+        # What has no box is not made room for.
+        raise DrawError(f"{spec.drawn_text!r} has a mark that stands alone; drop it")
+    paper = _mean_colour(behind, coverage)
+    ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
+    behind[:] = lay_ink(behind, coverage, ink, spec.opacity)
+    pixels = blur(pixels, spec.blur_px)
+    pixels = add_noise(pixels, spec.noise_std, spec.noise_seed)
+    return Rendering(
+        spec=spec,
+        pixels=pixels,
+        word_quads=_to_quads(placement.word_boxes * spec.size_px, ground),
+        char_quads=_to_quads(placement.char_boxes * spec.size_px, ground),
+        size_asked_px=size_asked_px,
+        x_height_px=round(face.x_height_em * spec.size_px, 3),
+        contrast_drawn=round(measure_contrast(_seen(ink, paper, spec.opacity), paper), 3),
+        ink_drawn=format_hex(ink),
+    )
+
+
+def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
+    """Return points (..., 2), y downwards, turned counter-clockwise about (0, 0)."""
+    if not angle_rad:
+        return points.copy()
+    cos, sin = math.cos(angle_rad), math.sin(angle_rad)
+    return points @ np.array([[cos, -sin], [sin, cos]])
+
+
+def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour, opacity: float) -> Pixels:
+    """Return the paper with ink on it.
+
+    Args:
+        paper: uint8 (H, W, 3).
+        coverage: uint8 (H, W), 255 where the ink covers a pixel whole.
+        ink: its colour.
+        opacity: 0 to 1; 0 changes nothing.
+    """
+    if opacity < 1:
+        coverage = cv2.LUT(coverage, np.rint(np.arange(256) * opacity).astype(np.uint8))
+    levels = np.rint(np.arange(256)[:, None] * np.array(ink) / 255).astype(np.uint8)
+    left = cv2.cvtColor(cv2.bitwise_not(coverage), cv2.COLOR_GRAY2RGB)
+    return cv2.add(map_levels(coverage, levels), cv2.multiply(paper, left, scale=1 / 255))
+
+
+def _fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
+    """Return the spec at a size that fits, its text set, and where it goes."""
+    while True:
+        placement = _set_text(spec, face)
+        ground, share = _find_ground(spec, placement)
+        if share >= 1:
+            return spec, placement, ground
+        size_px = _shrink(spec, share)
+        if not spec.shrink or size_px < MIN_SIZE_PX:
+            raise DrawError(_explain_misfit(spec))
+        spec = dataclasses.replace(spec, size_px=size_px)
+
+
+def _explain_misfit(spec: Spec) -> str:
+    limit = f"even at {MIN_SIZE_PX:g} px" if spec.shrink else f"at {spec.size_px:g} px"
+    way_out = "shorten it" if spec.shrink else "let it shrink"
+    return (
+        f"{spec.drawn_text!r} does not fit {spec.width_px}x{spec.height_px} px {limit}; "
+        f"{way_out} or widen the image"
+    )
+
+
+def _shrink(spec: Spec, share: float) -> float:
+    """Return a smaller size for text of which only a share of its extent fits."""
+    # Wrapped text gets shorter lines and fewer of them at once, so its extent falls faster
+    # than its size; small steps towards the fit keep it as large as it may be.
+    is_wrapped = spec.kind == "sentence" and spec.width_px > 0
+    factor = min(0.97, math.sqrt(share)) if is_wrapped else share
+    return math.floor(spec.size_px * factor * 1000) / 1000
+
+
+def _set_text(spec: Spec, face: Face) -> Placement:
+    wrap_em = None
+    if spec.kind == "sentence" and spec.width_px:
+        wrap_em = max(0, spec.width_px - 2 * spec.margin_px) / spec.size_px
+    return place_glyphs(
+        spec.drawn_text,
+        face,
+        letter_spacing_em=spec.letter_spacing_em,
+        line_height=spec.line_height,
+        align=spec.align,
+        wrap_em=wrap_em,
+    )
+
+
+def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
+    """Return where the text goes, and the share of its extent that fits (1 or more: all)."""
+    # Four corners are too few for NumPy to be worth its calls.
+    left, top, right, bottom = (edge * spec.size_px for edge in placement.box)
+    angle_rad = math.radians(spec.rotation_deg)
+    cos, sin = math.cos(angle_rad), math.sin(angle_rad)
+    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+    view = make_view(spec.yaw_deg, spec.pitch_deg, (left, top, right, bottom))
+    if view is not None:
+        corners = look(np.array(corners), view).tolist()
+    spans = (
+        [x * cos + y * sin for x, y in corners], [y * cos - x * sin for x, y in corners],
+    )  # fmt: skip
+    sides, shifts, shares = [], [], []
+    for along, asked, frac in zip(
+        spans, (spec.width_px, spec.height_px), (spec.x_frac, spec.y_frac), strict=True
+    ):
+        low, extent = min(along), max(along) - min(along)
+        side = asked or min(MAX_SIDE_PX, math.ceil(extent) + 2 * spec.margin_px)
+        room = side - 2 * spec.margin_px
+        sides.append(side)
+        shifts.append(spec.margin_px + max(room - extent, 0) * frac - low)
+        shares.append(max(room, 0) / extent)
+    if view is not None:
+        view = np.array([[cos, sin, shifts[0]], [-sin, cos, shifts[1]], [0, 0, 1]]) @ view
+    return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1], view), min(shares)
+
+
+def _paint_text(
+    spec: Spec, face: Face, placement: Placement, ground: Ground
+) -> tuple[Pixels, int, int]:
+    """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas."""
+    face.set_size(spec.size_px)
+    pens = placement.pens * spec.size_px
+    if ground.view is None:
+        rotation = make_rotation(spec.rotation_deg)
+        painted = [
+            face.paint(glyph, x, y, rotation)
+            for glyph, (x, y) in zip(placement.glyphs, ground.move(pens).tolist(), strict=True)
+        ]
+    else:
+        painted = [
+            face.paint_seen(glyph, start_at(ground.view, x, y))
+            for glyph, (x, y) in zip(placement.glyphs, pens.tolist(), strict=True)
+        ]
+    painted = [part for part in painted if part[0].size]
+    if not painted:
+        raise DrawError(f"{spec.drawn_text!r} leaves no ink at {spec.size_px:g} px; enlarge it")
+    left = min(column for _, column, _ in painted)
+    top = min(row for _, _, row in painted)
+    right = max(column + part.shape[1] for part, column, _ in painted)
+    bottom = max(row + part.shape[0] for part, _, row in painted)
+    coverage = np.zeros((bottom - top, right - left), np.uint8)
+    for part, column, row in painted:
+        height, width = part.shape
+        place = coverage[row - top : row - top + height, column - left : column - left + width]
+        # Neighbours may overlap, in connected scripts by design: the fuller coverage wins.
+        np.maximum(place, part, out=place)
+    return coverage, left, top
+
+
+def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
+    """Return the mean colour of the paper under the ink."""
+    red, green, blue, _ = cv2.mean(paper, coverage)
+    return round(red), round(green), round(blue)
+
+
+def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
+    """Return the colour where ink covers its paper whole, by the arithmetic of `lay_ink`."""
+    share = round(255 * opacity)
+    red, green, blue = (
+        min(255, round(share * above / 255) + round((255 - share) * below / 255))
+        for above, below in zip(ink, paper, strict=True)
+    )
+    return red, green, blue
+
+
+def _to_quads(boxes: Boxes, ground: Ground) -> Quads:
+    corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    return ground.move(corners).round(2).astype(np.float32)

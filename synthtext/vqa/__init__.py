@@ -1,0 +1,1 @@
+"""Signs on walls, and questions about them in TextVQA's format."""

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from probes.data.designs import (
+    BASELINES,
+    DEFAULT,
+    FALLING,
+    LEVELS,
+    MONOTONE,
+    RANGES,
+    choose_fitting,
+    make_trials,
+    name_fonts,
+    parse_design,
+)
+from probes.errors import ProbeError
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.rendering import render
+from synthtext.spec import check_spec
+
+WORDS = ["quartz", "sphinx", "jumping"]
+
+
+@pytest.mark.parametrize("factor", LEVELS)
+def test_two_levels_differ_by_their_factor_alone(factor: str) -> None:
+    trials = [t for t in make_trials(WORDS, [factor], seed=0) if t.spec.text == "quartz"]
+    for baseline in BASELINES:
+        cells = [trial for trial in trials if trial.baseline == baseline]
+        assert len(cells) == len(LEVELS[factor])
+        first = cells[0].spec
+        for cell in cells:
+            assert replace(cell.spec, **{factor: getattr(first, factor)}) == first
+            assert str(getattr(cell.spec, factor)) == cell.level
+
+
+@pytest.mark.parametrize("factor", LEVELS)
+def test_every_level_can_be_drawn_unshrunk(fonts: Catalogue, factor: str) -> None:
+    for trial in make_trials(WORDS, [factor], seed=0):
+        rendering = render(check_spec(trial.spec), fonts)
+        assert rendering.spec == trial.spec
+
+
+def test_every_key_is_its_own() -> None:
+    trials = make_trials(WORDS, list(LEVELS), seed=0)
+    assert len({trial.key for trial in trials}) == len(trials)
+
+
+def test_a_latin_hypercube_spreads_every_factor_evenly() -> None:
+    trials = make_trials([f"w{i}" for i in range(70)], ["latin"], seed=0)
+    for name, (low, high) in RANGES.items():
+        places = [(getattr(t.spec, name) - low) / (high - low) for t in trials]
+        counts = [sum(int(place * 7 - 1e-9) == cell for place in places) for cell in range(7)]
+        assert max(counts) - min(counts) <= 2
+
+
+def test_words_that_do_not_fit_are_passed_over(fonts: Catalogue) -> None:
+    words = ["w" * 40, "fits", "m" * 30, "too"]
+    assert choose_fitting(words, ["size_px"], fonts, 2) == ["fits", "too"]
+
+
+def test_trials_know_their_fonts(fonts: Catalogue) -> None:
+    for trial in name_fonts(make_trials(WORDS, ["font"], seed=0), fonts):
+        assert trial.spec.font_family == fonts.fonts[trial.spec.font].family
+
+
+def test_factors_are_named_without_their_units() -> None:
+    assert parse_design("size,rotation,letter-spacing") == (
+        "size_px", "rotation_deg", "letter_spacing_em",
+    )  # fmt: skip
+
+
+def test_factors_belong_together() -> None:
+    assert set(parse_design(DEFAULT)) <= set(LEVELS)
+    assert FALLING <= MONOTONE <= set(LEVELS)
+
+
+def test_an_unknown_factor_is_named() -> None:
+    with pytest.raises(ProbeError) as caught:
+        parse_design("size,colour")
+    assert str(caught.value).startswith("no design varies 'colour'; it may be ")

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import urllib.request
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from huggingface_hub.errors import EntryNotFoundError
+
+from probes.errors import ProbeError
+from probes.models import hub
+from probes.models.factory import list_models
+from tiny_clip import refuse
+
+
+@pytest.fixture(autouse=True)
+def empty_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without network and without anything cached."""
+    monkeypatch.setattr(hub, "_check_metadata", lambda *_: None)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def test_without_network_the_file_to_fetch_is_named() -> None:
+    assert refuse(name="ViT-L-14") == (
+        "open_clip_model.safetensors is not cached here and the hub cannot be reached; fetch it"
+        f" from {constants.ENDPOINT}/timm/vit_large_patch14_clip_224.openai on another machine"
+        " and pass --pretrained openai=FILE"
+    )
+
+
+def test_without_network_the_files_of_a_repository_are_named() -> None:
+    assert refuse(name="hf-hub:org/reader") == (
+        "open_clip_config.json is not cached here and the hub cannot be reached; fetch it from"
+        f" {constants.ENDPOINT}/org/reader on another machine and pass --model FOLDER with"
+        " open_clip_config.json and open_clip_model.safetensors in it"
+    )
+
+
+def test_an_unreachable_hub_is_asked_once_and_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def answer(request: urllib.request.Request, timeout: float) -> None:
+        waits.append(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    assert "the hub cannot be reached" in refuse(name="RN50")
+    assert waits == [hub.REACH_TIMEOUT_S]
+
+
+def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(repo: str, file: str, **options: object) -> str:
+        raise ConnectionResetError("reset by peer")
+
+    monkeypatch.setattr(hub, "_is_reachable", lambda: True)
+    monkeypatch.setattr(hub, "hf_hub_download", download)
+    assert refuse(name="RN50") == (
+        "the download of open_clip_model.safetensors failed; try again, or fetch it from"
+        f" {constants.ENDPOINT}/timm/resnet50_clip.openai on another machine and pass"
+        " --pretrained openai=FILE"
+    )
+
+
+def test_a_cached_file_is_found_without_network(tmp_path: Path) -> None:
+    snapshot = tmp_path / "hub" / "models--org--reader" / "snapshots" / "0123"
+    snapshot.mkdir(parents=True)
+    (snapshot / "a.bin").touch()
+    refs = tmp_path / "hub" / "models--org--reader" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("0123")
+    assert hub.fetch_file("org/reader", ("a.safetensors", "a.bin"), "") == snapshot / "a.bin"
+
+
+def test_weights_in_open_clips_old_cache_are_found(tmp_path: Path) -> None:
+    old = tmp_path / ".cache" / "clip"
+    old.mkdir(parents=True)
+    (old / "vit_b_32-laion2b_e16-af8dbd0c.pth").touch()
+    (old / "ViT-B-32.pt").touch()
+    (row,) = (row for row in list_models() if row.name == "ViT-B-32")
+    assert row.cached == ("laion2b_e16",)
+
+
+def test_a_repository_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(repo: str, file: str, **_: object) -> str:
+        raise EntryNotFoundError(file)
+
+    monkeypatch.setattr(hub, "_is_reachable", lambda: True)
+    monkeypatch.setattr(hub, "_check_metadata", lambda *_: None)
+    monkeypatch.setattr(hub, "hf_hub_download", download)
+    with pytest.raises(ProbeError) as caught:
+        hub.fetch_file("org/reader", ("a.safetensors", "a.bin"), "")
+    assert str(caught.value) == (
+        f"{constants.ENDPOINT}/org/reader holds no a.safetensors and no a.bin; check the name"
+    )

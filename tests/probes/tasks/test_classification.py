@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, top_k_accuracy_score
+
+from fake_encoders import BlindReader, model_of, vector_of
+from probes.data.labelled import Album, read_album
+from probes.errors import ProbeError
+from probes.tasks.classification import (
+    choose_examples,
+    classify,
+    tabulate_accuracy,
+    tabulate_classes,
+    tabulate_mistakes,
+)
+
+NAMES = ("ant", "bee", "cat", "dog", "eel", "fox")
+
+
+class Levels:
+    """Takes a picture for the name whose number is its level."""
+
+    def embed_images(self, images):  # noqa: ANN001, ANN201
+        return np.stack([vector_of(NAMES[int(pixels[0, 0, 0])]) for pixels in images])
+
+    def embed_texts(self, texts):  # noqa: ANN001, ANN201
+        return np.stack([vector_of(text) for text in texts])
+
+
+def make_album(truths: list[int], shown: list[int] | None = None) -> Album:
+    levels = truths if shown is None else shown
+    pictures = tuple(lambda n=n: np.full((8, 8, 3), n, np.uint8) for n in levels)
+    return Album("levels", pictures, NAMES, np.array(truths))
+
+
+def test_who_knows_names_everything() -> None:
+    guesses = classify(model_of(Levels()), make_album([0, 1, 2, 3, 4, 5] * 2), ("{}",))
+    assert tabulate_accuracy(guesses, 6)["accuracy"].tolist() == [1.0, 1.0]
+    assert tabulate_mistakes(guesses).empty
+
+
+def test_who_sees_nothing_is_at_chance() -> None:
+    guesses = classify(model_of(BlindReader()), make_album(list(range(6)) * 5), ("{}",))
+    table = tabulate_accuracy(guesses, 6)
+    assert table["accuracy"].tolist() == pytest.approx([1 / 6, 5 / 6])
+    assert table["chance"].tolist() == pytest.approx([1 / 6, 5 / 6])
+
+
+def test_accuracy_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    truths = rng.integers(0, 6, 60).tolist()
+    shown = np.where(rng.random(60) < 0.6, truths, rng.integers(0, 6, 60)).tolist()
+    album = make_album(truths, shown)
+    guesses = classify(model_of(Levels()), album, ("{}",))
+    at_1, at_5 = tabulate_accuracy(guesses, 6)["accuracy"]
+    guessed = [NAMES.index(name) for name in guesses["guess_1"]]
+    assert at_1 == accuracy_score(truths, guessed)
+    vectors = np.stack([vector_of(name) for name in NAMES])
+    cosines = vectors[shown] @ vectors.T
+    assert at_5 == top_k_accuracy_score(truths, cosines, k=5, labels=range(6))
+
+
+def test_classes_and_mistakes_by_hand() -> None:
+    guesses = classify(
+        model_of(Levels()), make_album([0, 0, 0, 0, 1, 1], [0, 1, 1, 2, 1, 1]), ("{}",)
+    )
+    classes = tabulate_classes(guesses)
+    assert classes[["truth", "n", "top_1"]].to_numpy().tolist() == [
+        ["ant", 4, 0.25], ["bee", 2, 1.0],
+    ]  # fmt: skip
+    mistakes = tabulate_mistakes(guesses)
+    assert mistakes.to_numpy().tolist() == [["ant", "bee", 2, 0.5], ["ant", "cat", 1, 0.25]]
+
+
+def test_examples_show_the_truth_and_five_names() -> None:
+    album = make_album(list(range(6)))
+    guesses = classify(model_of(Levels()), album, ("{}",))
+    entries = choose_examples(guesses, album, n=4)
+    assert len(entries) == 4
+    assert all(entry.truth == entry.texts[0] and len(entry.texts) == 5 for entry in entries)
+
+
+def write_folders(folder: Path) -> Path:
+    for name, level in (("ink", 10), ("paper", 240)):
+        (folder / "test" / name).mkdir(parents=True)
+        for number in range(3):
+            path = folder / "test" / name / f"{number}.png"
+            cv2.imwrite(str(path), np.full((20, 30, 3), level + number, np.uint8))
+    return folder
+
+
+def write_shards(folder: Path, label: bytes = b"7") -> Path:
+    folder.mkdir()
+    jpeg = cv2.imencode(".jpg", np.full((8, 8, 3), 99, np.uint8))[1].tobytes()
+    files = {
+        "0.jpg": jpeg, "0.cls": b"1", "1.jpg": jpeg, "1.cls": label, "2.jpg": jpeg, "2.cls": b"0\n",
+    }  # fmt: skip
+    with tarfile.open(folder / "0.tar", "w") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    (folder / "classnames.txt").write_text("ink\npaper\n")
+    return folder
+
+
+def test_shards_with_classes_are_an_album(tmp_path: Path) -> None:
+    album = read_album(write_shards(tmp_path / "s"))
+    assert album.truths.tolist() == [1, 0]
+    assert album.names == ("ink", "paper")
+    assert album.broken == ("0.tar: 1",)
+    assert album.pictures[0]().shape == (8, 8, 3)
+    (tmp_path / "s" / "classnames.txt").unlink()
+    with pytest.raises(ProbeError, match=r"has shards but no classnames\.txt"):
+        read_album(tmp_path / "s")
+
+
+@pytest.mark.parametrize("label", [b"9" * 30_000, b"-1", b"ink", b"", b"2"])
+def test_what_is_not_a_class_is_left_out_and_named(label: bytes, tmp_path: Path) -> None:
+    album = read_album(write_shards(tmp_path / "s", label))
+    assert album.truths.tolist() == [1, 0]
+    assert album.broken == ("0.tar: 1",)
+
+
+def test_a_blank_line_among_classes_is_refused(tmp_path: Path) -> None:
+    folder = write_shards(tmp_path / "s")
+    (folder / "classnames.txt").write_text("ink\n\npaper\n")
+    with pytest.raises(ProbeError) as caught:
+        read_album(folder)
+    assert str(caught.value) == (
+        f"{folder / 'classnames.txt'} has a blank line; write the name of a class on each line"
+    )
+
+
+def test_the_command_leaves_rows_a_page_and_examples(tmp_path: Path) -> None:
+    folder = write_folders(tmp_path / "a")
+    (folder / "test" / "ink" / "9.png").write_bytes(b"broken")
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "classify", str(folder), "--model", "bundled",
+         "--pretrained", "random", "--out", str(tmp_path / "r")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "cannot be read: ink/9.png" in done.stderr
+    assert "top 1" in done.stdout
+    summary = json.loads((tmp_path / "r" / "summary.json").read_text())
+    assert (summary["n_classes"], summary["accuracy"][0]["n"]) == (2, 6)
+    assert len(pd.read_parquet(tmp_path / "r" / "outcomes.parquet")) == 6
+    assert (tmp_path / "r" / "report.html").exists()
+    assert cv2.imread(str(tmp_path / "r" / "examples.png")) is not None
+
+
+def test_an_empty_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "classify", str(tmp_path), "--out", str(tmp_path / "r")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"synthtext: {tmp_path} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg\n"
+    )
+
+
+def test_a_class_without_pictures_is_named_and_still_to_choose(tmp_path: Path) -> None:
+    for name in ("cat", "dog", "emu"):
+        (tmp_path / name).mkdir()
+    cv2.imwrite(str(tmp_path / "dog" / "1.png"), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "emu" / "2.png").write_bytes(b"no picture")
+    album = read_album(tmp_path)
+    assert album.names == ("cat", "dog", "emu")
+    assert album.truths.tolist() == [1]
+    assert album.broken == ("emu/2.png", "cat/, which is empty", "emu/, which is empty")

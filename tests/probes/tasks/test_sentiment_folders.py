@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from probes.data.stimuli import is_published, read_trials
+from probes.errors import ProbeError
+from probes.tasks.linear_probe import STRENGTHS, describe_linear, fit_linear
+
+COUNTS = {"train": 12, "valid": 6, "test": 8}
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder laid out as Rendered SST2 is; the level of a picture tells its label."""
+    folder = tmp_path_factory.mktemp("sst2")
+    rng = np.random.default_rng(0)
+    for split, n in COUNTS.items():
+        for label, name in enumerate(("negative", "positive")):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(n // 2):
+                pixels = rng.integers(120 * label, 120 * label + 60, (48, 48, 3), np.uint8)
+                cv2.imwrite(str(folder / split / name / f"{number}.png"), pixels)
+    return folder
+
+
+def test_the_published_layout_is_read(published: Path) -> None:
+    assert is_published(published)
+    for split, n in (("train", 12), ("val", 6), ("test", 8), (None, 8)):
+        shown = read_trials(published, split)
+        assert [trial.spec.label for trial in shown.trials] == [0] * (n // 2) + [1] * (n // 2)
+        stimuli = [stimulus for chunk in shown.chunks for stimulus in chunk()]
+        assert [stimulus.key for stimulus in stimuli] == [trial.key for trial in shown.trials]
+        assert stimuli[0].pixels.shape == (48, 48, 3)
+
+
+def test_sentiment_of_a_folder_with_a_linear_probe(published: Path, tmp_path: Path) -> None:
+    (published / "test" / "positive" / "z.png").write_bytes(b"broken")
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "probe", "--model", "bundled", "--pretrained", "random",
+         "--task", "sentiment", "--data", str(published), "--linear", "--out", str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    (published / "test" / "positive" / "z.png").unlink()
+    assert done.returncode == 0, done.stderr
+    assert "cannot be read: positive/z.png" in done.stderr
+    outcomes = pd.read_parquet(tmp_path / "outcomes.parquet")
+    assert len(outcomes) == 8
+    assert outcomes["p_positive"].between(0, 1).all()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["broken"] == ["positive/z.png"]
+    assert {"accuracy", "precision", "recall", "f1", "confusion"} <= set(summary["sentiment"])
+    page = (tmp_path / "report.html").read_text()
+    assert "positive/z.png" in page
+    # Even random weights tell dark from light, once a line is drawn.
+    assert json.loads((tmp_path / "linear.json").read_text())["accuracy"] > 0.8
+
+
+def test_words_cannot_be_asked_of_it(published: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "probe", "--model", "bundled", "--pretrained", "random",
+         "--data", str(published), "--out", str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"synthtext: {published} does not say what is written in its pictures; ask for --task"
+        " sentiment\n"
+    )
+
+
+def make_split(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n)
+    return (rng.normal(size=(n, 5)) + labels[:, None]).astype(np.float32), labels
+
+
+def test_the_strength_is_chosen_on_the_validation_split() -> None:
+    train, val, test = make_split(60, 0), make_split(80, 1), make_split(100, 2)
+    probe = fit_linear(train, val, test)
+    lines = {c: LogisticRegression(C=c, max_iter=1000).fit(*train) for c in STRENGTHS}
+    assert probe.validation == {c: line.score(*val) for c, line in lines.items()}
+    assert probe.validation[probe.strength] == max(probe.validation.values())
+    assert probe.accuracy == lines[probe.strength].score(*test)
+    found = describe_linear(probe)
+    (tn, fp), (fn, tp) = found["confusion"]
+    assert found["precision"] == pytest.approx(tp / (tp + fp))
+    assert found["recall"] == pytest.approx(tp / (tp + fn))
+    assert found["accuracy"] == pytest.approx((tp + tn) / 100)
+
+
+def test_one_label_alone_is_refused() -> None:
+    vectors, labels = make_split(10, 0)
+    with pytest.raises(ProbeError) as caught:
+        fit_linear((vectors, labels * 0), (vectors, labels), (vectors, labels))
+    assert str(caught.value) == (
+        "the split 'train' has one label alone; a linear probe needs both"
+    )

@@ -1,0 +1,270 @@
+"""What a killed run goes on with is what it was made from, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fake_encoders import BlindReader, model_of
+from probes import courses, probing
+from probes.data.stimuli import hash_files, name_drawn
+from probes.errors import ProbeError
+from probes.models.base import Pixels, Vectors
+from probes.tasks.linear_probe import run_linear
+from probes.tasks.run import Setting, run_probe
+from probes.training.checkpoint import CHECKPOINT
+from probes.training.finetune import train_model
+from probes.vqa.methods import make_quiz
+from synthtext.drawing.fonts import Catalogue
+from synthtext.vqa.textvqa import Asked
+from tiny_training import set_up, write_data, write_model
+
+
+class CountingReader(BlindReader):
+    """Counts the images that it has embedded."""
+
+    def __init__(self) -> None:
+        self.n_seen = 0
+
+    def embed_images(self, images: Sequence[Pixels]) -> Vectors:
+        self.n_seen += len(images)
+        return super().embed_images(images)
+
+
+def write_image(path: Path, level: int) -> None:
+    """Write an image of one colour; all of them have the same size in bytes and the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((32, 32, 3), level, np.uint8)).save(path, "BMP")
+    os.utime(path, (0, 0))
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    """Reviews as images, as Rendered SST2 is published."""
+    folder = tmp_path / "reviews"
+    for split in ("train", "valid", "test"):
+        for place, label in enumerate(("negative", "positive")):
+            for number in range(3):
+                path = folder / split / label / f"{number}.bmp"
+                write_image(path, 100 * place + number)
+    return folder
+
+
+def break_off(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object], name: str) -> None:
+    """Stop a probe when its vectors are there and its outcomes are not."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(probing, name, die)
+        with pytest.raises(KeyboardInterrupt):
+            call()
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_images_that_were_replaced_are_embedded_again(
+    reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_replaced: bool
+) -> None:
+    monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
+    setting = Setting(task="sentiment", data=reviews, templates=("{}",))
+    model = model_of(BlindReader())
+    break_off(monkeypatch, lambda: run_probe(model, setting, tmp_path / "out"), "answer")
+    if is_replaced:
+        write_image(reviews / "test/positive/1.bmp", 7)
+    probe = run_probe(model, setting, tmp_path / "out")
+    assert probe
+    assert probe.stats.n_images == (6 if is_replaced else 0)
+
+
+def test_an_image_whose_name_is_not_text_is_left_out(reviews: Path, tmp_path: Path) -> None:
+    write_image(reviews / "test/positive" / os.fsdecode(b"\xff.bmp"), 3)
+    setting = Setting(task="sentiment", data=reviews, templates=("{}",))
+    probe = run_probe(model_of(BlindReader()), setting, tmp_path / "out")
+    assert probe
+    assert probe.broken == (r"positive/b'\xff.bmp'",)
+    assert len(probe.outcomes) == 6
+
+
+def test_a_linear_probe_embeds_replaced_images_again(reviews: Path, tmp_path: Path) -> None:
+    encoder = CountingReader()
+    model = model_of(encoder)
+    run_linear(model, reviews, tmp_path / "v")
+    assert encoder.n_seen == 18
+    write_image(reviews / "train/negative/0.bmp", 9)
+    run_linear(model, reviews, tmp_path / "v")
+    assert encoder.n_seen == 18 + 6
+
+
+def test_questions_are_asked_about_the_images_that_are_there(tmp_path: Path) -> None:
+    encoder = CountingReader()
+    asked = Asked(
+        key="0", picture="a", file="a.bmp", question="what?", answers=("x",), box=None
+    )
+    folder, cache = tmp_path / "images", tmp_path / "v"
+    for level in (1, 1, 2):
+        write_image(folder / "a.bmp", level)
+        make_quiz(model_of(encoder), [asked], folder, cache, windows=False)
+    assert encoder.n_seen == 2
+
+
+def test_equal_sizes_and_times_are_not_equal_bytes(tmp_path: Path) -> None:
+    one, other = tmp_path / "a.bmp", tmp_path / "b.bmp"
+    write_image(one, 1)
+    write_image(other, 2)
+    assert one.stat().st_size == other.stat().st_size
+    assert one.stat().st_mtime_ns == other.stat().st_mtime_ns
+    assert len({hash_files([one]), hash_files([other]), hash_files([one, other])}) == 3
+
+
+def test_a_design_is_known_by_the_bytes_of_its_fonts(fonts: Catalogue, tmp_path: Path) -> None:
+    trials = probing.name_fonts(
+        probing.design_trials(Setting(n=2, ks=(2,), design="blur"))[0], fonts
+    )
+    changed = {}
+    for file, font in fonts.fonts.items():
+        path = tmp_path / file
+        path.write_bytes(font.path.read_bytes()[:-1] + b"\x01")
+        changed[file] = replace(font, path=path)
+    named = {name_drawn(trials, each) for each in (fonts, fonts, Catalogue(changed))}
+    assert len(named) == 2
+
+
+# Training.
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("d") / "d", 300)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("m") / "m")
+
+
+def refuse(call: Callable[[], object]) -> str:
+    with pytest.raises(ProbeError) as caught:
+        call()
+    return str(caught.value)
+
+
+def test_training_does_not_go_on_with_other_bytes(
+    data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = set_up(model, data, schedule={"n_steps": 1})
+    train_model(setting, tmp_path)
+    # As if the shards had been replaced, under the dataset.json that they had.
+    monkeypatch.setattr("probes.training.finetune.hash_files", lambda _: "other bytes")
+    assert refuse(lambda: train_model(setting, tmp_path)) == (
+        f"{tmp_path} holds another run, of other data, weights or options; give its own again,"
+        " or a new --out"
+    )
+
+
+def test_training_does_not_go_on_towards_other_text_vectors(
+    data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courses, "find_cache_folder", lambda: tmp_path / "texts")
+    setting = set_up(model, data, arm="vision", schedule={"n_steps": 1})
+    train_model(setting, tmp_path / "out")
+    embed = courses.embed_prompts
+
+    def change(how: Callable[[Vectors], Vectors]) -> None:
+        monkeypatch.setattr(
+            courses, "embed_prompts", lambda *given: [how(each) for each in embed(*given)]
+        )
+
+    # What another machine computes is near enough.
+    change(lambda vectors: vectors + np.float32(1e-4))
+    train_model(setting, tmp_path / "out")
+    change(lambda vectors: vectors[::-1].copy())
+    assert refuse(lambda: train_model(setting, tmp_path / "out")) == (
+        f"{tmp_path / 'out'} was trained towards other text vectors than the model computes now;"
+        " go on with the model and the device of its beginning, or give a new --out"
+    )
+
+
+class RunsCode:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, tuple[Path]]:
+        return Path.touch, (self.marker,)
+
+
+Content = dict[str, Any]
+
+HOSTILE: dict[str, Callable[[Content], object]] = {
+    "a step that is text": lambda content: content.update(step="1"),
+    "a step below 0": lambda content: content.update(step=-1),
+    "a giant epoch": lambda content: content.update(epoch=10**400),
+    "no place": lambda content: content.pop("place"),
+    "an order beyond the pairs": lambda content: content.update(order=torch.tensor([10**6])),
+    "an order without end": lambda content: content.update(
+        order=torch.zeros(1, dtype=torch.int64).expand(1 << 40)
+    ),
+    "a history of texts": lambda content: content.update(history=[{"loss": "x"}]),
+    "a history that is a number": lambda content: content.update(history=5),
+    "weights without end": lambda content: content["student"].update(
+        {name: torch.zeros(1).expand(1 << 40) for name in content["student"]}
+    ),
+    "weights of other names": lambda content: content["student"].update(other=torch.zeros(1)),
+    "no weights": lambda content: content.update(student={}),
+    "an optimiser of texts": lambda content: content.update(optimizer="x"),
+    "an optimiser of other weights": lambda content: content["optimizer"]["state"].update(
+        {10**6: {}}
+    ),
+    "chance of another kind": lambda content: content.update(chance=torch.zeros(3)),
+    "a list": lambda content: content.clear(),
+}
+
+
+@pytest.fixture(scope="module")
+def begun(data: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("begun")
+    train_model(set_up(model, data, schedule={"n_steps": 1}), folder)
+    return folder
+
+
+def resume_with(raw: bytes, begun: Path, data: Path, model: Path) -> str:
+    path = begun / CHECKPOINT
+    whole = path.read_bytes()
+    path.write_bytes(raw)
+    try:
+        return refuse(lambda: train_model(set_up(model, data, schedule={"n_steps": 1}), begun))
+    finally:
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_checkpoint_that_no_run_wrote_is_refused(
+    case: str, begun: Path, data: Path, model: Path, tmp_path: Path
+) -> None:
+    content = torch.load(begun / CHECKPOINT, weights_only=True)
+    HOSTILE[case](content)
+    torch.save(content, tmp_path / "hostile.pt")
+    said = resume_with((tmp_path / "hostile.pt").read_bytes(), begun, data, model)
+    assert said == f"{begun / CHECKPOINT} is broken; delete it to begin anew"
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_checkpoint_runs_no_code(
+    begun: Path, data: Path, model: Path, tmp_path: Path, *, is_packed: bool
+) -> None:
+    marker, path = tmp_path / "ran", tmp_path / "hostile.pt"
+    path.write_bytes(pickle.dumps(RunsCode(marker)))
+    if is_packed:
+        torch.save({"run": RunsCode(marker)}, path)
+    said = resume_with(path.read_bytes(), begun, data, model)
+    assert said == f"{begun / CHECKPOINT} is broken; delete it to begin anew"
+    assert not marker.exists()

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from probes.errors import ProbeError
+from probes.training import loop as training
+from probes.training.config import Setting
+from probes.training.finetune import run_finetune, train_model
+from probes.training.loop import CHECKPOINT, Schedule, rate_at
+from tiny_training import set_up, write_data, write_model
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("d") / "d", 300)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("m") / "m")
+
+
+def learn(setting: Setting, out: Path) -> dict[str, torch.Tensor]:
+    """Return the weights that a run ends with."""
+    return dict(train_model(setting, out).parts.module.state_dict())
+
+
+def is_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    schedule = Schedule(n_steps=200, lr=2.0, warmup_frac=0.1)
+    rates = [rate_at(step, schedule) for step in range(200)]
+    assert np.argmax(rates) in (19, 20)
+    assert max(rates) == 2.0
+    assert all(np.diff(rates[20:]) < 0)
+    assert rates[-1] < 0.001
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"arm": "full", "schedule": {"letters": 1.0, "n_steps": 12}},
+        {"arm": "vision", "batches": "image", "schedule": {"n_steps": 12}},
+        {"arm": "lora", "schedule": {"n_steps": 12, "distill": 0.5, "n_accumulated": 2}},
+        {"arm": "head", "batches": "both", "schedule": {"n_steps": 12}},
+    ],
+)
+def test_a_broken_run_ends_as_an_unbroken_one(
+    options: dict[str, object],
+    data: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting = set_up(model, data, **options)
+    setting = replace(setting, schedule=replace(setting.schedule, save_every=5))
+    whole = learn(setting, tmp_path / "whole")
+    finite = training._check_finite
+
+    def break_off(scalars, progress, folder) -> None:  # noqa: ANN001
+        if progress.step == 8:
+            raise KeyboardInterrupt
+        finite(scalars, progress, folder)
+
+    monkeypatch.setattr(training, "_check_finite", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        learn(setting, tmp_path / "broken")
+    monkeypatch.setattr(training, "_check_finite", finite)
+    assert torch.load(tmp_path / "broken" / CHECKPOINT, weights_only=True)["step"] == 5
+    assert is_equal(learn(setting, tmp_path / "broken"), whole)
+
+
+def test_a_killed_run_ends_as_an_unbroken_one(data: Path, model: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "cli", "finetune", "--model", str(model), "--arm", "scratch",
+        "--data", str(data), "--steps", "30", "--batch-size", "32", "--save-every", "4",
+        "--lr", "0.003", "--out",
+    ]  # fmt: skip
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen([*command, str(killed)], stderr=subprocess.DEVNULL)
+    while not (killed / CHECKPOINT).exists():
+        assert process.poll() is None
+        os.sched_yield()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert torch.load(killed / CHECKPOINT, weights_only=True)["step"] < 30
+    for out in (killed, whole):
+        done = subprocess.run([*command, str(out)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    name = "model/open_clip_model.safetensors"
+    assert is_equal(load_file(killed / name), load_file(whole / name))
+
+
+def test_accumulated_batches_make_one_step(data: Path, model: Path, tmp_path: Path) -> None:
+    # At a rate of nothing two batches in a step are as lossy as in two steps.
+    losses = []
+    for n_steps, n_accumulated in ((1, 2), (2, 1)):
+        schedule = {"n_steps": n_steps, "n_accumulated": n_accumulated, "lr": 1e-12}
+        setting = set_up(model, data, schedule=schedule)
+        history = train_model(setting, tmp_path / str(n_steps)).history
+        assert history[-1]["step"] == n_steps
+        losses.append(history[-1]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_scalars_can_be_read_by_tensorboard(data: Path, model: Path, tmp_path: Path) -> None:
+    learn(set_up(model, data, schedule={"n_steps": 3, "letters": 1.0}), tmp_path)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert {
+        "loss", "contrast", "letters", "lr", "gradient", "images_per_s", "val_accuracy",
+    } <= set(events.Tags()["scalars"])  # fmt: skip
+    assert [event.step for event in events.Scalars("loss")] == [3]
+
+
+def test_a_loss_that_is_no_number_stops_the_run(
+    data: Path, model: Path, tmp_path: Path
+) -> None:
+    setting = set_up(model, data, schedule={"n_steps": 20, "lr": 1e30, "save_every": 1})
+    with pytest.raises(
+        ProbeError, match=r"^the loss is \S+ and its gradient \S+ in step \d+"
+    ) as caught:
+        learn(setting, tmp_path)
+    assert str(caught.value).endswith("keeps the last checkpoint; lower --lr")
+    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)["student"]
+    assert all(bool(torch.isfinite(part).all()) for part in kept.values())
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(
+    data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = set_up(model, data, schedule={"n_steps": 4, "save_every": 2})
+    save = torch.save
+
+    def fill(content, file) -> None:  # noqa: ANN001
+        if content["step"] > 2:
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", fill)
+    with pytest.raises(ProbeError) as caught:
+        learn(setting, tmp_path)
+    path = tmp_path / CHECKPOINT
+    assert str(caught.value) == (
+        f"{path} cannot be written ([Errno 28] No space left on device); the one before it is"
+        " whole, so make room and run the same command again"
+    )
+    assert torch.load(path, weights_only=True)["step"] == 2
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_another_run_is_not_taken_up(data: Path, model: Path, tmp_path: Path) -> None:
+    learn(set_up(model, data, schedule={"n_steps": 1}), tmp_path)
+    with pytest.raises(ProbeError) as caught:
+        learn(set_up(model, data, schedule={"n_steps": 1}, seed=1), tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} holds another run, of other data, weights or options; give its own again,"
+        " or a new --out"
+    )
+
+
+def test_a_broken_checkpoint_is_named(data: Path, model: Path, tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"nothing")
+    with pytest.raises(ProbeError) as caught:
+        learn(set_up(model, data), tmp_path)
+    assert str(caught.value) == f"{tmp_path / CHECKPOINT} is broken; delete it to begin anew"
+
+
+def test_a_finished_run_is_not_repeated(data: Path, model: Path, tmp_path: Path) -> None:
+    setting = set_up(model, data, arm="scratch", schedule={"n_steps": 2})
+    first = run_finetune(setting, tmp_path)
+    again = run_finetune(setting, tmp_path)
+    assert first is not None
+    assert again is not None
+    assert again.after.weights_sha256 == first.after.weights_sha256
+    assert again.history == first.history

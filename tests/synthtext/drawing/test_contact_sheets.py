@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from synthtext.drawing.contact_sheets import CAPTION_PX, GAP_PX, draw_sheet, draw_specimen
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.rendering import render
+from synthtext.errors import DatasetError
+from synthtext.spec import Spec
+
+
+def test_a_sheet_has_a_tile_for_each_image(spec: Spec, fonts: Catalogue) -> None:
+    sheet = draw_sheet([render(spec, fonts)] * 5, n_columns=3, tile_px=100)
+    assert sheet.width == 3 * (100 + GAP_PX) + GAP_PX
+    assert sheet.height == 2 * (100 + 2 * (CAPTION_PX + 4) + GAP_PX) + GAP_PX
+
+
+def test_boxes_are_drawn_where_the_quads_are(spec: Spec, fonts: Catalogue) -> None:
+    rendering = render(replace(spec, rotation_deg=20.0), fonts)
+    plain, boxed = (
+        np.asarray(draw_sheet([rendering], has_boxes=has_boxes)).astype(int)
+        for has_boxes in (False, True)
+    )
+    rows, columns = np.nonzero((plain != boxed).any(axis=2))
+    low, high = rendering.word_quads[0].min(axis=0), rendering.word_quads[0].max(axis=0)
+    found = (
+        np.array([[columns.min(), rows.min()], [columns.max() + 1, rows.max() + 1]]) - GAP_PX
+    )
+    assert np.abs(found - [low, high]).max() <= 1.5
+
+
+def test_nothing_to_show_is_an_error() -> None:
+    with pytest.raises(DatasetError) as caught:
+        draw_sheet([])
+    assert str(caught.value) == "there is no image to show; render some first"
+
+
+def test_a_specimen_shows_every_font(fonts: Catalogue) -> None:
+    one = draw_specimen(Catalogue(dict(list(fonts.fonts.items())[:3])))
+    two = draw_specimen(Catalogue(dict(list(fonts.fonts.items())[:6])))
+    assert two.height > one.height

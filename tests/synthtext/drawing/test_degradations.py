@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthtext.drawing.degradations import add_noise, blur, cut, jpeg
+
+GRAY = np.full((200, 220, 3), 128, np.uint8)
+
+
+def test_neutral_values_change_nothing() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    assert blur(pixels, 0.0) is pixels
+    assert add_noise(pixels, 0.0, 7) is pixels
+    assert jpeg(pixels, 100) is pixels
+
+
+def test_blur_spreads_a_point_by_its_deviation() -> None:
+    pixels = np.zeros((81, 81, 3), np.uint8)
+    pixels[38:43, 38:43] = 255
+    spread = blur(pixels, 4.0)[:, :, 0].astype(float)
+    places = np.arange(81) - 40
+    variance = (spread.sum(axis=0) * places**2).sum() / spread.sum()
+    # The square of five pixels has a variance of (25 - 1) / 12 = 2 of its own.
+    assert np.sqrt(variance - 2) == pytest.approx(4, rel=0.05)
+
+
+def test_blur_keeps_the_mean() -> None:
+    pixels = np.zeros((60, 60, 3), np.uint8)
+    pixels[20:40, 25:35] = 200
+    assert blur(pixels, 2.0).mean() == pytest.approx(pixels.mean(), abs=0.5)
+
+
+@pytest.mark.parametrize("std", [2.0, 8.0, 30.0])
+def test_noise_has_the_deviation_asked_for(std: float) -> None:
+    noise = add_noise(GRAY, std, 123456789).astype(float) - 128
+    assert noise.std() == pytest.approx(std, rel=0.05)
+    assert noise.mean() == pytest.approx(0, abs=0.3)
+
+
+def test_noise_differs_between_seeds() -> None:
+    assert (add_noise(GRAY, 8.0, 1) != add_noise(GRAY, 8.0, 2)).any()
+
+
+@pytest.mark.parametrize(("level", "low", "high"), [(0, 0, 100), (255, 155, 255)])
+def test_noise_is_clipped_not_wrapped(level: int, low: int, high: int) -> None:
+    noise = add_noise(np.full_like(GRAY, level), 20.0, 5)
+    assert low <= noise.min() <= noise.max() <= high
+
+
+def test_a_lower_quality_loses_more() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    lost = [np.abs(jpeg(pixels, q).astype(int) - pixels).mean() for q in (90, 50, 10)]
+    assert lost == sorted(lost)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (0.999999, 0.999999)])
+def test_a_piece_lies_within_its_pool(x: float, y: float) -> None:
+    pool = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    assert cut(pool, x, y, 3, 2).shape == (3, 2)
+
+
+@given(
+    x=st.floats(0, 1, exclude_max=True),
+    y=st.floats(0, 1, exclude_max=True),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+)
+def test_a_piece_lies_in_the_pool_and_its_mirror_images(
+    x: float, y: float, height: int, width: int
+) -> None:
+    pool = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    tiled = np.pad(pool, ((0, 45), (0, 47)), mode="symmetric")
+    pieces = np.lib.stride_tricks.sliding_window_view(tiled, (height, width))[:5, :7]
+    piece = cut(pool, x, y, height, width)
+    assert (pieces == piece).all(axis=(2, 3)).any()
+
+
+@pytest.mark.parametrize("side_px", [1000, 1024, 1500])
+def test_noise_of_large_images_differs_between_seeds(side_px: int) -> None:
+    gray = np.full((side_px, side_px, 3), 128, np.uint8)
+    assert len({add_noise(gray, 8.0, seed).tobytes() for seed in range(12)}) == 12
+
+
+def test_noise_is_drawn_anew_for_each_channel() -> None:
+    noise = add_noise(GRAY, 16.0, 3).reshape(-1, 3).astype(float)
+    between = np.corrcoef(noise, rowvar=False)[np.triu_indices(3, 1)]
+    assert np.abs(between).max() < 0.02
+
+
+@given(
+    level=st.integers(0, 255),
+    radius_px=st.floats(0, 64),
+    height=st.integers(1, 30),
+    width=st.integers(1, 30),
+)
+def test_blur_leaves_a_flat_image_flat(
+    level: int, radius_px: float, height: int, width: int
+) -> None:
+    assert (blur(np.full((height, width, 3), level, np.uint8), radius_px) == level).all()
+
+
+def test_jpeg_keeps_the_order_of_the_channels() -> None:
+    pixels = np.full((16, 16, 3), (200, 100, 20), np.uint8)
+    assert np.abs(jpeg(pixels, 95).astype(int) - pixels).max() <= 3

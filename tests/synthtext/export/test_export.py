@@ -1,0 +1,395 @@
+"""Every export is read by the tool it is made for, or by its documented layout, and compared."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthtext.dataset.codec import encode
+from synthtext.dataset.generate import render_dataset
+from synthtext.dataset.map_style import load
+from synthtext.dataset.plan import make_plan
+from synthtext.dataset.shards import pack_samples
+from synthtext.dataset.wids_index import index_shards
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.rendering import Rendering, render
+from synthtext.errors import DatasetError, ShardError
+from synthtext.export.export import (
+    TARGETS,
+    crop_quad,
+    export_dataset,
+    read_items,
+    read_shard_items,
+)
+from synthtext.recipe import default_recipe, edit_recipe
+from synthtext.spec import Spec
+from synthtext.texts.words import make_texts
+
+TEXTS = ["quartz", 'say "hi"', "a, b", "straße", "two words", "tab\\slash"] + [
+    f"word{k}" for k in range(60)
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, fonts: Catalogue) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "out"
+    recipe = edit_recipe(
+        default_recipe(), {"shard_size": "20", "splits": "0.7,0,0.3", "blur_px": "0"}
+    )
+    texts = make_texts(TEXTS, [None] * len(TEXTS), "texts")
+    render_dataset(make_plan(recipe, {"word": texts}, fonts), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def drawn(data: Path) -> dict[str, list[Rendering]]:
+    return {split: list(load(data, split)) for split in ("train", "test")}
+
+
+def export(data: Path, out: Path, target: str, **options: Any) -> Path:  # noqa: ANN401
+    counts = export_dataset(data, out / target, target, **options)
+    assert set(counts) == {"train", "test"}
+    return out / target
+
+
+def decode(raw: bytes) -> np.ndarray:
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(raw, np.uint8), 1), cv2.COLOR_BGR2RGB)
+
+
+def test_parseq_s_lmdb(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
+    lmdb = pytest.importorskip("lmdb")
+    out = export(data, tmp_path, "lmdb")
+    for split, renderings in drawn.items():
+        # As PARSeq's and CLOVA's data sets open it, and read it.
+        with lmdb.open(
+            str(out / split), max_readers=1, readonly=True, create=False,
+            readahead=False, meminit=False, lock=False,
+        ) as database, database.begin() as transaction:  # fmt: skip
+            assert int(transaction.get(b"num-samples")) == len(renderings)
+            for number, rendering in enumerate(renderings, 1):
+                label = transaction.get(f"label-{number:09d}".encode()).decode()
+                raw = transaction.get(f"image-{number:09d}".encode())
+                assert label == rendering.spec.drawn_text
+                assert (decode(raw) == rendering.pixels).all()
+
+
+def test_parquet(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = export(data, tmp_path, "parquet")
+    rows = parquet.read_table(out / "test" / "data.parquet").to_pylist()
+    assert len(rows) == len(drawn["test"])
+    for row, rendering in zip(rows, drawn["test"], strict=True):
+        assert row["drawn_text"] == rendering.spec.drawn_text
+        assert row["size_px"] == rendering.spec.size_px
+        assert np.allclose(np.reshape(row["quads"], (-1, 4, 2)), rendering.word_quads)
+        assert (decode(row["image"]["bytes"]) == rendering.pixels).all()
+
+
+def test_hugging_face_reads_parquet_folders_and_shards(
+    data: Path,
+    drawn: dict[str, list[Rendering]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    script = f"""
+import warnings; warnings.simplefilter("ignore")
+from datasets import load_dataset
+import json, sys
+out = {str(tmp_path)!r}
+found = {{}}
+files = {{"test": {str(data)!r} + "/test/*.tar"}}
+shards = load_dataset("webdataset", data_files=files, split="test", cache_dir=out + "/c")
+found["shards"] = [(row["__key__"], row["txt"], row["jpg"].size) for row in shards]
+found["features"] = {{name: type(kind).__name__ for name, kind in shards.features.items()}}
+stream = load_dataset("webdataset", data_files=files, split="test", streaming=True)
+found["stream"] = [row["txt"] for row in stream]
+folder = load_dataset("imagefolder", data_dir=out + "/folder", split="test", cache_dir=out + "/c")
+found["folder"] = [row["text"] for row in folder]
+table = load_dataset("parquet", data_files={{"test": out + "/parquet/test/data.parquet"}},
+                     split="test", cache_dir=out + "/c")
+found["parquet"] = table["drawn_text"][:]
+print(json.dumps(found))
+"""
+    pytest.importorskip("datasets")
+    for target in ("folder", "parquet"):
+        export(data, tmp_path, target)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    texts = [rendering.spec.drawn_text for rendering in drawn["test"]]
+    keys = [rendering.spec.key for rendering in drawn["test"]]
+    assert [row[1] for row in found["shards"]] == found["stream"] == texts
+    assert [row[0].rpartition("/")[2] for row in found["shards"]] == keys
+    assert {tuple(row[2]) for row in found["shards"]} == {(224, 224)}
+    assert found["features"]["jpg"] == "Image"
+    assert sorted(found["folder"]) == sorted(texts)
+    assert found["parquet"] == texts
+
+
+def test_doctr(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
+    out = export(data, tmp_path, "doctr") / "test"
+    labels = json.loads((out / "labels.json").read_text())
+    found = json.loads((out / "detection.json").read_text())
+    for (name, text), rendering in zip(labels.items(), drawn["test"], strict=True):
+        assert text == rendering.spec.drawn_text
+        assert np.allclose(found[name]["polygons"], rendering.word_quads)
+        assert found[name]["img_dimensions"] == [224, 224]
+        assert (decode((out / "images" / name).read_bytes()) == rendering.pixels).all()
+
+
+def test_paddleocr(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
+    out = export(data, tmp_path, "paddleocr") / "test"
+    texts = (out / "rec_gt.txt").read_text().splitlines()
+    places = (out / "det_gt.txt").read_text().splitlines()
+    for line, place, rendering in zip(texts, places, drawn["test"], strict=True):
+        name, text = line.split("\t")
+        assert text == rendering.spec.drawn_text
+        assert (out / name).is_file()
+        named, found = place.split("\t")
+        assert named == name
+        boxes = json.loads(found)
+        assert [box["transcription"] for box in boxes] == text.split()
+        assert np.allclose([box["points"] for box in boxes], rendering.word_quads)
+
+
+def test_icdar(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
+    out = export(data, tmp_path, "icdar") / "train"
+    lines = (out / "gt.txt").read_text().splitlines()
+    for line, rendering in zip(lines, drawn["train"], strict=True):
+        name, _, quoted = line.partition(", ")
+        assert json.loads(quoted) == rendering.spec.drawn_text
+        rows = (out / "gt" / f"gt_{name[:-4]}.txt").read_text().splitlines()
+        for row, quad, word in zip(
+            rows, rendering.word_quads, rendering.spec.drawn_text.split(), strict=True
+        ):
+            # Eight numbers and the text, which may hold commas itself.
+            *numbers, text = row.split(",", 8)
+            assert text == word
+            assert np.abs(np.reshape(list(map(int, numbers)), (4, 2)) - quad).max() <= 0.51
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools with NumPy 2
+def test_pycocotools_reads_coco(
+    data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path
+) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    out = export(data, tmp_path, "coco") / "test"
+    found = coco.COCO(str(out / "annotations.json"))
+    for image, rendering in zip(found.loadImgs(found.getImgIds()), drawn["test"], strict=True):
+        rows = found.loadAnns(found.getAnnIds(imgIds=image["id"]))
+        assert [row["text"] for row in rows] == rendering.spec.drawn_text.split()
+        for row, quad in zip(rows, rendering.word_quads, strict=True):
+            assert np.allclose(np.reshape(row["segmentation"], (4, 2)), quad, atol=0.01)
+            x, y, width, height = row["bbox"]
+            assert np.allclose([x, y], quad.min(axis=0), atol=0.01)
+            assert np.allclose([x + width, y + height], quad.max(axis=0), atol=0.02)
+            mask = found.annToMask(row)
+            assert mask.shape == (224, 224)
+            assert abs(int(mask.sum()) - row["area"]) < 0.2 * row["area"] + 60
+
+
+def test_clip_benchmark_s_layout(data: Path, tmp_path: Path) -> None:
+    out = export(data, tmp_path, "clip-benchmark")
+    n_shards = int((out / "train/nshards.txt").read_text())
+    shards = [(out / f"train/{number}.tar").read_bytes() for number in range(n_shards)]
+    assert shards == [path.read_bytes() for path in sorted(data.glob("train/*.tar"))]
+    assert (out / "classnames.txt").read_text() == (data / "classnames.txt").read_text()
+    templates = (out / "zeroshot_classification_templates.txt").read_text().splitlines()
+    assert all("{c}" in template for template in templates)
+
+
+def test_wids_finds_every_sample_by_its_number(data: Path) -> None:
+    paths = index_shards(data)
+    assert [path.name for path in paths] == ["train.json", "test.json"]
+    for path in paths:
+        content = json.loads(path.read_text())
+        assert content["__kind__"] == "wids-shard-index-v1"
+        n = 0
+        for row in content["shardlist"]:
+            assert (data / row["url"]).stat().st_size == row["filesize"]
+            n += row["nsamples"]
+        assert n == len(load(data, path.stem))
+        path.unlink()
+
+
+# Words cut out.
+
+
+def test_a_crop_is_the_word_upright() -> None:
+    upright = np.full((80, 200, 3), 255, np.uint8)
+    cv2.putText(upright, "Hgx", (40, 55), 0, 1.5, (0, 0, 0), 3)
+    quad = np.array([[36, 18], [160, 18], [160, 68], [36, 68]], np.float32)
+    straight = crop_quad(upright, quad, margin=0)
+    assert straight.shape == (50, 124, 3)
+    assert (straight == upright[18:68, 36:160]).all()
+    for angle in (-30, 15, 90, 180):
+        turn = cv2.getRotationMatrix2D((100, 40), angle, 1)
+        turn[:, 2] += (100, 160)
+        turned = cv2.warpAffine(upright, turn, (400, 400), borderValue=(255, 255, 255))
+        # OpenCV counts from the middle of a pixel, quads from its edge.
+        moved = (quad - 0.5) @ turn[:, :2].T + turn[:, 2] + 0.5
+        crop = crop_quad(turned, moved.astype(np.float32), margin=0)
+        assert crop.shape == straight.shape
+        assert np.abs(crop.astype(int) - straight).mean() < 8
+
+
+@pytest.mark.parametrize(("yaw_deg", "pitch_deg"), [(50, 0), (-60, 20), (30, -50)])
+def test_a_word_seen_from_the_side_is_cut_out_as_if_from_the_front(
+    spec: Spec, fonts: Catalogue, yaw_deg: float, pitch_deg: float
+) -> None:
+    front = render(replace(spec, size_px=40.0), fonts)
+    side = render(replace(front.spec, yaw_deg=yaw_deg, pitch_deg=pitch_deg), fonts)
+    expected, found = (
+        crop_quad(seen.pixels, seen.word_quads[0], margin=0) for seen in (front, side)
+    )
+    found = cv2.resize(found, expected.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    likeness = np.corrcoef(expected.ravel(), found.ravel())[0, 1]
+    assert likeness > 0.85
+
+
+def test_quads_that_leave_their_picture_are_refused(
+    spec: Spec, fonts: Catalogue, tmp_path: Path
+) -> None:
+    drawn = render(spec, fonts)
+    cases = (
+        (drawn.word_quads * 100, "000000007.json has quads that do not fit; draw it again"),
+        (drawn.word_quads * 1e6, "000000007.json lacks or garbles word_quads; draw it again"),
+        (
+            drawn.word_quads.repeat(2, axis=0),
+            "000000007.json lacks or garbles word_quads, of which the text has 1; draw it again",
+        ),
+    )
+    for quads, sentence in cases:
+        sample = encode(replace(drawn, word_quads=quads), "png")
+        (tmp_path / "bad.tar").write_bytes(b"".join(pack_samples([sample])) + bytes(1024))
+        with pytest.raises(ShardError) as caught:
+            list(read_shard_items(tmp_path / "bad.tar", crops=True))
+        assert str(caught.value) == sentence
+
+
+def test_every_word_is_cut_out_with_its_text(data: Path, tmp_path: Path) -> None:
+    items = list(read_items(data, "train", crops=True)) + list(
+        read_items(data, "test", crops=True)
+    )
+    words = [word for text in TEXTS for word in text.split()]
+    assert sorted(item.text.casefold() for item in items) == sorted(w.casefold() for w in words)
+    for item in items:
+        width, height = Image.open(io.BytesIO(item.image)).size
+        assert (width, height) == item.size_px
+        assert height < 160
+    out = export(data, tmp_path, "icdar", crops=True)
+    lines = [line for split in ("train", "test")
+             for line in (out / split / "gt.txt").read_text().splitlines()]  # fmt: skip
+    assert len(lines) == len(words)
+
+
+# What cannot be exported.
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_there_is_left_whole(target: str, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "kept").write_text("x")
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "export", str(data), "--to", target,
+         "--out", str(tmp_path / "old")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2, f"synthtext: {tmp_path / 'old'} is there already; give a new folder, or remove it\n",
+    )  # fmt: skip
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["kept"]
+
+
+def test_bad_targets_are_said(data: Path, tmp_path: Path) -> None:
+    for target, crops, sentence in (
+        ("lmbd", False, "no export is called 'lmbd'; there is folder, parquet, lmdb, doctr, paddleocr, icdar, coco, clip-benchmark"),
+        ("coco", True, "coco takes whole pictures; leave out --crops"),
+    ):  # fmt: skip
+        with pytest.raises(DatasetError) as caught:
+            export_dataset(data, tmp_path / "out", target, crops=crops)
+        assert str(caught.value) == sentence
+
+
+def test_a_package_that_is_missing_is_named(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lmdb", None)
+    with pytest.raises(DatasetError) as caught:
+        export_dataset(data, tmp_path / "out", "lmdb")
+    assert str(caught.value) == "this export needs lmdb; type: pip install 'synthtext[export]'"
+    assert list(tmp_path.iterdir()) == []
+
+
+LIMITED = """
+import resource, sys
+import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.argv = ["synthtext", "export", sys.argv[1], "--to", sys.argv[2], "--out", sys.argv[3]]
+cli.main()
+"""
+"""A file that may not grow stands for a disk that is full."""
+
+
+@pytest.mark.parametrize("target", ["lmdb", "parquet"])
+def test_a_disk_that_takes_no_more_is_one_sentence(
+    target: str, data: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(data), target, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"synthtext: {tmp_path / 'out'} cannot be written (")
+    assert done.stderr.endswith(
+        "; nothing was left there, so mend that and run the same command again\n"
+    )
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGKILL])
+def test_an_export_that_is_broken_off_leaves_nothing_that_looks_done(
+    which: signal.Signals, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "cli",
+        "export",
+        str(data),
+        "--to",
+        "icdar",
+        "--out",
+        str(out),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob(".out.*.part/*/images/*")) and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(which)
+    _, printed = process.communicate()
+    if process.returncode == 130:
+        assert printed == f"stopped; nothing was written to {out}\n"
+    assert process.returncode == 0 or not out.exists()
+    if not out.exists():
+        subprocess.run(command, check=True, capture_output=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]

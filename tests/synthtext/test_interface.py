@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, DistributedSampler
+
+import synthtext
+from synthtext.dataset.generate import render_dataset
+from synthtext.dataset.plan import make_plan
+from synthtext.drawing.fonts import Catalogue
+from synthtext.errors import DatasetError
+from synthtext.recipe import default_recipe
+from synthtext.texts.words import Texts
+
+
+def collect(renderings: list[synthtext.Rendering]) -> list[str]:
+    return [rendering.spec.key for rendering in renderings]
+
+
+@pytest.fixture
+def folder(words: Texts, fonts: Catalogue, tmp_path: Path) -> Path:
+    plan = make_plan(default_recipe(), {"word": words}, fonts, seed=2, count=100)
+    render_dataset(plan, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_every_name_that_is_offered_is_there() -> None:
+    for name in synthtext.__all__:
+        assert ">>>" in getattr(synthtext, name).__doc__
+    assert dir(synthtext) == synthtext.__all__
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        synthtext.nothing  # noqa: B018
+
+
+def test_the_import_alone_loads_nothing_heavy() -> None:
+    script = "import sys, synthtext; print({'cv2', 'numpy', 'torch'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_a_split_is_loaded_as_it_was_drawn(folder: Path) -> None:
+    pictures = synthtext.load(folder, "train")
+    assert len(pictures) == len({rendering.spec.key for rendering in pictures})
+    assert all(rendering.spec.split == "train" for rendering in pictures)
+    assert pictures[-1].spec.key == list(pictures)[-1].spec.key
+    with pytest.raises(DatasetError, match="has no pictures in the split 'dev'"):
+        synthtext.load(folder, "dev")
+
+
+def test_workers_and_ranks_see_every_image_once(folder: Path) -> None:
+    pictures = synthtext.load(folder)
+    seen: list[str] = []
+    for rank in range(2):
+        sampler = DistributedSampler(pictures, 2, rank, drop_last=True)
+        loader = DataLoader(
+            pictures, batch_size=7, sampler=sampler, num_workers=2, collate_fn=collect,
+            multiprocessing_context="spawn",
+        )  # fmt: skip
+        seen += [key for batch in loader for key in batch]
+    assert len(seen) == len(set(seen)) == len(pictures) // 2 * 2
+
+
+def test_a_stream_draws_what_a_render_writes(folder: Path, tmp_path: Path) -> None:
+    words = str(tmp_path / "words.txt")
+    pictures = synthtext.stream(words=words, count=100, seed=2)
+    written = synthtext.load(folder)
+    assert len(pictures) == len(written)
+    for number in (0, 41, len(written) - 1):
+        drawn = pictures[number]
+        assert drawn.spec == written[number].spec
+        kept = synthtext.decode(synthtext.encode(drawn, "jpg"))
+        assert (kept.pixels == written[number].pixels).all()
+    assert (pictures[5].pixels == pictures[5].pixels).all()
+    with pytest.raises(IndexError):
+        pictures[len(pictures)]
+
+
+def test_a_stream_is_drawn_by_workers_in_exact_epochs(tmp_path: Path, words: Texts) -> None:
+    pictures = synthtext.stream(words=str(tmp_path / "words.txt"), count=60)
+    loader = DataLoader(
+        pictures, batch_size=8, shuffle=True, num_workers=2, collate_fn=collect,
+        generator=torch.Generator().manual_seed(0), multiprocessing_context="spawn",
+    )  # fmt: skip
+    for _ in range(2):
+        keys = [key for batch in loader for key in batch]
+        assert len(keys) == len(set(keys)) == len(pictures)
+
+
+def test_a_stream_may_be_as_good_as_endless(tmp_path: Path, words: Texts) -> None:
+    (tmp_path / "words.txt").write_text("\n".join(words.items))
+    pictures = synthtext.stream(words=str(tmp_path / "words.txt"), count=10**12)
+    assert len(pictures) > 8 * 10**11
+    loader = DataLoader(
+        pictures, num_workers=2, batch_size=8, collate_fn=collect,
+        multiprocessing_context="spawn",
+    )  # fmt: skip
+    batches = iter(loader)
+    keys = [key for _ in range(5) for key in next(batches)]
+    assert keys == [f"{number:09d}" for number in range(40)]
+    texts = {pictures[number].spec.text for number in range(10**11, 10**11 + 40)}
+    assert len(texts) > 1
+
+
+def test_a_stream_of_a_split_without_texts_is_said(tmp_path: Path, words: Texts) -> None:
+    with pytest.raises(DatasetError) as caught:
+        synthtext.stream(
+            words=str(tmp_path / "words.txt"), split="val", edits={"splits": "1,0,0"}
+        )
+    assert str(caught.value) == "there are no images in the split 'val'; there is train"

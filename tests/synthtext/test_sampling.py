@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from synthtext.dataset.plan import Plan, make_plan, source_of
+from synthtext.drawing.fonts import Catalogue
+from synthtext.errors import RecipeError
+from synthtext.recipe import FACTORS, default_recipe, edit_recipe
+from synthtext.sampling import sample_spec, sample_specs
+from synthtext.spec import BOUNDS, Spec, check_spec
+from synthtext.texts.reviews import review_sentences
+from synthtext.texts.words import Texts
+
+
+@pytest.fixture
+def plan(words: Texts, fonts: Catalogue) -> Plan:
+    return make_plan(default_recipe(), {"word": words}, fonts, seed=1, count=600)
+
+
+def sample(plan: Plan, *, start: int = 0, stop: int = 500) -> list[Spec]:
+    source = source_of(plan, "train")
+    indices = range(start, stop)
+    return sample_specs(plan.recipe, source, plan.fonts, seed=plan.seed, indices=indices)
+
+
+@pytest.mark.parametrize("index", [0, 1, 250, 499])
+def test_an_image_drawn_alone_is_the_one_of_the_shard(plan: Plan, index: int) -> None:
+    source = source_of(plan, "train")
+    alone = sample_spec(plan.recipe, source, plan.fonts, seed=1, index=index)
+    assert alone == sample(plan)[index]
+
+
+def test_the_cut_into_shards_does_not_matter(plan: Plan) -> None:
+    assert sample(plan, stop=170) + sample(plan, start=170) == sample(plan)
+
+
+def test_every_spec_can_be_drawn(plan: Plan) -> None:
+    for spec in sample(plan):
+        check_spec(spec)
+
+
+@pytest.mark.parametrize("name", sorted(set(FACTORS) & set(BOUNDS)))
+def test_numbers_stay_in_their_range(plan: Plan, name: str) -> None:
+    draw = plan.recipe.draws[name]
+    values = np.array([getattr(spec, name) for spec in sample(plan)])
+    ends = np.array(
+        [float(end) for end in str(draw).split("=")[0].split(":")[:2] if "," not in end]
+    )
+    if ":" in str(draw):
+        assert values.min() >= ends[0]
+        assert values.max() <= ends[1]
+    else:
+        listed = {float(value.partition("=")[0]) for value in str(draw).split(",")}
+        assert set(values.tolist()) == listed
+
+
+def test_every_text_comes_up_once_in_each_pass(plan: Plan) -> None:
+    n = len(source_of(plan, "train").decks[0].items)
+    texts = [spec.text for spec in sample(plan)]
+    for turn in range(3):
+        assert set(Counter(texts[turn * n : (turn + 1) * n]).values()) == {1}
+
+
+def test_passes_are_shuffled_anew(plan: Plan) -> None:
+    n = len(source_of(plan, "train").decks[0].items)
+    texts = [spec.text for spec in sample(plan)]
+    assert texts[:n] != texts[n : 2 * n]
+
+
+def test_another_draw_of_one_factor_leaves_the_others(plan: Plan) -> None:
+    other = replace(plan, recipe=edit_recipe(plan.recipe, {"blur_px": "3"}))
+    assert [replace(spec, blur_px=3.0) for spec in sample(plan)] == sample(other)
+
+
+def test_another_seed_draws_other_images(plan: Plan) -> None:
+    assert sample(replace(plan, seed=2)) != sample(plan)
+
+
+def test_a_font_has_every_character_of_its_text(fonts: Catalogue) -> None:
+    items = ("Ωμέγα", "жизнь", "naïve", "plain", "漢字")
+    texts = Texts(items, (None,) * len(items), "mixed", "", 0)
+    recipe = edit_recipe(default_recipe(), {"splits": "1,0,0"})
+    plan = make_plan(recipe, {"word": texts}, fonts, count=200)
+    for spec in sample(plan, stop=200):
+        if spec.text == "漢字":
+            assert spec.font == ""
+        else:
+            assert set(map(ord, spec.drawn_text)) <= fonts.fonts[spec.font].characters
+
+
+def test_fonts_are_drawn_by_category_and_weight(plan: Plan) -> None:
+    recipe = edit_recipe(plan.recipe, {"font_category": "mono=3,serif"})
+    found = Counter(spec.font_category for spec in sample(replace(plan, recipe=recipe)))
+    assert set(found) == {"mono", "serif"}
+
+
+def test_kinds_are_mixed_by_weight(words: Texts, fonts: Catalogue) -> None:
+    recipe = edit_recipe(default_recipe(), {"kind": "word=3,sentence=1"})
+    texts = {"word": words, "sentence": review_sentences()}
+    plan = make_plan(recipe, texts, fonts, count=3000)
+    found = Counter(spec.kind for spec in sample(plan, stop=2000))
+    assert found["word"] / 2000 == pytest.approx(0.75, abs=0.04)
+
+
+def test_a_kind_that_is_not_there_is_refused(words: Texts, fonts: Catalogue) -> None:
+    recipe = edit_recipe(default_recipe(), {"kind": "sentence"})
+    with pytest.raises(RecipeError) as caught:
+        make_plan(recipe, {"word": words}, fonts)
+    assert str(caught.value) == "kind is sentence, but the texts given are of kind word"
+
+
+def test_photographs_must_be_given(words: Texts, fonts: Catalogue) -> None:
+    recipe = edit_recipe(default_recipe(), {"background": "photo"})
+    with pytest.raises(RecipeError) as caught:
+        make_plan(recipe, {"word": words}, fonts)
+    assert str(caught.value) == (
+        "background is photo; give a folder of photographs (--backgrounds DIR)"
+    )
+
+
+def test_a_family_that_is_not_there_is_refused(words: Texts, fonts: Catalogue) -> None:
+    recipe = edit_recipe(default_recipe(), {"font_family": "Comic Sans"})
+    with pytest.raises(RecipeError) as caught:
+        make_plan(recipe, {"word": words}, fonts)
+    assert str(caught.value) == (
+        "no font is of category any and family Comic Sans; `synthtext fonts` lists them"
+    )

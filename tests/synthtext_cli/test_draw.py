@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from synthtext.dataset.verify import spread_renderings
+
+CLI = [sys.executable, "-m", "cli"]
+
+
+def run(*options: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CLI, *map(str, options)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "out"
+    assert run("render", "--words", "en", "--count", "40", "--out", folder).returncode == 0
+    return folder
+
+
+def test_help_fits_one_screen() -> None:
+    shown = run("--help").stdout
+    assert len(shown.splitlines()) <= 50
+    for name in ("render", "draw", "recipe", "fonts", "preview", "show", "verify"):
+        assert name in shown
+
+
+def test_the_command_line_loads_no_torch() -> None:
+    script = "import sys, cli; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+    assert said.stdout.split()[0] == "False"
+
+
+def test_drawing_loads_no_torch(tmp_path: Path) -> None:
+    script = (
+        "import sys, cli\n"
+        f"sys.argv = ['synthtext', 'render', '--words', 'en', '--count', '5', '--out', '{tmp_path / 'o'}']\n"
+        "try:\n    cli.main()\nfinally:\n    print('torch' in sys.modules)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+    assert said.stdout.split()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    "command", ["render", "draw", "recipe", "fonts", "preview", "show", "verify"]
+)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    assert f"synthtext {command}" in run(command, "--help").stdout
+
+
+def test_a_render_says_what_it_did(tmp_path: Path) -> None:
+    done = run(
+        "render", "--words", "en", "--count", "30", "--out", tmp_path / "o", "--size", "20"
+    )
+    assert done.returncode == 0
+    assert "30 of 30" in done.stdout
+    assert done.stderr == ""
+
+
+def test_every_factor_has_an_option(out: Path, tmp_path: Path) -> None:
+    options = ["--case", "upper", "--rotation", "-5:5", "--background", "plain", "--ink", "black",
+               "--paper", "white", "--blur", "0", "--noise", "0", "--font-category", "mono",
+               "--format", "png", "--splits", "1,0,0", "--shard-size", "10"]  # fmt: skip
+    done = run("render", "--words", "en", "--count", "20", "--out", tmp_path / "o", *options)
+    assert done.returncode == 0
+    plan = json.loads((tmp_path / "o/dataset.json").read_text())["plan"]
+    assert plan["recipe"]["rotation_deg"] == "-5:5"
+    assert len(list((tmp_path / "o/train").glob("*.tar"))) == 2
+
+
+def test_words_and_reviews_are_mixed_by_weight(tmp_path: Path) -> None:
+    done = run("render", "--words", "en", "--sentences", "reviews", "--kind", "word=3,sentence",
+               "--count", "40", "--out", tmp_path / "o")  # fmt: skip
+    assert done.returncode == 0
+    assert set(json.loads((tmp_path / "o/dataset.json").read_text())["plan"]["texts"]) == {
+        "word", "sentence",
+    }  # fmt: skip
+
+
+def test_photographs_that_are_given_are_drawn_on(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (60, 50), "#406080").save(tmp_path / "photos/sky.png")
+    done = run("render", "--words", "en", "--count", "60", "--out", tmp_path / "o",
+               "--backgrounds", tmp_path / "photos")  # fmt: skip
+    assert done.returncode == 0
+    papers = {r.spec.background for r in spread_renderings(tmp_path / "o", 60)}
+    assert papers == {"plain", "gradient", "noise", "texture", "photo"}
+
+
+def test_a_sheet_is_drawn_of_a_dataset_and_without_one(out: Path, tmp_path: Path) -> None:
+    assert run("preview", out, "--sheet", tmp_path / "a.png", "--boxes").returncode == 0
+    fresh = run("preview", "--words", "en", "--n", "4", "--sheet", tmp_path / "b.png")
+    assert fresh.returncode == 0
+    assert (tmp_path / "a.png").stat().st_size > (tmp_path / "b.png").stat().st_size > 1000
+
+
+def test_an_image_is_shown_with_its_factors(out: Path, tmp_path: Path) -> None:
+    done = run("show", out, "000000007", "--out", tmp_path / "seven.png")
+    assert done.returncode == 0
+    assert "x_height_px" in done.stdout
+    assert (tmp_path / "seven.png").exists()
+
+
+def test_an_image_is_drawn_again_with_one_factor_changed(out: Path, tmp_path: Path) -> None:
+    done = run(
+        "draw", "000000007", "--from", out, "--set", "blur_px=4", "--out", tmp_path / "b.png"
+    )
+    assert done.returncode == 0
+    assert [
+        line.split() for line in done.stdout.splitlines() if line.startswith("blur_px")
+    ] == [["blur_px", "4.0"]]
+
+
+def test_a_whole_dataset_verifies(out: Path) -> None:
+    done = run("verify", out)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out} is whole\n")
+
+
+def test_a_fault_is_a_line_and_ends_with_1(tmp_path: Path) -> None:
+    run("render", "--words", "en", "--count", "5", "--out", tmp_path / "o")
+    shard = next((tmp_path / "o").glob("*/*.tar"))
+    shard.write_bytes(shard.read_bytes()[:1000])
+    done = run("verify", tmp_path / "o")
+    assert done.returncode == 1
+    name = shard.relative_to(tmp_path / "o")
+    assert done.stdout.splitlines()[0] == (
+        f"{name} is not the file that was written; delete it and render again"
+    )
+
+
+def test_a_printed_recipe_can_be_rendered(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(run("recipe", "ocr-crops", "--size", "20:40").stdout)
+    done = run(
+        "render", "--recipe", tmp_path / "mine.toml", "--count", "5", "--out", tmp_path / "o"
+    )
+    assert done.returncode == 0
+
+
+def test_fonts_are_listed_and_drawn(tmp_path: Path) -> None:
+    done = run("fonts", "--sheet", tmp_path / "fonts.png")
+    assert "DejaVuSans.ttf" in done.stdout
+    assert (tmp_path / "fonts.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--words", "none.txt"], "none.txt is no file and no bundled list; there is en"),
+        (["--words", "en", "--size", "64:12"], "size_px is 64:12; the low end comes first, so 12:64"),
+        (["--words", "en", "--count", "0"], "count is 0; it must be 1 or more"),
+        (["--words", "en", "--background", "nois"], "background is 'nois'; did you mean noise"),
+        (["--words", "en", "--workers", "0"], "workers is 0; it must be 1 or more"),
+        (["--words", "en", "--fonts", "none"], "none is no folder of fonts; give one that holds .ttf or .otf files"),
+        (["--words", "en", "--backgrounds", "none"], "none is no folder; give one that holds photographs"),
+        (["--recipe", "none"], "no recipe 'none'; give a file or one of default, clip-224, ocr-crops, rendered-sst2"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, options: list[str], sentence: str
+) -> None:
+    done = run("render", "--out", tmp_path / "o", *options)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"synthtext: {sentence}\n")
+
+
+def test_an_unknown_option_is_named(tmp_path: Path) -> None:
+    done = run("render", "--out", tmp_path / "o", "--blurr", "3")
+    assert done.returncode == 2
+    assert "--blur" in done.stderr
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("render", "--words", "en", "--count", "3", "--out", tmp_path / "file")
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"synthtext: {tmp_path / 'file'} holds something else; give a new or an empty folder\n"
+    )

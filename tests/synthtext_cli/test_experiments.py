@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli import app
+from synthtext_cli.experiments import EXPERIMENTS
+
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda each: each.title)
+def test_what_is_listed_can_be_typed(experiment) -> None:  # noqa: ANN001
+    for line in experiment.commands:
+        program, name, *words = shlex.split(line)
+        assert program == "synthtext"
+        known = {option for part in COMMANDS[name].params for option in part.opts}
+        assert {word for word in words if word.startswith("--")} <= known
+    assert Path(experiment.page).is_file()
+
+
+def test_every_experiment_is_printed_with_its_commands() -> None:
+    printed = CliRunner().invoke(app, ["experiments"]).stdout
+    for experiment in EXPERIMENTS:
+        for part in (
+            experiment.title,
+            experiment.question,
+            experiment.page,
+            *experiment.commands,
+        ):
+            assert part in printed
