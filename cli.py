@@ -642,10 +642,11 @@ def matrix(
     synthtext matrix a.jpg b.jpg --texts-file captions.txt
     """
     _need_probes()
-    from probes.data.images import keep_readable, list_images
+    from probes.data.images import keep_readable, list_images, name_file
+    from probes.metrics.retrieval import measure_recall
     from probes.models.factory import load_model
     from probes.reports.image_grids import count_left_out, draw_matrix
-    from probes.tasks.matching import compare_files, measure_recall, name_file
+    from probes.tasks.matching import compare_files
 
     listed = _list_texts(texts, texts_file)
     files, broken = keep_readable(list_images(pictures))
@@ -797,7 +798,7 @@ def models(
     synthtext models --find ViT-L
     """
     _need_probes()
-    from probes.models.factory import list_models
+    from probes.models.registry import list_models
 
     rows = [
         (

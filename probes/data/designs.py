@@ -6,67 +6,19 @@ differs between two levels is the factor alone. A Latin hypercube varies all of 
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import orjson
 from scipy.stats import qmc
 
+from probes.data.trials import Trial
 from probes.errors import ProbeError
+from probes.factors import BASELINES, LEVELS, RANGES
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layout import place_glyphs
 from synthtext.errors import DrawError
-from synthtext.spec import CASES, Spec, spec_to_dict
-
-BASELINES: dict[str, dict[str, object]] = {
-    "easy": {"size_px": 28.0, "font": "DejaVuSans.ttf"},
-    "harder": {
-        "size_px": 18.0, "font": "CrimsonText_400Regular.ttf", "ink": "#303040",
-        "paper": "#d8d0c0", "paper2": "#a09080", "contrast": 5.0, "background": "noise",
-        "rotation_deg": 6.0, "blur_px": 0.6, "noise_std": 6.0,
-    },
-}  # fmt: skip
-"""Where one factor is varied from: nothing in the way, and a little of everything."""
-
-LEVELS: dict[str, tuple[object, ...]] = {
-    "size_px": (6.0, 8.0, 11.0, 15.0, 20.0, 28.0, 40.0),
-    "contrast": (1.1, 1.3, 1.7, 2.5, 4.0, 8.0, 21.0),
-    "opacity": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0),
-    "rotation_deg": (0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 180.0),
-    "yaw_deg": (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0),
-    "pitch_deg": (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0),
-    "letter_spacing_em": (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3),
-    "blur_px": (0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0),
-    "noise_std": (0.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0),
-    "jpeg_quality": (2, 5, 10, 20, 40, 70, 95),
-    "x_frac": (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0),
-    "y_frac": (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0),
-    "case": tuple(case for case in CASES if case != "as-is"),
-    "background": ("plain", "gradient", "noise", "texture", "clutter"),
-    "font": (
-        "Lato_400Regular.ttf", "CrimsonText_400Regular.ttf", "ZillaSlab_400Regular.ttf",
-        "DejaVuSansMono.ttf", "PatrickHand_400Regular.ttf", "DancingScript_400Regular.ttf",
-        "SpecialElite_400Regular.ttf", "UnifrakturMaguntia_400Regular.ttf",
-        "BarlowCondensed_400Regular.ttf",
-    ),
-}  # fmt: skip
-"""Seven levels of each number, and the choices of the rest; one font of each category."""
-
-FALLING = frozenset({"blur_px", "noise_std", "yaw_deg", "pitch_deg"})
-"""Factors whose higher levels are harder to read."""
-
-MONOTONE = frozenset({"size_px", "contrast", "opacity", "jpeg_quality"}) | FALLING
-"""Factors along which reading rises or falls, so that there is a threshold to look for."""
-
-RANGES: dict[str, tuple[float, float]] = {
-    "size_px": (6.0, 36.0), "contrast": (1.2, 15.0), "rotation_deg": (-45.0, 45.0),
-    "letter_spacing_em": (-0.1, 0.2), "blur_px": (0.0, 3.0), "noise_std": (0.0, 48.0),
-    "opacity": (0.3, 1.0), "x_frac": (0.0, 1.0), "y_frac": (0.0, 1.0),
-}  # fmt: skip
-"""What a Latin hypercube spreads over."""
+from synthtext.spec import Spec
 
 LATIN = "latin"
 
@@ -74,29 +26,6 @@ DEFAULT = "size,contrast,rotation,blur,font,case"
 """The design of a probe that names none."""
 
 UNITS = ("_px", "_deg", "_em", "_std", "_frac")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A picture to draw, and why.
-
-    Attributes:
-        key: names it within the probe.
-        spec: what to draw.
-        baseline: the one that it varies, empty in a Latin hypercube or a dataset.
-        factor: the one that is varied, empty there too.
-        level: the level of that factor, as text.
-        picture: what is drawn below the text, one of `PICTURES`; empty for paper alone.
-        file: the picture itself, where it was not drawn here; its text is then not known.
-    """
-
-    key: str
-    spec: Spec
-    baseline: str = ""
-    factor: str = ""
-    level: str = ""
-    picture: str = ""
-    file: str = ""
 
 
 def parse_design(text: str) -> tuple[str, ...]:
@@ -176,16 +105,6 @@ def name_fonts(trials: Sequence[Trial], fonts: Catalogue) -> list[Trial]:
     return named
 
 
-def hash_trials(trials: Sequence[Trial]) -> str:
-    """Return a SHA-256 of what the trials draw, to key caches by."""
-    digest = hashlib.sha256()
-    for trial in trials:
-        digest.update(
-            orjson.dumps([trial.key, trial.picture, trial.file, spec_to_dict(trial.spec)])
-        )
-    return digest.hexdigest()
-
-
 def _make_latin(words: Sequence[str], seed: int) -> list[Trial]:
     names = [*RANGES, "case", "background", "font"]
     points = qmc.LatinHypercube(d=len(names), rng=seed).random(len(words))
@@ -258,9 +177,3 @@ def _shorten(name: str) -> str:
     for unit in UNITS:
         name = name.removesuffix(unit)
     return name
-
-
-def trial_fields(trial: Trial) -> dict[str, object]:
-    """Return the fields of a trial for a row of outcomes."""
-    fields = dataclasses.asdict(trial)
-    return {**spec_to_dict(trial.spec), **{k: v for k, v in fields.items() if k != "spec"}}

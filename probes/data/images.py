@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from probes.arrays import Pixels
 from probes.errors import ProbeError
-from probes.models.base import Pixels
 from synthtext.image_files import quiet_pillow, read_rgb
 
 EXTENSIONS = frozenset(
@@ -94,3 +94,8 @@ def shrink_pixels(pixels: Pixels, side_px: int = THUMB_PX) -> Pixels:
         return pixels
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def name_file(file: str | Path) -> str:
+    """Return a path as text that JSON can hold; bytes that are not UTF-8 become escapes."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")

@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.arrays import Pixels
 from probes.data.cifar import is_cifar, read_cifar
-from probes.data.images import EXTENSIONS, find_broken, read_image
+from probes.data.images import EXTENSIONS, find_broken, name_file, read_image
 from probes.data.shapes import PICTURES, lay_picture
 from probes.errors import ProbeError
-from probes.models.base import Model, Pixels, Vectors
-from probes.models.prompts import ATTACK
-from probes.tasks.matching import embed_names, name_file
 from synthtext.dataset.codec import decode_class, decode_image
 from synthtext.dataset.shards import Place, list_places, read_span
 from synthtext.dataset.verify import open_shards
@@ -160,25 +158,6 @@ def _read_label(file: Path, place: Place, n_classes: int) -> int | None:
         return decode_class(f"{place.key}.cls", raw, n_classes)
     except ShardError:
         return None
-
-
-def embed_album(model: Model, album: Album) -> Vectors:
-    """Return the vectors of all pictures, (N, D), unit length."""
-    starts = range(0, len(album.pictures), BLOCK)
-    return np.concatenate(
-        [
-            model.encoder.embed_images([draw() for draw in album.pictures[at : at + BLOCK]])
-            for at in starts
-        ]
-    )
-
-
-def name_album(
-    model: Model, album: Album, vectors: Vectors, templates: Sequence[str] = ATTACK
-) -> NDArray[np.bool_]:
-    """Return which pictures a model names right, (N,), among all names of the album."""
-    names = embed_names(model, album.names, templates)
-    return (vectors @ names.T).argmax(axis=1) == album.truths
 
 
 def _draw(name: str, seed: int) -> Pixels:

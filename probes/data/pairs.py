@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.arrays import Pixels
 from probes.errors import ProbeError
-from probes.models.base import Pixels
 from synthtext.dataset.codec import decode_class, decode_image, decode_json
 from synthtext.dataset.shards import list_places, read_span
 from synthtext.draws import Choice, Range

@@ -8,19 +8,21 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 
+from probes.arrays import Vectors
+from probes.data.trials import Chunk, Stimulus
 from probes.embeddings.vector_files import DamagedFileError, read_vector_file, write_vector_file
 from probes.errors import ProbeError
-from probes.models.base import Model, Pixels, Vectors, identify_model
+from probes.models.base import Model, identify_model
 from probes.models.ranks import read_rank
 
 logger = logging.getLogger(__name__)
@@ -42,25 +44,6 @@ PATIENCE_S = 600.0
 
 LENGTH_SLACK = 1e-3
 """How far from 1 the length of a vector may be."""
-
-
-@dataclass(frozen=True)
-class Stimulus:
-    """A picture to embed.
-
-    Attributes:
-        key: names it; no other picture of the run has it.
-        pixels: uint8 (H, W, 3).
-        facts: kept beside the vector, for what only drawing tells; values that JSON knows.
-    """
-
-    key: str
-    pixels: Pixels
-    facts: Mapping[str, object] = field(default_factory=dict)
-
-
-Chunk = Callable[[], Sequence[Stimulus]]
-"""Draws or reads stimuli, a few thousand for a GPU; called in another thread or process."""
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from probes.arrays import Vectors
 from probes.embeddings.images import FORMAT, check_vectors
 from probes.embeddings.vector_files import DamagedFileError, read_vector_file, write_vector_file
 from probes.errors import ProbeError
-from probes.models.base import Model, Vectors, identify_model
+from probes.models.base import Model, identify_model
 from probes.models.prompts import SLOT
 
 logger = logging.getLogger(__name__)
@@ -145,3 +146,16 @@ def _keep_texts(path: Path, origin: bytes, vectors: Vectors) -> Vectors:
 def _warn(message: str) -> None:
     """Say something once, however many tasks and templates run into it."""
     logger.warning("%s", message)
+
+
+def embed_names(model: Model, texts: Sequence[str], templates: Sequence[str]) -> Vectors:
+    """Return the vectors of texts in their prompts, averaged, (T, D), unit length.
+
+    Raises:
+        ProbeError: no texts, or a template without a place for one.
+    """
+    if not texts:
+        raise ProbeError("there are no texts; give at least one")
+    return ensemble_prompts(
+        [model.encoder.embed_texts(fill_template(template, texts)) for template in templates]
+    )

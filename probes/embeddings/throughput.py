@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
-from probes.data.designs import Trial
 from probes.data.stimuli import draw_stimuli
+from probes.data.trials import Trial
 from probes.embeddings.images import write_vectors
 from probes.models.base import Model
-from probes.models.factory import tower_gflop
+from probes.models.registry import tower_gflop
 from synthtext.spec import Spec
 
 MATMUL_SIDES = {"cuda": 8192, "cpu": 1536}

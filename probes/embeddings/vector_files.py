@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from probes.models.base import Vectors
+from probes.arrays import Vectors
 from synthtext.storage import write_whole
 
 MAGIC = b"SYNVEC02"

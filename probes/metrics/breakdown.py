@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from probes.data.designs import FALLING, MONOTONE
-from probes.metrics.intervals import bin_levels, chance_corrected, clustered_accuracy, wilson
+from probes.factors import FALLING, MONOTONE
+from probes.metrics.intervals import chance_corrected, clustered_accuracy, wilson
+from probes.metrics.levels import bin_levels
 from probes.metrics.regression import Effects, main_effects
 from probes.metrics.thresholds import MIN_LEVELS, Threshold, fit_word_threshold
-from probes.models.base import identify_model
-from probes.tasks.localization import measure_looking
-from probes.tasks.outcomes import list_ranked
-from probes.tasks.run import Probe
-from probes.tasks.typographic_attack import measure_attack
-from synthtext.dataset.plan import SENTIMENTS
-from synthtext.texts.words import make_texts
 
 FACTORS = (
     "size_px", "contrast_drawn", "rotation_deg", "yaw_deg", "pitch_deg", "blur_px",
@@ -154,79 +144,8 @@ def tabulate_confusions(outcomes: pd.DataFrame, n: int = 20) -> pd.DataFrame:
     return counts.sort_values(["n", "word", "guess"], ascending=[False, True, True]).head(n)
 
 
-def measure_sentiment(outcomes: pd.DataFrame) -> dict[str, Any]:
-    """Return accuracy, precision, recall, F1, the confusion matrix and the share of guesses.
-
-    Always the share of each guessed class: a model that says one of them of every picture
-    scores the share of that class, and reads nothing.
-    """
-    truth = outcomes["label"].to_numpy(int)
-    guess = (outcomes["guess"] == SENTIMENTS[1]).to_numpy(int)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        truth, guess, labels=[1], zero_division=0.0
-    )
-    counts = confusion_matrix(truth, guess, labels=[0, 1])
-    return {
-        "accuracy": float((truth == guess).mean()),
-        "precision": float(precision[0]),
-        "recall": float(recall[0]),
-        "f1": float(f1[0]),
-        "confusion": counts.tolist(),
-        "share_guessed": {
-            name: float((guess == i).mean()) for i, name in enumerate(SENTIMENTS)
-        },
-        "is_constant": bool(len(np.unique(guess)) == 1),
-    }
-
-
-def summarize(probe: Probe) -> dict[str, Any]:
-    """Return the figures of a probe and all that decides them, for `summary.json`."""
-    model, question, outcomes = probe.model, probe.question, probe.outcomes
-    words = make_texts(question.vocabulary, [None] * len(question.vocabulary), "")
-    summary: dict[str, Any] = {
-        "format": 1,
-        "broken": list(probe.broken),
-        "model": {
-            "name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256,
-            "identity": identify_model(model), "input_px": model.input_px,
-            "patch_px": model.patch_px, "preprocessing": model.preprocessing,
-            "precision": model.precision, "device": model.device, "versions": model.versions,
-        },
-        "question": {
-            "task": question.task, "templates": question.templates, "ks": question.ks,
-            "seed": question.seed, "n_images": len(probe.trials),
-            "n_words": int(outcomes["word"].nunique()),
-            "vocabulary": {"n_words": len(question.vocabulary), "sha256": words.sha256},
-        },
-        "by_template": probe.by_template,
-        "headline": _to_rows(tabulate_headline(outcomes)),
-        "thresholds": _to_rows(tabulate_thresholds(outcomes)),
-        "factors": {
-            name: _to_rows(tabulate_factor(outcomes, name).table)
-            for name in list_factors(outcomes)
-        },
-        "encoder": dataclasses.asdict(probe.stats),
-    }  # fmt: skip
-    if question.task == "sentiment":
-        summary["sentiment"] = measure_sentiment(outcomes)
-    if question.task == "where":
-        summary["where"] = measure_looking(outcomes)
-    if question.task == "attack":
-        summary["attack"] = measure_attack(outcomes)
-    return summary
-
-
-def verdict(headline: Mapping[str, Any]) -> str:
-    """Return what a headline row says, in a sentence."""
-    share, low, high = (f"{100 * headline[name]:.1f}" for name in ("accuracy", "low", "high"))
-    said = f"reads {share} % of the pictures right, 1 of {headline['k']:,} ({low} to {high} %)"
-    if headline["at_chance"]:
-        return f"{said}: that is chance, {100 * headline['chance']:.2g} %"
-    return f"{said}; chance is {100 * headline['chance']:.2g} %"
-
-
-def _to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a table as rows for JSON, None for what is missing."""
-    names = [str(name) for name in table.columns]
-    plain = table.astype(object).where(table.notna(), None)
-    return [dict(zip(names, row, strict=True)) for row in plain.to_numpy().tolist()]
+def list_ranked(outcomes: pd.DataFrame) -> list[int]:
+    """Return every K that the outcomes hold a rank for."""
+    prefix = "rank_at_"
+    names = [name for name in map(str, outcomes.columns) if name.startswith(prefix)]
+    return sorted(int(name.removeprefix(prefix)) for name in names)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.arrays import Vectors
 from probes.errors import ProbeError
-from probes.models.base import Vectors
 from synthtext.rng import draw_below, draw_units
 
 Ints = NDArray[np.int64]

@@ -16,13 +16,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from probes.errors import ProbeError, require_columns
-from probes.metrics.intervals import (
-    Interval,
-    bin_levels,
-    cluster_bootstrap,
-    count_clusters,
-    wilson,
-)
+from probes.metrics.intervals import Interval, cluster_bootstrap, count_clusters, wilson
+from probes.metrics.levels import bin_levels
 
 Floats = NDArray[np.float64]
 

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from probes.arrays import Pixels, Vectors
 from probes.models.preprocessing import (
     Box,
     Preprocessing,
@@ -19,12 +17,6 @@ from probes.models.preprocessing import (
     preprocessing_from_dict,
 )
 from probes.models.tokenizers import Tokenize, spell_texts
-
-Pixels = NDArray[np.uint8]
-"""One picture, (H, W, 3) RGB."""
-
-Vectors = NDArray[np.float32]
-"""Embeddings, (N, D), each of unit length."""
 
 
 class Encoder(Protocol):

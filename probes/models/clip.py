@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from probes.arrays import Pixels, Vectors
 from probes.errors import ProbeError
-from probes.models.base import Pixels, Vectors
 from probes.models.preprocessing import Preprocessing
 
 

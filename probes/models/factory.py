@@ -10,51 +10,24 @@ from typing import Any, cast
 
 import open_clip
 import torch
-from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transform import MaybeToTensor, Normalize
 from PIL import Image
 from torch import Tensor
 
+from probes.arrays import Pixels
 from probes.errors import ProbeError
-from probes.models.base import (
-    Encoder,
-    Model,
-    Pixels,
-    Vectors,
-    find_cut,
-    identify_model,
-    seen_scale,
-    visible_box,
-)
+from probes.models.base import Encoder, Model
 from probes.models.checkpoint import hash_state
 from probes.models.clip import ClipEncoder, fit_pixels
-from probes.models.complexity import count_gflop, count_parameters, read_input_px, read_patch_px
+from probes.models.complexity import read_patch_px
 from probes.models.device import choose_device, choose_precision
 from probes.models.file_tokenizer import build_tokenizer, check_ids
 from probes.models.modules import build_module
 from probes.models.plugin import PREFIX, build_plugin
 from probes.models.preprocessing import Preprocessing, preprocessing_to_dict
-from probes.models.pretrained import Registry, Source, find_source, find_weights
+from probes.models.pretrained import Source, find_source
+from probes.models.registry import read_registry
 from probes.models.tokenizers import read_tokenizer
-
-__all__ = [
-    "Encoder",
-    "Model",
-    "ModelRow",
-    "Parts",
-    "Pixels",
-    "Vectors",
-    "find_cut",
-    "follow_module",
-    "identify_model",
-    "list_models",
-    "load_model",
-    "load_parts",
-    "make_reader",
-    "seen_scale",
-    "tower_gflop",
-    "visible_box",
-]
 
 
 @dataclass(frozen=True)
@@ -80,30 +53,6 @@ class Parts:
     def fit_pixels(self, pixels: Pixels) -> Pixels:
         """Return uint8 (S, S, 3) of a picture of any size."""
         return fit_pixels(pixels, self.fit, self.source.preprocessing.size_px)
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    """One line of `synthtext models`.
-
-    Attributes:
-        name: as `--model` takes it.
-        tags: weights that `--pretrained` takes.
-        cached: those tags whose weights are on this machine.
-        input_px: side of the square the tower sees.
-        patch_px: side of a patch; 0 where there are none or the config does not say.
-        parameters_m: millions of parameters in both towers; None if they cannot be told from
-            the config alone.
-        gflop: of one image through the vision tower; None likewise.
-    """
-
-    name: str
-    tags: tuple[str, ...]
-    cached: tuple[str, ...]
-    input_px: int
-    patch_px: int
-    parameters_m: float | None
-    gflop: float | None
 
 
 def load_model(
@@ -154,7 +103,7 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
     if name.startswith(PREFIX):
         raise ProbeError(f"{name} is code of your own; only models of open_clip can be trained")
     place = choose_device(device)
-    source = find_source(name, pretrained, _read_registry())
+    source = find_source(name, pretrained, read_registry())
     tokenizer = build_tokenizer(source)
     module = build_module(source)
     if source.config["text_cfg"].get("hf_model_name"):
@@ -230,44 +179,6 @@ def follow_module(
         raise ProbeError(f"{model.name} has no towers that could be changed")
     encoder = replace(model.encoder, encode_image=encode_image, encode_text=encode_text)
     return replace(model, encoder=encoder)
-
-
-def list_models() -> list[ModelRow]:
-    """Return a row for each model of open_clip, without building any."""
-    registry = _read_registry()
-    rows = []
-    for name, config in registry.configs.items():
-        tags = registry.tags[name]
-        n_parameters = count_parameters(config)
-        row = ModelRow(
-            name=name,
-            tags=tuple(tags),
-            cached=tuple(tag for tag, known in tags.items() if find_weights(known)),
-            input_px=read_input_px(config),
-            patch_px=read_patch_px(config),
-            parameters_m=None if n_parameters is None else n_parameters / 1e6,
-            gflop=count_gflop(config),
-        )
-        rows.append(row)
-    return rows
-
-
-def tower_gflop(name: str) -> float | None:
-    """Return the GFLOP of one image through the vision tower, None if they are not known."""
-    config = _read_registry().configs.get(name)
-    return None if config is None else count_gflop(config)
-
-
-def _read_registry() -> Registry:
-    configs = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
-    tags = {
-        name: {
-            tag: get_pretrained_cfg(name, tag)
-            for tag in open_clip.list_pretrained_tags_by_model(name)
-        }
-        for name in configs
-    }
-    return Registry(configs, tags)
 
 
 def _build_fit(preprocessing: Preprocessing) -> Callable[[Image.Image], Image.Image]:

@@ -11,7 +11,8 @@ import pandas as pd
 from probes.data.labelled import Album
 from probes.models.base import Model
 from probes.reports.image_grids import draw_bars
-from probes.reports.page import Figure, Page, Table, fill_page, percent
+from probes.reports.page import Figure, Page, fill_page
+from probes.tables import Table, percent
 from probes.tasks.classification import (
     choose_examples,
     tabulate_accuracy,

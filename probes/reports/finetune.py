@@ -10,11 +10,14 @@ from typing import Any
 import orjson
 import pandas as pd
 
-from probes.metrics.breakdown import measure_sentiment, tabulate_factor
+from probes.factors import LABELS
+from probes.metrics.breakdown import tabulate_factor
 from probes.metrics.intervals import Interval
 from probes.models.base import Model
 from probes.reports import plots
-from probes.reports.page import Figure, Page, Table, fill_page, percent
+from probes.reports.page import Figure, Page, fill_page
+from probes.tables import Table, percent
+from probes.tasks.sentiment import measure_sentiment
 from probes.training.finetune import MODEL_FOLDER, Finetuned
 from synthtext.dataset.card import escape_markdown
 from synthtext.dataset.plan import SENTIMENTS
@@ -197,7 +200,7 @@ def draw_figures(done: Finetuned) -> list[Figure]:
             if is_number
             else plots.draw_levels(table, name, chance)
         )
-        label = plots.LABELS.get(name, name.replace("_", " "))
+        label = LABELS.get(name, name.replace("_", " "))
         figures.append(Figure(f"{name}", label, png))
     return figures
 

@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from probes.arrays import Pixels, Vectors
 from probes.data.images import shrink_pixels
-from probes.models.base import Pixels, Vectors
 from probes.reports.plots import COLOURS, STYLE, plot_text, to_png
 from probes.tasks.matching import MAX_SHOWN, Entry
 

@@ -14,20 +14,21 @@ import orjson
 import pandas as pd
 from markupsafe import Markup
 
-from probes.data.designs import Trial
 from probes.data.images import read_image
 from probes.data.shapes import lay_picture
 from probes.data.stimuli import draw_trial
+from probes.data.trials import Trial
+from probes.factors import LABELS
 from probes.metrics.breakdown import (
     list_factors,
-    summarize,
     tabulate_confusions,
     tabulate_effects,
     tabulate_factor,
     tabulate_thresholds,
-    verdict,
 )
 from probes.reports import plots
+from probes.reports.probe import summarize, verdict
+from probes.tables import Table, percent
 from probes.tasks.run import Probe
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.plan import SENTIMENTS
@@ -44,8 +45,6 @@ N_PICTURES = 12
 N_NAMED = 5
 """Broken files that are named, of those that are counted."""
 
-NOTHING = 1e-9
-"""A share below this is 0, as the end of an interval may be but for rounding."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -54,16 +53,6 @@ CURVES_NOTE = (
     " chance; a dotted line is the threshold, midway between chance and the ceiling, its"
     " interval shaded."
 )
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of a page: what its columns are called, and its cells as text."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,7 +123,7 @@ def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figur
             png = plots.draw_curve(factor.table, name, chance, marks)
         else:
             png = plots.draw_levels(factor.table, name, chance)
-        figures.append(Figure(name, plots.LABELS.get(name, name.replace("_", " ")), png))
+        figures.append(Figure(name, LABELS.get(name, name.replace("_", " ")), png))
     if (outcomes["factor"] == "").all() and outcomes["x_frac"].nunique() > plots.N_CELLS:
         figures.append(Figure("position", "place of the text", plots.draw_map(outcomes)))
     return figures
@@ -390,12 +379,6 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
         ("seed", str(question["seed"])),
         ("versions", ", ".join(f"{k} {v}" for k, v in probe.model.versions.items())),
     ]
-
-
-def percent(share: float) -> str:
-    """Return a share as a person reads it, two digits of one that is tiny."""
-    is_tiny = NOTHING < share < 0.001
-    return f"{100 * share:.2g} %" if is_tiny else f"{100 * share:.1f} %"
 
 
 def _to_uri(image: bytes) -> str:

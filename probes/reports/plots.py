@@ -17,6 +17,7 @@ import pandas as pd
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import NullFormatter
 
+from probes.factors import LABELS, LOG_SCALED
 from probes.training.weight_averaging import Mixture
 from synthtext.escapes import show_text
 
@@ -33,21 +34,6 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False, "figure.dpi": 110,
 }  # fmt: skip
 
-LABELS = {
-    "size_px": "x-height as the model sees it, px",
-    "contrast": "contrast, WCAG ratio",
-    "contrast_drawn": "contrast, WCAG ratio",
-    "rotation_deg": "rotation, degrees",
-    "yaw_deg": "turned sideways, degrees",
-    "pitch_deg": "leant back, degrees",
-    "blur_px": "blur, px",
-    "noise_std": "noise, levels of 255",
-    "letter_spacing_em": "letter spacing, em",
-    "jpeg_quality": "JPEG quality",
-    "opacity": "opacity",
-    "x_frac": "place from left to right",
-    "y_frac": "place from top to bottom",
-}
 
 MAX_CHARS = 48
 """Longest label; longer texts end in an ellipsis."""
@@ -57,8 +43,6 @@ MAX_LEVELS = 80
 
 N_CELLS = 5
 """Cells of a map in each direction."""
-
-LOG_SCALED = frozenset({"size_px", "contrast", "contrast_drawn"})
 
 
 def draw_curve(

@@ -15,7 +15,8 @@ from probes.data.images import read_image, shrink_pixels
 from probes.metrics.vqa_accuracy import normalise_answer
 from probes.reports import plots
 from probes.reports.image_grids import draw_bars
-from probes.reports.page import Figure, Page, Table, fill_page, percent
+from probes.reports.page import Figure, Page, fill_page
+from probes.tables import Table, percent
 from probes.tasks.matching import Entry
 from probes.tasks.outcomes import write_outcomes
 from probes.vqa.methods import (

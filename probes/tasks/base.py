@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes.data.designs import Trial
+from probes.arrays import Vectors
+from probes.data.trials import Trial
 from probes.embeddings.texts import embed_prompts, ensemble_prompts
 from probes.errors import ProbeError
-from probes.models.base import Model, Vectors
+from probes.models.base import Model
 from probes.tasks.vocabulary import Vocabulary
 
 

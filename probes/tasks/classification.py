@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from probes.arrays import Vectors
 from probes.data.images import shrink_pixels
-from probes.data.labelled import Album, embed_album
+from probes.data.labelled import BLOCK, Album
+from probes.embeddings.texts import embed_names
 from probes.metrics.intervals import wilson
 from probes.models.base import Model
-from probes.tasks.matching import Entry, embed_names, share_out
+from probes.models.prompts import ATTACK
+from probes.tasks.matching import Entry, share_out
 
 N_BEST = 5
 
@@ -106,3 +110,22 @@ def _show(row: Mapping[Any, Any], album: Album, n_best: int) -> Entry:
         shares=tuple(row[f"share_{k}"] for k in places),
         truth=row["truth"],
     )
+
+
+def embed_album(model: Model, album: Album) -> Vectors:
+    """Return the vectors of all pictures, (N, D), unit length."""
+    starts = range(0, len(album.pictures), BLOCK)
+    return np.concatenate(
+        [
+            model.encoder.embed_images([draw() for draw in album.pictures[at : at + BLOCK]])
+            for at in starts
+        ]
+    )
+
+
+def name_album(
+    model: Model, album: Album, vectors: Vectors, templates: Sequence[str] = ATTACK
+) -> NDArray[np.bool_]:
+    """Return which pictures a model names right, (N,), among all names of the album."""
+    names = embed_names(model, album.names, templates)
+    return (vectors @ names.T).argmax(axis=1) == album.truths

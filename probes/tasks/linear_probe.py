@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from probes.data.stimuli import Shown, name_stimuli, read_trials
+from probes.arrays import Vectors
+from probes.data.rendered import Shown, read_trials
+from probes.data.stimuli import name_stimuli
 from probes.embeddings.images import embed_renderings
 from probes.errors import ProbeError
 from probes.metrics.intervals import wilson
-from probes.models.base import Model, Vectors
+from probes.models.base import Model
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 5))
 """Inverse strengths of the regularisation that are tried."""

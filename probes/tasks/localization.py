@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probes.data.designs import Trial
-from probes.data.stimuli import N_WINDOWS, hold_box
+from probes.arrays import Vectors
+from probes.data.trials import Trial
+from probes.data.windows import N_WINDOWS, hold_box
 from probes.embeddings.images import Embedded
 from probes.metrics.forced_choice import Guesses, draw_candidates, guess_among, list_ks
 from probes.metrics.intervals import clustered_accuracy
 from probes.metrics.paired import paired_difference
-from probes.models.base import Model, Vectors
+from probes.models.base import Model
 from probes.tasks.base import Question, embed_candidates, find_truth
 from probes.tasks.outcomes import make_outcomes
 from probes.tasks.vocabulary import make_vocabulary

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.data.images import read_image, shrink_pixels
-from probes.embeddings.texts import ensemble_prompts, fill_template
-from probes.errors import ProbeError
-from probes.models.base import Model, Pixels, Vectors
-from synthtext.rng import draw_units
+from probes.arrays import Pixels, Vectors
+from probes.data.images import name_file, read_image, shrink_pixels
+from probes.embeddings.texts import embed_names
+from probes.models.base import Model
 
 Floats = NDArray[np.float64]
 
@@ -46,23 +44,6 @@ class Entry:
     texts: tuple[str, ...]
     shares: tuple[float, ...]
     truth: str = ""
-
-
-@dataclass(frozen=True)
-class Recall:
-    """How often the partner is found, one way.
-
-    Attributes:
-        at_1: share of those whose partner comes first.
-        at_5: share of those whose partner is among the first five.
-        chance_1: what guessing would find first.
-        chance_5: what it would find among five.
-    """
-
-    at_1: float
-    at_5: float
-    chance_1: float
-    chance_5: float
 
 
 def compare_all(
@@ -148,29 +129,11 @@ def match_images(
     return entries
 
 
-def name_file(file: str | Path) -> str:
-    """Return a path as text that JSON can hold; bytes that are not UTF-8 become escapes."""
-    return os.fsencode(file).decode("utf-8", "backslashreplace")
-
-
 def describe_entry(entry: Entry) -> dict[str, Any]:
     """Return what a model makes of a picture, for JSON."""
     found = zip(entry.texts, entry.shares, strict=True)
     texts = [{"text": text, "probability": share} for text, share in found]
     return {"picture": entry.title, "texts": texts}
-
-
-def embed_names(model: Model, texts: Sequence[str], templates: Sequence[str]) -> Vectors:
-    """Return the vectors of texts in their prompts, averaged, (T, D), unit length.
-
-    Raises:
-        ProbeError: no texts, or a template without a place for one.
-    """
-    if not texts:
-        raise ProbeError("there are no texts; give at least one")
-    return ensemble_prompts(
-        [model.encoder.embed_texts(fill_template(template, texts)) for template in templates]
-    )
 
 
 def share_out(cosines: Vectors, scale: float) -> Floats:
@@ -183,19 +146,3 @@ def share_out(cosines: Vectors, scale: float) -> Floats:
     logits = scale * cosines.astype(np.float64)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-def measure_recall(cosines: Vectors, seed: int = 0) -> Recall:
-    """Return how often row i finds column i; ties are broken by chance.
-
-    Raises:
-        ProbeError: rows and columns are not as many.
-    """
-    n, n_columns = cosines.shape
-    if n != n_columns:
-        raise ProbeError(f"{n} cannot be paired with {n_columns}; give one for each, in order")
-    own = np.diag(cosines)[:, None]
-    n_equal = (cosines == own).sum(axis=1) - 1
-    before = (draw_units(seed, "recall", 0, n)[:, 0] * (n_equal + 1)).astype(np.int64)
-    ranks = 1 + (cosines > own).sum(axis=1) + before
-    return Recall(float((ranks <= 1).mean()), float((ranks <= 5).mean()), 1 / n, min(5, n) / n)

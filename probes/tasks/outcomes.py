@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from wordfreq import zipf_frequency
 
-from probes.data.designs import Trial, trial_fields
+from probes.data.trials import Trial, trial_fields
 from probes.errors import ProbeError
 from probes.metrics.forced_choice import Guesses
 from probes.models.base import Model, seen_scale
@@ -75,13 +75,6 @@ def make_outcomes(
     for k, ranks in guesses.ranks.items():
         rows[f"rank_at_{k}"] = ranks
     return rows
-
-
-def list_ranked(outcomes: pd.DataFrame) -> list[int]:
-    """Return every K that the outcomes hold a rank for."""
-    prefix = "rank_at_"
-    names = [name for name in map(str, outcomes.columns) if name.startswith(prefix)]
-    return sorted(int(name.removeprefix(prefix)) for name in names)
 
 
 def write_outcomes(path: Path, outcomes: pd.DataFrame) -> None:

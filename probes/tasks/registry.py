@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from probes.data.designs import Trial
+from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
 from probes.errors import ProbeError
 from probes.metrics.forced_choice import Guesses, guess_among, guess_nested, list_ks
 from probes.models.base import Model
 from probes.models.prompts import ATTACK, SENTIMENT, WORDS
 from probes.tasks.base import Question, embed_candidates, find_truth
+from probes.tasks.distractors import DISTRACTORS
 from probes.tasks.localization import look_around
 from probes.tasks.outcomes import make_outcomes
 from probes.tasks.typographic_attack import name_pictures
-from probes.tasks.vocabulary import DISTRACTORS, make_vocabulary
+from probes.tasks.vocabulary import make_vocabulary
 from synthtext.dataset.plan import SENTIMENTS
 
 N_DISTRACTORS = 9

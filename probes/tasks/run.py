@@ -9,33 +9,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from probes.data.designs import (
-    DEFAULT,
-    Trial,
-    choose_fitting,
-    make_trials,
-    name_fonts,
-    parse_design,
-)
+from probes.arrays import Pixels, Vectors
+from probes.data.designs import DEFAULT, choose_fitting, make_trials, name_fonts, parse_design
+from probes.data.rendered import read_trials
 from probes.data.shapes import PICTURES
-from probes.data.stimuli import (
-    draw_stimuli,
-    draw_windows,
-    name_drawn,
-    name_stimuli,
-    read_trials,
-)
+from probes.data.stimuli import draw_stimuli, draw_windows, name_drawn, name_stimuli
+from probes.data.trials import Trial
 from probes.embeddings.images import Embedded, Share, Stats, embed_renderings
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.metrics.forced_choice import KS
-from probes.models.base import Encoder, Model, Pixels, Vectors
+from probes.models.base import Encoder, Model
 from probes.tasks.base import Question
 from probes.tasks.localization import N_VIEWS, show_somewhere
 from probes.tasks.outcomes import write_outcomes
+from probes.tasks.pseudowords import PSEUDOWORDS
 from probes.tasks.registry import TASKS, answer, choose_templates
 from probes.tasks.typographic_attack import write_on_pictures
-from probes.tasks.vocabulary import PSEUDOWORDS, choose_words, sort_by_frequency
+from probes.tasks.vocabulary import choose_words, sort_by_frequency
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.spec import Spec

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probes.data.designs import Trial
 from probes.data.shapes import PICTURES
+from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
 from probes.metrics.forced_choice import guess_nested
 from probes.metrics.intervals import wilson

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 
+from probes.arrays import Vectors
 from probes.errors import ProbeError
-from probes.models.base import Vectors
 from synthtext.rng import draw_bits
 
 Order = NDArray[np.int64]

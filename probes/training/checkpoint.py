@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from probes.arrays import Vectors
 from probes.errors import ProbeError
-from probes.models.base import Vectors
 from probes.training.arms import Student
 from probes.training.batch_sampler import Order
 from synthtext.storage import write_whole

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
+from probes.arrays import Vectors
 from probes.data.pairs import (
     Exclusion,
     Pairs,
@@ -21,10 +22,10 @@ from probes.data.pairs import (
     read_batches,
     read_pairs,
 )
-from probes.data.stimuli import is_published, read_trials
+from probes.data.rendered import is_published, read_trials
 from probes.embeddings.texts import embed_prompts, fill_template, find_cache_folder
 from probes.errors import ProbeError
-from probes.models.base import Model, Vectors
+from probes.models.base import Model
 from probes.models.factory import Parts
 from probes.models.tokenizers import number_texts
 from probes.training.arms import FROZEN_IMAGES, FROZEN_TEXTS, Student

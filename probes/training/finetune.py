@@ -18,18 +18,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.data.labelled import Album, draw_album, embed_album, name_album, read_album
+from probes.arrays import Vectors
+from probes.data.labelled import draw_album
 from probes.data.pairs import keep_pairs
-from probes.data.stimuli import hash_files, is_published, name_stimuli, read_trials
+from probes.data.rendered import is_published, read_trials
+from probes.data.stimuli import hash_files, name_stimuli
 from probes.embeddings.images import Share, read_share
 from probes.embeddings.texts import fill_template
 from probes.errors import ProbeError
 from probes.metrics.intervals import wilson
-from probes.models.base import Model, Vectors, identify_model
+from probes.models.base import Model, identify_model
 from probes.models.checkpoint import State
 from probes.models.factory import Parts, follow_module, load_parts, make_reader
 from probes.models.pretrained import RANDOM
 from probes.models.save import save_model
+from probes.tasks.classification import embed_album
 from probes.tasks.registry import choose_templates
 from probes.tasks.run import Setting as Asked
 from probes.tasks.run import run_probe
@@ -47,12 +50,18 @@ from probes.training.config import (
     read_course_pairs,
     read_split,
 )
-from probes.training.gains import Retention, measure_retention, tabulate_factors, tabulate_gains
+from probes.training.gains import tabulate_factors, tabulate_gains
 from probes.training.loader import Course, read_lessons
 from probes.training.loop import Feed, OnProgress, Schedule, train
 from probes.training.losses import LOSSES, LetterHead, list_letters
-from probes.training.validation import Exam, read_exam, sit_exam
-from probes.training.validation import K as EXAM_K
+from probes.training.retention import (
+    Keeper,
+    Retention,
+    make_keeper,
+    measure_retention,
+    read_words_of,
+)
+from probes.training.validation import Exam, read_exam
 from probes.training.weight_averaging import ALPHAS, Mixture, choose_mixture, mix_states
 from synthtext.dataset.manifest import list_files, read_manifest
 
@@ -62,8 +71,6 @@ LEARNING_RATES = {"head": 1e-3, "vision": 1e-5, "full": 1e-5, "lora": 1e-4, "scr
 N_EXAMINED = 512
 """Pictures of the split `val` that are read at each checkpoint and for each mixture."""
 
-N_KEPT = 2000
-"""Words of another dataset that are read before and after."""
 
 N_PSEUDOWORDS = 60
 """Pseudowords that are read before and after, at each size of a design."""
@@ -74,25 +81,8 @@ SHOWN = {"words": "words it was not taught", "sentiment": "reviews it was not ta
 CLUSTERED = frozenset({"random", "image"})
 """Kinds of batches that make sense where there are two captions alone."""
 
-N_NAMED = 3
-"""Broken pictures that are named, of those that are counted."""
 
 MODEL_FOLDER = "model"
-
-
-@dataclass(frozen=True)
-class Keeper:
-    """What a model should not forget.
-
-    Attributes:
-        title: of the pictures.
-        chance: share that a model that knows nothing gets right.
-        ask: model -> which of the pictures it gets right, (N,).
-    """
-
-    title: str
-    chance: float
-    ask: Callable[[Model], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -217,26 +207,6 @@ class _Look:
     vectors: Vectors
 
 
-def make_keeper(setting: Setting, parts: Parts) -> Keeper:
-    """Return what a model should not forget: a dataset, class folders, or bundled pictures."""
-    folder = setting.retention
-    if folder is not None and (folder / "dataset.json").is_file():
-        exam = read_exam(
-            read_split(folder, "test", verify=setting.verify), N_KEPT, setting.seed,
-            fit=parts.fit_pixels, tokenize=make_reader(parts).tokenize,
-        )  # fmt: skip
-        chance = 1 / min(EXAM_K, len(exam.texts))
-        return Keeper(
-            f"words of {folder}", chance, functools.partial(_read_words, setting, exam)
-        )
-    album = draw_album() if folder is None else read_album(folder, verify=setting.verify)
-    title = album.title
-    if album.broken:
-        shown = ", ".join(album.broken[:N_NAMED])
-        title += f", without {len(album.broken)} that cannot be read, such as {shown}"
-    return Keeper(title, 1 / len(album.names), functools.partial(_name_pictures, album))
-
-
 def train_model(
     setting: Setting, out: Path, *, on_progress: OnProgress = lambda *_: None
 ) -> Trained:
@@ -271,7 +241,7 @@ def train_model(
     student = _make_student(setting, parts, pairs.captions[:n_own])
     learning = follow_module(reader, student.encode_image, student.encode_text)
     feed = _make_feed(
-        setting, course, student, parts, lambda: _read_words(setting, exam, learning)
+        setting, course, student, parts, lambda: read_words_of(setting, exam, learning)
     )
     schedule = replace(
         setting.schedule,
@@ -342,7 +312,7 @@ def _try_mixtures(
         found.append(
             Mixture(
                 alpha=alpha,
-                reading=float(_read_words(setting, trained.exam, model).mean()),
+                reading=float(read_words_of(setting, trained.exam, model).mean()),
                 kept=float(keeper.ask(model).mean()),
                 drift=float(1 - (vectors * originals).sum(axis=1).mean()),
             )
@@ -401,16 +371,6 @@ def _gather_gains(setting: Setting, first: _Look, last: _Look) -> pd.DataFrame:
         for name in first.outcomes
     ]
     return pd.concat(tables, ignore_index=True)
-
-
-def _read_words(setting: Setting, exam: Exam, model: Model) -> NDArray[np.bool_]:
-    """Return which words a model reads right, (N,)."""
-    return sit_exam(model, exam, setting.templates, setting.seed)
-
-
-def _name_pictures(album: Album, model: Model) -> NDArray[np.bool_]:
-    """Return which pictures a model names right, (N,)."""
-    return name_album(model, album, embed_album(model, album))
 
 
 def _copy_state(module: Any) -> State:  # noqa: ANN401 - open_clip carries no types.

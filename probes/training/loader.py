@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probes.arrays import Pixels, Vectors
 from probes.data.pairs import Pairs, read_batches
-from probes.models.base import Pixels, Vectors
 from probes.models.prompts import SLOT
 from probes.training.batch_sampler import Order
 from probes.training.losses import LetterHead

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.arrays import Pixels
 from probes.data.pairs import Pairs, read_batches
 from probes.embeddings.texts import ensemble_prompts, fill_template
 from probes.metrics.forced_choice import guess_nested
-from probes.models.base import Model, Pixels
+from probes.models.base import Model
 from probes.models.tokenizers import Tokenize, number_texts
 from synthtext.rng import draw_bits
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from probes.arrays import Vectors
 from probes.errors import ProbeError
 from probes.metrics.vqa_accuracy import normalise_answer
-from probes.models.base import Model, Vectors
+from probes.models.base import Model
 from probes.training.batch_sampler import Order, cluster, cut_batches, shuffle
 from probes.training.losses import Batch, clip_loss
 from probes.vqa.methods import Candidates, Quiz, rank_answers, tabulate_guesses

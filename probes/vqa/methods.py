@@ -18,14 +18,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from probes.arrays import Vectors
 from probes.data.images import EXTENSIONS, find_broken, read_image
-from probes.data.stimuli import N_WINDOWS, hash_files, hold_box, list_windows
-from probes.embeddings.images import Chunk, Stimulus, embed_renderings
+from probes.data.stimuli import hash_files
+from probes.data.trials import Chunk, Stimulus
+from probes.data.windows import N_WINDOWS, hold_box, list_windows
+from probes.embeddings.images import embed_renderings
 from probes.errors import ProbeError
 from probes.metrics.intervals import cluster_bootstrap, clustered_accuracy
 from probes.metrics.paired import paired_difference
 from probes.metrics.vqa_accuracy import normalise_answer, score_answers
-from probes.models.base import Model, Vectors
+from probes.models.base import Model
 from synthtext.vqa.textvqa import Asked
 
 N_CANDIDATES = 10_000

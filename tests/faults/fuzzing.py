@@ -47,7 +47,7 @@ from synthtext.drawing.fonts import bundled_folder, read_catalogue
 from synthtext.drawing.photos import read_photos
 from synthtext.drawing.rendering import render
 from synthtext.errors import FontError, SynthtextError
-from synthtext.export.export import read_shard_items
+from synthtext.export.items import read_shard_items
 from synthtext.recipe import RECIPES, default_recipe, read_recipe
 from synthtext.spec import Spec
 from synthtext.texts.sentences import read_sentences

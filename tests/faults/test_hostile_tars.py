@@ -29,7 +29,7 @@ from synthtext.dataset.shards import list_places, pack_samples, read_samples, re
 from synthtext.dataset.verify import find_rendering, spread_renderings, verify_dataset
 from synthtext.drawing.fonts import Catalogue
 from synthtext.errors import ShardError
-from synthtext.export.export import read_items, read_shard_items
+from synthtext.export.items import read_items, read_shard_items
 from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.texts.words import make_texts
 

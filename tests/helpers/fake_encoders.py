@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from probes.data.designs import Trial
+from probes.arrays import Pixels, Vectors
 from probes.data.stimuli import draw_stimuli
-from probes.embeddings.images import Stimulus
-from probes.models.base import Encoder, Model, Pixels, Vectors
+from probes.data.trials import Stimulus, Trial
+from probes.models.base import Encoder, Model
 
 WIDTH = 96
 

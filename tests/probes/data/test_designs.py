@@ -4,19 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from probes.data.designs import (
-    BASELINES,
-    DEFAULT,
-    FALLING,
-    LEVELS,
-    MONOTONE,
-    RANGES,
-    choose_fitting,
-    make_trials,
-    name_fonts,
-    parse_design,
-)
+from probes.data.designs import DEFAULT, choose_fitting, make_trials, name_fonts, parse_design
 from probes.errors import ProbeError
+from probes.factors import BASELINES, FALLING, LEVELS, MONOTONE, RANGES
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import render
 from synthtext.spec import check_spec

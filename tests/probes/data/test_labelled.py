@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from probes.data.labelled import draw_album, embed_album, name_album, read_album
+from probes.data.labelled import draw_album, read_album
 from probes.data.shapes import PICTURES
 from probes.errors import ProbeError
 from probes.models.base import Model
+from probes.tasks.classification import embed_album, name_album
 
 
 class ColourReader:

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probes.arrays import Pixels, Vectors
+from probes.data.trials import Chunk, Stimulus
 from probes.embeddings import images as embeddings
 from probes.embeddings.images import (
-    Chunk,
     Embedded,
     Share,
     Stats,
-    Stimulus,
     check_vectors,
     embed_renderings,
     read_vectors,
@@ -30,7 +30,7 @@ from probes.embeddings.images import (
 )
 from probes.embeddings.vector_files import HEADER, write_vector_file
 from probes.errors import ProbeError
-from probes.models.base import Model, Pixels, Vectors
+from probes.models.base import Model
 
 N_KEYS, CHUNK = 10, 3
 """Pictures of a run, and how many a chunk holds: the last one is short."""

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from probes.arrays import Pixels, Vectors
 from probes.embeddings import texts
 from probes.embeddings.texts import embed_prompts, ensemble_prompts
 from probes.embeddings.vector_files import HEADER
 from probes.errors import ProbeError
-from probes.models.base import Model, Pixels, Vectors
+from probes.models.base import Model
 
 WORDS = ["ox", "horse", "hippopotamus"]
 TEMPLATES = ["{}", "the word {}."]

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.metrics.intervals import (
-    bin_levels,
     chance_corrected,
     cluster_bootstrap,
     clustered_accuracy,
     wilson,
 )
+from probes.metrics.levels import bin_levels
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from probes.errors import ProbeError
+from probes.models.base import Model
 from probes.models.clip import ClipEncoder
-from probes.models.factory import Model, load_model
+from probes.models.factory import load_model
 from probes.models.preprocessing import INTERPOLATIONS, RESIZE_MODES
 from tiny_clip import TINY, draw_pictures, write_json
 

@@ -6,7 +6,7 @@ import torch
 
 from probes.models import factory as models
 from probes.models.complexity import count_gflop, count_parameters, read_patch_px
-from probes.models.factory import tower_gflop
+from probes.models.registry import tower_gflop
 from tiny_clip import TINY, change
 
 

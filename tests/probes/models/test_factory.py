@@ -9,8 +9,10 @@ import open_clip
 import pytest
 import torch
 
+from probes.models.base import Model, find_cut, identify_model
 from probes.models.checkpoint import hash_state
-from probes.models.factory import Model, find_cut, identify_model, list_models, load_model
+from probes.models.factory import load_model
+from probes.models.registry import list_models
 from tiny_clip import TINY, draw_pictures, make_state, refuse, write_folder, write_json
 
 

@@ -9,7 +9,7 @@ from huggingface_hub.errors import EntryNotFoundError
 
 from probes.errors import ProbeError
 from probes.models import hub
-from probes.models.factory import list_models
+from probes.models.registry import list_models
 from tiny_clip import refuse
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from probes.models import factory as models
-from probes.models.factory import Model, seen_scale, visible_box
+from probes.models.base import Model, seen_scale, visible_box
 from probes.models.preprocessing import Preprocessing, measure_visible
 from tiny_clip import draw_pictures
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fake_encoders import BlindReader, KnowingReader, model_of
-from probes.data.stimuli import draw_windows, list_windows
+from probes.data.stimuli import draw_windows
+from probes.data.windows import list_windows
 from probes.models.base import Encoder
 from probes.reports.page import write_report
 from probes.tasks import run as probing

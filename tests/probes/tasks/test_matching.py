@@ -14,7 +14,8 @@ from cli import _repeat
 from fake_encoders import BlindReader, model_of, vector_of
 from probes.data.images import find_broken, keep_readable, list_images, read_image
 from probes.errors import ProbeError
-from probes.tasks.matching import compare_all, match_images, measure_recall, share_out
+from probes.metrics.retrieval import measure_recall
+from probes.tasks.matching import compare_all, match_images, share_out
 
 TEXTS = ["ox", "owl", "ant", "bee"]
 

@@ -11,7 +11,6 @@ from scipy.stats import norm
 from fake_encoders import BlindReader, knowing_model, model_of
 from probes.errors import ProbeError
 from probes.metrics.breakdown import (
-    measure_sentiment,
     tabulate_confusions,
     tabulate_factor,
     tabulate_headline,
@@ -22,6 +21,7 @@ from probes.tasks import run as probing
 from probes.tasks.outcomes import read_outcomes
 from probes.tasks.registry import TASKS
 from probes.tasks.run import Setting, run_probe
+from probes.tasks.sentiment import measure_sentiment
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import Catalogue

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from probes.data.stimuli import is_published, read_trials
+from probes.data.rendered import is_published, read_trials
 from probes.errors import ProbeError
 from probes.tasks.linear_probe import STRENGTHS, describe_linear, fit_linear
 

@@ -16,9 +16,9 @@ from PIL import Image
 
 from fake_encoders import BlindReader, model_of
 from probes import courses, probing
+from probes.arrays import Pixels, Vectors
 from probes.data.stimuli import hash_files, name_drawn
 from probes.errors import ProbeError
-from probes.models.base import Pixels, Vectors
 from probes.tasks.linear_probe import run_linear
 from probes.tasks.run import Setting, run_probe
 from probes.training.checkpoint import CHECKPOINT

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from probes.data.pairs import parse_exclusion
-from probes.training.gains import measure_retention, tabulate_gains
+from probes.training.gains import tabulate_gains
+from probes.training.retention import measure_retention
 
 
 def make_rows(right: list[bool], fonts: list[str]) -> pd.DataFrame:

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from probes.arrays import Pixels
 from probes.data.pairs import read_pairs
-from probes.models.base import Model, Pixels
+from probes.models.base import Model
 from probes.models.tokenizers import spell_texts
 from probes.training.validation import Exam, read_exam, sit_exam
 from tiny_training import write_data

@@ -15,11 +15,12 @@ from PIL import Image
 from sklearn.metrics import accuracy_score
 
 from fake_encoders import BlindReader, KnowingReader, model_of, vector_of
+from probes.arrays import Vectors
 from probes.data.images import read_image
-from probes.data.stimuli import list_windows
-from probes.embeddings.images import Stimulus
+from probes.data.trials import Stimulus
+from probes.data.windows import list_windows
 from probes.errors import ProbeError
-from probes.models.base import Model, Vectors
+from probes.models.base import Model
 from probes.reports.vqa import write_vqa
 from probes.vqa.heads import KINDS, train_heads
 from probes.vqa.methods import (

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from probes.reports.page import Figure, Page, Table, fill_page
+from probes.reports.page import Figure, Page, fill_page
+from probes.tables import Table
 from synthtext.dataset.card import PLAIN, escape_markdown, format_card, quote_markdown
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from probes.data.labelled import read_album
-from probes.data.stimuli import read_trials
+from probes.data.rendered import read_trials
 from probes.training.config import read_split
 from synthtext.dataset.folders import list_strays
 from synthtext.dataset.generate import render_dataset

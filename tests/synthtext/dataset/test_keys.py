@@ -17,7 +17,8 @@ from synthtext.dataset.verify import verify_dataset
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.errors import ShardError
-from synthtext.export.export import export_dataset, read_shard_items
+from synthtext.export.export import export_dataset
+from synthtext.export.items import read_shard_items
 from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.spec import Spec
 from synthtext.texts.words import read_words

@@ -26,13 +26,9 @@ from synthtext.dataset.wids_index import index_shards
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.errors import DatasetError, ShardError
-from synthtext.export.export import (
-    TARGETS,
-    crop_quad,
-    export_dataset,
-    read_items,
-    read_shard_items,
-)
+from synthtext.export.export import export_dataset
+from synthtext.export.formats import TARGETS
+from synthtext.export.items import crop_quad, read_items, read_shard_items
 from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.spec import Spec
 from synthtext.texts.words import make_texts

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.data.stimuli import list_windows
+from probes.data.windows import list_windows
 from synthtext.drawing.colours import parse_hex
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.errors import DatasetError

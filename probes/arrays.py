@@ -1,0 +1,13 @@
+"""Array types by what they hold and their shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+"""One picture, (H, W, 3) RGB."""
+
+
+Vectors = NDArray[np.float32]
+"""Embeddings, (N, D), each of unit length."""

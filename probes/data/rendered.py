@@ -1,0 +1,129 @@
+"""Datasets on disk -> trials: those of `synthtext render`, and Rendered SST2 as published."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from probes.data.images import EXTENSIONS, find_broken, read_image
+from probes.data.stimuli import CHUNK, make_stimulus
+from probes.data.trials import Chunk, Stimulus, Trial
+from probes.errors import ProbeError
+from synthtext.dataset.codec import decode, decode_fields
+from synthtext.dataset.manifest import read_manifest
+from synthtext.dataset.plan import SENTIMENTS
+from synthtext.dataset.shards import read_samples
+from synthtext.dataset.verify import check_split, open_shards
+from synthtext.spec import Spec, spec_from_dict
+
+SPLITS = ("test", "val", "train")
+"""The split that is probed is the first of these that a dataset has."""
+
+
+PUBLISHED = {"test": "test", "val": "valid", "train": "train"}
+"""What Rendered SST2 calls its splits."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The images of a dataset.
+
+    Attributes:
+        trials: one for each.
+        chunks: read them, in the same order.
+        files: what they are read from.
+        broken: files that cannot be read, left out.
+    """
+
+    trials: list[Trial]
+    chunks: list[Chunk]
+    files: tuple[Path, ...]
+    broken: tuple[str, ...] = ()
+
+
+def read_trials(folder: Path, split: str | None = None, *, verify: bool = True) -> Shown:
+    """Return the images of a dataset.
+
+    Args:
+        folder: one that `synthtext render` wrote, or Rendered SST2 as it is published:
+            `train|valid|test/negative|positive/*.png`.
+        split: `train`, `val` or `test`; None takes test, or what there is.
+        verify: whether shards must be those that were written, and hold samples of their split.
+
+    Raises:
+        ProbeError: there are no such pictures.
+        DatasetError: the dataset has no such split, or is not finished.
+        ShardError: a shard is missing, broken or not what was written.
+    """
+    if is_published(folder):
+        return _read_published(folder, split)
+    found = read_manifest(folder, verify=verify)["splits"]
+    chosen = split or next((name for name in SPLITS if name in found), SPLITS[0])
+    files, trials = [], []
+    for file in open_shards(folder, chosen, verify=verify):
+        files.append(file)
+        for sample in read_samples(file):
+            spec = spec_from_dict(decode_fields(sample))
+            if verify:
+                check_split(file, sample.key, spec.split)
+            trials.append(Trial(sample.key, spec))
+    chunks: list[Chunk] = [functools.partial(_read_chunk, file) for file in files]
+    return Shown(trials, chunks, tuple(files))
+
+
+def is_published(folder: Path) -> bool:
+    """Return whether a folder has reviews as pictures, in folders by split and label."""
+    return not (folder / "dataset.json").exists() and any(
+        (folder / split / SENTIMENTS[1]).is_dir() for split in PUBLISHED.values()
+    )
+
+
+def _read_published(folder: Path, split: str | None) -> Shown:
+    found = [name for name in SPLITS if (folder / PUBLISHED[name]).is_dir()]
+    chosen = split or (found[0] if found else "")
+    if chosen not in found:
+        raise ProbeError(f"{folder} has no split {chosen!r}; it has {', '.join(found)}")
+    inner = folder / PUBLISHED[chosen]
+    trials: list[Trial] = []
+    misnamed: list[str] = []
+    for label, name in enumerate(SENTIMENTS):
+        for path in sorted((inner / name).glob("*")):
+            if not _is_text(str(path)):
+                misnamed.append(f"{name}/{os.fsencode(path.name)!r}")
+            elif path.suffix.lower() in EXTENSIONS:
+                spec = Spec(seed=0, index=len(trials), split=chosen, kind="sentence",
+                            text=path.stem, font="", label=label)  # fmt: skip
+                trials.append(Trial(f"{name}-{path.name}", spec, file=str(path)))
+    lost = find_broken([Path(trial.file) for trial in trials])
+    readable = [trial for trial in trials if Path(trial.file) not in lost]
+    broken = (*misnamed, *sorted(str(path.relative_to(inner)) for path in lost))
+    if not readable:
+        raise ProbeError(f"{inner} holds no pictures; give negative/*.png and positive/*.png")
+    chunks: list[Chunk] = [
+        functools.partial(_read_files, tuple(readable[at : at + CHUNK]))
+        for at in range(0, len(readable), CHUNK)
+    ]
+    return Shown(readable, chunks, tuple(Path(trial.file) for trial in readable), broken)
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name is UTF-8, as keys have to be; a name on disk may be any bytes."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _read_files(trials: Sequence[Trial]) -> list[Stimulus]:
+    stimuli = []
+    for trial in trials:
+        pixels = read_image(Path(trial.file))
+        height, width = pixels.shape[:2]
+        unknown = dict.fromkeys(("x_height_px", "contrast_drawn", "size_px"), float("nan"))
+        facts = {**unknown, "ink_drawn": "", "width_px": width, "height_px": height}
+        stimuli.append(Stimulus(trial.key, pixels, facts))
+    return stimuli
+
+
+def _read_chunk(path: Path) -> list[Stimulus]:
+    return [make_stimulus(sample.key, decode(sample)) for sample in read_samples(path)]

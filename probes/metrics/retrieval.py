@@ -1,0 +1,44 @@
+"""Retrieval: recall at 1 and 5 of images and their texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from probes.arrays import Vectors
+from probes.errors import ProbeError
+from synthtext.rng import draw_units
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How often the partner is found, one way.
+
+    Attributes:
+        at_1: share of those whose partner comes first.
+        at_5: share of those whose partner is among the first five.
+        chance_1: what guessing would find first.
+        chance_5: what it would find among five.
+    """
+
+    at_1: float
+    at_5: float
+    chance_1: float
+    chance_5: float
+
+
+def measure_recall(cosines: Vectors, seed: int = 0) -> Recall:
+    """Return how often row i finds column i; ties are broken by chance.
+
+    Raises:
+        ProbeError: rows and columns are not as many.
+    """
+    n, n_columns = cosines.shape
+    if n != n_columns:
+        raise ProbeError(f"{n} cannot be paired with {n_columns}; give one for each, in order")
+    own = np.diag(cosines)[:, None]
+    n_equal = (cosines == own).sum(axis=1) - 1
+    before = (draw_units(seed, "recall", 0, n)[:, 0] * (n_equal + 1)).astype(np.int64)
+    ranks = 1 + (cosines > own).sum(axis=1) + before
+    return Recall(float((ranks <= 1).mean()), float((ranks <= 5).mean()), 1 / n, min(5, n) / n)

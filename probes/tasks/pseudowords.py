@@ -1,0 +1,77 @@
+"""Pseudowords: strings that are not words, pronounceable or scrambled."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.errors import ProbeError
+from synthtext.rng import draw_bits, draw_units
+
+VOWELS = "aeiouy"
+
+
+def scramble(words: Sequence[str], n: int, seed: int) -> list[str]:
+    """Return n strings with the letters of words in another order, none of them a word."""
+    known = set(words)
+    made: dict[str, None] = {}
+    for turn, word in itertools.product(range(8), words):
+        keys = draw_bits(seed, f"scramble {turn} {word}", 0, len(word))[:, 0]
+        shuffled = "".join(word[place] for place in np.argsort(keys).tolist())
+        if shuffled not in known:
+            made[shuffled] = None
+        if len(made) == n:
+            return list(made)
+    raise ProbeError(f"the words give {len(made)} scrambled ones, not {n}; ask for fewer")
+
+
+def pronounce(words: Sequence[str], n: int, seed: int) -> list[str]:
+    """Return n strings that could be words but are not: letters follow as in the words.
+
+    Source: a chain of second order over letters, Shannon 1948.
+    """
+    known = set(words)
+    follow: dict[str, list[str]] = defaultdict(list)
+    for word in words:
+        for a, b, c in zip(f"^^{word}", f"^{word}", f"{word}", strict=False):
+            follow[a + b].append(c)
+        follow[("^" + word)[-2:]].append("$")
+    made: dict[str, None] = {}
+    for turn in range(60 * n):
+        text = _walk(follow, draw_units(seed, f"pronounce {turn}", 0, 16)[:, 0])
+        if 3 <= len(text) <= 9 and text not in known and set(text) & set(VOWELS):
+            made[text] = None
+        if len(made) == n:
+            return list(made)
+    raise ProbeError(f"the words give {len(made)} pseudowords, not {n}; give more words")
+
+
+PSEUDOWORDS: dict[str, Callable[[Sequence[str], int, int], list[str]]] = {
+    "pronounceable": pronounce,
+    "scrambled": scramble,
+}
+
+
+def _walk(follow: dict[str, list[str]], units: NDArray[np.float64]) -> str:
+    """Return the letters that a chain comes by, until its end or the end of the numbers."""
+    state, text = "^^", ""
+    for unit in units.tolist():
+        letters = follow.get(state)
+        if not letters:
+            break
+        letter = letters[int(unit * len(letters))]
+        if letter == "$":
+            return text
+        text += letter
+        state = state[1] + letter
+    return ""
+
+
+def draw_some(items: Sequence[str], n: int, name: str, seed: int) -> list[str]:
+    """Return n of the items, drawn from the stream of a name."""
+    order = np.argsort(draw_bits(seed, name, 0, len(items))[:, 0], kind="stable")
+    return [items[place] for place in order[:n].tolist()]

@@ -1,0 +1,158 @@
+"""A dataset -> its images, or the words cut out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from synthtext.dataset.codec import FORMATS, Sample, decode_fields, decode_with, encode_pixels
+from synthtext.dataset.shards import read_samples
+from synthtext.dataset.verify import check_split, open_shards
+from synthtext.drawing.layout import split_words
+from synthtext.drawing.rendering import Pixels, Quads
+from synthtext.errors import ShardError
+from synthtext.spec import Spec
+
+CROP_MARGIN = 0.08
+"""Room around a word in its crop, as a share of its height."""
+
+
+CROP_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture to export.
+
+    Attributes:
+        name: of its file, with its ending.
+        image: the file.
+        text: what it shows.
+        words: the words that have ink.
+        quads: float32 (k, 4, 2), where each of them lies, in px.
+        size_px: width and height.
+        label: line of the text, or of its label, in `classnames.txt`.
+        fields: what `KEY.json` says.
+    """
+
+    name: str
+    image: bytes
+    text: str
+    words: tuple[str, ...]
+    quads: Quads
+    size_px: tuple[int, int]
+    label: int
+    fields: dict[str, Any]
+
+
+Items = Iterator[Item]
+
+
+def read_items(folder: Path, split: str, *, crops: bool = False, verify: bool = True) -> Items:
+    """Return the pictures of a split, or the words cut out of them, in order.
+
+    Raises:
+        ShardError: a shard is broken, or a picture comes a second time.
+        DatasetError: a shard is not the one that was written, or of another split.
+    """
+    last = -1
+    for file in open_shards(folder, split, verify=verify):
+        before = last
+        for item in read_shard_items(file, crops=crops):
+            index = item.fields["index"]
+            # Shards hold one range after another, so that no list of all keys is needed.
+            if index <= before:
+                raise ShardError(
+                    f"{file} holds {item.name}, which a shard before it held or should have"
+                    " held; render it again"
+                )
+            last = max(last, index)
+            if verify:
+                check_split(file, item.name, item.fields["split"])
+            yield item
+
+
+def read_shard_items(file: Path, *, crops: bool = False) -> Items:
+    """Return the same of one shard.
+
+    Raises:
+        ShardError: it is broken, or its words lie where its picture does not.
+    """
+    for sample in read_samples(file):
+        fields = decode_fields(sample)
+        drawn = decode_with(fields, sample)
+        _check_files(sample, drawn.spec)
+        words = tuple(split_words(drawn.spec.drawn_text))
+        height, width = drawn.pixels.shape[:2]
+        inside = (drawn.word_quads >= 0) & (drawn.word_quads <= (width, height))
+        if not inside.all():
+            raise ShardError(f"{sample.key}.json has quads that do not fit; draw it again")
+        extension = next(name for name in FORMATS if name in sample.files)
+        item = Item(
+            name=f"{sample.key}.{extension}",
+            image=sample.files[extension],
+            text=drawn.spec.drawn_text,
+            words=words,
+            quads=drawn.word_quads,
+            size_px=(width, height),
+            label=drawn.spec.class_index,
+            fields=fields,
+        )
+        if crops:
+            yield from _cut_words(item, drawn.pixels)
+        else:
+            yield item
+
+
+def _check_files(sample: Sample, spec: Spec) -> None:
+    """Check that the other files of a sample say what its `.json` says."""
+    if sample.key != spec.key:
+        raise ShardError(f"{sample.key}.json is that of {spec.key}; draw it again")
+    said = {"txt": spec.drawn_text.encode(), "cls": str(spec.class_index).encode()}
+    for extension, content in said.items():
+        if sample.files.get(extension, content) != content:
+            raise ShardError(
+                f"{sample.key}.{extension} does not agree with {sample.key}.json; draw it again"
+            )
+
+
+def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixels:
+    """Return what a quad holds, upright.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        quad: float32 (4, 2), clockwise from the top left of the upright text.
+        margin: room around it, as a share of its height; beyond the picture its edge goes on.
+    """
+    top, right, bottom, left = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+    # The far end of a word seen from the side is smaller: it gets the size of the middle.
+    width, height = float(top + bottom) / 2, float(left + right) / 2
+    room = margin * height
+    upright = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + room
+    # Quads count from a pixel's edge, OpenCV from its middle.
+    matrix = cv2.getPerspectiveTransform(quad - np.float32(0.5), upright - np.float32(0.5))
+    size = (max(1, round(width + 2 * room)), max(1, round(height + 2 * room)))
+    return cv2.warpPerspective(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _cut_words(item: Item, pixels: Pixels) -> Items:
+    stem = item.name.partition(".")[0]
+    for number, (word, quad) in enumerate(zip(item.words, item.quads, strict=True)):
+        crop = crop_quad(pixels, quad)
+        height, width = crop.shape[:2]
+        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        yield Item(
+            name=f"{stem}-{number:02d}.jpg",
+            image=encode_pixels(crop, "jpg", CROP_QUALITY),
+            text=word,
+            words=(word,),
+            quads=corners[None],
+            size_px=(width, height),
+            label=item.label,
+            fields=item.fields,
+        )
