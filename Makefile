@@ -107,7 +107,7 @@ interop: .venv/installed
 reader: .venv/installed
 	$(BIN)/synthtext render --words en --recipe probes/models/bundled/recipe.toml --count $(COUNT) \
 		--seed 1 --out $(READER)/data --workers 2
-	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc-per-node 2 -m cli finetune --model bundled \
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc-per-node 2 -m synthtext_cli finetune --model bundled \
 		--arm scratch --data $(READER)/data --steps $(STEPS) --batch-size 128 --lr 1.5e-3 \
 		--letters 1 --no-mask --precision bf16 --save-every 250 \
 		--exclude font_category=blackletter \

@@ -12,9 +12,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from synthtext.escapes import show_text
+from synthtext.signals import Stopped
+
+if TYPE_CHECKING:
+    pass
 
 PIPE_WIDTH = 240
 """A pipe has no width; a table cut to 80 columns would lose what a program looks for."""
@@ -134,3 +139,58 @@ def _write(stream: TextIO, text: str) -> None:
         if not isinstance(error, BrokenPipeError):
             name = "the standard output"
             raise OSError(error.errno, error.strerror, name) from error
+
+
+N_NAMED = 10
+"""Texts named in a summary, of those that could not be drawn."""
+
+
+def warn_some(what: str, reasons: Sequence[str]) -> None:
+    """Print the first of some reasons, and how many there are."""
+    for reason in reasons[:N_NAMED]:
+        say(f"{what}: {reason}")
+    if len(reasons) > N_NAMED:
+        say(f"{what}: {len(reasons):,} in all")
+
+
+def write_results(out: Path, name: str, png: bytes, summary: object) -> None:
+    """Write a picture and a JSON file of the same name."""
+    from synthtext.storage import replace_file
+
+    out.mkdir(parents=True, exist_ok=True)
+    replace_file(out / f"{name}.png", png)
+    write_json(out / f"{name}.json", summary)
+    say(f"wrote {out / name}.png and {out / name}.json")
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a JSON file, whole or not at all."""
+    import orjson
+
+    from synthtext.storage import replace_file
+
+    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    replace_file(path, orjson.dumps(content, option=settings))
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong and how to mend it, and end with exit code 2."""
+    say(f"synthtext: {message}")
+    sys.exit(2)
+
+
+def stop(stopped: Stopped, where: str = "") -> NoReturn:
+    """End a command that was interrupted, and say how to go on."""
+    say(f"stopped; what is finished {where}is whole, and the same command goes on")
+    sys.exit(stopped.exit_code)
+
+
+def say(message: str) -> None:
+    """Print a line for people, beside the results."""
+    print_note(message)
+
+
+def warn_broken(broken: tuple[str, ...]) -> None:
+    """Name the files that are left out, and why."""
+    for reason in broken:
+        say(f"left out: {reason}")

@@ -17,7 +17,7 @@ import sys
 sys.modules.update(dict.fromkeys(("torch", "open_clip", "webdataset", "pandas", "scipy")))
 import synthtext
 assert synthtext.__file__.startswith({folder!r}), synthtext.__file__
-from cli import main
+from synthtext_cli.app import main
 main()
 """
 """The command line, from a folder of its own, where nothing of `[probe]` can be imported."""
@@ -25,9 +25,9 @@ main()
 WINDOWS = """
 import sys
 sys.modules["fcntl"] = None
-import cli
+from synthtext_cli import app
 sys.platform = "win32"
-cli.main()
+app.main()
 """
 """The command line as it starts on Windows, which lacks the module `fcntl`."""
 
@@ -62,7 +62,11 @@ def test_what_is_built_holds_fonts_lists_and_licences(built: Path) -> None:
         names = {name for name in packed.namelist() if not name.endswith("/")}
     fonts = {path.name for path in (ROOT / "fonts").rglob("*") if path.is_file()}
     assert fonts == {Path(name).name for name in names if "/_fonts/" in name}
-    assert {"synthtext/py.typed", "synthtext/texts/lists/en.txt", "cli.py"} <= names
+    assert {
+        "synthtext/py.typed",
+        "synthtext/texts/lists/en.txt",
+        "synthtext_cli/app.py",
+    } <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any("tests/" in name or "benchmarks/" in name for name in names)
     with tarfile.open(source) as packed_source:

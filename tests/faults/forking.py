@@ -79,7 +79,7 @@ def _serve() -> None:
     import open_clip  # noqa: F401 - so that no fork has to.
     import torch
 
-    import cli  # noqa: F401
+    from synthtext_cli import app  # noqa: F401
 
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(1), "w")
@@ -123,7 +123,7 @@ def _become(asked: dict[str, Any], folder: Path, said: list[Path]) -> None:
     """Be the command, and end as it does."""
     from huggingface_hub import constants
 
-    import cli
+    from synthtext_cli import app
 
     code = 1
     try:
@@ -141,7 +141,7 @@ def _become(asked: dict[str, Any], folder: Path, said: list[Path]) -> None:
         # This was read from the environment long ago.
         constants.HF_HUB_CACHE = asked["environment"]["HF_HUB_CACHE"]
         sys.argv = ["synthtext", *asked["words"]]
-        cli.main()
+        app.main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 - whatever it is, it is what is looked for.

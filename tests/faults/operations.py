@@ -88,7 +88,7 @@ def run(
 
 
 def _run_here(argv: list[str], folder: Path, disk: Disk, log: Path) -> NoReturn:
-    import cli
+    from synthtext_cli import app
 
     code: object = 0
     try:
@@ -101,7 +101,7 @@ def _run_here(argv: list[str], folder: Path, disk: Disk, log: Path) -> NoReturn:
         os.chdir(folder)
         sys.argv = ["synthtext", *argv]
         watch(disk)
-        cli.main()
+        app.main()
     except SystemExit as end:
         code = end.code or 0
     except BaseException:  # noqa: BLE001 - what comes here is a fault that was found.

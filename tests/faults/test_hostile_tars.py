@@ -187,7 +187,7 @@ def try_command(command: str, root: Path, tars: Mapping[str, bytes]) -> tuple[li
 
 def run_command(words: list[str], exits: set[int], n_seconds: float = MAX_SECONDS) -> str:
     """Return what is wrong with how a command ended, nothing if that is as it should be."""
-    import cli
+    from synthtext_cli import app
 
     said = io.StringIO()
     sys.argv = ["synthtext", *words]
@@ -196,7 +196,7 @@ def run_command(words: list[str], exits: set[int], n_seconds: float = MAX_SECOND
             limit_seconds(words[0], n_seconds), contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(said),
         ):  # fmt: skip
-            cli.main()
+            app.main()
     except SystemExit as end:
         last = said.getvalue().strip().rpartition("\n")[2]
         if (end.code or 0) not in exits:

@@ -37,7 +37,7 @@ def replace(path, target):
     os.kill(os.getpid(), signal.SIGKILL)
 Path.replace = replace
 sys.argv = ["synthtext", "index", sys.argv[1]]
-cli.main()
+app.main()
 """
 
 

@@ -43,9 +43,9 @@ def test_the_command_line_loads_no_torch() -> None:
 
 def test_drawing_loads_no_torch(tmp_path: Path) -> None:
     script = (
-        "import sys, cli\n"
+        "import sys\nfrom synthtext_cli import app\n"
         f"sys.argv = ['synthtext', 'render', '--words', 'en', '--count', '5', '--out', '{tmp_path / 'o'}']\n"
-        "try:\n    cli.main()\nfinally:\n    print('torch' in sys.modules)"
+        "try:\n    app.main()\nfinally:\n    print('torch' in sys.modules)"
     )
     said = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=True, text=True

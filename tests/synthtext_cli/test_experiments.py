@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import app
+from synthtext_cli.app import app
 from synthtext_cli.experiments import EXPERIMENTS
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import typer
 
-import cli
 from synthtext.drawing.fonts import bundled_folder
+from synthtext_cli import app
 
 NAME = "[red]$x_{\x1b[2J\u202e\n"
 """Markup, the beginning of a formula, and what a terminal obeys."""
@@ -42,7 +42,7 @@ def run(
         monkeypatch.chdir(tmp_path)
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
         said = capfd.readouterr()
         assert not OBEYED.search(said.out + said.err)
         return int(ended.value.code or 0), said.out, said.err
@@ -201,7 +201,7 @@ MISSING = {
 
 
 def test_every_command_is_tried() -> None:
-    assert set(MISSING) == set(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+    assert set(MISSING) == set(typer.main.get_command(app.app).commands)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("command", MISSING)

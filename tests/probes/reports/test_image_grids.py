@@ -114,7 +114,7 @@ def run_measured(
 ) -> tuple[subprocess.CompletedProcess[str], int]:
     """Run the command line in a process that says at last how many bytes it held at most."""
     script = (
-        "import sys, cli\ntry:\n    cli.main()\nfinally:\n"
+        "import sys\nfrom synthtext_cli import app\ntry:\n    app.main()\nfinally:\n"
         "    status = open('/proc/self/status').read()\n"
         "    print(status.partition('VmHWM:')[2].split()[0], file=sys.stderr)"
     )

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from cli import _repeat
 from fake_encoders import BlindReader, model_of, vector_of
 from probes.data.images import find_broken, keep_readable, list_images, read_image
 from probes.errors import ProbeError
 from probes.metrics.retrieval import measure_recall
 from probes.tasks.matching import compare_all, match_images, share_out
+from synthtext_cli.app import _repeat
 
 TEXTS = ["ox", "owl", "ant", "bee"]
 

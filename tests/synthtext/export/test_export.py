@@ -335,10 +335,10 @@ def test_a_package_that_is_missing_is_named(
 
 LIMITED = """
 import resource, sys
-import cli
+from synthtext_cli import app
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 sys.argv = ["synthtext", "export", sys.argv[1], "--to", sys.argv[2], "--out", sys.argv[3]]
-cli.main()
+app.main()
 """
 """A file that may not grow stands for a disk that is full."""
 

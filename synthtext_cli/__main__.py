@@ -1,0 +1,8 @@
+"""What `python -m synthtext_cli` and `torchrun -m synthtext_cli` start."""
+
+from __future__ import annotations
+
+from synthtext_cli.app import main
+
+if __name__ == "__main__":
+    main()

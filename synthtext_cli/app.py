@@ -1,0 +1,138 @@
+"""The command line: every command in its group, and what happens to errors."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import typer
+
+from synthtext.errors import SynthtextError
+from synthtext.signals import Stopped, catch_signals
+from synthtext_cli import draw, images, look, models, probe, share, train
+from synthtext_cli.console import fail, open_streams, say, stop
+
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""What is raised for a wrong option, whether or not typer carries a click of its own."""
+
+app = typer.Typer(
+    name="synthtext",
+    help="Draw text and measure who can read it.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+COMMANDS = {
+    "Draw": (
+        (draw.render, "render", "Write shards: render --words en --out data/words"),
+        (draw.merge, "merge", "Join parts of a run: merge a b --out all"),
+        (draw.draw, "draw", "Draw one again: draw --from OUT KEY --set blur_px=4"),
+        (draw.print_recipe, "recipe", "Print a recipe: recipe > mine.toml"),
+        (draw.fonts, "fonts", "List fonts: fonts --sheet fonts.png"),
+    ),
+    "Look": (
+        (look.preview, "preview", "A contact sheet: preview OUT --sheet sheet.png"),
+        (look.show, "show", "One image and its factors: show OUT KEY"),
+        (look.verify, "verify", "Check every byte: verify OUT"),
+    ),
+    "Measure": (
+        (probe.probe, "probe", "Who can read: probe --model ViT-L-14 --out res"),
+        (probe.compare, "compare", "Two probes, paired: compare res/a res/b"),
+        (images.match, "match", 'Which text fits: match a.jpg --texts "a dog"'),
+        (images.matrix, "matrix", "All cosines: matrix *.jpg --texts-file F"),
+        (images.classify, "classify", "What is on it: classify DIR --out res/c"),
+        (images.vqa, "vqa", "Ask: vqa --annotations T --val V --images D"),
+        (models.experiments, "experiments", "What to ask: experiments"),
+        (models.models, "models", "Models there are: models --find ViT-B"),
+        (models.bench, "bench", "How fast: bench --probe --model ViT-B-32"),
+    ),
+    "Train": (
+        (train.finetune, "finetune", "Teach it: finetune --model X --data OUT --out DIR"),
+    ),
+    "Share": (
+        (share.export, "export", "Other layouts: export OUT --to lmdb --out DIR"),
+        (share.index, "index", "By number: index OUT writes wids' JSON"),
+    ),
+}
+"""Each group of commands: function, name and example."""
+
+for group, commands in COMMANDS.items():
+    for command, name, example in commands:
+        app.command(name, rich_help_panel=group, short_help=example)(command)
+
+
+def main() -> NoReturn:
+    """Run the command line; every failure that a user can mend is one line and exit code 2."""
+    open_streams()
+    words = sys.argv[1:]
+    if sys.platform == "win32":
+        fail("Windows is not supported; use Linux, or WSL on Windows")
+    notes = logging.getLogger("probes")
+    notes.addHandler(_Notes())
+    notes.propagate = False
+    try:
+        _check_words(words)
+        with catch_signals():
+            code = _make_command(words)(_repeat("--texts", words), standalone_mode=False)
+        sys.exit(code)
+    except Stopped as stopped:
+        stop(stopped)
+    except SynthtextError as error:
+        fail(str(error))
+    except USAGE_ERROR as error:
+        # Without any words, the help has been shown instead.
+        if words:
+            fail(error.format_message())
+        sys.exit(2)
+    except OSError as error:
+        fail(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what cannot be written into JSON or asked of a model."""
+    for word in words:
+        if not word.isprintable() and any("\ud800" <= char <= "\udfff" for char in word):
+            given = os.fsencode(word).decode("utf-8", "backslashreplace")
+            fail(f"the argument '{given}' is not UTF-8; rename the file, or type it in UTF-8")
+
+
+def _make_command(words: Sequence[str]) -> Callable[..., int | None]:
+    """Return the command line as one command, whose help is shown letter by letter."""
+    command = typer.main.get_command(app)
+    if not words or {"-h", "--help"} & set(words):
+        from rich.markup import escape
+
+        for each in command.commands.values():  # type: ignore[attr-defined]
+            for option in each.params:
+                # Rich would take [0:4] for a mark of its own, and show nothing.
+                option.help = escape(getattr(option, "help", None) or "")
+    return command
+
+
+class _Notes(logging.Handler):
+    """Prints a line for what a module logs: what was amiss although the work goes on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def _repeat(option: str, words: list[str]) -> list[str]:
+    """Return a command line in which an option stands before each of its values.
+
+    >>> _repeat("--texts", ["match", "a.jpg", "--texts", "a dog", "a cat", "--top", "2"])
+    ['match', 'a.jpg', '--texts', 'a dog', '--texts', 'a cat', '--top', '2']
+    """
+    written: list[str] = []
+    is_open = False
+    for word in words:
+        if word.startswith("--"):
+            is_open = word == option
+        elif is_open and written[-1] != option:
+            written.append(option)
+        written.append(word)
+    return written

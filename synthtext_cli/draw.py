@@ -1,0 +1,288 @@
+"""Commands that draw: render, merge, draw, recipe, fonts."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synthtext.signals import Stopped
+from synthtext.storage import parse_folder, parse_output
+from synthtext_cli.console import (
+    print_document,
+    print_table,
+    show_progress,
+)
+
+if TYPE_CHECKING:
+    pass
+from synthtext_cli.console import N_NAMED, fail, say, stop, warn_broken, warn_some
+from synthtext_cli.options import (
+    FontFolder,
+    NoVerify,
+    PhotoFolder,
+    RecipeSource,
+    Seed,
+    Sentences,
+    Words,
+    make_plan,
+    parse_png,
+    with_factors,
+    write_one,
+)
+
+N_SCENES = 1000
+"""Scenes that are drawn unless another number is asked for."""
+
+
+Out = Annotated[
+    Path,
+    typer.Option(
+        parser=parse_output, help="Folder or address (s3://...), new or begun.", metavar="OUT"
+    ),
+]
+
+
+@with_factors
+def render(
+    *,
+    out: Out,
+    words: Words = None,
+    sentences: Sentences = None,
+    count: Annotated[
+        int | None, typer.Option(help="Images in all; without it, each text once.")
+    ] = None,
+    seed: Seed = 0,
+    recipe: RecipeSource = "default",
+    fonts: FontFolder = None,
+    backgrounds: PhotoFolder = None,
+    workers: Annotated[int, typer.Option(help="Processes; the bytes stay the same.")] = 1,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: a cluster of machines.")
+    ] = "local",
+    shards: Annotated[
+        str | None, typer.Option(help="A:B or K/N: draw some of the shards only.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Draw shards again whose bytes have changed.")
+    ] = False,
+    task: Annotated[
+        str, typer.Option(help="words, or vqa: signs, and questions in TextVQA's format.")
+    ] = "words",
+    annotations: Annotated[
+        Path | None,
+        typer.Option(help="With vqa: TextVQA's JSON, to draw stand-ins for its pictures."),
+    ] = None,
+    edits: dict[str, str],
+) -> None:
+    """Draw words and sentences into WebDataset shards, or scenes with questions about them.
+
+    A killed run is finished by the same command.
+
+    synthtext render --words en --out data/words --count 100000 --size 12:64 --workers 2
+
+    synthtext render --task vqa --count 5000 --out data/signs
+    """
+    if task not in ("words", "vqa"):
+        fail(f"there is no task {task!r} to render; it is words or vqa")
+    if task == "vqa":
+        unused = [*edits, *_name_given(sentences=sentences, backgrounds=backgrounds)]
+        unused += _name_given(shards=shards, repair=repair or None)
+        unused += ["engine"] if engine != "local" else []
+        if unused or recipe != "default":
+            fail(f"vqa draws signs of its own; leave out {', '.join(unused) or 'recipe'}")
+        _render_scenes(words, annotations, fonts, out, seed=seed, count=count, workers=workers)
+        return
+    if annotations:
+        fail("annotations are drawn with --task vqa; add it, or leave them out")
+    from synthtext.dataset.folders import list_strays
+    from synthtext.dataset.generate import render_dataset
+
+    plan = make_plan(
+        words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
+    )
+    begin = time.perf_counter()
+    try:
+        with show_progress() as advance:
+            manifest = render_dataset(
+                plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
+                on_progress=advance,
+            )  # fmt: skip
+    except Stopped as stopped:
+        stop(stopped, f"in {out} ")
+    _print_counts(out, manifest, time.perf_counter() - begin)
+    if repair:
+        warn_some("not of this dataset", list(list_strays(out, manifest)))
+
+
+def merge(
+    parts: Annotated[
+        list[Path],
+        typer.Argument(
+            parser=parse_folder, help="Folders that render --shards wrote.", metavar="PARTS..."
+        ),
+    ],
+    out: Out,
+) -> None:
+    """Move the shards of parts into one dataset and write its dataset.json.
+
+    synthtext merge part-0 part-1 part-2 --out data/words
+    """
+    from synthtext.dataset.merge import merge_datasets
+
+    with show_progress() as advance:
+        manifest = merge_datasets(parts, out, on_progress=advance)
+    _print_counts(out, manifest)
+
+
+def draw(
+    key: Annotated[str, typer.Argument(help="Key of the image, as its files are named.")],
+    *,
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--from", parser=parse_folder, help="Folder that `render` wrote.", metavar="OUT"
+        ),
+    ],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE, as often as you like.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=parse_png, metavar="FILE", help="PNG to write; else KEY.png."),
+    ] = None,
+    fonts: FontFolder = None,
+    backgrounds: PhotoFolder = None,
+    no_verify: NoVerify = False,
+) -> None:
+    """Draw an image of a dataset again, with some of its factors changed.
+
+    synthtext draw --from data/words 000000007 --set blur_px=4 --set case=upper
+    """
+    from synthtext.dataset.verify import find_rendering
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.drawing.photos import read_photos
+    from synthtext.drawing.rendering import render as render_spec
+    from synthtext.spec import edit_spec
+
+    spec = edit_spec(
+        find_rendering(folder, key, verify=not no_verify).spec, _split_pairs(changes or [])
+    )
+    photos = read_photos(backgrounds) if backgrounds else None
+    write_one(render_spec(spec, read_catalogue(fonts), photos), out)
+
+
+@with_factors
+def print_recipe(
+    name: Annotated[str, typer.Argument(help="A bundled recipe, or a TOML file.")] = "default",
+    *,
+    edits: dict[str, str],
+) -> None:
+    """Print a recipe in full, with a comment for each factor.
+
+    Bundled are default, clip-224, ocr-crops and rendered-sst2.
+
+    synthtext recipe ocr-crops --size 20:40 > mine.toml
+    """
+    from synthtext.recipe import edit_recipe, format_recipe, read_recipe
+
+    print_document(format_recipe(edit_recipe(read_recipe(name), edits)))
+
+
+def fonts(
+    folder: FontFolder = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_png, metavar="FILE", help="PNG to write: a line in every font."
+        ),
+    ] = None,
+) -> None:
+    """List the fonts, bundled and your own, and draw a specimen of each.
+
+    synthtext fonts --fonts ~/myfonts --sheet fonts.png
+    """
+    from synthtext.drawing.contact_sheets import draw_specimen, write_image
+    from synthtext.drawing.fonts import read_catalogue
+
+    catalogue = read_catalogue(folder)
+    rows = [
+        (f.file, f.family, f.category, f.weight, "italic" if f.italic else "", f.licence)
+        for f in catalogue.fonts.values()
+    ]
+    print_table(("file", "family", "category", "weight", "slant", "licence"), rows)
+    warn_broken(catalogue.broken)
+    if sheet:
+        write_image(sheet, draw_specimen(catalogue))
+        say(f"wrote {sheet}")
+
+
+def _render_scenes(
+    words: str | None,
+    annotations: Path | None,
+    fonts: Path | None,
+    out: Path,
+    *,
+    seed: int,
+    count: int | None,
+    workers: int,
+) -> None:
+    """Draw scenes of their own, or stand-ins for the pictures of an annotation file."""
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.texts.words import read_words
+    from synthtext.vqa.generate import check_apart, plan_scenes, plan_stand_ins, render_scenes
+    from synthtext.vqa.textvqa import read_questions
+
+    catalogue, listed = read_catalogue(fonts), read_words(words or "en")
+    if annotations:
+        if count is not None:
+            fail("with --annotations there are as many pictures as they ask about; no --count")
+        check_apart(annotations, out)
+        given = read_questions(annotations)
+        warn_some("left out", given.broken)
+        plan = plan_stand_ins(given, listed, catalogue, seed=seed, file=annotations.name)
+    else:
+        plan = plan_scenes(listed, catalogue, seed=seed, count=count or N_SCENES)
+    try:
+        with show_progress() as advance:
+            manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
+    except Stopped as stopped:
+        stop(stopped, f"in {out} ")
+    rows = [(name.replace("_", " "), f"{n:,}") for name, n in manifest["counts"].items()]
+    print_table((str(out), ""), rows)
+    warn_some(
+        "not drawn", [f"{lost['scene']}: {lost['reason']}" for lost in manifest["not_drawn"]]
+    )
+
+
+def _name_given(**options: object) -> list[str]:
+    """Return the names of the options that were given."""
+    return [name for name, value in options.items() if value is not None]
+
+
+def _split_pairs(pairs: list[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise typer.BadParameter(f"{pair!r} is no FIELD=VALUE", param_hint="--set")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = None) -> None:
+    counts = manifest["counts"]
+    rows = [
+        ("images", f"{counts['drawn']:,} of {counts['asked']:,}"),
+        ("shrunk to fit", f"{counts['shrunk']:,}"),
+        ("duplicates merged", f"{counts['duplicates_merged']:,}"),
+        ("shards", f"{counts['shards']:,}"),
+        ("bytes", f"{counts['bytes']:,}"),
+        ("complete", "yes" if manifest["complete"] else "no"),
+    ]
+    if seconds is not None:
+        rows.append(("images/s", f"{counts['drawn'] / seconds:,.0f}"))
+    print_table((str(out), ""), rows)
+    for lost in manifest["not_drawn"][:N_NAMED]:
+        say(f"not drawn: {lost['reason']}")
+    if counts["not_drawn"] > N_NAMED:
+        say(f"not drawn: {counts['not_drawn']:,} in all; {out}/dataset.json names them")

@@ -1,0 +1,260 @@
+"""Commands about images of one's own: match, matrix, classify, vqa."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synthtext.signals import Stopped
+from synthtext.storage import parse_local
+from synthtext_cli.console import (
+    print_table,
+    print_text,
+    show_progress,
+)
+
+if TYPE_CHECKING:
+    pass
+from synthtext_cli.console import fail, say, stop, warn_some, write_results
+from synthtext_cli.options import Device, NoVerify, Precision, Pretrained, Seed, need_probes
+
+MAX_TEXT_CHARS = 1000
+"""Longest text to match."""
+
+
+Pictures = Annotated[
+    list[Path], typer.Argument(help="Pictures, or folders of them.", metavar="PICTURES...")
+]
+
+
+TextList = Annotated[
+    list[str] | None, typer.Option("--texts", help="Texts, as many as you like.")
+]
+
+
+TextFile = Annotated[
+    Path | None, typer.Option("--texts-file", help="File of texts, one a line.")
+]
+
+
+MatchModel = Annotated[str, typer.Option("--model", help="As for probe.")]
+
+
+Prompts = Annotated[
+    Path | None, typer.Option("--prompts", help="File of templates, {} for the text.")
+]
+
+
+def match(
+    pictures: Pictures,
+    *,
+    texts: TextList = None,
+    texts_file: TextFile = None,
+    model: MatchModel = "ViT-B-32",
+    pretrained: Pretrained = None,
+    prompts: Prompts = None,
+    top: Annotated[int, typer.Option("--top", help="Texts to a picture.", min=1)] = 5,
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of match.json and match.png."
+        ),
+    ] = Path(),
+    device: Device = "auto",
+) -> None:
+    """Print the texts that fit each picture best, with their probabilities among all texts.
+
+    synthtext match cat.jpg chart.png --texts "a dog" "a cat" "a diagram"
+    """
+    need_probes()
+    from probes.data.images import keep_readable, list_images
+    from probes.models.factory import load_model
+    from probes.reports.image_grids import draw_bars
+    from probes.tasks.matching import describe_entry, match_images
+
+    listed = _list_texts(texts, texts_file)
+    files, broken = keep_readable(list_images(pictures))
+    warn_some("left out", broken)
+    loaded = load_model(model, pretrained=pretrained, device=device)
+    entries = match_images(loaded, files, listed, _read_prompts(prompts), n_best=top)
+    write_results(
+        out, "match", draw_bars(entries), [describe_entry(entry) for entry in entries]
+    )
+    for entry in entries:
+        print_text(entry.title)
+        rows = [
+            (f"{100 * share:6.2f} %", text)
+            for text, share in zip(entry.texts, entry.shares, strict=True)
+        ]
+        print_table(("", ""), rows)
+
+
+def matrix(
+    pictures: Pictures,
+    *,
+    texts: TextList = None,
+    texts_file: TextFile = None,
+    model: MatchModel = "ViT-B-32",
+    pretrained: Pretrained = None,
+    prompts: Prompts = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of matrix.json and matrix.png."
+        ),
+    ] = Path(),
+    device: Device = "auto",
+) -> None:
+    """Draw the cosine of every picture with every text, and tell who finds its partner.
+
+    With one text for each picture, in their order, recall at 1 and 5 is told both ways.
+
+    synthtext matrix a.jpg b.jpg --texts-file captions.txt
+    """
+    need_probes()
+    from probes.data.images import keep_readable, list_images, name_file
+    from probes.metrics.retrieval import measure_recall
+    from probes.models.factory import load_model
+    from probes.reports.image_grids import count_left_out, draw_matrix
+    from probes.tasks.matching import compare_files
+
+    listed = _list_texts(texts, texts_file)
+    files, broken = keep_readable(list_images(pictures))
+    warn_some("left out", broken)
+    loaded = load_model(model, pretrained=pretrained, device=device)
+    thumbnails, cosines = compare_files(loaded, files, listed, _read_prompts(prompts))
+    found = {}
+    if len(files) == len(listed) > 1:
+        found = {
+            "picture -> text": measure_recall(cosines),
+            "text -> picture": measure_recall(cosines.T),
+        }
+    summary: dict[str, Any] = {
+        "pictures": list(map(name_file, files)), "texts": listed, "cosines": cosines,
+    }  # fmt: skip
+    if found:
+        summary["recall"] = {way: vars(recall) for way, recall in found.items()}
+    write_results(out, "matrix", draw_matrix(thumbnails, listed, cosines), summary)
+    if left_out := count_left_out(len(files), len(listed)):
+        say(f"{left_out}; matrix.json has them all")
+    rows = [
+        (way, f"{100 * r.at_1:.1f} %", f"{100 * r.chance_1:.1f} %",
+         f"{100 * r.at_5:.1f} %", f"{100 * r.chance_5:.1f} %")
+        for way, r in found.items()
+    ]  # fmt: skip
+    if rows:
+        print_table(("", "R@1", "chance", "R@5", "chance"), rows)
+
+
+def classify(
+    folder: Annotated[
+        Path, typer.Argument(help="Class folders, CIFAR-100, or shards with classes.")
+    ],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of results, made if need be."
+        ),
+    ],
+    model: MatchModel = "ViT-B-32",
+    pretrained: Pretrained = None,
+    prompts: Prompts = None,
+    split: Annotated[str, typer.Option(help="Part of it, where it has parts.")] = "test",
+    no_verify: NoVerify = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Name pictures zero-shot: top 1 and top 5, by class, mistakes, and examples.
+
+    Reads class folders, CIFAR-100 in its binary and its pickled version, and WebDataset shards
+    with classnames.txt.
+
+    synthtext classify cifar-100-python --model ViT-B-32 --out results/cifar
+    """
+    need_probes()
+    from probes.data.labelled import read_album
+    from probes.models.factory import load_model
+    from probes.reports.classification import format_accuracy, write_classification
+    from probes.tasks.classification import TEMPLATES, classify, tabulate_accuracy
+
+    album = read_album(folder, split, verify=not no_verify)
+    templates = _read_prompts(prompts) if prompts else TEMPLATES
+    loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
+    guesses = classify(loaded, album, templates)
+    write_classification(guesses, album, loaded, templates, out)
+    warn_some("cannot be read", album.broken)
+    table = format_accuracy(tabulate_accuracy(guesses, len(album.names)))
+    print_table(table.columns, table.rows)
+    say(f"wrote {out / 'report.html'}")
+
+
+def vqa(
+    *,
+    annotations: Annotated[Path, typer.Option(help="TextVQA's JSON of training.")],
+    val: Annotated[Path, typer.Option(help="TextVQA's JSON of the questions to ask.")],
+    images: Annotated[Path, typer.Option(help="Folder of the pictures of both.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of results, made if need be."
+        ),
+    ],
+    model: MatchModel = "ViT-B-32",
+    pretrained: Pretrained = None,
+    candidates: Annotated[
+        int, typer.Option(help="Answers to choose among, the commonest of training.")
+    ] = 10_000,
+    windows: Annotated[
+        bool, typer.Option(help="Look for the window of a picture that answers best.")
+    ] = True,
+    heads: Annotated[
+        bool, typer.Option(help="Train heads on the frozen vectors, with hard negatives too.")
+    ] = True,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Ask questions about pictures that are answered by text in them, as TextVQA does.
+
+    Reads annotations of version 0.5.1 and 0.1, and those that render --task vqa writes.
+
+    synthtext vqa --annotations train.json --val val.json --images train_images --out res/vqa
+    """
+    need_probes()
+    from probes.models.factory import load_model
+    from probes.reports.vqa import list_methods, list_windows_found, verdict, write_vqa
+    from probes.vqa.run import Setting, run_vqa
+
+    setting = Setting(annotations, val, images, candidates, windows, heads, seed)
+    loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
+    try:
+        with show_progress() as advance:
+            done = run_vqa(loaded, setting, out, on_progress=advance)
+    except Stopped as stopped:
+        stop(stopped, f"in {out} ")
+    write_vqa(done, out)
+    print_text(verdict(done))
+    for table in [list_methods(done), *([list_windows_found(done)] if windows else [])]:
+        print_table(table.columns, table.rows, table.title)
+    warn_some("left out", done.notes)
+    say(f"wrote {out / 'report.html'}")
+
+
+def _list_texts(texts: list[str] | None, file: Path | None) -> list[str]:
+    """Return the texts of an option and of a file, each once."""
+    from synthtext.texts.words import read_lines
+
+    lines = [line for _, line in read_lines(file, MAX_TEXT_CHARS)] if file else []
+    listed = list(dict.fromkeys([*(texts or []), *lines]))
+    if not listed:
+        fail("there are no texts; give --texts or --texts-file")
+    return listed
+
+
+def _read_prompts(file: Path | None) -> tuple[str, ...]:
+    from probes.models.prompts import SLOT, read_templates
+
+    return read_templates(file) if file else (SLOT,)

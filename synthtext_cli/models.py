@@ -1,0 +1,101 @@
+"""Commands about models and experiments: models, bench, experiments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synthtext_cli.console import (
+    print_table,
+    print_text,
+)
+
+if TYPE_CHECKING:
+    pass
+from synthtext_cli.options import Compiled, Device, Precision, make_plan, need_probes
+
+
+def experiments() -> None:
+    """List the experiments that this program was made for, with the commands that run them.
+
+    synthtext experiments
+    """
+    from synthtext_cli.experiments import EXPERIMENTS
+
+    for experiment in EXPERIMENTS:
+        print_table((experiment.title,), ())
+        print_text(experiment.question)
+        for command in (*experiment.commands, experiment.page):
+            print_text(f"  {command}")
+        print_text()
+
+
+def models(
+    find: Annotated[str, typer.Option(help="Part of the names to list.")] = "",
+) -> None:
+    """List the models open_clip knows: tags, input, patch, parameters, GFLOP, what is here.
+
+    synthtext models --find ViT-L
+    """
+    need_probes()
+    from probes.models.registry import list_models
+
+    rows = [
+        (
+            row.name, row.input_px or "", row.patch_px or "",
+            f"{row.parameters_m:,.1f}" if row.parameters_m else "",
+            f"{row.gflop:,.1f}" if row.gflop else "",
+            ",".join(row.cached), ",".join(row.tags),
+        )
+        for row in list_models()
+        if find.lower() in row.name.lower()
+    ]  # fmt: skip
+    print_table(("model", "px", "patch", "M param", "GFLOP", "here", "tags"), rows)
+
+
+def bench(
+    *,
+    n: Annotated[int, typer.Option("--n", help="Images to a round.", min=1)] = 512,
+    probed: Annotated[bool, typer.Option("--probe", help="Measure a model as well.")] = False,
+    model: Annotated[str, typer.Option(help="As for probe.")] = "ViT-B-32",
+    pretrained: Annotated[
+        str, typer.Option(help="As for probe; random needs no file.")
+    ] = "random",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    compiled: Compiled = False,
+) -> None:
+    """Measure images/s of drawing and, with --probe, of a model on this machine.
+
+    synthtext bench --probe --model ViT-L-14 --n 4096
+    """
+    from synthtext.dataset.generate import measure_drawing
+
+    plan = make_plan(None, None, "default", {"splits": "1,0,0"}, None, None, seed=0, count=n)
+    rows: list[tuple[str, str]] = [
+        ("drawn, one process, images/s", f"{measure_drawing(plan):,.0f}")
+    ]
+    if probed:
+        need_probes()
+        from probes.embeddings.throughput import measure_speed
+        from probes.models.factory import load_model
+
+        loaded = load_model(
+            model, pretrained=pretrained, device=device, precision=precision, compile=compiled
+        )
+        found = measure_speed(loaded, n)
+        rows += [
+            ("device, precision", f"{loaded.device}, {loaded.precision}"),
+            ("embedded from memory, images/s", f"{found.in_memory:,.1f}"),
+            ("end to end, images/s", f"{found.end_to_end:,.1f}"),
+            ("end to end, of that from memory", f"{found.end_to_end / found.in_memory:.2f}"),
+            ("time waiting for pictures", f"{found.share_waiting:.1%}"),
+            ("matrix product, TFLOP/s", f"{found.ceiling_tflops:,.2f}"),
+        ]
+        if found.tflops is not None:
+            share = found.tflops / found.ceiling_tflops
+            rows.append(
+                ("encoder, TFLOP/s", f"{found.tflops:,.2f}, {share:.0%} of the product")
+            )
+    print_table(("bench", ""), rows)

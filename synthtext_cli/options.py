@@ -1,0 +1,186 @@
+"""Options that commands share, and what is read from their values."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synthtext.storage import parse_folder, parse_local
+from synthtext_cli.console import (
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from synthtext.dataset.plan import Plan
+    from synthtext.drawing.rendering import Rendering
+from synthtext_cli.console import fail, say, warn_broken, warn_some
+
+
+def parse_png(text: str) -> Path:
+    """Return a PNG file to write, before any work is done for it."""
+    return parse_file(text, ".png")
+
+
+def parse_file(text: str, suffix: str) -> Path:
+    """Return a file to write, before any work is done for it."""
+    path = parse_local(text)
+    if path.suffix.lower() != suffix:
+        fail(f"{path} would be written as {suffix[1:].upper()}; give a name with {suffix}")
+    if path.is_dir() or not path.parent.is_dir():
+        fail(f"{path} cannot be a file; give a name in a folder that is there")
+    return path
+
+
+Words = Annotated[
+    str | None, typer.Option("--words", help="File of words, one a line, or a list: en. [en]")
+]
+
+
+Sentences = Annotated[
+    str | None,
+    typer.Option("--sentences", help="TSV of sentence and label, folder of them, or reviews."),
+]
+
+
+Seed = Annotated[int, typer.Option(help="0 or more; another seed, other images.")]
+
+
+RecipeSource = Annotated[
+    str, typer.Option("--recipe", help="TOML file, or one that is bundled; see `recipe`.")
+]
+
+
+FontFolder = Annotated[
+    Path | None, typer.Option("--fonts", help="Folder of your own .ttf and .otf files.")
+]
+
+
+PhotoFolder = Annotated[
+    Path | None, typer.Option("--backgrounds", help="Folder of photographs to draw on.")
+]
+
+
+Folder = Annotated[
+    Path,
+    typer.Argument(parser=parse_folder, help="Folder that `render` wrote.", metavar="OUT"),
+]
+
+
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Read shards even if they are not as written.")
+]
+
+
+Pretrained = Annotated[str | None, typer.Option(help="As for probe.")]
+
+
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
+
+
+Compiled = Annotated[bool, typer.Option("--compile", help="Compile the towers.")]
+
+
+def with_factors(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with an option for every entry of a recipe.
+
+    The command takes them as `edits`, a dict of those that were given.
+    """
+    from synthtext.recipe import FACTORS, SETTINGS, option_name
+
+    helps = {name: f"{factor.help}. [{factor.default}]" for name, factor in FACTORS.items()}
+    helps |= {name: f"{meaning}." for name, meaning in SETTINGS.items()}
+
+    @functools.wraps(command)
+    def run(**options: Any) -> None:  # noqa: ANN401 - typer passes options of every type
+        edits = {name: options.pop(name) for name in helps}
+        command(
+            **options, edits={name: text for name, text in edits.items() if text is not None}
+        )
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                str | None,
+                typer.Option(
+                    "--format" if name == "image_format" else option_name(name),
+                    help=help_text[0].upper() + help_text[1:],
+                    rich_help_panel="Factors" if name in FACTORS else "Files",
+                ),
+            ],
+        )
+        for name, help_text in helps.items()
+    ]
+    kept = [parameter for parameter in own if parameter.name != "edits"]
+    run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
+    return run
+
+
+def make_plan(
+    words: str | None,
+    sentences: str | None,
+    recipe: str,
+    edits: dict[str, str],
+    fonts: Path | None,
+    backgrounds: Path | None,
+    *,
+    seed: int,
+    count: int | None,
+) -> Plan:
+    """Return what to draw, as options say; what is broken is named and left out."""
+    from synthtext.dataset.plan import make_plan, read_texts
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.drawing.photos import read_photos
+    from synthtext.recipe import edit_recipe, read_recipe
+
+    edited = edit_recipe(read_recipe(recipe), edits)
+    papers = str(edited.draws["background"])
+    if backgrounds and "background" not in edits and "photo" not in papers:
+        # Who gives photographs wants them drawn on, as often as any other paper.
+        edited = edit_recipe(edited, {"background": f"{papers},photo"})
+    texts = read_texts(words, sentences, edited)
+    catalogue = read_catalogue(fonts)
+    warn_broken(catalogue.broken)
+    photos = read_photos(backgrounds) if backgrounds else None
+    warn_some("left out", photos.broken if photos else ())
+    return make_plan(edited, texts, catalogue, seed=seed, count=count, photos=photos)
+
+
+def need_probes() -> None:
+    """Say what to install where the renderer is alone."""
+    for package in ("torch", "open_clip", "pandas", "sklearn"):
+        if importlib.util.find_spec(package) is None:
+            fail(f"measuring needs {package}; type: pip install 'synthtext[probe]'")
+
+
+def write_one(rendering: Rendering, out: Path | None) -> None:
+    """Print the factors of an image and write it, if a file is given."""
+    from PIL import Image
+
+    from synthtext.dataset.codec import MEASURED
+    from synthtext.drawing.contact_sheets import write_image
+    from synthtext.spec import spec_to_dict
+
+    out = out or Path(f"{rendering.spec.key}.png")
+    write_image(out, Image.fromarray(rendering.pixels))
+    height, width = rendering.pixels.shape[:2]
+    facts = spec_to_dict(rendering.spec) | {
+        "drawn_text": rendering.spec.drawn_text,
+        **{name: getattr(rendering, name) for name in MEASURED},
+        "image": f"{width}x{height} px",
+    }
+    print_table(("factor", "value"), [(name, str(value)) for name, value in facts.items()])
+    say(f"wrote {out}")

@@ -1,0 +1,195 @@
+"""Commands that measure reading: probe, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synthtext.signals import Stopped
+from synthtext.storage import parse_local
+from synthtext_cli.console import (
+    print_table,
+    show_progress,
+)
+
+if TYPE_CHECKING:
+    from probes.models.base import Model
+from synthtext_cli.console import fail, say, stop, warn_some, write_json
+from synthtext_cli.options import (
+    Compiled,
+    Device,
+    NoVerify,
+    Precision,
+    Seed,
+    need_probes,
+    parse_file,
+)
+
+
+def _parse_csv(text: str) -> Path:
+    return parse_file(text, ".csv")
+
+
+def probe(
+    *,
+    model: Annotated[
+        str,
+        typer.Option(help="Name in open_clip, hf-hub:..., folder, or python:module:factory."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder of results, made if need be."
+        ),
+    ],
+    pretrained: Annotated[
+        str | None, typer.Option(help="Tag, file, TAG=FILE, or random. [openai if there is]")
+    ] = None,
+    task: Annotated[
+        str,
+        typer.Option(
+            help="words, distractors, pseudowords, sentences, sentiment, where, attack."
+        ),
+    ] = "words",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder that `render` wrote, instead of a design.")
+    ] = None,
+    design: Annotated[
+        str | None,
+        typer.Option(help="Factors to vary, or latin. [size,contrast,rotation,blur,font,case]"),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", "-n", help="Words at each level.")] = 200,
+    k: Annotated[
+        str | None,
+        typer.Option("--k", help="Candidates to choose among. [2,10,100,1000,10000]"),
+    ] = None,
+    vocabulary: Annotated[
+        str, typer.Option(help="Word list to draw from and to choose among.")
+    ] = "en",
+    prompts: Annotated[
+        Path | None, typer.Option(help="File of templates, one a line, {} for the word.")
+    ] = None,
+    linear: Annotated[
+        bool, typer.Option("--linear", help="With sentiment and --data: a linear probe too.")
+    ] = False,
+    seed: Seed = 0,
+    no_verify: NoVerify = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    compiled: Compiled = False,
+) -> None:
+    """Measure a model's zero-shot reading accuracy per factor, with intervals.
+
+    Writes outcomes.parquet, summary.json, report.html and plots/ into the folder.
+
+    synthtext probe --model ViT-L-14 --design size,rotation,contrast --n 200 --out results/l14
+
+    synthtext probe --model ViT-B-32 --data data/words --out results/words
+    """
+    need_probes()
+    from probes.models.factory import load_model
+    from probes.models.prompts import read_templates
+    from probes.reports.page import list_tables, write_report
+    from probes.tasks.run import Setting, run_probe
+
+    setting = Setting(
+        task=task,
+        design=design or Setting.design,
+        data=data,
+        n=n,
+        ks=_parse_whole("--k", k) if k else (),
+        templates=read_templates(prompts) if prompts else (),
+        vocabulary=vocabulary,
+        seed=seed,
+        verify=not no_verify,
+    )
+    loaded = load_model(
+        model, pretrained=pretrained, device=device, precision=precision, compile=compiled
+    )
+    try:
+        with show_progress() as advance:
+            done = run_probe(loaded, setting, out, on_progress=advance)
+    except Stopped as stopped:
+        stop(stopped, f"in {out} ")
+    if done is None:  # Under torchrun the first process alone reports.
+        return
+    summary = write_report(done, out)
+    _print_headline(summary)
+    for table in list_tables(done, summary):
+        print_table(table.columns, table.rows, table.title)
+    warn_some("cannot be read", done.broken)
+    if linear:
+        _probe_linear(loaded, data, out, verify=not no_verify)
+    say(f"wrote {out / 'report.html'}")
+
+
+def compare(
+    one: Annotated[Path, typer.Argument(help="Folder of results.", metavar="A")],
+    other: Annotated[Path, typer.Argument(help="Another, of the same pictures.", metavar="B")],
+    out: Annotated[
+        Path | None, typer.Option(parser=_parse_csv, metavar="FILE", help="CSV file to write.")
+    ] = None,
+) -> None:
+    """Compare two probes picture by picture: exact McNemar and paired differences.
+
+    synthtext compare results/b32 results/l14
+    """
+    need_probes()
+    from probes.metrics.breakdown import list_factors
+    from probes.metrics.paired import compare as compare_rows
+    from probes.tasks.outcomes import read_outcomes
+    from synthtext.storage import replace_file
+
+    first, second = read_outcomes(one), read_outcomes(other)
+    table = compare_rows(first, second, list_factors(first))
+    if out:
+        replace_file(out, table.to_csv(index=False).encode())
+    rows = [
+        (
+            row["factor"], row["level"], row["n_seen"], f"{row['accuracy_a']:.3f}",
+            f"{row['accuracy_b']:.3f}", f"{row['difference']:+.3f}",
+            f"{row['low']:+.3f} to {row['high']:+.3f}", f"{row['p_holm']:.2g}",
+        )
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    names = ("factor", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
+    print_table(names, rows)
+
+
+def _probe_linear(model: Model, data: Path | None, out: Path, *, verify: bool) -> None:
+    """Run a linear probe beside a zero-shot one, print it and write `linear.json`."""
+    import shutil
+
+    from probes.tasks.linear_probe import describe_linear, run_linear
+
+    if data is None:
+        fail("a linear probe needs pictures to learn from; give --data")
+    found = describe_linear(run_linear(model, data, out / "vectors", verify=verify))
+    shutil.rmtree(out / "vectors")
+    write_json(out / "linear.json", found)
+    names = ("accuracy", "low", "high", "precision", "recall", "f1", "strength")
+    rows = [(name, f"{found[name]:.4g}") for name in names]
+    print_table(("figure", "value"), rows, "Linear probe")
+
+
+def _parse_whole(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is no list of whole numbers", param_hint=option
+        ) from (error)
+
+
+def _print_headline(summary: dict[str, Any]) -> None:
+    rows = [
+        (
+            f"1 of {row['k']:,}", f"{row['accuracy']:.4f}",
+            f"{row['low']:.4f} to {row['high']:.4f}", f"{row['chance']:.4f}",
+            "at chance" if row["at_chance"] else "",
+        )
+        for row in summary["headline"]
+    ]  # fmt: skip
+    print_table(("choice", "accuracy", "95 % interval", "chance", ""), rows)

@@ -1,0 +1,68 @@
+"""Commands for other tools: export, index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synthtext.signals import Stopped
+from synthtext.storage import parse_local
+from synthtext_cli.console import (
+    print_table,
+    show_progress,
+)
+
+if TYPE_CHECKING:
+    pass
+from synthtext_cli.console import say
+from synthtext_cli.options import Folder, NoVerify
+
+
+def export(
+    folder: Folder,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            help="folder, parquet, lmdb, doctr, paddleocr, icdar, coco or clip-benchmark."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local, metavar="DIR", help="Folder to write; it must be new."
+        ),
+    ],
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Every word cut out upright, not whole pictures.")
+    ] = False,
+    no_verify: NoVerify = False,
+) -> None:
+    """Write a dataset in the layout of another tool, split by split.
+
+    synthtext export data/words --to lmdb --crops --out data/words-lmdb
+    """
+    from synthtext.export.export import export_dataset
+
+    try:
+        with show_progress() as advance:
+            counts = export_dataset(
+                folder, out, to, crops=crops, verify=not no_verify, on_progress=advance
+            )
+    except Stopped as stopped:
+        say(f"stopped; nothing was written to {out}")
+        raise typer.Exit(stopped.exit_code) from None
+    print_table((str(out), "pictures"), [(split, f"{n:,}") for split, n in counts.items()])
+
+
+def index(folder: Folder, *, no_verify: NoVerify = False) -> None:
+    """Write the index of each split by which wids finds samples by their number.
+
+    synthtext index data/words
+    """
+    from synthtext.dataset.wids_index import index_shards
+
+    for path in index_shards(folder, verify=not no_verify):
+        say(f"wrote {path}")

@@ -1,0 +1,167 @@
+"""The command that fine-tunes: finetune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synthtext.signals import Stopped
+from synthtext.storage import parse_local
+from synthtext_cli.console import (
+    print_table,
+    print_text,
+    show_progress,
+)
+
+if TYPE_CHECKING:
+    pass
+from synthtext_cli.console import say, stop
+from synthtext_cli.options import (
+    Compiled,
+    Device,
+    NoVerify,
+    Precision,
+    Pretrained,
+    Seed,
+    need_probes,
+)
+
+
+def finetune(
+    *,
+    model: Annotated[str, typer.Option(help="As for probe, but no code of your own.")],
+    data: Annotated[Path, typer.Option(help="Folder that `render` wrote.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_local,
+            metavar="DIR",
+            help="Folder of the run, new or to take up again.",
+        ),
+    ],
+    pretrained: Pretrained = None,
+    task: Annotated[
+        str, typer.Option(help="words, or sentiment: the labels of reviews.")
+    ] = "words",
+    arm: Annotated[
+        str, typer.Option(help="head, vision, full, lora or scratch: what is trained.")
+    ] = "vision",
+    batches: Annotated[
+        str, typer.Option(help="random, image, text, both or edit: who shares a batch.")
+    ] = "random",
+    epochs: Annotated[int, typer.Option(help="Times that each picture is seen.", min=1)] = 1,
+    steps: Annotated[int, typer.Option(help="Steps instead of epochs.", min=0)] = 0,
+    batch_size: Annotated[int, typer.Option(help="Pictures to a batch.", min=2)] = 256,
+    accumulate: Annotated[int, typer.Option(help="Batches to a step.", min=1)] = 1,
+    lr: Annotated[float, typer.Option(help="Highest rate; 0 takes the arm's.", min=0)] = 0.0,
+    weight_decay: Annotated[float, typer.Option(help="Of AdamW.", min=0)] = 0.1,
+    warmup: Annotated[
+        float, typer.Option(help="Share of the steps to warm up.", min=0, max=1)
+    ] = 0.05,
+    loss: Annotated[str, typer.Option(help="clip or siglip.")] = "clip",
+    no_mask: Annotated[
+        bool, typer.Option("--no-mask", help="Equal captions count as wrong for each other.")
+    ] = False,
+    letters: Annotated[
+        float, typer.Option(help="Weight of the loss that names letters.", min=0)
+    ] = 0.0,
+    distill: Annotated[
+        float, typer.Option(help="Weight of the drift from the original.", min=0)
+    ] = 0.0,
+    mix: Annotated[
+        Path | None, typer.Option(help="Folder of shards with natural pairs.")
+    ] = None,
+    mix_share: Annotated[float, typer.Option(help="Of each batch.", min=0.0, max=0.9)] = 0.25,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="FACTOR=LEVELS to leave out and be proven on, often."),
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="File of templates, one a line, {} for the text.")
+    ] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Draw with replacement, not each once.")
+    ] = False,
+    retention: Annotated[
+        Path | None, typer.Option(help="Class folders, or a render, not to be forgotten.")
+    ] = None,
+    retention_limit: Annotated[
+        float, typer.Option(help="Points of it that may be lost.", min=0, max=100)
+    ] = 1.0,
+    save_every: Annotated[int, typer.Option(help="Steps to a checkpoint.", min=1)] = 500,
+    seed: Seed = 0,
+    no_verify: NoVerify = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    checkpointing: Annotated[
+        bool, typer.Option("--checkpointing", help="Less memory, more time.")
+    ] = False,
+    compiled: Compiled = False,
+) -> None:
+    """Train a model on the split train, and prove on test what was gained and kept.
+
+    Writes model/, which open_clip and probe load, report.html, summary.json, plots/ and
+    tensorboard/ into the folder. A killed run goes on with the same command.
+
+    synthtext finetune --model ViT-B-32 --data data/words --out runs/b32
+
+    synthtext finetune --model ViT-B-32 --data data/words --out runs/hard --arm lora
+    --batches both --exclude font_category=script --exclude size_px=8:12 --retention photos/
+    """
+    need_probes()
+    from probes.data.pairs import parse_exclusion
+    from probes.models.prompts import read_templates
+    from probes.reports.finetune import list_gains, verdict, write_proof
+    from probes.training.config import Setting
+    from probes.training.finetune import run_finetune
+    from probes.training.loop import Schedule
+
+    setting = Setting(
+        model=model,
+        data=data,
+        task=task,
+        pretrained=pretrained,
+        arm=arm,
+        batches=batches,
+        resamples=resample,
+        exclude=parse_exclusion(exclude or []),
+        mix=mix,
+        mix_frac=mix_share,
+        n_epochs=epochs,
+        batch_size=batch_size,
+        templates=read_templates(prompts) if prompts else (),
+        precision=precision,
+        device=device,
+        checkpointing=checkpointing,
+        retention=retention,
+        retention_limit=retention_limit / 100,
+        seed=seed,
+        verify=not no_verify,
+        schedule=Schedule(
+            n_steps=steps,
+            lr=lr,
+            weight_decay=weight_decay,
+            warmup_frac=warmup,
+            n_accumulated=accumulate,
+            loss=loss,
+            masks=not no_mask,
+            letters=letters,
+            distill=distill,
+            compiles=compiled,
+            save_every=save_every,
+        ),
+    )
+    try:
+        with show_progress() as advance:
+            done = run_finetune(setting, out, on_progress=advance)
+    except Stopped as stopped:
+        stop(stopped, f"in {out} ")
+    if done is None:  # Under torchrun the first process alone reports.
+        return
+    write_proof(done, out)
+    print_text(verdict(done))
+    table = list_gains(done.gains)
+    print_table(table.columns, table.rows)
+    say(f"wrote {out / 'model'} and {out / 'report.html'}")
