@@ -80,13 +80,13 @@ class Face:
     """
 
     def __init__(self, path: Path) -> None:
+        # A library of its own lets faces live in different threads: they share nothing.
+        self._library = ft.FT_Library()
         self.name = path.name
         # Kept in memory: a file that is changed while it is mapped would end the process.
         self._raw = _read_bytes(path)
         self.sha256 = hashlib.sha256(self._raw).hexdigest()
         self._handle = ft.FT_Face()
-        # A library of its own lets faces live in different threads: they share nothing.
-        self._library = ft.FT_Library()
         self._check(ft.FT_Init_FreeType(ctypes.byref(self._library)))
         code = ft.FT_New_Memory_Face(
             self._library, self._raw, len(self._raw), 0, ctypes.byref(self._handle)

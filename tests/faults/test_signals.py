@@ -137,7 +137,8 @@ def test_a_second_signal_ends_it_at_once(name: str, which: signal.Signals, base:
         time.sleep(0.02)  # The kernel keeps one signal of a kind until it is taken.
         process.send_signal(which)
         printed, seconds = await_end(process)
-        assert process.returncode == 128 + which
+        # An interpreter on its way out leaves signals to the kernel; a shell tells both alike.
+        assert process.returncode in (128 + which, -which)
         assert printed in ("", f"{printed.partition(chr(10))[0]}\n")
         assert find_session(process.pid) == []
         assert seconds < LONGEST_S

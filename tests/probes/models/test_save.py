@@ -75,7 +75,7 @@ def test_open_clip_loads_the_folder_and_gives_equal_logits(
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
-        ({"quick_gelu": True}, "says the weights were trained with 'gelu', but its model_cfg"),
+        ({"quick_gelu": True}, "says the weights were trained with gelu, but its model_cfg"),
         (
             {"text_cfg": {**SMALL["text_cfg"], "vocab_size": 300}},
             "says its tokenizer has vocab",
