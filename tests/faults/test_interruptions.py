@@ -27,7 +27,7 @@ from synthtext.texts.words import read_words
 Tally = Callable[[str, int, int, str], None]
 
 COMMAND = [
-    sys.executable, "-m", "cli", "render", "--words", "en", "--count", "1200", "--seed", "5",
+    sys.executable, "-m", "synthtext_cli", "render", "--words", "en", "--count", "1200", "--seed", "5",
     "--shard-size", "100",
 ]  # fmt: skip
 

@@ -62,7 +62,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in ("a.png", "classes/red/a.png", "classes/blue/a.png"):
         Image.new("RGB", (32, 32)).save(folder / path)
     subprocess.run(
-        [sys.executable, "-m", "cli", "render", "--words", "en", "--count", "1200", "--out", "words"],
+        [sys.executable, "-m", "synthtext_cli", "render", "--words", "en", "--count", "1200", "--out", "words"],
         cwd=folder, env=_environment(), check=True, capture_output=True,
     )  # fmt: skip
     return folder
@@ -76,7 +76,7 @@ def at_work(name: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
         shutil.rmtree(path, ignore_errors=True)
         path.unlink(missing_ok=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", *line.split()], cwd=folder, env=_environment(), text=True,
+        [sys.executable, "-m", "synthtext_cli", *line.split()], cwd=folder, env=_environment(), text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:

@@ -164,5 +164,7 @@ def test_an_index_that_was_killed_leaves_nothing_to_the_next(tmp_path: Path) -> 
     )
     assert killed.returncode == -signal.SIGKILL
     assert list(Path(out).glob(".*.part"))
-    subprocess.run([sys.executable, "-m", "cli", "index", out], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "synthtext_cli", "index", out], check=True, capture_output=True
+    )
     assert not list(Path(out).glob(".*.part"))

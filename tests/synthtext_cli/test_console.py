@@ -21,7 +21,7 @@ def run(
     *options: str | Path | bytes, env: dict[str, str] | None = None, shell: str = '"$@"'
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the command line under a piece of shell that says what becomes of its streams."""
-    command = ["bash", "-c", shell, "bash", sys.executable, "-m", "cli", *options]
+    command = ["bash", "-c", shell, "bash", sys.executable, "-m", "synthtext_cli", *options]
     return subprocess.run(
         command, capture_output=True, check=False, env=os.environ | (env or {}), timeout=120
     )

@@ -10,7 +10,7 @@ from PIL import Image
 
 from synthtext.dataset.verify import spread_renderings
 
-CLI = [sys.executable, "-m", "cli"]
+CLI = [sys.executable, "-m", "synthtext_cli"]
 
 
 def run(*options: str | Path) -> subprocess.CompletedProcess[str]:

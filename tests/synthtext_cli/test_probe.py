@@ -13,7 +13,7 @@ SMALL = ["--n", "20", "--k", "2,10", "--design", "size"]
 
 
 def run(*options: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli", *map(str, options)]
+    command = [sys.executable, "-m", "synthtext_cli", *map(str, options)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -21,7 +21,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The caches of others are out of reach, and so is the hub.
     home = {"HOME": str(out), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "probe", *options, "--out", str(out / "r")],
+        [sys.executable, "-m", "synthtext_cli", "probe", *options, "--out", str(out / "r")],
         capture_output=True, text=True, check=False, env=os.environ | home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

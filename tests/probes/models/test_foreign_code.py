@@ -231,7 +231,7 @@ def test_the_command_line_runs_none_of_the_code(armed: Path, mark: Path, way: st
     image = armed.parent / "ox.png"
     Image.new("RGB", (64, 64)).save(image)
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "match", str(image), "--texts", "ox", "owl", "--out", str(armed.parent),
+        [sys.executable, "-m", "synthtext_cli", "match", str(image), "--texts", "ox", "owl", "--out", str(armed.parent),
          "--model", str(armed), "--pretrained", "random", "--device", "cpu"],
         capture_output=True, text=True, check=False, timeout=120, input="y\ny\n",
         env=os.environ | ENVIRONMENT,

@@ -146,7 +146,7 @@ def test_the_command_leaves_rows_a_page_and_examples(tmp_path: Path) -> None:
     folder = write_folders(tmp_path / "a")
     (folder / "test" / "ink" / "9.png").write_bytes(b"broken")
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "classify", str(folder), "--model", "bundled",
+        [sys.executable, "-m", "synthtext_cli", "classify", str(folder), "--model", "bundled",
          "--pretrained", "random", "--out", str(tmp_path / "r")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -162,7 +162,7 @@ def test_the_command_leaves_rows_a_page_and_examples(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "classify", str(tmp_path), "--out", str(tmp_path / "r")],
+        [sys.executable, "-m", "synthtext_cli", "classify", str(tmp_path), "--out", str(tmp_path / "r")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2

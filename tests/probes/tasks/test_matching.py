@@ -140,7 +140,7 @@ def test_texts_need_their_option_once() -> None:
 def test_the_commands_leave_a_picture_and_a_file(command: str, tmp_path: Path) -> None:
     paths = write_pictures(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "cli", command, *map(str, paths), "--texts", *TEXTS,
+        [sys.executable, "-m", "synthtext_cli", command, *map(str, paths), "--texts", *TEXTS,
          "--model", "bundled", "--pretrained", "random", "--out", str(tmp_path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -159,7 +159,7 @@ def test_the_commands_leave_a_picture_and_a_file(command: str, tmp_path: Path) -
 def test_no_text_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     (path, *_) = write_pictures(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "match", str(path)],
+        [sys.executable, "-m", "synthtext_cli", "match", str(path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2

@@ -45,7 +45,7 @@ def test_the_published_layout_is_read(published: Path) -> None:
 def test_sentiment_of_a_folder_with_a_linear_probe(published: Path, tmp_path: Path) -> None:
     (published / "test" / "positive" / "z.png").write_bytes(b"broken")
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "probe", "--model", "bundled", "--pretrained", "random",
+        [sys.executable, "-m", "synthtext_cli", "probe", "--model", "bundled", "--pretrained", "random",
          "--task", "sentiment", "--data", str(published), "--linear", "--out", str(tmp_path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -66,7 +66,7 @@ def test_sentiment_of_a_folder_with_a_linear_probe(published: Path, tmp_path: Pa
 
 def test_words_cannot_be_asked_of_it(published: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "probe", "--model", "bundled", "--pretrained", "random",
+        [sys.executable, "-m", "synthtext_cli", "probe", "--model", "bundled", "--pretrained", "random",
          "--data", str(published), "--out", str(tmp_path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

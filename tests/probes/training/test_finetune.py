@@ -197,7 +197,7 @@ def test_natural_pairs_join_every_batch(data: Path, model: Path, tmp_path: Path)
 def test_two_processes_train_one_model(data: Path, model: Path, tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command = [
-        *torchrun, "-m", "cli", "finetune", "--model", str(model), "--arm", "scratch",
+        *torchrun, "-m", "synthtext_cli", "finetune", "--model", str(model), "--arm", "scratch",
         "--data", str(data), "--steps", "3", "--batch-size", "32", "--batches", "text",
         "--out", str(tmp_path),
     ]  # fmt: skip
@@ -249,7 +249,16 @@ def test_an_empty_split_is_said(model: Path, tmp_path: Path) -> None:
 
 
 def test_bad_input_is_one_line_and_exit_code_2(data: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cli", "finetune", "--model", "bundled", "--arm", "hed"]
+    command = [
+        sys.executable,
+        "-m",
+        "synthtext_cli",
+        "finetune",
+        "--model",
+        "bundled",
+        "--arm",
+        "hed",
+    ]
     done = subprocess.run(
         [*command, "--data", str(data), "--out", str(tmp_path)],
         capture_output=True, text=True, check=False,

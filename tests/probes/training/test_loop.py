@@ -85,7 +85,7 @@ def test_a_broken_run_ends_as_an_unbroken_one(
 
 def test_a_killed_run_ends_as_an_unbroken_one(data: Path, model: Path, tmp_path: Path) -> None:
     command = [
-        sys.executable, "-m", "cli", "finetune", "--model", str(model), "--arm", "scratch",
+        sys.executable, "-m", "synthtext_cli", "finetune", "--model", str(model), "--arm", "scratch",
         "--data", str(data), "--steps", "30", "--batch-size", "32", "--save-every", "4",
         "--lr", "0.003", "--out",
     ]  # fmt: skip

@@ -305,7 +305,7 @@ def test_heads_are_not_trained_on_what_they_are_asked(signs: Path, tmp_path: Pat
 
 def test_the_bundled_reader_is_asked(signs: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "vqa", "--model", "bundled", "--no-heads",
+        [sys.executable, "-m", "synthtext_cli", "vqa", "--model", "bundled", "--no-heads",
          "--annotations", str(signs / "train.json"), "--val", str(signs / "val.json"),
          "--images", str(signs / "images"), "--out", str(tmp_path)],
         capture_output=True, text=True, check=False,
@@ -331,7 +331,7 @@ def test_bad_input_is_one_line_and_exit_code_2(signs: Path, tmp_path: Path) -> N
         } | dict(zip(options[::2], options[1::2], strict=True))  # fmt: skip
         command = [part for pair in given.items() for part in pair]
         done = subprocess.run(
-            [sys.executable, "-m", "cli", "vqa", *command],
+            [sys.executable, "-m", "synthtext_cli", "vqa", *command],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 2

@@ -55,7 +55,7 @@ def test_a_run_broken_off_is_taken_up_to_the_same_bytes(plan: Plan, tmp_path: Pa
 
 
 COMMAND = [
-    sys.executable, "-m", "cli", "render", "--words", "en", "--count", "3000",
+    sys.executable, "-m", "synthtext_cli", "render", "--words", "en", "--count", "3000",
     "--shard-size", "100", "--workers", "2", "--out",
 ]  # fmt: skip
 

@@ -248,7 +248,7 @@ def test_a_dataset_of_an_earlier_version_is_read(harmed: Path, plan: Plan, whole
     assert list(verify_dataset(harmed)) == []
     assert (is_all_sealed(harmed), is_all_sealed(whole)) == (False, True)
     assert len(spread_renderings(harmed, 5)) == 5
-    command = [sys.executable, "-m", "cli", "verify", str(harmed)]
+    command = [sys.executable, "-m", "synthtext_cli", "verify", str(harmed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         0,
@@ -358,7 +358,7 @@ def test_commands_stop_with_a_sentence_unless_told_not_to(
 
     def run(*extra: str) -> tuple[int, str]:
         done = subprocess.run(
-            [sys.executable, "-m", "cli", *words, *extra],
+            [sys.executable, "-m", "synthtext_cli", *words, *extra],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return done.returncode, done.stderr

@@ -132,7 +132,7 @@ def test_a_merge_is_a_command(plan: Plan, whole: dict[str, bytes], tmp_path: Pat
     for k in range(2):
         render_dataset(plan, tmp_path / str(k), part=f"{k}/2")
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "merge", str(tmp_path / "0"), str(tmp_path / "1"),
+        [sys.executable, "-m", "synthtext_cli", "merge", str(tmp_path / "0"), str(tmp_path / "1"),
          "--out", str(tmp_path / "all")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -253,12 +253,12 @@ def test_a_server_of_s3_holds_the_same_bytes(
         s3fs.S3FileSystem().mkdir("bucket")
         check_remote(parse_folder("s3://bucket/words"), plan, whole)
         done = subprocess.run(
-            [sys.executable, "-m", "cli", "verify", "s3://bucket/words"],
+            [sys.executable, "-m", "synthtext_cli", "verify", "s3://bucket/words"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "s3://bucket/words is whole\n")
         done = subprocess.run(
-            [sys.executable, "-m", "cli", "render", "--words", "en", "--count", "40",
+            [sys.executable, "-m", "synthtext_cli", "render", "--words", "en", "--count", "40",
              "--shard-size", "10", "--workers", "2", "--out", "s3://bucket/more"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip

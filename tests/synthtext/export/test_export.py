@@ -303,7 +303,7 @@ def test_what_is_there_is_left_whole(target: str, data: Path, tmp_path: Path) ->
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "kept").write_text("x")
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "export", str(data), "--to", target,
+        [sys.executable, "-m", "synthtext_cli", "export", str(data), "--to", target,
          "--out", str(tmp_path / "old")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -27,7 +27,7 @@ FONTS = read_catalogue()
 
 WORDS = ("stop", "exit", "bakery", "open", "harbour", "museum")
 
-COMMAND = [sys.executable, "-m", "cli", "render", "--task", "vqa"]
+COMMAND = [sys.executable, "-m", "synthtext_cli", "render", "--task", "vqa"]
 
 
 def sample(texts: tuple[str, ...] = WORDS, index: int = 0):  # noqa: ANN201
