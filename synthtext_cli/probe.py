@@ -91,12 +91,13 @@ def probe(
     need_probes()
     from probes.models.factory import load_model
     from probes.models.prompts import read_templates
-    from probes.reports.page import list_tables, write_report
-    from probes.tasks.run import Setting, run_probe
+    from probes.reports.probe import list_tables, write_probe
+    from probes.tasks.base import ProbeConfig
+    from probes.tasks.run import check_config, run_probe
 
-    setting = Setting(
+    config = ProbeConfig(
         task=task,
-        design=design or Setting.design,
+        design=design or ProbeConfig.design,
         data=data,
         n=n,
         ks=_parse_whole("--k", k) if k else (),
@@ -105,17 +106,18 @@ def probe(
         seed=seed,
         verify=not no_verify,
     )
+    check_config(config)
     loaded = load_model(
         model, pretrained=pretrained, device=device, precision=precision, compile=compiled
     )
     try:
         with show_progress() as advance:
-            done = run_probe(loaded, setting, out, on_progress=advance)
+            done = run_probe(loaded, config, out, on_progress=advance)
     except Stopped as stopped:
         stop(stopped, f"in {out} ")
     if done is None:  # Under torchrun the first process alone reports.
         return
-    summary = write_report(done, out)
+    summary = write_probe(done, out)
     _print_headline(summary)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)

@@ -1,9 +1,8 @@
-"""The report of a probe: tables, plots and pictures on one page that needs no network."""
+"""A report: tables, plots and images on one page that needs no network."""
 
 from __future__ import annotations
 
 import base64
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,48 +10,13 @@ from typing import Any
 
 import jinja2
 import orjson
-import pandas as pd
 from markupsafe import Markup
 
-from probes.data.images import read_image
-from probes.data.shapes import lay_picture
-from probes.data.stimuli import draw_trial
-from probes.data.trials import Trial
-from probes.factors import LABELS
-from probes.metrics.breakdown import (
-    list_factors,
-    tabulate_confusions,
-    tabulate_effects,
-    tabulate_factor,
-    tabulate_thresholds,
-)
-from probes.reports import plots
-from probes.reports.probe import summarize, verdict
-from probes.tables import Table, percent
-from probes.tasks.run import Probe
-from synthtext.dataset.codec import encode_pixels
-from synthtext.dataset.plan import SENTIMENTS
-from synthtext.drawing.fonts import Catalogue, read_catalogue
-from synthtext.drawing.rendering import render
-from synthtext.errors import SynthtextError
+from probes.tables import Table
 from synthtext.escapes import show_text
-from synthtext.spec import Spec
 from synthtext.storage import replace_file
 
-N_PICTURES = 12
-"""Pictures shown of each kind, right and wrong."""
-
-N_NAMED = 5
-"""Broken files that are named, of those that are counted."""
-
-
 TEMPLATES = Path(__file__).parent / "templates"
-
-CURVES_NOTE = (
-    "Share of pictures read right at each level, with 95 % Wilson intervals. The dashed line is"
-    " chance; a dotted line is the threshold, midway between chance and the ceiling, its"
-    " interval shaded."
-)
 
 
 @dataclass(frozen=True)
@@ -92,59 +56,14 @@ class Page:
     pictures: Sequence[Mapping[str, Any]] = ()
 
 
-def write_report(probe: Probe, out: Path) -> dict[str, Any]:
-    """Write `summary.json`, `report.html` and `plots/*.png`, and return the summary.
-
-    Everything is computed from the outcomes.
-    """
-    summary = summarize(probe)
-    thresholds = tabulate_thresholds(probe.outcomes)
-    figures = draw_figures(probe.outcomes, thresholds)
-    (out / "plots").mkdir(exist_ok=True)
-    for figure in figures:
+def write_report(out: Path, summary: object, page: Page) -> None:
+    """Write `summary.json`, `plots/*.png` and `report.html` into a folder of results."""
+    (out / "plots").mkdir(parents=True, exist_ok=True)
+    for figure in page.figures:
         replace_file(out / "plots" / f"{figure.name}.png", figure.png)
     settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
     replace_file(out / "summary.json", orjson.dumps(summary, option=settings))
-    replace_file(out / "report.html", format_page(probe, summary, figures).encode())
-    return summary
-
-
-def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figure]:
-    """Return a plot for each factor that varies, and a map where the place does."""
-    figures = []
-    chance = 1 / int(outcomes["k"].iloc[0])
-    for name in list_factors(outcomes):
-        factor = tabulate_factor(outcomes, name)
-        if factor.is_number:
-            marks = thresholds
-            if not thresholds.empty:
-                unit = "x_height_seen_px" if name == "size_px" else name
-                marks = thresholds[thresholds["unit"] == unit]
-            png = plots.draw_curve(factor.table, name, chance, marks)
-        else:
-            png = plots.draw_levels(factor.table, name, chance)
-        figures.append(Figure(name, LABELS.get(name, name.replace("_", " ")), png))
-    if (outcomes["factor"] == "").all() and outcomes["x_frac"].nunique() > plots.N_CELLS:
-        figures.append(Figure("position", "place of the text", plots.draw_map(outcomes)))
-    return figures
-
-
-def format_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure]) -> str:
-    """Return the report as HTML, its pictures inside."""
-    model, fonts = probe.model, read_catalogue()
-    headline = _pick_headline(summary["headline"], int(probe.outcomes["k"].iloc[0]))
-    page = Page(
-        title=f"{model.name} {model.tag}".strip() + f": {probe.question.task}",
-        verdict=f"It {verdict(headline)}",
-        headline=_format_headline(summary["headline"]),
-        figures=figures,
-        note=CURVES_NOTE,
-        fonts=_format_fonts(probe.outcomes, fonts),
-        tables=list_tables(probe, summary),
-        pictures=_choose_pictures(probe, fonts),
-        facts=_list_facts(probe, summary),
-    )
-    return fill_page(page)
+    replace_file(out / "report.html", fill_page(page).encode())
 
 
 def fill_page(page: Page) -> str:
@@ -155,7 +74,7 @@ def fill_page(page: Page) -> str:
         finalize=_show_value,
     )  # fmt: skip
     figures = [
-        {"title": f.title, "png": _to_uri(f.png), "is_wide": f.is_wide} for f in page.figures
+        {"title": f.title, "png": to_uri(f.png), "is_wide": f.is_wide} for f in page.figures
     ]
     template = environment.get_template("report.html.jinja")
     return template.render({**vars(page), "figures": figures})
@@ -166,222 +85,8 @@ def _show_value(value: object) -> object:
     return value if isinstance(value, Markup) else show_text(value, None)
 
 
-def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of a report, for the page and for the terminal."""
-    tables = [_format_thresholds(summary["thresholds"])]
-    if "sentiment" in summary:
-        tables.append(_format_sentiment(summary["sentiment"]))
-    if "where" in summary:
-        tables.append(_format_looking(summary["where"]))
-    if "attack" in summary:
-        tables.append(_format_attack(summary["attack"]))
-    if probe.by_template:
-        tables.append(_format_templates(probe.by_template))
-    effects = tabulate_effects(probe.outcomes)
-    rows = tuple(
-        (
-            row["factor"] if pd.isna(row["level"]) else f"{row['factor']}: {row['level']}",
-            f"{row['coefficient']:+.2f}",
-            f"{row['low']:+.2f} to {row['high']:+.2f}",
-            f"{row['p_holm']:.2g}",
-        )
-        for row in effects.table.to_dict("records")
-    )
-    columns = ("factor", "log odds", "95 % interval", "p (Holm)")
-    note = "Logistic regression; numbers per standard deviation, intervals clustered by word."
-    tables.append(Table("Main effects", columns, rows, " ".join([note, *effects.notes])))
-    confusions = tabulate_confusions(probe.outcomes)
-    mistakes = tuple(tuple(map(str, row)) for row in confusions.to_numpy().tolist())
-    tables.append(Table("Commonest mistakes", ("word", "read as", "times"), mistakes))
-    return [table for table in tables if table.rows]
-
-
-def _pick_headline(rows: Sequence[Mapping[str, Any]], k: int) -> Mapping[str, Any]:
-    return next(row for row in rows if row["k"] == k)
-
-
-def _format_headline(rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = ("1 of", "pictures", "read right", "95 % interval", "chance", "above chance")
-    return Table(
-        "Headline",
-        columns,
-        tuple(
-            (
-                f"{row['k']:,}",
-                f"{row['n']:,}",
-                percent(row["accuracy"]),
-                f"{percent(row['low'])} to {percent(row['high'])}",
-                percent(row["chance"]),
-                "no" if row["at_chance"] else f"{row['corrected']:+.3f}",
-            )
-            for row in rows
-        ),
-        "Above chance: 0 is guessing, 1 is everything right.",
-    )
-
-
-def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
-    formatted = []
-    for row in rows:
-        found = f"{row['level']:.3g}" if row["reached"] else "not reached"
-        low, high = ("?" if row[end] is None else f"{row[end]:.3g}" for end in ("low", "high"))
-        interval = f"{low} to {high}" if row["reached"] else row["note"]
-        formatted.append((row["unit"], row["baseline"], found, interval))
-    columns = ("threshold of", "baseline", "level", "95 % interval")
-    note = (
-        "Midway between chance and the ceiling, over words; x-height is that of the letter x."
-    )
-    return Table("Legibility thresholds", columns, tuple(formatted), note)
-
-
-def _format_sentiment(found: Mapping[str, Any]) -> Table:
-    (tn, fp), (fn, tp) = found["confusion"]
-    shares = found["share_guessed"]
-    rows = [(name, f"{found[name]:.4f}") for name in ("accuracy", "precision", "recall", "f1")]
-    rows += [("said negative of negative / positive", f"{tn} / {fn}")]
-    rows += [("said positive of negative / positive", f"{fp} / {tp}")]
-    rows += [(f"share of guesses: {name}", f"{share:.3f}") for name, share in shares.items()]
-    note = (
-        "It says the same of every picture, so it reads nothing."
-        if found["is_constant"]
-        else ""
-    )
-    return Table("Sentiment", ("figure", "value"), tuple(rows), note)
-
-
-def _format_templates(by_template: Mapping[str, float]) -> Table:
-    rows = tuple((template, percent(share)) for template, share in by_template.items())
-    spread = max(by_template.values()) - min(by_template.values())
-    note = f"Each prompt alone; they spread over {100 * spread:.1f} points."
-    return Table("Prompts", ("prompt", "read right"), rows, note)
-
-
-def _format_looking(found: Mapping[str, Any]) -> Table:
-    gain = f"{100 * found['gain']:+.1f} points"
-    rows = (
-        ("best window holds the word", percent(found["hit_rate"]),
-         f"{percent(found['hit_low'])} to {percent(found['hit_high'])}"),
-        ("a window drawn blindly does", percent(found["hit_chance"]), ""),
-        ("read from the whole picture", percent(found["accuracy_whole"]), ""),
-        ("read from the best window", percent(found["accuracy_window"]), ""),
-        ("gain", gain, f"{100 * found['gain_low']:+.1f} to {100 * found['gain_high']:+.1f}"),
-    )  # fmt: skip
-    note = "The best window is the one most like any candidate; the truth is not consulted."
-    return Table("Where it looks", ("figure", "value", "95 % interval"), rows, note)
-
-
-def _format_attack(found: Sequence[Mapping[str, Any]]) -> Table:
-    rows = tuple(
-        (
-            f"{row['size_px']:g} px" if row["size_px"] else "no word",
-            row["said"],
-            percent(row["share"]),
-            f"{percent(row['low'])} to {percent(row['high'])}",
-        )
-        for row in found
-    )
-    note = "What a model names when the name of something else is written on a picture."
-    return Table(
-        "Attack by a word", ("word", "it names the", "share", "95 % interval"), rows, note
-    )
-
-
-def _format_fonts(outcomes: pd.DataFrame, fonts: Catalogue) -> list[dict[str, str]]:
-    if outcomes["font"].nunique() < 2 or "font" not in list_factors(outcomes):
-        return []
-    table = tabulate_factor(outcomes, "font").table.sort_values("accuracy", ascending=False)
-    return [
-        {
-            "png": _to_uri(_draw_specimen(row["label"], fonts)),
-            "name": fonts.fonts[row["label"]].family
-            if row["label"] in fonts.fonts
-            else row["label"],
-            "baseline": row["baseline"],
-            "n": f"{row['n_seen']:,}",
-            "accuracy": percent(row["accuracy"]),
-            "interval": f"{percent(row['low'])} to {percent(row['high'])}",
-        }
-        for row in table.to_dict("records")
-    ]
-
-
-def _draw_specimen(file: str, fonts: Catalogue) -> bytes:
-    if file not in fonts.fonts:
-        return b""
-    spec = Spec(seed=0, index=0, split="", kind="word", text="Hamburgefonstiv", font=file)
-    natural = dataclasses.replace(spec, width_px=0, height_px=0, size_px=32.0, margin_px=2)
-    return encode_pixels(render(natural, fonts).pixels, "png", 100)
-
-
-def _choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
-    """Return pictures read right and wrong, spread over all of them."""
-    trial_of = {trial.key: trial for trial in probe.trials}
-    groups = []
-    for title, is_right in (("Read right", True), ("Read wrong", False)):
-        rows = probe.outcomes[probe.outcomes["correct"] == is_right]
-        step = max(1, len(rows) // N_PICTURES)
-        shown = [
-            {
-                "png": _to_uri(_draw_picture(trial_of[row["key"].partition("/")[0]], fonts)),
-                "truth": row["word"],
-                "guess": row["guess"],
-                "facts": _describe_picture(row),
-            }
-            for row in rows.iloc[::step].head(N_PICTURES).to_dict("records")
-        ]
-        if shown:
-            groups.append({"title": title, "pictures": shown})
-    return groups
-
-
-def _describe_picture(row: Mapping[Any, Any]) -> str:
-    parts = [f"{row['baseline']} {row['factor']} {row['level']}".strip()]
-    if not parts[0] and not pd.isna(row["x_height_px"]):
-        parts = [f"x-height {row['x_height_px']:.0f} px, {row['contrast_drawn']:.1f}:1"]
-    if "p_positive" in row:
-        parts.append(
-            f"{SENTIMENTS[int(row['label'])]}; negative {100 * (1 - row['p_positive']):.0f} %,"
-            f" positive {100 * row['p_positive']:.0f} %"
-        )
-    return ", ".join(part for part in parts if part)
-
-
-def _draw_picture(trial: Trial, fonts: Catalogue) -> bytes:
-    try:
-        if trial.file:
-            return encode_pixels(read_image(Path(trial.file)), "jpg", 85)
-        pixels = draw_trial(trial, fonts).pixels
-        if trial.picture:
-            pixels = lay_picture(pixels, trial.picture, trial.spec.paper_seed)
-        return encode_pixels(pixels, "jpg", 85)
-    except SynthtextError:
-        return b""  # Drawn in a font or on a photograph that is not here.
-
-
-def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    model, question = summary["model"], summary["question"]
-    seen = f"{model['input_px']} px, patches of {model['patch_px']} px"
-    return [
-        ("model", f"{model['name']} {model['tag']}".strip()),
-        ("weights, SHA-256", model["weights_sha256"] or "unknown"),
-        ("sees", seen if model["input_px"] else "unknown"),
-        ("preprocessing", str(model["preprocessing"]) if model["preprocessing"] else "unknown"),
-        ("precision, device", f"{model['precision']} {model['device']}".strip() or "unknown"),
-        ("task", question["task"]),
-        ("prompts", " | ".join(question["templates"])),
-        ("candidates", f"{question['vocabulary']['n_words']:,} texts"),
-        ("shown", f"{question['n_images']:,} pictures of {question['n_words']:,} texts"),
-        *(
-            [("cannot be read", f"{len(probe.broken):,}: {', '.join(probe.broken[:N_NAMED])}")]
-            if probe.broken
-            else []
-        ),
-        ("seed", str(question["seed"])),
-        ("versions", ", ".join(f"{k} {v}" for k, v in probe.model.versions.items())),
-    ]
-
-
-def _to_uri(image: bytes) -> str:
+def to_uri(image: bytes) -> str:
+    """Return a PNG or JPEG as a data URI, "" for none."""
     if not image:
         return ""
     kind = "png" if image.startswith(b"\x89PNG") else "jpeg"

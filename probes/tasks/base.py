@@ -1,17 +1,57 @@
-"""A question: what is asked of pictures, among which candidates, with which prompts."""
+"""Tasks: what a probe shows, what it asks, and what it measures, as one declaration each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from probes.arrays import Vectors
-from probes.data.trials import Trial
+from probes.data.designs import DEFAULT
+from probes.data.stimuli import draw_stimuli
+from probes.data.trials import Chunk, Trial
+from probes.embeddings.images import Embedded
 from probes.embeddings.texts import embed_prompts, ensemble_prompts
 from probes.errors import ProbeError
+from probes.metrics.forced_choice import Guesses
 from probes.models.base import Model
+from probes.models.prompts import WORDS
+from probes.tables import Table
+from probes.tasks.outcomes import make_outcomes
 from probes.tasks.vocabulary import Vocabulary
+
+HEADLINE_K = 100
+"""Candidates that the outcomes of a probe are about, or the largest number below."""
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """What a probe asks, and about which images.
+
+    Attributes:
+        task: one of `TASKS`.
+        design: factors to vary, or `latin`; see `parse_design`. Not used with `data`.
+        data: a dataset that `synthtext render` wrote, instead of a design.
+        n: words at each level of a design, or images of a Latin hypercube.
+        ks: numbers of candidates to choose among; none takes those of `KS` within reach.
+        templates: prompts; none takes those the model was trained with, or those of the task.
+        vocabulary: a word list; a design takes its commonest words to show and to choose
+            among, as many as the largest of `ks` and `n` need.
+        seed: of everything drawn.
+        verify: whether the shards of `data` must be those that were written.
+    """
+
+    task: str = "words"
+    design: str = DEFAULT
+    data: Path | None = None
+    n: int = 200
+    ks: tuple[int, ...] = ()
+    templates: tuple[str, ...] = ()
+    vocabulary: str = "en"
+    seed: int = 0
+    verify: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,3 +97,62 @@ def find_truth(trial: Trial, vocabulary: Vocabulary) -> int:
         f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one that holds "
         "every word of the pictures"
     )
+
+
+def tabulate_guesses(
+    question: Question,
+    model: Model,
+    trials: Sequence[Trial],
+    embedded: Embedded,
+    guesses: Guesses,
+    answers: Sequence[str],
+) -> pd.DataFrame:
+    """Return the outcomes of guesses, a row for each image."""
+    return make_outcomes(
+        trials, embedded.facts, guesses, answers=answers, model=model, task=question.task
+    )
+
+
+Show = Callable[[ProbeConfig], tuple[list[Trial], list[str]]]
+"""A config -> the images to show, and the texts to choose among."""
+
+Ask = Callable[[Question, Model, Sequence[Trial], Embedded], pd.DataFrame]
+"""Images and their vectors -> outcomes: a row for each image, or several of one question."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that is known of one task.
+
+    Attributes:
+        name: as `--task` takes it.
+        question: what a model is asked, for help texts and documentation.
+        show: draws the images of a design, and tells what there is to choose among.
+        ask: vectors -> outcomes.
+        templates: prompts, unless others are given.
+        asks_for_text: whether the answer is the text itself, so that a model's own prompts fit.
+        needs_text: whether the text of an image must be known.
+        takes_data: whether it can be asked of a dataset, and not of its own images alone.
+        draw: trials -> chunks of images.
+        n_views: images that are embedded for each trial.
+        measure: outcomes -> further figures for `summary.json`; None where there are none.
+        tabulate: these figures -> a table of the report.
+    """
+
+    name: str
+    question: str
+    show: Show
+    ask: Ask
+    templates: tuple[str, ...] = WORDS
+    asks_for_text: bool = True
+    needs_text: bool = True
+    takes_data: bool = True
+    draw: Callable[[Sequence[Trial]], list[Chunk]] = draw_stimuli
+    n_views: int = 1
+    measure: Callable[[pd.DataFrame], object] | None = None
+    tabulate: Callable[..., Table] | None = None
+
+
+def choose_templates(task: Task, model: Model) -> tuple[str, ...]:
+    """Return the prompts of a task; where it asks for the text, the model's own."""
+    return model.prompts if model.prompts and task.asks_for_text else task.templates

@@ -6,9 +6,18 @@ import string
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import pandas as pd
 from wordfreq import zipf_frequency
 
-from probes.tasks.pseudowords import draw_some
+from probes.data.trials import Trial
+from probes.embeddings.images import Embedded
+from probes.errors import ProbeError
+from probes.metrics.forced_choice import guess_among
+from probes.models.base import Model
+from probes.tasks.base import Question, Task, embed_candidates, tabulate_guesses
+from probes.tasks.vocabulary import draw_some
+from probes.tasks.words import show_words
 
 LOOK_ALIKES = ("oceaq", "iltjf", "mnrh", "uvwy", "bdhpk", "gqy", "szx")
 """Small letters that are taken for each other when they are hard to see."""
@@ -74,3 +83,78 @@ DISTRACTORS: dict[str, Callable[[str, Sequence[str], int, int], list[str]]] = {
     "look-alike": draw_look_alikes,
 }
 """Kinds of distractors by spelling; the nearest in meaning need the model's vectors."""
+
+N_DISTRACTORS = 9
+"""Distractors of each kind beside the truth."""
+
+
+def choose_among_distractors(
+    question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
+) -> pd.DataFrame:
+    """Return a row for each image and each kind of distractor."""
+    pool = list(question.vocabulary)
+    words = list(dict.fromkeys(trial.spec.text.casefold() for trial in trials))
+    row_of = {word: row for row, word in enumerate(words)}
+    rows = np.array([row_of[trial.spec.text.casefold()] for trial in trials])
+    tables = []
+    for kind in (*DISTRACTORS, "nearest"):
+        sets = _draw_sets(kind, words, pool, question, model)
+        flat = list(dict.fromkeys(text for row in sets for text in row))
+        place = {text: i for i, text in enumerate(flat)}
+        vectors = embed_candidates(question, model, flat)
+        places = np.array([[place[text] for text in row] for row in sets])
+        guesses = guess_among(embedded.vectors, vectors[places[rows]], question.seed)
+        answers = [
+            sets[row][guess] for row, guess in zip(rows, guesses.guesses.tolist(), strict=True)
+        ]
+        table = tabulate_guesses(question, model, trials, embedded, guesses, answers)
+        table["distractors"] = kind
+        table["key"] += f"/{kind}"
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _draw_sets(
+    kind: str, words: Sequence[str], pool: list[str], question: Question, model: Model
+) -> list[list[str]]:
+    """Return the truth and its distractors for each word."""
+    if kind == "nearest":
+        return _draw_nearest(words, pool, question, model)
+    draw = DISTRACTORS[kind]
+    sets = [[word, *draw(word, pool, N_DISTRACTORS, question.seed)] for word in words]
+    for row in sets:
+        if len(row) <= N_DISTRACTORS:
+            raise ProbeError(
+                f"{row[0]!r} has only {len(row) - 1} distractors of kind {kind}, not "
+                f"{N_DISTRACTORS}; give a larger vocabulary or longer words"
+            )
+    return sets
+
+
+def _draw_nearest(
+    words: Sequence[str], pool: list[str], question: Question, model: Model
+) -> list[list[str]]:
+    """Return each word with its nearest neighbours among the vectors of the pool."""
+    if len(pool) <= N_DISTRACTORS:
+        raise ProbeError(
+            f"{len(pool)} words are too few for {N_DISTRACTORS} neighbours of each"
+        )
+    vectors, own = (
+        embed_candidates(question, model, pool),
+        embed_candidates(question, model, list(words)),
+    )
+    sets = []
+    for word, vector in zip(words, own, strict=True):
+        sims = vectors @ vector
+        nearest = np.argsort(-sims, kind="stable")[: N_DISTRACTORS + 1].tolist()
+        others = [pool[place] for place in nearest if pool[place] != word]
+        sets.append([word, *others[:N_DISTRACTORS]])
+    return sets
+
+
+TASK = Task(
+    "distractors",
+    "which of ten: as long and as common, one letter off, look-alikes, nearest in meaning",
+    show_words,
+    choose_among_distractors,
+)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from probes.arrays import Vectors
 from probes.data.rendered import Shown, read_trials
 from probes.data.stimuli import name_stimuli
 from probes.embeddings.images import embed_renderings
 from probes.errors import ProbeError
+from probes.metrics.binary import score_binary
 from probes.metrics.intervals import wilson
 from probes.models.base import Model
 
@@ -98,19 +98,17 @@ def fit_linear(
 
 def describe_linear(probe: LinearProbe) -> dict[str, Any]:
     """Return a linear probe's figures, for JSON and the terminal."""
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        probe.truths, probe.guesses, labels=[1], zero_division=0.0
-    )
+    scores = score_binary(probe.truths, probe.guesses)
     n, n_right = len(probe.truths), int((probe.truths == probe.guesses).sum())
     low, high = wilson(n_right, n)
     return {
-        "accuracy": probe.accuracy,
+        "accuracy": scores.accuracy,
         "low": float(low),
         "high": float(high),
-        "precision": float(precision[0]),
-        "recall": float(recall[0]),
-        "f1": float(f1[0]),
-        "confusion": confusion_matrix(probe.truths, probe.guesses, labels=[0, 1]).tolist(),
+        "precision": scores.precision,
+        "recall": scores.recall,
+        "f1": scores.f1,
+        "confusion": scores.confusion,
         "strength": probe.strength,
         "validation": {f"{strength:g}": share for strength, share in probe.validation.items()},
     }

@@ -7,7 +7,7 @@ the whole picture is the gain.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from probes.arrays import Vectors
+from probes.data.stimuli import draw_windows
 from probes.data.trials import Trial
 from probes.data.windows import N_WINDOWS, hold_box
 from probes.embeddings.images import Embedded
@@ -22,9 +23,11 @@ from probes.metrics.forced_choice import Guesses, draw_candidates, guess_among, 
 from probes.metrics.intervals import clustered_accuracy
 from probes.metrics.paired import paired_difference
 from probes.models.base import Model
-from probes.tasks.base import Question, embed_candidates, find_truth
+from probes.tables import Table, percent
+from probes.tasks.base import ProbeConfig, Question, Task, embed_candidates, find_truth
 from probes.tasks.outcomes import make_outcomes
 from probes.tasks.vocabulary import make_vocabulary
+from probes.tasks.words import choose_shown, list_common
 from synthtext.rng import draw_units
 from synthtext.spec import Spec
 
@@ -38,6 +41,13 @@ N_VIEWS = N_WINDOWS**2 + 1
 
 BLOCK = 64
 """Pictures whose windows are held against their candidates at a time."""
+
+
+def show_words_somewhere(config: ProbeConfig) -> tuple[list[Trial], list[str]]:
+    """Return large images, each with a word somewhere, and the words to choose among."""
+    common = list_common(config)
+    shown = choose_shown(config, common, ("size_px",))
+    return show_somewhere(shown, config.seed), common
 
 
 def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
@@ -137,3 +147,31 @@ def _guess(vectors: Vectors, texts: Vectors, places: np.ndarray, seed: int) -> G
         margins=np.concatenate([part.margins for part in parts]),
         ranks={k: np.concatenate([part.ranks[k] for part in parts])},
     )
+
+
+def tabulate_looking(found: Mapping[str, Any]) -> Table:
+    """Return the figures of `measure_looking` as a table."""
+    gain = f"{100 * found['gain']:+.1f} points"
+    rows = (
+        ("best window holds the word", percent(found["hit_rate"]),
+         f"{percent(found['hit_low'])} to {percent(found['hit_high'])}"),
+        ("a window drawn blindly does", percent(found["hit_chance"]), ""),
+        ("read from the whole picture", percent(found["accuracy_whole"]), ""),
+        ("read from the best window", percent(found["accuracy_window"]), ""),
+        ("gain", gain, f"{100 * found['gain_low']:+.1f} to {100 * found['gain_high']:+.1f}"),
+    )  # fmt: skip
+    note = "The best window is the one most like any candidate; the truth is not consulted."
+    return Table("Where it looks", ("figure", "value", "95 % interval"), rows, note)
+
+
+TASK = Task(
+    "where",
+    "which window of a large picture holds the word, and what reading it there gains",
+    show_words_somewhere,
+    look_around,
+    draw=draw_windows,
+    n_views=N_VIEWS,
+    takes_data=False,
+    measure=measure_looking,
+    tabulate=tabulate_looking,
+)

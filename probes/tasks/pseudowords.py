@@ -9,7 +9,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.data.designs import choose_fitting, make_trials, parse_design
+from probes.data.trials import Trial
 from probes.errors import ProbeError
+from probes.tasks.base import HEADLINE_K, ProbeConfig, Task
+from probes.tasks.words import WORD_CHARS, choose_among_words, list_common
+from synthtext.drawing.fonts import read_catalogue
 from synthtext.rng import draw_bits, draw_units
 
 VOWELS = "aeiouy"
@@ -71,7 +76,20 @@ def _walk(follow: dict[str, list[str]], units: NDArray[np.float64]) -> str:
     return ""
 
 
-def draw_some(items: Sequence[str], n: int, name: str, seed: int) -> list[str]:
-    """Return n of the items, drawn from the stream of a name."""
-    order = np.argsort(draw_bits(seed, name, 0, len(items))[:, 0], kind="stable")
-    return [items[place] for place in order[:n].tolist()]
+def show_pseudowords(config: ProbeConfig) -> tuple[list[Trial], list[str]]:
+    """Return images of pseudowords, half of each kind; they choose among themselves."""
+    factors = parse_design(config.design)
+    words = [word for word in list_common(config) if len(word) in WORD_CHARS]
+    n_each = max(config.n, HEADLINE_K)
+    made = {kind: make(words, n_each, config.seed) for kind, make in PSEUDOWORDS.items()}
+    mixed = [text for pair in zip(*made.values(), strict=True) for text in pair]
+    shown = choose_fitting(mixed, factors, read_catalogue(), config.n)
+    return make_trials(shown, factors, config.seed), list(dict.fromkeys(mixed))
+
+
+TASK = Task(
+    "pseudowords",
+    "which of K strings that are not words, pronounceable or scrambled",
+    show_pseudowords,
+    choose_among_words,
+)

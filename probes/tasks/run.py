@@ -1,4 +1,4 @@
-"""A probe from end to end: pictures -> vectors -> outcomes, in a folder of results."""
+"""A probe from end to end: images -> vectors -> outcomes, in a folder of results."""
 
 from __future__ import annotations
 
@@ -10,64 +10,19 @@ from pathlib import Path
 import pandas as pd
 
 from probes.arrays import Pixels, Vectors
-from probes.data.designs import DEFAULT, choose_fitting, make_trials, name_fonts, parse_design
+from probes.data.designs import name_fonts
 from probes.data.rendered import read_trials
-from probes.data.shapes import PICTURES
-from probes.data.stimuli import draw_stimuli, draw_windows, name_drawn, name_stimuli
+from probes.data.stimuli import name_drawn, name_stimuli
 from probes.data.trials import Trial
 from probes.embeddings.images import Embedded, Share, Stats, embed_renderings
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
-from probes.metrics.forced_choice import KS
 from probes.models.base import Encoder, Model
-from probes.tasks.base import Question
-from probes.tasks.localization import N_VIEWS, show_somewhere
+from probes.tasks.base import HEADLINE_K, ProbeConfig, Question, Task, choose_templates
 from probes.tasks.outcomes import write_outcomes
-from probes.tasks.pseudowords import PSEUDOWORDS
-from probes.tasks.registry import TASKS, answer, choose_templates
-from probes.tasks.typographic_attack import write_on_pictures
-from probes.tasks.vocabulary import choose_words, sort_by_frequency
+from probes.tasks.registry import TASKS
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
-from synthtext.spec import Spec
-from synthtext.texts.reviews import review_sentences
-from synthtext.texts.words import read_words
-
-HEADLINE_K = 100
-
-WORD_CHARS = range(3, 9)
-"""Lengths of the words that a design shows: longer ones would not fit at every level."""
-
-SPARE = 8
-"""Words looked at for each that is shown, since some do not fit."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a probe asks, and with which pictures.
-
-    Attributes:
-        task: one of `TASKS`.
-        design: factors to vary, or `latin`; see `parse_design`. Of no account with `data`.
-        data: a dataset that `synthtext render` wrote, instead of a design.
-        n: words at each level of a design, or pictures of a Latin hypercube.
-        ks: numbers of candidates to choose among; none takes those of `KS` within reach.
-        templates: prompts; none takes those the model was trained with, or those of the task.
-        vocabulary: a word list; a design takes its commonest words to show and to choose
-            among, as many as the largest of `ks` and `n` need.
-        seed: of everything drawn.
-        verify: whether the shards of `data` must be those that were written.
-    """
-
-    task: str = "words"
-    design: str = DEFAULT
-    data: Path | None = None
-    n: int = 200
-    ks: tuple[int, ...] = ()
-    templates: tuple[str, ...] = ()
-    vocabulary: str = "en"
-    seed: int = 0
-    verify: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,7 +81,7 @@ def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Mode
 
 def run_probe(
     model: Model,
-    setting: Setting,
+    config: ProbeConfig,
     out: Path,
     *,
     on_progress: OnProgress = lambda *_: None,
@@ -139,7 +94,7 @@ def run_probe(
 
     Args:
         model: from `load_model`, or any `Model` around an encoder.
-        setting: what to ask.
+        config: what to ask.
         out: folder of results; made if need be.
         on_progress: called as pictures and texts are embedded.
         share: of this process; None takes what torchrun gives it.
@@ -150,53 +105,65 @@ def run_probe(
     Raises:
         ProbeError: the probe cannot be run as asked.
     """
-    if setting.task not in TASKS:
-        raise ProbeError(f"no task {setting.task!r}; there are {', '.join(TASKS)}")
-    if setting.n < 2:
-        raise ProbeError(f"n is {setting.n}; a level needs 2 words or more")
+    task = check_config(config)
     broken: tuple[str, ...] = ()
-    if setting.data is not None:
-        shown = read_trials(setting.data, verify=setting.verify)
+    if config.data is not None:
+        shown = read_trials(config.data, verify=config.verify)
         trials, chunks, broken = shown.trials, shown.chunks, shown.broken
-        if trials[0].file and setting.task != "sentiment":
+        if trials[0].file and task.needs_text:
             raise ProbeError(
-                f"{setting.data} does not say what is written in its pictures;"
+                f"{config.data} does not say what is written in its pictures;"
                 " ask for --task sentiment"
             )
-        words, named = _list_shown(trials), name_stimuli(trials, shown.files)
+        candidates, named = _list_shown(trials), name_stimuli(trials, shown.files)
     else:
         fonts = read_catalogue()
-        trials, words = design_trials(setting)
+        trials, candidates = task.show(config)
         trials = name_fonts(trials, fonts)
         named = name_drawn(trials, fonts)
-        chunks = draw_windows(trials) if setting.task == "where" else draw_stimuli(trials)
+        chunks = task.draw(trials)
     question = Question(
-        task=setting.task,
-        vocabulary=tuple(words),
-        templates=setting.templates or choose_templates(setting.task, model),
-        ks=setting.ks,
+        task=config.task,
+        vocabulary=tuple(candidates),
+        templates=config.templates or choose_templates(task, model),
+        ks=config.ks,
         headline=HEADLINE_K,
-        seed=setting.seed,
+        seed=config.seed,
         cache_folder=find_cache_folder(),
     )
-    n_views = N_VIEWS if setting.task == "where" else 1
-    model = watch(model, n_views * len(trials), on_progress)
+    model = watch(model, task.n_views * len(trials), on_progress)
     embedded, stats = embed_renderings(
         model,
         chunks,
         out / "vectors",
-        stimuli=f"{setting.task == 'where'} {named}",
-        expected=None if setting.task == "where" else [trial.key for trial in trials],
+        stimuli=f"{task.n_views > 1} {named}",
+        expected=[trial.key for trial in trials] if task.n_views == 1 else None,
         share=share,
     )
     if embedded is None:
         return None
-    outcomes = answer(question, model, trials, embedded)
+    outcomes = task.ask(question, model, trials, embedded)
     write_outcomes(out / "outcomes.parquet", outcomes)
     several = len(question.templates) > 1
     by_template = _measure_templates(question, model, trials, embedded) if several else {}
     shutil.rmtree(out / "vectors")
     return Probe(model, question, tuple(trials), outcomes, stats, by_template, broken)
+
+
+def check_config(config: ProbeConfig) -> Task:
+    """Return the task of a config, or say what of it cannot be asked.
+
+    Raises:
+        ProbeError: no such task, fewer than 2 words to a level, or data that is not used.
+    """
+    if config.task not in TASKS:
+        raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
+    if config.n < 2:
+        raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
+    task = TASKS[config.task]
+    if config.data is not None and not task.takes_data:
+        raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
+    return task
 
 
 def _measure_templates(
@@ -205,61 +172,12 @@ def _measure_templates(
     """Return the share read right with each prompt instead of the mean over all of them."""
     return {
         template: float(
-            answer(replace(question, templates=(template,)), model, trials, embedded)[
-                "correct"
-            ].mean()
+            TASKS[question.task]
+            .ask(replace(question, templates=(template,)), model, trials, embedded)["correct"]
+            .mean()
         )
         for template in question.templates
     }
-
-
-def design_trials(setting: Setting) -> tuple[list[Trial], list[str]]:
-    """Return the pictures of a design, and what there is to choose among."""
-    n, seed = setting.n, setting.seed
-    if setting.task in ("sentences", "sentiment"):
-        return _show_sentences(n, seed)
-    if setting.task == "attack":
-        return write_on_pictures(n, seed), list(PICTURES)
-    factors = ("size_px",) if setting.task == "where" else parse_design(setting.design)
-    # The commonest words, as many as the largest choice and the pictures need, and some over
-    # for those that the model cannot tell apart.
-    n_words = max(round(1.05 * max(setting.ks or KS)), SPARE * n)
-    common = sort_by_frequency(read_words(setting.vocabulary).items)[:n_words]
-    short = [word for word in common if len(word) in WORD_CHARS]
-    if setting.task == "pseudowords":
-        return _show_pseudowords(short, factors, n=n, seed=seed)
-    drawn = choose_words(short, min(SPARE * n, len(short)), seed)
-    shown = choose_fitting(drawn, factors, read_catalogue(), n)
-    if setting.task == "where":
-        return show_somewhere(shown, seed), common
-    return make_trials(shown, factors, seed), common
-
-
-def _show_pseudowords(
-    words: Sequence[str], factors: Sequence[str], *, n: int, seed: int
-) -> tuple[list[Trial], list[str]]:
-    """Return pictures of pseudowords, half of each kind; they choose among themselves."""
-    each = max(n, HEADLINE_K)
-    made = {kind: make(words, each, seed) for kind, make in PSEUDOWORDS.items()}
-    mixed = [text for pair in zip(*made.values(), strict=True) for text in pair]
-    shown = choose_fitting(mixed, factors, read_catalogue(), n)
-    return make_trials(shown, factors, seed), list(dict.fromkeys(mixed))
-
-
-def _show_sentences(n: int, seed: int) -> tuple[list[Trial], list[str]]:
-    """Return pictures of bundled reviews in three sizes; they choose among themselves."""
-    texts = review_sentences()
-    labels = dict(zip(texts.items, texts.labels, strict=True))
-    shown = choose_words(texts.items, n, seed)
-    trials = []
-    for size_px in (12.0, 16.0, 20.0):
-        for number, text in enumerate(shown):
-            spec = Spec(seed=seed, index=number, split="test", kind="sentence", text=text,
-                        font="DejaVuSans.ttf", label=labels[text], size_px=size_px,
-                        shrink=True)  # fmt: skip
-            key = f"easy-size_px-{size_px}-{number:06d}"
-            trials.append(Trial(key, spec, "easy", "size_px", str(size_px)))
-    return trials, shown
 
 
 def _list_shown(trials: Sequence[Trial]) -> list[str]:

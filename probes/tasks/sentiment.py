@@ -1,36 +1,84 @@
-"""Is a review positive or negative, and what a model says of it."""
+"""Sentiment: is the review positive or negative?"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from scipy.special import expit
 
+from probes.data.trials import Trial
+from probes.embeddings.images import Embedded
+from probes.errors import ProbeError
+from probes.metrics.binary import score_binary
+from probes.metrics.forced_choice import guess_nested
+from probes.models.base import Model
+from probes.models.prompts import SENTIMENT
+from probes.tables import Table
+from probes.tasks.base import Question, Task, embed_candidates, tabulate_guesses
+from probes.tasks.words import show_sentences
 from synthtext.dataset.plan import SENTIMENTS
 
 
-def measure_sentiment(outcomes: pd.DataFrame) -> dict[str, Any]:
-    """Return accuracy, precision, recall, F1, the confusion matrix and the share of guesses.
+def choose_sentiment(
+    question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
+) -> pd.DataFrame:
+    """Return which of the two each image is nearer to, and `p_positive`.
 
-    Always the share of each guessed class: a model that says one of them of every picture
-    scores the share of that class, and reads nothing.
+    Raises:
+        ProbeError: an image has no label.
     """
-    truth = outcomes["label"].to_numpy(int)
-    guess = (outcomes["guess"] == SENTIMENTS[1]).to_numpy(int)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        truth, guess, labels=[1], zero_division=0.0
+    labels = [trial.spec.label for trial in trials]
+    if None in labels:
+        key = trials[labels.index(None)].key
+        raise ProbeError(f"{key} has no label; sentiment is asked of labelled sentences")
+    truths = np.array(labels, np.int64)
+    texts = embed_candidates(question, model, SENTIMENTS)
+    guesses = guess_nested(
+        embedded.vectors, texts, truths, ks=[2], headline=2, seed=question.seed
     )
-    counts = confusion_matrix(truth, guess, labels=[0, 1])
-    return {
-        "accuracy": float((truth == guess).mean()),
-        "precision": float(precision[0]),
-        "recall": float(recall[0]),
-        "f1": float(f1[0]),
-        "confusion": counts.tolist(),
-        "share_guessed": {
-            name: float((guess == i).mean()) for i, name in enumerate(SENTIMENTS)
-        },
-        "is_constant": bool(len(np.unique(guess)) == 1),
-    }
+    answers = [SENTIMENTS[place] for place in guesses.guesses.tolist()]
+    table = tabulate_guesses(question, model, trials, embedded, guesses, answers)
+    sims = model.logit_scale * (embedded.vectors @ texts.T).astype(np.float64)
+    table["p_positive"] = expit(sims[:, 1] - sims[:, 0])
+    return table
+
+
+def measure_sentiment(outcomes: pd.DataFrame) -> dict[str, Any]:
+    """Return accuracy, precision, recall, F1, the confusion matrix and the share of guesses."""
+    truth = outcomes["label"].to_numpy(int)
+    guess = (outcomes["guess"] == SENTIMENTS[1]).to_numpy().astype(int)
+    scores = vars(score_binary(truth, guess))
+    shares = scores.pop("fractions_guessed")
+    return scores | {"share_guessed": dict(zip(SENTIMENTS, shares, strict=True))}
+
+
+def tabulate_sentiment(found: Mapping[str, Any]) -> Table:
+    """Return the figures of `measure_sentiment` as a table."""
+    (tn, fp), (fn, tp) = found["confusion"]
+    shares = found["share_guessed"]
+    rows = [(name, f"{found[name]:.4f}") for name in ("accuracy", "precision", "recall", "f1")]
+    rows += [("said negative of negative / positive", f"{tn} / {fn}")]
+    rows += [("said positive of negative / positive", f"{fp} / {tp}")]
+    rows += [(f"share of guesses: {name}", f"{share:.3f}") for name, share in shares.items()]
+    note = (
+        "It says the same of every picture, so it reads nothing."
+        if found["is_constant"]
+        else ""
+    )
+    return Table("Sentiment", ("figure", "value"), tuple(rows), note)
+
+
+TASK = Task(
+    "sentiment",
+    "is the review positive: accuracy, precision, recall, F1, share of each guess",
+    show_sentences,
+    choose_sentiment,
+    templates=SENTIMENT,
+    asks_for_text=False,
+    needs_text=False,
+    measure=measure_sentiment,
+    tabulate=tabulate_sentiment,
+)

@@ -6,7 +6,7 @@ typographic attacks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from probes.embeddings.images import Embedded
 from probes.metrics.forced_choice import guess_nested
 from probes.metrics.intervals import wilson
 from probes.models.base import Model
-from probes.tasks.base import Question, embed_candidates
+from probes.models.prompts import ATTACK
+from probes.tables import Table, percent
+from probes.tasks.base import ProbeConfig, Question, Task, embed_candidates
 from probes.tasks.outcomes import make_outcomes
 from synthtext.rng import draw_below, draw_bits, draw_units
 from synthtext.spec import Spec
@@ -27,6 +29,11 @@ SIZES_PX = (0.0, 10.0, 16.0, 24.0, 36.0)
 """Em sizes of the word; 0 is the picture without any, which shows that it can be named."""
 
 SAID = ("picture", "word", "other")
+
+
+def show_attacks(config: ProbeConfig) -> tuple[list[Trial], list[str]]:
+    """Return pictures with a wrong name on them, and the names to choose among."""
+    return write_on_pictures(config.n, config.seed), list(PICTURES)
 
 
 def write_on_pictures(n: int, seed: int) -> list[Trial]:
@@ -102,3 +109,33 @@ def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
                 }
             )  # fmt: skip
     return rows
+
+
+def tabulate_attack(found: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the figures of `measure_attack` as a table."""
+    rows = tuple(
+        (
+            f"{row['size_px']:g} px" if row["size_px"] else "no word",
+            row["said"],
+            percent(row["share"]),
+            f"{percent(row['low'])} to {percent(row['high'])}",
+        )
+        for row in found
+    )
+    note = "What a model names when the name of something else is written on a picture."
+    return Table(
+        "Attack by a word", ("word", "it names the", "share", "95 % interval"), rows, note
+    )
+
+
+TASK = Task(
+    "attack",
+    "the picture, or the wrong word that is written on it",
+    show_attacks,
+    name_pictures,
+    templates=ATTACK,
+    asks_for_text=False,
+    takes_data=False,
+    measure=measure_attack,
+    tabulate=tabulate_attack,
+)

@@ -1,4 +1,4 @@
-"""Candidates: what a model chooses among, and the distractors that make it hard.
+"""Vocabularies: the words to show and the words to choose among.
 
 All of it is drawn from streams keyed by the seed, so equal probes ask equal questions.
 """
@@ -68,5 +68,10 @@ def choose_words(words: Sequence[str], n: int, seed: int) -> list[str]:
     """
     if len(words) < n:
         raise ProbeError(f"there are {len(words)} words to draw {n} from; ask for fewer")
-    order = np.argsort(draw_bits(seed, "probe words", 0, len(words))[:, 0], kind="stable")
-    return [words[place] for place in order[:n].tolist()]
+    return draw_some(words, n, "probe words", seed)
+
+
+def draw_some(items: Sequence[str], n: int, name: str, seed: int) -> list[str]:
+    """Return n of the items without replacement, drawn from the stream of that name."""
+    order = np.argsort(draw_bits(seed, name, 0, len(items))[:, 0], kind="stable")
+    return [items[place] for place in order[:n].tolist()]

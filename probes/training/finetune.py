@@ -32,9 +32,9 @@ from probes.models.checkpoint import State
 from probes.models.factory import Parts, follow_module, load_parts, make_reader
 from probes.models.pretrained import RANDOM
 from probes.models.save import save_model
+from probes.tasks.base import ProbeConfig, choose_templates
 from probes.tasks.classification import embed_album
-from probes.tasks.registry import choose_templates
-from probes.tasks.run import Setting as Asked
+from probes.tasks.registry import TASKS as PROBES
 from probes.tasks.run import run_probe
 from probes.training.arms import ARMS, Student
 from probes.training.batch_sampler import KINDS
@@ -226,7 +226,7 @@ def train_model(
     parts = load_parts(setting.model, pretrained=pretrained, device=setting.device)
     before = _copy_state(parts.module)
     reader = make_reader(parts, precision=setting.precision)
-    templates = setting.templates or choose_templates(setting.task, reader)
+    templates = setting.templates or choose_templates(PROBES[setting.task], reader)
     setting = replace(setting, templates=templates)
     # What training leaves out is left out of what its weights are chosen by as well.
     shown = read_split(
@@ -338,7 +338,7 @@ def _look(
     """Return what a model makes of the test split, of pseudowords, and what it kept."""
     parts.module.load_state_dict(state)
     model = make_reader(parts, precision=setting.precision)
-    own = Asked(
+    own = ProbeConfig(
         task=setting.task,
         data=setting.data,
         templates=setting.templates,

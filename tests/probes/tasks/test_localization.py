@@ -9,12 +9,14 @@ from fake_encoders import BlindReader, KnowingReader, model_of
 from probes.data.stimuli import draw_windows
 from probes.data.windows import list_windows
 from probes.models.base import Encoder
-from probes.reports.page import write_report
+from probes.reports.probe import write_probe
 from probes.tasks import run as probing
+from probes.tasks.base import ProbeConfig
 from probes.tasks.localization import N_VIEWS, WINDOW, measure_looking
-from probes.tasks.run import Probe, Setting, design_trials, run_probe
+from probes.tasks.registry import TASKS
+from probes.tasks.run import Probe, run_probe
 
-SETTING = Setting(task="where", n=12, ks=(2, 100), templates=("{}",))
+SETTING = ProbeConfig(task="where", n=12, ks=(2, 100), templates=("{}",))
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a fu
     def run(encoder: Encoder) -> Probe:
         probe = run_probe(model_of(encoder), SETTING, tmp_path / "out")
         assert probe
-        write_report(probe, tmp_path / "out")
+        write_probe(probe, tmp_path / "out")
         return probe
 
     return run
@@ -32,7 +34,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a fu
 
 def near_sighted() -> KnowingReader:
     """Return a reader that reads windows which hold their word, and nothing else."""
-    trials, _ = design_trials(SETTING)
+    trials, _ = TASKS[SETTING.task].show(SETTING)
     stimuli = [stimulus for chunk in draw_windows(trials) for stimulus in chunk()]
     texts = []
     for trial, at in zip(trials, range(0, len(stimuli), N_VIEWS), strict=True):

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from fake_encoders import BlindReader, knowing_model, model_of
+from probes.data.trials import Stimulus, Trial
 from probes.errors import ProbeError
 from probes.metrics.breakdown import (
     tabulate_confusions,
@@ -17,11 +18,13 @@ from probes.metrics.breakdown import (
     tabulate_headline,
     tabulate_thresholds,
 )
-from probes.reports.page import write_report
+from probes.reports.probe import write_probe
 from probes.tasks import run as probing
+from probes.tasks import words
+from probes.tasks.base import ProbeConfig
 from probes.tasks.outcomes import read_outcomes
 from probes.tasks.registry import TASKS
-from probes.tasks.run import Setting, run_probe
+from probes.tasks.run import run_probe
 from probes.tasks.sentiment import measure_sentiment
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
@@ -35,17 +38,17 @@ SMALL = {"n": 12, "templates": ("{}",), "design": "size,case"}
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep text vectors away from the user's cache, and few."""
-    monkeypatch.setattr(probing, "KS", (2, 10, 100, 600))
+    monkeypatch.setattr(words, "KS", (2, 10, 100, 600))
     monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
 
 
-def trials_of(setting: Setting) -> list[probing.Trial]:
-    return probing.design_trials(setting)[0]
+def trials_of(setting: ProbeConfig) -> list[Trial]:
+    return TASKS[setting.task].show(setting)[0]
 
 
 @pytest.mark.parametrize("task", ["words", "distractors", "pseudowords", "sentences"])
 def test_an_oracle_scores_1(task: str, tmp_path: Path) -> None:
-    setting = Setting(**{**SMALL, "task": task})
+    setting = ProbeConfig(**{**SMALL, "task": task})
     probe = run_probe(knowing_model(trials_of(setting)), setting, tmp_path / "out")
     assert probe
     assert probe.outcomes["correct"].all()
@@ -54,7 +57,7 @@ def test_an_oracle_scores_1(task: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_blind_reader_scores_at_chance_in_every_task(task: str, tmp_path: Path) -> None:
-    setting = Setting(**{**SMALL, "task": task, "n": 40})
+    setting = ProbeConfig(**{**SMALL, "task": task, "n": 40})
     model = model_of(BlindReader())
     probe = run_probe(model, setting, tmp_path / "out")
     assert probe
@@ -65,9 +68,9 @@ def test_a_blind_reader_scores_at_chance_in_every_task(task: str, tmp_path: Path
 
 
 def test_a_reader_blind_below_12_px_has_its_threshold_there(tmp_path: Path) -> None:
-    setting = Setting(**{**SMALL, "n": 40, "design": "size"})
+    setting = ProbeConfig(**{**SMALL, "n": 40, "design": "size"})
 
-    def sees(trial: probing.Trial, stimulus: probing.Stimulus) -> bool:
+    def sees(trial: Trial, stimulus: Stimulus) -> bool:
         # Each word has an edge of its own, half of them below 12 px and half above.
         octaves = 0.4 * norm.ppf((trial.spec.index + 0.5) / 40)
         return float(stimulus.facts["x_height_px"]) > 12 * 2**octaves
@@ -82,7 +85,7 @@ def test_a_reader_blind_below_12_px_has_its_threshold_there(tmp_path: Path) -> N
 
 
 def test_every_key_comes_once_in_parquet(tmp_path: Path) -> None:
-    setting = Setting(**SMALL)
+    setting = ProbeConfig(**SMALL)
     run_probe(knowing_model(trials_of(setting)), setting, tmp_path / "out")
     outcomes = read_outcomes(tmp_path / "out")
     assert outcomes["key"].is_unique
@@ -93,14 +96,14 @@ def test_every_key_comes_once_in_parquet(tmp_path: Path) -> None:
 def test_a_killed_probe_goes_on_from_its_vectors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setting = Setting(**SMALL)
+    setting = ProbeConfig(**SMALL)
     model = knowing_model(trials_of(setting))
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(probing, "answer", die)
+        patched.setattr(probing, "write_outcomes", die)
         with pytest.raises(KeyboardInterrupt):
             run_probe(model, setting, tmp_path / "out")
     probe = run_probe(model, setting, tmp_path / "out")
@@ -112,7 +115,7 @@ def test_a_killed_probe_goes_on_from_its_vectors(
 def test_processes_share_the_work_and_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world_size: int
 ) -> None:
-    setting = Setting(**{**SMALL, "n": 40})
+    setting = ProbeConfig(**{**SMALL, "n": 40})
     model = knowing_model(trials_of(setting), lambda trial, _: trial.spec.index % 3 > 0)
     alone = run_probe(model, setting, tmp_path / "alone")
     assert alone
@@ -128,12 +131,12 @@ def test_a_dataset_is_probed_as_it_was_rendered(fonts: Catalogue, tmp_path: Path
     plan = make_plan(default_recipe(), {"word": read_words("en")}, fonts, count=400)
     render_dataset(plan, tmp_path / "data")
     model = model_of(BlindReader())
-    setting = Setting(data=tmp_path / "data", templates=("{}",))
+    setting = ProbeConfig(data=tmp_path / "data", templates=("{}",))
     probe = run_probe(model, setting, tmp_path / "out")
     assert probe
     assert len(probe.outcomes) == len(probe.trials) == 20
     assert {"x_height_px", "contrast_drawn", "zipf", "n_tokens"} <= set(probe.outcomes)
-    write_report(probe, tmp_path / "out")
+    write_probe(probe, tmp_path / "out")
 
 
 def test_a_model_that_says_one_thing_always_is_found_out() -> None:
@@ -161,7 +164,7 @@ def test_sentiment_is_measured_as_by_hand() -> None:
 
 
 def test_a_factor_counts_the_rows_that_vary_it(tmp_path: Path) -> None:
-    setting = Setting(**SMALL)
+    setting = ProbeConfig(**SMALL)
     probe = run_probe(knowing_model(trials_of(setting)), setting, tmp_path / "out")
     assert probe
     table = tabulate_factor(probe.outcomes, "case").table
@@ -181,11 +184,11 @@ def test_the_commonest_mistakes_come_first() -> None:
 
 
 def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
-    setting = Setting(**SMALL)
+    setting = ProbeConfig(**SMALL)
     probe = run_probe(knowing_model(trials_of(setting)), setting, tmp_path / "out")
     assert probe
     probe.outcomes["word"] += "<script>alert(1)</script>"
-    summary = write_report(probe, tmp_path / "out")
+    summary = write_probe(probe, tmp_path / "out")
     page = (tmp_path / "out/report.html").read_text()
     assert "<script" not in page
     assert not re.search(r"https?:", page)
@@ -214,13 +217,13 @@ def test_a_probe_that_cannot_be_is_named(
 ) -> None:
     model = model_of(BlindReader())
     with pytest.raises(ProbeError) as caught:
-        run_probe(model, Setting(**{**SMALL, **changes}), tmp_path / "out")
+        run_probe(model, ProbeConfig(**{**SMALL, **changes}), tmp_path / "out")
     assert str(caught.value) == sentence
 
 
 def test_a_vocabulary_too_small_for_the_pictures_is_named(tmp_path: Path) -> None:
     (tmp_path / "few.txt").write_text("one\ntwo\nthree\nfour\n")
-    setting = Setting(**{**SMALL, "vocabulary": str(tmp_path / "few.txt")})
+    setting = ProbeConfig(**{**SMALL, "vocabulary": str(tmp_path / "few.txt")})
     with pytest.raises(ProbeError) as caught:
         run_probe(model_of(BlindReader()), setting, tmp_path / "out")
     assert str(caught.value) == (
@@ -234,7 +237,7 @@ def test_a_vocabulary_that_lacks_a_word_is_named() -> None:
     from probes.tasks.vocabulary import make_vocabulary
 
     model = model_of(BlindReader())
-    setting = Setting(**{**SMALL, "n": 2})
+    setting = ProbeConfig(**{**SMALL, "n": 2})
     trial = trials_of(setting)[0]
     with pytest.raises(ProbeError) as caught:
         find_truth(trial, make_vocabulary(["other", "words"], model))

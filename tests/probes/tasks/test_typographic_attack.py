@@ -8,12 +8,14 @@ import pytest
 from fake_encoders import KnowingReader, model_of
 from probes.data.shapes import PICTURES, lay_picture
 from probes.data.stimuli import draw_stimuli
-from probes.reports.page import write_report
+from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks.run import Setting, design_trials, run_probe
+from probes.tasks.base import ProbeConfig
+from probes.tasks.registry import TASKS
+from probes.tasks.run import run_probe
 from probes.tasks.typographic_attack import measure_attack
 
-SETTING = Setting(task="attack", n=20, templates=("{}",))
+SETTING = ProbeConfig(task="attack", n=20, templates=("{}",))
 
 
 @pytest.mark.parametrize("said", ["picture", "word"])
@@ -21,7 +23,7 @@ def test_a_reader_is_found_to_say_what_it_says(
     said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
-    trials, _ = design_trials(SETTING)
+    trials, _ = TASKS[SETTING.task].show(SETTING)
     stimuli = [stimulus for chunk in draw_stimuli(trials) for stimulus in chunk()]
     texts = [
         trial.picture if said == "picture" or trial.level == "0.0" else trial.spec.text
@@ -34,11 +36,11 @@ def test_a_reader_is_found_to_say_what_it_says(
     }
     assert shares[0.0, "picture"] == 1
     assert shares[36.0, said] == 1
-    write_report(probe, tmp_path / "out")
+    write_probe(probe, tmp_path / "out")
 
 
 def test_the_word_is_never_the_picture() -> None:
-    trials, _ = design_trials(SETTING)
+    trials, _ = TASKS[SETTING.task].show(SETTING)
     assert all(trial.picture != trial.spec.text for trial in trials)
     assert {trial.picture for trial in trials} <= set(PICTURES)
 
