@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -14,12 +16,6 @@ from torch import Tensor, nn
 from probes.errors import ProbeError
 from probes.models.preprocessing import Preprocessing
 from probes.training.losses import LetterHead
-
-FROZEN_TEXTS = frozenset({"head", "vision", "lora"})
-"""Arms whose texts are embedded once for all."""
-
-FROZEN_IMAGES = frozenset({"head"})
-"""Arms whose pictures are too."""
 
 MAX_LOGIT_SCALE = math.log(100)
 """Source: Radford et al. 2021, section 2.5: above it training is unstable."""
@@ -80,7 +76,7 @@ class Student(nn.Module):
         for name in ("mean", "std"):
             levels = torch.tensor(getattr(preprocessing, name)).view(1, 3, 1, 1)
             self.register_buffer(name, levels, persistent=False)
-        ARMS[arm](self)
+        ARMS[arm].prepare(self)
 
     def forward(self, images: Tensor, texts: Tensor, letters: Tensor | None) -> Learnt:
         """Return what the losses need of a batch.
@@ -132,11 +128,7 @@ class Student(nn.Module):
 
     def finish(self) -> Any:  # noqa: ANN401
         """Return the plain module with all that was learnt inside it, in eval mode."""
-        if self.arm == "head":
-            _fold(self.clip, IMAGE_PROJECTIONS, self.image_map)
-            _fold(self.clip, TEXT_PROJECTIONS, self.text_map)
-        if self.arm == "lora":
-            self.clip.visual = _merge_low_rank(self.clip.visual)
+        ARMS[self.arm].merge(self)
         # As a module that is loaded anew: torch computes by other ways, a bit apart in the last
         # places, where weights need no gradient.
         return self.clip.requires_grad_(requires_grad=True).eval()
@@ -186,16 +178,6 @@ def _train_all(student: Student) -> None:
     student.clip.requires_grad_(requires_grad=True)
 
 
-ARMS = {
-    "head": _train_head,
-    "vision": _train_vision,
-    "full": _train_all,
-    "lora": _train_low_rank,
-    "scratch": _train_all,
-}
-"""What each arm trains; `scratch` begins with random weights."""
-
-
 def _train_scale(student: Student) -> None:
     student.clip.logit_scale.requires_grad_(requires_grad=True)
     if getattr(student.clip, "logit_bias", None) is not None:
@@ -216,6 +198,11 @@ def _find_projection(module: nn.Module, paths: tuple[str, ...]) -> Any:  # noqa:
         "the arm head needs a tower that ends in a linear map, and this model's does not;"
         " choose another --arm"
     )
+
+
+def _fold_maps(student: Student) -> None:
+    _fold(student.clip, IMAGE_PROJECTIONS, student.image_map)
+    _fold(student.clip, TEXT_PROJECTIONS, student.text_map)
 
 
 @torch.no_grad()
@@ -246,6 +233,10 @@ def _list_low_rank(tower: nn.Module) -> list[str]:
     ]
 
 
+def _merge_adapters(student: Student) -> None:
+    student.clip.visual = _merge_low_rank(student.clip.visual)
+
+
 def _merge_low_rank(tower: nn.Module) -> nn.Module:
     """Return the tower with its low-rank changes added to its weights."""
     changed = {
@@ -265,3 +256,44 @@ def _merge_low_rank(tower: nn.Module) -> nn.Module:
             plain = part.get_base_layer()
         setattr(tower.get_submodule(owner), child, plain)
     return tower
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What a run trains, and how.
+
+    Attributes:
+        help: what is trained, for help texts.
+        prepare: makes trainable what is to be trained.
+        lr: highest learning rate, where none is asked for.
+        merge: puts what was trained into the plain module at the end.
+        freezes: towers that stay as they are, so that their vectors are computed once:
+            "images", "texts".
+        starts_random: whether to begin with random weights.
+    """
+
+    help: str
+    prepare: Callable[[Student], None]
+    lr: float
+    merge: Callable[[Student], None] = lambda _: None
+    freezes: frozenset[str] = frozenset()
+    starts_random: bool = False
+
+
+ARMS = {
+    "head": Arm(
+        "linear maps on the frozen vectors, folded into the towers' last projections",
+        _train_head, 1e-3, merge=_fold_maps, freezes=frozenset({"images", "texts"}),
+    ),
+    "vision": Arm(
+        "the vision tower; the text tower is frozen, its vectors are computed once",
+        _train_vision, 1e-5, freezes=frozenset({"texts"}),
+    ),
+    "full": Arm("both towers", _train_all, 1e-5),
+    "lora": Arm(
+        "low-rank changes of the vision tower, merged at the end",
+        _train_low_rank, 1e-4, merge=_merge_adapters, freezes=frozenset({"texts"}),
+    ),
+    "scratch": Arm("both towers from random weights", _train_all, 1e-3, starts_random=True),
+}  # fmt: skip
+"""Every method of training by its name."""

@@ -28,7 +28,7 @@ from probes.errors import ProbeError
 from probes.models.base import Model
 from probes.models.factory import Parts
 from probes.models.tokenizers import number_texts
-from probes.training.arms import FROZEN_IMAGES, FROZEN_TEXTS, Student
+from probes.training.arms import ARMS, Student
 from probes.training.batch_sampler import (
     Order,
     cluster,
@@ -172,10 +172,10 @@ def make_course(
         texts.setdefault(number, caption)
     ordered = tuple(texts[number] for number in range(len(texts)))
     course = Course(pairs, n_own, captions, ordered, setting.templates)
-    if setting.arm in FROZEN_TEXTS:
+    if "texts" in ARMS[setting.arm].freezes:
         vectors = embed_prompts(reader, ordered, setting.templates, find_cache_folder())
         course = replace(course, vectors=tuple(vectors))
-    if setting.arm in FROZEN_IMAGES:
+    if "images" in ARMS[setting.arm].freezes:
         course = replace(course, images=_embed_all(pairs, parts, reader))
     return course
 

@@ -65,9 +65,6 @@ from probes.training.validation import Exam, read_exam
 from probes.training.weight_averaging import ALPHAS, Mixture, choose_mixture, mix_states
 from synthtext.dataset.manifest import list_files, read_manifest
 
-LEARNING_RATES = {"head": 1e-3, "vision": 1e-5, "full": 1e-5, "lora": 1e-4, "scratch": 1e-3}
-"""Highest learning rates, where none is asked for."""
-
 N_EXAMINED = 512
 """Pictures of the split `val` that are read at each checkpoint and for each mixture."""
 
@@ -168,7 +165,7 @@ def run_finetune(
     keeper = make_keeper(setting, parts)
     mixtures: list[Mixture] = []
     alpha = 1.0
-    if setting.arm != "scratch":
+    if not ARMS[setting.arm].starts_random:
         mixtures = _try_mixtures(trained, learnt, keeper, on_progress)
     first = _look(setting, parts, before, keeper, out / "before", on_progress)
     if mixtures:
@@ -222,7 +219,7 @@ def train_model(
     """
     _check(setting)
     out.mkdir(parents=True, exist_ok=True)
-    pretrained = RANDOM if setting.arm == "scratch" else setting.pretrained
+    pretrained = RANDOM if ARMS[setting.arm].starts_random else setting.pretrained
     parts = load_parts(setting.model, pretrained=pretrained, device=setting.device)
     before = _copy_state(parts.module)
     reader = make_reader(parts, precision=setting.precision)
@@ -246,7 +243,7 @@ def train_model(
     schedule = replace(
         setting.schedule,
         n_steps=setting.schedule.n_steps or count_steps(setting, n_own),
-        lr=setting.schedule.lr or LEARNING_RATES[setting.arm],
+        lr=setting.schedule.lr or ARMS[setting.arm].lr,
         lowers=reader.precision == "bf16",
     )
     run = _name_run(setting, schedule, reader)
@@ -416,7 +413,7 @@ def _check(setting: Setting) -> None:
             f"batches is {setting.batches!r}, but sentiment has two captions alone;"
             " take random or image"
         )
-    if setting.arm == "scratch" and setting.schedule.distill:
-        raise ProbeError("scratch has no original to stay near; leave out --distill")
+    if ARMS[setting.arm].starts_random and setting.schedule.distill:
+        raise ProbeError(f"{setting.arm} has no original to stay near; leave out --distill")
     for template in setting.templates:
         fill_template(template, ())
