@@ -1,8 +1,13 @@
-"""What a probe knows of each factor: its levels, direction, unit, label and scale."""
+"""What a probe knows of each factor: levels, direction, label and scale, a row for each."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from synthtext.spec import CASES
+
+Direction = Literal["rising", "falling"]
 
 BASELINES: dict[str, dict[str, object]] = {
     "easy": {"size_px": 28.0, "font": "DejaVuSans.ttf"},
@@ -15,62 +20,99 @@ BASELINES: dict[str, dict[str, object]] = {
 """Where one factor is varied from: nothing in the way, and a little of everything."""
 
 
-LEVELS: dict[str, tuple[object, ...]] = {
-    "size_px": (6.0, 8.0, 11.0, 15.0, 20.0, 28.0, 40.0),
-    "contrast": (1.1, 1.3, 1.7, 2.5, 4.0, 8.0, 21.0),
-    "opacity": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0),
-    "rotation_deg": (0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 180.0),
-    "yaw_deg": (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0),
-    "pitch_deg": (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0),
-    "letter_spacing_em": (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3),
-    "blur_px": (0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0),
-    "noise_std": (0.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0),
-    "jpeg_quality": (2, 5, 10, 20, 40, 70, 95),
-    "x_frac": (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0),
-    "y_frac": (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0),
-    "case": tuple(case for case in CASES if case != "as-is"),
-    "background": ("plain", "gradient", "noise", "texture", "clutter"),
-    "font": (
-        "Lato_400Regular.ttf", "CrimsonText_400Regular.ttf", "ZillaSlab_400Regular.ttf",
-        "DejaVuSansMono.ttf", "PatrickHand_400Regular.ttf", "DancingScript_400Regular.ttf",
-        "SpecialElite_400Regular.ttf", "UnifrakturMaguntia_400Regular.ttf",
-        "BarlowCondensed_400Regular.ttf",
+@dataclass(frozen=True)
+class ProbedFactor:
+    """A field of `Spec` that a design can vary.
+
+    Attributes:
+        levels: what a design varies it over.
+        label: with its unit, for plots.
+        direction: "rising" where higher levels are easier to read, "falling" where they are
+            harder; None where there is no threshold to look for.
+        spread: least and greatest value in a Latin hypercube; None leaves a number out.
+        is_log: whether plots show it on a logarithmic scale.
+        measured: the column of the outcomes that holds it as the model sees it; empty takes
+            the field itself.
+        drawn: the column that holds it as it was drawn, where a dataset is probed; likewise.
+    """
+
+    levels: tuple[object, ...]
+    label: str
+    direction: Direction | None = None
+    spread: tuple[float, float] | None = None
+    is_log: bool = False
+    measured: str = ""
+    drawn: str = ""
+
+
+FACTORS: dict[str, ProbedFactor] = {
+    "size_px": ProbedFactor(
+        (6.0, 8.0, 11.0, 15.0, 20.0, 28.0, 40.0), "x-height as the model sees it, px",
+        "rising", (6.0, 36.0), is_log=True, measured="x_height_seen_px",
+    ),
+    "contrast": ProbedFactor(
+        (1.1, 1.3, 1.7, 2.5, 4.0, 8.0, 21.0), "contrast, WCAG ratio",
+        "rising", (1.2, 15.0), is_log=True, drawn="contrast_drawn",
+    ),
+    "rotation_deg": ProbedFactor(
+        (0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 180.0), "rotation, degrees", spread=(-45.0, 45.0)
+    ),
+    "yaw_deg": ProbedFactor(
+        (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0), "yaw, degrees", "falling"
+    ),
+    "pitch_deg": ProbedFactor(
+        (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0), "pitch, degrees", "falling"
+    ),
+    "letter_spacing_em": ProbedFactor(
+        (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3), "letter spacing, em", spread=(-0.1, 0.2)
+    ),
+    "blur_px": ProbedFactor(
+        (0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0), "blur, px", "falling", (0.0, 3.0)
+    ),
+    "noise_std": ProbedFactor(
+        (0.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0), "noise, levels of 255",
+        "falling", (0.0, 48.0),
+    ),
+    "opacity": ProbedFactor(
+        (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0), "opacity", "rising", (0.3, 1.0)
+    ),
+    "jpeg_quality": ProbedFactor((2, 5, 10, 20, 40, 70, 95), "JPEG quality", "rising"),
+    "x_frac": ProbedFactor(
+        (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0), "place from left to right",
+        spread=(0.0, 1.0),
+    ),
+    "y_frac": ProbedFactor(
+        (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0), "place from top to bottom",
+        spread=(0.0, 1.0),
+    ),
+    "case": ProbedFactor(tuple(case for case in CASES if case != "as-is"), "case"),
+    "background": ProbedFactor(
+        ("plain", "gradient", "noise", "texture", "clutter"), "background"
+    ),
+    "font": ProbedFactor(
+        (
+            "Lato_400Regular.ttf", "CrimsonText_400Regular.ttf", "ZillaSlab_400Regular.ttf",
+            "DejaVuSansMono.ttf", "PatrickHand_400Regular.ttf",
+            "DancingScript_400Regular.ttf", "SpecialElite_400Regular.ttf",
+            "UnifrakturMaguntia_400Regular.ttf", "BarlowCondensed_400Regular.ttf",
+        ),
+        "font",
     ),
 }  # fmt: skip
-"""Seven levels of each number, and the choices of the rest; one font of each category."""
+"""Every factor of a design. Seven levels of each number; one font of each category."""
 
 
-FALLING = frozenset({"blur_px", "noise_std", "yaw_deg", "pitch_deg"})
-"""Factors whose higher levels are harder to read."""
+def label_of(column: str) -> str:
+    """Return the label of a factor, or of the column that holds it; others are put in words.
+
+    >>> label_of("contrast_drawn"), label_of("n_chars")
+    ('contrast, WCAG ratio', 'n chars')
+    """
+    found = find_factor(column)
+    return found.label if found else column.replace("_", " ")
 
 
-MONOTONE = frozenset({"size_px", "contrast", "opacity", "jpeg_quality"}) | FALLING
-"""Factors along which reading rises or falls, so that there is a threshold to look for."""
-
-
-RANGES: dict[str, tuple[float, float]] = {
-    "size_px": (6.0, 36.0), "contrast": (1.2, 15.0), "rotation_deg": (-45.0, 45.0),
-    "letter_spacing_em": (-0.1, 0.2), "blur_px": (0.0, 3.0), "noise_std": (0.0, 48.0),
-    "opacity": (0.3, 1.0), "x_frac": (0.0, 1.0), "y_frac": (0.0, 1.0),
-}  # fmt: skip
-"""What a Latin hypercube spreads over."""
-
-
-LABELS = {
-    "size_px": "x-height as the model sees it, px",
-    "contrast": "contrast, WCAG ratio",
-    "contrast_drawn": "contrast, WCAG ratio",
-    "rotation_deg": "rotation, degrees",
-    "yaw_deg": "turned sideways, degrees",
-    "pitch_deg": "leant back, degrees",
-    "blur_px": "blur, px",
-    "noise_std": "noise, levels of 255",
-    "letter_spacing_em": "letter spacing, em",
-    "jpeg_quality": "JPEG quality",
-    "opacity": "opacity",
-    "x_frac": "place from left to right",
-    "y_frac": "place from top to bottom",
-}
-
-
-LOG_SCALED = frozenset({"size_px", "contrast", "contrast_drawn"})
+def find_factor(column: str) -> ProbedFactor | None:
+    """Return the row of a factor, by its name or the column that holds it as drawn."""
+    drawn = {row.drawn: row for row in FACTORS.values() if row.drawn}
+    return FACTORS.get(column) or drawn.get(column)

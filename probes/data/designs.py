@@ -14,7 +14,7 @@ from scipy.stats import qmc
 
 from probes.data.trials import Trial
 from probes.errors import ProbeError
-from probes.factors import BASELINES, LEVELS, RANGES
+from probes.factors import BASELINES, FACTORS
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layout import place_glyphs
 from synthtext.errors import DrawError
@@ -36,11 +36,11 @@ def parse_design(text: str) -> tuple[str, ...]:
     """
     if text == LATIN:
         return (LATIN,)
-    short = {_shorten(name): name for name in LEVELS}
+    short = {_shorten(name): name for name in FACTORS}
     factors = []
     for part in text.split(","):
         name = part.strip().replace("-", "_")
-        if name not in LEVELS and name not in short:
+        if name not in FACTORS and name not in short:
             near = difflib.get_close_matches(name, short, n=3) or [*short, LATIN]
             raise ProbeError(f"no design varies {part.strip()!r}; it may be {', '.join(near)}")
         factors.append(short.get(name, name))
@@ -81,7 +81,7 @@ def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list
     trials = []
     for baseline, changes in BASELINES.items():
         for factor in factors:
-            for level in LEVELS[factor]:
+            for level in FACTORS[factor].levels:
                 for number, word in enumerate(words):
                     spec = _base(word, seed, number, {**changes, factor: level})
                     key = f"{baseline}-{factor}-{level}-{number:06d}"
@@ -106,17 +106,19 @@ def name_fonts(trials: Sequence[Trial], fonts: Catalogue) -> list[Trial]:
 
 
 def _make_latin(words: Sequence[str], seed: int) -> list[Trial]:
-    names = [*RANGES, "case", "background", "font"]
+    spreads = {name: row.spread for name, row in FACTORS.items() if row.spread}
+    names = [*spreads, "case", "background", "font"]
     points = qmc.LatinHypercube(d=len(names), rng=seed).random(len(words))
     trials = []
     for number, (word, point) in enumerate(zip(words, points.tolist(), strict=True)):
         changes: dict[str, object] = {}
         for name, unit in zip(names, point, strict=True):
-            if name in RANGES:
-                low, high = RANGES[name]
+            if name in spreads:
+                low, high = spreads[name]
                 changes[name] = round(low + unit * (high - low), 3)
             else:
-                changes[name] = LEVELS[name][int(unit * len(LEVELS[name]))]
+                levels = FACTORS[name].levels
+                changes[name] = levels[int(unit * len(levels))]
         harder = {name: BASELINES["harder"][name] for name in ("ink", "paper", "paper2")}
         spec = _base(word, seed, number, {**harder, **changes})
         trials.append(Trial(f"{LATIN}-{number:06d}", spec))
@@ -146,14 +148,14 @@ def _list_shapes(factors: Sequence[str]) -> dict[str, Spec]:
         specs = [
             _base("", 0, 0, {"font": font, "size_px": 36.0, "case": "upper",
                              "letter_spacing_em": 0.2, "rotation_deg": 0.0})
-            for font in LEVELS["font"]
+            for font in FACTORS["font"].levels
         ]  # fmt: skip
     else:
         specs = [
             _base("", 0, 0, {**changes, factor: level})
             for changes in BASELINES.values()
             for factor in factors
-            for level in LEVELS[factor]
+            for level in FACTORS[factor].levels
         ]
     names = ("font", "size_px", "letter_spacing_em", "case", "rotation_deg")
     return {str([getattr(spec, name) for name in names]): spec for spec in specs}

@@ -6,22 +6,17 @@ import dataclasses
 
 import pandas as pd
 
-from probes.factors import FALLING, MONOTONE
+from probes.factors import FACTORS, Direction
 from probes.metrics.intervals import chance_corrected, clustered_accuracy, wilson
 from probes.metrics.levels import bin_levels
 from probes.metrics.regression import Effects, main_effects
 from probes.metrics.thresholds import MIN_LEVELS, Threshold, fit_word_threshold
 
-FACTORS = (
-    "size_px", "contrast_drawn", "rotation_deg", "yaw_deg", "pitch_deg", "blur_px",
-    "noise_std", "opacity", "letter_spacing_em", "jpeg_quality", "x_frac", "y_frac", "case",
-    "background", "font_family", "font_category", "font", "n_chars", "n_tokens",
-    "zipf", "distractors",
+COLUMNS = (
+    *(row.drawn or name for name, row in FACTORS.items()),
+    "font_family", "font_category", "n_chars", "n_tokens", "zipf", "distractors",
 )  # fmt: skip
 """Columns that may matter; those that vary get a table and an effect."""
-
-UNITS = {"size_px": "x_height_seen_px"}
-"""What the levels of a factor are measured in, where that is another column."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +63,7 @@ def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
     rows = outcomes[outcomes["factor"] == factor] if (outcomes["factor"] != "").any() else None
     if rows is None or rows.empty:
         rows = outcomes
-    values = rows[UNITS.get(factor, factor)]
+    values = rows[_find_column(factor)]
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     if is_number and rows is not outcomes:
         levels, labels = values.round(2), values.round(2).astype(str)
@@ -93,7 +88,7 @@ def list_factors(outcomes: pd.DataFrame) -> list[str]:
     designed = [name for name in outcomes["factor"].unique() if name]
     if designed:
         return designed + [name for name in ("distractors", "view") if name in outcomes]
-    return [name for name in FACTORS if name in outcomes and outcomes[name].nunique() > 1]
+    return [name for name in COLUMNS if name in outcomes and outcomes[name].nunique() > 1]
 
 
 def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -104,14 +99,16 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
     in px as the model sees it, and in patches.
     """
     rows = []
-    designed = outcomes[outcomes["factor"].isin(MONOTONE)]
+    designed = outcomes[outcomes["factor"].map(_find_direction).notna()]
     for (factor, baseline), cell in designed.groupby(["factor", "baseline"]):
         units = (
             ("x_height_seen_px", "x_height_patches") if factor == "size_px" else (str(factor),)
         )
         for unit in units:
             if cell[unit].round(4).nunique() >= MIN_LEVELS and cell["word"].nunique() > 1:
-                found = _fit_threshold(cell, unit, is_falling=factor in FALLING)
+                found = _fit_threshold(
+                    cell, unit, direction=_find_direction(factor) or "rising"
+                )
                 rows.append(
                     {"factor": factor, "unit": unit, "baseline": baseline}
                     | dataclasses.asdict(found)
@@ -119,13 +116,24 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _fit_threshold(cell: pd.DataFrame, unit: str, *, is_falling: bool) -> Threshold:
+def _find_column(factor: str) -> str:
+    """Return the column that the levels of a factor are measured in."""
+    row = FACTORS.get(factor)
+    return row.measured or factor if row else factor
+
+
+def _find_direction(factor: object) -> Direction | None:
+    row = FACTORS.get(str(factor))
+    return row.direction if row else None
+
+
+def _fit_threshold(cell: pd.DataFrame, unit: str, *, direction: Direction) -> Threshold:
     return fit_word_threshold(
         cell[unit].round(4),
         cell["correct"],
         cell["word"],
         chance=1 / int(cell["k"].iloc[0]),
-        direction="falling" if is_falling else "rising",
+        direction=direction,
     )
 
 

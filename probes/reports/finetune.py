@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pandas as pd
 
-from probes.factors import LABELS
+from probes.factors import label_of
 from probes.metrics.breakdown import tabulate_factor
 from probes.metrics.intervals import Interval
 from probes.models.base import Model
@@ -200,7 +200,7 @@ def draw_figures(done: Finetuned) -> list[Figure]:
             if is_number
             else plots.draw_levels(table, name, chance)
         )
-        label = LABELS.get(name, name.replace("_", " "))
+        label = label_of(name)
         figures.append(Figure(f"{name}", label, png))
     return figures
 

@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import NullFormatter
 
-from probes.factors import LABELS, LOG_SCALED
+from probes.factors import find_factor, label_of
 from probes.training.weight_averaging import Mixture
 from synthtext.escapes import show_text
 
@@ -73,12 +73,13 @@ def draw_curve(
             )
             _mark(axes, thresholds, str(baseline), colour)
         _finish(axes, chance)
-        if factor in LOG_SCALED:
+        row = find_factor(factor)
+        if row and row.is_log:
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             # That of matplotlib writes a formula.
             axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel(LABELS.get(factor, factor))
+        axes.set_xlabel(label_of(factor))
         axes.set_ylabel("read right")
         axes.set_ylim(-0.02, 1.02)
         return to_png(figure)

@@ -13,7 +13,7 @@ from probes.data.images import read_image
 from probes.data.shapes import lay_picture
 from probes.data.stimuli import draw_trial
 from probes.data.trials import Trial
-from probes.factors import LABELS
+from probes.factors import label_of
 from probes.metrics.breakdown import (
     list_factors,
     tabulate_confusions,
@@ -117,7 +117,7 @@ def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figur
             png = plots.draw_curve(factor.table, name, chance, marks)
         else:
             png = plots.draw_levels(factor.table, name, chance)
-        figures.append(Figure(name, LABELS.get(name, name.replace("_", " ")), png))
+        figures.append(Figure(name, label_of(name), png))
     if (outcomes["factor"] == "").all() and outcomes["x_frac"].nunique() > plots.N_CELLS:
         figures.append(Figure("position", "place of the text", plots.draw_map(outcomes)))
     return figures

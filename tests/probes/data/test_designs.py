@@ -1,32 +1,37 @@
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 
 import pytest
 
 from probes.data.designs import DEFAULT, choose_fitting, make_trials, name_fonts, parse_design
 from probes.errors import ProbeError
-from probes.factors import BASELINES, FALLING, LEVELS, MONOTONE, RANGES
+from probes.factors import BASELINES, FACTORS
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import render
-from synthtext.spec import check_spec
+from synthtext.recipe import FACTORS as DRAWN
+from synthtext.spec import Spec, check_spec
 
 WORDS = ["quartz", "sphinx", "jumping"]
 
 
-@pytest.mark.parametrize("factor", LEVELS)
+SPREADS = {name: row.spread for name, row in FACTORS.items() if row.spread}
+
+
+@pytest.mark.parametrize("factor", FACTORS)
 def test_two_levels_differ_by_their_factor_alone(factor: str) -> None:
     trials = [t for t in make_trials(WORDS, [factor], seed=0) if t.spec.text == "quartz"]
     for baseline in BASELINES:
         cells = [trial for trial in trials if trial.baseline == baseline]
-        assert len(cells) == len(LEVELS[factor])
+        assert len(cells) == len(FACTORS[factor].levels)
         first = cells[0].spec
         for cell in cells:
             assert replace(cell.spec, **{factor: getattr(first, factor)}) == first
             assert str(getattr(cell.spec, factor)) == cell.level
 
 
-@pytest.mark.parametrize("factor", LEVELS)
+@pytest.mark.parametrize("factor", FACTORS)
 def test_every_level_can_be_drawn_unshrunk(fonts: Catalogue, factor: str) -> None:
     for trial in make_trials(WORDS, [factor], seed=0):
         rendering = render(check_spec(trial.spec), fonts)
@@ -34,13 +39,13 @@ def test_every_level_can_be_drawn_unshrunk(fonts: Catalogue, factor: str) -> Non
 
 
 def test_every_key_is_its_own() -> None:
-    trials = make_trials(WORDS, list(LEVELS), seed=0)
+    trials = make_trials(WORDS, list(FACTORS), seed=0)
     assert len({trial.key for trial in trials}) == len(trials)
 
 
 def test_a_latin_hypercube_spreads_every_factor_evenly() -> None:
     trials = make_trials([f"w{i}" for i in range(70)], ["latin"], seed=0)
-    for name, (low, high) in RANGES.items():
+    for name, (low, high) in SPREADS.items():
         places = [(getattr(t.spec, name) - low) / (high - low) for t in trials]
         counts = [sum(int(place * 7 - 1e-9) == cell for place in places) for cell in range(7)]
         assert max(counts) - min(counts) <= 2
@@ -63,11 +68,17 @@ def test_factors_are_named_without_their_units() -> None:
 
 
 def test_factors_belong_together() -> None:
-    assert set(parse_design(DEFAULT)) <= set(LEVELS)
-    assert FALLING <= MONOTONE <= set(LEVELS)
+    assert set(parse_design(DEFAULT)) <= set(FACTORS)
 
 
 def test_an_unknown_factor_is_named() -> None:
     with pytest.raises(ProbeError) as caught:
         parse_design("size,colour")
     assert str(caught.value).startswith("no design varies 'colour'; it may be ")
+
+
+def test_every_probed_factor_is_a_field_that_a_recipe_can_draw() -> None:
+    assert set(FACTORS) - {"font"} <= set(DRAWN)
+    fields = {field.name for field in dataclasses.fields(Spec)}
+    assert set(FACTORS) <= fields
+    assert {row.direction for row in FACTORS.values()} == {"rising", "falling", None}
