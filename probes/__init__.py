@@ -5,7 +5,8 @@
 >>> config.task, config.n
 ('words', 12)
 
-`docs/reference.md` shows a whole probe; `load_model` takes what `synthtext probe --model` takes.
+`docs/reference.md` shows a whole probe; `load_model` takes what `synthtext probe --model`
+takes.
 """
 
 from __future__ import annotations

@@ -19,16 +19,13 @@ from PIL import ImageColor
 
 from synthtext.draws import Choice, Range
 from synthtext.errors import RecipeError, shorten
-from synthtext.spec import ALIGNMENTS, BOUNDS, CASES, COLOURS
+from synthtext.factors import FACTORS, SETTINGS
 from synthtext.toml_files import Limits, read_toml
 
 ANY = "any"
 
 FORMATS = ("jpg", "png", "webp")
 
-PAPERS = ("plain", "gradient", "noise", "texture", "clutter", "photo")
-
-KINDS = ("word", "sentence")
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -43,53 +40,6 @@ MAX_VALUES = 10_000
 MAX_WEIGHT = 1e9
 
 MAX_SHARD_SIZE = 1_000_000
-
-
-@dataclass(frozen=True)
-class Factor:
-    """What a factor is drawn from unless a recipe says otherwise, and what it means.
-
-    Attributes:
-        default: as written in a recipe.
-        help: one line.
-        names: values to choose from, for factors that are no numbers; empty admits any word.
-        is_whole: whether the numbers are whole.
-    """
-
-    default: str
-    help: str
-    names: tuple[str, ...] = ()
-    is_whole: bool = False
-
-
-FACTORS: dict[str, Factor] = {
-    "kind": Factor("any", "word or sentence, of those given", KINDS),
-    "case": Factor("as-is=2,lower,upper,title", "letter case", tuple(CASES)),
-    "font_category": Factor("any", "kinds of font, such as sans,serif"),
-    "font_family": Factor("any", "families of font, such as Lato"),
-    "size_px": Factor("12:64:log", "em size in px"),
-    "letter_spacing_em": Factor("0=4,-0.02,0.05,0.15", "extra space after a letter, in ems"),
-    "line_height": Factor("1.1:1.6", "distance of two baselines, in ems"),
-    "align": Factor("left,center,right", "alignment of lines", ALIGNMENTS),
-    "width_px": Factor("224", "width of the image; 0 fits it to the text", is_whole=True),
-    "height_px": Factor("224", "height of the image; 0 fits it to the text", is_whole=True),
-    "margin_px": Factor("4", "least distance from ink to edge, in px", is_whole=True),
-    "x_frac": Factor("0:1", "place in the free room, 0 left to 1 right"),
-    "y_frac": Factor("0:1", "place in the free room, 0 top to 1 bottom"),
-    "rotation_deg": Factor("-12:12", "rotation, counter-clockwise, in degrees"),
-    "yaw_deg": Factor("0", "how far the right end is turned away, in degrees"),
-    "pitch_deg": Factor("0", "how far the top leans away, in degrees"),
-    "ink": Factor("any", "colour of the ink, such as black,#c02020"),
-    "contrast": Factor("2:21:log", "WCAG ratio of ink to paper; 0 leaves the ink as it is"),
-    "opacity": Factor("0.8:1", "opacity of the ink"),
-    "background": Factor("plain,gradient,noise,texture", "kinds of paper", PAPERS),
-    "paper": Factor("any", "colour of the paper"),
-    "paper2": Factor("any", "second colour of gradients, textures and clutter"),
-    "blur_px": Factor("0:1", "blur, standard deviation in px"),
-    "noise_std": Factor("0:8", "pixel noise, standard deviation in levels of 255"),
-    "jpeg_quality": Factor("90", "JPEG quality; 100 spares PNG and WebP", is_whole=True),
-}
-"""Every factor of a recipe, in the order of drawing."""
 
 
 @dataclass(frozen=True)
@@ -109,26 +59,6 @@ class Recipe:
     splits: tuple[float, float, float] = (0.9, 0.05, 0.05)
     shrink: bool = True
     shard_size: int = 1000
-
-
-SETTINGS = {
-    "image_format": "file format: jpg, png or webp",
-    "splits": "shares of train, val and test; a text is in one of them only",
-    "shrink": "draw text that does not fit smaller, instead of leaving it out",
-    "shard_size": "images to a shard",
-}
-"""What a recipe holds besides its factors."""
-
-
-def option_name(name: str) -> str:
-    """Return the command-line option of a factor: its name without the unit.
-
-    >>> option_name("size_px"), option_name("letter_spacing_em")
-    ('--size', '--letter-spacing')
-    """
-    for unit in ("_px", "_deg", "_frac", "_em", "_std"):
-        name = name.removesuffix(unit)
-    return "--" + name.replace("_", "-")
 
 
 def default_recipe() -> Recipe:
@@ -229,7 +159,7 @@ def parse_draw(name: str, text: str) -> Range | Choice:
         near = difflib.get_close_matches(name[:80], known, n=3)
         hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(known)}"
         raise RecipeError(f"a recipe has no factor {shorten(name)!r}; {hint}")
-    if name in BOUNDS and ":" in text:
+    if FACTORS[name].bounds and ":" in text:
         return _parse_range(name, text)
     return _parse_choice(name, text)
 
@@ -274,14 +204,14 @@ def _parse_choice(name: str, text: str) -> Choice:
 
 def _check_value(name: str, value: str, text: str) -> str:
     factor = FACTORS[name]
-    if name in BOUNDS:
+    if factor.bounds:
         return f"{_parse_number(name, value, text):.12g}"
     if value == ANY and name != "background":
         return ANY
-    if name in COLOURS:
+    if factor.is_colour:
         return _parse_colour(name, value)
-    if factor.names and value not in factor.names:
-        near = difflib.get_close_matches(value, factor.names, n=3) or factor.names
+    if factor.choices and value not in factor.choices:
+        near = difflib.get_close_matches(value, factor.choices, n=3) or factor.choices
         raise RecipeError(f"{name} is {shorten(value)!r}; did you mean {', '.join(near)}")
     if not value:
         raise RecipeError(f"{name} is {shorten(text)!r}; it lacks a value")
@@ -289,15 +219,19 @@ def _check_value(name: str, value: str, text: str) -> str:
 
 
 def _parse_number(name: str, part: str, text: str) -> float:
-    low, high, meaning = BOUNDS[name]
+    bounds = FACTORS[name].bounds
+    if bounds is None:
+        raise RecipeError(f"{name} is {text!r}; it is not a number")
     try:
         value = float(part)
     except ValueError as error:
         raise RecipeError(
             f"{name} is {shorten(text)!r}; {shorten(part)!r} is not a number"
         ) from error
-    if not low <= value <= high:
-        raise RecipeError(f"{name} is {shorten(text)}; {meaning}, so {low:g} to {high:g}")
+    if not bounds.low <= value <= bounds.high:
+        raise RecipeError(
+            f"{name} is {shorten(text)}; {bounds.meaning}, so {bounds.low:g} to {bounds.high:g}"
+        )
     if FACTORS[name].is_whole and value != int(value):
         raise RecipeError(f"{name} is {shorten(text)}; it must be a whole number")
     return value

@@ -18,9 +18,10 @@ from synthtext.drawing.fonts import Catalogue, Font
 from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice, Range
 from synthtext.errors import RecipeError
-from synthtext.recipe import ANY, FACTORS, Recipe, parse_numbers
+from synthtext.factors import FACTORS
+from synthtext.recipe import ANY, Recipe, parse_numbers
 from synthtext.rng import draw_below, draw_bits, draw_units, pick
-from synthtext.spec import BOUNDS, CASES, COLOURS, NAMES, Spec
+from synthtext.spec import CASES, NAMES, Spec
 
 Column = Sequence[object]
 
@@ -111,13 +112,14 @@ def sample_specs(
         "shrink": [recipe.shrink] * n,
     }
     columns |= _draw_texts(recipe, source, seed, indices)
-    for name in FACTORS:
-        if name in BOUNDS:
+    for name, factor in FACTORS.items():
+        if factor.bounds:
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
-        elif name in COLOURS:
+        elif factor.is_colour:
             columns[name] = _draw_colours(recipe.draws[name], units(name))
-    for name, names in (("case", tuple(CASES)), ("align", FACTORS["align"].names)):
-        columns[name] = _draw_names(recipe.draws[name], names, units(name)[:, 0])
+    for name in ("case", "align"):
+        choices = FACTORS[name].choices
+        columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
     for name in ("paper_seed", "noise_seed"):

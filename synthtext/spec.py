@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from synthtext.errors import SpecError
+from synthtext.factors import FACTORS, SPLITS, Bounds
 
 CASES: dict[str, Callable[[str], str]] = {
     "as-is": str,
@@ -21,10 +22,6 @@ CASES: dict[str, Callable[[str], str]] = {
 }
 """Ways to set the case of a text; `title` lifts the first letter and lowers the rest."""
 
-ALIGNMENTS = ("left", "center", "right")
-
-MAX_SIDE_PX = 8192
-"""Longest side of an image: a bound for specs that come from elsewhere."""
 
 HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
 
@@ -57,7 +54,7 @@ class Spec:
         size_px: em size in px.
         letter_spacing_em: extra advance after each character, in ems; 0 adds nothing.
         line_height: distance of two baselines, in ems.
-        align: one of `ALIGNMENTS`; matters where a text has several lines.
+        align: left, center or right; matters where a text has several lines.
         width_px: width of the image; 0 fits it to the text and its margins.
         height_px: height of the image; 0 fits it to the text and its margins.
         margin_px: least distance from the ink to every edge, 1 or more.
@@ -141,31 +138,24 @@ LATER = {"yaw_deg": 0.0, "pitch_deg": 0.0}
 
 _read_fields = operator.attrgetter(*NAMES)
 
-BOUNDS: dict[str, tuple[float, float, str]] = {
-    "index": (0, 2**53, "it counts images from 0"),
-    "class_index": (0, 2**53, "it counts lines from 0"),
-    "size_px": (1, 2048, "it is an em size in px"),
-    "letter_spacing_em": (-0.5, 4, "it is a share of the em"),
-    "line_height": (0.5, 8, "it is a multiple of the em"),
-    "width_px": (0, MAX_SIDE_PX, "0 fits the image to its text"),
-    "height_px": (0, MAX_SIDE_PX, "0 fits the image to its text"),
-    "margin_px": (1, 1024, "ink is painted to a 64th of a pixel and needs one to spare"),
-    "x_frac": (0, 1, "it is a share of the free room"),
-    "y_frac": (0, 1, "it is a share of the free room"),
-    "rotation_deg": (-180, 180, "it is an angle in degrees"),
-    "yaw_deg": (-75, 75, "it is an angle in degrees, and text edge-on cannot be seen"),
-    "pitch_deg": (-75, 75, "it is an angle in degrees, and text edge-on cannot be seen"),
-    "contrast": (0, 21, "it is a WCAG ratio of 1 to 21, or 0 to leave the ink alone"),
-    "opacity": (0, 1, "1 hides the paper behind the ink"),
-    "paper_seed": (0, 2**32 - 1, "it has 32 bits"),
-    "blur_px": (0, 64, "it is a radius in px"),
-    "noise_std": (0, 128, "it is a deviation in levels of 255"),
-    "noise_seed": (0, 2**32 - 1, "it has 32 bits"),
-    "jpeg_quality": (1, 100, "100 leaves PNG and WebP files untouched"),
-}
-"""Least and greatest value of each number a spec holds, and what it means."""
 
-COLOURS = ("ink", "paper", "paper2")
+BOUNDS: dict[str, Bounds] = {
+    name: factor.bounds for name, factor in FACTORS.items() if factor.bounds
+} | {
+    "index": Bounds(0, 2**53, "it counts images from 0"),
+    "class_index": Bounds(0, 2**53, "it counts lines from 0"),
+    "paper_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
+    "noise_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
+}
+"""Bounds of each number that a spec holds."""
+
+COLOURS = tuple(name for name, factor in FACTORS.items() if factor.is_colour)
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "split": SPLITS,
+    **{name: factor.choices for name, factor in FACTORS.items() if factor.choices},
+}
+"""The values of each field that is one of a few."""
 
 
 def check_spec(spec: Spec) -> Spec:
@@ -178,16 +168,18 @@ def check_spec(spec: Spec) -> Spec:
     """
     for name in NAMES:
         _check_type(name, getattr(spec, name))
-    for name, (low, high, meaning) in BOUNDS.items():
+    for name, bounds in BOUNDS.items():
         value = getattr(spec, name)
-        if not low <= value <= high:
-            raise SpecError(f"{name} is {value}; {meaning}, so {low:g} to {high:g}")
+        if not bounds.low <= value <= bounds.high:
+            raise SpecError(
+                f"{name} is {value}; {bounds.meaning}, so {bounds.low:g} to {bounds.high:g}"
+            )
     for name in COLOURS:
         if not HEX_COLOUR.fullmatch(getattr(spec, name)):
             raise SpecError(
                 f"{name} is {reprlib.repr(getattr(spec, name))}; write a colour as '#rrggbb'"
             )
-    for name, known in (("case", tuple(CASES)), ("align", ALIGNMENTS)):
+    for name, known in CHOICES.items():
         if getattr(spec, name) not in known:
             listed = ", ".join(known)
             raise SpecError(

@@ -94,7 +94,7 @@ def with_factors(command: Callable[..., None]) -> Callable[..., None]:
 
     The command takes them as `edits`, a dict of those that were given.
     """
-    from synthtext.recipe import FACTORS, SETTINGS, option_name
+    from synthtext.factors import FACTORS, SETTINGS, option_name
 
     helps = {name: f"{factor.help}. [{factor.default}]" for name, factor in FACTORS.items()}
     helps |= {name: f"{meaning}." for name, meaning in SETTINGS.items()}

@@ -12,7 +12,7 @@ from typing import Any
 from synthtext.dataset.verify import spread_rows
 from synthtext.drawing.contact_sheets import draw_sheet
 from synthtext.escapes import show_text
-from synthtext.recipe import FACTORS
+from synthtext.factors import FACTORS
 from synthtext.storage import replace_file
 
 N_SHOWN = 24

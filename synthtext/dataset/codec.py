@@ -19,7 +19,8 @@ from synthtext.drawing.degradations import jpeg
 from synthtext.drawing.layout import inked, split_words
 from synthtext.drawing.rendering import Pixels, Quads, Rendering
 from synthtext.errors import ShardError, SpecError
-from synthtext.spec import HEX_COLOUR, MAX_SIDE_PX, Spec, spec_from_dict, spec_to_dict
+from synthtext.factors import MAX_SIDE_PX
+from synthtext.spec import HEX_COLOUR, Spec, spec_from_dict, spec_to_dict
 
 FORMAT = 1
 """Version of the layout of `KEY.json`."""

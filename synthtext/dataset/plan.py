@@ -16,7 +16,8 @@ from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice
 from synthtext.errors import DatasetError, RecipeError, WordsError
-from synthtext.recipe import ANY, FACTORS, Recipe
+from synthtext.factors import FACTORS
+from synthtext.recipe import ANY, Recipe
 from synthtext.sampling import Deck, Source, sample_specs
 from synthtext.texts.reviews import review_sentences
 from synthtext.texts.sentences import read_sentences

@@ -7,8 +7,8 @@ from typing import Any
 from synthtext.dataset.codec import FORMAT as SAMPLE_FORMAT
 from synthtext.dataset.codec import MEASURED
 from synthtext.dataset.manifest import FORMAT as DATASET_FORMAT
-from synthtext.spec import ALIGNMENTS, BOUNDS, CASES, COLOURS, LATER, NAMES, TYPES
-from synthtext.texts.words import SPLITS
+from synthtext.factors import SPLITS
+from synthtext.spec import BOUNDS, CHOICES, COLOURS, LATER, NAMES, TYPES
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -89,10 +89,12 @@ def _describe_field(name: str) -> dict[str, Any]:
         return {"type": ["integer", "null"]}
     described: dict[str, Any] = {"type": KINDS[expected]}
     if name in BOUNDS:
-        described["minimum"], described["maximum"], described["description"] = BOUNDS[name]
-    choices = {"case": tuple(CASES), "align": ALIGNMENTS, "split": SPLITS}
-    if name in choices:
-        described["enum"] = list(choices[name])
+        bounds = BOUNDS[name]
+        described |= {
+            "minimum": bounds.low, "maximum": bounds.high, "description": bounds.meaning,
+        }  # fmt: skip
+    if name in CHOICES:
+        described["enum"] = list(CHOICES[name])
     return described
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from synthtext.dataset.plan import MAX_NUMBER, MAX_SHARDS
+from synthtext.factors import SPLITS
 from synthtext.recipe import FORMATS
-from synthtext.texts.words import SPLITS
 
 SHARD_FILE = re.compile(r"(train|val|test)/[0-9]{6,12}\.tar")
 

@@ -27,7 +27,8 @@ from synthtext.drawing.layout import Boxes, Placement, place_glyphs
 from synthtext.drawing.perspective import Matrix, look, make_view, start_at
 from synthtext.drawing.photos import Photos
 from synthtext.errors import DrawError
-from synthtext.spec import MAX_SIDE_PX, Spec
+from synthtext.factors import MAX_SIDE_PX
+from synthtext.spec import Spec
 
 Pixels = NDArray[np.uint8]
 Quads = NDArray[np.float32]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthtext.errors import WordsError
-from synthtext.texts.words import Split, Texts, make_texts, read_lines
+from synthtext.factors import Split
+from synthtext.texts.words import Texts, make_texts, read_lines
 
 MAX_SENTENCE_CHARS = 2000
 

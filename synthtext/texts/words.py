@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from synthtext.errors import RecipeError, WordsError, shorten
+from synthtext.factors import SPLITS, Split
 from synthtext.files import format_bytes, open_file
 
 LISTS = Path(__file__).parent / "lists"
@@ -30,10 +30,6 @@ MAX_MARKS = 30
 
 Source: Unicode Standard Annex 15, its stream-safe text format.
 """
-
-Split = Literal["train", "val", "test"]
-
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 JOINERS = "\u200c\u200d"
 """The format characters that some scripts spell with: zero-width non-joiner and joiner."""

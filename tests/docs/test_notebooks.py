@@ -17,5 +17,5 @@ def test_a_notebook_runs_from_top_to_bottom(
     names: dict[str, object] = {}
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), f"{path.name} {cell['id']}", "exec"), names)  # noqa: S102
+            exec(compile("".join(cell["source"]), f"{path.name} {cell['id']}", "exec"), names)
     assert names

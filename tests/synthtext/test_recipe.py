@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from synthtext.draws import Choice, Range
 from synthtext.errors import RecipeError
+from synthtext.factors import FACTORS, option_name
 from synthtext.recipe import (
-    FACTORS,
     default_recipe,
     edit_recipe,
     format_recipe,
     list_recipes,
-    option_name,
     parse_draw,
     parse_numbers,
     read_recipe,

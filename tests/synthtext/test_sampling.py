@@ -9,7 +9,8 @@ import pytest
 from synthtext.dataset.plan import Plan, make_plan, source_of
 from synthtext.drawing.fonts import Catalogue
 from synthtext.errors import RecipeError
-from synthtext.recipe import FACTORS, default_recipe, edit_recipe
+from synthtext.factors import FACTORS
+from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.sampling import sample_spec, sample_specs
 from synthtext.spec import BOUNDS, Spec, check_spec
 from synthtext.texts.reviews import review_sentences

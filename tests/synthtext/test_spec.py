@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthtext.errors import SpecError
+from synthtext.factors import FACTORS
 from synthtext.spec import (
     BOUNDS,
     CASES,
@@ -21,10 +22,10 @@ from synthtext.spec import (
 
 NUMBERS = st.fixed_dictionaries(
     {
-        name: st.integers(int(low), int(high))
+        name: st.integers(int(bounds.low), int(bounds.high))
         if TYPES[name] is int
-        else st.floats(low, high, allow_nan=False)
-        for name, (low, high, _) in BOUNDS.items()
+        else st.floats(bounds.low, bounds.high, allow_nan=False)
+        for name, bounds in BOUNDS.items()
     }
 )
 
@@ -91,3 +92,17 @@ def test_a_missing_field_is_named(spec: Spec) -> None:
 )
 def test_case_is_applied_when_the_text_is_drawn(spec: Spec, case: str, drawn: str) -> None:
     assert dataclasses.replace(spec, text="McTaggart", case=case).drawn_text == drawn
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("background", "linen"), ("kind", "letter"), ("split", "dev")]
+)
+def test_a_value_that_nothing_draws_is_refused(spec: Spec, name: str, value: str) -> None:
+    with pytest.raises(SpecError, match=f"{name} is '{value}'; it is one of "):
+        check_spec(dataclasses.replace(spec, **{name: value}))
+
+
+def test_the_choices_of_a_factor_are_those_that_are_drawn() -> None:
+    assert FACTORS["case"].choices == tuple(CASES)
+    fields = {field.name for field in dataclasses.fields(Spec)}
+    assert set(FACTORS) <= fields

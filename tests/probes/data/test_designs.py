@@ -10,7 +10,7 @@ from probes.errors import ProbeError
 from probes.factors import BASELINES, FACTORS
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import render
-from synthtext.recipe import FACTORS as DRAWN
+from synthtext.factors import FACTORS as DRAWN
 from synthtext.spec import Spec, check_spec
 
 WORDS = ["quartz", "sphinx", "jumping"]

@@ -14,8 +14,9 @@ from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.errors import SynthtextError
+from synthtext.factors import SPLITS
 from synthtext.recipe import default_recipe, edit_recipe
-from synthtext.texts.words import SPLITS, make_texts
+from synthtext.texts.words import make_texts
 from tiny_training import PLAIN, set_up, write_model
 
 

@@ -16,7 +16,7 @@ from synthtext.drawing.backgrounds import BACKGROUNDS, TEXTURES, draw_paper
 from synthtext.drawing.colours import parse_hex
 from synthtext.drawing.photos import Photos, read_photos
 from synthtext.errors import PhotoError
-from synthtext.recipe import PAPERS
+from synthtext.factors import FACTORS
 from synthtext.spec import Spec
 
 SIZES = [(224, 224), (1, 1), (3, 700), (1500, 20), (2100, 1100)]
@@ -39,7 +39,7 @@ def paper_of(spec: Spec, kind: str, seed: int = 5) -> Spec:
 
 
 def test_a_recipe_knows_every_kind() -> None:
-    assert set(PAPERS) == {*BACKGROUNDS, "photo"}
+    assert set(FACTORS["background"].choices) == {*BACKGROUNDS, "photo"}
 
 
 @pytest.mark.parametrize("kind", BACKGROUNDS)

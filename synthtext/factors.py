@@ -1,0 +1,142 @@
+"""Every factor of an image: what it is drawn from, its bounds and its choices, a row for each.
+
+Loads nothing, so that help texts can be printed without NumPy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Split = Literal["train", "val", "test"]
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+MAX_SIDE_PX = 8192
+"""Longest side of an image: a bound for specs that come from elsewhere."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Least and greatest value of a number, and what it means."""
+
+    low: float
+    high: float
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What a factor is drawn from unless a recipe says otherwise, and what it may be.
+
+    Attributes:
+        default: as written in a recipe.
+        help: one line.
+        bounds: of a number; None for factors that are not numbers.
+        choices: values to choose from, for factors that are not numbers; empty admits any
+            word.
+        is_whole: whether the numbers are whole.
+        is_colour: whether the values are colours.
+    """
+
+    default: str
+    help: str
+    bounds: Bounds | None = None
+    choices: tuple[str, ...] = ()
+    is_whole: bool = False
+    is_colour: bool = False
+
+
+_SIDE = Bounds(0, MAX_SIDE_PX, "0 fits the image to its text")
+
+_FREE_ROOM = Bounds(0, 1, "it is a fraction of the free room")
+
+_SIDEWAYS = Bounds(-75, 75, "it is an angle in degrees, and text edge-on cannot be seen")
+
+FACTORS: dict[str, Factor] = {
+    "kind": Factor("any", "word or sentence, of those given", choices=("word", "sentence")),
+    "case": Factor(
+        "as-is=2,lower,upper,title", "letter case",
+        choices=("as-is", "lower", "upper", "title"),
+    ),
+    "font_category": Factor("any", "kinds of font, such as sans,serif"),
+    "font_family": Factor("any", "families of font, such as Lato"),
+    "size_px": Factor("12:64:log", "em size in px", Bounds(1, 2048, "it is an em size in px")),
+    "letter_spacing_em": Factor(
+        "0=4,-0.02,0.05,0.15", "extra space after a letter, in ems",
+        Bounds(-0.5, 4, "it is a fraction of the em"),
+    ),
+    "line_height": Factor(
+        "1.1:1.6", "distance of two baselines, in ems",
+        Bounds(0.5, 8, "it is a multiple of the em"),
+    ),
+    "align": Factor(
+        "left,center,right", "alignment of lines", choices=("left", "center", "right")
+    ),
+    "width_px": Factor(
+        "224", "width of the image; 0 fits it to the text", _SIDE, is_whole=True
+    ),
+    "height_px": Factor(
+        "224", "height of the image; 0 fits it to the text", _SIDE, is_whole=True
+    ),
+    "margin_px": Factor(
+        "4", "least distance from ink to edge, in px",
+        Bounds(1, 1024, "ink is painted to a 64th of a pixel and needs one to spare"),
+        is_whole=True,
+    ),
+    "x_frac": Factor("0:1", "place in the free room, 0 left to 1 right", _FREE_ROOM),
+    "y_frac": Factor("0:1", "place in the free room, 0 top to 1 bottom", _FREE_ROOM),
+    "rotation_deg": Factor(
+        "-12:12", "rotation, counter-clockwise, in degrees",
+        Bounds(-180, 180, "it is an angle in degrees"),
+    ),
+    "yaw_deg": Factor("0", "how far the right end is turned away, in degrees", _SIDEWAYS),
+    "pitch_deg": Factor("0", "how far the top leans away, in degrees", _SIDEWAYS),
+    "ink": Factor("any", "colour of the ink, such as black,#c02020", is_colour=True),
+    "contrast": Factor(
+        "2:21:log", "WCAG ratio of ink to paper; 0 leaves the ink as it is",
+        Bounds(0, 21, "it is a WCAG ratio of 1 to 21, or 0 to leave the ink alone"),
+    ),
+    "opacity": Factor(
+        "0.8:1", "opacity of the ink", Bounds(0, 1, "1 hides the paper behind the ink")
+    ),
+    "background": Factor(
+        "plain,gradient,noise,texture", "kinds of paper",
+        choices=("plain", "gradient", "noise", "texture", "clutter", "photo"),
+    ),
+    "paper": Factor("any", "colour of the paper", is_colour=True),
+    "paper2": Factor(
+        "any", "second colour of gradients, textures and clutter", is_colour=True
+    ),
+    "blur_px": Factor(
+        "0:1", "blur, standard deviation in px", Bounds(0, 64, "it is a radius in px")
+    ),
+    "noise_std": Factor(
+        "0:8", "pixel noise, standard deviation in levels of 255",
+        Bounds(0, 128, "it is a deviation in levels of 255"),
+    ),
+    "jpeg_quality": Factor(
+        "90", "JPEG quality; 100 spares PNG and WebP",
+        Bounds(1, 100, "100 leaves PNG and WebP files untouched"), is_whole=True,
+    ),
+}  # fmt: skip
+"""Every factor of a recipe, in the order of drawing."""
+
+SETTINGS = {
+    "image_format": "file format: jpg, png or webp",
+    "splits": "shares of train, val and test; a text is in one of them only",
+    "shrink": "draw text that does not fit smaller, instead of leaving it out",
+    "shard_size": "images to a shard",
+}
+"""What a recipe holds besides its factors."""
+
+
+def option_name(name: str) -> str:
+    """Return the command-line option of a factor: its name without the unit.
+
+    >>> option_name("size_px"), option_name("letter_spacing_em")
+    ('--size', '--letter-spacing')
+    """
+    for unit in ("_px", "_deg", "_frac", "_em", "_std"):
+        name = name.removesuffix(unit)
+    return "--" + name.replace("_", "-")
