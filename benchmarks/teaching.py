@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from probes.data.pairs import Pairs, parse_exclusion, read_pairs
 from probes.metrics.paired import paired_difference
 from probes.models.factory import Parts, load_parts, make_reader
-from probes.training.config import Setting
+from probes.training.config import FinetuneConfig
 from probes.training.finetune import train_model
 from probes.training.loop import Schedule
-from probes.training.validation import Exam, read_exam, sit_exam
+from probes.training.validation import ValidationSet, read_validation_set, read_words_right
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan, read_texts
 from synthtext.drawing.fonts import read_catalogue
@@ -69,8 +69,8 @@ def main() -> None:
     data = chosen.out / "data"
     draw_data(data, chosen.count)
     parts = load_parts(chosen.model)
-    exam, is_new = read_test(data, parts)
-    before = sit_exam(make_reader(parts), exam, parts.source.prompts, seed=0)
+    validation, is_new = read_test(data, parts)
+    before = read_words_right(make_reader(parts), validation, parts.source.prompts, seed=0)
     results: dict[str, dict[str, Any]] = {}
     for name in chosen.only:
         rights, seconds = [], 0.0
@@ -78,13 +78,13 @@ def main() -> None:
             begin = time.perf_counter()
             path = chosen.out / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}.json"
             if not path.exists():
-                right = teach(chosen.model, data, name, seed, chosen.steps, exam)
+                right = teach(chosen.model, data, name, seed, chosen.steps, validation)
                 path.write_text(json.dumps(right.tolist()))
             rights.append(np.array(json.loads(path.read_text())))
             seconds += time.perf_counter() - begin
         results[name] = {
-            "blackletter": gain(before, rights, exam, is_new),
-            "other fonts": gain(before, rights, exam, ~is_new),
+            "blackletter": gain(before, rights, validation, is_new),
+            "other fonts": gain(before, rights, validation, ~is_new),
         }
         print(format_row(name, results[name]), f"{seconds:.0f} s", flush=True)
     print_table(before, is_new, results)
@@ -106,43 +106,45 @@ def draw_data(folder: Path, count: int) -> None:
     )
 
 
-def read_test(data: Path, parts: Parts) -> tuple[Exam, NDArray[np.bool_]]:
+def read_test(data: Path, parts: Parts) -> tuple[ValidationSet, NDArray[np.bool_]]:
     """Return all words of the test split, and which are in blackletter."""
     files = sorted((data / "test").glob("*.tar"))
     pairs: Pairs = read_pairs(files, parse_exclusion(["font_category=blackletter"]))
-    exam = read_exam(
+    validation = read_validation_set(
         pairs, len(pairs.captions), seed=0,
         fit=parts.fit_pixels, tokenize=make_reader(parts).tokenize,
     )  # fmt: skip
-    return exam, pairs.is_marked
+    return validation, pairs.is_marked
 
 
 def teach(
-    model: str, data: Path, name: str, seed: int, n_steps: int, exam: Exam
+    model: str, data: Path, name: str, seed: int, n_steps: int, validation: ValidationSet
 ) -> NDArray[np.bool_]:
     """Return which test words a model reads right after a run."""
     changes = ARMS[name]
     arm = changes.get("arm", "vision")
     schedule = Schedule(n_steps, RATES[arm], save_every=10**9, **changes.get("schedule", {}))
     others = {key: value for key, value in changes.items() if key not in ("arm", "schedule")}
-    setting = Setting(
+    config = FinetuneConfig(
         model, data, arm=arm, batch_size=128, precision="bf16", seed=seed,
         schedule=schedule, **others,
     )  # fmt: skip
     out = data.parent / "run"
     shutil.rmtree(out, ignore_errors=True)
-    trained = train_model(setting, out)
-    return sit_exam(make_reader(trained.parts), exam, trained.setting.templates, seed=0)
+    trained = train_model(config, out)
+    return read_words_right(
+        make_reader(trained.parts), validation, trained.config.templates, seed=0
+    )
 
 
 def gain(
     before: NDArray[np.bool_],
     rights: list[NDArray[np.bool_]],
-    exam: Exam,
+    validation: ValidationSet,
     members: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """Return the mean gain over seeds, its interval, and the gain of each seed."""
-    words = exam.truths[members]
+    words = validation.truths[members]
     found = paired_difference(
         np.tile(before[members], len(rights)),
         np.concatenate([right[members] for right in rights]),

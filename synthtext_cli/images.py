@@ -175,18 +175,18 @@ def classify(
     synthtext classify cifar-100-python --model ViT-B-32 --out results/cifar
     """
     need_probes()
-    from probes.data.labelled import read_album
+    from probes.data.labelled import read_labelled
     from probes.models.factory import load_model
     from probes.reports.classification import format_accuracy, write_classification
     from probes.tasks.classification import TEMPLATES, classify, tabulate_accuracy
 
-    album = read_album(folder, split, verify=not no_verify)
+    labelled = read_labelled(folder, split, verify=not no_verify)
     templates = _read_prompts(prompts) if prompts else TEMPLATES
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
-    guesses = classify(loaded, album, templates)
-    write_classification(guesses, album, loaded, templates, out)
-    warn_some("cannot be read", album.broken)
-    table = format_accuracy(tabulate_accuracy(guesses, len(album.names)))
+    guesses = classify(loaded, labelled, templates)
+    write_classification(guesses, labelled, loaded, templates, out)
+    warn_some("cannot be read", labelled.broken)
+    table = format_accuracy(tabulate_accuracy(guesses, len(labelled.names)))
     print_table(table.columns, table.rows)
     say(f"wrote {out / 'report.html'}")
 
@@ -226,9 +226,9 @@ def vqa(
     need_probes()
     from probes.models.factory import load_model
     from probes.reports.vqa import list_methods, list_windows_found, verdict, write_vqa
-    from probes.vqa.run import Setting, run_vqa
+    from probes.vqa.run import VqaConfig, run_vqa
 
-    setting = Setting(annotations, val, images, candidates, windows, heads, seed)
+    setting = VqaConfig(annotations, val, images, candidates, windows, heads, seed)
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
     try:
         with show_progress() as advance:

@@ -113,12 +113,12 @@ def finetune(
     need_probes()
     from probes.data.pairs import parse_exclusion
     from probes.models.prompts import read_templates
-    from probes.reports.finetune import list_gains, verdict, write_proof
-    from probes.training.config import Setting
+    from probes.reports.finetune import list_gains, verdict, write_finetune
+    from probes.training.config import FinetuneConfig
     from probes.training.finetune import run_finetune
     from probes.training.loop import Schedule
 
-    setting = Setting(
+    config = FinetuneConfig(
         model=model,
         data=data,
         task=task,
@@ -155,12 +155,12 @@ def finetune(
     )
     try:
         with show_progress() as advance:
-            done = run_finetune(setting, out, on_progress=advance)
+            done = run_finetune(config, out, on_progress=advance)
     except Stopped as stopped:
         stop(stopped, f"in {out} ")
     if done is None:  # Under torchrun the first process alone reports.
         return
-    write_proof(done, out)
+    write_finetune(done, out)
     print_text(verdict(done))
     table = list_gains(done.gains)
     print_table(table.columns, table.rows)

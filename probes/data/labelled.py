@@ -1,4 +1,4 @@
-"""Albums: pictures of named things, to see what a model keeps of what it knew."""
+"""Labelled images: pictures of named things, to see what a model keeps of what it knew."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BLOCK = 256
 
 
 @dataclass(frozen=True)
-class Album:
+class LabelledImages:
     """Pictures and what they show.
 
     Attributes:
@@ -56,17 +56,19 @@ class Album:
     broken: tuple[str, ...] = ()
 
 
-def draw_album() -> Album:
+def draw_shapes() -> LabelledImages:
     """Return the bundled pictures: shapes of several colours and sizes, on white."""
     pictures, truths = [], []
     for place, name in enumerate(PICTURES):
         for bits in draw_bits(0, f"album {name}", 0, N_DRAWN)[:, 0].tolist():
             pictures.append(functools.partial(_draw, name, bits >> 32))
             truths.append(place)
-    return Album("bundled pictures", tuple(pictures), tuple(PICTURES), np.array(truths))
+    return LabelledImages(
+        "bundled pictures", tuple(pictures), tuple(PICTURES), np.array(truths)
+    )
 
 
-def read_album(folder: Path, split: str = "test", *, verify: bool = True) -> Album:
+def read_labelled(folder: Path, split: str = "test", *, verify: bool = True) -> LabelledImages:
     """Return the pictures of a folder, whichever of three forms it has.
 
     - class folders, `FOLDER/name of the class/*.jpg`, or the same below `FOLDER/SPLIT`;
@@ -86,7 +88,7 @@ def read_album(folder: Path, split: str = "test", *, verify: bool = True) -> Alb
         pictures = tuple(
             functools.partial(images.__getitem__, row) for row in range(len(images))
         )
-        return Album(f"CIFAR-100, {split}", pictures, names, truths)
+        return LabelledImages(f"CIFAR-100, {split}", pictures, names, truths)
     inner = folder / split if (folder / split).is_dir() else folder
     if list(inner.glob("*.tar")):
         if inner != folder and (folder / "dataset.json").exists():
@@ -95,7 +97,7 @@ def read_album(folder: Path, split: str = "test", *, verify: bool = True) -> Alb
     return _read_folders(inner)
 
 
-def _read_folders(folder: Path) -> Album:
+def _read_folders(folder: Path) -> LabelledImages:
     names = sorted(path.name for path in folder.glob("*") if path.is_dir())
     found = [
         (place, path)
@@ -115,10 +117,10 @@ def _read_folders(folder: Path) -> Album:
     names = list(map(name_file, names))
     broken += [f"{names[k]}/, which is empty" for k in sorted({*range(len(names))} - {*truths})]
     texts = tuple(name.replace("_", " ") for name in names)
-    return Album(str(folder), tuple(pictures), texts, np.array(truths), tuple(broken))
+    return LabelledImages(str(folder), tuple(pictures), texts, np.array(truths), tuple(broken))
 
 
-def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> Album:
+def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> LabelledImages:
     """Return the pictures of shards whose samples have a class."""
     path = next(
         (
@@ -147,7 +149,7 @@ def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> Album:
             truths.append(label)
     if not pictures:
         raise ProbeError(f"{folder} has no sample with a picture and a class; write KEY.cls")
-    return Album(str(folder), tuple(pictures), names, np.array(truths), tuple(broken))
+    return LabelledImages(str(folder), tuple(pictures), names, np.array(truths), tuple(broken))
 
 
 def _read_label(file: Path, place: Place, n_classes: int) -> int | None:

@@ -236,7 +236,7 @@ def _fit_shape(cells: Cells, shape: str, thresholds: Floats) -> _Fits:
 
 
 def _fit_rises(cells: Cells, f: Floats, start: Floats) -> Floats:
-    """Return the rise (...) that fits best with each course F (..., L), near a start or not.
+    """Return the rise (...) that fits best with each curve F (..., L), near a start or not.
 
     The log likelihood is concave in the rise, so its slope has one root, which Newton's steps
     find between two bounds that close in on it.
@@ -266,25 +266,25 @@ def _slope_in_rise(cells: Cells, f: Floats, rise: Floats) -> tuple[Floats, Float
 
 def _gaussian(z: Floats) -> Floats:
     """Return the cumulative Gaussian, symmetric about its middle."""
-    course: Floats = special.ndtr(2 * special.ndtri(0.95) * z)
-    return course
+    curve: Floats = special.ndtr(2 * special.ndtri(0.95) * z)
+    return curve
 
 
 def _logistic(z: Floats) -> Floats:
-    """Return the logistic course, symmetric about its middle, with longer tails."""
-    course: Floats = special.expit(2 * special.logit(0.95) * z)
-    return course
+    """Return the logistic curve, symmetric about its middle, with longer tails."""
+    curve: Floats = special.expit(2 * special.logit(0.95) * z)
+    return curve
 
 
 def _weibull(z: Floats) -> Floats:
-    """Return Weibull's course on a logarithmic axis, slow to begin and quick to end."""
+    """Return Weibull's curve on a logarithmic axis, slow to begin and quick to end."""
     length = np.log(-np.log(0.05)) - np.log(-np.log(0.95))
-    course: Floats = -np.expm1(-np.exp(np.minimum(length * z, 50) + np.log(np.log(2))))
-    return course
+    curve: Floats = -np.expm1(-np.exp(np.minimum(length * z, 50) + np.log(np.log(2))))
+    return curve
 
 
 def _mirrored_weibull(z: Floats) -> Floats:
-    """Return Weibull's course turned about its middle, quick to begin and slow to end."""
+    """Return Weibull's curve turned about its middle, quick to begin and slow to end."""
     return 1 - _weibull(-z)
 
 

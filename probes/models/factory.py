@@ -174,7 +174,7 @@ def follow_module(
     encode_image: Callable[[Tensor], Tensor],
     encode_text: Callable[[Tensor], Tensor],
 ) -> Model:
-    """Return a reader that asks other functions than its own module's, such as a student's."""
+    """Return a reader that asks other functions than those of its module, as training does."""
     if not isinstance(model.encoder, ClipEncoder):
         raise ProbeError(f"{model.name} has no towers that could be changed")
     encoder = replace(model.encoder, encode_image=encode_image, encode_text=encode_text)

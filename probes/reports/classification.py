@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pandas as pd
 
-from probes.data.labelled import Album
+from probes.data.labelled import LabelledImages
 from probes.models.base import Model
 from probes.reports.image_grids import draw_bars
 from probes.reports.page import Figure, Page, fill_page
@@ -29,33 +29,37 @@ NOTE = "Pictures by chance, with the five names that fit best; the true one is g
 
 
 def write_classification(
-    guesses: pd.DataFrame, album: Album, model: Model, templates: tuple[str, ...], out: Path
+    guesses: pd.DataFrame,
+    labelled: LabelledImages,
+    model: Model,
+    templates: tuple[str, ...],
+    out: Path,
 ) -> dict[str, Any]:
     """Write outcomes, summary, examples and report into a folder; return the summary."""
     out.mkdir(parents=True, exist_ok=True)
     write_outcomes(out / "outcomes.parquet", guesses)
-    accuracy = tabulate_accuracy(guesses, len(album.names))
+    accuracy = tabulate_accuracy(guesses, len(labelled.names))
     classes, mistakes = tabulate_classes(guesses), tabulate_mistakes(guesses)
     summary = {
         "model": {"name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256},
-        "pictures": album.title,
-        "n_classes": len(album.names),
+        "pictures": labelled.title,
+        "n_classes": len(labelled.names),
         "templates": list(templates),
-        "broken": list(album.broken),
+        "broken": list(labelled.broken),
         "accuracy": accuracy.to_dict("records"),
         "classes": classes.to_dict("records"),
         "mistakes": mistakes.to_dict("records"),
     }
     settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
     replace_file(out / "summary.json", orjson.dumps(summary, option=settings))
-    png = draw_bars(choose_examples(guesses, album), n_columns=3)
+    png = draw_bars(choose_examples(guesses, labelled), n_columns=3)
     replace_file(out / "examples.png", png)
     facts = [
         ("model", f"{model.name} {model.tag}".strip()),
         ("weights, SHA-256", model.weights_sha256 or "unknown"),
-        ("pictures", f"{len(guesses):,} of {album.title}"),
-        ("cannot be read", _list_broken(album)),
-        ("names", f"{len(album.names):,}"),
+        ("pictures", f"{len(guesses):,} of {labelled.title}"),
+        ("cannot be read", _list_broken(labelled)),
+        ("names", f"{len(labelled.names):,}"),
         ("prompts", " | ".join(templates)),
         ("versions", ", ".join(f"{name} {which}" for name, which in model.versions.items())),
     ]
@@ -108,7 +112,7 @@ def _format_mistakes(mistakes: pd.DataFrame) -> Table:
     return Table("Commonest mistakes", ("class", "taken for", "n", "of the class"), rows)
 
 
-def _list_broken(album: Album) -> str:
-    if not album.broken:
+def _list_broken(labelled: LabelledImages) -> str:
+    if not labelled.broken:
         return "none"
-    return f"{len(album.broken):,}, such as {', '.join(album.broken[:N_NAMED])}"
+    return f"{len(labelled.broken):,}, such as {', '.join(labelled.broken[:N_NAMED])}"

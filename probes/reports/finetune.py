@@ -1,4 +1,4 @@
-"""The proof of a fine-tuning: gains, factors and what was kept, on one page and in a card."""
+"""The report of a fine-tuning: gains, factors and what was kept, as a page and a model card."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GAINS = ("pictures of", "n", "before", "after", "gain", "95 % interval", "p", "w
 FACTORS = ("factor", "level", "n", "before", "after", "gain", "95 % interval", "p (Holm)")
 
 
-def write_proof(done: Finetuned, out: Path) -> None:
+def write_finetune(done: Finetuned, out: Path) -> None:
     """Write `summary.json`, `report.html` and `plots/*.png` into the folder of a run."""
     figures = draw_figures(done)
     (out / "plots").mkdir(exist_ok=True)
@@ -42,7 +42,7 @@ def write_proof(done: Finetuned, out: Path) -> None:
     settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
     replace_file(out / "summary.json", orjson.dumps(summarize(done), option=settings))
     page = Page(
-        title=f"{done.before.name} {done.before.tag}".strip() + f", {done.setting.arm}",
+        title=f"{done.before.name} {done.before.tag}".strip() + f", {done.config.arm}",
         verdict=verdict(done),
         headline=list_gains(done.gains),
         figures=figures,
@@ -57,7 +57,7 @@ def write_proof(done: Finetuned, out: Path) -> None:
 def list_tables(done: Finetuned) -> list[Table]:
     """Return the tables of the page below the gains."""
     tables = [list_retention(done), list_mixtures(done)]
-    if done.setting.task == "sentiment":
+    if done.config.task == "sentiment":
         tables.insert(0, list_sentiment(done))
     if not done.factors.empty:
         tables.append(list_factors(done.factors))
@@ -168,7 +168,7 @@ def list_mixtures(done: Finetuned) -> Table:
         )
         for mixture in done.mixtures
     )  # fmt: skip
-    limit = 100 * done.setting.retention_limit
+    limit = 100 * done.config.retention_limit
     columns: tuple[str, ...] = ("share", "read, val", "kept", "drift")
     note = (
         "Weights between those before (0) and after (1). Saved is the best reader on the split"
@@ -208,14 +208,14 @@ def draw_figures(done: Finetuned) -> list[Figure]:
 def summarize(done: Finetuned) -> dict[str, Any]:
     """Return everything that the report says, for JSON."""
     return {
-        "setting": _describe(done),
+        "config": _describe(done),
         "verdict": verdict(done),
         "k": done.k,
         "gains": done.gains.to_dict("records"),
         "factors": done.factors.to_dict("records"),
         **(
             {"sentiment": [measure_sentiment(outcomes) for outcomes in done.outcomes]}
-            if done.setting.task == "sentiment"
+            if done.config.task == "sentiment"
             else {}
         ),
         "retention": {
@@ -244,13 +244,13 @@ def list_facts(done: Finetuned) -> list[tuple[str, str]]:
 
 
 def _describe(done: Finetuned) -> dict[str, Any]:
-    setting = done.setting
+    config = done.config
     fields = {
         name: value
-        for name, value in vars(setting).items()
+        for name, value in vars(config).items()
         if name not in ("schedule", "exclude", "model", "pretrained")
     }
-    fields |= {"exclude": {name: str(draw) for name, draw in setting.exclude.items()}}
+    fields |= {"exclude": {name: str(draw) for name, draw in config.exclude.items()}}
     fields |= dataclasses.asdict(done.schedule)
     return {
         name: str(value) if isinstance(value, Path) else value for name, value in fields.items()

@@ -83,10 +83,10 @@ def summarize(done: Answered) -> dict[str, Any]:
             "name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256,
             "precision": model.precision, "device": model.device, "versions": model.versions,
         },
-        "annotations": str(done.setting.annotations),
-        "val": str(done.setting.val),
-        "n_questions": len(done.quiz.questions),
-        "n_pictures": len(done.quiz.images),
+        "annotations": str(done.config.annotations),
+        "val": str(done.config.val),
+        "n_questions": len(done.question_set.questions),
+        "n_pictures": len(done.question_set.images),
         "n_candidates": len(done.candidates.texts),
         "coverage": float(_find_first(done)["is_candidate"].mean()),
         "methods": tabulate_methods(done.outcomes).to_dict("records"),
@@ -162,7 +162,7 @@ def draw_figures(done: Answered) -> list[Figure]:
     for title, is_right in (("right", True), ("wrong", False)):
         answered = best[best["exact"] == is_right]
         if len(answered):
-            n, seed = min(N_ENTRIES, len(answered)), done.setting.seed
+            n, seed = min(N_ENTRIES, len(answered)), done.config.seed
             shown = answered.sample(n, random_state=seed).to_dict("records")
             entries = [_show(row, done) for row in shown]
             png = draw_bars(entries, n_columns=2)
@@ -181,15 +181,15 @@ def _find_best(done: Answered) -> pd.DataFrame:
 
 
 def _tabulate_baselines(done: Answered) -> pd.DataFrame:
-    return tabulate_baselines(done.quiz.questions, done.candidates.texts)
+    return tabulate_baselines(done.question_set.questions, done.candidates.texts)
 
 
 def _show(row: Mapping[Any, Any], done: Answered) -> Entry:
-    asked = next(each for each in done.quiz.questions if each.key == row["key"])
+    asked = next(each for each in done.question_set.questions if each.key == row["key"])
     texts = [row.get(f"guess_{k}") for k in range(1, N_BEST + 1)]
     shown = tuple(text for text in texts if isinstance(text, str))
     return Entry(
-        pixels=shrink_pixels(read_image(done.quiz.files[asked.picture]), 320),
+        pixels=shrink_pixels(read_image(done.question_set.files[asked.picture]), 320),
         title=f"{asked.question} {asked.answer}",
         texts=shown,
         shares=tuple(row[f"share_{k}"] for k in range(1, len(shown) + 1)),
@@ -198,7 +198,7 @@ def _show(row: Mapping[Any, Any], done: Answered) -> Entry:
 
 
 def _list_facts(done: Answered) -> list[tuple[str, str]]:
-    model, setting = done.model, done.setting
+    model, config = done.model, done.config
     coverage = _find_first(done)["is_candidate"].mean()
     left_out = (
         f"{len(done.notes):,}: {'; '.join(done.notes[:N_NAMED])}" if done.notes else "none"
@@ -206,8 +206,8 @@ def _list_facts(done: Answered) -> list[tuple[str, str]]:
     return [
         ("model", f"{model.name} {model.tag}".strip()),
         ("weights, SHA-256", model.weights_sha256 or "unknown"),
-        ("learnt from", f"{len(done.train.items):,} questions of {setting.annotations.name}"),
-        ("asked", f"{len(done.quiz.questions):,} questions of {setting.val.name}"),
+        ("learnt from", f"{len(done.train.items):,} questions of {config.annotations.name}"),
+        ("asked", f"{len(done.question_set.questions):,} questions of {config.val.name}"),
         ("candidates", f"{len(done.candidates.texts):,}, covering {percent(coverage)}"),
         ("exact", "the answer that most people gave, in VQA's spelling"),
         ("soft", "VQA accuracy: three who agree are enough, each person left out in turn"),

@@ -1,4 +1,4 @@
-"""Classification: an album and a model -> what it takes each picture for."""
+"""Classification: labelled images and a model -> what it takes each picture for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from probes.arrays import Vectors
 from probes.data.images import shrink_pixels
-from probes.data.labelled import BLOCK, Album
+from probes.data.labelled import BLOCK, LabelledImages
 from probes.embeddings.texts import embed_names
 from probes.metrics.intervals import wilson
 from probes.models.base import Model
@@ -28,29 +28,35 @@ N_CONFUSIONS = 20
 N_SHOWN = 24
 
 
-def classify(model: Model, album: Album, templates: Sequence[str] = TEMPLATES) -> pd.DataFrame:
-    """Return a row for each picture of an album.
+def classify(
+    model: Model, labelled: LabelledImages, templates: Sequence[str] = TEMPLATES
+) -> pd.DataFrame:
+    """Return a row for each picture of labelled images.
 
     Args:
         model: embeds pictures and names.
-        album: pictures with their names.
+        labelled: pictures with their names.
         templates: prompts that names are put into; their vectors are averaged.
 
     Returns:
         place, truth, rank (of the truth, 1 is right), guess_1 to guess_5 and share_1 to
         share_5, their probabilities.
     """
-    vectors = embed_album(model, album)
-    cosines = vectors @ embed_names(model, album.names, templates).T
-    n, n_best = len(album.truths), min(N_BEST, len(album.names))
-    own = cosines[np.arange(n), album.truths][:, None]
+    vectors = embed_labelled(model, labelled)
+    cosines = vectors @ embed_names(model, labelled.names, templates).T
+    n, n_best = len(labelled.truths), min(N_BEST, len(labelled.names))
+    own = cosines[np.arange(n), labelled.truths][:, None]
     # Of equal names the first of the list is guessed, be it the truth or another.
-    earlier = np.arange(len(album.names))[None] < album.truths[:, None]
+    earlier = np.arange(len(labelled.names))[None] < labelled.truths[:, None]
     ranks = 1 + ((cosines > own) | ((cosines == own) & earlier)).sum(axis=1)
     best = np.argsort(-cosines, axis=1, kind="stable")[:, :n_best]
     shares = np.take_along_axis(share_out(cosines, model.logit_scale), best, axis=1)
-    names = np.array(album.names, dtype=object)
-    rows: dict[str, Any] = {"place": np.arange(n), "truth": names[album.truths], "rank": ranks}
+    names = np.array(labelled.names, dtype=object)
+    rows: dict[str, Any] = {
+        "place": np.arange(n),
+        "truth": names[labelled.truths],
+        "rank": ranks,
+    }
     for k in range(n_best):
         rows[f"guess_{k + 1}"] = names[best[:, k]]
         rows[f"share_{k + 1}"] = shares[:, k]
@@ -93,18 +99,18 @@ def tabulate_mistakes(guesses: pd.DataFrame) -> pd.DataFrame:
 
 
 def choose_examples(
-    guesses: pd.DataFrame, album: Album, seed: int = 0, n: int = N_SHOWN
+    guesses: pd.DataFrame, labelled: LabelledImages, seed: int = 0, n: int = N_SHOWN
 ) -> list[Entry]:
     """Return pictures by chance with their best names and the true one."""
     chosen = guesses.sample(min(n, len(guesses)), random_state=seed)
     n_best = sum(str(name).startswith("guess_") for name in guesses)
-    return [_show(row, album, n_best) for row in chosen.to_dict("records")]
+    return [_show(row, labelled, n_best) for row in chosen.to_dict("records")]
 
 
-def _show(row: Mapping[Any, Any], album: Album, n_best: int) -> Entry:
+def _show(row: Mapping[Any, Any], labelled: LabelledImages, n_best: int) -> Entry:
     places = range(1, n_best + 1)
     return Entry(
-        pixels=shrink_pixels(album.pictures[row["place"]]()),
+        pixels=shrink_pixels(labelled.pictures[row["place"]]()),
         title=row["truth"],
         texts=tuple(row[f"guess_{k}"] for k in places),
         shares=tuple(row[f"share_{k}"] for k in places),
@@ -112,20 +118,20 @@ def _show(row: Mapping[Any, Any], album: Album, n_best: int) -> Entry:
     )
 
 
-def embed_album(model: Model, album: Album) -> Vectors:
+def embed_labelled(model: Model, labelled: LabelledImages) -> Vectors:
     """Return the vectors of all pictures, (N, D), unit length."""
-    starts = range(0, len(album.pictures), BLOCK)
+    starts = range(0, len(labelled.pictures), BLOCK)
     return np.concatenate(
         [
-            model.encoder.embed_images([draw() for draw in album.pictures[at : at + BLOCK]])
+            model.encoder.embed_images([draw() for draw in labelled.pictures[at : at + BLOCK]])
             for at in starts
         ]
     )
 
 
-def name_album(
-    model: Model, album: Album, vectors: Vectors, templates: Sequence[str] = ATTACK
+def name_labelled(
+    model: Model, labelled: LabelledImages, vectors: Vectors, templates: Sequence[str] = ATTACK
 ) -> NDArray[np.bool_]:
-    """Return which pictures a model names right, (N,), among all names of the album."""
-    names = embed_names(model, album.names, templates)
-    return (vectors @ names.T).argmax(axis=1) == album.truths
+    """Return which images a model names right, (N,), among the names of all classes."""
+    names = embed_names(model, labelled.names, templates)
+    return (vectors @ names.T).argmax(axis=1) == labelled.truths

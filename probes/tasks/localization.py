@@ -71,7 +71,7 @@ def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
     ]  # fmt: skip
 
 
-def look_around(
+def choose_among_windows(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
     """Return two outcomes for each picture: from the whole of it, and from its best window.
@@ -105,7 +105,7 @@ def look_around(
     return pd.concat(tables, ignore_index=True)
 
 
-def measure_looking(outcomes: pd.DataFrame) -> dict[str, Any]:
+def measure_localization(outcomes: pd.DataFrame) -> dict[str, Any]:
     """Return the hit rate, its chance, and what reading the best window gains."""
     whole = outcomes[outcomes["view"] == WHOLE].reset_index(drop=True)
     window = outcomes[outcomes["view"] == WINDOW].reset_index(drop=True)
@@ -149,8 +149,8 @@ def _guess(vectors: Vectors, texts: Vectors, places: np.ndarray, seed: int) -> G
     )
 
 
-def tabulate_looking(found: Mapping[str, Any]) -> Table:
-    """Return the figures of `measure_looking` as a table."""
+def tabulate_localization(found: Mapping[str, Any]) -> Table:
+    """Return the figures of `measure_localization` as a table."""
     gain = f"{100 * found['gain']:+.1f} points"
     rows = (
         ("best window holds the word", percent(found["hit_rate"]),
@@ -168,10 +168,10 @@ TASK = Task(
     "where",
     "which window of a large picture holds the word, and what reading it there gains",
     show_words_somewhere,
-    look_around,
+    choose_among_windows,
     draw=draw_windows,
     n_views=N_VIEWS,
     takes_data=False,
-    measure=measure_looking,
-    tabulate=tabulate_looking,
+    measure=measure_localization,
+    tabulate=tabulate_localization,
 )

@@ -1,4 +1,4 @@
-"""Students: a model and the parts of it that training moves, by arm."""
+"""Models in training: a model and the parts of it that training moves, by arm."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ TEXT_PROJECTIONS = ("text_projection", "text.text_projection", "text.proj", "tex
 """Where its text towers do."""
 
 
-class Learnt(NamedTuple):
-    """What a student makes of a batch.
+class ClipOutputs(NamedTuple):
+    """What a model in training makes of a batch.
 
     Attributes:
         images: float32 (B, D), of any length.
@@ -52,7 +52,7 @@ class Learnt(NamedTuple):
     letters: Tensor | None
 
 
-class Student(nn.Module):
+class TrainedClip(nn.Module):
     """A CLIP module in training: pixels or vectors of pictures, tokens or vectors of texts.
 
     Frozen towers are not run: the caller passes the vectors that they gave.
@@ -78,7 +78,7 @@ class Student(nn.Module):
             self.register_buffer(name, levels, persistent=False)
         ARMS[arm].prepare(self)
 
-    def forward(self, images: Tensor, texts: Tensor, letters: Tensor | None) -> Learnt:
+    def forward(self, images: Tensor, texts: Tensor, letters: Tensor | None) -> ClipOutputs:
         """Return what the losses need of a batch.
 
         Args:
@@ -91,7 +91,7 @@ class Student(nn.Module):
         if self.letters is not None and letters is not None:
             named = self.letters(images, letters) + self.letters(texts, letters)
         bias = getattr(self.clip, "logit_bias", None)
-        return Learnt(images, texts, self.clip.logit_scale.exp(), bias, named)
+        return ClipOutputs(images, texts, self.clip.logit_scale.exp(), bias, named)
 
     def embed_images(self, images: Tensor) -> Tensor:
         """Return (B, D) of uint8 (B, S, S, 3), or of vectors of a frozen tower."""
@@ -113,7 +113,7 @@ class Student(nn.Module):
         """Return (B, D) of token ids (B, context), as open_clip's modules do."""
         return self.text_map(self.clip.encode_text(tokens))
 
-    def train(self, mode: bool = True) -> Student:  # noqa: FBT001, FBT002 - as torch has it.
+    def train(self, mode: bool = True) -> TrainedClip:  # noqa: FBT001, FBT002 - as torch has it.
         """Set the mode of those towers that train; frozen ones keep still."""
         super().train(mode)
         for part in self.clip.children():
@@ -134,54 +134,56 @@ class Student(nn.Module):
         return self.clip.requires_grad_(requires_grad=True).eval()
 
 
-def group_weights(student: nn.Module, decay: float) -> list[dict[str, Any]]:
+def group_weights(trained_clip: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Return the weights that train, those of fewer than two dimensions without decay."""
-    weights = [weight for weight in student.parameters() if weight.requires_grad]
+    weights = [weight for weight in trained_clip.parameters() if weight.requires_grad]
     return [
         {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": decay},
         {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
     ]
 
 
-def _train_head(student: Student) -> None:
+def _train_head(trained_clip: TrainedClip) -> None:
     """Linear maps on frozen vectors, from the identity."""
-    student.clip.requires_grad_(requires_grad=False)
-    projection = _find_projection(student.clip, IMAGE_PROJECTIONS)
-    _find_projection(student.clip, TEXT_PROJECTIONS)
+    trained_clip.clip.requires_grad_(requires_grad=False)
+    projection = _find_projection(trained_clip.clip, IMAGE_PROJECTIONS)
+    _find_projection(trained_clip.clip, TEXT_PROJECTIONS)
     n_dims = (
         len(projection.weight) if isinstance(projection, nn.Linear) else projection.shape[1]
     )
-    student.image_map, student.text_map = (nn.Linear(n_dims, n_dims, bias=False) for _ in "it")
-    for each in (student.image_map, student.text_map):
+    trained_clip.image_map, trained_clip.text_map = (
+        nn.Linear(n_dims, n_dims, bias=False) for _ in "it"
+    )
+    for each in (trained_clip.image_map, trained_clip.text_map):
         nn.init.eye_(each.weight)
-    _train_scale(student)
+    _train_scale(trained_clip)
 
 
-def _train_vision(student: Student) -> None:
+def _train_vision(trained_clip: TrainedClip) -> None:
     """The vision tower; the text tower is frozen."""
-    student.clip.requires_grad_(requires_grad=False)
-    student.clip.visual.requires_grad_(requires_grad=True)
-    _train_scale(student)
+    trained_clip.clip.requires_grad_(requires_grad=False)
+    trained_clip.clip.visual.requires_grad_(requires_grad=True)
+    _train_scale(trained_clip)
 
 
-def _train_low_rank(student: Student) -> None:
+def _train_low_rank(trained_clip: TrainedClip) -> None:
     """Low-rank changes of the vision tower's linear maps and convolutions."""
-    student.clip.requires_grad_(requires_grad=False)
-    names = _list_low_rank(student.clip.visual)
+    trained_clip.clip.requires_grad_(requires_grad=False)
+    names = _list_low_rank(trained_clip.clip.visual)
     settings = LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, target_modules=names)
-    student.clip.visual = inject_adapter_in_model(settings, student.clip.visual)
-    _train_scale(student)
+    trained_clip.clip.visual = inject_adapter_in_model(settings, trained_clip.clip.visual)
+    _train_scale(trained_clip)
 
 
-def _train_all(student: Student) -> None:
+def _train_all(trained_clip: TrainedClip) -> None:
     """Both towers."""
-    student.clip.requires_grad_(requires_grad=True)
+    trained_clip.clip.requires_grad_(requires_grad=True)
 
 
-def _train_scale(student: Student) -> None:
-    student.clip.logit_scale.requires_grad_(requires_grad=True)
-    if getattr(student.clip, "logit_bias", None) is not None:
-        student.clip.logit_bias.requires_grad_(requires_grad=True)
+def _train_scale(trained_clip: TrainedClip) -> None:
+    trained_clip.clip.logit_scale.requires_grad_(requires_grad=True)
+    if getattr(trained_clip.clip, "logit_bias", None) is not None:
+        trained_clip.clip.logit_bias.requires_grad_(requires_grad=True)
 
 
 def _find_projection(module: nn.Module, paths: tuple[str, ...]) -> Any:  # noqa: ANN401
@@ -200,9 +202,9 @@ def _find_projection(module: nn.Module, paths: tuple[str, ...]) -> Any:  # noqa:
     )
 
 
-def _fold_maps(student: Student) -> None:
-    _fold(student.clip, IMAGE_PROJECTIONS, student.image_map)
-    _fold(student.clip, TEXT_PROJECTIONS, student.text_map)
+def _fold_maps(trained_clip: TrainedClip) -> None:
+    _fold(trained_clip.clip, IMAGE_PROJECTIONS, trained_clip.image_map)
+    _fold(trained_clip.clip, TEXT_PROJECTIONS, trained_clip.text_map)
 
 
 @torch.no_grad()
@@ -233,8 +235,8 @@ def _list_low_rank(tower: nn.Module) -> list[str]:
     ]
 
 
-def _merge_adapters(student: Student) -> None:
-    student.clip.visual = _merge_low_rank(student.clip.visual)
+def _merge_adapters(trained_clip: TrainedClip) -> None:
+    trained_clip.clip.visual = _merge_low_rank(trained_clip.clip.visual)
 
 
 def _merge_low_rank(tower: nn.Module) -> nn.Module:
@@ -273,9 +275,9 @@ class Arm:
     """
 
     help: str
-    prepare: Callable[[Student], None]
+    prepare: Callable[[TrainedClip], None]
     lr: float
-    merge: Callable[[Student], None] = lambda _: None
+    merge: Callable[[TrainedClip], None] = lambda _: None
     freezes: frozenset[str] = frozenset()
     starts_random: bool = False
 

@@ -1,4 +1,4 @@
-"""Resuming: a student in training <-> its checkpoint, of which nothing is taken on trust."""
+"""Checkpoints: a model in training <-> its file, of which nothing is taken on trust."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from probes.arrays import Vectors
 from probes.errors import ProbeError
-from probes.training.arms import Student
+from probes.training.arms import TrainedClip
 from probes.training.batch_sampler import Order
 from synthtext.storage import write_whole
 
@@ -89,7 +89,7 @@ def sketch_vectors(vectors: Sequence[Vectors]) -> Tensor:
 
 def save(
     path: Path,
-    student: Student,
+    trained_clip: TrainedClip,
     optimizer: torch.optim.Optimizer,
     progress: Progress,
     identity: Identity,
@@ -102,7 +102,7 @@ def save(
     content = {
         "run": identity.run,
         "texts": identity.texts,
-        "student": _list_trained(student),
+        "trained_clip": _list_trained(trained_clip),
         "optimizer": optimizer.state_dict(),
         "chance": torch.get_rng_state(),
         "step": progress.step,
@@ -122,13 +122,13 @@ def save(
 
 
 def resume(
-    path: Path, student: Student, optimizer: torch.optim.Optimizer, identity: Identity
+    path: Path, trained_clip: TrainedClip, optimizer: torch.optim.Optimizer, identity: Identity
 ) -> Progress:
-    """Bring a student and its optimiser to where a checkpoint left them, and return that.
+    """Bring a model and its optimiser to where a checkpoint left them, and return that.
 
     Args:
         path: of the checkpoint; without one, nothing is done.
-        student: as it was made.
+        trained_clip: as it was made.
         optimizer: likewise.
         identity: what the checkpoint must agree with.
 
@@ -149,8 +149,8 @@ def resume(
             " now; go on with the model and the device of its beginning, or give a new --out"
         )
     try:
-        _check_content(content, student, optimizer, identity.n_pairs)
-        student.load_state_dict(content["student"], strict=False)
+        _check_content(content, trained_clip, optimizer, identity.n_pairs)
+        trained_clip.load_state_dict(content["trained_clip"], strict=False)
         # The groups are this run's own: their rates are set anew in each step.
         groups = optimizer.state_dict()["param_groups"]
         state = content["optimizer"]["state"]
@@ -164,9 +164,13 @@ def resume(
     )  # fmt: skip
 
 
-def _list_trained(student: Student) -> dict[str, Tensor]:
-    frozen = {name for name, weight in student.named_parameters() if not weight.requires_grad}
-    return {name: part for name, part in student.state_dict().items() if name not in frozen}
+def _list_trained(trained_clip: TrainedClip) -> dict[str, Tensor]:
+    frozen = {
+        name for name, weight in trained_clip.named_parameters() if not weight.requires_grad
+    }
+    return {
+        name: part for name, part in trained_clip.state_dict().items() if name not in frozen
+    }
 
 
 def _broken(path: Path) -> ProbeError:
@@ -208,12 +212,12 @@ def _is_near(found: object, wanted: Tensor) -> bool:
 
 def _check_content(
     content: Mapping[str, Any],
-    student: Student,
+    trained_clip: TrainedClip,
     optimizer: torch.optim.Optimizer,
     n_pairs: int,
 ) -> None:
     """Raise a ValueError, or an error of a wrong type, for what no run could have saved."""
-    _check_tensors(content["student"], _list_trained(student))
+    _check_tensors(content["trained_clip"], _list_trained(trained_clip))
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for place, slots in content["optimizer"]["state"].items():
         weight = weights[place] if place in range(len(weights)) else None

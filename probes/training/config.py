@@ -1,4 +1,4 @@
-"""Courses: a setting -> the pairs of a run, and the batches of each of its epochs."""
+"""Configs: a setting -> the pairs of a run, and the batches of each of its epochs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from probes.errors import ProbeError
 from probes.models.base import Model
 from probes.models.factory import Parts
 from probes.models.tokenizers import number_texts
-from probes.training.arms import ARMS, Student
+from probes.training.arms import ARMS, TrainedClip
 from probes.training.batch_sampler import (
     Order,
     cluster,
@@ -38,7 +38,7 @@ from probes.training.batch_sampler import (
     shuffle,
     weave,
 )
-from probes.training.loader import Course
+from probes.training.loader import TrainingSet
 from probes.training.loop import Schedule
 from synthtext.dataset.plan import SENTIMENTS
 from synthtext.dataset.verify import open_shards
@@ -51,7 +51,7 @@ BLOCK = 256
 
 
 @dataclass(frozen=True)
-class Setting:
+class FinetuneConfig:
     """What to train, on what, and how.
 
     Attributes:
@@ -138,16 +138,16 @@ def read_split(
     return read_pairs(files, marks, names)
 
 
-def read_course_pairs(setting: Setting) -> tuple[Pairs, int]:
+def read_training_pairs(config: FinetuneConfig) -> tuple[Pairs, int]:
     """Return the pairs to train on, those to read first, and how many those are."""
     own = read_split(
-        setting.data, "train", setting.exclude, task=setting.task, verify=setting.verify
+        config.data, "train", config.exclude, task=config.task, verify=config.verify
     )
     own = keep_pairs(own, np.flatnonzero(~own.is_marked))
     n_own = len(own.captions)
-    if setting.mix is None:
+    if config.mix is None:
         return own, n_own
-    return join_pairs(own, read_pairs(list_mixed(setting.mix))), n_own
+    return join_pairs(own, read_pairs(list_mixed(config.mix))), n_own
 
 
 def list_mixed(folder: Path) -> list[Path]:
@@ -162,101 +162,117 @@ def list_mixed(folder: Path) -> list[Path]:
     return files
 
 
-def make_course(
-    setting: Setting, pairs: Pairs, n_own: int, parts: Parts, reader: Model
-) -> Course:
+def make_training_set(
+    config: FinetuneConfig, pairs: Pairs, n_own: int, parts: Parts, reader: Model
+) -> TrainingSet:
     """Return what is trained on, with the vectors of frozen towers."""
     captions = number_texts(pairs.captions, reader.tokenize)
     texts: dict[int, str] = {}
     for number, caption in zip(captions.tolist(), pairs.captions, strict=True):
         texts.setdefault(number, caption)
     ordered = tuple(texts[number] for number in range(len(texts)))
-    course = Course(pairs, n_own, captions, ordered, setting.templates)
-    if "texts" in ARMS[setting.arm].freezes:
-        vectors = embed_prompts(reader, ordered, setting.templates, find_cache_folder())
-        course = replace(course, vectors=tuple(vectors))
-    if "images" in ARMS[setting.arm].freezes:
-        course = replace(course, images=_embed_all(pairs, parts, reader))
-    return course
+    training_set = TrainingSet(pairs, n_own, captions, ordered, config.templates)
+    if "texts" in ARMS[config.arm].freezes:
+        vectors = embed_prompts(reader, ordered, config.templates, find_cache_folder())
+        training_set = replace(training_set, vectors=tuple(vectors))
+    if "images" in ARMS[config.arm].freezes:
+        training_set = replace(training_set, images=_embed_all(pairs, parts, reader))
+    return training_set
 
 
 def order_epoch(
-    setting: Setting, course: Course, student: Student, parts: Parts, epoch: int
+    config: FinetuneConfig,
+    training_set: TrainingSet,
+    trained_clip: TrainedClip,
+    parts: Parts,
+    epoch: int,
 ) -> Order:
     """Return the order in which an epoch sees the pairs to read."""
-    n, seed = course.n_own, setting.seed + epoch
-    if setting.resamples:
-        return resample(n, setting.seed, epoch)
-    if setting.batches == "random":
-        return shuffle(n, setting.seed, epoch)
-    if setting.batches == "edit":
-        return join_edits([course.texts[number] for number in course.captions[:n]], seed)
-    sides = ("image", "text") if setting.batches == "both" else (setting.batches,)
-    found = [MINERS[side](setting, course, student, parts) for side in sides]
-    return cluster(np.concatenate(found, axis=1), setting.batch_size, seed)
+    n, seed = training_set.n_own, config.seed + epoch
+    if config.resamples:
+        return resample(n, config.seed, epoch)
+    if config.batches == "random":
+        return shuffle(n, config.seed, epoch)
+    if config.batches == "edit":
+        return join_edits(
+            [training_set.texts[number] for number in training_set.captions[:n]], seed
+        )
+    sides = ("image", "text") if config.batches == "both" else (config.batches,)
+    found = [MINERS[side](config, training_set, trained_clip, parts) for side in sides]
+    return cluster(np.concatenate(found, axis=1), config.batch_size, seed)
 
 
 def cut_epoch(
-    setting: Setting, course: Course, order: Order, epoch: int, n_processes: int
+    config: FinetuneConfig,
+    training_set: TrainingSet,
+    order: Order,
+    epoch: int,
+    n_processes: int,
 ) -> list[Order]:
     """Return the batches of an epoch, natural pairs among them if there are any."""
-    if setting.mix is None:
-        return cut_batches(order, setting.batch_size, n_processes)
-    n_mixed = _count_mixed(setting, n_processes)
-    batches = cut_batches(order, setting.batch_size - n_mixed, n_processes)
-    others = range(course.n_own, len(course.captions))
-    return weave(batches, others, n_mixed, setting.seed, epoch)
+    if config.mix is None:
+        return cut_batches(order, config.batch_size, n_processes)
+    n_mixed = _count_mixed(config, n_processes)
+    batches = cut_batches(order, config.batch_size - n_mixed, n_processes)
+    others = range(training_set.n_own, len(training_set.captions))
+    return weave(batches, others, n_mixed, config.seed, epoch)
 
 
 @torch.inference_mode()
-def _mine_images(setting: Setting, course: Course, student: Student, parts: Parts) -> Vectors:
-    """Return what the student makes of the pictures now, (n_own, D), unit length."""
-    student.eval()
-    blocks = np.array_split(np.arange(course.n_own), -(-course.n_own // BLOCK))
+def _mine_images(
+    config: FinetuneConfig, training_set: TrainingSet, trained_clip: TrainedClip, parts: Parts
+) -> Vectors:
+    """Return what the model in training makes of the pictures now, (n_own, D), unit length."""
+    trained_clip.eval()
+    blocks = np.array_split(np.arange(training_set.n_own), -(-training_set.n_own // BLOCK))
     seen: Iterable[NDArray[Any]]
-    if course.images is None:
-        seen = read_batches(course.pairs, blocks, parts.fit_pixels)
+    if training_set.images is None:
+        seen = read_batches(training_set.pairs, blocks, parts.fit_pixels)
     else:
-        seen = (course.images[block] for block in blocks)
+        seen = (training_set.images[block] for block in blocks)
     vectors = [
-        normalize(student.embed_images(torch.from_numpy(images).to(parts.device)), dim=-1)
+        normalize(trained_clip.embed_images(torch.from_numpy(images).to(parts.device)), dim=-1)
         for images in seen
     ]
     return torch.cat(vectors).cpu().numpy()
 
 
 @torch.inference_mode()
-def _mine_texts(setting: Setting, course: Course, student: Student, parts: Parts) -> Vectors:
-    """Return what the student makes of the captions now, (n_own, D), unit length."""
-    student.eval()
-    template = setting.templates[-1]
+def _mine_texts(
+    config: FinetuneConfig, training_set: TrainingSet, trained_clip: TrainedClip, parts: Parts
+) -> Vectors:
+    """Return what the model in training makes of the captions now, (n_own, D), unit length."""
+    trained_clip.eval()
+    template = config.templates[-1]
     vectors = []
-    for at in range(0, len(course.texts), BLOCK):
-        if course.vectors:
-            texts = torch.from_numpy(np.array(course.vectors[-1][at : at + BLOCK]))
+    for at in range(0, len(training_set.texts), BLOCK):
+        if training_set.vectors:
+            texts = torch.from_numpy(np.array(training_set.vectors[-1][at : at + BLOCK]))
         else:
-            texts = parts.tokenizer(fill_template(template, course.texts[at : at + BLOCK]))
+            texts = parts.tokenizer(
+                fill_template(template, training_set.texts[at : at + BLOCK])
+            )
         texts = texts.to(parts.device)
-        vectors.append(normalize(student.embed_texts(texts), dim=-1))
-    return torch.cat(vectors).cpu().numpy()[course.captions[: course.n_own]]
+        vectors.append(normalize(trained_clip.embed_texts(texts), dim=-1))
+    return torch.cat(vectors).cpu().numpy()[training_set.captions[: training_set.n_own]]
 
 
 MINERS = {"image": _mine_images, "text": _mine_texts}
 """Where the vectors come from by which batches are clustered."""
 
 
-def count_steps(setting: Setting, n_own: int) -> int:
+def count_steps(config: FinetuneConfig, n_own: int) -> int:
     """Return the steps that whole epochs take."""
-    size = setting.batch_size - _count_mixed(setting, 1)
+    size = config.batch_size - _count_mixed(config, 1)
     n_batches = -(-n_own // size)
-    return setting.n_epochs * -(-n_batches // setting.schedule.n_accumulated)
+    return config.n_epochs * -(-n_batches // config.schedule.n_accumulated)
 
 
-def _count_mixed(setting: Setting, n_processes: int) -> int:
+def _count_mixed(config: FinetuneConfig, n_processes: int) -> int:
     """Return how many natural pairs are in a batch, as many for each process."""
-    if setting.mix is None:
+    if config.mix is None:
         return 0
-    share = setting.mix_frac * setting.batch_size / n_processes
+    share = config.mix_frac * config.batch_size / n_processes
     return max(1, round(share)) * n_processes
 
 

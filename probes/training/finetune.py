@@ -1,4 +1,4 @@
-"""Fine-tuning: a model and shards -> a model that reads better, and the proof of it."""
+"""Fine-tuning: a model and shards -> a model that reads better, measured before and after."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.arrays import Vectors
-from probes.data.labelled import draw_album
+from probes.data.labelled import draw_shapes
 from probes.data.pairs import keep_pairs
 from probes.data.rendered import is_published, read_trials
 from probes.data.stimuli import hash_files, name_stimuli
@@ -33,39 +33,39 @@ from probes.models.factory import Parts, follow_module, load_parts, make_reader
 from probes.models.pretrained import RANDOM
 from probes.models.save import save_model
 from probes.tasks.base import ProbeConfig, choose_templates
-from probes.tasks.classification import embed_album
+from probes.tasks.classification import embed_labelled
 from probes.tasks.registry import TASKS as PROBES
 from probes.tasks.run import run_probe
-from probes.training.arms import ARMS, Student
+from probes.training.arms import ARMS, TrainedClip
 from probes.training.batch_sampler import KINDS
 from probes.training.checkpoint import sketch_vectors
 from probes.training.config import (
     TASKS,
-    Setting,
+    FinetuneConfig,
     count_steps,
     cut_epoch,
     list_mixed,
-    make_course,
+    make_training_set,
     order_epoch,
-    read_course_pairs,
     read_split,
+    read_training_pairs,
 )
 from probes.training.gains import tabulate_factors, tabulate_gains
-from probes.training.loader import Course, read_lessons
+from probes.training.loader import TrainingSet, read_training_batches
 from probes.training.loop import Feed, OnProgress, Schedule, train
 from probes.training.losses import LOSSES, LetterHead, list_letters
 from probes.training.retention import (
-    Keeper,
     Retention,
-    make_keeper,
+    RetentionSet,
+    make_retention_set,
     measure_retention,
     read_words_of,
 )
-from probes.training.validation import Exam, read_exam
+from probes.training.validation import ValidationSet, read_validation_set
 from probes.training.weight_averaging import ALPHAS, Mixture, choose_mixture, mix_states
 from synthtext.dataset.manifest import list_files, read_manifest
 
-N_EXAMINED = 512
+N_VALIDATED = 512
 """Pictures of the split `val` that are read at each checkpoint and for each mixture."""
 
 
@@ -87,19 +87,19 @@ class Trained:
     """A model that has been trained, and what it takes to judge it.
 
     Attributes:
-        setting: with what it left open.
+        config: with what it left open.
         schedule: likewise.
         parts: of the model, its module as training left it.
         before: the weights it began with.
-        exam: words of the split `val`.
+        validation: words of the split `val`.
         history: scalars of the training.
     """
 
-    setting: Setting
+    config: FinetuneConfig
     schedule: Schedule
     parts: Parts
     before: State
-    exam: Exam
+    validation: ValidationSet
     history: list[dict[str, float]]
 
 
@@ -108,7 +108,7 @@ class Finetuned:
     """What came of a run.
 
     Attributes:
-        setting: what was trained, on what, and how.
+        config: what was trained, on what, and how.
         schedule: the same, with what it left open.
         before: the model as it was.
         after: the model that was saved.
@@ -121,7 +121,7 @@ class Finetuned:
         retention: what was kept.
     """
 
-    setting: Setting
+    config: FinetuneConfig
     schedule: Schedule
     before: Model
     after: Model
@@ -140,12 +140,12 @@ class Finetuned:
 
 
 def run_finetune(
-    setting: Setting, out: Path, *, on_progress: OnProgress = lambda *_: None
+    config: FinetuneConfig, out: Path, *, on_progress: OnProgress = lambda *_: None
 ) -> Finetuned | None:
-    """Train a model on a dataset, save what came of it as `out/model`, and return the proof.
+    """Train a model on a dataset, save it as `out/model`, and return what was gained and kept.
 
     Args:
-        setting: what to train, on what, and how.
+        config: what to train, on what, and how.
         out: folder of the run, new or begun by the same setting.
         on_progress: called after every step, and as pictures are embedded.
 
@@ -156,46 +156,46 @@ def run_finetune(
         ProbeError: the run cannot be made as asked.
     """
     # Known to be there before hours of training.
-    read_split(setting.data, "test", task=setting.task, verify=setting.verify)
-    trained = train_model(setting, out, on_progress=on_progress)
+    read_split(config.data, "test", task=config.task, verify=config.verify)
+    trained = train_model(config, out, on_progress=on_progress)
     if read_share().rank > 0:
         return None
-    setting, parts = trained.setting, trained.parts
-    before, learnt = trained.before, _copy_state(parts.module)
-    keeper = make_keeper(setting, parts)
+    config, parts = trained.config, trained.parts
+    before, trained_state = trained.before, _copy_state(parts.module)
+    retention_set = make_retention_set(config, parts)
     mixtures: list[Mixture] = []
     alpha = 1.0
-    if not ARMS[setting.arm].starts_random:
-        mixtures = _try_mixtures(trained, learnt, keeper, on_progress)
-    first = _look(setting, parts, before, keeper, out / "before", on_progress)
+    if not ARMS[config.arm].starts_random:
+        mixtures = _try_mixtures(trained, trained_state, retention_set, on_progress)
+    first = _evaluate(config, parts, before, retention_set, out / "before", on_progress)
     if mixtures:
-        alpha = choose_mixture(mixtures, _find_limit(setting, keeper, first.kept)).alpha
-    chosen = mix_states(before, learnt, alpha)
+        alpha = choose_mixture(mixtures, _find_limit(config, retention_set, first.kept)).alpha
+    chosen = mix_states(before, trained_state, alpha)
     parts.module.load_state_dict(chosen)
     # Saved before it is proven, so that a run that is killed meanwhile loses nothing.
-    own = setting.templates if setting.task == "words" else parts.source.prompts
+    own = config.templates if config.task == "words" else parts.source.prompts
     save_model(out / MODEL_FOLDER, parts, templates=own)
-    last = _look(setting, parts, chosen, keeper, out / "after", on_progress)
-    outcomes = (first.outcomes[setting.task], last.outcomes[setting.task])
+    last = _evaluate(config, parts, chosen, retention_set, out / "after", on_progress)
+    outcomes = (first.outcomes[config.task], last.outcomes[config.task])
     return Finetuned(
-        setting=setting,
+        config=config,
         schedule=trained.schedule,
         before=first.model,
         after=last.model,
         history=trained.history,
         mixtures=mixtures,
         alpha=alpha,
-        gains=_gather_gains(setting, first, last),
+        gains=_gather_gains(config, first, last),
         factors=tabulate_factors(*outcomes),
         outcomes=outcomes,
         retention=measure_retention(
-            keeper.title, (first.kept, last.kept), (first.vectors, last.vectors)
+            retention_set.title, (first.kept, last.kept), (first.vectors, last.vectors)
         ),
     )
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Evaluation:
     """A model before or after training, and what it made of the same pictures."""
 
     model: Model
@@ -205,112 +205,118 @@ class _Look:
 
 
 def train_model(
-    setting: Setting, out: Path, *, on_progress: OnProgress = lambda *_: None
+    config: FinetuneConfig, out: Path, *, on_progress: OnProgress = lambda *_: None
 ) -> Trained:
     """Train a model on the split `train` and return it, all that was learnt inside it.
 
     Args:
-        setting: what to train, on what, and how.
+        config: what to train, on what, and how.
         out: folder of the run, for its checkpoint and scalars.
         on_progress: called after every step.
 
     Raises:
         ProbeError: the run cannot be made as asked.
     """
-    _check(setting)
+    _check(config)
     out.mkdir(parents=True, exist_ok=True)
-    pretrained = RANDOM if ARMS[setting.arm].starts_random else setting.pretrained
-    parts = load_parts(setting.model, pretrained=pretrained, device=setting.device)
+    pretrained = RANDOM if ARMS[config.arm].starts_random else config.pretrained
+    parts = load_parts(config.model, pretrained=pretrained, device=config.device)
     before = _copy_state(parts.module)
-    reader = make_reader(parts, precision=setting.precision)
-    templates = setting.templates or choose_templates(PROBES[setting.task], reader)
-    setting = replace(setting, templates=templates)
+    reader = make_reader(parts, precision=config.precision)
+    templates = config.templates or choose_templates(PROBES[config.task], reader)
+    config = replace(config, templates=templates)
     # What training leaves out is left out of what its weights are chosen by as well.
     shown = read_split(
-        setting.data, "val", setting.exclude, task=setting.task, verify=setting.verify
+        config.data, "val", config.exclude, task=config.task, verify=config.verify
     )
     shown = keep_pairs(shown, np.flatnonzero(~shown.is_marked))
-    exam = read_exam(
-        shown, N_EXAMINED, setting.seed, fit=parts.fit_pixels, tokenize=reader.tokenize
+    validation = read_validation_set(
+        shown, N_VALIDATED, config.seed, fit=parts.fit_pixels, tokenize=reader.tokenize
     )
-    pairs, n_own = read_course_pairs(setting)
-    course = make_course(setting, pairs, n_own, parts, reader)
-    student = _make_student(setting, parts, pairs.captions[:n_own])
-    learning = follow_module(reader, student.encode_image, student.encode_text)
+    pairs, n_own = read_training_pairs(config)
+    training_set = make_training_set(config, pairs, n_own, parts, reader)
+    trained_clip = _make_trained_clip(config, parts, pairs.captions[:n_own])
+    learning = follow_module(reader, trained_clip.encode_image, trained_clip.encode_text)
     feed = _make_feed(
-        setting, course, student, parts, lambda: read_words_of(setting, exam, learning)
+        config,
+        training_set,
+        trained_clip,
+        parts,
+        lambda: read_words_of(config, validation, learning),
     )
     schedule = replace(
-        setting.schedule,
-        n_steps=setting.schedule.n_steps or count_steps(setting, n_own),
-        lr=setting.schedule.lr or ARMS[setting.arm].lr,
+        config.schedule,
+        n_steps=config.schedule.n_steps or count_steps(config, n_own),
+        lr=config.schedule.lr or ARMS[config.arm].lr,
         lowers=reader.precision == "bf16",
     )
-    run = _name_run(setting, schedule, reader)
-    history = train(student, feed, schedule, out, run=run, on_progress=on_progress)
-    student.finish()
-    return Trained(setting, schedule, parts, before, exam, history)
+    run = _name_run(config, schedule, reader)
+    history = train(trained_clip, feed, schedule, out, run=run, on_progress=on_progress)
+    trained_clip.finish()
+    return Trained(config, schedule, parts, before, validation, history)
 
 
 def _make_feed(
-    setting: Setting,
-    course: Course,
-    student: Student,
+    config: FinetuneConfig,
+    training_set: TrainingSet,
+    trained_clip: TrainedClip,
     parts: Parts,
-    examine: Callable[[], NDArray[np.bool_]],
+    validate: Callable[[], NDArray[np.bool_]],
 ) -> Feed:
     return Feed(
-        order=functools.partial(order_epoch, setting, course, student, parts),
-        cut=functools.partial(cut_epoch, setting, course),
+        order=functools.partial(order_epoch, config, training_set, trained_clip, parts),
+        cut=functools.partial(cut_epoch, config, training_set),
         read=functools.partial(
-            read_lessons,
-            course,
+            read_training_batches,
+            training_set,
             fit=parts.fit_pixels,
             tokenizer=parts.tokenizer,
-            letters=student.letters,
-            seed=setting.seed,
+            letters=trained_clip.letters,
+            seed=config.seed,
         ),
-        examine=lambda: {"val_accuracy": float(examine().mean())},
-        originals=_freeze_original(student) if setting.schedule.distill else None,
-        n_pairs=course.n_own,
-        texts=sketch_vectors(course.vectors),
+        validate=lambda: {"val_accuracy": float(validate().mean())},
+        originals=_freeze_original(trained_clip) if config.schedule.distill else None,
+        n_pairs=training_set.n_own,
+        texts=sketch_vectors(training_set.vectors),
     )
 
 
-def _make_student(setting: Setting, parts: Parts, captions: Sequence[str]) -> Student:
+def _make_trained_clip(
+    config: FinetuneConfig, parts: Parts, captions: Sequence[str]
+) -> TrainedClip:
     letters = None
-    torch.manual_seed(setting.seed)
-    if setting.schedule.letters:
+    torch.manual_seed(config.seed)
+    if config.schedule.letters:
         letters = LetterHead(parts.source.config["embed_dim"], list_letters(captions))
-    if setting.checkpointing:
+    if config.checkpointing:
         parts.module.set_grad_checkpointing()
-    student = Student(parts.module, setting.arm, parts.source.preprocessing, letters)
-    return student.to(parts.device)
+    trained_clip = TrainedClip(parts.module, config.arm, parts.source.preprocessing, letters)
+    return trained_clip.to(parts.device)
 
 
-def _freeze_original(student: Student) -> Callable[[Tensor], Tensor]:
-    """Return what embeds pictures as the student does now, however it is trained on."""
-    original = copy.deepcopy(student).eval().requires_grad_(requires_grad=False)
+def _freeze_original(trained_clip: TrainedClip) -> Callable[[Tensor], Tensor]:
+    """Return what embeds images as the model does now, whatever training makes of it later."""
+    original = copy.deepcopy(trained_clip).eval().requires_grad_(requires_grad=False)
     return original.embed_images
 
 
 def _try_mixtures(
-    trained: Trained, learnt: State, keeper: Keeper, on_progress: OnProgress
+    trained: Trained, trained_state: State, retention_set: RetentionSet, on_progress: OnProgress
 ) -> list[Mixture]:
     """Return what each share of what was learnt is worth."""
-    setting, parts, album = trained.setting, trained.parts, draw_album()
+    config, parts, labelled = trained.config, trained.parts, draw_shapes()
     found: list[Mixture] = []
     originals = None
     for alpha in ALPHAS:
-        parts.module.load_state_dict(mix_states(trained.before, learnt, alpha))
-        model = make_reader(parts, precision=setting.precision)
-        vectors = embed_album(model, album)
+        parts.module.load_state_dict(mix_states(trained.before, trained_state, alpha))
+        model = make_reader(parts, precision=config.precision)
+        vectors = embed_labelled(model, labelled)
         originals = vectors if originals is None else originals
         found.append(
             Mixture(
                 alpha=alpha,
-                reading=float(read_words_of(setting, trained.exam, model).mean()),
-                kept=float(keeper.ask(model).mean()),
+                reading=float(read_words_of(config, trained.validation, model).mean()),
+                kept=float(retention_set.ask(model).mean()),
                 drift=float(1 - (vectors * originals).sum(axis=1).mean()),
             )
         )
@@ -318,32 +324,34 @@ def _try_mixtures(
     return found
 
 
-def _find_limit(setting: Setting, keeper: Keeper, right: NDArray[np.bool_]) -> float | None:
+def _find_limit(
+    config: FinetuneConfig, retention_set: RetentionSet, right: NDArray[np.bool_]
+) -> float | None:
     """Return how far the share right may fall, None where the model knew nothing before."""
     low, _ = wilson(right.sum(), len(right))
-    return setting.retention_limit if low > keeper.chance else None
+    return config.retention_limit if low > retention_set.chance else None
 
 
-def _look(
-    setting: Setting,
+def _evaluate(
+    config: FinetuneConfig,
     parts: Parts,
     state: State,
-    keeper: Keeper,
+    retention_set: RetentionSet,
     out: Path,
     on_progress: OnProgress,
-) -> _Look:
+) -> _Evaluation:
     """Return what a model makes of the test split, of pseudowords, and what it kept."""
     parts.module.load_state_dict(state)
-    model = make_reader(parts, precision=setting.precision)
+    model = make_reader(parts, precision=config.precision)
     own = ProbeConfig(
-        task=setting.task,
-        data=setting.data,
-        templates=setting.templates,
-        seed=setting.seed,
-        verify=setting.verify,
+        task=config.task,
+        data=config.data,
+        templates=config.templates,
+        seed=config.seed,
+        verify=config.verify,
     )
-    asked = {setting.task: own}
-    if setting.task == "words":
+    asked = {config.task: own}
+    if config.task == "words":
         asked["pseudowords"] = replace(
             own, task="pseudowords", data=None, design="size", n=N_PSEUDOWORDS
         )
@@ -353,16 +361,20 @@ def _look(
         probe = run_probe(model, each, out / name, on_progress=on_progress, share=Share())
         if probe is not None:  # As it is for the first process.
             outcomes[name] = probe.outcomes
-    return _Look(model, outcomes, keeper.ask(model), embed_album(model, draw_album()))
+    return _Evaluation(
+        model, outcomes, retention_set.ask(model), embed_labelled(model, draw_shapes())
+    )
 
 
-def _gather_gains(setting: Setting, first: _Look, last: _Look) -> pd.DataFrame:
-    titles = {setting.task: SHOWN[setting.task], "pseudowords": "pseudowords"}
+def _gather_gains(
+    config: FinetuneConfig, first: _Evaluation, last: _Evaluation
+) -> pd.DataFrame:
+    titles = {config.task: SHOWN[config.task], "pseudowords": "pseudowords"}
     tables = [
         tabulate_gains(
             first.outcomes[name],
             last.outcomes[name],
-            setting.exclude if name == setting.task else {},
+            config.exclude if name == config.task else {},
             titles[name],
         )
         for name in first.outcomes
@@ -374,46 +386,46 @@ def _copy_state(module: Any) -> State:  # noqa: ANN401 - open_clip carries no ty
     return {name: part.detach().cpu().clone() for name, part in module.state_dict().items()}
 
 
-def _name_run(setting: Setting, schedule: Schedule, reader: Model) -> str:
+def _name_run(config: FinetuneConfig, schedule: Schedule, reader: Model) -> str:
     """Return what a checkpoint must agree with to be taken up."""
     # What is asked afterwards may be asked anew without training anew.
     trained = replace(
-        setting, schedule=schedule, retention=None, retention_limit=0.0, verify=True
+        config, schedule=schedule, retention=None, retention_limit=0.0, verify=True
     )
     parts = {
         **dataclasses.asdict(trained),
         "weights": identify_model(reader),
-        "data": _name_data(setting),
+        "data": _name_data(config),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _name_data(setting: Setting) -> object:
+def _name_data(config: FinetuneConfig) -> object:
     """Return what names the pairs to train on: what they show, and the bytes of their files."""
-    folder, mix = setting.data, setting.mix
+    folder, mix = config.data, config.mix
     mixed = hash_files(list_mixed(mix)) if mix else ""
     if is_published(folder):
         shown = read_trials(folder, "train")
         return [name_stimuli(shown.trials, shown.files), mixed]
-    plan = read_manifest(folder, verify=setting.verify)["plan"]
+    plan = read_manifest(folder, verify=config.verify)["plan"]
     return [plan, hash_files(list_files(folder, "train")), mixed]
 
 
-def _check(setting: Setting) -> None:
+def _check(config: FinetuneConfig) -> None:
     for name, value, known in (
-        ("task", setting.task, TASKS),
-        ("arm", setting.arm, ARMS),
-        ("batches", setting.batches, KINDS),
-        ("loss", setting.schedule.loss, LOSSES),
+        ("task", config.task, TASKS),
+        ("arm", config.arm, ARMS),
+        ("batches", config.batches, KINDS),
+        ("loss", config.schedule.loss, LOSSES),
     ):
         if value not in known:
             raise ProbeError(f"{name} is {value!r}; it is one of {', '.join(known)}")
-    if setting.task == "sentiment" and setting.batches not in CLUSTERED:
+    if config.task == "sentiment" and config.batches not in CLUSTERED:
         raise ProbeError(
-            f"batches is {setting.batches!r}, but sentiment has two captions alone;"
+            f"batches is {config.batches!r}, but sentiment has two captions alone;"
             " take random or image"
         )
-    if ARMS[setting.arm].starts_random and setting.schedule.distill:
-        raise ProbeError(f"{setting.arm} has no original to stay near; leave out --distill")
-    for template in setting.templates:
+    if ARMS[config.arm].starts_random and config.schedule.distill:
+        raise ProbeError(f"{config.arm} has no original to stay near; leave out --distill")
+    for template in config.templates:
         fill_template(template, ())

@@ -1,4 +1,4 @@
-"""Lessons: pairs -> what a student sees in a step, epoch by epoch."""
+"""Training batches: pairs -> what a model in training sees in a step, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from synthtext.rng import draw_bits
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingSet:
     """What is trained on.
 
     Attributes:
@@ -44,8 +44,8 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a student sees in a step.
+class TrainingBatch:
+    """What a model in training sees in a step.
 
     Attributes:
         images: uint8 (B, S, S, 3), or vectors (B, D).
@@ -60,19 +60,19 @@ class Lesson:
     letters: Tensor | None
 
 
-def read_lessons(
-    course: Course,
+def read_training_batches(
+    training_set: TrainingSet,
     batches: Sequence[Order],
     *,
     fit: Callable[[Pixels], Pixels],
     tokenizer: Callable[[list[str]], Tensor],
     letters: LetterHead | None,
     seed: int,
-) -> Iterator[Lesson]:
-    """Return the lessons of batches, their pictures read ahead.
+) -> Iterator[TrainingBatch]:
+    """Return the training batches of batches, their pictures read ahead.
 
     Args:
-        course: what is trained on.
+        training_set: what is trained on.
         batches: numbers of pairs.
         fit: brings a picture to the square that the model sees.
         tokenizer: texts -> token ids (B, context).
@@ -80,21 +80,21 @@ def read_lessons(
         seed: draws the template of each batch.
     """
     seen: Iterable[Tensor]
-    if course.images is None:
-        seen = map(torch.from_numpy, read_batches(course.pairs, batches, fit))
+    if training_set.images is None:
+        seen = map(torch.from_numpy, read_batches(training_set.pairs, batches, fit))
     else:
-        seen = (torch.from_numpy(course.images[batch]) for batch in batches)
+        seen = (torch.from_numpy(training_set.images[batch]) for batch in batches)
     for batch, images in zip(batches, seen, strict=True):
-        captions = course.captions[batch]
+        captions = training_set.captions[batch]
         # Drawn by the pairs in the batch, so that a resumed run draws the same.
         chance = draw_bits(seed, "template", int(batch[0]), int(batch[0]) + 1)[0, 0]
-        template = int(chance % np.uint64(len(course.templates)))
-        if course.vectors:
-            texts = torch.from_numpy(np.asarray(course.vectors[template][captions]))
+        template = int(chance % np.uint64(len(training_set.templates)))
+        if training_set.vectors:
+            texts = torch.from_numpy(np.asarray(training_set.vectors[template][captions]))
         else:
-            texts = tokenizer(_fill(course, batch, template))
-        own = [course.pairs.captions[number] for number in batch.tolist()]
-        yield Lesson(
+            texts = tokenizer(_fill(training_set, batch, template))
+        own = [training_set.pairs.captions[number] for number in batch.tolist()]
+        yield TrainingBatch(
             images=images,
             texts=texts,
             captions=torch.from_numpy(captions),
@@ -102,11 +102,11 @@ def read_lessons(
         )
 
 
-def _fill(course: Course, batch: Order, template: int) -> list[str]:
-    written = course.templates[template]
+def _fill(training_set: TrainingSet, batch: Order, template: int) -> list[str]:
+    written = training_set.templates[template]
     return [
-        written.replace(SLOT, caption) if number < course.n_own else caption
+        written.replace(SLOT, caption) if number < training_set.n_own else caption
         for number, caption in (
-            (number, course.pairs.captions[number]) for number in batch.tolist()
+            (number, training_set.pairs.captions[number]) for number in batch.tolist()
         )
     ]

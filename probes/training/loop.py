@@ -1,4 +1,4 @@
-"""Training: a student and its lessons -> weights, in steps that a killed run takes up again."""
+"""Training: a model and its batches -> weights, in steps that a killed run takes up again."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from probes.embeddings.images import Share, read_share
 from probes.errors import ProbeError
-from probes.training.arms import Learnt, Student, group_weights
+from probes.training.arms import ClipOutputs, TrainedClip, group_weights
 from probes.training.batch_sampler import Order
 from probes.training.checkpoint import CHECKPOINT, Identity, Progress, resume, save
-from probes.training.loader import Lesson
+from probes.training.loader import TrainingBatch
 from probes.training.losses import LOSSES, Batch, drift
 
 OnProgress = Callable[..., None]
@@ -36,7 +36,7 @@ BETAS, EPS = (0.9, 0.98), 1e-6
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a student is trained.
+    """How a model is trained.
 
     Attributes:
         n_steps: steps of the optimiser in all.
@@ -52,7 +52,7 @@ class Schedule:
         letters: weight of the loss that names letters; 0 leaves it out.
         distill: weight of the drift from the vectors of the frozen original; 0 leaves it out.
         lowers: whether to compute in bfloat16 where that is safe.
-        compiles: whether to compile the student.
+        compiles: whether to compile the model in training.
         save_every: steps between two checkpoints.
     """
 
@@ -73,13 +73,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Feed:
-    """Where a student's lessons come from, and what it is examined in.
+    """Where training batches come from, and what it is validated on.
 
     Attributes:
         order: number of an epoch -> the order in which it sees the pairs.
         cut: that order, number of the epoch and processes -> batches, over all processes.
-        read: batches -> their lessons.
-        examine: returns scalars to note at each checkpoint.
+        read: orders of pairs -> their training batches.
+        validate: returns scalars to note at each checkpoint.
         originals: pixels -> what the frozen original made of them, for `distill`.
         n_pairs: pairs that the order of an epoch is of.
         texts: a sketch of the frozen text vectors, from `sketch_vectors`; empty without them.
@@ -87,15 +87,15 @@ class Feed:
 
     order: Callable[[int], Order]
     cut: Callable[[Order, int, int], list[Order]]
-    read: Callable[[Sequence[Order]], Iterator[Lesson]]
-    examine: Callable[[], dict[str, float]] = dict
+    read: Callable[[Sequence[Order]], Iterator[TrainingBatch]]
+    validate: Callable[[], dict[str, float]] = dict
     originals: Callable[[Tensor], Tensor] | None = None
     n_pairs: int = 0
     texts: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 def train(
-    student: Student,
+    trained_clip: TrainedClip,
     feed: Feed,
     schedule: Schedule,
     folder: Path,
@@ -103,14 +103,14 @@ def train(
     run: str,
     on_progress: OnProgress = lambda *_: None,
 ) -> list[dict[str, float]]:
-    """Train a student in place and return the history of its scalars.
+    """Train a model in place and return the history of its scalars.
 
     A run that was killed goes on from its last checkpoint. On the CPU it ends with the very
     weights of a run that was not.
 
     Args:
-        student: on its device.
-        feed: where its lessons come from.
+        trained_clip: on its device.
+        feed: where its training batches come from.
         schedule: how it is trained.
         folder: for the checkpoint and the scalars.
         run: names the run; a checkpoint of another one is refused.
@@ -121,30 +121,30 @@ def train(
             another run, or the disk is full.
     """
     optimizer = torch.optim.AdamW(
-        group_weights(student, schedule.weight_decay), lr=schedule.lr, betas=BETAS, eps=EPS
+        group_weights(trained_clip, schedule.weight_decay), lr=schedule.lr, betas=BETAS, eps=EPS
     )
     path, identity = folder / CHECKPOINT, Identity(run, feed.texts, feed.n_pairs)
-    progress = resume(path, student, optimizer, identity)
+    progress = resume(path, trained_clip, optimizer, identity)
     share = read_share()
-    learner = _distribute(student, share, compiles=schedule.compiles)
+    learner = _distribute(trained_clip, share, compiles=schedule.compiles)
     noted = Notes(folder / "tensorboard", progress, writes=share.rank == 0)
     while progress.step < schedule.n_steps:
         groups = _open_epoch(feed, progress, schedule, share)
         per_step = sum(len(batch) for group in groups for batch in group) / len(groups)
         todo = groups[progress.place :][: schedule.n_steps - progress.step]
-        lessons = feed.read(
+        batches_read = feed.read(
             [batch[share.rank :: share.world_size] for group in todo for batch in group]
         )
-        student.train()
+        trained_clip.train()
         for group in todo:
             rate = rate_at(progress.step, schedule)
             for weights in optimizer.param_groups:
                 weights["lr"] = rate
-            mine = [next(lessons) for _ in group]
+            mine = [next(batches_read) for _ in group]
             scalars = _learn(learner, mine, schedule, feed, optimizer)
             _check_finite(scalars, progress, folder)
             optimizer.step()
-            student.clamp_scale()
+            trained_clip.clamp_scale()
             progress.step += 1
             progress.place += 1
             noted.add({**scalars, "lr": rate}, sum(len(batch) for batch in group))
@@ -155,11 +155,11 @@ def train(
                 f"loss {scalars['loss']:.3f}",
             )
             if progress.step % schedule.save_every == 0 or progress.step == schedule.n_steps:
-                student.eval()
-                noted.examine(feed.examine())
-                student.train()
+                trained_clip.eval()
+                noted.validate(feed.validate())
+                trained_clip.train()
                 if share.rank == 0:
-                    save(path, student, optimizer, progress, identity)
+                    save(path, trained_clip, optimizer, progress, identity)
         if progress.place >= len(groups):
             progress.epoch, progress.place = progress.epoch + 1, 0
             progress.order = progress.order[:0]
@@ -200,7 +200,7 @@ class Notes:
         if len(self._rows) == NOTE_EVERY:
             self._note()
 
-    def examine(self, scalars: Mapping[str, float]) -> None:
+    def validate(self, scalars: Mapping[str, float]) -> None:
         """Note the results of an examination together with what has not been noted yet."""
         self._note(scalars)
 
@@ -220,7 +220,7 @@ class Notes:
 
 def _learn(
     learner: nn.Module,
-    lessons: Sequence[Lesson],
+    batches_read: Sequence[TrainingBatch],
     schedule: Schedule,
     feed: Feed,
     optimizer: torch.optim.Optimizer,
@@ -229,48 +229,53 @@ def _learn(
     device = next(learner.parameters()).device
     sums: dict[str, float] = defaultdict(float)
     optimizer.zero_grad(set_to_none=True)
-    for lesson in lessons:
+    for training_batch in batches_read:
         images, texts = (
-            part.to(device, non_blocking=True) for part in (lesson.images, lesson.texts)
+            part.to(device, non_blocking=True)
+            for part in (training_batch.images, training_batch.texts)
         )
-        letters = None if lesson.letters is None else lesson.letters.to(device)
+        letters = None if training_batch.letters is None else training_batch.letters.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=schedule.lowers):
-            learnt = learner(images, texts, letters)
-        losses = {"contrast": _contrast(learnt, lesson.captions.to(device), schedule)}
-        if learnt.letters is not None:
-            losses["letters"] = schedule.letters * learnt.letters
+            trained_state = learner(images, texts, letters)
+        losses = {
+            "contrast": _contrast(trained_state, training_batch.captions.to(device), schedule)
+        }
+        if trained_state.letters is not None:
+            losses["letters"] = schedule.letters * trained_state.letters
         if feed.originals is not None:
-            losses["drift"] = schedule.distill * drift(learnt.images, feed.originals(images))
+            losses["drift"] = schedule.distill * drift(
+                trained_state.images, feed.originals(images)
+            )
         total = torch.stack(list(losses.values())).sum()
-        torch.autograd.backward(total / len(lessons))
+        torch.autograd.backward(total / len(batches_read))
         for name, loss in {"loss": total, **losses}.items():
-            sums[name] += float(loss.detach()) / len(lessons)
+            sums[name] += float(loss.detach()) / len(batches_read)
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     sums["gradient"] = float(nn.utils.clip_grad_norm_(weights, schedule.clip_norm))
-    sums["logit_scale"] = float(learnt.scale.detach())
+    sums["logit_scale"] = float(trained_state.scale.detach())
     return dict(sums)
 
 
-def _contrast(learnt: Learnt, captions: Tensor, schedule: Schedule) -> Tensor:
-    images, texts = learnt.images, learnt.texts
+def _contrast(trained_state: ClipOutputs, captions: Tensor, schedule: Schedule) -> Tensor:
+    images, texts = trained_state.images, trained_state.texts
     if distributed.is_initialized():
         size = {"rank": distributed.get_rank(), "world_size": distributed.get_world_size()}
         images, texts = gather_features(images, texts, gather_with_grad=True, **size)
         everyone = [torch.empty_like(captions) for _ in range(size["world_size"])]
         distributed.all_gather(everyone, captions)
         captions = torch.cat(everyone)
-    batch = Batch(images, texts, captions, learnt.scale, learnt.bias)
+    batch = Batch(images, texts, captions, trained_state.scale, trained_state.bias)
     return LOSSES[schedule.loss](batch, masks=schedule.masks)
 
 
-def _distribute(student: Student, share: Share, *, compiles: bool) -> nn.Module:
-    """Return the student as torchrun's processes train it together, itself without torchrun."""
-    learner: nn.Module = torch.compile(student) if compiles else student  # type: ignore[assignment]
+def _distribute(trained_clip: TrainedClip, share: Share, *, compiles: bool) -> nn.Module:
+    """Return the model as torchrun's processes train it together; itself without torchrun."""
+    learner: nn.Module = torch.compile(trained_clip) if compiles else trained_clip  # type: ignore[assignment]
     if share.world_size == 1:
         return learner
     if not distributed.is_initialized():
         try:
-            distributed.init_process_group("nccl" if student.mean.is_cuda else "gloo")
+            distributed.init_process_group("nccl" if trained_clip.mean.is_cuda else "gloo")
         except (ValueError, RuntimeError) as error:
             raise ProbeError(
                 f"the {share.world_size} processes of WORLD_SIZE cannot meet ({error}); start"

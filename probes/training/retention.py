@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.arrays import Vectors
-from probes.data.labelled import Album, draw_album, read_album
+from probes.data.labelled import LabelledImages, draw_shapes, read_labelled
 from probes.metrics.intervals import Interval, cluster_bootstrap
 from probes.metrics.paired import paired_difference
 from probes.models.base import Model
 from probes.models.factory import Parts, make_reader
-from probes.tasks.classification import embed_album, name_album
+from probes.tasks.classification import embed_labelled, name_labelled
 from probes.training.config import (
-    Setting,
+    FinetuneConfig,
     read_split,
 )
-from probes.training.validation import Exam, read_exam, sit_exam
-from probes.training.validation import K as EXAM_K
+from probes.training.validation import K as VALIDATION_K
+from probes.training.validation import ValidationSet, read_validation_set, read_words_right
 
-N_KEPT = 2000
+N_RETAINED = 2000
 """Words of another dataset that are read before and after."""
 
 
@@ -32,7 +32,7 @@ N_NAMED = 3
 
 
 @dataclass(frozen=True)
-class Keeper:
+class RetentionSet:
     """What a model should not forget.
 
     Attributes:
@@ -46,34 +46,38 @@ class Keeper:
     ask: Callable[[Model], NDArray[np.bool_]]
 
 
-def make_keeper(setting: Setting, parts: Parts) -> Keeper:
+def make_retention_set(config: FinetuneConfig, parts: Parts) -> RetentionSet:
     """Return what a model should not forget: a dataset, class folders, or bundled pictures."""
-    folder = setting.retention
+    folder = config.retention
     if folder is not None and (folder / "dataset.json").is_file():
-        exam = read_exam(
-            read_split(folder, "test", verify=setting.verify), N_KEPT, setting.seed,
+        validation = read_validation_set(
+            read_split(folder, "test", verify=config.verify), N_RETAINED, config.seed,
             fit=parts.fit_pixels, tokenize=make_reader(parts).tokenize,
         )  # fmt: skip
-        chance = 1 / min(EXAM_K, len(exam.texts))
-        return Keeper(
-            f"words of {folder}", chance, functools.partial(read_words_of, setting, exam)
+        chance = 1 / min(VALIDATION_K, len(validation.texts))
+        return RetentionSet(
+            f"words of {folder}", chance, functools.partial(read_words_of, config, validation)
         )
-    album = draw_album() if folder is None else read_album(folder, verify=setting.verify)
-    title = album.title
-    if album.broken:
-        shown = ", ".join(album.broken[:N_NAMED])
-        title += f", without {len(album.broken)} that cannot be read, such as {shown}"
-    return Keeper(title, 1 / len(album.names), functools.partial(_name_pictures, album))
+    labelled = draw_shapes() if folder is None else read_labelled(folder, verify=config.verify)
+    title = labelled.title
+    if labelled.broken:
+        shown = ", ".join(labelled.broken[:N_NAMED])
+        title += f", without {len(labelled.broken)} that cannot be read, such as {shown}"
+    return RetentionSet(
+        title, 1 / len(labelled.names), functools.partial(_name_pictures, labelled)
+    )
 
 
-def read_words_of(setting: Setting, exam: Exam, model: Model) -> NDArray[np.bool_]:
+def read_words_of(
+    config: FinetuneConfig, validation: ValidationSet, model: Model
+) -> NDArray[np.bool_]:
     """Return which words a model reads right, (N,)."""
-    return sit_exam(model, exam, setting.templates, setting.seed)
+    return read_words_right(model, validation, config.templates, config.seed)
 
 
-def _name_pictures(album: Album, model: Model) -> NDArray[np.bool_]:
+def _name_pictures(labelled: LabelledImages, model: Model) -> NDArray[np.bool_]:
     """Return which pictures a model names right, (N,)."""
-    return name_album(model, album, embed_album(model, album))
+    return name_labelled(model, labelled, embed_labelled(model, labelled))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Exams: how well a model reads words that it is not taught, while it learns them."""
+"""Validation: how well a model reads words that it is not taught, while it learns them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BLOCK = 256
 
 
 @dataclass(frozen=True)
-class Exam:
+class ValidationSet:
     """Pictures to read, and what there is to choose among.
 
     Attributes:
@@ -38,15 +38,15 @@ class Exam:
     truths: NDArray[np.int64]
 
 
-def read_exam(
+def read_validation_set(
     pairs: Pairs,
     n: int,
     seed: int,
     *,
     fit: Callable[[Pixels], Pixels],
     tokenize: Tokenize,
-) -> Exam:
-    """Return an exam of n pairs by chance, all of them if they are fewer.
+) -> ValidationSet:
+    """Return a validation set of n pairs by chance, all of them if they are fewer.
 
     Args:
         pairs: to choose from.
@@ -55,32 +55,36 @@ def read_exam(
         fit: brings a picture to the square that the model sees.
         tokenize: tells which captions are one text to the model.
     """
-    order = np.argsort(draw_bits(seed, "exam", 0, len(pairs.captions))[:, 0], kind="stable")
+    order = np.argsort(
+        draw_bits(seed, "validation", 0, len(pairs.captions))[:, 0], kind="stable"
+    )
     chosen = np.sort(order[:n])
     shown = [pairs.captions[number] for number in chosen.tolist()]
     truths = number_texts(shown, tokenize)
     texts = dict(zip(reversed(truths.tolist()), reversed(shown), strict=True))
     batches = np.array_split(chosen, -(-len(chosen) // BLOCK))
     images = np.concatenate(list(read_batches(pairs, batches, fit)))
-    return Exam(images, tuple(texts[number] for number in sorted(texts)), truths)
+    return ValidationSet(images, tuple(texts[number] for number in sorted(texts)), truths)
 
 
-def sit_exam(
-    model: Model, exam: Exam, templates: Sequence[str], seed: int
+def read_words_right(
+    model: Model, validation: ValidationSet, templates: Sequence[str], seed: int
 ) -> NDArray[np.bool_]:
     """Return which pictures a model reads right, (N,), among `K` texts each.
 
     Args:
         model: on which nothing is cached, since it may be in training.
-        exam: what to read.
+        validation: what to read.
         templates: prompts that texts are put into; their vectors are averaged.
         seed: draws the candidates.
     """
-    images = model.encoder.embed_images(list(exam.images))
-    texts = [model.encoder.embed_texts(fill_template(each, exam.texts)) for each in templates]
-    k = min(K, len(exam.texts))
+    images = model.encoder.embed_images(list(validation.images))
+    texts = [
+        model.encoder.embed_texts(fill_template(each, validation.texts)) for each in templates
+    ]
+    k = min(K, len(validation.texts))
     guesses = guess_nested(
-        images, ensemble_prompts(texts), exam.truths,
+        images, ensemble_prompts(texts), validation.truths,
         ks=(k,), headline=k, seed=seed,
     )  # fmt: skip
     return guesses.ranks[k] == 1

@@ -22,7 +22,7 @@ from probes.metrics.vqa_accuracy import normalise_answer
 from probes.models.base import Model
 from probes.training.batch_sampler import Order, cluster, cut_batches, shuffle
 from probes.training.losses import Batch, clip_loss
-from probes.vqa.methods import Candidates, Quiz, rank_answers, tabulate_guesses
+from probes.vqa.methods import Candidates, QuestionSet, rank_answers, tabulate_guesses
 
 KINDS = {"random": "naive", "image": "hard by picture", "text": "hard by answer",
          "both": "hard by both"}  # fmt: skip
@@ -42,7 +42,7 @@ MIN_PAIRS = 16
 
 
 @dataclass(frozen=True)
-class Lessons:
+class HeadTrainingSet:
     """What heads are taught by, on the device.
 
     Attributes:
@@ -80,7 +80,7 @@ class Head(nn.Module):
 
 
 def train_heads(
-    model: Model, train: Quiz, val: Quiz, candidates: Candidates, seed: int
+    model: Model, train: QuestionSet, val: QuestionSet, candidates: Candidates, seed: int
 ) -> pd.DataFrame:
     """Return the outcomes on `val` of a head for each kind of batch, masked and not.
 
@@ -94,12 +94,14 @@ def train_heads(
     Raises:
         ProbeError: there are too few questions to learn from.
     """
-    lessons = _make_lessons(model, train, candidates)
+    training_set = _make_training_set(model, train, candidates)
     tables = []
     for kind, name in KINDS.items():
         for masks in (False, True):
-            head = train_head(lessons, kind, masks=masks, scale=model.logit_scale, seed=seed)
-            places, cosines = _answer(head, val, lessons)
+            head = train_head(
+                training_set, kind, masks=masks, scale=model.logit_scale, seed=seed
+            )
+            places, cosines = _answer(head, val, training_set)
             title = f"head, {name}{', equal answers masked' if masks else ''}"
             tables.append(
                 tabulate_guesses(
@@ -109,31 +111,33 @@ def train_heads(
     return pd.concat(tables, ignore_index=True)
 
 
-def train_head(lessons: Lessons, kind: str, *, masks: bool, scale: float, seed: int) -> Head:
+def train_head(
+    training_set: HeadTrainingSet, kind: str, *, masks: bool, scale: float, seed: int
+) -> Head:
     """Return a head that was taught with one kind of batch.
 
     Args:
-        lessons: what to learn from.
+        training_set: what to learn from.
         kind: one of `KINDS`.
         masks: whether equal answers of a batch are left out of each other's comparisons.
         scale: that cosines are multiplied by at first.
         seed: of the order.
     """
-    device = lessons.images.device
-    head = Head(lessons.images.shape[1], scale).to(device)
+    device = training_set.images.device
+    head = Head(training_set.images.shape[1], scale).to(device)
     optimizer = torch.optim.AdamW(head.parameters(), RATE, weight_decay=DECAY)
-    size = min(BATCH_SIZE, len(lessons.answers))
-    n_epochs = max(N_EPOCHS, MIN_STEPS * size // len(lessons.answers))
-    orders = [_order(lessons, kind, size, seed, epoch) for epoch in range(n_epochs)]
+    size = min(BATCH_SIZE, len(training_set.answers))
+    n_epochs = max(N_EPOCHS, MIN_STEPS * size // len(training_set.answers))
+    orders = [_order(training_set, kind, size, seed, epoch) for epoch in range(n_epochs)]
     batches = [batch for order in orders for batch in cut_batches(order, size)]
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
     for batch in batches:
         rows = torch.from_numpy(batch).to(device)
-        answers = lessons.answers[rows]
+        answers = training_set.answers[rows]
         loss = clip_loss(
             Batch(
-                images=head.ask(lessons.images[rows], lessons.queries[rows]),
-                texts=head.name(lessons.candidates[answers]),
+                images=head.ask(training_set.images[rows], training_set.queries[rows]),
+                texts=head.name(training_set.candidates[answers]),
                 captions=answers,
                 scale=head.log_scale.exp().clamp(max=100),
                 bias=None,
@@ -147,7 +151,9 @@ def train_head(lessons: Lessons, kind: str, *, masks: bool, scale: float, seed: 
     return head
 
 
-def _make_lessons(model: Model, train: Quiz, candidates: Candidates) -> Lessons:
+def _make_training_set(
+    model: Model, train: QuestionSet, candidates: Candidates
+) -> HeadTrainingSet:
     truths = [normalise_answer(asked.answer) for asked in train.questions]
     kept = np.array([row for row, text in enumerate(truths) if text in candidates.place_of])
     if len(kept) < MIN_PAIRS:
@@ -161,20 +167,20 @@ def _make_lessons(model: Model, train: Quiz, candidates: Candidates) -> Lessons:
     def move(array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
-    return Lessons(
+    return HeadTrainingSet(
         move(train.images[train.rows[kept]]), move(train.queries[kept]), move(places),
         move(candidates.vectors),
     )  # fmt: skip
 
 
-def _order(lessons: Lessons, kind: str, size: int, seed: int, epoch: int) -> Order:
+def _order(training_set: HeadTrainingSet, kind: str, size: int, seed: int, epoch: int) -> Order:
     """Return the order in which an epoch sees the questions."""
-    n = len(lessons.answers)
+    n = len(training_set.answers)
     if kind == "random" or n < 2 * size:
         return shuffle(n, seed, epoch)
     sides: dict[str, Vectors] = {
-        "image": lessons.images.cpu().numpy(),
-        "text": lessons.candidates[lessons.answers].cpu().numpy(),
+        "image": training_set.images.cpu().numpy(),
+        "text": training_set.candidates[training_set.answers].cpu().numpy(),
     }
     names = sides if kind == "both" else (kind,)
     return cluster(np.concatenate([sides[name] for name in names], axis=1), size, seed + epoch)
@@ -182,13 +188,13 @@ def _order(lessons: Lessons, kind: str, size: int, seed: int, epoch: int) -> Ord
 
 @torch.inference_mode()
 def _answer(
-    head: Head, quiz: Quiz, lessons: Lessons
+    head: Head, question_set: QuestionSet, training_set: HeadTrainingSet
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the best candidates of each question, and their cosines."""
-    device = lessons.images.device
+    device = training_set.images.device
     images, queries = (
         torch.from_numpy(np.ascontiguousarray(array)).to(device)
-        for array in (quiz.images[quiz.rows], quiz.queries)
+        for array in (question_set.images[question_set.rows], question_set.queries)
     )
     asked = head.ask(images, queries).cpu().numpy()
-    return rank_answers(asked, head.name(lessons.candidates).cpu().numpy())
+    return rank_answers(asked, head.name(training_set.candidates).cpu().numpy())

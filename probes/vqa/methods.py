@@ -60,7 +60,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Quiz:
+class QuestionSet:
     """Questions, and the vectors of what is asked about.
 
     Attributes:
@@ -119,9 +119,9 @@ def list_candidates(questions: Sequence[Asked], n: int) -> tuple[str, ...]:
     return tuple(text for text, _ in counts.most_common(n))
 
 
-def make_quiz(
+def make_question_set(
     model: Model, questions: Sequence[Asked], folder: Path, cache: Path, *, windows: bool
-) -> Quiz:
+) -> QuestionSet:
     """Return questions with the vectors of their pictures, without those that have none.
 
     Args:
@@ -155,7 +155,7 @@ def make_quiz(
     views = embedded.vectors.reshape(len(names), n_views, -1)
     place_of = {name: place for place, name in enumerate(names)}
     facts = embedded.facts[::n_views]
-    return Quiz(
+    return QuestionSet(
         questions=tuple(asked),
         rows=np.array([place_of[each.picture] for each in asked]),
         images=views[:, 0],
@@ -171,31 +171,35 @@ def make_quiz(
     )
 
 
-def answer_questions(model: Model, quiz: Quiz, candidates: Candidates) -> pd.DataFrame:
+def answer_questions(
+    model: Model, question_set: QuestionSet, candidates: Candidates
+) -> pd.DataFrame:
     """Return an outcome for each question and each way to ask it.
 
     Returns:
         key, picture, question, answer, method, guess, guess_1 to guess_5 and share_1 to
         share_5, exact, soft, is_candidate.
     """
-    seen = quiz.images[quiz.rows]
+    seen = question_set.images[question_set.rows]
     vectors = {
         PICTURE: seen,
-        QUESTION: quiz.queries,
-        SUM: _normalise(seen + quiz.queries),
+        QUESTION: question_set.queries,
+        SUM: _normalise(seen + question_set.queries),
     }
-    if quiz.windows.shape[1]:
-        found = quiz.windows[np.arange(len(quiz.images)), find_windows(quiz, candidates)]
-        vectors[WINDOW] = found[quiz.rows]
-        vectors[WINDOW_SUM] = _normalise(found[quiz.rows] + quiz.queries)
+    if question_set.windows.shape[1]:
+        found = question_set.windows[
+            np.arange(len(question_set.images)), find_windows(question_set, candidates)
+        ]
+        vectors[WINDOW] = found[question_set.rows]
+        vectors[WINDOW_SUM] = _normalise(found[question_set.rows] + question_set.queries)
     ranked = {name: rank_answers(each, candidates.vectors) for name, each in vectors.items()}
     tables = [
-        tabulate_guesses(quiz, candidates, name, *best, scale=model.logit_scale)
+        tabulate_guesses(question_set, candidates, name, *best, scale=model.logit_scale)
         for name, best in ranked.items()
     ]
     shortlist, _ = rank_answers(seen, candidates.vectors, N_SHORTLISTED)
-    best = _rank_prompted(model, quiz, candidates, shortlist)
-    table = tabulate_guesses(quiz, candidates, PROMPTED, *best, scale=model.logit_scale)
+    best = _rank_prompted(model, question_set, candidates, shortlist)
+    table = tabulate_guesses(question_set, candidates, PROMPTED, *best, scale=model.logit_scale)
     return pd.concat([*tables[:3], table, *tables[3:]], ignore_index=True)
 
 
@@ -217,16 +221,16 @@ def rank_answers(
     return np.concatenate(places), np.concatenate(cosines).astype(np.float64)
 
 
-def find_windows(quiz: Quiz, candidates: Candidates) -> Ints:
+def find_windows(question_set: QuestionSet, candidates: Candidates) -> Ints:
     """Return the window of each picture that is nearest to any candidate, (M,)."""
-    n, n_windows, n_dims = quiz.windows.shape
-    nearest = rank_answers(quiz.windows.reshape(-1, n_dims), candidates.vectors, 1)[1]
+    n, n_windows, n_dims = question_set.windows.shape
+    nearest = rank_answers(question_set.windows.reshape(-1, n_dims), candidates.vectors, 1)[1]
     found: Ints = nearest.reshape(n, n_windows).argmax(axis=1)
     return found
 
 
 def tabulate_guesses(
-    quiz: Quiz,
+    question_set: QuestionSet,
     candidates: Candidates,
     method: str,
     places: Ints,
@@ -237,7 +241,7 @@ def tabulate_guesses(
     """Return the outcomes of one way to ask.
 
     Args:
-        quiz: what was asked.
+        question_set: what was asked.
         candidates: what was picked from.
         method: names the way.
         places: the best candidates of each question, (N, n_best).
@@ -247,7 +251,7 @@ def tabulate_guesses(
     powers = np.exp(scale * (cosines - cosines.max(axis=1, keepdims=True)))
     shares = powers / powers.sum(axis=1, keepdims=True)
     rows = []
-    for asked, best, share in zip(quiz.questions, places.tolist(), shares, strict=True):
+    for asked, best, share in zip(question_set.questions, places.tolist(), shares, strict=True):
         texts = [candidates.texts[place] for place in best]
         truth = normalise_answer(asked.answer)
         rows.append(
@@ -324,7 +328,7 @@ def tabulate_baselines(questions: Sequence[Asked], candidates: Sequence[str]) ->
 
 
 def measure_windows(
-    quiz: Quiz, candidates: Candidates, outcomes: pd.DataFrame
+    question_set: QuestionSet, candidates: Candidates, outcomes: pd.DataFrame
 ) -> dict[str, Any]:
     """Return what the best window gains, and how often it holds the answer where that is known.
 
@@ -338,12 +342,14 @@ def measure_windows(
     )
     gain = paired_difference(whole["exact"], window["exact"], whole["picture"])
     found: dict[str, Any] = {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high}
-    best = find_windows(quiz, candidates)
-    boxed = [number for number, asked in enumerate(quiz.questions) if asked.box is not None]
+    best = find_windows(question_set, candidates)
+    boxed = [
+        number for number, asked in enumerate(question_set.questions) if asked.box is not None
+    ]
     if not boxed:
         return found | {"n_boxes": 0}
-    rows = quiz.rows[boxed]
-    holding = np.array([_hold_box(quiz, number) for number in boxed])
+    rows = question_set.rows[boxed]
+    holding = np.array([_hold_box(question_set, number) for number in boxed])
     hits = holding[np.arange(len(boxed)), best[rows]]
     hit = clustered_accuracy(hits, rows)
     return found | {
@@ -353,19 +359,19 @@ def measure_windows(
 
 
 def _rank_prompted(
-    model: Model, quiz: Quiz, candidates: Candidates, shortlist: Ints
+    model: Model, question_set: QuestionSet, candidates: Candidates, shortlist: Ints
 ) -> tuple[Ints, Floats]:
     """Return the shortlisted answers in the order in which the picture fits them, asked."""
     texts = [
         PROMPT.format(answer=candidates.texts[place], question=asked.question)
-        for asked, places in zip(quiz.questions, shortlist.tolist(), strict=True)
+        for asked, places in zip(question_set.questions, shortlist.tolist(), strict=True)
         for place in places
     ]
     distinct = list(dict.fromkeys(texts))
     place_of = {text: place for place, text in enumerate(distinct)}
     vectors = model.encoder.embed_texts(distinct)
     asked = np.array([place_of[text] for text in texts]).reshape(shortlist.shape)
-    seen = quiz.images[quiz.rows]
+    seen = question_set.images[question_set.rows]
     sims = np.stack(
         [(seen * vectors[asked[:, k]]).sum(axis=1) for k in range(shortlist.shape[1])], axis=1
     )
@@ -412,10 +418,10 @@ def _read_chunk(paths: Mapping[str, Path], windows: bool) -> list[Stimulus]:  # 
     return stimuli
 
 
-def _hold_box(quiz: Quiz, number: int) -> list[bool]:
+def _hold_box(question_set: QuestionSet, number: int) -> list[bool]:
     """Return which windows of a question's picture hold its answer whole."""
-    box = quiz.questions[number].box
-    width, height = quiz.sizes[quiz.rows[number]].tolist()
+    box = question_set.questions[number].box
+    width, height = question_set.sizes[question_set.rows[number]].tolist()
     return hold_box(box if box is not None else (0.0, 0.0, 0.0, 0.0), width, height)
 
 

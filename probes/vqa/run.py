@@ -17,17 +17,17 @@ from probes.vqa.heads import train_heads
 from probes.vqa.methods import (
     N_CANDIDATES,
     Candidates,
-    Quiz,
+    QuestionSet,
     answer_questions,
     list_candidates,
-    make_quiz,
+    make_question_set,
     measure_windows,
 )
 from synthtext.vqa.textvqa import Asked, Questions, read_questions
 
 
 @dataclass(frozen=True)
-class Setting:
+class VqaConfig:
     """What to ask.
 
     Attributes:
@@ -55,22 +55,22 @@ class Answered:
     """What came of it.
 
     Attributes:
-        setting: what was asked.
+        config: what was asked.
         model: of whom.
         train: questions of training.
         val: questions that were asked, those without a picture included.
-        quiz: those that have one.
+        question set: those that have one.
         candidates: the answers there were to choose among.
         outcomes: a row for each question and way, of `answer_questions`.
         windows: of `measure_windows`; empty where none were cut.
         notes: what was left out, and why.
     """
 
-    setting: Setting
+    config: VqaConfig
     model: Model
     train: Questions
     val: Questions
-    quiz: Quiz
+    question_set: QuestionSet
     candidates: Candidates
     outcomes: pd.DataFrame
     windows: dict[str, Any]
@@ -78,7 +78,7 @@ class Answered:
 
 
 def run_vqa(
-    model: Model, setting: Setting, out: Path, *, on_progress: OnProgress = lambda *_: None
+    model: Model, config: VqaConfig, out: Path, *, on_progress: OnProgress = lambda *_: None
 ) -> Answered:
     """Ask a model questions about pictures and return what it answers.
 
@@ -86,7 +86,7 @@ def run_vqa(
 
     Args:
         model: from `load_model`, or any `Model` around an encoder.
-        setting: what to ask.
+        config: what to ask.
         out: folder of results; made if need be.
         on_progress: called as pictures and texts are embedded.
 
@@ -94,15 +94,17 @@ def run_vqa(
         ProbeError: it cannot be asked.
         WordsError: an annotation file cannot be used.
     """
-    train, val = read_questions(setting.annotations), read_questions(setting.val)
-    texts = list_candidates(train.items, setting.n_candidates)
+    train, val = read_questions(config.annotations), read_questions(config.val)
+    texts = list_candidates(train.items, config.n_candidates)
     model = watch(model, None, on_progress)
     cache = out / "vectors"
-    quiz = make_quiz(model, val.items, setting.images, cache / "val", windows=setting.windows)
+    question_set = make_question_set(
+        model, val.items, config.images, cache / "val", windows=config.windows
+    )
     candidates = Candidates(texts, model.encoder.embed_texts(texts))
-    outcomes = answer_questions(model, quiz, candidates)
-    notes = [*val.broken, *quiz.broken]
-    if setting.heads:
+    outcomes = answer_questions(model, question_set, candidates)
+    notes = [*val.broken, *question_set.broken]
+    if config.heads:
         n_common = _count_common(train.items, val.items)
         if n_common:
             notes.append(
@@ -110,16 +112,16 @@ def run_vqa(
                 " those to learn from"
             )
         else:
-            learnt = make_quiz(
-                model, train.items, setting.images, cache / "train", windows=False
+            taught = make_question_set(
+                model, train.items, config.images, cache / "train", windows=False
             )
-            heads = train_heads(model, learnt, quiz, candidates, setting.seed)
+            heads = train_heads(model, taught, question_set, candidates, config.seed)
             outcomes = pd.concat([outcomes, heads], ignore_index=True)
-            notes += [*train.broken, *learnt.broken]
-    windows = measure_windows(quiz, candidates, outcomes) if setting.windows else {}
+            notes += [*train.broken, *taught.broken]
+    windows = measure_windows(question_set, candidates, outcomes) if config.windows else {}
     shutil.rmtree(cache)
     return Answered(
-        setting, model, train, val, quiz, candidates, outcomes, windows, tuple(notes)
+        config, model, train, val, question_set, candidates, outcomes, windows, tuple(notes)
     )
 
 

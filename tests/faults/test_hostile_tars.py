@@ -19,7 +19,7 @@ import pytest
 
 from fuzzing import IS_FULL, MAX_BYTES, MAX_SECONDS, read_peak
 from hostile_tars import make_images, make_samples, make_tars, pack
-from probes.data.labelled import read_album
+from probes.data.labelled import read_labelled
 from probes.data.pairs import read_pairs
 from synthtext.dataset.codec import Sample, decode
 from synthtext.dataset.generate import render_dataset
@@ -70,7 +70,7 @@ EXITS = {"verify": {1}}
 
 @pytest.fixture(scope="module")
 def root(fonts: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a dataset to harm, one to leave, and an album."""
+    """Return a folder with a dataset to harm, one to leave, and labelled images."""
     root = tmp_path_factory.mktemp("tars")
     recipe = edit_recipe(
         default_recipe(), {"width_px": "64", "height_px": "64", "size_px": "16"}
@@ -78,7 +78,7 @@ def root(fonts: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = make_texts(WORDS, [None] * len(WORDS), "syllables")
     render_dataset(make_plan(recipe, {"word": texts}, fonts), root / "words")
     shutil.copytree(root / "words", root / "sound")
-    (root / "album").mkdir()
+    (root / "labelled").mkdir()
     (root / "album/classnames.txt").write_text("cat\ndog\n")
     return root
 
@@ -123,7 +123,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "load": lambda root: load(root / "words"),
     "spread_renderings": lambda root: spread_renderings(root / "words", 4),
     "find_rendering": lambda root: find_rendering(root / "words", KEY),
-    "read_album": lambda root: read_album(root / "album"),
+    "read_labelled": lambda root: read_labelled(root / "labelled"),
     "read_pairs": lambda root: read_pairs([root / "album/0.tar"]),
 }
 

@@ -1,4 +1,4 @@
-"""A course that a tiny reader learns in seconds: two capitals, black on white, in one font."""
+"""A training set that a tiny reader learns in seconds: two capitals, black on white, in one font."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.models.pretrained import READER
-from probes.training.config import Setting
+from probes.training.config import FinetuneConfig
 from probes.training.loop import Schedule
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
@@ -61,9 +61,9 @@ def write_model(folder: Path, config: dict[str, Any] = SMALL) -> Path:
     return folder
 
 
-def set_up(model: Path, data: Path, **options: Any) -> Setting:  # noqa: ANN401
+def set_up(model: Path, data: Path, **options: Any) -> FinetuneConfig:  # noqa: ANN401
     schedule = {"n_steps": 4, "lr": 3e-3, "save_every": 100} | options.pop("schedule", {})
     given = {"arm": "full", "batch_size": 32, "templates": ("{}",), "pretrained": "random"}
-    return Setting(
+    return FinetuneConfig(
         model=str(model), data=data, schedule=Schedule(**schedule), **(given | options)
     )

@@ -112,7 +112,7 @@ print(json.dumps([len(pictures), *(pictures[k][".txt"] for k in (7, 0, len(pictu
 
 
 def test_clip_benchmark_finds_our_accuracy(data: Path, tmp_path: Path) -> None:
-    from probes.data.labelled import read_album
+    from probes.data.labelled import read_labelled
     from probes.models.factory import load_model
     from probes.tasks.classification import classify
 
@@ -131,7 +131,7 @@ main()
     )  # fmt: skip
     theirs = json.loads((tmp_path / "found.json").read_text())["metrics"]["acc1"]
     templates = ('a picture of the word "{}".', "{}")
-    ours = classify(load_model("bundled"), read_album(data), templates)
+    ours = classify(load_model("bundled"), read_labelled(data), templates)
     assert theirs == pytest.approx((ours["rank"] == 1).mean(), abs=1e-3)
     assert theirs > 0.8
 

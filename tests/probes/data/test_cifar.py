@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from probes.data.cifar import is_cifar, read_cifar
-from probes.data.labelled import read_album
+from probes.data.labelled import read_labelled
 from probes.errors import ProbeError
 
 NAMES = ["apple", "aquarium_fish", "baby"]
@@ -116,9 +116,9 @@ def test_labels_without_names_are_refused(tmp_path: Path) -> None:
 
 def test_an_album_of_either(tmp_path: Path) -> None:
     assert not is_cifar(tmp_path)
-    album = read_album(write_pickles(tmp_path))
-    assert album.title == "CIFAR-100, test"
-    assert album.pictures[2]().shape == (32, 32, 3)
+    labelled = read_labelled(write_pickles(tmp_path))
+    assert labelled.title == "CIFAR-100, test"
+    assert labelled.pictures[2]().shape == (32, 32, 3)
 
 
 def pickle_array(shape: bytes, kind: bytes, raw: bytes, order: bytes = b"|") -> bytes:

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from probes.data.labelled import draw_album, read_album
+from probes.data.labelled import draw_shapes, read_labelled
 from probes.data.shapes import PICTURES
 from probes.errors import ProbeError
 from probes.models.base import Model
-from probes.tasks.classification import embed_album, name_album
+from probes.tasks.classification import embed_labelled, name_labelled
 
 
 class ColourReader:
@@ -39,35 +39,37 @@ def write_pictures(folder: Path) -> Path:
 
 
 def test_folders_are_classes(tmp_path: Path) -> None:
-    album = read_album(write_pictures(tmp_path / "a"))
-    assert album.names == ("blue", "deep red")
-    assert album.truths.tolist() == [0, 0, 0, 1, 1, 1]
+    labelled = read_labelled(write_pictures(tmp_path / "a"))
+    assert labelled.names == ("blue", "deep red")
+    assert labelled.truths.tolist() == [0, 0, 0, 1, 1, 1]
     model = Model(ColourReader(), "colours")
-    assert name_album(model, album, embed_album(model, album)).all()
+    assert name_labelled(model, labelled, embed_labelled(model, labelled)).all()
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "a")
     (folder / "blue" / "0.png").write_bytes(b"no picture")
     (folder / "blue" / "notes.txt").write_text("no picture either")
-    album = read_album(folder)
-    assert album.broken == ("blue/0.png",)
-    assert len(album.pictures) == 5
+    labelled = read_labelled(folder)
+    assert labelled.broken == ("blue/0.png",)
+    assert len(labelled.pictures) == 5
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ProbeError) as caught:
-        read_album(tmp_path)
+        read_labelled(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg"
     )
 
 
 def test_the_drawn_album_shows_every_thing_as_often() -> None:
-    album = draw_album()
-    assert album.names == tuple(PICTURES)
-    assert len(set(np.bincount(album.truths))) == 1
-    first, again = album.pictures[0](), album.pictures[0]()
+    labelled = draw_shapes()
+    assert labelled.names == tuple(PICTURES)
+    assert len(set(np.bincount(labelled.truths))) == 1
+    first, again = labelled.pictures[0](), labelled.pictures[0]()
     assert np.array_equal(first, again)
-    assert len({picture().tobytes() for picture in album.pictures}) > 0.9 * len(album.pictures)
+    assert len({picture().tobytes() for picture in labelled.pictures}) > 0.9 * len(
+        labelled.pictures
+    )

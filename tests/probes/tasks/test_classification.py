@@ -14,7 +14,7 @@ import pytest
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
 from fake_encoders import BlindReader, model_of, vector_of
-from probes.data.labelled import Album, read_album
+from probes.data.labelled import LabelledImages, read_labelled
 from probes.errors import ProbeError
 from probes.tasks.classification import (
     choose_examples,
@@ -37,10 +37,10 @@ class Levels:
         return np.stack([vector_of(text) for text in texts])
 
 
-def make_album(truths: list[int], shown: list[int] | None = None) -> Album:
+def make_album(truths: list[int], shown: list[int] | None = None) -> LabelledImages:
     levels = truths if shown is None else shown
     pictures = tuple(lambda n=n: np.full((8, 8, 3), n, np.uint8) for n in levels)
-    return Album("levels", pictures, NAMES, np.array(truths))
+    return LabelledImages("levels", pictures, NAMES, np.array(truths))
 
 
 def test_who_knows_names_everything() -> None:
@@ -60,8 +60,8 @@ def test_accuracy_is_that_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     truths = rng.integers(0, 6, 60).tolist()
     shown = np.where(rng.random(60) < 0.6, truths, rng.integers(0, 6, 60)).tolist()
-    album = make_album(truths, shown)
-    guesses = classify(model_of(Levels()), album, ("{}",))
+    labelled = make_album(truths, shown)
+    guesses = classify(model_of(Levels()), labelled, ("{}",))
     at_1, at_5 = tabulate_accuracy(guesses, 6)["accuracy"]
     guessed = [NAMES.index(name) for name in guesses["guess_1"]]
     assert at_1 == accuracy_score(truths, guessed)
@@ -83,9 +83,9 @@ def test_classes_and_mistakes_by_hand() -> None:
 
 
 def test_examples_show_the_truth_and_five_names() -> None:
-    album = make_album(list(range(6)))
-    guesses = classify(model_of(Levels()), album, ("{}",))
-    entries = choose_examples(guesses, album, n=4)
+    labelled = make_album(list(range(6)))
+    guesses = classify(model_of(Levels()), labelled, ("{}",))
+    entries = choose_examples(guesses, labelled, n=4)
     assert len(entries) == 4
     assert all(entry.truth == entry.texts[0] and len(entry.texts) == 5 for entry in entries)
 
@@ -115,28 +115,28 @@ def write_shards(folder: Path, label: bytes = b"7") -> Path:
 
 
 def test_shards_with_classes_are_an_album(tmp_path: Path) -> None:
-    album = read_album(write_shards(tmp_path / "s"))
-    assert album.truths.tolist() == [1, 0]
-    assert album.names == ("ink", "paper")
-    assert album.broken == ("0.tar: 1",)
-    assert album.pictures[0]().shape == (8, 8, 3)
+    labelled = read_labelled(write_shards(tmp_path / "s"))
+    assert labelled.truths.tolist() == [1, 0]
+    assert labelled.names == ("ink", "paper")
+    assert labelled.broken == ("0.tar: 1",)
+    assert labelled.pictures[0]().shape == (8, 8, 3)
     (tmp_path / "s" / "classnames.txt").unlink()
     with pytest.raises(ProbeError, match=r"has shards but no classnames\.txt"):
-        read_album(tmp_path / "s")
+        read_labelled(tmp_path / "s")
 
 
 @pytest.mark.parametrize("label", [b"9" * 30_000, b"-1", b"ink", b"", b"2"])
 def test_what_is_not_a_class_is_left_out_and_named(label: bytes, tmp_path: Path) -> None:
-    album = read_album(write_shards(tmp_path / "s", label))
-    assert album.truths.tolist() == [1, 0]
-    assert album.broken == ("0.tar: 1",)
+    labelled = read_labelled(write_shards(tmp_path / "s", label))
+    assert labelled.truths.tolist() == [1, 0]
+    assert labelled.broken == ("0.tar: 1",)
 
 
 def test_a_blank_line_among_classes_is_refused(tmp_path: Path) -> None:
     folder = write_shards(tmp_path / "s")
     (folder / "classnames.txt").write_text("ink\n\npaper\n")
     with pytest.raises(ProbeError) as caught:
-        read_album(folder)
+        read_labelled(folder)
     assert str(caught.value) == (
         f"{folder / 'classnames.txt'} has a blank line; write the name of a class on each line"
     )
@@ -176,7 +176,7 @@ def test_a_class_without_pictures_is_named_and_still_to_choose(tmp_path: Path) -
         (tmp_path / name).mkdir()
     cv2.imwrite(str(tmp_path / "dog" / "1.png"), np.zeros((8, 8, 3), np.uint8))
     (tmp_path / "emu" / "2.png").write_bytes(b"no picture")
-    album = read_album(tmp_path)
-    assert album.names == ("cat", "dog", "emu")
-    assert album.truths.tolist() == [1]
-    assert album.broken == ("emu/2.png", "cat/, which is empty", "emu/, which is empty")
+    labelled = read_labelled(tmp_path)
+    assert labelled.names == ("cat", "dog", "emu")
+    assert labelled.truths.tolist() == [1]
+    assert labelled.broken == ("emu/2.png", "cat/, which is empty", "emu/, which is empty")

@@ -12,7 +12,7 @@ from probes.models.base import Encoder
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
 from probes.tasks.base import ProbeConfig
-from probes.tasks.localization import N_VIEWS, WINDOW, measure_looking
+from probes.tasks.localization import N_VIEWS, WINDOW, measure_localization
 from probes.tasks.registry import TASKS
 from probes.tasks.run import Probe, run_probe
 
@@ -52,7 +52,7 @@ def near_sighted() -> KnowingReader:
 
 def test_a_near_sighted_reader_gains_by_its_best_window(ask) -> None:  # noqa: ANN001
     outcomes = ask(near_sighted()).outcomes
-    found = measure_looking(outcomes)
+    found = measure_localization(outcomes)
     has_window = outcomes["share_holding"] > 0
     assert outcomes.loc[has_window & (outcomes["view"] == WINDOW), "correct"].all()
     assert outcomes.loc[has_window, "hit"].all()
@@ -61,7 +61,7 @@ def test_a_near_sighted_reader_gains_by_its_best_window(ask) -> None:  # noqa: A
 
 
 def test_a_blind_reader_gains_nothing(ask) -> None:  # noqa: ANN001
-    found = measure_looking(ask(BlindReader()).outcomes)
+    found = measure_localization(ask(BlindReader()).outcomes)
     assert found["gain_low"] <= 0 <= found["gain_high"]
 
 

@@ -20,7 +20,7 @@ from probes.arrays import Pixels, Vectors
 from probes.data.stimuli import hash_files, name_drawn
 from probes.errors import ProbeError
 from probes.tasks.linear_probe import run_linear
-from probes.tasks.run import Setting, run_probe
+from probes.tasks.run import FinetuneConfig, run_probe
 from probes.training.checkpoint import CHECKPOINT
 from probes.training.finetune import train_model
 from probes.vqa.methods import make_quiz
@@ -76,20 +76,20 @@ def test_images_that_were_replaced_are_embedded_again(
     reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_replaced: bool
 ) -> None:
     monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
-    setting = Setting(task="sentiment", data=reviews, templates=("{}",))
+    config = FinetuneConfig(task="sentiment", data=reviews, templates=("{}",))
     model = model_of(BlindReader())
-    break_off(monkeypatch, lambda: run_probe(model, setting, tmp_path / "out"), "answer")
+    break_off(monkeypatch, lambda: run_probe(model, config, tmp_path / "out"), "answer")
     if is_replaced:
         write_image(reviews / "test/positive/1.bmp", 7)
-    probe = run_probe(model, setting, tmp_path / "out")
+    probe = run_probe(model, config, tmp_path / "out")
     assert probe
     assert probe.stats.n_images == (6 if is_replaced else 0)
 
 
 def test_an_image_whose_name_is_not_text_is_left_out(reviews: Path, tmp_path: Path) -> None:
     write_image(reviews / "test/positive" / os.fsdecode(b"\xff.bmp"), 3)
-    setting = Setting(task="sentiment", data=reviews, templates=("{}",))
-    probe = run_probe(model_of(BlindReader()), setting, tmp_path / "out")
+    config = FinetuneConfig(task="sentiment", data=reviews, templates=("{}",))
+    probe = run_probe(model_of(BlindReader()), config, tmp_path / "out")
     assert probe
     assert probe.broken == (r"positive/b'\xff.bmp'",)
     assert len(probe.outcomes) == 6
@@ -128,7 +128,7 @@ def test_equal_sizes_and_times_are_not_equal_bytes(tmp_path: Path) -> None:
 
 def test_a_design_is_known_by_the_bytes_of_its_fonts(fonts: Catalogue, tmp_path: Path) -> None:
     trials = probing.name_fonts(
-        probing.design_trials(Setting(n=2, ks=(2,), design="blur"))[0], fonts
+        probing.design_trials(FinetuneConfig(n=2, ks=(2,), design="blur"))[0], fonts
     )
     changed = {}
     for file, font in fonts.fonts.items():
@@ -161,11 +161,11 @@ def refuse(call: Callable[[], object]) -> str:
 def test_training_does_not_go_on_with_other_bytes(
     data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setting = set_up(model, data, schedule={"n_steps": 1})
-    train_model(setting, tmp_path)
+    config = set_up(model, data, schedule={"n_steps": 1})
+    train_model(config, tmp_path)
     # As if the shards had been replaced, under the dataset.json that they had.
     monkeypatch.setattr("probes.training.finetune.hash_files", lambda _: "other bytes")
-    assert refuse(lambda: train_model(setting, tmp_path)) == (
+    assert refuse(lambda: train_model(config, tmp_path)) == (
         f"{tmp_path} holds another run, of other data, weights or options; give its own again,"
         " or a new --out"
     )
@@ -175,8 +175,8 @@ def test_training_does_not_go_on_towards_other_text_vectors(
     data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(courses, "find_cache_folder", lambda: tmp_path / "texts")
-    setting = set_up(model, data, arm="vision", schedule={"n_steps": 1})
-    train_model(setting, tmp_path / "out")
+    config = set_up(model, data, arm="vision", schedule={"n_steps": 1})
+    train_model(config, tmp_path / "out")
     embed = courses.embed_prompts
 
     def change(how: Callable[[Vectors], Vectors]) -> None:
@@ -186,9 +186,9 @@ def test_training_does_not_go_on_towards_other_text_vectors(
 
     # What another machine computes is near enough.
     change(lambda vectors: vectors + np.float32(1e-4))
-    train_model(setting, tmp_path / "out")
+    train_model(config, tmp_path / "out")
     change(lambda vectors: vectors[::-1].copy())
-    assert refuse(lambda: train_model(setting, tmp_path / "out")) == (
+    assert refuse(lambda: train_model(config, tmp_path / "out")) == (
         f"{tmp_path / 'out'} was trained towards other text vectors than the model computes now;"
         " go on with the model and the device of its beginning, or give a new --out"
     )
@@ -215,11 +215,13 @@ HOSTILE: dict[str, Callable[[Content], object]] = {
     ),
     "a history of texts": lambda content: content.update(history=[{"loss": "x"}]),
     "a history that is a number": lambda content: content.update(history=5),
-    "weights without end": lambda content: content["student"].update(
-        {name: torch.zeros(1).expand(1 << 40) for name in content["student"]}
+    "weights without end": lambda content: content["trained_clip"].update(
+        {name: torch.zeros(1).expand(1 << 40) for name in content["trained_clip"]}
     ),
-    "weights of other names": lambda content: content["student"].update(other=torch.zeros(1)),
-    "no weights": lambda content: content.update(student={}),
+    "weights of other names": lambda content: content["trained_clip"].update(
+        other=torch.zeros(1)
+    ),
+    "no weights": lambda content: content.update(trained_clip={}),
     "an optimiser of texts": lambda content: content.update(optimizer="x"),
     "an optimiser of other weights": lambda content: content["optimizer"]["state"].update(
         {10**6: {}}

@@ -14,7 +14,7 @@ import pytest
 from probes.data.pairs import parse_exclusion
 from probes.errors import ProbeError
 from probes.models.factory import load_model
-from probes.reports.finetune import format_card, verdict, write_proof
+from probes.reports.finetune import format_card, verdict, write_finetune
 from probes.training.finetune import Finetuned, run_finetune, train_model
 from synthtext.errors import DatasetError
 from tiny_training import PATCHED, set_up, write_data, write_model
@@ -40,13 +40,13 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def scratch(data: Path, model: Path, out: Path) -> Finetuned:
     """Return a reader of capitals in one font, taught in seconds."""
-    setting = set_up(
+    config = set_up(
         model, data, arm="scratch", exclude=parse_exclusion(["font_family=Lobster"]),
         schedule={"n_steps": 90, "letters": 1.0, "save_every": 45},
     )  # fmt: skip
-    done = run_finetune(setting, out)
+    done = run_finetune(config, out)
     assert done is not None
-    write_proof(done, out)
+    write_finetune(done, out)
     return done
 
 
@@ -80,7 +80,7 @@ def test_a_run_leaves_a_page_a_file_and_a_model(scratch: Finetuned, out: Path) -
     summary = json.loads((out / "summary.json").read_text())
     assert summary["verdict"] == verdict(scratch)
     assert summary["gains"][0]["worked"] is True
-    assert summary["setting"]["exclude"] == {"font_family": "Lobster"}
+    assert summary["config"]["exclude"] == {"font_family": "Lobster"}
     page = (out / "report.html").read_text()
     assert "font_family left out: Lobster" in page
     assert (out / "plots" / "training.png").exists()
@@ -111,13 +111,13 @@ def test_the_card_of_a_model_shows_hostile_names_as_text(scratch: Finetuned) -> 
 
 @pytest.fixture(scope="module")
 def tuned(scratch: Finetuned, data: Path, out: Path) -> Finetuned:
-    setting = set_up(
+    config = set_up(
         out / "model", data, arm="vision", pretrained=None,
         schedule={"n_steps": 40, "save_every": 40, "lr": 2e-3},
     )  # fmt: skip
-    done = run_finetune(setting, out.parent / "tuned")
+    done = run_finetune(config, out.parent / "tuned")
     assert done is not None
-    write_proof(done, out.parent / "tuned")
+    write_finetune(done, out.parent / "tuned")
     return done
 
 
@@ -139,10 +139,8 @@ def test_a_limit_of_nothing_keeps_everything(
     tuned: Finetuned, data: Path, tmp_path: Path
 ) -> None:
     # What it reads already is what it must not forget, all of it.
-    setting = replace(tuned.setting, retention=data, retention_limit=0.0)
-    done = run_finetune(
-        replace(setting, schedule=replace(setting.schedule, n_steps=4)), tmp_path
-    )
+    config = replace(tuned.config, retention=data, retention_limit=0.0)
+    done = run_finetune(replace(config, schedule=replace(config.schedule, n_steps=4)), tmp_path)
     assert done is not None
     assert done.retention.title == f"words of {data}"
     kept = {mixture.alpha: mixture.kept for mixture in done.mixtures}
@@ -156,8 +154,8 @@ def test_class_folders_can_be_what_is_kept(data: Path, model: Path, tmp_path: Pa
             pixels = np.full((30, 40, 3), level + number, np.uint8)
             cv2.imwrite(str(tmp_path / "a" / name / f"{number}.png"), pixels)
     (tmp_path / "a" / "night" / "broken.png").write_bytes(b"")
-    setting = set_up(model, data, retention=tmp_path / "a", schedule={"n_steps": 1})
-    done = run_finetune(setting, tmp_path / "r")
+    config = set_up(model, data, retention=tmp_path / "a", schedule={"n_steps": 1})
+    done = run_finetune(config, tmp_path / "r")
     assert done is not None
     assert done.retention.n_seen == 6
     assert done.retention.title == (
@@ -169,16 +167,16 @@ def test_class_folders_can_be_what_is_kept(data: Path, model: Path, tmp_path: Pa
 def test_every_kind_of_batch_sees_each_pair_once(
     batches: str, data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from probes.training import loader as lessons
+    from probes.training import loader as batches_read
 
     seen: list[int] = []
-    read = lessons.read_batches
+    read = batches_read.read_batches
 
     def watch(pairs, chosen, fit):  # noqa: ANN001, ANN202
         seen.extend(np.concatenate(chosen).tolist())
         return read(pairs, chosen, fit)
 
-    monkeypatch.setattr(lessons, "read_batches", watch)
+    monkeypatch.setattr(batches_read, "read_batches", watch)
     train_model(set_up(model, data, batches=batches, schedule={"n_steps": 0}), tmp_path)
     assert sorted(seen) == list(range(len(seen)))
     assert len(seen) > 300
@@ -186,11 +184,11 @@ def test_every_kind_of_batch_sees_each_pair_once(
 
 def test_natural_pairs_join_every_batch(data: Path, model: Path, tmp_path: Path) -> None:
     natural = write_data(tmp_path / "n", 60, splits="1,0,0")
-    setting = set_up(
+    config = set_up(
         model, data, mix=natural / "train", mix_frac=0.25,
         schedule={"n_steps": 3, "loss": "siglip", "distill": 0.1},
     )  # fmt: skip
-    history = train_model(setting, tmp_path / "r").history
+    history = train_model(config, tmp_path / "r").history
     assert {"contrast", "drift"} <= set(history[0])
 
 
@@ -271,8 +269,8 @@ def test_bad_input_is_one_line_and_exit_code_2(data: Path, tmp_path: Path) -> No
 
 def test_patches_and_prompts_train_too(data: Path, tmp_path: Path) -> None:
     model = write_model(tmp_path / "m", PATCHED)
-    setting = set_up(
+    config = set_up(
         model, data, templates=("{}", "a {}"), resamples=True, checkpointing=True,
         schedule={"n_steps": 2, "lowers": True},
     )  # fmt: skip
-    assert train_model(setting, tmp_path / "r").history[-1]["step"] == 2
+    assert train_model(config, tmp_path / "r").history[-1]["step"] == 2

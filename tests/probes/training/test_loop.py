@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from probes.errors import ProbeError
 from probes.training import loop as training
-from probes.training.config import Setting
+from probes.training.config import FinetuneConfig
 from probes.training.finetune import run_finetune, train_model
 from probes.training.loop import CHECKPOINT, Schedule, rate_at
 from tiny_training import set_up, write_data, write_model
@@ -31,9 +31,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("m") / "m")
 
 
-def learn(setting: Setting, out: Path) -> dict[str, torch.Tensor]:
+def learn(config: FinetuneConfig, out: Path) -> dict[str, torch.Tensor]:
     """Return the weights that a run ends with."""
-    return dict(train_model(setting, out).parts.module.state_dict())
+    return dict(train_model(config, out).parts.module.state_dict())
 
 
 def is_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -65,9 +65,9 @@ def test_a_broken_run_ends_as_an_unbroken_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    setting = set_up(model, data, **options)
-    setting = replace(setting, schedule=replace(setting.schedule, save_every=5))
-    whole = learn(setting, tmp_path / "whole")
+    config = set_up(model, data, **options)
+    config = replace(config, schedule=replace(config.schedule, save_every=5))
+    whole = learn(config, tmp_path / "whole")
     finite = training._check_finite
 
     def break_off(scalars, progress, folder) -> None:  # noqa: ANN001
@@ -77,10 +77,10 @@ def test_a_broken_run_ends_as_an_unbroken_one(
 
     monkeypatch.setattr(training, "_check_finite", break_off)
     with pytest.raises(KeyboardInterrupt):
-        learn(setting, tmp_path / "broken")
+        learn(config, tmp_path / "broken")
     monkeypatch.setattr(training, "_check_finite", finite)
     assert torch.load(tmp_path / "broken" / CHECKPOINT, weights_only=True)["step"] == 5
-    assert is_equal(learn(setting, tmp_path / "broken"), whole)
+    assert is_equal(learn(config, tmp_path / "broken"), whole)
 
 
 def test_a_killed_run_ends_as_an_unbroken_one(data: Path, model: Path, tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_accumulated_batches_make_one_step(data: Path, model: Path, tmp_path: Pa
     losses = []
     for n_steps, n_accumulated in ((1, 2), (2, 1)):
         schedule = {"n_steps": n_steps, "n_accumulated": n_accumulated, "lr": 1e-12}
-        setting = set_up(model, data, schedule=schedule)
-        history = train_model(setting, tmp_path / str(n_steps)).history
+        config = set_up(model, data, schedule=schedule)
+        history = train_model(config, tmp_path / str(n_steps)).history
         assert history[-1]["step"] == n_steps
         losses.append(history[-1]["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -128,20 +128,20 @@ def test_scalars_can_be_read_by_tensorboard(data: Path, model: Path, tmp_path: P
 def test_a_loss_that_is_no_number_stops_the_run(
     data: Path, model: Path, tmp_path: Path
 ) -> None:
-    setting = set_up(model, data, schedule={"n_steps": 20, "lr": 1e30, "save_every": 1})
+    config = set_up(model, data, schedule={"n_steps": 20, "lr": 1e30, "save_every": 1})
     with pytest.raises(
         ProbeError, match=r"^the loss is \S+ and its gradient \S+ in step \d+"
     ) as caught:
-        learn(setting, tmp_path)
+        learn(config, tmp_path)
     assert str(caught.value).endswith("keeps the last checkpoint; lower --lr")
-    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)["student"]
+    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)["trained_clip"]
     assert all(bool(torch.isfinite(part).all()) for part in kept.values())
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(
     data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setting = set_up(model, data, schedule={"n_steps": 4, "save_every": 2})
+    config = set_up(model, data, schedule={"n_steps": 4, "save_every": 2})
     save = torch.save
 
     def fill(content, file) -> None:  # noqa: ANN001
@@ -152,7 +152,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
 
     monkeypatch.setattr(torch, "save", fill)
     with pytest.raises(ProbeError) as caught:
-        learn(setting, tmp_path)
+        learn(config, tmp_path)
     path = tmp_path / CHECKPOINT
     assert str(caught.value) == (
         f"{path} cannot be written ([Errno 28] No space left on device); the one before it is"
@@ -180,9 +180,9 @@ def test_a_broken_checkpoint_is_named(data: Path, model: Path, tmp_path: Path) -
 
 
 def test_a_finished_run_is_not_repeated(data: Path, model: Path, tmp_path: Path) -> None:
-    setting = set_up(model, data, arm="scratch", schedule={"n_steps": 2})
-    first = run_finetune(setting, tmp_path)
-    again = run_finetune(setting, tmp_path)
+    config = set_up(model, data, arm="scratch", schedule={"n_steps": 2})
+    first = run_finetune(config, tmp_path)
+    again = run_finetune(config, tmp_path)
     assert first is not None
     assert again is not None
     assert again.after.weights_sha256 == first.after.weights_sha256

@@ -8,7 +8,7 @@ import pytest
 
 from probes.errors import ProbeError
 from probes.models.pretrained import READER
-from probes.reports.finetune import summarize, write_proof
+from probes.reports.finetune import summarize, write_finetune
 from probes.training.finetune import run_finetune
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
@@ -45,16 +45,16 @@ def write_shards(folder: Path) -> Path:
 @pytest.mark.parametrize("write", [write_published, write_shards])
 def test_labels_are_learnt(write, tmp_path: Path) -> None:  # noqa: ANN001
     data, model = write(tmp_path / "data"), write_model(tmp_path / "model")
-    setting = set_up(
+    config = set_up(
         model, data, task="sentiment", templates=(), schedule={"n_steps": 60, "lr": 1e-2}
     )
-    done = run_finetune(setting, tmp_path / "out")
+    done = run_finetune(config, tmp_path / "out")
     assert done is not None
-    assert done.setting.templates == ("a {} review of a movie.",)
+    assert done.config.templates == ("a {} review of a movie.",)
     assert done.k == 2
     assert done.gains["group"].tolist() == ["reviews it was not taught"]
     assert done.outcomes[1]["correct"].mean() > 0.9
-    write_proof(done, tmp_path / "out")
+    write_finetune(done, tmp_path / "out")
     before, after = summarize(done)["sentiment"]
     assert after["accuracy"] > max(0.9, before["accuracy"])
     page = (tmp_path / "out" / "report.html").read_text()

@@ -9,7 +9,7 @@ from probes.arrays import Pixels
 from probes.data.pairs import read_pairs
 from probes.models.base import Model
 from probes.models.tokenizers import spell_texts
-from probes.training.validation import Exam, read_exam, sit_exam
+from probes.training.validation import ValidationSet, read_validation_set, read_words_right
 from tiny_training import write_data
 
 
@@ -31,34 +31,34 @@ def keep(pixels: Pixels) -> Pixels:
     return pixels
 
 
-def make_exam(n: int) -> Exam:
+def make_exam(n: int) -> ValidationSet:
     images = np.tile(np.arange(n, dtype=np.uint8)[:, None, None, None], (1, 4, 4, 3))
-    return Exam(images, tuple(map(str, range(n))), np.arange(n))
+    return ValidationSet(images, tuple(map(str, range(n))), np.arange(n))
 
 
 @pytest.mark.parametrize("n", [7, 150])
 def test_who_knows_the_answers_passes(n: int) -> None:
-    right = sit_exam(Model(Oracle(), "oracle"), make_exam(n), ("{}", "no {}"), seed=0)
+    right = read_words_right(Model(Oracle(), "oracle"), make_exam(n), ("{}", "no {}"), seed=0)
     assert right.all()
 
 
 def test_an_exam_shows_pairs_by_chance_with_their_texts(tmp_path: Path) -> None:
     data = write_data(tmp_path / "d", 200, splits="1,0,0")
     pairs = read_pairs([data / "train/000000.tar"])
-    exam = read_exam(pairs, 50, 0, fit=keep, tokenize=spell_texts)
-    assert exam.images.shape == (50, 64, 64, 3)
-    assert len(set(exam.texts)) == len(exam.texts) <= 50
-    other = read_exam(pairs, 50, 1, fit=keep, tokenize=spell_texts)
-    assert not np.array_equal(exam.images, other.images)
-    whole = read_exam(pairs, 999, 0, fit=keep, tokenize=spell_texts)
+    validation = read_validation_set(pairs, 50, 0, fit=keep, tokenize=spell_texts)
+    assert validation.images.shape == (50, 64, 64, 3)
+    assert len(set(validation.texts)) == len(validation.texts) <= 50
+    other = read_validation_set(pairs, 50, 1, fit=keep, tokenize=spell_texts)
+    assert not np.array_equal(validation.images, other.images)
+    whole = read_validation_set(pairs, 999, 0, fit=keep, tokenize=spell_texts)
     assert [whole.texts[place] for place in whole.truths] == list(pairs.captions)
 
 
 def test_texts_that_are_one_to_the_model_are_one_candidate(tmp_path: Path) -> None:
     data = write_data(tmp_path / "d", 200, splits="1,0,0", case="upper,lower")
     pairs = read_pairs([data / "train/000000.tar"])
-    cases = read_exam(pairs, 200, 0, fit=keep, tokenize=spell_texts)
-    folded = read_exam(
+    cases = read_validation_set(pairs, 200, 0, fit=keep, tokenize=spell_texts)
+    folded = read_validation_set(
         pairs, 200, 0, fit=keep, tokenize=lambda texts: spell_texts([t.lower() for t in texts])
     )
     assert len(folded.texts) < len(cases.texts)

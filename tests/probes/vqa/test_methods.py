@@ -31,13 +31,13 @@ from probes.vqa.methods import (
     answer_questions,
     find_windows,
     list_candidates,
-    make_quiz,
+    make_question_set,
     measure_windows,
     rank_answers,
     tabulate_baselines,
     tabulate_methods,
 )
-from probes.vqa.run import Setting, run_vqa
+from probes.vqa.run import VqaConfig, run_vqa
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.texts.words import read_words
 from synthtext.vqa.generate import plan_scenes, render_scenes
@@ -93,16 +93,16 @@ def offer(model: Model, questions: Sequence[Asked], n: int = 10_000) -> Candidat
 def test_a_reader_that_knows_the_answer_answers_everything(signs: Path, tmp_path: Path) -> None:
     questions = ask_once(signs, "val")
     model = know(signs, questions)
-    quiz = make_quiz(model, questions, signs / "images", tmp_path, windows=True)
+    question_set = make_question_set(model, questions, signs / "images", tmp_path, windows=True)
     candidates = offer(model, questions)
-    outcomes = answer_questions(model, quiz, candidates)
+    outcomes = answer_questions(model, question_set, candidates)
     means = outcomes.groupby("method")[["exact", "soft"]].mean()
     for method in ("picture alone", "question in the prompt", "best window"):
         assert means.loc[method].tolist() == [1.0, 1.0]
     # A question of no meaning, added, is noise that the truth outweighs.
     assert means.loc["picture + question", "exact"] > 0.95
     assert means.loc["question alone", "exact"] < 0.2
-    found = measure_windows(quiz, candidates, outcomes)
+    found = measure_windows(question_set, candidates, outcomes)
     assert found["hit_rate"] == 1.0
     assert 0 < found["hit_chance"] < 0.5
     assert found["gain"] == 0.0
@@ -111,16 +111,16 @@ def test_a_reader_that_knows_the_answer_answers_everything(signs: Path, tmp_path
 def test_a_blind_reader_is_at_chance(signs: Path, tmp_path: Path) -> None:
     questions = ask_once(signs, "train")
     model = model_of(BlindReader())
-    quiz = make_quiz(model, questions, signs / "images", tmp_path, windows=True)
+    question_set = make_question_set(model, questions, signs / "images", tmp_path, windows=True)
     candidates = offer(model, questions, n=10)
     among = replace(
-        quiz,
+        question_set,
         questions=tuple(
             # Each candidate is as often right as any other, so one guess for all is chance.
             replace(asked, answers=(candidates.texts[number % 10],) * 10)
-            for number, asked in enumerate(quiz.questions[:90])
+            for number, asked in enumerate(question_set.questions[:90])
         ),
-        rows=quiz.rows[:90],
+        rows=question_set.rows[:90],
         queries=np.tile(vector_of(""), (90, 1)),
     )
     methods = tabulate_methods(answer_questions(model, among, candidates)).set_index("method")
@@ -132,9 +132,9 @@ def test_a_blind_reader_is_at_chance(signs: Path, tmp_path: Path) -> None:
 def test_a_window_that_reads_better_is_a_gain(signs: Path, tmp_path: Path) -> None:
     questions = ask_once(signs, "val")
     model = know(signs, questions)
-    quiz = make_quiz(model, questions, signs / "images", tmp_path, windows=True)
+    question_set = make_question_set(model, questions, signs / "images", tmp_path, windows=True)
     candidates = offer(model, questions)
-    lost = replace(quiz, images=np.roll(quiz.images, 1, axis=0))
+    lost = replace(question_set, images=np.roll(question_set.images, 1, axis=0))
     found = measure_windows(lost, candidates, answer_questions(model, lost, candidates))
     assert found["gain"] == 1.0
     assert found["gain_low"] > 0.9
@@ -143,9 +143,11 @@ def test_a_window_that_reads_better_is_a_gain(signs: Path, tmp_path: Path) -> No
 def test_figures_agree_with_a_plain_count(signs: Path, tmp_path: Path) -> None:
     questions = read_questions(signs / "val.json").items
     model = model_of(BlindReader())
-    quiz = make_quiz(model, questions, signs / "images", tmp_path, windows=False)
+    question_set = make_question_set(
+        model, questions, signs / "images", tmp_path, windows=False
+    )
     candidates = offer(model, read_questions(signs / "train.json").items)
-    outcomes = answer_questions(model, quiz, candidates)
+    outcomes = answer_questions(model, question_set, candidates)
     assert outcomes["method"].nunique() == 4
     for method, rows in outcomes.groupby("method"):
         mean = tabulate_methods(outcomes).set_index("method").loc[method, "exact"]
@@ -207,11 +209,15 @@ def test_a_head_learns_to_look_past_what_all_pictures_share(
 ) -> None:
     questions = ask_once(signs, "train")
     model = know(signs, questions)
-    quiz = make_quiz(model, questions, signs / "images", tmp_path, windows=False)
+    question_set = make_question_set(
+        model, questions, signs / "images", tmp_path, windows=False
+    )
     candidates = offer(model, questions)
     # Every picture looks like the first answer above all.
-    images = quiz.images + 3 * candidates.vectors[0]
-    dazzled = replace(quiz, images=images / np.linalg.norm(images, axis=1, keepdims=True))
+    images = question_set.images + 3 * candidates.vectors[0]
+    dazzled = replace(
+        question_set, images=images / np.linalg.norm(images, axis=1, keepdims=True)
+    )
     before = answer_questions(model, dazzled, candidates)
     assert before.groupby("method")["exact"].mean()["picture alone"] < 0.1
     outcomes = train_heads(model, dazzled, dazzled, candidates, seed=0)
@@ -240,15 +246,18 @@ def test_lost_pictures_are_named_and_the_rest_goes_on(
 ) -> None:
     questions = read_questions(signs / "val.json").items
     model = model_of(BlindReader())
-    quiz = make_quiz(model, questions, worn, tmp_path / "v", windows=False)
-    assert len(quiz.questions) == len(questions) - 6
+    question_set = make_question_set(model, questions, worn, tmp_path / "v", windows=False)
+    assert len(question_set.questions) == len(questions) - 6
     first = questions[0].picture
-    assert quiz.broken[:2] == (
+    assert question_set.broken[:2] == (
         f"{worn} has no picture {first}.jpg (question 0)",
         f"{worn} has no picture {first}.jpg (question 1)",
     )
-    assert quiz.broken[2] == f"{worn / questions[2].picture}.jpg does not decode (question 2)"
-    assert len(quiz.broken) == 6
+    assert (
+        question_set.broken[2]
+        == f"{worn / questions[2].picture}.jpg does not decode (question 2)"
+    )
+    assert len(question_set.broken) == 6
 
 
 def test_an_annotation_cannot_reach_outside_its_folder(signs: Path, tmp_path: Path) -> None:
@@ -257,7 +266,9 @@ def test_an_annotation_cannot_reach_outside_its_folder(signs: Path, tmp_path: Pa
     Image.new("RGB", (40, 40)).save(tmp_path / "secret.png")
     asked = Asked("1", "secret", "../secret.png", "what?", ("x",))
     with pytest.raises(ProbeError) as caught:
-        make_quiz(model_of(BlindReader()), [asked], inside, tmp_path / "v", windows=False)
+        make_question_set(
+            model_of(BlindReader()), [asked], inside, tmp_path / "v", windows=False
+        )
     assert str(caught.value) == (
         f"no question can be asked: {inside} has no picture ../secret.png; give --images the"
         " right folder"
@@ -267,20 +278,21 @@ def test_an_annotation_cannot_reach_outside_its_folder(signs: Path, tmp_path: Pa
 def test_the_best_window_is_found_without_the_truth(signs: Path, tmp_path: Path) -> None:
     questions = ask_once(signs, "val")
     model = know(signs, questions)
-    quiz = make_quiz(model, questions, signs / "images", tmp_path, windows=True)
+    question_set = make_question_set(model, questions, signs / "images", tmp_path, windows=True)
     candidates = offer(model, questions)
     hidden = replace(
-        quiz, questions=tuple(replace(q, answers=("?",), box=None) for q in quiz.questions)
+        question_set,
+        questions=tuple(replace(q, answers=("?",), box=None) for q in question_set.questions),
     )
-    assert (find_windows(hidden, candidates) == find_windows(quiz, candidates)).all()
+    assert (find_windows(hidden, candidates) == find_windows(question_set, candidates)).all()
     outcomes = answer_questions(model, hidden, candidates)
     assert measure_windows(hidden, candidates, outcomes)["n_boxes"] == 0
 
 
 def test_a_run_leaves_rows_figures_and_a_page(signs: Path, tmp_path: Path) -> None:
     model = model_of(BlindReader())
-    setting = Setting(signs / "train.json", signs / "val.json", signs / "images")
-    summary = write_vqa(run_vqa(model, setting, tmp_path), tmp_path)
+    config = VqaConfig(signs / "train.json", signs / "val.json", signs / "images")
+    summary = write_vqa(run_vqa(model, config, tmp_path), tmp_path)
     outcomes = pd.read_parquet(tmp_path / "outcomes.parquet")
     assert set(outcomes["method"]) == {row["method"] for row in summary["methods"]}
     assert len(outcomes) == len(summary["methods"]) * summary["n_questions"]
@@ -295,8 +307,8 @@ def test_a_run_leaves_rows_figures_and_a_page(signs: Path, tmp_path: Path) -> No
 
 def test_heads_are_not_trained_on_what_they_are_asked(signs: Path, tmp_path: Path) -> None:
     val = signs / "val.json"
-    setting = Setting(val, val, signs / "images", windows=False)
-    done = run_vqa(model_of(BlindReader()), setting, tmp_path)
+    config = VqaConfig(val, val, signs / "images", windows=False)
+    done = run_vqa(model_of(BlindReader()), config, tmp_path)
     assert done.notes == (
         "no heads were trained: 48 of the questions to be asked are among those to learn from",
     )

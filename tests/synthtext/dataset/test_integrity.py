@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from probes.data.labelled import read_album
+from probes.data.labelled import read_labelled
 from probes.data.rendered import read_trials
 from probes.training.config import read_split
 from synthtext.dataset.folders import list_strays
@@ -283,7 +283,7 @@ READERS: dict[str, Callable[[Path, bool], object]] = {
     "load": lambda folder, verify: load(folder, "test", verify=verify)[0],
     "probe": lambda folder, verify: read_trials(folder, verify=verify),
     "finetune": lambda folder, verify: read_split(folder, "test", verify=verify),
-    "classify": lambda folder, verify: read_album(folder, "test", verify=verify),
+    "classify": lambda folder, verify: read_labelled(folder, "test", verify=verify),
     "open_shards": lambda folder, verify: list(open_shards(folder, "test", verify=verify)),
 }
 """What reads the last shard, that of the split `test`."""
