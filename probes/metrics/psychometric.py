@@ -29,6 +29,9 @@ N_WIDTHS, N_WIDTHS_CLOSER, N_CLOSER = 25, 7, 5
 N_NEWTON = 10
 """Steps to the best rise; once near, each about doubles its digits."""
 
+SLOPE, MIN_SLOPING = (0.1, 0.9), 2
+"""What counts as the slope of a curve, and the levels on it that a sandwich needs."""
+
 FLAT = 0.02
 """Log likelihoods closer than this are equal, as all in the gap of a step are."""
 
@@ -76,12 +79,14 @@ class Profile:
             this threshold falls short of the best curve of all.
         best: the best curve of all.
         log_likelihood: its log likelihood, without the binomial coefficients.
+        cutoff: the deviance that bounds the interval.
     """
 
     thresholds: Floats
     deviances: Floats
     best: Curve
     log_likelihood: float
+    cutoff: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,18 +102,32 @@ class _Fits:
 def profile_thresholds(cells: Cells, choose_cutoff: Callable[[Curve], float]) -> Profile:
     """Return how well thresholds fit, on a grid about those whose deviance is below a cutoff.
 
+    The best curve is found first; its cutoff alone then says where the grid lies, so that the
+    grid's ends are never taken for those of the interval.
+
     Args:
         cells: three levels or more.
-        choose_cutoff: the deviance that bounds the interval, given the best curve so far.
+        choose_cutoff: the deviance that bounds the interval, given the best curve.
     """
     reach = cells.x[-1] - cells.x[0]
     thresholds = np.linspace(cells.x[0] - reach / 2, cells.x[-1] + reach / 2, N_THRESHOLDS)
-    profile = _profile(cells, thresholds)
+    coarse = _profile(cells, thresholds)
+    found = coarse
     for _ in range(N_ZOOMS):
-        # A margin, because the cutoff moves a little with the best curve.
-        profile = _close_in(cells, profile, 1.5 * choose_cutoff(profile.best))
-    # Closer still, for the best curve alone: steps that suit an interval are coarse for it.
-    return replace(profile, best=_close_in(cells, profile, 10 * FLAT).best)
+        found = _close_in(cells, found, 10 * FLAT)
+    cutoff = choose_cutoff(found.best)
+    profile = coarse
+    for _ in range(N_ZOOMS):
+        profile = _close_in(cells, profile, cutoff)
+    # The grid of the interval is too coarse for the best curve, and may miss its peak.
+    missed = max(0.0, 2 * (found.log_likelihood - profile.log_likelihood))
+    return replace(
+        profile,
+        deviances=profile.deviances + missed,
+        best=found.best,
+        log_likelihood=max(found.log_likelihood, profile.log_likelihood),
+        cutoff=cutoff,
+    )
 
 
 def log_likelihood_of(cells: Cells, accuracy: Floats) -> Floats:
@@ -139,7 +158,9 @@ def inflate_by_word(
     """Return by what factor shared words change the variance of the threshold.
 
     It is the sandwich variance, its meat summed by word, over the variance with images
-    independent; 1 where the curve is a step, which has neither.
+    independent; 1 where the curve is a step, which has neither. Where fewer than two levels
+    lie on the slope of the curve nothing is left there to scatter, and the sandwich would
+    vanish: it is then at least 1.
 
     Args:
         cells: the counts of the same images.
@@ -159,7 +180,10 @@ def inflate_by_word(
     influence = (row @ slopes)[at] * ((correct - p[at]) / (p * (1 - p))[at])
     by_word = np.bincount(words, weights=influence)
     n_words = len(by_word)
-    return float(n_words / (n_words - 1) * (by_word**2).sum() / row[0])
+    ratio = float(n_words / (n_words - 1) * (by_word**2).sum() / row[0])
+    done = SHAPES[curve.shape]((cells.x - curve.threshold) / curve.width)
+    n_sloping = int(((done > SLOPE[0]) & (done < SLOPE[1])).sum())
+    return ratio if n_sloping >= MIN_SLOPING else max(1.0, ratio)
 
 
 def _differentiate(curve: Curve, cells: Cells) -> Floats:

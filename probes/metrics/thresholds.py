@@ -127,7 +127,7 @@ def fit_threshold(
     axis = _choose_axis(table["level"].to_numpy(), direction, scale)
     cells = _to_cells(table, axis, chance)
     cutoff = float(stats.chi2.ppf(CONFIDENCE, 1))
-    return _read(profile_thresholds(cells, lambda _: cutoff), cells, axis, cutoff)
+    return _read(profile_thresholds(cells, lambda _: cutoff), cells, axis)
 
 
 def fit_word_threshold(
@@ -174,8 +174,7 @@ def fit_word_threshold(
     def choose_cutoff(best: Curve) -> float:
         return independent * inflate_by_word(cells, best, at=at, correct=right, words=codes)
 
-    profile = profile_thresholds(cells, choose_cutoff)
-    return _read(profile, cells, axis, choose_cutoff(profile.best))
+    return _read(profile_thresholds(cells, choose_cutoff), cells, axis)
 
 
 def _choose_axis(levels: Floats, direction: Direction, scale: Scale) -> _Axis:
@@ -202,10 +201,10 @@ def _to_cells(table: pd.DataFrame, axis: _Axis, chance: float) -> Cells:
     )
 
 
-def _read(profile: Profile, cells: Cells, axis: _Axis, cutoff: float) -> Threshold:
+def _read(profile: Profile, cells: Cells, axis: _Axis) -> Threshold:
     """Return what a profile says about the tested range."""
     curve, first, last = profile.best, cells.x[0], cells.x[-1]
-    left, right = _find_ends(profile, cutoff)
+    left, right = _find_ends(profile)
     ends = (
         axis.find_level(min(left, last)) if left > first else None,
         axis.find_level(max(right, first)) if right < last else None,
@@ -226,10 +225,17 @@ def _read(profile: Profile, cells: Cells, axis: _Axis, cutoff: float) -> Thresho
     )
 
 
-def _find_ends(profile: Profile, cutoff: float) -> tuple[float, float]:
+def _find_ends(profile: Profile) -> tuple[float, float]:
     """Return the places where the deviance crosses the cutoff, or the ends of the grid."""
-    x, deviances = profile.thresholds, profile.deviances
+    x, cutoff, peak = profile.thresholds, profile.cutoff, int(profile.deviances.argmin())
+    # The width is searched for at each threshold, and where the search falls short the deviance
+    # is too high; on either side of its peak a profile only falls towards it.
+    left = np.minimum.accumulate(profile.deviances[: peak + 1])
+    right = np.minimum.accumulate(profile.deviances[:peak:-1])[::-1]
+    deviances = np.concatenate([left, right])
     inside = np.flatnonzero(deviances <= cutoff)
+    if not len(inside):  # The interval is narrower than the grid.
+        return profile.best.threshold, profile.best.threshold
     ends = []
     for at, step in ((inside[0], -1), (inside[-1], 1)):
         if not 0 <= at + step < len(x):
@@ -237,7 +243,8 @@ def _find_ends(profile: Profile, cutoff: float) -> tuple[float, float]:
             continue
         share = (cutoff - deviances[at]) / (deviances[at + step] - deviances[at])
         ends.append(float(x[at] + share * (x[at + step] - x[at])))
-    return ends[0], ends[1]
+    best = profile.best.threshold
+    return min(ends[0], best), max(ends[1], best)
 
 
 def _is_at_chance(profile: Profile, cells: Cells) -> bool:

@@ -3,6 +3,9 @@ from __future__ import annotations
 import numpy as np
 import psignifit
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
 
 from probes.errors import ProbeError
 from probes.metrics.psychometric import (
@@ -256,3 +259,33 @@ def test_one_word_is_refused() -> None:
     with pytest.raises(ProbeError) as error:
         fit_word_threshold([4, 8, 12], [False, True, True], ["a"] * 3, chance=0.01)
     assert str(error.value) == "the rows show 1 word; a threshold over words needs 2 or more"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.floats(0.01, 2.0), st.floats(0.2, 5.8))
+def test_no_interval_excludes_its_estimate(
+    seed: int, n_words: int, width: float, threshold: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    levels = np.tile([0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0], n_words)
+    accuracy = 0.01 + 0.95 * norm.cdf((threshold - levels) / width)
+    found = fit_word_threshold(
+        levels, rng.random(len(levels)) < accuracy, np.repeat(np.arange(n_words), 7),
+        chance=0.01, direction="falling",
+    )  # fmt: skip
+    if found.level is not None:
+        assert found.low is None or found.low <= found.level
+        assert found.high is None or found.level <= found.high
+
+
+def test_a_cliff_between_two_levels_has_an_interval_that_spans_it() -> None:
+    # Every word is read up to 2.5 px of blur and none at 4: the words differ in nothing, and
+    # the threshold may lie anywhere between.
+    levels = np.tile([0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0], 40)
+    words = np.repeat(np.arange(40), 7)
+    found = fit_word_threshold(
+        levels, (levels < 3).astype(float), words, chance=0.01, direction="falling"
+    )
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 2.7 < 3.8 < found.high
