@@ -24,6 +24,7 @@ class Encoder(Protocol):
 
     Any object with these two methods will do:
 
+    >>> import numpy as np
     >>> class LetterCounter:
     ...     '''Sees how dark a picture is, knows how long a word is.'''
     ...

@@ -32,7 +32,8 @@ with {"file": write_whole, "folder": write_folder}[sys.argv[2]](Path(sys.argv[1]
 INDEX = """
 import os, signal, sys
 from pathlib import Path
-import synthtext.dataset.wids_index, cli
+import synthtext.dataset.wids_index
+from synthtext_cli import app
 def replace(path, target):
     os.kill(os.getpid(), signal.SIGKILL)
 Path.replace = replace

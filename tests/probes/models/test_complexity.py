@@ -4,9 +4,8 @@ import open_clip
 import pytest
 import torch
 
-from probes.models import factory as models
 from probes.models.complexity import count_gflop, count_parameters, read_patch_px
-from probes.models.registry import tower_gflop
+from probes.models.registry import read_registry, tower_gflop
 from tiny_clip import TINY, change
 
 
@@ -23,7 +22,7 @@ def test_flops_of_other_towers_are_not_invented(name: str) -> None:
 
 def test_parameters_are_counted_as_open_clip_builds_them() -> None:
     n_counted = 0
-    for name, config in models._read_registry().configs.items():
+    for name, config in read_registry().configs.items():
         n_parameters = count_parameters(config)
         if n_parameters is None:
             continue

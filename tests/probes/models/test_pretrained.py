@@ -6,8 +6,8 @@ from typing import Any
 import open_clip
 import pytest
 
-from probes.models import factory as models
 from probes.models.pretrained import find_source
+from probes.models.registry import read_registry
 from tiny_clip import TINY, change, refuse, write_folder, write_json
 
 
@@ -31,13 +31,13 @@ def test_a_name_alone_means_openais_weights_with_quickgelu(
         return folder / "open_clip_model.safetensors"
 
     monkeypatch.setattr("probes.models.pretrained.find_cached", find)
-    source = find_source("ViT-L-14", None, models._read_registry())
+    source = find_source("ViT-L-14", None, read_registry())
     assert asked == ["timm/vit_large_patch14_clip_224.openai/open_clip_model.safetensors"]
     assert (source.tag, source.config["quick_gelu"]) == ("openai", True)
 
 
 def test_every_tag_is_settled_with_its_own_activation() -> None:
-    registry = models._read_registry()
+    registry = read_registry()
     for name, tag in open_clip.list_pretrained():
         source = find_source(name, f"{tag}=w.pt", registry)
         if registry.tags[name][tag].get("quick_gelu"):
@@ -79,7 +79,7 @@ def test_a_file_takes_the_only_activation_its_name_has(
 ) -> None:
     file = tmp_path / "w.pt"
     file.touch()
-    source = find_source(name, str(file), models._read_registry())
+    source = find_source(name, str(file), read_registry())
     assert bool(source.config.get("quick_gelu")) == quick
 
 
