@@ -275,7 +275,8 @@ def _fit_rises(cells: Cells, f: Floats, start: Floats) -> Floats:
         slope, curvature = _slope_in_rise(cells, f, rise)
         low, high = np.where(slope > 0, rise, low), np.where(slope > 0, high, rise)
         step = rise + slope / np.maximum(curvature, TINY)
-        rise = np.where((step > low) & (step < high), step, (low + high) / 2)
+        # A step too small to be seen stays: to halve from there would throw the root away.
+        rise = np.where((step >= low) & (step <= high), step, (low + high) / 2)
     return np.where(at_low, first, np.where(at_high, last, rise))
 
 

@@ -185,7 +185,7 @@ def test_stand_ins_show_the_answers(tmp_path: Path) -> None:
         ),
         (["--engine", "ray"], "vqa draws signs of its own; leave out engine"),
         (["--recipe", "clip-224"], "vqa draws signs of its own; leave out recipe"),
-        (["--task", "quiz"], "there is no task 'question set' to render; it is words or vqa"),
+        (["--task", "quiz"], "there is no task 'quiz' to render; it is words or vqa"),
         (
             ["--task", "words", "--annotations", "a.json"],
             "annotations are drawn with --task vqa; add it, or leave them out",
