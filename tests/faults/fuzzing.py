@@ -27,7 +27,6 @@ from PIL import Image
 
 from hostile_tars import mutate_headers, seed_headers
 from probes.models.prompts import read_templates
-from synthtext import faces, fonts
 from synthtext.dataset.codec import encode
 from synthtext.dataset.folders import read_records
 from synthtext.dataset.generate import render_dataset
@@ -43,6 +42,7 @@ from synthtext.dataset.shards import (
 )
 from synthtext.dataset.tar import read_members
 from synthtext.dataset.verify import find_rendering, spread_renderings, verify_dataset
+from synthtext.drawing import faces, fonts
 from synthtext.drawing.fonts import bundled_folder, read_catalogue
 from synthtext.drawing.photos import read_photos
 from synthtext.drawing.rendering import render

@@ -47,7 +47,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "draw": lambda root: ["draw", KEY, "--from", f"{root}/words", "--out", f"{root}/out.png"],
     "index": lambda root: ["index", f"{root}/words"],
     "classify": lambda root: [
-        "classify", f"{root}/album", "--model", str(TINY), "--pretrained", "random",
+        "classify", f"{root}/classes", "--model", str(TINY), "--pretrained", "random",
         "--out", f"{root}/out",
     ],
     "probe": lambda root: [
@@ -55,7 +55,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
         "--k", "2", "--out", f"{root}/out",
     ],
     "finetune": lambda root: [
-        "finetune", "--data", f"{root}/sound", "--mix", f"{root}/album", "--model", str(TINY),
+        "finetune", "--data", f"{root}/sound", "--mix", f"{root}/classes", "--model", str(TINY),
         "--pretrained", "random", "--arm", "full", "--steps", "1", "--batch-size", "4",
         "--out", f"{root}/out",
     ],
@@ -78,8 +78,8 @@ def root(fonts: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = make_texts(WORDS, [None] * len(WORDS), "syllables")
     render_dataset(make_plan(recipe, {"word": texts}, fonts), root / "words")
     shutil.copytree(root / "words", root / "sound")
-    (root / "labelled").mkdir()
-    (root / "album/classnames.txt").write_text("cat\ndog\n")
+    (root / "classes").mkdir()
+    (root / "classes/classnames.txt").write_text("cat\ndog\n")
     return root
 
 
@@ -99,7 +99,7 @@ def plant(root: Path, raw: bytes) -> None:
     # A checksum over the whole of it would stop commands before they come to the shards.
     manifest.pop("checksum", None)
     path.write_bytes(orjson.dumps(manifest))
-    (root / "album/0.tar").write_bytes(raw)
+    (root / "classes/0.tar").write_bytes(raw)
     shutil.rmtree(root / "out", ignore_errors=True)
 
 
@@ -115,16 +115,16 @@ def make_harmed(root: Path, command: str) -> dict[str, bytes]:
 
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "read_samples": lambda root: list(read_samples(root / "album/0.tar")),
-    "list_places": lambda root: list(list_places(root / "album/0.tar")),
-    "read_shard": lambda root: list(read_shard(root / "album/0.tar")),
-    "read_shard_items": lambda root: list(read_shard_items(root / "album/0.tar")),
+    "read_samples": lambda root: list(read_samples(root / "classes/0.tar")),
+    "list_places": lambda root: list(list_places(root / "classes/0.tar")),
+    "read_shard": lambda root: list(read_shard(root / "classes/0.tar")),
+    "read_shard_items": lambda root: list(read_shard_items(root / "classes/0.tar")),
     "read_items": lambda root: list(read_items(root / "words", "train")),
     "load": lambda root: load(root / "words"),
     "spread_renderings": lambda root: spread_renderings(root / "words", 4),
     "find_rendering": lambda root: find_rendering(root / "words", KEY),
-    "read_labelled": lambda root: read_labelled(root / "labelled"),
-    "read_pairs": lambda root: read_pairs([root / "album/0.tar"]),
+    "read_labelled": lambda root: read_labelled(root / "classes"),
+    "read_pairs": lambda root: read_pairs([root / "classes/0.tar"]),
 }
 
 
@@ -142,11 +142,11 @@ def test_every_reader_refuses_hostile_tars(root: Path) -> None:
 def test_no_file_of_a_sample_does_harm(root: Path, sample: Sample) -> None:
     for what, files in make_samples(sample.files).items():
         with limit_seconds(what):
-            (root / "album/0.tar").write_bytes(
+            (root / "classes/0.tar").write_bytes(
                 b"".join(pack_samples([Sample(sample.key, files)])) + bytes(1024)
             )
             with pytest.raises(ShardError) as caught:
-                list(read_shard_items(root / "album/0.tar"))
+                list(read_shard_items(root / "classes/0.tar"))
         assert "\n" not in str(caught.value), what
         assert len(str(caught.value)) < 500, what
         if not what.startswith(".cls"):

@@ -108,7 +108,7 @@ def test_rendering_and_looking(home: Path, data: Path, run: Run, tmp_path: Path)
             "--fonts",
             home / "fonts",
             "--set",
-            f"kind={NAME}",
+            f"font_family={NAME}",
         ),
         ("export", data, "--to", "folder", "--out", tmp_path / NAME),
         ("index", data),

@@ -37,6 +37,8 @@ HOSTILE = [
 ]
 """Texts that a plot might take for a formula, or cannot draw."""
 
+ROOT = Path(__file__).parents[3]
+
 PICTURE = np.zeros((6, 8, 3), np.uint8)
 
 
@@ -120,7 +122,7 @@ def run_measured(
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *command], capture_output=True, text=True, check=False,
-        cwd=folder, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "helpers")},
+        cwd=folder, env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/helpers'}"},
     )  # fmt: skip
     return done, 1024 * int(done.stderr.split()[-1])
 

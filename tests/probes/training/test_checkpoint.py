@@ -15,15 +15,18 @@ import torch
 from PIL import Image
 
 from fake_encoders import BlindReader, model_of
-from probes import courses, probing
 from probes.arrays import Pixels, Vectors
+from probes.data.designs import name_fonts
 from probes.data.stimuli import hash_files, name_drawn
 from probes.errors import ProbeError
+from probes.tasks.base import ProbeConfig
 from probes.tasks.linear_probe import run_linear
-from probes.tasks.run import FinetuneConfig, run_probe
+from probes.tasks.run import run_probe
+from probes.tasks.words import show_words
+from probes.training import config as training_config
 from probes.training.checkpoint import CHECKPOINT
 from probes.training.finetune import train_model
-from probes.vqa.methods import make_quiz
+from probes.vqa.methods import make_question_set
 from synthtext.drawing.fonts import Catalogue
 from synthtext.vqa.textvqa import Asked
 from tiny_training import set_up, write_data, write_model
@@ -66,7 +69,7 @@ def break_off(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object], name:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(probing, name, die)
+        patched.setattr(f"probes.tasks.run.{name}", die)
         with pytest.raises(KeyboardInterrupt):
             call()
 
@@ -75,10 +78,10 @@ def break_off(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object], name:
 def test_images_that_were_replaced_are_embedded_again(
     reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_replaced: bool
 ) -> None:
-    monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
-    config = FinetuneConfig(task="sentiment", data=reviews, templates=("{}",))
+    monkeypatch.setattr("probes.tasks.run.find_cache_folder", lambda: tmp_path / "texts")
+    config = ProbeConfig(task="sentiment", data=reviews, templates=("{}",))
     model = model_of(BlindReader())
-    break_off(monkeypatch, lambda: run_probe(model, config, tmp_path / "out"), "answer")
+    break_off(monkeypatch, lambda: run_probe(model, config, tmp_path / "out"), "write_outcomes")
     if is_replaced:
         write_image(reviews / "test/positive/1.bmp", 7)
     probe = run_probe(model, config, tmp_path / "out")
@@ -88,7 +91,7 @@ def test_images_that_were_replaced_are_embedded_again(
 
 def test_an_image_whose_name_is_not_text_is_left_out(reviews: Path, tmp_path: Path) -> None:
     write_image(reviews / "test/positive" / os.fsdecode(b"\xff.bmp"), 3)
-    config = FinetuneConfig(task="sentiment", data=reviews, templates=("{}",))
+    config = ProbeConfig(task="sentiment", data=reviews, templates=("{}",))
     probe = run_probe(model_of(BlindReader()), config, tmp_path / "out")
     assert probe
     assert probe.broken == (r"positive/b'\xff.bmp'",)
@@ -113,7 +116,7 @@ def test_questions_are_asked_about_the_images_that_are_there(tmp_path: Path) -> 
     folder, cache = tmp_path / "images", tmp_path / "v"
     for level in (1, 1, 2):
         write_image(folder / "a.bmp", level)
-        make_quiz(model_of(encoder), [asked], folder, cache, windows=False)
+        make_question_set(model_of(encoder), [asked], folder, cache, windows=False)
     assert encoder.n_seen == 2
 
 
@@ -127,9 +130,7 @@ def test_equal_sizes_and_times_are_not_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_a_design_is_known_by_the_bytes_of_its_fonts(fonts: Catalogue, tmp_path: Path) -> None:
-    trials = probing.name_fonts(
-        probing.design_trials(FinetuneConfig(n=2, ks=(2,), design="blur"))[0], fonts
-    )
+    trials = name_fonts(show_words(ProbeConfig(n=2, ks=(2,), design="blur"))[0], fonts)
     changed = {}
     for file, font in fonts.fonts.items():
         path = tmp_path / file
@@ -174,14 +175,16 @@ def test_training_does_not_go_on_with_other_bytes(
 def test_training_does_not_go_on_towards_other_text_vectors(
     data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courses, "find_cache_folder", lambda: tmp_path / "texts")
+    monkeypatch.setattr(training_config, "find_cache_folder", lambda: tmp_path / "texts")
     config = set_up(model, data, arm="vision", schedule={"n_steps": 1})
     train_model(config, tmp_path / "out")
-    embed = courses.embed_prompts
+    embed = training_config.embed_prompts
 
     def change(how: Callable[[Vectors], Vectors]) -> None:
         monkeypatch.setattr(
-            courses, "embed_prompts", lambda *given: [how(each) for each in embed(*given)]
+            training_config,
+            "embed_prompts",
+            lambda *given: [how(each) for each in embed(*given)],
         )
 
     # What another machine computes is near enough.
