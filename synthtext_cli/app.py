@@ -6,26 +6,50 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from synthtext.errors import SynthtextError
 from synthtext.signals import Stopped, catch_signals
 from synthtext_cli import draw, images, look, models, probe, share, train
-from synthtext_cli.console import fail, open_streams, say, stop
+from synthtext_cli.console import fail, open_streams, print_text, say, stop
 
 USAGE_ERROR: Any = typer.BadParameter.__base__
 """What is raised for a wrong option, whether or not typer carries a click of its own."""
 
 app = typer.Typer(
     name="synthtext",
-    help="Draw text and measure who can read it.",
+    help="Render text images and measure how well CLIP models read them.",
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer passes it by position.
+    if asked:
+        from importlib.metadata import version
+
+        print_text(f"synthtext {version('synthtext')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _take_options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            is_eager=True,
+            callback=_show_version,
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
 
 COMMANDS = {
     "Draw": (

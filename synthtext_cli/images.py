@@ -39,7 +39,9 @@ TextFile = Annotated[
 ]
 
 
-MatchModel = Annotated[str, typer.Option("--model", help="As for probe.")]
+MatchModel = Annotated[
+    str, typer.Option("--model", help="open_clip name, hf-hub:ORG/NAME, or model folder.")
+]
 
 
 Prompts = Annotated[

@@ -58,9 +58,11 @@ def bench(
     *,
     n: Annotated[int, typer.Option("--n", help="Images to a round.", min=1)] = 512,
     probed: Annotated[bool, typer.Option("--probe", help="Measure a model as well.")] = False,
-    model: Annotated[str, typer.Option(help="As for probe.")] = "ViT-B-32",
+    model: Annotated[
+        str, typer.Option(help="open_clip name, hf-hub:ORG/NAME, or model folder.")
+    ] = "ViT-B-32",
     pretrained: Annotated[
-        str, typer.Option(help="As for probe; random needs no file.")
+        str, typer.Option(help="Weights: open_clip tag, file, TAG=FILE, or random.")
     ] = "random",
     device: Device = "auto",
     precision: Precision = "auto",

@@ -38,55 +38,65 @@ def parse_file(text: str, suffix: str) -> Path:
 
 
 Words = Annotated[
-    str | None, typer.Option("--words", help="File of words, one a line, or a list: en. [en]")
+    str | None,
+    typer.Option("--words", help="Word list, one word per line, or the bundled list: en. [en]"),
 ]
 
 
 Sentences = Annotated[
     str | None,
-    typer.Option("--sentences", help="TSV of sentence and label, folder of them, or reviews."),
+    typer.Option(
+        "--sentences",
+        help="TSV with columns sentence and label, a folder of splits, or reviews.",
+    ),
 ]
 
 
-Seed = Annotated[int, typer.Option(help="0 or more; another seed, other images.")]
+Seed = Annotated[int, typer.Option(help="Random seed, 0 or more.")]
 
 
 RecipeSource = Annotated[
-    str, typer.Option("--recipe", help="TOML file, or one that is bundled; see `recipe`.")
+    str, typer.Option("--recipe", help="TOML file or name of a bundled recipe; see `recipe`.")
 ]
 
 
 FontFolder = Annotated[
-    Path | None, typer.Option("--fonts", help="Folder of your own .ttf and .otf files.")
+    Path | None,
+    typer.Option("--fonts", help="Folder of .ttf and .otf files to add to the bundled fonts."),
 ]
 
 
 PhotoFolder = Annotated[
-    Path | None, typer.Option("--backgrounds", help="Folder of photographs to draw on.")
+    Path | None,
+    typer.Option("--backgrounds", help="Folder of photographs to use as backgrounds."),
 ]
 
 
 Folder = Annotated[
     Path,
-    typer.Argument(parser=parse_folder, help="Folder that `render` wrote.", metavar="OUT"),
+    typer.Argument(parser=parse_folder, help="Dataset written by `render`.", metavar="DIR"),
 ]
 
 
 NoVerify = Annotated[
-    bool, typer.Option("--no-verify", help="Read shards even if they are not as written.")
+    bool, typer.Option("--no-verify", help="Read shards even if their checksums do not match.")
 ]
 
 
-Pretrained = Annotated[str | None, typer.Option(help="As for probe.")]
+Pretrained = Annotated[
+    str | None, typer.Option(help="Weights: open_clip tag, file, TAG=FILE, or random.")
+]
 
 
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 on a GPU.")]
 
 
-Compiled = Annotated[bool, typer.Option("--compile", help="Compile the towers.")]
+Compiled = Annotated[
+    bool, typer.Option("--compile", help="Compile the encoders with torch.compile.")
+]
 
 
 def with_factors(command: Callable[..., None]) -> Callable[..., None]:

@@ -36,16 +36,19 @@ def probe(
     *,
     model: Annotated[
         str,
-        typer.Option(help="Name in open_clip, hf-hub:..., folder, or python:module:factory."),
+        typer.Option(
+            help="open_clip name, hf-hub:ORG/NAME, model folder, or python:MODULE:FUNCTION."
+        ),
     ],
     out: Annotated[
         Path,
-        typer.Option(
-            parser=parse_local, metavar="DIR", help="Folder of results, made if need be."
-        ),
+        typer.Option(parser=parse_local, metavar="DIR", help="Folder for the results."),
     ],
     pretrained: Annotated[
-        str | None, typer.Option(help="Tag, file, TAG=FILE, or random. [openai if there is]")
+        str | None,
+        typer.Option(
+            help="Weights: open_clip tag, file, TAG=FILE, or random. [openai if it exists]"
+        ),
     ] = None,
     task: Annotated[
         str,
@@ -54,25 +57,36 @@ def probe(
         ),
     ] = "words",
     data: Annotated[
-        Path | None, typer.Option(help="Folder that `render` wrote, instead of a design.")
+        Path | None, typer.Option(help="Dataset written by `render`, instead of a design.")
     ] = None,
     design: Annotated[
         str | None,
-        typer.Option(help="Factors to vary, or latin. [size,contrast,rotation,blur,font,case]"),
+        typer.Option(
+            help="Factors to vary, or latin (hypercube) [size,contrast,rotation,blur,font,case]"
+        ),
     ] = None,
-    n: Annotated[int, typer.Option("--n", "-n", help="Words at each level.")] = 200,
+    n: Annotated[
+        int, typer.Option("--n", "-n", help="Words shown at each level of a factor.")
+    ] = 200,
     k: Annotated[
         str | None,
-        typer.Option("--k", help="Candidates to choose among. [2,10,100,1000,10000]"),
+        typer.Option(
+            "--k",
+            help="Numbers of candidates, K, for K-way classification. [2,10,100,1000,10000]",
+        ),
     ] = None,
     vocabulary: Annotated[
-        str, typer.Option(help="Word list to draw from and to choose among.")
+        str, typer.Option(help="Word list for the words shown and the candidates.")
     ] = "en",
     prompts: Annotated[
-        Path | None, typer.Option(help="File of templates, one a line, {} for the word.")
+        Path | None,
+        typer.Option(help="File of prompt templates, one per line, with {} for the word."),
     ] = None,
     linear: Annotated[
-        bool, typer.Option("--linear", help="With sentiment and --data: a linear probe too.")
+        bool,
+        typer.Option(
+            "--linear", help="With --task sentiment and --data: also train a linear probe."
+        ),
     ] = False,
     seed: Seed = 0,
     no_verify: NoVerify = False,
@@ -88,6 +102,8 @@ def probe(
 
     synthtext probe --model ViT-B-32 --data data/words --out results/words
     """
+    if linear and (data is None or task != "sentiment"):
+        fail("a linear probe learns from labelled pictures; add --task sentiment --data DIR")
     need_probes()
     from probes.models.factory import load_model
     from probes.models.prompts import read_templates
@@ -122,7 +138,7 @@ def probe(
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
     warn_some("cannot be read", done.broken)
-    if linear:
+    if linear and data is not None:
         _probe_linear(loaded, data, out, verify=not no_verify)
     say(f"wrote {out / 'report.html'}")
 
@@ -160,14 +176,12 @@ def compare(
     print_table(names, rows)
 
 
-def _probe_linear(model: Model, data: Path | None, out: Path, *, verify: bool) -> None:
+def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> None:
     """Run a linear probe beside a zero-shot one, print it and write `linear.json`."""
     import shutil
 
     from probes.tasks.linear_probe import describe_linear, run_linear
 
-    if data is None:
-        fail("a linear probe needs pictures to learn from; give --data")
     found = describe_linear(run_linear(model, data, out / "vectors", verify=verify))
     shutil.rmtree(out / "vectors")
     write_json(out / "linear.json", found)

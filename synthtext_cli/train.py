@@ -31,79 +31,96 @@ from synthtext_cli.options import (
 
 def finetune(
     *,
-    model: Annotated[str, typer.Option(help="As for probe, but no code of your own.")],
-    data: Annotated[Path, typer.Option(help="Folder that `render` wrote.")],
+    model: Annotated[
+        str, typer.Option(help="open_clip name, hf-hub:ORG/NAME, or model folder.")
+    ],
+    data: Annotated[Path, typer.Option(help="Dataset written by `render`, to train on.")],
     out: Annotated[
         Path,
         typer.Option(
             parser=parse_local,
             metavar="DIR",
-            help="Folder of the run, new or to take up again.",
+            help="Folder of the run; a run that was stopped resumes.",
         ),
     ],
     pretrained: Pretrained = None,
     task: Annotated[
-        str, typer.Option(help="words, or sentiment: the labels of reviews.")
+        str,
+        typer.Option(help="words: captions are the words; sentiment: the labels of reviews."),
     ] = "words",
     arm: Annotated[
-        str, typer.Option(help="head, vision, full, lora or scratch: what is trained.")
+        str, typer.Option(help="What is trained: head, vision, full, lora or scratch.")
     ] = "vision",
     batches: Annotated[
-        str, typer.Option(help="random, image, text, both or edit: who shares a batch.")
+        str,
+        typer.Option(
+            help="Batch sampler: random, or hard negatives by image, text, both or edit."
+        ),
     ] = "random",
-    epochs: Annotated[int, typer.Option(help="Times that each picture is seen.", min=1)] = 1,
-    steps: Annotated[int, typer.Option(help="Steps instead of epochs.", min=0)] = 0,
-    batch_size: Annotated[int, typer.Option(help="Pictures to a batch.", min=2)] = 256,
-    accumulate: Annotated[int, typer.Option(help="Batches to a step.", min=1)] = 1,
-    lr: Annotated[float, typer.Option(help="Highest rate; 0 takes the arm's.", min=0)] = 0.0,
-    weight_decay: Annotated[float, typer.Option(help="Of AdamW.", min=0)] = 0.1,
+    epochs: Annotated[int, typer.Option(help="Number of epochs.", min=1)] = 1,
+    steps: Annotated[int, typer.Option(help="Number of steps, instead of epochs.", min=0)] = 0,
+    batch_size: Annotated[int, typer.Option(help="Batch size of one device.", min=2)] = 256,
+    accumulate: Annotated[
+        int, typer.Option(help="Gradient accumulation: batches per step.", min=1)
+    ] = 1,
+    lr: Annotated[
+        float,
+        typer.Option(help="Peak learning rate; 0 takes the default of what is trained.", min=0),
+    ] = 0.0,
+    weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.", min=0)] = 0.1,
     warmup: Annotated[
-        float, typer.Option(help="Share of the steps to warm up.", min=0, max=1)
+        float, typer.Option(help="Fraction of the steps spent on warm-up.", min=0, max=1)
     ] = 0.05,
-    loss: Annotated[str, typer.Option(help="clip or siglip.")] = "clip",
+    loss: Annotated[str, typer.Option(help="Contrastive loss: clip or siglip.")] = "clip",
     no_mask: Annotated[
-        bool, typer.Option("--no-mask", help="Equal captions count as wrong for each other.")
+        bool, typer.Option("--no-mask", help="Count equal captions as negatives of each other.")
     ] = False,
     letters: Annotated[
-        float, typer.Option(help="Weight of the loss that names letters.", min=0)
+        float, typer.Option(help="Weight of an auxiliary loss that names the letters.", min=0)
     ] = 0.0,
     distill: Annotated[
-        float, typer.Option(help="Weight of the drift from the original.", min=0)
+        float, typer.Option(help="Weight of distillation from the original model.", min=0)
     ] = 0.0,
     mix: Annotated[
-        Path | None, typer.Option(help="Folder of shards with natural pairs.")
+        Path | None,
+        typer.Option(help="Folder of WebDataset shards with natural image-text pairs."),
     ] = None,
-    mix_share: Annotated[float, typer.Option(help="Of each batch.", min=0.0, max=0.9)] = 0.25,
+    mix_share: Annotated[
+        float, typer.Option(help="Fraction of each batch taken from --mix.", min=0.0, max=0.9)
+    ] = 0.25,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(help="FACTOR=LEVELS to leave out and be proven on, often."),
+        typer.Option(help="FACTOR=LEVELS to hold out of training and test apart; repeatable."),
     ] = None,
     prompts: Annotated[
-        Path | None, typer.Option(help="File of templates, one a line, {} for the text.")
+        Path | None,
+        typer.Option(help="File of prompt templates, one per line, with {} for the text."),
     ] = None,
     resample: Annotated[
-        bool, typer.Option("--resample", help="Draw with replacement, not each once.")
+        bool, typer.Option("--resample", help="Sample images with replacement.")
     ] = False,
     retention: Annotated[
-        Path | None, typer.Option(help="Class folders, or a render, not to be forgotten.")
+        Path | None,
+        typer.Option(help="Class folders or a dataset on which accuracy must be kept."),
     ] = None,
     retention_limit: Annotated[
-        float, typer.Option(help="Points of it that may be lost.", min=0, max=100)
+        float, typer.Option(help="Percentage points of it that may be lost.", min=0, max=100)
     ] = 1.0,
-    save_every: Annotated[int, typer.Option(help="Steps to a checkpoint.", min=1)] = 500,
+    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
     seed: Seed = 0,
     no_verify: NoVerify = False,
     device: Device = "auto",
     precision: Precision = "auto",
     checkpointing: Annotated[
-        bool, typer.Option("--checkpointing", help="Less memory, more time.")
+        bool,
+        typer.Option("--checkpointing", help="Gradient checkpointing: less memory, more time."),
     ] = False,
     compiled: Compiled = False,
 ) -> None:
-    """Train a model on the split train, and prove on test what was gained and kept.
+    """Fine-tune a model to read, and measure what it gained and kept on the test split.
 
     Writes model/, which open_clip and probe load, report.html, summary.json, plots/ and
-    tensorboard/ into the folder. A killed run goes on with the same command.
+    tensorboard/ into the folder. A run that was stopped resumes with the same command.
 
     synthtext finetune --model ViT-B-32 --data data/words --out runs/b32
 

@@ -143,6 +143,12 @@ def read_training_pairs(config: FinetuneConfig) -> tuple[Pairs, int]:
     own = read_split(
         config.data, "train", config.exclude, task=config.task, verify=config.verify
     )
+    if config.exclude and not own.is_marked.any():
+        asked = ", ".join(f"{name}={draw}" for name, draw in config.exclude.items())
+        raise ProbeError(
+            f"no picture of {config.data} has {asked}, so nothing would be held out;"
+            " name levels that it has"
+        )
     own = keep_pairs(own, np.flatnonzero(~own.is_marked))
     n_own = len(own.captions)
     if config.mix is None:

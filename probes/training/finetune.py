@@ -155,6 +155,7 @@ def run_finetune(
     Raises:
         ProbeError: the run cannot be made as asked.
     """
+    _check(config)
     # Known to be there before hours of training.
     read_split(config.data, "test", task=config.task, verify=config.verify)
     trained = train_model(config, out, on_progress=on_progress)

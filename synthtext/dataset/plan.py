@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.metadata
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice
-from synthtext.errors import DatasetError, RecipeError, WordsError
+from synthtext.errors import DatasetError, RecipeError, WordsError, shorten
 from synthtext.factors import FACTORS
 from synthtext.recipe import ANY, Recipe
 from synthtext.sampling import Deck, Source, sample_specs
@@ -176,6 +177,7 @@ def make_plan(
             raise DatasetError(f"{name} is {value}; it must be {least} or more")
         if value > MAX_NUMBER:
             raise DatasetError(f"{name} is {value}; it must be {MAX_NUMBER} or less")
+    _check_fonts(recipe, fonts)
     weights = _weigh_kinds(recipe, texts)
     texts = {kind: texts[kind] for kind in texts if weights[kind]}
     classnames, class_indices = _list_classes(texts)
@@ -267,6 +269,25 @@ def list_versions() -> dict[str, str]:
     packages = ("synthtext", "pillow", "numpy", "opencv-python-headless", "uharfbuzz")
     versions = {name: importlib.metadata.version(name) for name in packages}
     return versions | {"freetype": ".".join(map(str, freetype.version()))}
+
+
+def _check_fonts(recipe: Recipe, fonts: Catalogue) -> None:
+    """Refuse a category or a family of fonts that no font is of."""
+    for name, known in (
+        ("font_category", {font.category for font in fonts.fonts.values()}),
+        ("font_family", {font.family for font in fonts.fonts.values()}),
+    ):
+        draw = recipe.draws[name]
+        asked = draw.values if isinstance(draw, Choice) else ()
+        for value in asked:
+            if value not in known | {ANY}:
+                near = difflib.get_close_matches(value, known, n=3)
+                hint = (
+                    f"did you mean {', '.join(near)}"
+                    if near
+                    else "`synthtext fonts` lists them"
+                )
+                raise RecipeError(f"{name} is {shorten(value)!r}, and no font is; {hint}")
 
 
 def _weigh_kinds(recipe: Recipe, texts: Mapping[str, Texts]) -> dict[str, float]:

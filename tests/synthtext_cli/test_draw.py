@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,20 @@ def test_help_fits_one_screen() -> None:
         assert name in shown
 
 
-def test_the_command_line_loads_no_torch() -> None:
-    script = "import sys, cli; print('torch' in sys.modules, 'numpy' in sys.modules)"
+def test_help_loads_nothing_that_draws_or_measures() -> None:
+    script = (
+        "import sys\nfrom synthtext_cli import app\nsys.argv = ['synthtext', '--help']\n"
+        "try:\n    app.main()\nfinally:\n    print('loaded', *sys.modules)"
+    )
     said = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=True, text=True
     )
-    assert said.stdout.split()[0] == "False"
+    loaded = set(said.stdout.splitlines()[-1].split())
+    assert loaded & {"numpy", "PIL", "cv2", "torch", "pandas", "open_clip"} == set()
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run("--version").stdout == f"synthtext {version('synthtext')}\n"
 
 
 def test_drawing_loads_no_torch(tmp_path: Path) -> None:

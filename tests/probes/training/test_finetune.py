@@ -220,6 +220,10 @@ def test_two_processes_train_one_model(data: Path, model: Path, tmp_path: Path) 
             "every picture has a level that is left",
         ),
         (
+            {"exclude": parse_exclusion(["font_category=scrpt"])},
+            "no picture of ",
+        ),
+        (
             {"arm": "scratch", "schedule": {"distill": 1.0}},
             "scratch has no original to stay near; leave out --distill",
         ),

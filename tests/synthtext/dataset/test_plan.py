@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from synthtext.dataset.plan import _apportion, describe_plan, list_shards, make_plan
 from synthtext.drawing.fonts import Catalogue
-from synthtext.errors import DatasetError, WordsError
+from synthtext.errors import DatasetError, RecipeError, WordsError
 from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.texts.reviews import review_sentences
 from synthtext.texts.words import Texts
@@ -99,3 +99,24 @@ def test_texts_that_no_font_covers_are_refused_at_once(fonts: Catalogue) -> None
     assert str(caught.value) == (
         "no font covers any of the texts, '漢字' for one; add a font with --fonts"
     )
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (
+            {"font_category": "sans,serrif"},
+            "font_category is 'serrif', and no font is; did you mean serif",
+        ),
+        (
+            {"font_family": "Lato,x"},
+            "font_family is 'x', and no font is; `synthtext fonts` lists them",
+        ),
+    ],
+)
+def test_fonts_that_are_not_there_are_named(
+    words: Texts, fonts: Catalogue, edit: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        make_plan(edit_recipe(default_recipe(), edit), {"word": words}, fonts, count=5)
+    assert str(caught.value) == sentence
