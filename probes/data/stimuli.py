@@ -112,17 +112,23 @@ def make_stimulus(key: str, rendering: Rendering) -> Stimulus:
     )
 
 
+def show_trial(trial: Trial, fonts: Catalogue) -> Stimulus:
+    """Return the picture of a trial as a model sees it, its JPEG damage included.
+
+    Raises:
+        ProbeError: it cannot be drawn; a design should not ask for it.
+    """
+    drawn = make_stimulus(trial.key, draw_trial(trial, fonts))
+    pixels = jpeg(drawn.pixels, trial.spec.jpeg_quality)
+    if trial.picture:
+        pixels = lay_picture(pixels, trial.picture, trial.spec.paper_seed)
+    return Stimulus(drawn.key, pixels, drawn.facts)
+
+
 def _draw_chunk(trials: Sequence[Trial]) -> list[Stimulus]:
     cv2.setNumThreads(1)
     fonts = _open_catalogue()
-    stimuli = []
-    for trial in trials:
-        stimulus = make_stimulus(trial.key, draw_trial(trial, fonts))
-        pixels = jpeg(stimulus.pixels, trial.spec.jpeg_quality)
-        if trial.picture:
-            pixels = lay_picture(pixels, trial.picture, trial.spec.paper_seed)
-        stimuli.append(Stimulus(stimulus.key, pixels, stimulus.facts))
-    return stimuli
+    return [show_trial(trial, fonts) for trial in trials]
 
 
 def _draw_window_chunk(trials: Sequence[Trial]) -> list[Stimulus]:

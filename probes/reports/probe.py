@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from probes.arrays import Pixels
 from probes.data.images import read_image
-from probes.data.shapes import lay_picture
-from probes.data.stimuli import draw_trial
+from probes.data.stimuli import show_trial
 from probes.data.trials import Trial
 from probes.factors import label_of
 from probes.metrics.breakdown import (
@@ -30,9 +30,9 @@ from probes.tasks.registry import TASKS
 from probes.tasks.run import Probe
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.plan import SENTIMENTS
+from synthtext.dataset.verify import find_rendering
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.rendering import render
-from synthtext.errors import SynthtextError
 from synthtext.spec import Spec
 from synthtext.texts.words import make_texts
 
@@ -248,7 +248,11 @@ def _choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
         step = max(1, len(rows) // N_PICTURES)
         shown = [
             {
-                "png": to_uri(_draw_picture(trial_of[row["key"].partition("/")[0]], fonts)),
+                "png": to_uri(
+                    encode_pixels(
+                        find_pixels(trial_of[_own_key(row)], probe.data, fonts), "jpg", 95
+                    )
+                ),
                 "truth": row["word"],
                 "guess": row["guess"],
                 "facts": _describe_picture(row),
@@ -272,16 +276,25 @@ def _describe_picture(row: Mapping[Any, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _draw_picture(trial: Trial, fonts: Catalogue) -> bytes:
-    try:
-        if trial.file:
-            return encode_pixels(read_image(Path(trial.file)), "jpg", 85)
-        pixels = draw_trial(trial, fonts).pixels
-        if trial.picture:
-            pixels = lay_picture(pixels, trial.picture, trial.spec.paper_seed)
-        return encode_pixels(pixels, "jpg", 85)
-    except SynthtextError:
-        return b""  # Drawn in a font or on a photograph that is not here.
+def _own_key(row: Mapping[Any, Any]) -> str:
+    """Return the key of the picture of an outcome; a task may ask of one more than once."""
+    return str(row["key"]).partition("/")[0]
+
+
+def find_pixels(trial: Trial, data: Path | None, fonts: Catalogue) -> Pixels:
+    """Return a picture as the model saw it: from where it was read, or drawn the same way.
+
+    Args:
+        trial: what was shown.
+        data: the dataset that it was read from; None if it was drawn.
+        fonts: that it was drawn with.
+    """
+    if trial.file:
+        return read_image(Path(trial.file))
+    if data is not None:
+        # Its shard was checked when it was read.
+        return find_rendering(data, trial.key, verify=False).pixels
+    return show_trial(trial, fonts).pixels
 
 
 def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str]]:

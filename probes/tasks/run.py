@@ -37,6 +37,7 @@ class Probe:
         stats: what the encoder took.
         by_template: share read right with each of several prompts alone.
         broken: files that cannot be read, left out.
+        data: the dataset that the pictures were read from; None if they were drawn.
     """
 
     model: Model
@@ -46,6 +47,7 @@ class Probe:
     stats: Stats
     by_template: dict[str, float]
     broken: tuple[str, ...] = ()
+    data: Path | None = None
 
 
 class _Watched:
@@ -147,7 +149,9 @@ def run_probe(
     several = len(question.templates) > 1
     by_template = _measure_templates(question, model, trials, embedded) if several else {}
     shutil.rmtree(out / "vectors")
-    return Probe(model, question, tuple(trials), outcomes, stats, by_template, broken)
+    return Probe(
+        model, question, tuple(trials), outcomes, stats, by_template, broken, config.data
+    )
 
 
 def check_config(config: ProbeConfig) -> Task:
