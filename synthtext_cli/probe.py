@@ -180,10 +180,11 @@ def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> None:
     """Run a linear probe beside a zero-shot one, print it and write `linear.json`."""
     import shutil
 
+    from probes.embeddings.images import FOLDER
     from probes.tasks.linear_probe import describe_linear, run_linear
 
-    found = describe_linear(run_linear(model, data, out / "vectors", verify=verify))
-    shutil.rmtree(out / "vectors")
+    found = describe_linear(run_linear(model, data, out / FOLDER, verify=verify))
+    shutil.rmtree(out / FOLDER)
     write_json(out / "linear.json", found)
     names = ("accuracy", "low", "high", "precision", "recall", "f1", "strength")
     rows = [(name, f"{found[name]:.4g}") for name in names]

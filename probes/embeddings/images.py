@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 FORMAT = 2
 """Goes into every stamp; raised when the files change."""
 
+FOLDER = ".vectors"
+"""Where a run keeps its vectors until its outcomes are written: a name that no user gives."""
+
 N_THREADS = 2
 """Threads that draw or decode ahead, where the caller brings no executor."""
 

@@ -14,7 +14,7 @@ from probes.data.designs import name_fonts
 from probes.data.rendered import read_trials
 from probes.data.stimuli import name_drawn, name_stimuli
 from probes.data.trials import Trial
-from probes.embeddings.images import Embedded, Share, Stats, embed_renderings
+from probes.embeddings.images import FOLDER, Embedded, Share, Stats, embed_renderings
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
@@ -137,7 +137,7 @@ def run_probe(
     embedded, stats = embed_renderings(
         model,
         chunks,
-        out / "vectors",
+        out / FOLDER,
         stimuli=f"{task.n_views > 1} {named}",
         expected=[trial.key for trial in trials] if task.n_views == 1 else None,
         share=share,
@@ -148,7 +148,7 @@ def run_probe(
     write_outcomes(out / "outcomes.parquet", outcomes)
     several = len(question.templates) > 1
     by_template = _measure_templates(question, model, trials, embedded) if several else {}
-    shutil.rmtree(out / "vectors")
+    shutil.rmtree(out / FOLDER)
     return Probe(
         model, question, tuple(trials), outcomes, stats, by_template, broken, config.data
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from probes.embeddings.images import FOLDER
 from probes.models.base import Model
 from probes.tasks.run import watch
 from probes.training.loop import OnProgress
@@ -97,7 +98,7 @@ def run_vqa(
     train, val = read_questions(config.annotations), read_questions(config.val)
     texts = list_candidates(train.items, config.n_candidates)
     model = watch(model, None, on_progress)
-    cache = out / "vectors"
+    cache = out / FOLDER
     question_set = make_question_set(
         model, val.items, config.images, cache / "val", windows=config.windows
     )

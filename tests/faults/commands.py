@@ -22,7 +22,7 @@ from operations import FAULTS, KILL, Outcome, run
 BEGUN = ("dataset.json", "scenes.json")
 """Files that have a first form, while a folder is begun, and a last."""
 
-KEPT_FOR_THE_NEXT_RUN = ("/.records/", "/vectors/", "checkpoint.pt")
+KEPT_FOR_THE_NEXT_RUN = ("/.records/", "/.vectors/", "checkpoint.pt")
 """What a run that is not finished leaves for the same command to go on from."""
 
 Tree = dict[str, bytes]

@@ -147,7 +147,7 @@ DOORS: dict[str, Door] = {
         "results/outcomes.parquet", "Parquet", "compare IN/results IN/results --out OUT/a.csv"
     ),
     "text vectors": Door(VECTORS, "vectors", f"{PROBE} OUT"),
-    "image vectors": Door("begun/vectors/000000.vectors", "vectors", f"{PROBE} IN/begun"),
+    "image vectors": Door("begun/.vectors/000000.vectors", "vectors", f"{PROBE} IN/begun"),
 }  # fmt: skip
 
 OWN = {
@@ -209,7 +209,7 @@ def furnish(folder: Path, forks: Forks, *, is_trained: bool) -> None:
     shutil.copytree(folder / "data/train", folder / "mix")
     found = min((folder / "cache-home/synthtext/texts").iterdir())
     _make(folder / "cache").joinpath("vectors").write_bytes(found.read_bytes())
-    _make(folder / "begun/vectors").joinpath("000000.vectors").write_bytes(found.read_bytes())
+    _make(folder / "begun/.vectors").joinpath("000000.vectors").write_bytes(found.read_bytes())
     # What would be refused for its checksum alone is not looked at any further.
     manifest = json.loads((folder / "data/dataset.json").read_bytes())
     manifest.pop("checksum", None)

@@ -302,7 +302,7 @@ def test_a_run_leaves_rows_figures_and_a_page(signs: Path, tmp_path: Path) -> No
     page = (tmp_path / "report.html").read_text()
     assert "best possible" in page
     assert "head, hard by both, equal answers masked" in page
-    assert not (tmp_path / "vectors").exists()
+    assert not (tmp_path / ".vectors").exists()
 
 
 def test_heads_are_not_trained_on_what_they_are_asked(signs: Path, tmp_path: Path) -> None:
