@@ -54,6 +54,7 @@ def _take_options(
 COMMANDS = {
     "Draw": (
         (draw.render, "render", "Write shards: render --words en --out data/words"),
+        (draw.render_vqa, "render-vqa", "Signs and questions: render-vqa --out data/signs"),
         (draw.merge, "merge", "Join parts of a run: merge a b --out all"),
         (draw.draw, "draw", "Draw one again: draw --from OUT KEY --set blur_px=4"),
         (draw.print_recipe, "recipe", "Print a recipe: recipe > mine.toml"),

@@ -52,39 +52,34 @@ def render(
     words: Words = None,
     sentences: Sentences = None,
     count: Annotated[
-        int | None, typer.Option(help="Images in all; without it, each text once.")
+        int | None, typer.Option(help="Number of images; without it, each text is drawn once.")
     ] = None,
     seed: Seed = 0,
     recipe: RecipeSource = "default",
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
-    workers: Annotated[int, typer.Option(help="Processes; the bytes stay the same.")] = 1,
-    engine: Annotated[
-        str, typer.Option(help="local, or ray: a cluster of machines.")
-    ] = "local",
+    workers: Annotated[
+        int, typer.Option(help="Number of processes; the output does not depend on it.")
+    ] = 1,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
     shards: Annotated[
-        str | None, typer.Option(help="A:B or K/N: draw some of the shards only.")
+        str | None, typer.Option(help="Shards to draw: A:B, or K/N for the K-th of N parts.")
     ] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Draw shards again whose bytes have changed.")
+        bool,
+        typer.Option("--repair", help="Draw missing and damaged files of a dataset again."),
     ] = False,
-    task: Annotated[
-        str, typer.Option(help="words, or vqa: signs, and questions in TextVQA's format.")
-    ] = "words",
-    annotations: Annotated[
-        Path | None,
-        typer.Option(help="With vqa: TextVQA's JSON, to draw stand-ins for its pictures."),
-    ] = None,
+    task: Annotated[str, typer.Option(hidden=True)] = "words",
+    annotations: Annotated[Path | None, typer.Option(hidden=True)] = None,
     edits: dict[str, str],
 ) -> None:
-    """Draw words and sentences into WebDataset shards, or scenes with questions about them.
+    """Draw words and sentences into WebDataset shards.
 
     A killed run is finished by the same command.
 
     synthtext render --words en --out data/words --count 100000 --size 12:64 --workers 2
-
-    synthtext render --task vqa --count 5000 --out data/signs
     """
+    # Until version 0.2, `render-vqa` is called `render --task vqa` as well.
     if task not in ("words", "vqa"):
         fail(f"there is no task {task!r} to render; it is words or vqa")
     if task == "vqa":
@@ -93,10 +88,13 @@ def render(
         unused += ["engine"] if engine != "local" else []
         if unused or recipe != "default":
             fail(f"vqa draws signs of its own; leave out {', '.join(unused) or 'recipe'}")
-        _render_scenes(words, annotations, fonts, out, seed=seed, count=count, workers=workers)
+        render_vqa(
+            out=out, words=words, annotations=annotations, fonts=fonts, count=count, seed=seed,
+            workers=workers,
+        )  # fmt: skip
         return
     if annotations:
-        fail("annotations are drawn with --task vqa; add it, or leave them out")
+        fail("annotations are drawn by `synthtext render-vqa`; use it, or leave them out")
     from synthtext.dataset.folders import list_strays
     from synthtext.dataset.generate import render_dataset
 
@@ -115,6 +113,63 @@ def render(
     _print_counts(out, manifest, time.perf_counter() - begin)
     if repair:
         warn_some("not of this dataset", list(list_strays(out, manifest)))
+
+
+def render_vqa(
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(parser=parse_output, help="Folder to write, new or begun.", metavar="OUT"),
+    ],
+    words: Words = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(help="TextVQA's JSON: draw a stand-in for each of its images instead."),
+    ] = None,
+    fonts: FontFolder = None,
+    count: Annotated[
+        int | None, typer.Option(help="Number of scenes. [1000]", show_default=False)
+    ] = None,
+    seed: Seed = 0,
+    workers: Annotated[
+        int, typer.Option(help="Number of processes; the output does not depend on it.")
+    ] = 1,
+) -> None:
+    """Draw scenes with signs, and questions about them in TextVQA's format.
+
+    A run that was stopped is finished by the same command.
+
+    synthtext render-vqa --count 5000 --out data/signs
+
+    synthtext render-vqa --annotations TextVQA_0.5.1_val.json --out data/stand-ins
+    """
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.texts.words import read_words
+    from synthtext.vqa.generate import check_apart, plan_scenes, plan_stand_ins, render_scenes
+    from synthtext.vqa.textvqa import read_questions
+
+    catalogue, listed = read_catalogue(fonts), read_words(words or "en")
+    if annotations:
+        if count is not None:
+            fail("with --annotations there are as many pictures as they ask about; no --count")
+        check_apart(annotations, out)
+        given = read_questions(annotations)
+        warn_some("left out", given.broken)
+        plan = plan_stand_ins(given, listed, catalogue, seed=seed, file=annotations.name)
+    else:
+        plan = plan_scenes(
+            listed, catalogue, seed=seed, count=N_SCENES if count is None else count
+        )
+    try:
+        with show_progress() as advance:
+            manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
+    except Stopped as stopped:
+        stop(stopped, f"in {out} ")
+    rows = [(name.replace("_", " "), f"{n:,}") for name, n in manifest["counts"].items()]
+    print_table((str(out), ""), rows)
+    warn_some(
+        "not drawn", [f"{lost['scene']}: {lost['reason']}" for lost in manifest["not_drawn"]]
+    )
 
 
 def merge(
@@ -217,44 +272,6 @@ def fonts(
     if sheet:
         write_image(sheet, draw_specimen(catalogue))
         say(f"wrote {sheet}")
-
-
-def _render_scenes(
-    words: str | None,
-    annotations: Path | None,
-    fonts: Path | None,
-    out: Path,
-    *,
-    seed: int,
-    count: int | None,
-    workers: int,
-) -> None:
-    """Draw scenes of their own, or stand-ins for the pictures of an annotation file."""
-    from synthtext.drawing.fonts import read_catalogue
-    from synthtext.texts.words import read_words
-    from synthtext.vqa.generate import check_apart, plan_scenes, plan_stand_ins, render_scenes
-    from synthtext.vqa.textvqa import read_questions
-
-    catalogue, listed = read_catalogue(fonts), read_words(words or "en")
-    if annotations:
-        if count is not None:
-            fail("with --annotations there are as many pictures as they ask about; no --count")
-        check_apart(annotations, out)
-        given = read_questions(annotations)
-        warn_some("left out", given.broken)
-        plan = plan_stand_ins(given, listed, catalogue, seed=seed, file=annotations.name)
-    else:
-        plan = plan_scenes(listed, catalogue, seed=seed, count=count or N_SCENES)
-    try:
-        with show_progress() as advance:
-            manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
-    rows = [(name.replace("_", " "), f"{n:,}") for name, n in manifest["counts"].items()]
-    print_table((str(out), ""), rows)
-    warn_some(
-        "not drawn", [f"{lost['scene']}: {lost['reason']}" for lost in manifest["not_drawn"]]
-    )
 
 
 def _name_given(**options: object) -> list[str]:

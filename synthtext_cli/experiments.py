@@ -37,7 +37,7 @@ EXPERIMENTS = (
         "Questions about pictures",
         "Does it answer what is asked about text in a picture, and know where to look?",
         (
-            "synthtext render --task vqa --count 5000 --out data/signs",
+            "synthtext render-vqa --count 5000 --out data/signs",
             "synthtext vqa --annotations data/signs/train.json --val data/signs/val.json"
             " --images data/signs/images --model ViT-L-14 --out results/signs",
             "synthtext vqa --annotations TextVQA_0.5.1_train.json --val TextVQA_0.5.1_val.json"

@@ -221,7 +221,7 @@ def vqa(
 ) -> None:
     """Ask questions about pictures that are answered by text in them, as TextVQA does.
 
-    Reads annotations of version 0.5.1 and 0.1, and those that render --task vqa writes.
+    Reads annotations of version 0.5.1 and 0.1, and those that render-vqa writes.
 
     synthtext vqa --annotations train.json --val val.json --images train_images --out res/vqa
     """

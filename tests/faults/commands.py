@@ -51,7 +51,7 @@ COMMANDS = {
     "render": Command(f"{RENDER} --out out"),
     "render, gone on with": Command(f"{RENDER} --out out", before=f"{RENDER} --shards 0/2 --out out"),
     "render --repair": Command(f"{RENDER} --repair --out words"),
-    "render --task vqa": Command("render --task vqa --count 6 --words words.txt --out out"),
+    "render-vqa": Command("render-vqa --count 6 --words words.txt --out out"),
     "merge": Command("merge part-0 part-1 --out out"),
     "draw": Command(
         "draw 000000001 --from words --set blur_px=3 --out a.png", before="show words 000000002 --out a.png"
@@ -104,7 +104,7 @@ MADE = {
     "part-1": f"{RENDER} --shards 1/2 --out part-1",
     "reviews": "render --sentences rows.tsv --kind sentence --splits 0.5,0.25,0.25 --count 32"
     " --out reviews",
-    "signs": "render --task vqa --count 16 --words words.txt --out signs",
+    "signs": "render-vqa --count 16 --words words.txt --out signs",
     "results/a": f"probe {READER} --n 3 --design blur --k 2 --out results/a",
     "results/b": f"probe {READER} --n 3 --design blur --k 2 --seed 0 --out results/b",
 }

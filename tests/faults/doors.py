@@ -124,7 +124,7 @@ DOORS: dict[str, Door] = {
     ),
     "annotations to draw": Door(
         "signs/val.json", "JSON",
-        "render --task vqa --annotations IN/signs/val.json --out OUT",
+        "render-vqa --annotations IN/signs/val.json --out OUT",
     ),
     "annotations to ask": Door(
         "signs/val.json", "JSON",
@@ -201,7 +201,7 @@ def furnish(folder: Path, forks: Forks, *, is_trained: bool) -> None:
     shutil.copy(folder / "model/open_clip_model.safetensors", folder / "weights.pt")
     for command in (
         "render --words IN/words.txt --count 12 --splits 0.4,0.3,0.3 --out IN/data",
-        "render --task vqa --words IN/words.txt --count 4 --out IN/signs",
+        "render-vqa --words IN/words.txt --count 4 --out IN/signs",
         f"{PROBE} IN/results",
         *([f"{FINETUNE} IN/run"] if is_trained else []),
     ):

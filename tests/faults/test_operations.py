@@ -18,7 +18,7 @@ from fuzzing import IS_FULL
 Tally = Callable[[str, int, int, str], None]
 
 SAMPLE = (
-    (3, ["render", "render --task vqa", "merge", "show --out", "index", "export --to lmdb"]),
+    (3, ["render", "render-vqa", "merge", "show --out", "index", "export --to lmdb"]),
     (3, ["probe", "match"]),
 )
 """Faults to a command in a small run; those that read images need torch, which is slow to come."""

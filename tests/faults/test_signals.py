@@ -26,8 +26,8 @@ SLOW = "--model python:slow_reader:SlowReader"
 COMMANDS = {
     "render": (RENDER, "out/*/.*.part"),
     "render --workers 2": (f"{RENDER} --workers 2", "out/*/.*.part"),
-    "render --task vqa --workers 2": (
-        "render --task vqa --count 5000 --workers 2 --out out", "out/images/*.jpg",
+    "render-vqa --workers 2": (
+        "render-vqa --count 5000 --workers 2 --out out", "out/images/*.jpg",
     ),
     "export": ("export words --to icdar --out out", ".out.*.part/*/images/*"),
     "probe": (f"probe {SLOW} --n 2 --design blur --k 2 --out out", "begun"),

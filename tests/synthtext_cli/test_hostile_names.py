@@ -88,7 +88,7 @@ def signs(home: Path, run: Run) -> Path:
     out = home / "signs"
     if not out.exists():
         options = ("--words", home / "words.txt", "--count", "12", "--out", out)
-        code, _, said = run("render", "--task", "vqa", *options)
+        code, _, said = run("render-vqa", *options)
         assert code == 0, said
     return out
 
@@ -177,6 +177,7 @@ def test_lists_that_print_no_text_of_others(run: Run) -> None:
 
 MISSING = {
     "render": ["--words", "?", "--out", "o"],
+    "render-vqa": ["--words", "?", "--out", "o"],
     "merge": ["?", "--out", "o"],
     "draw": ["1", "--from", "?"],
     "recipe": ["?"],

@@ -27,7 +27,7 @@ FONTS = read_catalogue()
 
 WORDS = ("stop", "exit", "bakery", "open", "harbour", "museum")
 
-COMMAND = [sys.executable, "-m", "synthtext_cli", "render", "--task", "vqa"]
+COMMAND = [sys.executable, "-m", "synthtext_cli", "render-vqa"]
 
 
 def sample(texts: tuple[str, ...] = WORDS, index: int = 0):  # noqa: ANN201
@@ -177,19 +177,6 @@ def test_stand_ins_show_the_answers(tmp_path: Path) -> None:
         (["--count", "1"], "count is 1; it must be 2 or more"),
         (["--seed", "-1"], "seed is -1; it must be 0 or more"),
         (["--workers", "0"], "workers is 0; it must be 1 or more"),
-        (["--size", "12"], "vqa draws signs of its own; leave out size_px"),
-        (["--sentences", "reviews"], "vqa draws signs of its own; leave out sentences"),
-        (
-            ["--shards", "0/2", "--repair"],
-            "vqa draws signs of its own; leave out shards, repair",
-        ),
-        (["--engine", "ray"], "vqa draws signs of its own; leave out engine"),
-        (["--recipe", "clip-224"], "vqa draws signs of its own; leave out recipe"),
-        (["--task", "quiz"], "there is no task 'quiz' to render; it is words or vqa"),
-        (
-            ["--task", "words", "--annotations", "a.json"],
-            "annotations are drawn with --task vqa; add it, or leave them out",
-        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -201,6 +188,42 @@ def test_bad_input_is_one_line_and_exit_code_2(
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (2, f"synthtext: {sentence}\n")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--size", "12"], "vqa draws signs of its own; leave out size_px"),
+        (
+            ["--shards", "0/2", "--repair"],
+            "vqa draws signs of its own; leave out shards, repair",
+        ),
+        (["--recipe", "clip-224"], "vqa draws signs of its own; leave out recipe"),
+        (["--task", "quiz"], "there is no task 'quiz' to render; it is words or vqa"),
+        (
+            ["--task", "words", "--annotations", "a.json"],
+            "annotations are drawn by `synthtext render-vqa`; use it, or leave them out",
+        ),
+    ],
+)
+def test_the_old_name_of_the_command_refuses_what_it_did(
+    options: list[str], sentence: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [*COMMAND[:-1], "render", "--task", "vqa", "--out", str(tmp_path / "out"), *options],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, f"synthtext: {sentence}\n")
+
+
+def test_the_old_name_of_the_command_draws_the_same(tmp_path: Path) -> None:
+    for name, command in (
+        ("old", [*COMMAND[:-1], "render", "--task", "vqa"]), ("new", COMMAND),
+    ):  # fmt: skip
+        subprocess.run([*command, "--count", "2", "--out", str(tmp_path / name)], check=True)
+    old, new = (sorted((tmp_path / name).rglob("*.jpg")) for name in ("old", "new"))
+    assert [path.read_bytes() for path in old] == [path.read_bytes() for path in new]
+    assert len(old) == 2
 
 
 def test_another_plan_is_not_mixed_in(tmp_path: Path) -> None:
