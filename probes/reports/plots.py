@@ -118,7 +118,7 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(drawn)
         if len(groups) > 1:
-            axes.legend()
+            axes.legend(loc="lower left")
         return to_png(figure)
 
 
