@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     pass
 from synthtext_cli.console import fail, say, stop, warn_some, write_results
 from synthtext_cli.options import Device, NoVerify, Precision, Pretrained, Seed, need_probes
+from synthtext_cli.runs import Overwrite, check_run, note_run
 
 MAX_TEXT_CHARS = 1000
 """Longest text to match."""
@@ -151,6 +152,7 @@ def matrix(
 
 
 def classify(
+    context: typer.Context,
     folder: Annotated[
         Path, typer.Argument(help="Class folders, CIFAR-100, or shards with classes.")
     ],
@@ -168,6 +170,7 @@ def classify(
     no_verify: NoVerify = False,
     device: Device = "auto",
     precision: Precision = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Name pictures zero-shot: top 1 and top 5, by class, mistakes, and examples.
 
@@ -182,9 +185,11 @@ def classify(
     from probes.reports.classification import format_accuracy, write_classification
     from probes.tasks.classification import TEMPLATES, classify, tabulate_accuracy
 
+    check_run(context, out, overwrite=overwrite)
     labelled = read_labelled(folder, split, verify=not no_verify)
     templates = _read_prompts(prompts) if prompts else TEMPLATES
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
+    note_run(context, out)
     guesses = classify(loaded, labelled, templates)
     write_classification(guesses, labelled, loaded, templates, out)
     warn_some("cannot be read", labelled.broken)
@@ -194,6 +199,7 @@ def classify(
 
 
 def vqa(
+    context: typer.Context,
     *,
     annotations: Annotated[Path, typer.Option(help="TextVQA's JSON of training.")],
     val: Annotated[Path, typer.Option(help="TextVQA's JSON of the questions to ask.")],
@@ -218,6 +224,7 @@ def vqa(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Ask questions about pictures that are answered by text in them, as TextVQA does.
 
@@ -230,8 +237,10 @@ def vqa(
     from probes.reports.vqa import list_methods, list_windows_found, verdict, write_vqa
     from probes.vqa.run import VqaConfig, run_vqa
 
+    check_run(context, out, overwrite=overwrite)
     setting = VqaConfig(annotations, val, images, candidates, windows, heads, seed)
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
+    note_run(context, out)
     try:
         with show_progress() as advance:
             done = run_vqa(loaded, setting, out, on_progress=advance)

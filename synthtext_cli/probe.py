@@ -26,6 +26,7 @@ from synthtext_cli.options import (
     need_probes,
     parse_file,
 )
+from synthtext_cli.runs import Overwrite, check_run, note_run
 
 
 def _parse_csv(text: str) -> Path:
@@ -33,6 +34,7 @@ def _parse_csv(text: str) -> Path:
 
 
 def probe(
+    context: typer.Context,
     *,
     model: Annotated[
         str,
@@ -93,6 +95,7 @@ def probe(
     device: Device = "auto",
     precision: Precision = "auto",
     compiled: Compiled = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure a model's zero-shot reading accuracy per factor, with intervals.
 
@@ -123,9 +126,11 @@ def probe(
         verify=not no_verify,
     )
     check_config(config)
+    check_run(context, out, overwrite=overwrite)
     loaded = load_model(
         model, pretrained=pretrained, device=device, precision=precision, compile=compiled
     )
+    note_run(context, out)
     try:
         with show_progress() as advance:
             done = run_probe(loaded, config, out, on_progress=advance)

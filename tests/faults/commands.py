@@ -63,7 +63,7 @@ COMMANDS = {
     "show --out": Command("show words 000000001 --out a.png", before="show words 000000002 --out a.png"),
     "index": Command("index words"),
     "probe": Command(
-        f"probe {READER} --data words --k 2,3 --out out", before=f"probe {READER} --n 2 --design blur --k 2 --out out"
+        f"probe {READER} --data words --k 2,3 --overwrite --out out", before=f"probe {READER} --n 2 --design blur --k 2 --out out"
     ),
     "probe --linear": Command(
         f"probe {READER} --task sentiment --data reviews --linear --out out",
@@ -78,7 +78,7 @@ COMMANDS = {
         before=f"matrix b.png --texts green blue {READER} --out out",
     ),
     "classify": Command(
-        f"classify classes {READER} --out out", before=f"classify words {READER} --out out"
+        f"classify classes {READER} --overwrite --out out", before=f"classify words {READER} --out out"
     ),
     "vqa": Command(f"vqa {ASK} {READER} --candidates 20 --out out"),
     "compare --out": Command(

@@ -20,7 +20,8 @@ from probes.models.pretrained import READER
 from synthtext.drawing.fonts import bundled_folder
 from synthtext.recipe import format_recipe, read_recipe
 
-FONT = "VT323_400Regular.ttf"
+FONT, OWN_FONT = "VT323_400Regular.ttf", "mine.ttf"
+"""A bundled font, and its copy among fonts of one's own."""
 
 VECTORS = "cache/vectors"
 """Stands for the first of the text vectors that a probe keeps, whose name is a hash."""
@@ -69,10 +70,10 @@ DOORS: dict[str, Door] = {
     "a recipe that is drawn": Door(
         "recipe.toml", "TOML", "render --words en --recipe IN/recipe.toml --count 2 --out OUT"
     ),
-    "a font": Door(f"fonts/{FONT}", "font", "fonts --fonts IN/fonts --sheet OUT/sheet.png"),
+    "a font": Door(f"fonts/{OWN_FONT}", "font", "fonts --fonts IN/fonts --sheet OUT/sheet.png"),
     "a font that draws": Door(
-        f"fonts/{FONT}", "font",
-        f"render --words en --fonts IN/fonts/{FONT} --font-family VT323 --count 2 --out OUT",
+        f"fonts/{OWN_FONT}", "font",
+        f"render --words en --fonts IN/fonts/{OWN_FONT} --font-category user --count 2 --out OUT",
     ),
     "fonts.toml": Door("fonts/fonts.toml", "TOML", "fonts --fonts IN/fonts"),
     "a photograph": Door(
@@ -189,9 +190,10 @@ def furnish(folder: Path, forks: Forks, *, is_trained: bool) -> None:
         (folder / name).mkdir()
     _write_texts(folder)
     _write_images(folder)
-    shutil.copy(bundled_folder() / FONT, _make(folder / "fonts"))
+    shutil.copy(bundled_folder() / FONT, _make(folder / "fonts") / OWN_FONT)
     rows = (bundled_folder() / "fonts.toml").read_text(encoding="utf-8").split("[[font]]")
     row = next(row for row in rows if f'file = "{FONT}"' in row)
+    row = row.replace(FONT, OWN_FONT)
     (folder / "fonts/fonts.toml").write_text(f"[[font]]{row}", encoding="utf-8")
     snapshot = _make(folder / "hub/models--a--b/snapshots/0")
     _make(folder / "hub/models--a--b/refs").joinpath("main").write_text("0")
