@@ -220,7 +220,7 @@ def test_two_processes_train_one_model(data: Path, model: Path, tmp_path: Path) 
             "every picture has a level that is left",
         ),
         (
-            {"exclude": parse_exclusion(["font_category=scrpt"])},
+            {"exclude": parse_exclusion(["font_category=scripts"])},
             "no picture of ",
         ),
         (
