@@ -190,7 +190,7 @@ def check_spec(spec: Spec) -> Spec:
 
 def _check_type(name: str, value: object) -> None:
     expected = TYPES[name]
-    # A whole number is a fine float, but True is no number here.
+    # A whole number is a fine float, but True is not a number here.
     allowed = int | float if expected is float else expected
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
         wanted = getattr(expected, "__name__", str(expected))

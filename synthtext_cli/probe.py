@@ -201,7 +201,7 @@ def _parse_whole(option: str, text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise typer.BadParameter(
-            f"{text!r} is no list of whole numbers", param_hint=option
+            f"{text!r} is not a list of whole numbers", param_hint=option
         ) from (error)
 
 

@@ -229,7 +229,7 @@ def check_vectors(vectors: Vectors, n: int, method: str) -> Vectors:
             f"{method} returned shape {vectors.shape} for {n} inputs; return one row for each"
         )
     lengths = np.linalg.norm(vectors, axis=1)
-    # Written so that a length that is no number fails too.
+    # Written so that a length that is not a number fails too.
     off = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_SLACK))
     if len(off):
         raise ProbeError(

@@ -120,7 +120,7 @@ def fit_threshold(
         scale: fit on log2 of the level or on the level; "auto" is log2 where all are above 0.
 
     Raises:
-        ProbeError: fewer than three levels were seen, or a level is no number for the scale.
+        ProbeError: fewer than three levels were seen, or a level is not a number for the scale.
     """
     table = pd.DataFrame({"level": levels, "right": n_right, "seen": n_seen}, dtype=np.float64)
     table = table[table["seen"] > 0].groupby("level", as_index=False).sum()
@@ -152,7 +152,8 @@ def fit_word_threshold(
         scale: fit on log2 of the level or on the level; "auto" is log2 where all are above 0.
 
     Raises:
-        ProbeError: fewer than three levels or two words, or a level is no number for the scale.
+        ProbeError: fewer than three levels or two words, or a level is not a number for the
+            scale.
     """
     rows = pd.DataFrame({"level": levels, "right": correct, "word": words})
     rows = rows.astype({"level": np.float64, "right": np.float64})

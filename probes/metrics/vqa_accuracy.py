@@ -106,7 +106,7 @@ CONTRACTIONS = {
 """Contractions by how they look without their apostrophe."""
 
 STOP = re.compile(r"(?<!\d)\.(?!\d)")
-"""A full stop that is no decimal point."""
+"""A full stop that is not a decimal point."""
 
 THOUSANDS = re.compile(r"\d,\d")
 

@@ -34,7 +34,7 @@ def read_state(path: Path) -> State:
         ProbeError: the file is missing, broken, holds code, or holds no tensors.
     """
     if not path.is_file():
-        raise ProbeError(f"there is no file {path}; pass the file that holds the weights")
+        raise ProbeError(f"there is not a file {path}; pass the file that holds the weights")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if _is_torchscript(path):
@@ -51,7 +51,7 @@ def read_state(path: Path) -> State:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise ProbeError(
-            f"{path} holds Python objects or is no file of torch, and is not unpickled;"
+            f"{path} holds Python objects or is not a file of torch, and is not unpickled;"
             " save its state dict as safetensors"
         ) from error
     except (EOFError, OSError, RuntimeError, ValueError, KeyError) as error:

@@ -60,7 +60,7 @@ TEXT_KEYS = frozenset(
 
 
 def read_input_px(config: Config) -> int:
-    """Return the side of the square the tower sees, 0 where its input is no square."""
+    """Return the side of the square the tower sees, 0 where its input is not square."""
     size = config["vision_cfg"].get("image_size", 224)
     if isinstance(size, int):
         return size

@@ -39,7 +39,7 @@ def build_plugin(name: str) -> tuple[object, str]:
     encoder = getattr(built, "encoder", built)
     if not (hasattr(encoder, "embed_images") and hasattr(encoder, "embed_texts")):
         raise ProbeError(
-            f"{name} returned {type(built).__name__}, which is no encoder;"
+            f"{name} returned {type(built).__name__}, which is not an encoder;"
             " give it the methods embed_images and embed_texts"
         )
     code = Path(module.__file__).read_bytes() if module.__file__ else b""

@@ -159,10 +159,12 @@ def _from_registry(name: str, pretrained: str | None, registry: Registry) -> Sou
     _refuse_twin(name, stem, registry)
     if equals or not tags:
         listed = _list_some(tags) if tags else "none"
-        raise ProbeError(f"{pretrained!r} is no file and no tag of {name}; its tags: {listed}")
+        raise ProbeError(
+            f"{pretrained!r} is neither a file nor a tag of {name}; its tags: {listed}"
+        )
     near = difflib.get_close_matches(pretrained, tags, n=3, cutoff=0.4)
     hint = f"did you mean {', '.join(near)}" if near else f"it has {_list_some(tags)}"
-    raise ProbeError(f"{pretrained!r} is no file and no tag of {name}; {hint}")
+    raise ProbeError(f"{pretrained!r} is neither a file nor a tag of {name}; {hint}")
 
 
 def _choose_tag(name: str, tags: Mapping[str, object]) -> str:

@@ -18,7 +18,7 @@ from synthtext.storage import replace_file
 
 
 def save_model(folder: Path, parts: Parts, *, templates: Sequence[str]) -> None:
-    """Write weights, tokenizer and config; the config last, so that a half is no model.
+    """Write weights, tokenizer and config, which comes last: half a folder is not a model.
 
     Args:
         folder: made if need be.

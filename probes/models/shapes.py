@@ -172,7 +172,7 @@ def read_bounded(path: Path, max_bytes: int, remedy: str) -> bytes:
     """
     try:
         if not path.exists():
-            raise ProbeError(f"there is no file {path}; {remedy}")
+            raise ProbeError(f"there is not a file {path}; {remedy}")
         if not path.is_file():
             raise ProbeError(f"{path} is not a regular file; {remedy}")
         with path.open("rb") as file:

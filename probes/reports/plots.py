@@ -27,7 +27,7 @@ FONT = "DejaVu Sans"
 """The font of every plot, which matplotlib brings with it."""
 
 STYLE: dict[str, Any] = {
-    # A text is no formula: names and words may hold a dollar, and no LaTeX is run on them.
+    # A text is not a formula: names and words may hold a dollar, and no LaTeX is run on them.
     "text.parse_math": False, "text.usetex": False, "font.family": [FONT],
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,

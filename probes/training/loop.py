@@ -117,8 +117,8 @@ def train(
         on_progress: called after every step.
 
     Raises:
-        ProbeError: the loss is no number, the batch is larger than the data, the folder holds
-            another run, or the disk is full.
+        ProbeError: the loss is not a number, the batch is larger than the data, the folder
+            holds another run, or the disk is full.
     """
     optimizer = torch.optim.AdamW(
         group_weights(trained_clip, schedule.weight_decay), lr=schedule.lr, betas=BETAS, eps=EPS

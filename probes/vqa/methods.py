@@ -385,7 +385,7 @@ def _find_pictures(
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Return the file of each picture that there is, and the names of the missing."""
     if not folder.is_dir():
-        raise ProbeError(f"{folder} is no folder; give --images the folder of the pictures")
+        raise ProbeError(f"{folder} is not a folder; give --images the folder of the pictures")
     there = {
         path.stem: path
         for path in sorted(folder.iterdir())

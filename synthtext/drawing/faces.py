@@ -93,7 +93,7 @@ class Face:
         )
         if code:
             raise FontError(
-                f"{path.name} is no font that FreeType can open; remove it from the folder"
+                f"{path.name} is not a font that FreeType can open; remove it from the folder"
             )
         if not self._handle.contents.face_flags & freetype.FT_FACE_FLAG_SCALABLE:
             raise FontError(f"{path.name} holds bitmaps only; use a font with outlines")

@@ -153,7 +153,7 @@ def read_catalogue(extra: Path | None = None) -> Catalogue:
 def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
     if not folder.is_dir():
         raise FontError(
-            f"{folder} is no folder of fonts; give one that holds .ttf or .otf files"
+            f"{folder} is not a folder of fonts; give one that holds .ttf or .otf files"
         )
     names = list_files(folder, SUFFIXES, kind=FontError)
     if len(names) > MAX_FONTS:
@@ -230,7 +230,7 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
     except Exception as error:  # A hostile font may make a parser raise anything.
         reason = str(error) if type(error) is ValueError else type(error).__name__
         raise FontError(
-            f"{name} is no font that can be read ({shorten(reason)}); {remedy}"
+            f"{name} is not a font that can be read ({shorten(reason)}); {remedy}"
         ) from error
 
 

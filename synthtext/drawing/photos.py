@@ -52,7 +52,7 @@ def read_photos(folder: Path) -> Photos:
         PhotoError: the folder is missing, or holds no photograph that can be used.
     """
     if not folder.is_dir():
-        raise PhotoError(f"{folder} is no folder; give one that holds photographs")
+        raise PhotoError(f"{folder} is not a folder; give one that holds photographs")
     found = list_files(folder, SUFFIXES, kind=PhotoError)
     if not found:
         listed = ", ".join(sorted(SUFFIXES))
@@ -98,7 +98,7 @@ def _check_name(name: str) -> None:
         name.encode()
     except UnicodeEncodeError as error:
         # Specs are kept as JSON, which could not hold it.
-        raise PhotoError(f"{name!r} is no name in UTF-8; rename the photograph") from error
+        raise PhotoError(f"{name!r} is not a name in UTF-8; rename the photograph") from error
 
 
 @lru_cache(maxsize=N_KEPT)

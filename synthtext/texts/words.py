@@ -201,7 +201,8 @@ def _find_words(source: str | Path) -> Path:
         return LISTS / f"{source}.txt"
     near = difflib.get_close_matches(str(source)[:80], names, n=3) or names
     raise WordsError(
-        f"{shorten(str(source))} is no file and no bundled list; there is {', '.join(near)}"
+        f"{shorten(str(source))} is neither a file nor a bundled list;"
+        f" there is {', '.join(near)}"
     )
 
 

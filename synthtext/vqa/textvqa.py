@@ -139,7 +139,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
     """Return a question, or raise a ValueError that says what it lacks."""
     if not isinstance(entry, dict):
-        raise ValueError("is no object")  # noqa: TRY004 - told apart by nobody.
+        raise ValueError("is not an object")  # noqa: TRY004 - told apart by nobody.
     file = _read_name(entry)
     picture = PurePosixPath(file).stem
     question = entry.get("question")

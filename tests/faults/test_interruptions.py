@@ -108,7 +108,7 @@ def test_a_polite_signal(
             time.sleep(0.01)
         code, printed = stop(process, which)
         if code == 128 + which:
-            # Once all is drawn there is no folder to name.
+            # Once all is drawn there is not a folder to name.
             assert printed.replace(f" in {out}", "") == (
                 "stopped; what is finished is whole, and the same command goes on\n"
             )

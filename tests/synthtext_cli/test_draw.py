@@ -166,13 +166,13 @@ def test_fonts_are_listed_and_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--words", "none.txt"], "none.txt is no file and no bundled list; there is en"),
+        (["--words", "none.txt"], "none.txt is neither a file nor a bundled list; there is en"),
         (["--words", "en", "--size", "64:12"], "size_px is 64:12; the low end comes first, so 12:64"),
         (["--words", "en", "--count", "0"], "count is 0; it must be 1 or more"),
         (["--words", "en", "--background", "nois"], "background is 'nois'; did you mean noise"),
         (["--words", "en", "--workers", "0"], "workers is 0; it must be 1 or more"),
-        (["--words", "en", "--fonts", "none"], "none is no folder of fonts; give one that holds .ttf or .otf files"),
-        (["--words", "en", "--backgrounds", "none"], "none is no folder; give one that holds photographs"),
+        (["--words", "en", "--fonts", "none"], "none is not a folder of fonts; give one that holds .ttf or .otf files"),
+        (["--words", "en", "--backgrounds", "none"], "none is not a folder; give one that holds photographs"),
         (["--recipe", "none"], "no recipe 'none'; give a file or one of default, clip-224, ocr-crops, rendered-sst2"),
     ],
 )  # fmt: skip

@@ -116,7 +116,7 @@ def test_a_file_that_holds_code_is_refused_and_runs_nothing(
     with pytest.raises(ProbeError) as caught:
         read_state(path)
     assert str(caught.value) == (
-        f"{path} holds Python objects or is no file of torch, and is not unpickled;"
+        f"{path} holds Python objects or is not a file of torch, and is not unpickled;"
         " save its state dict as safetensors"
     )
     assert not mark.exists()

@@ -94,15 +94,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown tag": (
         {"name": "ViT-B-32", "pretrained": "openia"},
-        "'openia' is no file and no tag of ViT-B-32; did you mean openai",
+        "'openia' is neither a file nor a tag of ViT-B-32; did you mean openai",
     ),
     "no such file": (
         {"name": "ViT-L-14-336", "pretrained": "gone=w.pt"},
-        "'gone=w.pt' is no file and no tag of ViT-L-14-336; its tags: openai",
+        "'gone=w.pt' is neither a file nor a tag of ViT-L-14-336; its tags: openai",
     ),
     "a tag and no file": (
         {"name": "ViT-L-14", "pretrained": "openai=gone.pt"},
-        "there is no file gone.pt; pass the file that holds the weights",
+        "there is not a file gone.pt; pass the file that holds the weights",
     ),
     "several tags": (
         {"name": "ViT-H-14"},
@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no config": (
         {"name": "gone.json", "pretrained": "random"},
-        "there is no file gone.json; a model config belongs there",
+        "there is not a file gone.json; a model config belongs there",
     ),
     "no module": (
         {"name": "python:gone_readers:Reader"},

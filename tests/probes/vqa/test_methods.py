@@ -331,7 +331,7 @@ def test_the_bundled_reader_is_asked(signs: Path, tmp_path: Path) -> None:
 
 def test_bad_input_is_one_line_and_exit_code_2(signs: Path, tmp_path: Path) -> None:
     for options, sentence in (
-        (["--images", str(tmp_path / "no")], f"{tmp_path / 'no'} is no folder; give --images the folder of the pictures"),
+        (["--images", str(tmp_path / "no")], f"{tmp_path / 'no'} is not a folder; give --images the folder of the pictures"),
         (["--images", str(tmp_path)], f"no question can be asked: {tmp_path} has no picture"),
         (["--val", "no.json"], "no.json cannot be read (no such file or directory); give a JSON file"),
         (["--candidates", "1"], "candidates is 1; a choice is among 2 or more"),

@@ -60,7 +60,7 @@ def test_broken_fonts_are_left_out_and_named(folder: Path) -> None:
     catalogue = read_catalogue(folder)
     assert "mine.ttf" in catalogue.fonts
     assert catalogue.broken == (
-        "text.ttf is no font that can be read (TTLibError); remove it from the folder",
+        "text.ttf is not a font that can be read (TTLibError); remove it from the folder",
     )
 
 
@@ -74,7 +74,7 @@ def test_a_font_cut_short_is_left_out_or_drawn_whole(folder: Path, n_bytes: int)
 def test_a_folder_without_usable_fonts_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.ttf").write_text("not a font")
     assert explain(tmp_path) == (
-        f"no usable font in {tmp_path}: text.ttf is no font that can be read (TTLibError); "
+        f"no usable font in {tmp_path}: text.ttf is not a font that can be read (TTLibError); "
         "remove it from the folder"
     )
 
@@ -82,7 +82,8 @@ def test_a_folder_without_usable_fonts_is_named(tmp_path: Path) -> None:
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none"
     assert (
-        explain(path) == f"{path} is no folder of fonts; give one that holds .ttf or .otf files"
+        explain(path)
+        == f"{path} is not a folder of fonts; give one that holds .ttf or .otf files"
     )
 
 
@@ -174,7 +175,7 @@ SENTENCES = {
     "many glyphs": "hostile.ttf makes endless glyphs of 'Hxg'; remove the font",
     "some glyphs": "hostile.ttf makes 5,002 glyphs of 'Hxg'; remove the font",
     "no glyphs": "the font draws 'H' as a blank; use another font",
-    "deep composites": "no usable font in {path}: hostile.ttf is no font that can be read (a glyph is put together from more than 4,096)",
+    "deep composites": "no usable font in {path}: hostile.ttf is not a font that can be read (a glyph is put together from more than 4,096)",
     "vast cmap": "hostile.ttf holds an outline that FreeType cannot paint (error 6)",
     "vast cmap of groups": "hostile.ttf holds an outline that FreeType cannot paint (error 6)",
     "vast cmap to one glyph": "",
@@ -189,7 +190,7 @@ def test_a_wide_composite_is_refused(tmp_path: Path) -> None:
     path.write_bytes(deep_composites(14))
     assert "(a glyph is put together from more than 4,096)" in explain(path)
     path.write_bytes(replace_table(deep_composites(4), "head", b""))
-    assert "wide.ttf is no font that can be read" in explain(path)
+    assert "wide.ttf is not a font that can be read" in explain(path)
     path.write_bytes(deep_composites(4))
     assert path.name in read_catalogue(path).fonts
 
@@ -271,4 +272,4 @@ def test_a_weight_is_a_small_whole_number(weight: str, folder: Path) -> None:
         'italic = true\nscripts = ["latin"]\nsource = "me"\nlicence = "OFL-1.1"\nsha256 = "0"\n'
     )
     (reason,) = read_catalogue(folder).broken
-    assert reason.startswith("mine.ttf is no font that can be read (weight is ")
+    assert reason.startswith("mine.ttf is not a font that can be read (weight is ")

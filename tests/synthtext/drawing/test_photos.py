@@ -132,7 +132,7 @@ def test_a_folder_without_photographs_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none"
-    assert explain(path) == f"{path} is no folder; give one that holds photographs"
+    assert explain(path) == f"{path} is not a folder; give one that holds photographs"
 
 
 def test_a_photograph_that_is_gone_is_named(folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_floating_point_levels_are_refused(tmp_path: Path) -> None:
 def test_a_name_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
     Image.fromarray(NOISE).save(tmp_path / os.fsdecode(b"\xff.png"))
     assert explain(tmp_path).endswith(
-        "'\\udcff.png' is no name in UTF-8; rename the photograph"
+        "'\\udcff.png' is not a name in UTF-8; rename the photograph"
     )
 
 

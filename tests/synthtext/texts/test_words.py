@@ -90,7 +90,7 @@ def test_a_list_that_cannot_be_drawn_is_named(
 def test_a_missing_list_is_named() -> None:
     with pytest.raises(WordsError) as caught:
         read_words("eng")
-    assert str(caught.value) == "eng is no file and no bundled list; there is en"
+    assert str(caught.value) == "eng is neither a file nor a bundled list; there is en"
 
 
 def test_a_text_in_place_of_its_path_is_named() -> None:

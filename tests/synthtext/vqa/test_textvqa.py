@@ -80,7 +80,7 @@ def test_what_cannot_be_asked_is_named_and_the_rest_goes_on(tmp_path: Path) -> N
         "question 4 of a.json repeats the key 34602",
         "question 5 of a.json names no picture",
         "question 6 of a.json has no text, or one that is too long",
-        "question 7 of a.json is no object",
+        "question 7 of a.json is not an object",
         "question 8 of a.json has an answer_box that is not four numbers",
     )
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_asked_is_named_and_the_rest_goes_on(tmp_path: Path) -> N
         (NEW | {"data": []}, "{} has no question that can be asked"),
         (
             NEW | {"data": [1]},
-            "{} has no question that can be asked, such as: question 1 of a.json is no object",
+            "{} has no question that can be asked, such as: question 1 of a.json is not an object",
         ),
         (
             NEW | {"dataset_version": "0.5"},
