@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -53,7 +53,7 @@ def run_tasks(
     tasks: Sequence[Task],
     n_workers: int,
     engine: str = LOCAL,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Return the results of tasks as they are finished, in any order.
 
     Args:
@@ -68,13 +68,13 @@ def run_tasks(
     check_engine(engine, n_workers)
     cv2.setNumThreads(1)  # The workers share the cores already.
     if engine == LOCAL and min(n_workers, len(tasks)) <= 1:
-        return map(work, tasks)
+        return (work(task) for task in tasks)
     return ENGINES[engine](work, tasks, n_workers)
 
 
 def _run_on_ray(
     work: Callable[[Task], Result], tasks: Sequence[Task], n_workers: int
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Return the results from a Ray cluster: that of RAY_ADDRESS, or one of this machine.
 
     The tasks of a worker or a node that is lost are done again by others.
@@ -113,7 +113,7 @@ def _work_on_ray(work: Callable[[Any], Any], task: Any) -> Any:  # noqa: ANN401
 
 def _run_pool(
     work: Callable[[Task], Result], tasks: Sequence[Task], n_workers: int
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Return the results from processes of this machine, which end with it.
 
     Each is handed a task, and a second one ahead as long as there are many. There are no locks
@@ -237,5 +237,5 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-ENGINES: dict[str, Callable[..., Iterator[Any]]] = {LOCAL: _run_pool, "ray": _run_on_ray}
+ENGINES: dict[str, Callable[..., Generator[Any]]] = {LOCAL: _run_pool, "ray": _run_on_ray}
 """What tasks run on: processes of this machine, or a Ray cluster."""

@@ -110,15 +110,16 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
             yield device
         return
     _sweep_once(path.parent)
-    part, file = _open_part(path)
-    try:
-        with file:
+    part = _name_part(path)
+    try:  # From before it is there, since a signal may strike anywhere.
+        with _open_part(part) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
             part.replace(path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise
     _sync_folder(path.parent)
 
@@ -244,17 +245,16 @@ def _name_part(path: Path) -> Path:
     return path.with_name(f".{path.name}.{writer}{PART}")
 
 
-def _open_part(path: Path) -> tuple[Path, BinaryIO]:
-    """Return the name of a new part and the file, which is locked until it is closed."""
+def _open_part(part: Path) -> BinaryIO:
+    """Return a new part, which is locked until it is closed."""
     while True:
-        part = _name_part(path)
         file = part.open("xb")
         # Some disks know no locks; what is left there is removed when a day has passed.
         with suppress(OSError):
             _lock(file.fileno(), waits=True)
         # Another process may have taken it for a dead one's before it was locked.
         if os.fstat(file.fileno()).st_nlink:
-            return part, file
+            return file
         file.close()
 
 

@@ -6,6 +6,7 @@ import errno
 import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ from synthtext.drawing.rendering import Rendering, render
 from synthtext.engine import LOCAL, check_engine, run_tasks
 from synthtext.errors import DatasetError, DrawError, SynthtextError
 from synthtext.sampling import sample_specs
-from synthtext.storage import lock_folder
+from synthtext.storage import lock_folder, remove_parts
 
 OnProgress = Callable[[str, int, int | None], None]
 """Takes what is counted, how many are done, and of how many, if that is known."""
@@ -103,10 +104,16 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
             on_progress("images", n_done, n_all)
             todo = [shard for shard in mine if shard.file not in records]
             draw = functools.partial(draw_shard, plan, folder)
-            for record in run_tasks(draw, todo, n_workers, engine):
-                records[record.file] = record
-                n_done += record.n_samples + len(record.not_drawn)
-                on_progress("images", n_done, n_all)
+            try:
+                with closing(run_tasks(draw, todo, n_workers, engine)) as drawn:
+                    for record in drawn:
+                        records[record.file] = record
+                        n_done += record.n_samples + len(record.not_drawn)
+                        on_progress("images", n_done, n_all)
+            except BaseException:
+                # A worker that had to be killed has not removed what it was writing.
+                remove_parts(folder, below=True)
+                raise
             if part is not None and count_records(folder) == len(shards):
                 records = read_records(folder)  # Others have drawn the rest.
             manifest = describe_run(describe_dataset(plan), records)

@@ -128,5 +128,5 @@ def test_a_family_that_is_not_there_is_refused(words: Texts, fonts: Catalogue) -
     with pytest.raises(RecipeError) as caught:
         make_plan(recipe, {"word": words}, fonts)
     assert str(caught.value) == (
-        "no font is of category any and family Comic Sans; `synthtext fonts` lists them"
+        "font_family is 'Comic Sans', and no font is; did you mean Josefin Sans"
     )
