@@ -13,13 +13,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from synthtext.escapes import show_text
 from synthtext.signals import Stopped
-
-if TYPE_CHECKING:
-    pass
 
 PIPE_WIDTH = 240
 """A pipe has no width; a table cut to 80 columns would lose what a program looks for."""

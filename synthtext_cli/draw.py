@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from synthtext.signals import Stopped
 from synthtext.storage import parse_folder, parse_output
 from synthtext_cli.console import (
+    N_NAMED,
+    fail,
     print_document,
     print_table,
+    say,
     show_progress,
+    stop,
+    warn_broken,
+    warn_some,
 )
-
-if TYPE_CHECKING:
-    pass
-from synthtext_cli.console import N_NAMED, fail, say, stop, warn_broken, warn_some
 from synthtext_cli.options import (
     FontFolder,
     NoVerify,

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from synthtext.signals import Stopped
 from synthtext.storage import parse_local
 from synthtext_cli.console import (
+    fail,
     print_table,
     print_text,
+    say,
     show_progress,
+    stop,
+    warn_some,
+    write_results,
 )
-
-if TYPE_CHECKING:
-    pass
-from synthtext_cli.console import fail, say, stop, warn_some, write_results
-from synthtext_cli.options import Device, NoVerify, Precision, Pretrained, Seed, need_probes
+from synthtext_cli.options import (
+    Device,
+    NoVerify,
+    Precision,
+    Pretrained,
+    Results,
+    Seed,
+    need_probes,
+)
 from synthtext_cli.runs import Overwrite, check_run, note_run
 
 MAX_TEXT_CHARS = 1000
@@ -157,12 +166,7 @@ def classify(
         Path, typer.Argument(help="Class folders, CIFAR-100, or shards with classes.")
     ],
     *,
-    out: Annotated[
-        Path,
-        typer.Option(
-            parser=parse_local, metavar="DIR", help="Folder of results, made if need be."
-        ),
-    ],
+    out: Results,
     model: MatchModel = "ViT-B-32",
     pretrained: Pretrained = None,
     prompts: Prompts = None,
@@ -204,12 +208,7 @@ def vqa(
     annotations: Annotated[Path, typer.Option(help="TextVQA's JSON of training.")],
     val: Annotated[Path, typer.Option(help="TextVQA's JSON of the questions to ask.")],
     images: Annotated[Path, typer.Option(help="Folder of the pictures of both.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            parser=parse_local, metavar="DIR", help="Folder of results, made if need be."
-        ),
-    ],
+    out: Results,
     model: MatchModel = "ViT-B-32",
     pretrained: Pretrained = None,
     candidates: Annotated[

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from synthtext.storage import parse_folder
-from synthtext_cli.console import (
-    print_text,
-)
-
-if TYPE_CHECKING:
-    pass
-from synthtext_cli.console import say
+from synthtext_cli.console import print_text, say
 from synthtext_cli.options import (
     Folder,
     FontFolder,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from synthtext_cli.console import (
     print_table,
     print_text,
 )
-
-if TYPE_CHECKING:
-    pass
 from synthtext_cli.options import Compiled, Device, Precision, make_plan, need_probes
 
 

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synthtext.storage import parse_folder, parse_local
-from synthtext_cli.console import (
-    print_table,
-)
+from synthtext_cli.console import fail, print_table, say, warn_broken, warn_some
 
 if TYPE_CHECKING:
     from synthtext.dataset.plan import Plan
     from synthtext.drawing.rendering import Rendering
-from synthtext_cli.console import fail, say, warn_broken, warn_some
 
 
 def parse_png(text: str) -> Path:
@@ -85,6 +82,11 @@ NoVerify = Annotated[
 
 Pretrained = Annotated[
     str | None, typer.Option(help="Weights: open_clip tag, file, TAG=FILE, or random.")
+]
+
+
+Results = Annotated[
+    Path, typer.Option(parser=parse_local, metavar="DIR", help="Folder for the results.")
 ]
 
 

@@ -8,25 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synthtext.signals import Stopped
-from synthtext.storage import parse_local
 from synthtext_cli.console import (
+    fail,
     print_table,
+    say,
     show_progress,
+    stop,
+    warn_some,
+    write_json,
 )
-
-if TYPE_CHECKING:
-    from probes.models.base import Model
-from synthtext_cli.console import fail, say, stop, warn_some, write_json
 from synthtext_cli.options import (
     Compiled,
     Device,
     NoVerify,
     Precision,
+    Results,
     Seed,
     need_probes,
     parse_file,
 )
 from synthtext_cli.runs import Overwrite, check_run, note_run
+
+if TYPE_CHECKING:
+    from probes.models.base import Model
 
 
 def _parse_csv(text: str) -> Path:
@@ -42,10 +46,7 @@ def probe(
             help="open_clip name, hf-hub:ORG/NAME, model folder, or python:MODULE:FUNCTION."
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option(parser=parse_local, metavar="DIR", help="Folder for the results."),
-    ],
+    out: Results,
     pretrained: Annotated[
         str | None,
         typer.Option(

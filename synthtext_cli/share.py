@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from synthtext.signals import Stopped
 from synthtext.storage import parse_local
-from synthtext_cli.console import (
-    print_table,
-    show_progress,
-)
-
-if TYPE_CHECKING:
-    pass
-from synthtext_cli.console import say
+from synthtext_cli.console import print_table, say, show_progress
 from synthtext_cli.options import Folder, NoVerify
 
 

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from synthtext.signals import Stopped
 from synthtext.storage import parse_local
-from synthtext_cli.console import (
-    print_table,
-    print_text,
-    show_progress,
-)
-
-if TYPE_CHECKING:
-    pass
-from synthtext_cli.console import say, stop
+from synthtext_cli.console import print_table, print_text, say, show_progress, stop
 from synthtext_cli.options import (
     Compiled,
     Device,
