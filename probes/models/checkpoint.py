@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from probes.errors import ProbeError
+from probes.models.torchscript import is_torchscript, read_torchscript
 
 State = dict[str, Tensor]
 """Tensors of a model by name."""
@@ -27,8 +28,8 @@ def read_state(path: Path) -> State:
 
     A `.safetensors` file holds tensors and nothing else. Any other file is read by torch with
     `weights_only`, which builds tensors and plain containers and refuses every other object.
-    A TorchScript archive, the form of OpenAI's original files, is refused as well: it holds
-    code that runs as soon as the archive is loaded, and the same weights exist as safetensors.
+    Of a TorchScript archive, the form of OpenAI's original files, the tensors alone are read,
+    and not by torch, which would run the code in it.
 
     Raises:
         ProbeError: the file is missing, broken, holds code, or holds no tensors.
@@ -37,11 +38,8 @@ def read_state(path: Path) -> State:
         raise ProbeError(f"there is not a file {path}; pass the file that holds the weights")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    if _is_torchscript(path):
-        raise ProbeError(
-            f"{path} is a TorchScript archive, whose code would run when it is loaded;"
-            " pass the same weights as safetensors"
-        )
+    if is_torchscript(path):
+        return read_torchscript(path)
     if _is_packed(path):
         raise ProbeError(
             f"{path} holds compressed entries, which torch does not write and which may unpack"
@@ -101,13 +99,6 @@ def _read_safetensors(path: Path) -> State:
         return _unwrap_state(safetensors.torch.load_file(path), path)
     except (SafetensorError, OSError) as error:
         raise ProbeError(f"{path} is broken; fetch or write it again") from error
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def _is_packed(path: Path) -> bool:

@@ -17,6 +17,7 @@ from probes.models.complexity import read_input_px
 from probes.models.config import CONFIG_NAME, name_activation, read_config
 from probes.models.hub import fetch_file, find_cached
 from probes.models.preprocessing import Preprocessing, preprocessing_from_dict
+from probes.models.torchscript import is_openai
 
 HUB_PREFIX = "hf-hub:"
 FOLDER_PREFIX = "local-dir:"
@@ -26,6 +27,9 @@ BUNDLED = "bundled"
 """The name of the reader that comes with this package."""
 
 READER = Path(__file__).parent / "bundled"
+
+OPENAI = "openai"
+"""The tag of OpenAI's own weights."""
 
 RANDOM = "random"
 """The tag of weights drawn from a fixed seed: for tests, and for a reader at chance."""
@@ -126,10 +130,10 @@ def find_weights(details: Mapping[str, Any]) -> Path | None:
     cached = find_cached(repo, names) if repo else None
     if cached is not None:
         return cached
-    # Older versions of open_clip kept their downloads here. OpenAI's own are TorchScript.
+    # Older versions of open_clip kept their downloads here, and OpenAI's own package does.
     url = details.get("url", "")
     old = Path.home() / ".cache" / "clip" / url.rpartition("/")[2]
-    return old if url and "openaipublic" not in url and old.is_file() else None
+    return old if url and old.is_file() else None
 
 
 def split_hub(details: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -168,8 +172,8 @@ def _from_registry(name: str, pretrained: str | None, registry: Registry) -> Sou
 
 
 def _choose_tag(name: str, tags: Mapping[str, object]) -> str:
-    if "openai" in tags:
-        return "openai"
+    if OPENAI in tags:
+        return OPENAI
     if len(tags) == 1:
         return next(iter(tags))
     if not tags:
@@ -216,6 +220,11 @@ def _from_file(name: str, file: Path, registry: Registry) -> Source:
         preprocessing = _preprocess(stated.preprocessing, config, str(beside))
         return Source(name, str(file), config, preprocessing, file, None)
     tags = registry.tags.get(name, {})
+    if is_openai(file):
+        # Its kind says what it was trained with, whatever else the name comes with.
+        details = tags.get(OPENAI, {})
+        config["quick_gelu"] = True
+        return Source(name, str(file), config, _preprocess(details, config, name), file, None)
     kinds = {
         (
             bool(config.get("quick_gelu") or details.get("quick_gelu")),

@@ -80,7 +80,7 @@ def test_weights_in_open_clips_old_cache_are_found(tmp_path: Path) -> None:
     (old / "vit_b_32-laion2b_e16-af8dbd0c.pth").touch()
     (old / "ViT-B-32.pt").touch()
     (row,) = (row for row in list_models() if row.name == "ViT-B-32")
-    assert row.cached == ("laion2b_e16",)
+    assert row.cached == ("openai", "laion2b_e16")
 
 
 def test_a_repository_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
