@@ -12,7 +12,7 @@ import typer
 
 from synthtext.errors import SynthtextError
 from synthtext.signals import Stopped, catch_signals
-from synthtext_cli import draw, images, look, models, probe, share, train
+from synthtext_cli import draw, images, imported, look, models, probe, share, train
 from synthtext_cli.console import fail, open_streams, print_text, say, stop
 
 USAGE_ERROR: Any = typer.BadParameter.__base__
@@ -68,6 +68,7 @@ COMMANDS = {
     "Measure": (
         (probe.probe, "probe", "Who can read: probe --model ViT-L-14 --out res"),
         (probe.compare, "compare", "Two probes, paired: compare res/a res/b"),
+        (imported.import_table, "import", "Answers from elsewhere: import FILE --out res"),
         (images.match, "match", 'Which text fits: match a.jpg --texts "a dog"'),
         (images.matrix, "matrix", "All cosines: matrix *.jpg --texts-file F"),
         (images.classify, "classify", "What is on it: classify DIR --out res/c"),
