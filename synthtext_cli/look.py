@@ -1,14 +1,15 @@
-"""Commands that look at what was drawn: preview, show, verify."""
+"""Commands that look at what was drawn: preview, stats, show, verify."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from synthtext.storage import parse_folder
-from synthtext_cli.console import print_text, say
+from synthtext.storage import parse_folder, parse_local
+from synthtext_cli.console import print_table, print_text, say, show_progress, write_json
 from synthtext_cli.options import (
     Folder,
     FontFolder,
@@ -93,6 +94,84 @@ def show(
     from synthtext.dataset.verify import find_rendering
 
     write_one(find_rendering(folder, key, verify=not no_verify), out)
+
+
+BARS = " ▁▂▃▄▅▆▇█"
+"""Heights of a histogram's bars, the empty one first."""
+
+N_VALUES = 6
+"""Values of a category that are named; the rest is counted."""
+
+
+def stats(
+    folder: Folder,
+    *,
+    json: Annotated[
+        Path | None,
+        typer.Option(parser=parse_local, metavar="FILE", help="JSON to write all of it to."),
+    ] = None,
+    no_verify: NoVerify = False,
+) -> None:
+    """Print what a dataset holds: texts, characters, fonts, and the spread of each factor.
+
+    synthtext stats data/words --json stats.json
+    """
+    import dataclasses
+
+    from synthtext.dataset.statistics import count_dataset
+
+    with show_progress() as advance:
+        found = count_dataset(folder, verify=not no_verify, on_progress=advance)
+    print_table(
+        (str(folder), "images", "different texts"),
+        [(split, f"{n:,}", f"{found.texts[split]:,}") for split, n in found.images.items()],
+    )
+    print_table(
+        ("number", "least", "5 %", "median", "95 %", "most", "histogram"),
+        [
+            (name, *(f"{value:.4g}" for value in each.quantiles), _draw_bars(each.counts))
+            for name, each in found.numbers.items()
+        ],
+    )
+    print_table(
+        ("category", "values", "share of the images"),
+        [
+            (name, f"{len(each):,}", _list_shares(each))
+            for name, each in found.categories.items()
+        ],
+    )
+    rarest = list(found.characters.items())[: -N_VALUES - 1 : -1]
+    print_table(
+        ("characters", "drawn", "rarest"),
+        [
+            (
+                f"{len(found.characters):,} different",
+                f"{sum(found.characters.values()):,}",
+                ", ".join(f"{char} {n:,}" for char, n in rarest),
+            )
+        ],
+    )
+    same = ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value or '(none)'}"
+        for name, value in found.constants.items()
+    )
+    print_text(f"the same in every image: {same}")
+    if json:
+        write_json(json, dataclasses.asdict(found))
+        say(f"wrote {json}")
+
+
+def _draw_bars(counts: Sequence[int]) -> str:
+    top = max(counts)
+    # Any image at all makes a bar that can be seen.
+    return "".join(BARS[-(-n * (len(BARS) - 1) // top)] for n in counts)
+
+
+def _list_shares(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    named = [f"{name or '(none)'} {100 * n / total:.3g} %" for name, n in counts.items()]
+    rest = len(named) - N_VALUES
+    return ", ".join(named[:N_VALUES]) + (f", and {rest:,} more" if rest > 0 else "")
 
 
 def verify(folder: Folder) -> None:
