@@ -44,8 +44,8 @@ N_NAMED = 5
 
 CURVES_NOTE = (
     "Share of pictures read right at each level, with 95 % Wilson intervals. The dashed line is"
-    " chance; a dotted line is the threshold, midway between chance and the ceiling, its"
-    " interval shaded."
+    " chance; a dotted line is the threshold, midway between chance and the accuracy at the"
+    " easiest level, its interval shaded."
 )
 
 
@@ -194,15 +194,27 @@ def _format_headline(rows: Sequence[Mapping[str, Any]]) -> Table:
 def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
     formatted = []
     for row in rows:
-        found = f"{row['level']:.3g}" if row["reached"] else "not reached"
-        low, high = ("?" if row[end] is None else f"{row[end]:.3g}" for end in ("low", "high"))
-        interval = f"{low} to {high}" if row["reached"] else row["note"]
-        formatted.append((row["unit"], row["baseline"], found, interval))
-    columns = ("threshold of", "baseline", "level", "95 % interval")
+        found = "not reached" if row["level"] is None else f"{row['level']:.3g}"
+        interval = f"{row['low']:.3g} to {row['high']:.3g}" if row["reached"] else row["note"]
+        if row["is_bracket"] and row["reached"]:
+            interval += ", no level between"
+        fitted = row["fit_note"] or (
+            f"{row['fit_level']:.3g}" + _format_ends(row["fit_low"], row["fit_high"])
+        )
+        formatted.append((row["unit"], row["baseline"], found, interval, fitted))
+    columns = ("threshold of", "baseline", "level", "95 % interval", "fitted curve")
     note = (
-        "Midway between chance and the ceiling, over words; x-height is that of the letter x."
+        "Midway between chance and the accuracy at the easiest level, over words; the interval"
+        " holds for any curve that rises or falls throughout. x-height is that of the letter x."
     )
     return Table("Legibility thresholds", columns, tuple(formatted), note)
+
+
+def _format_ends(low: float | None, high: float | None) -> str:
+    """Return the ends of an interval in brackets; an open one is left out."""
+    if low is None:
+        return f" (up to {high:.3g})" if high is not None else ""
+    return f" (from {low:.3g})" if high is None else f" ({low:.3g} to {high:.3g})"
 
 
 def _format_templates(by_template: Mapping[str, float]) -> Table:
