@@ -22,6 +22,7 @@ from probes.metrics.breakdown import (
     tabulate_headline,
     tabulate_thresholds,
 )
+from probes.metrics.spelling import tabulate_answers
 from probes.models.base import identify_model
 from probes.reports import plots
 from probes.reports.page import Figure, Page, to_uri, write_report
@@ -72,6 +73,7 @@ def summarize(probe: Probe) -> dict[str, Any]:
             "identity": identify_model(model), "input_px": model.input_px,
             "patch_px": model.patch_px, "preprocessing": model.preprocessing,
             "precision": model.precision, "device": model.device, "versions": model.versions,
+            "settings": model.config if model.reader is not None else {},
         },
         "question": {
             "task": question.task, "templates": question.templates, "ks": question.ks,
@@ -91,7 +93,18 @@ def summarize(probe: Probe) -> dict[str, Any]:
     task = TASKS[question.task]
     if task.measure is not None:
         summary[task.name] = task.measure(outcomes)
+    if "answer" in outcomes:
+        summary["answers"] = _to_rows(tabulate_answers(outcomes))
+        summary["faults"] = list_faults(outcomes)
     return summary
+
+
+def list_faults(outcomes: pd.DataFrame) -> list[str]:
+    """Return the images that a reader gave no answer to, and why."""
+    if "fault" not in outcomes:
+        return []
+    rows = outcomes[outcomes["fault"] != ""]
+    return [f"{key}: {fault}" for key, fault in zip(rows["key"], rows["fault"], strict=True)]
 
 
 def verdict(headline: Mapping[str, Any]) -> str:
@@ -143,6 +156,8 @@ def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure
 def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     """Return the tables of a report, for the page and for the terminal."""
     tables = [_format_thresholds(summary["thresholds"])]
+    if "answers" in summary:
+        tables.append(_format_answers(summary["answers"], summary["faults"]))
     task = TASKS[probe.question.task]
     if task.measure is not None and task.tabulate is not None:
         tables.append(task.tabulate(summary[task.name]))
@@ -215,6 +230,22 @@ def _format_ends(low: float | None, high: float | None) -> str:
     if low is None:
         return f" (up to {high:.3g})" if high is not None else ""
     return f" (from {low:.3g})" if high is None else f" ({low:.3g} to {high:.3g})"
+
+
+def _format_answers(rows: Sequence[Mapping[str, Any]], faults: Sequence[str]) -> Table:
+    formatted = tuple(
+        (
+            row["figure"],
+            percent(row["value"]),
+            f"{percent(row['low'])} to {percent(row['high'])}",
+        )
+        for row in rows
+    )
+    note = "What was answered in text; 1 of K takes the candidate nearest to it in spelling."
+    if faults:
+        more = f" and {len(faults) - N_NAMED:,} more" if len(faults) > N_NAMED else ""
+        note += f" No answer to {'; '.join(faults[:N_NAMED])}{more}."
+    return Table("Answers", ("figure", "share", "95 % interval"), formatted, note)
 
 
 def _format_templates(by_template: Mapping[str, float]) -> Table:
