@@ -76,16 +76,16 @@ class Face:
         widths: room for layout to keep the widths of words by their letter spacing.
 
     Raises:
-        FontError: the file is missing or no scalable font.
+        FontError: these are not the bytes of a scalable font.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, raw: bytes) -> None:
         # A library of its own lets faces live in different threads: they share nothing.
         self._library = ft.FT_Library()
         self.name = path.name
         # Kept in memory: a file that is changed while it is mapped would end the process.
-        self._raw = _read_bytes(path)
-        self.sha256 = hashlib.sha256(self._raw).hexdigest()
+        self._raw = raw
+        self.sha256 = hashlib.sha256(raw).hexdigest()
         self._handle = ft.FT_Face()
         self._check(ft.FT_Init_FreeType(ctypes.byref(self._library)))
         code = ft.FT_New_Memory_Face(
@@ -273,15 +273,28 @@ def open_face(path: Path, sha256: str | None = None) -> Face:
     Raises:
         FontError: the file is missing, holds other bytes or is not a scalable font.
     """
-    faces: dict[Path, Face] = _opened.__dict__.setdefault("faces", {})
-    face = faces.get(path)
+    face = _list_opened().get(path)
     if face is None or face.sha256 != (sha256 or face.sha256):
-        face = faces[path] = Face(path)
+        face = keep_open(path, _read_bytes(path))
     if face.sha256 != (sha256 or face.sha256):
         raise FontError(
             f"{path.name} was changed while it was in use; put the font back, or begin anew"
         )
     return face
+
+
+def keep_open(path: Path, raw: bytes) -> Face:
+    """Return the open font of what a file was just found to hold, kept open as its own.
+
+    Raises:
+        FontError: it is not a scalable font.
+    """
+    face = _list_opened()[path] = Face(path, raw)
+    return face
+
+
+def _list_opened() -> dict[Path, Face]:
+    return _opened.__dict__.setdefault("faces", {})
 
 
 def make_rotation(angle_deg: float) -> ft.FT_Matrix | None:
