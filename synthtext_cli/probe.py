@@ -45,7 +45,7 @@ def probe(
         str | None,
         typer.Option(
             help="open_clip name, hf-hub:ORG/NAME, model folder, python:MODULE:FUNCTION,"
-            " ocr:tesseract, ocr:rapidocr, or responses:FILE."
+            " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE."
         ),
     ] = None,
     out: Annotated[

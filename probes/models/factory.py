@@ -77,7 +77,8 @@ def load_model(  # noqa: PLR0913 - each is an option of its own.
             module, also from the working directory, and calls the factory, which returns an
             `Encoder`, a `Reader`, or a `Model` to say more about it. That is your own code and
             runs as such; nothing else that is loaded here may run code. What answers in text:
-            "ocr:tesseract", "ocr:rapidocr", or "responses:" and a table of answers.
+            "ocr:tesseract", "ocr:rapidocr", "hf-vlm:org/name" (or a folder), or "responses:"
+            and a table of answers.
         pretrained: a tag, a file, "TAG=FILE" or "random"; see
             `probes.models.pretrained.find_source`.
         device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.models.device.choose_device`.
