@@ -157,4 +157,5 @@ TASK = Task(
     "which of ten: as long and as common, one letter off, look-alikes, nearest in meaning",
     show_words,
     choose_among_distractors,
+    has_curves=True,
 )

@@ -93,6 +93,6 @@ def choose_among_words(
     return tabulate_guesses(question, model, trials, embedded, guesses, answers)
 
 
-WORDS = Task("words", "which of K words is it", show_words, choose_among_words)
+WORDS = Task("words", "which of K words is it", show_words, choose_among_words, has_curves=True)
 
 SENTENCES = Task("sentences", "which of K sentences", show_sentences, choose_among_words)
