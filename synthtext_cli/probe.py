@@ -76,6 +76,16 @@ def probe(
     n: Annotated[
         int, typer.Option("--n", "-n", help="Words shown at each level of a factor.")
     ] = 200,
+    width: Annotated[
+        float,
+        typer.Option(
+            help="Add levels until intervals of thresholds are this narrow, in octaves or the"
+            " factor's unit; 0 adds none."
+        ),
+    ] = 0.05,
+    budget: Annotated[
+        int | None, typer.Option(help="Most images, those of the coarse scan included.")
+    ] = None,
     k: Annotated[
         str | None,
         typer.Option(
@@ -143,6 +153,8 @@ def probe(
         vocabulary=vocabulary,
         seed=seed,
         verify=not no_verify,
+        width=width or None,
+        budget=budget,
     )
     check_config(config)
     if export_pictures is not None:
@@ -192,12 +204,13 @@ def compare(
     synthtext compare results/b32 results/l14
     """
     need_probes()
-    from probes.metrics.breakdown import list_factors
+    from probes.metrics.breakdown import list_factors, take_scan
     from probes.metrics.paired import compare as compare_rows
     from probes.tasks.outcomes import read_outcomes
     from synthtext.storage import replace_file
 
-    first, second = read_outcomes(one), read_outcomes(other)
+    # Levels that were added differ from reader to reader.
+    first, second = take_scan(read_outcomes(one)), take_scan(read_outcomes(other))
     table = compare_rows(first, second, list_factors(first))
     if out:
         replace_file(out, table.to_csv(index=False).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 
 from probes.factors import FACTORS, Direction
@@ -11,7 +12,7 @@ from probes.metrics.axis import MIN_LEVELS
 from probes.metrics.intervals import chance_corrected, clustered_accuracy, wilson
 from probes.metrics.levels import bin_levels
 from probes.metrics.regression import Effects, main_effects
-from probes.metrics.thresholds import measure_threshold
+from probes.metrics.thresholds import CONFIDENCE, measure_threshold
 
 COLUMNS = (
     *(row.drawn or name for name, row in FACTORS.items()),
@@ -136,6 +137,7 @@ def _describe_threshold(
             cell["word"],
             chance=1 / int(cell["k"].iloc[0]),
             direction=direction,
+            confidence=_find_confidence(cell),
         )
     )
     fit = found.pop("fit") or {}
@@ -143,6 +145,17 @@ def _describe_threshold(
     return found | {
         f"fit_{name.removeprefix('p_fit') or 'p'}": fit.get(name) for name in fields
     }
+
+
+def _find_confidence(cell: pd.DataFrame) -> float:
+    """Return the confidence of a curve's interval, less where looks at it share the error."""
+    noted = cell["confidence"].iloc[0] if "confidence" in cell else np.nan
+    return CONFIDENCE if np.isnan(noted) else float(noted)
+
+
+def take_scan(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the coarse scan, which is the same for every reader."""
+    return outcomes[outcomes["look"] == 1] if "look" in outcomes else outcomes
 
 
 def tabulate_effects(outcomes: pd.DataFrame) -> Effects:

@@ -21,6 +21,7 @@ from probes.metrics.breakdown import (
     tabulate_factor,
     tabulate_headline,
     tabulate_thresholds,
+    take_scan,
 )
 from probes.metrics.spelling import tabulate_answers
 from probes.models.base import identify_model
@@ -55,14 +56,20 @@ def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
 
     Everything is computed from the outcomes.
     """
-    summary = summarize(probe)
-    figures = draw_figures(probe.outcomes, tabulate_thresholds(probe.outcomes))
+    thresholds = tabulate_thresholds(probe.outcomes)
+    summary = summarize(probe, thresholds)
+    figures = draw_figures(probe.outcomes, thresholds)
     write_report(out, summary, make_page(probe, summary, figures))
     return summary
 
 
-def summarize(probe: Probe) -> dict[str, Any]:
-    """Return the figures of a probe and all that decides them, for `summary.json`."""
+def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
+    """Return the figures of a probe and all that decides them, for `summary.json`.
+
+    Args:
+        probe: what was shown and what came of it.
+        thresholds: from `tabulate_thresholds`.
+    """
     model, question, outcomes = probe.model, probe.question, probe.outcomes
     words = make_texts(question.vocabulary, [None] * len(question.vocabulary), "")
     summary: dict[str, Any] = {
@@ -82,8 +89,9 @@ def summarize(probe: Probe) -> dict[str, Any]:
             "vocabulary": {"n_words": len(question.vocabulary), "sha256": words.sha256},
         },
         "by_template": probe.by_template,
-        "headline": _to_rows(tabulate_headline(outcomes)),
-        "thresholds": _to_rows(tabulate_thresholds(outcomes)),
+        "headline": _to_rows(tabulate_headline(take_scan(outcomes))),
+        "thresholds": _to_rows(thresholds),
+        "looks": [dataclasses.asdict(decision) for decision in probe.decisions],
         "factors": {
             name: _to_rows(tabulate_factor(outcomes, name).table)
             for name in list_factors(outcomes)
@@ -155,7 +163,7 @@ def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure
 
 def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     """Return the tables of a report, for the page and for the terminal."""
-    tables = [_format_thresholds(summary["thresholds"])]
+    tables = [_format_thresholds(summary["thresholds"]), _format_looks(summary["looks"])]
     if "answers" in summary:
         tables.append(_format_answers(summary["answers"], summary["faults"]))
     task = TASKS[probe.question.task]
@@ -163,7 +171,7 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
         tables.append(task.tabulate(summary[task.name]))
     if probe.by_template:
         tables.append(_format_templates(probe.by_template))
-    effects = tabulate_effects(probe.outcomes)
+    effects = tabulate_effects(take_scan(probe.outcomes))
     rows = tuple(
         (
             row["factor"] if pd.isna(row["level"]) else f"{row['factor']}: {row['level']}",
@@ -223,6 +231,22 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
         " holds for any curve that rises or falls throughout. x-height is that of the letter x."
     )
     return Table("Legibility thresholds", columns, tuple(formatted), note)
+
+
+def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
+    formatted = tuple(
+        (
+            row["factor"], row["baseline"], str(row["look"]),
+            ", ".join(f"{level:g}" for level in row["levels"]) or "none", row["why"],
+        )
+        for row in rows
+    )  # fmt: skip
+    note = (
+        "After each look at a curve, levels are added at the ends of its interval and the same"
+        " words shown there. The headline and the main effects are of the coarse scan alone."
+    )
+    columns = ("factor", "baseline", "look", "levels added", "because")
+    return Table("Levels added", columns, formatted, note)
 
 
 def _format_ends(low: float | None, high: float | None) -> str:

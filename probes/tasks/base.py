@@ -43,6 +43,9 @@ class ProbeConfig:
             among, as many as the largest of `ks` and `n` need.
         seed: of everything drawn.
         verify: whether the shards of `data` must be those that were written.
+        width: levels are added until the interval of a threshold is no wider, in octaves or
+            the factor's unit; None shows the levels of the coarse scan alone.
+        budget: images at the most, the coarse scan included; None sets no bound.
     """
 
     task: str = "words"
@@ -54,6 +57,8 @@ class ProbeConfig:
     vocabulary: str = "en"
     seed: int = 0
     verify: bool = True
+    width: float | None = None
+    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,7 @@ class Task:
         needs_text: whether the text of an image must be known.
         takes_readers: whether it can be asked of what answers in text, not in vectors.
         takes_data: whether it can be asked of a dataset, and not of its own images alone.
+        has_curves: whether it shows the levels of a design, to which more can be added.
         draw: trials -> chunks of images.
         n_views: images that are embedded for each trial.
         measure: outcomes -> further figures for `summary.json`; None where there are none.
@@ -159,6 +165,7 @@ class Task:
     needs_text: bool = True
     takes_readers: bool = False
     takes_data: bool = True
+    has_curves: bool = False
     draw: Callable[[Sequence[Trial]], list[Chunk]] = draw_stimuli
     n_views: int = 1
     measure: Callable[[pd.DataFrame], object] | None = None

@@ -170,4 +170,5 @@ TASK = Task(
     show_words,
     choose_among_distractors,
     takes_readers=True,
+    has_curves=True,
 )

@@ -93,4 +93,5 @@ TASK = Task(
     show_pseudowords,
     choose_among_words,
     takes_readers=True,
+    has_curves=True,
 )

@@ -14,14 +14,16 @@ from probes.data.designs import name_fonts
 from probes.data.rendered import read_trials
 from probes.data.stimuli import name_drawn, name_stimuli
 from probes.data.trials import Chunk, Trial
-from probes.embeddings.images import FOLDER, Embedded, Share, Stats, embed_renderings
+from probes.embeddings.images import FOLDER, Embedded, Share, Stats
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
 from probes.readers.base import WatchedReader
 from probes.tasks.base import HEADLINE_K, ProbeConfig, Question, Task, choose_templates
+from probes.tasks.looks import Shown, run_looks
 from probes.tasks.outcomes import write_outcomes
 from probes.tasks.registry import TASKS
+from probes.tasks.stages import Decision, Stages
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
 
@@ -39,6 +41,7 @@ class Probe:
         by_template: share read right with each of several prompts alone.
         broken: files that cannot be read, left out.
         data: the dataset that the pictures were read from; None if they were drawn.
+        decisions: what each look at each curve led to; none where no levels were to be added.
     """
 
     model: Model
@@ -49,11 +52,12 @@ class Probe:
     by_template: dict[str, float]
     broken: tuple[str, ...] = ()
     data: Path | None = None
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True)
-class Shown:
-    """The images of a probe.
+class ProbeImages:
+    """The images of a probe, before any level is added.
 
     Attributes:
         trials: one for each.
@@ -138,39 +142,50 @@ def run_probe(
     """
     task = check_config(config)
     check_reader(task, model, config)
-    shown = show_images(config, task)
-    trials = shown.trials
+    found = show_images(config, task)
+    trials = found.trials
     question = Question(
         task=config.task,
-        vocabulary=tuple(shown.candidates),
+        vocabulary=tuple(found.candidates),
         templates=config.templates or choose_templates(task, model),
         ks=config.ks,
         headline=HEADLINE_K,
         seed=config.seed,
         cache_folder=find_cache_folder(),
     )
-    model = watch(model, task.n_views * len(trials), on_progress)
-    embedded, stats = embed_renderings(
-        model,
-        shown.chunks,
-        out / FOLDER,
-        stimuli=f"{task.n_views > 1} {shown.named}",
-        expected=[trial.key for trial in trials] if task.n_views == 1 else None,
-        share=share,
-    )
-    if embedded is None:
+    watched = watch(model, task.n_views * len(trials), on_progress)
+    scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
+    stages = _choose_stages(config, task, trials)
+    looked = run_looks(watched, question, task, scan, out / FOLDER, stages=stages, share=share)
+    if looked is None:
         return None
-    outcomes = task.ask(question, model, trials, embedded)
-    write_outcomes(out / "outcomes.parquet", outcomes)
+    write_outcomes(out / "outcomes.parquet", looked.outcomes)
     several = len(question.templates) > 1
-    by_template = _measure_templates(question, model, trials, embedded) if several else {}
+    by_template = _measure_templates(question, watched, trials, looked.scan) if several else {}
     shutil.rmtree(out / FOLDER)
     return Probe(
-        model, question, tuple(trials), outcomes, stats, by_template, shown.broken, config.data
-    )
+        model, question, looked.trials, looked.outcomes, looked.stats, by_template,
+        found.broken, config.data, looked.decisions,
+    )  # fmt: skip
 
 
-def show_images(config: ProbeConfig, task: Task) -> Shown:
+def _choose_stages(config: ProbeConfig, task: Task, scan: Sequence[Trial]) -> Stages | None:
+    """Return how far to go after the scan, None where no level can be added.
+
+    Raises:
+        ProbeError: the budget does not reach for the scan.
+    """
+    if config.budget is not None and config.budget < len(scan):
+        raise ProbeError(
+            f"the budget is {config.budget:,} images, but the coarse scan has {len(scan):,};"
+            " give more, or fewer words or factors"
+        )
+    if config.width is None or config.data is not None or not task.has_curves:
+        return None
+    return Stages(config.width, config.budget)
+
+
+def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
     """Return the images that a config asks about, drawn or read as they are needed.
 
     Raises:
@@ -185,23 +200,26 @@ def show_images(config: ProbeConfig, task: Task) -> Shown:
             )
         named = name_stimuli(found.trials, found.files)
         candidates = _list_shown(found.trials)
-        return Shown(found.trials, found.chunks, candidates, named, found.broken)
+        return ProbeImages(found.trials, found.chunks, candidates, named, found.broken)
     fonts = read_catalogue()
     trials, candidates = task.show(config)
     trials = name_fonts(trials, fonts)
-    return Shown(trials, task.draw(trials), candidates, name_drawn(trials, fonts))
+    return ProbeImages(trials, task.draw(trials), candidates, name_drawn(trials, fonts))
 
 
 def check_config(config: ProbeConfig) -> Task:
     """Return the task of a config, or say what of it cannot be asked.
 
     Raises:
-        ProbeError: no such task, fewer than 2 words to a level, or data that is not used.
+        ProbeError: no such task, fewer than 2 words to a level, a width of an interval that is
+            not above 0, or data that is not used.
     """
     if config.task not in TASKS:
         raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
     if config.n < 2:
         raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
+    if config.width is not None and not 0 < config.width < float("inf"):
+        raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
     task = TASKS[config.task]
     if config.data is not None and not task.takes_data:
         raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")

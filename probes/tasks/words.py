@@ -102,8 +102,9 @@ def choose_among_words(
 
 
 WORDS = Task(
-    "words", "which of K words is it", show_words, choose_among_words, takes_readers=True
-)
+    "words", "which of K words is it", show_words, choose_among_words, has_curves=True,
+    takes_readers=True,
+)  # fmt: skip
 
 SENTENCES = Task(
     "sentences", "which of K sentences", show_sentences, choose_among_words, takes_readers=True
