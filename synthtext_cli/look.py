@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from synthtext.storage import parse_folder
-from synthtext_cli.console import print_text, say
+from synthtext_cli.console import print_text, say, warn
 from synthtext_cli.options import (
     Folder,
     FontFolder,
@@ -71,7 +71,7 @@ def preview(
         renderings = [image for image in drawn if not isinstance(image, NotDrawn)]
         for lost in drawn:
             if isinstance(lost, NotDrawn):
-                say(f"not drawn: {lost.reason}")
+                warn(f"not drawn: {lost.reason}")
     write_image(sheet, draw_sheet(renderings, n_columns=columns, has_boxes=boxes))
     say(f"wrote {sheet}")
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthtext.signals import Stopped
+from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import (
     fail,
     print_table,
     say,
     show_progress,
-    stop,
     warn_some,
     write_json,
 )
 from synthtext_cli.options import (
+    BatchSize,
     Compiled,
     Device,
     NoVerify,
@@ -96,6 +96,15 @@ def probe(
     device: Device = "auto",
     precision: Precision = "auto",
     compiled: Compiled = False,
+    batch_size: BatchSize = 256,
+    workers: Annotated[
+        int, typer.Option(help="Threads that draw or read images ahead of the model.", min=1)
+    ] = 2,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Number of images of --data to show, drawn at random.", min=1),
+    ] = None,
+    options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Measure a model's zero-shot reading accuracy per factor, with intervals.
@@ -109,11 +118,8 @@ def probe(
     if linear and (data is None or task != "sentiment"):
         fail("a linear probe learns from labelled pictures; add --task sentiment --data DIR")
     need_probes()
-    from probes.models.factory import load_model
     from probes.models.prompts import read_templates
-    from probes.reports.probe import list_tables, write_probe
-    from probes.tasks.base import ProbeConfig
-    from probes.tasks.run import check_config, run_probe
+    from probes.tasks.config import ProbeConfig, check_names
 
     config = ProbeConfig(
         task=task,
@@ -125,18 +131,23 @@ def probe(
         vocabulary=vocabulary,
         seed=seed,
         verify=not no_verify,
+        limit=limit,
+        n_workers=workers,
     )
-    check_config(config)
+    check_names(config)
     check_run(context, out, overwrite=overwrite)
+    from probes.models.factory import load_model
+    from probes.reports.probe import list_tables, write_probe
+    from probes.tasks.run import check_config, run_probe
+
+    check_config(config)
     loaded = load_model(
-        model, pretrained=pretrained, device=device, precision=precision, compile=compiled
-    )
+        model, pretrained=pretrained, device=device, precision=precision, compile=compiled,
+        batch_size=batch_size,
+    )  # fmt: skip
     note_run(context, out)
-    try:
-        with show_progress() as advance:
-            done = run_probe(loaded, config, out, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    with show_progress(out) as advance:
+        done = run_probe(loaded, config, out, on_progress=advance)
     if done is None:  # Under torchrun the first process alone reports.
         return
     summary = write_probe(done, out)

@@ -26,7 +26,7 @@ from probes.models.base import identify_model
 from probes.reports import plots
 from probes.reports.page import Figure, Page, to_uri, write_report
 from probes.tables import Table, percent
-from probes.tasks.registry import TASKS
+from probes.tasks.base import load_task
 from probes.tasks.run import Probe
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.plan import SENTIMENTS
@@ -88,7 +88,7 @@ def summarize(probe: Probe) -> dict[str, Any]:
         },
         "encoder": dataclasses.asdict(probe.stats),
     }  # fmt: skip
-    task = TASKS[question.task]
+    task = load_task(question.task)
     if task.measure is not None:
         summary[task.name] = task.measure(outcomes)
     return summary
@@ -143,7 +143,7 @@ def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure
 def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     """Return the tables of a report, for the page and for the terminal."""
     tables = [_format_thresholds(summary["thresholds"])]
-    task = TASKS[probe.question.task]
+    task = load_task(probe.question.task)
     if task.measure is not None and task.tabulate is not None:
         tables.append(task.tabulate(summary[task.name]))
     if probe.by_template:

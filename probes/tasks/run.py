@@ -18,9 +18,9 @@ from probes.embeddings.images import FOLDER, Embedded, Share, Stats, embed_rende
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
-from probes.tasks.base import HEADLINE_K, ProbeConfig, Question, Task, choose_templates
+from probes.tasks.base import HEADLINE_K, Question, Task, choose_templates, load_task
+from probes.tasks.config import ProbeConfig, check_names
 from probes.tasks.outcomes import write_outcomes
-from probes.tasks.registry import TASKS
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
 
@@ -110,7 +110,9 @@ def run_probe(
     task = check_config(config)
     broken: tuple[str, ...] = ()
     if config.data is not None:
-        shown = read_trials(config.data, verify=config.verify)
+        shown = read_trials(
+            config.data, verify=config.verify, limit=config.limit, seed=config.seed
+        )
         trials, chunks, broken = shown.trials, shown.chunks, shown.broken
         if trials[0].file and task.needs_text:
             raise ProbeError(
@@ -140,6 +142,7 @@ def run_probe(
         out / FOLDER,
         stimuli=f"{task.n_views > 1} {named}",
         expected=[trial.key for trial in trials] if task.n_views == 1 else None,
+        n_threads=config.n_workers,
         share=share,
     )
     if embedded is None:
@@ -158,13 +161,10 @@ def check_config(config: ProbeConfig) -> Task:
     """Return the task of a config, or say what of it cannot be asked.
 
     Raises:
-        ProbeError: no such task, fewer than 2 words to a level, or data that is not used.
+        ProbeError: as `check_names` says, or data that the task does not use.
     """
-    if config.task not in TASKS:
-        raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
-    if config.n < 2:
-        raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
-    task = TASKS[config.task]
+    check_names(config)
+    task = load_task(config.task)
     if config.data is not None and not task.takes_data:
         raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
     return task
@@ -176,7 +176,7 @@ def _measure_templates(
     """Return the share read right with each prompt instead of the mean over all of them."""
     return {
         template: float(
-            TASKS[question.task]
+            load_task(question.task)
             .ask(replace(question, templates=(template,)), model, trials, embedded)["correct"]
             .mean()
         )

@@ -13,13 +13,13 @@ from probes.embeddings.images import Embedded
 from probes.metrics.forced_choice import KS, guess_nested, list_ks
 from probes.models.base import Model
 from probes.tasks.base import (
-    ProbeConfig,
     Question,
     Task,
     embed_candidates,
     find_truth,
     tabulate_guesses,
 )
+from probes.tasks.config import ProbeConfig
 from probes.tasks.vocabulary import choose_words, make_vocabulary, sort_by_frequency
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.spec import Spec
