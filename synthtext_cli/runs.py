@@ -122,7 +122,7 @@ def _hash_inputs(context: typer.Context, out: Path) -> dict[str, str]:
     inputs = {}
     for name in sorted(INPUTS & context.params.keys()):
         value = context.params[name]
-        path = Path(str(value))
+        path = Path(str(value).removeprefix("responses:"))
         if value is not None and path.exists():
             inputs[name] = hashlib.sha256(_describe_input(path, out).encode()).hexdigest()
     return inputs

@@ -18,7 +18,8 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            help="folder, parquet, lmdb, doctr, paddleocr, icdar, coco or clip-benchmark."
+            help="folder, parquet, lmdb, doctr, paddleocr, mmocr, easyocr, tesstrain, icdar,"
+            " coco, yolo, yolo-obb or clip-benchmark."
         ),
     ],
     out: Annotated[

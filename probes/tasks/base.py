@@ -12,15 +12,17 @@ import pandas as pd
 from probes.arrays import Vectors
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Chunk, Trial
+from probes.embeddings.answers import list_answers
 from probes.embeddings.images import Embedded
 from probes.embeddings.texts import embed_prompts, ensemble_prompts
 from probes.errors import ProbeError
 from probes.metrics.forced_choice import Guesses
 from probes.models.base import Model
 from probes.models.prompts import WORDS
+from probes.readers.base import Reading
 from probes.tables import Table
 from probes.tasks.config import ProbeConfig
-from probes.tasks.outcomes import make_outcomes
+from probes.tasks.outcomes import make_outcomes, note_answers
 from probes.tasks.registry import TASKS
 from probes.tasks.vocabulary import Vocabulary
 
@@ -58,6 +60,11 @@ def embed_candidates(question: Question, model: Model, texts: Sequence[str]) -> 
     )
 
 
+def read_texts(embedded: Embedded) -> list[Reading]:
+    """Return what a reader answered to each image."""
+    return list_answers(embedded.vectors, embedded.facts)
+
+
 def find_truth(trial: Trial, vocabulary: Vocabulary) -> int:
     """Return the place of a trial's text in the vocabulary.
 
@@ -82,9 +89,12 @@ def tabulate_guesses(
     answers: Sequence[str],
 ) -> pd.DataFrame:
     """Return the outcomes of guesses, a row for each image."""
-    return make_outcomes(
+    rows = make_outcomes(
         trials, embedded.facts, guesses, answers=answers, model=model, task=question.task
     )
+    if model.reader is None:
+        return rows
+    return note_answers(rows, [t.spec.drawn_text for t in trials], read_texts(embedded))
 
 
 Show = Callable[[ProbeConfig], tuple[list[Trial], list[str]]]
@@ -106,6 +116,7 @@ class Task:
         templates: prompts, unless others are given.
         asks_for_text: whether the answer is the text itself, so that a model's own prompts fit.
         needs_text: whether the text of an image must be known.
+        takes_readers: whether it can be asked of what answers in text, not in vectors.
         takes_data: whether it can be asked of a dataset, and not of its own images alone.
         draw: trials -> chunks of images.
         n_views: images that are embedded for each trial.
@@ -120,6 +131,7 @@ class Task:
     templates: tuple[str, ...] = WORDS
     asks_for_text: bool = True
     needs_text: bool = True
+    takes_readers: bool = False
     takes_data: bool = True
     draw: Callable[[Sequence[Trial]], list[Chunk]] = draw_stimuli
     n_views: int = 1
@@ -140,6 +152,13 @@ def load_task(name: str) -> Task:
     return task
 
 
+def list_readable() -> list[str]:
+    """Return the names of the tasks that can be asked of what answers in text."""
+    return [name for name in TASKS if load_task(name).takes_readers]
+
+
 def choose_templates(task: Task, model: Model) -> tuple[str, ...]:
     """Return the prompts of a task; where it asks for the text, the model's own."""
+    if model.reader is not None:
+        return ()
     return model.prompts if model.prompts and task.asks_for_text else task.templates

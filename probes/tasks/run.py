@@ -13,12 +13,20 @@ from probes.arrays import Pixels, Vectors
 from probes.data.designs import name_fonts
 from probes.data.rendered import read_trials
 from probes.data.stimuli import name_drawn, name_stimuli
-from probes.data.trials import Trial
+from probes.data.trials import Chunk, Trial
 from probes.embeddings.images import FOLDER, Embedded, Share, Stats, embed_renderings
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
-from probes.tasks.base import HEADLINE_K, Question, Task, choose_templates, load_task
+from probes.readers.base import WatchedReader
+from probes.tasks.base import (
+    HEADLINE_K,
+    Question,
+    Task,
+    choose_templates,
+    list_readable,
+    load_task,
+)
 from probes.tasks.config import ProbeConfig, check_names
 from probes.tasks.outcomes import write_outcomes
 from synthtext.dataset.generate import OnProgress
@@ -50,6 +58,25 @@ class Probe:
     data: Path | None = None
 
 
+@dataclass(frozen=True)
+class Shown:
+    """The images of a probe.
+
+    Attributes:
+        trials: one for each.
+        chunks: draw or read them, in the same order.
+        candidates: texts to choose among.
+        named: what caches of these images are keyed by.
+        broken: files that cannot be read, left out.
+    """
+
+    trials: list[Trial]
+    chunks: list[Chunk]
+    candidates: list[str]
+    named: str
+    broken: tuple[str, ...] = ()
+
+
 class _Watched:
     """An encoder that says how many pictures and texts are done."""
 
@@ -78,6 +105,15 @@ class _Watched:
 
 def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
     """Return the model, saying how many of its pictures and texts are done."""
+    if model.reader is not None:
+        n_done = 0
+
+        def count(n: int) -> None:
+            nonlocal n_done
+            n_done += n
+            on_progress("pictures", n_done, n_pictures)
+
+        return replace(model, reader=WatchedReader(model.reader, model.name, count))
     return replace(model, encoder=_Watched(model.encoder, n_pictures, on_progress))
 
 
@@ -108,27 +144,12 @@ def run_probe(
         ProbeError: the probe cannot be run as asked.
     """
     task = check_config(config)
-    broken: tuple[str, ...] = ()
-    if config.data is not None:
-        shown = read_trials(
-            config.data, verify=config.verify, limit=config.limit, seed=config.seed
-        )
-        trials, chunks, broken = shown.trials, shown.chunks, shown.broken
-        if trials[0].file and task.needs_text:
-            raise ProbeError(
-                f"{config.data} does not say what is written in its pictures;"
-                " ask for --task sentiment"
-            )
-        candidates, named = _list_shown(trials), name_stimuli(trials, shown.files)
-    else:
-        fonts = read_catalogue()
-        trials, candidates = task.show(config)
-        trials = name_fonts(trials, fonts)
-        named = name_drawn(trials, fonts)
-        chunks = task.draw(trials)
+    check_reader(task, model, config)
+    shown = show_images(config, task)
+    trials = shown.trials
     question = Question(
         task=config.task,
-        vocabulary=tuple(candidates),
+        vocabulary=tuple(shown.candidates),
         templates=config.templates or choose_templates(task, model),
         ks=config.ks,
         headline=HEADLINE_K,
@@ -138,9 +159,9 @@ def run_probe(
     model = watch(model, task.n_views * len(trials), on_progress)
     embedded, stats = embed_renderings(
         model,
-        chunks,
+        shown.chunks,
         out / FOLDER,
-        stimuli=f"{task.n_views > 1} {named}",
+        stimuli=f"{task.n_views > 1} {shown.named}",
         expected=[trial.key for trial in trials] if task.n_views == 1 else None,
         n_threads=config.n_workers,
         share=share,
@@ -153,8 +174,32 @@ def run_probe(
     by_template = _measure_templates(question, model, trials, embedded) if several else {}
     shutil.rmtree(out / FOLDER)
     return Probe(
-        model, question, tuple(trials), outcomes, stats, by_template, broken, config.data
+        model, question, tuple(trials), outcomes, stats, by_template, shown.broken, config.data
     )
+
+
+def show_images(config: ProbeConfig, task: Task) -> Shown:
+    """Return the images that a config asks about, drawn or read as they are needed.
+
+    Raises:
+        ProbeError: a dataset does not say what its images read, though the task needs it.
+    """
+    if config.data is not None:
+        found = read_trials(
+            config.data, verify=config.verify, limit=config.limit, seed=config.seed
+        )
+        if found.trials[0].file and task.needs_text:
+            raise ProbeError(
+                f"{config.data} does not say what is written in its pictures;"
+                " ask for --task sentiment"
+            )
+        named = name_stimuli(found.trials, found.files)
+        candidates = _list_shown(found.trials)
+        return Shown(found.trials, found.chunks, candidates, named, found.broken)
+    fonts = read_catalogue()
+    trials, candidates = task.show(config)
+    trials = name_fonts(trials, fonts)
+    return Shown(trials, task.draw(trials), candidates, name_drawn(trials, fonts))
 
 
 def check_config(config: ProbeConfig) -> Task:
@@ -168,6 +213,23 @@ def check_config(config: ProbeConfig) -> Task:
     if config.data is not None and not task.takes_data:
         raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
     return task
+
+
+def check_reader(task: Task, model: Model, config: ProbeConfig) -> None:
+    """Refuse to ask what answers in text for vectors, or with prompts.
+
+    Raises:
+        ProbeError: the task needs vectors, or prompts are given.
+    """
+    if model.reader is None:
+        return
+    if not task.takes_readers:
+        able = ", ".join(list_readable())
+        raise ProbeError(
+            f"{model.name} answers in text, and the task {task.name} needs vectors; ask {able}"
+        )
+    if config.templates:
+        raise ProbeError(f"{model.name} answers in text; leave out the prompts")
 
 
 def _measure_templates(

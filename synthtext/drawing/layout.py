@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
@@ -56,6 +57,15 @@ def inked(text: str) -> list[int]:
 def split_words(text: str) -> list[str]:
     """Return the words of a text that have a box, in the order of their quads."""
     return [word for word in text.split(" ") if inked(word)]
+
+
+def split_chars(text: str) -> list[str]:
+    """Return the characters of a text that have a box, each with the marks that follow it."""
+    places = inked(text)
+    return [
+        text[place:after].rstrip(" ")
+        for place, after in itertools.pairwise([*places, len(text)])
+    ]
 
 
 def place_glyphs(
