@@ -14,6 +14,7 @@ from synthtext_cli.console import (
     print_table,
     say,
     show_progress,
+    warn,
     warn_some,
     write_json,
 )
@@ -162,7 +163,7 @@ def probe(
         )
     check_run(context, out, overwrite=overwrite)
     from probes.models.factory import load_model
-    from probes.reports.probe import list_faults, list_tables, write_probe
+    from probes.reports.probe import list_faults, list_losses, list_tables, write_probe
     from probes.tasks.run import check_config, run_probe
 
     check_config(config)
@@ -184,6 +185,8 @@ def probe(
     _print_headline(summary)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
+    for what, amount in list_losses(summary):
+        warn(f"{what}: {amount}")
     warn_some("cannot be read", done.broken)
     warn_some("no answer to", list_faults(done.outcomes))
     if linear and data is not None:

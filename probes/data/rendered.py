@@ -148,7 +148,13 @@ def _read_files(trials: Sequence[Trial]) -> list[Stimulus]:
         pixels = read_image(Path(trial.file))
         height, width = pixels.shape[:2]
         unknown = dict.fromkeys(("x_height_px", "contrast_drawn", "size_px"), float("nan"))
-        facts = {**unknown, "ink_drawn": "", "width_px": width, "height_px": height}
+        facts = {
+            **unknown,
+            "ink_drawn": "",
+            "letter_span": None,
+            "width_px": width,
+            "height_px": height,
+        }
         stimuli.append(Stimulus(trial.key, pixels, facts))
     return stimuli
 

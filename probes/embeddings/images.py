@@ -28,7 +28,7 @@ from probes.models.ranks import read_rank
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Goes into every stamp; raised when the files change."""
 
 FOLDER = ".vectors"
