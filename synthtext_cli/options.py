@@ -101,6 +101,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 on a GPU.")]
 
 
+BatchSize = Annotated[int, typer.Option(help="Images or texts per batch.", min=1)]
+
+
 Compiled = Annotated[
     bool, typer.Option("--compile", help="Compile the encoders with torch.compile.")
 ]

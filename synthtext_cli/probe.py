@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthtext.signals import Stopped
 from synthtext.storage import parse_local
+from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import (
     fail,
     print_table,
     say,
     show_progress,
-    stop,
+    warn,
     warn_some,
     write_json,
 )
 from synthtext_cli.options import (
+    BatchSize,
     Compiled,
     Device,
     NoVerify,
@@ -31,7 +32,7 @@ from synthtext_cli.runs import Overwrite, check_run, note_run
 
 if TYPE_CHECKING:
     from probes.models.base import Model
-    from probes.tasks.base import ProbeConfig
+    from probes.tasks.config import ProbeConfig
 
 
 def _parse_csv(text: str) -> Path:
@@ -122,6 +123,15 @@ def probe(
     device: Device = "auto",
     precision: Precision = "auto",
     compiled: Compiled = False,
+    batch_size: BatchSize = 256,
+    workers: Annotated[
+        int, typer.Option(help="Threads that draw or read images ahead of the model.", min=1)
+    ] = 2,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Number of images of --data to show, drawn at random.", min=1),
+    ] = None,
+    options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Measure a model's zero-shot reading accuracy per factor, with intervals.
@@ -137,11 +147,8 @@ def probe(
     if linear and (data is None or task != "sentiment"):
         fail("a linear probe learns from labelled pictures; add --task sentiment --data DIR")
     need_probes()
-    from probes.models.factory import load_model
     from probes.models.prompts import read_templates
-    from probes.reports.probe import list_faults, list_tables, write_probe
-    from probes.tasks.base import ProbeConfig
-    from probes.tasks.run import check_config, run_probe
+    from probes.tasks.config import ProbeConfig, check_names
 
     config = ProbeConfig(
         task=task,
@@ -155,8 +162,10 @@ def probe(
         verify=not no_verify,
         width=width or None,
         budget=budget,
+        limit=limit,
+        n_workers=workers,
     )
-    check_config(config)
+    check_names(config)
     if export_pictures is not None:
         _export_pictures(config, export_pictures)
         return
@@ -165,26 +174,31 @@ def probe(
             "give --model and --out, or --export-pictures DIR to have the images read elsewhere"
         )
     check_run(context, out, overwrite=overwrite)
+    from probes.models.factory import load_model
+    from probes.reports.probe import list_faults, list_losses, list_tables, write_probe
+    from probes.tasks.run import check_config, run_probe
+
+    check_config(config)
     loaded = load_model(
         model,
         pretrained=pretrained,
         device=device,
         precision=precision,
         compile=compiled,
+        batch_size=batch_size,
         time_limit_s=time_limit,
     )
     note_run(context, out)
-    try:
-        with show_progress() as advance:
-            done = run_probe(loaded, config, out, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    with show_progress(out) as advance:
+        done = run_probe(loaded, config, out, on_progress=advance)
     if done is None:  # Under torchrun the first process alone reports.
         return
     summary = write_probe(done, out)
     _print_headline(summary)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
+    for what, amount in list_losses(summary):
+        warn(f"{what}: {amount}")
     warn_some("cannot be read", done.broken)
     warn_some("no answer to", list_faults(done.outcomes))
     if linear and data is not None:

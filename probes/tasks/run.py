@@ -19,10 +19,17 @@ from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
 from probes.readers.base import WatchedReader
-from probes.tasks.base import HEADLINE_K, ProbeConfig, Question, Task, choose_templates
+from probes.tasks.base import (
+    HEADLINE_K,
+    Question,
+    Task,
+    choose_templates,
+    list_readable,
+    load_task,
+)
+from probes.tasks.config import ProbeConfig, check_names
 from probes.tasks.looks import Shown, run_looks
 from probes.tasks.outcomes import write_outcomes
-from probes.tasks.registry import TASKS
 from probes.tasks.stages import Decision, Stages
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
@@ -156,7 +163,10 @@ def run_probe(
     watched = watch(model, task.n_views * len(trials), on_progress)
     scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
     stages = _choose_stages(config, task, trials)
-    looked = run_looks(watched, question, task, scan, out / FOLDER, stages=stages, share=share)
+    looked = run_looks(
+        watched, question, task, scan, out / FOLDER,
+        stages=stages, n_threads=config.n_workers, share=share,
+    )  # fmt: skip
     if looked is None:
         return None
     write_outcomes(out / "outcomes.parquet", looked.outcomes)
@@ -192,7 +202,9 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
         ProbeError: a dataset does not say what its images read, though the task needs it.
     """
     if config.data is not None:
-        found = read_trials(config.data, verify=config.verify)
+        found = read_trials(
+            config.data, verify=config.verify, limit=config.limit, seed=config.seed
+        )
         if found.trials[0].file and task.needs_text:
             raise ProbeError(
                 f"{config.data} does not say what is written in its pictures;"
@@ -211,16 +223,10 @@ def check_config(config: ProbeConfig) -> Task:
     """Return the task of a config, or say what of it cannot be asked.
 
     Raises:
-        ProbeError: no such task, fewer than 2 words to a level, a width of an interval that is
-            not above 0, or data that is not used.
+        ProbeError: as `check_names` says, or data that the task does not use.
     """
-    if config.task not in TASKS:
-        raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
-    if config.n < 2:
-        raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
-    if config.width is not None and not 0 < config.width < float("inf"):
-        raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
-    task = TASKS[config.task]
+    check_names(config)
+    task = load_task(config.task)
     if config.data is not None and not task.takes_data:
         raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
     return task
@@ -235,7 +241,7 @@ def check_reader(task: Task, model: Model, config: ProbeConfig) -> None:
     if model.reader is None:
         return
     if not task.takes_readers:
-        able = ", ".join(name for name, other in TASKS.items() if other.takes_readers)
+        able = ", ".join(list_readable())
         raise ProbeError(
             f"{model.name} answers in text, and the task {task.name} needs vectors; ask {able}"
         )
@@ -249,7 +255,7 @@ def _measure_templates(
     """Return the share read right with each prompt instead of the mean over all of them."""
     return {
         template: float(
-            TASKS[question.task]
+            load_task(question.task)
             .ask(replace(question, templates=(template,)), model, trials, embedded)["correct"]
             .mean()
         )

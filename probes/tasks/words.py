@@ -14,7 +14,6 @@ from probes.metrics.forced_choice import KS, guess_nested, list_ks
 from probes.metrics.spelling import guess_by_spelling
 from probes.models.base import Model
 from probes.tasks.base import (
-    ProbeConfig,
     Question,
     Task,
     embed_candidates,
@@ -22,6 +21,7 @@ from probes.tasks.base import (
     read_texts,
     tabulate_guesses,
 )
+from probes.tasks.config import ProbeConfig
 from probes.tasks.vocabulary import choose_words, make_vocabulary, sort_by_frequency
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.spec import Spec
