@@ -25,6 +25,7 @@ class Trial:
         level: the level of that factor, as text.
         picture: what is drawn below the text, one of `PICTURES`; empty for paper alone.
         file: the picture itself, where it was not drawn here; its text is then not known.
+        look: 1 in the coarse scan, more where its level was added by what was seen.
     """
 
     key: str
@@ -34,14 +35,16 @@ class Trial:
     level: str = ""
     picture: str = ""
     file: str = ""
+    look: int = 1
 
 
 def hash_trials(trials: Sequence[Trial]) -> str:
     """Return a SHA-256 of what the trials draw, to key caches by."""
     digest = hashlib.sha256()
     for trial in trials:
+        # A file is known by its bytes, which are hashed apart, and not by where it lies.
         digest.update(
-            orjson.dumps([trial.key, trial.picture, trial.file, spec_to_dict(trial.spec)])
+            orjson.dumps([trial.key, trial.picture, bool(trial.file), spec_to_dict(trial.spec)])
         )
     return digest.hexdigest()
 

@@ -132,13 +132,29 @@ def spread_rows(
 ) -> list[Rendering]:
     """Return the same of shards that rows of a `dataset.json` describe."""
     chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, n).astype(int))]
-    share = -(-n // len(chosen))
     found: list[Rendering] = []
-    for row in chosen:
+    for row, share in zip(
+        chosen, _share_out([row["n_samples"] for row in chosen], n), strict=True
+    ):
         if verify:
             check_shard(folder, row)
         found += islice(read_shard(folder / row["file"]), share)
-    return found[:n]
+    return found
+
+
+def _share_out(sizes: Sequence[int], n: int) -> list[int]:
+    """Return how many to take of each size so that they sum to n, if that many there are.
+
+    >>> _share_out([100, 2, 100], 12)
+    [5, 2, 5]
+    """
+    shares = dict.fromkeys(range(len(sizes)), 0)
+    # The small ones first: what they lack falls to those that are larger.
+    for n_taken, place in enumerate(sorted(shares, key=lambda k: sizes[k])):
+        share = -(-n // (len(sizes) - n_taken))
+        shares[place] = min(sizes[place], share)
+        n -= shares[place]
+    return list(shares.values())
 
 
 def verify_dataset(folder: Path) -> Iterator[str]:

@@ -13,6 +13,7 @@ import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import freetype
 import freetype.raw as ft
@@ -47,6 +48,22 @@ SHAPERS = ["ot"]
 """What shapes text, whatever else HarfBuzz was built with or is told to take."""
 
 NO_LIGATURES = {"liga": False, "clig": False}
+
+
+class Item(NamedTuple):
+    """A part of a line that is shaped by itself.
+
+    Attributes:
+        start: place of its first character.
+        stop: place after its last one.
+        level: even if it runs rightwards, odd if leftwards.
+        script: of its characters, ISO 15924, such as `Arab`.
+    """
+
+    start: int
+    stop: int
+    level: int
+    script: str
 
 
 @dataclass(frozen=True)
@@ -123,15 +140,28 @@ class Face:
             raise FontError(f"{self.name} maps {number} to a glyph; remove it from the folder")
         return frozenset(found)
 
-    def shape(self, text: str, *, ligatures: bool) -> Run:
-        """Return the glyphs of one line of text, in the direction of its script.
+    def shape(self, text: str, *, ligatures: bool, item: Item | None = None) -> Run:
+        """Return the glyphs of a line of text, or of a part of it, from left to right.
+
+        Args:
+            text: the line.
+            ligatures: whether letters may be joined that need not be.
+            item: what to shape of it; the rest is its context, by which Arabic letters join.
+                None shapes all of it in the direction of its script.
 
         Raises:
             FontError: the font makes far more glyphs of the text than it has characters.
         """
         buffer = hb.Buffer()
-        buffer.add_str(text)
-        buffer.guess_segment_properties()
+        if item is None:
+            buffer.add_str(text)
+            buffer.guess_segment_properties()
+        else:
+            codes = [ord(char) for char in text]
+            buffer.add_codepoints(codes, item.start, item.stop - item.start)
+            buffer.direction = "rtl" if item.level % 2 else "ltr"
+            buffer.script = item.script
+            buffer.language = "c"  # What is guessed in the C locale; no font knows it.
         try:
             hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES, SHAPERS)
             # Of an empty text HarfBuzz has no positions, be it the gap between two blanks.
