@@ -28,6 +28,7 @@ from probes.reports.page import Figure, Page, to_uri, write_report
 from probes.tables import Table, percent
 from probes.tasks.registry import TASKS
 from probes.tasks.run import Probe
+from probes.tasks.vocabulary import PROTOCOL
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.plan import SENTIMENTS
 from synthtext.dataset.verify import find_rendering
@@ -63,7 +64,8 @@ def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
 def summarize(probe: Probe) -> dict[str, Any]:
     """Return the figures of a probe and all that decides them, for `summary.json`."""
     model, question, outcomes = probe.model, probe.question, probe.outcomes
-    words = make_texts(question.vocabulary, [None] * len(question.vocabulary), "")
+    texts = question.candidates.texts
+    words = make_texts(texts, [None] * len(texts), "")
     summary: dict[str, Any] = {
         "format": 1,
         "broken": list(probe.broken),
@@ -74,10 +76,12 @@ def summarize(probe: Probe) -> dict[str, Any]:
             "precision": model.precision, "device": model.device, "versions": model.versions,
         },
         "question": {
-            "task": question.task, "templates": question.templates, "ks": question.ks,
+            "protocol": PROTOCOL, "task": question.task,
+            "templates": question.templates, "ks": question.ks,
             "seed": question.seed, "n_images": len(probe.trials),
             "n_words": int(outcomes["word"].nunique()),
-            "vocabulary": {"n_words": len(question.vocabulary), "sha256": words.sha256},
+            "rivals": question.candidates.rivals,
+            "vocabulary": {"n_words": len(texts), "sha256": words.sha256},
         },
         "by_template": probe.by_template,
         "headline": _to_rows(tabulate_headline(outcomes)),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from probes.arrays import Vectors
@@ -15,12 +16,12 @@ from probes.data.trials import Chunk, Trial
 from probes.embeddings.images import Embedded
 from probes.embeddings.texts import embed_prompts, ensemble_prompts
 from probes.errors import ProbeError
-from probes.metrics.forced_choice import Guesses
+from probes.metrics.forced_choice import Guesses, Ints, list_needed
 from probes.models.base import Model
 from probes.models.prompts import WORDS
 from probes.tables import Table
 from probes.tasks.outcomes import make_outcomes
-from probes.tasks.vocabulary import Vocabulary
+from probes.tasks.vocabulary import MATCHED, Candidates, Vocabulary
 
 HEADLINE_K = 100
 """Candidates that the outcomes of a probe are about, or the largest number below."""
@@ -38,7 +39,9 @@ class ProbeConfig:
         ks: numbers of candidates to choose among; none takes those of `KS` within reach.
         templates: prompts; none takes those the model was trained with, or those of the task.
         vocabulary: a word list; a design takes its commonest words to show and to choose
-            among, as many as the largest of `ks` and `n` need.
+            among, and none is the bundled one. With `data` its words are further candidates,
+            where those shown are fewer than K.
+        rivals: `matched` to the text in length and frequency, or `any`.
         seed: of everything drawn.
         verify: whether the shards of `data` must be those that were written.
     """
@@ -49,7 +52,8 @@ class ProbeConfig:
     n: int = 200
     ks: tuple[int, ...] = ()
     templates: tuple[str, ...] = ()
-    vocabulary: str = "en"
+    vocabulary: str | None = None
+    rivals: str = MATCHED
     seed: int = 0
     verify: bool = True
 
@@ -60,7 +64,7 @@ class Question:
 
     Attributes:
         task: name of the task.
-        vocabulary: words or sentences to choose among, truths included.
+        candidates: words or sentences to choose among, truths included.
         templates: prompts; their vectors are averaged.
         ks: numbers of candidates, nested; none takes those of `KS` within reach.
         headline: the number that outcomes are about, or the largest below it.
@@ -69,7 +73,7 @@ class Question:
     """
 
     task: str
-    vocabulary: tuple[str, ...]
+    candidates: Candidates
     templates: tuple[str, ...]
     ks: tuple[int, ...]
     headline: int
@@ -82,6 +86,17 @@ def embed_candidates(question: Question, model: Model, texts: Sequence[str]) -> 
     return ensemble_prompts(
         embed_prompts(model, list(texts), question.templates, question.cache_folder)
     )
+
+
+def embed_needed(
+    question: Question, model: Model, vocabulary: Vocabulary, truths: Ints, k: int
+) -> Vectors:
+    """Return the vectors of a vocabulary, (V, D), 0 for words that no choice of K needs."""
+    needed = np.flatnonzero(list_needed(vocabulary.choice, truths, k))
+    found = embed_candidates(question, model, [vocabulary.words[place] for place in needed])
+    vectors = np.zeros((len(vocabulary.words), found.shape[1]), np.float32)
+    vectors[needed] = found
+    return vectors
 
 
 def find_truth(trial: Trial, vocabulary: Vocabulary) -> int:
@@ -113,7 +128,7 @@ def tabulate_guesses(
     )
 
 
-Show = Callable[[ProbeConfig], tuple[list[Trial], list[str]]]
+Show = Callable[[ProbeConfig], tuple[list[Trial], Candidates]]
 """A config -> the images to show, and the texts to choose among."""
 
 Ask = Callable[[Question, Model, Sequence[Trial], Embedded], pd.DataFrame]
@@ -133,6 +148,7 @@ class Task:
         asks_for_text: whether the answer is the text itself, so that a model's own prompts fit.
         needs_text: whether the text of an image must be known.
         takes_data: whether it can be asked of a dataset, and not of its own images alone.
+        has_pool: whether what is shown and what it is told from are drawn from the same texts.
         draw: trials -> chunks of images.
         n_views: images that are embedded for each trial.
         measure: outcomes -> further figures for `summary.json`; None where there are none.
@@ -147,6 +163,7 @@ class Task:
     asks_for_text: bool = True
     needs_text: bool = True
     takes_data: bool = True
+    has_pool: bool = True
     draw: Callable[[Sequence[Trial]], list[Chunk]] = draw_stimuli
     n_views: int = 1
     measure: Callable[[pd.DataFrame], object] | None = None

@@ -19,10 +19,21 @@ from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
 from probes.tasks.base import HEADLINE_K, ProbeConfig, Question, Task, choose_templates
+from probes.tasks.chance import ask_beside_blank
 from probes.tasks.outcomes import write_outcomes
 from probes.tasks.registry import TASKS
+from probes.tasks.vocabulary import (
+    N_POOL,
+    PROTOCOL,
+    RIVALS,
+    Candidates,
+    merge_cases,
+    shuffle_texts,
+    sort_by_frequency,
+)
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
+from synthtext.texts.words import read_words
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,7 @@ def run_probe(
         ProbeError: the probe cannot be run as asked.
     """
     task = check_config(config)
+    ask = ask_beside_blank(task)
     broken: tuple[str, ...] = ()
     if config.data is not None:
         shown = read_trials(config.data, verify=config.verify)
@@ -117,7 +129,8 @@ def run_probe(
                 f"{config.data} does not say what is written in its pictures;"
                 " ask for --task sentiment"
             )
-        candidates, named = _list_shown(trials), name_stimuli(trials, shown.files)
+        candidates = list_candidates(config, trials)
+        named = name_stimuli(trials, shown.files)
     else:
         fonts = read_catalogue()
         trials, candidates = task.show(config)
@@ -126,14 +139,15 @@ def run_probe(
         chunks = task.draw(trials)
     question = Question(
         task=config.task,
-        vocabulary=tuple(candidates),
+        candidates=candidates,
         templates=config.templates or choose_templates(task, model),
         ks=config.ks,
         headline=HEADLINE_K,
         seed=config.seed,
         cache_folder=find_cache_folder(),
     )
-    model = watch(model, task.n_views * len(trials), on_progress)
+    # One more, which is white, to measure chance by.
+    model = watch(model, task.n_views * len(trials) + 1, on_progress)
     embedded, stats = embed_renderings(
         model,
         chunks,
@@ -144,7 +158,7 @@ def run_probe(
     )
     if embedded is None:
         return None
-    outcomes = task.ask(question, model, trials, embedded)
+    outcomes = ask(question, model, trials, embedded).assign(protocol=PROTOCOL)
     write_outcomes(out / "outcomes.parquet", outcomes)
     several = len(question.templates) > 1
     by_template = _measure_templates(question, model, trials, embedded) if several else {}
@@ -164,6 +178,8 @@ def check_config(config: ProbeConfig) -> Task:
         raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
     if config.n < 2:
         raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
+    if config.rivals not in RIVALS:
+        raise ProbeError(f"rivals is {config.rivals!r}; it may be {' or '.join(RIVALS)}")
     task = TASKS[config.task]
     if config.data is not None and not task.takes_data:
         raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
@@ -184,6 +200,12 @@ def _measure_templates(
     }
 
 
-def _list_shown(trials: Sequence[Trial]) -> list[str]:
-    """Return the texts of a dataset, each once."""
-    return list(dict.fromkeys(trial.spec.text for trial in trials))
+def list_candidates(config: ProbeConfig, trials: Sequence[Trial]) -> Candidates:
+    """Return the texts of a dataset, each once, and words of a vocabulary to fill them up."""
+    shown = shuffle_texts(sorted({trial.spec.text for trial in trials}), config.seed)
+    if config.vocabulary is None:
+        return Candidates(tuple(shown), len(shown), rivals=config.rivals)
+    known = {text.casefold() for text in shown}
+    words = merge_cases(read_words(config.vocabulary).items)
+    spare = [word for word in sort_by_frequency(words) if word.casefold() not in known][:N_POOL]
+    return Candidates((*shown, *spare), len(shown), n_spare=len(spare), rivals=config.rivals)
