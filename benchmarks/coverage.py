@@ -21,11 +21,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, special
 
+from probes.metrics.axis import Direction
 from probes.metrics.intervals import clustered_accuracy, wilson
 from probes.metrics.paired import mcnemar_by_word, paired_difference
+from probes.metrics.parametric import Fit, fit_word_threshold
 from probes.metrics.psychometric import SHAPES
 from probes.metrics.regression import main_effects
-from probes.metrics.thresholds import Direction, Threshold, fit_word_threshold
 
 Floats = NDArray[np.float64]
 
@@ -150,7 +151,7 @@ def draw_rows(reader: Reader, seed: int) -> pd.DataFrame:
     )
 
 
-def fit(reader: Reader, rows: pd.DataFrame) -> Threshold:
+def fit(reader: Reader, rows: pd.DataFrame) -> Fit:
     """Return the threshold of a reader's rows."""
     return fit_word_threshold(
         rows["level"],

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from probes.errors import ProbeError
     from probes.models.base import Encoder, Model
     from probes.models.factory import load_model
+    from probes.readers.base import Reader, Reading
     from probes.tasks.base import ProbeConfig
     from probes.tasks.run import Probe, run_probe
     from probes.training.config import FinetuneConfig
@@ -32,6 +33,8 @@ __all__ = [
     "Probe",
     "ProbeConfig",
     "ProbeError",
+    "Reader",
+    "Reading",
     "VqaConfig",
     "load_model",
     "run_finetune",
@@ -43,6 +46,7 @@ _HOMES = {
     "errors": ("ProbeError",),
     "models.base": ("Encoder", "Model"),
     "models.factory": ("load_model",),
+    "readers.base": ("Reader", "Reading"),
     "tasks.base": ("ProbeConfig",),
     "tasks.run": ("Probe", "run_probe"),
     "training.config": ("FinetuneConfig",),

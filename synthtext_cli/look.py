@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from synthtext.storage import parse_folder, parse_local
-from synthtext_cli.console import print_table, print_text, say, show_progress, write_json
+from synthtext_cli.console import fail, print_table, print_text, say, show_progress, write_json
 from synthtext_cli.options import (
     Folder,
     FontFolder,
@@ -20,10 +20,14 @@ from synthtext_cli.options import (
     Sentences,
     Words,
     make_plan,
+    parse_html,
     parse_png,
     with_factors,
     write_one,
 )
+
+N_ON_SHEET, N_ON_PAGE = 36, 400
+"""Images that are shown if nothing is said."""
 
 
 @with_factors
@@ -36,9 +40,28 @@ def preview(
     ] = None,
     *,
     sheet: Annotated[
-        Path, typer.Option(parser=parse_png, metavar="FILE", help="PNG to write.")
-    ] = Path("sheet.png"),
-    n: Annotated[int, typer.Option("--n", help="Images to show.", min=1, max=1000)] = 36,
+        Path | None,
+        typer.Option(
+            parser=parse_png, metavar="FILE", help="PNG to write; else sheet.png, or a page."
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_html, metavar="FILE", help="Page to browse the images by factor."
+        ),
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Results of `probe --data OUT`, to sort the page by what is hard.",
+            metavar="DIR",
+        ),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", help="Images to show: 36, or 400 on a page.", min=1, max=2000),
+    ] = None,
     columns: Annotated[int, typer.Option(help="Images to a row.", min=1, max=40)] = 6,
     boxes: Annotated[bool, typer.Option("--boxes", help="Draw the quads.")] = False,
     words: Words = None,
@@ -54,14 +77,21 @@ def preview(
 
     synthtext preview data/words --sheet sheet.png --boxes
 
+    synthtext preview data/words --html page.html
+
     synthtext preview --words en --rotation -45:45 --sheet sheet.png
     """
+    from synthtext.dataset.browse import write_page
     from synthtext.dataset.generate import draw_images
-    from synthtext.dataset.manifest import NotDrawn
+    from synthtext.dataset.manifest import NotDrawn, read_manifest
     from synthtext.dataset.plan import list_shards
     from synthtext.dataset.verify import spread_renderings
     from synthtext.drawing.contact_sheets import draw_sheet, write_image
 
+    if outcomes and not (html and folder):
+        fail("--outcomes sorts a page of a dataset; add OUT and --html page.html")
+    accuracy = _read_accuracy(outcomes) if outcomes else None
+    n = n or (N_ON_PAGE if html else N_ON_SHEET)
     if folder is not None:
         renderings = spread_renderings(folder, n, verify=not no_verify)
     else:
@@ -73,8 +103,26 @@ def preview(
         for lost in drawn:
             if isinstance(lost, NotDrawn):
                 say(f"not drawn: {lost.reason}")
-    write_image(sheet, draw_sheet(renderings, n_columns=columns, has_boxes=boxes))
-    say(f"wrote {sheet}")
+    if html:
+        n_all = len(renderings)
+        if folder:
+            splits = read_manifest(folder, verify=not no_verify)["splits"].values()
+            n_all = sum(row["drawn"] for row in splits)
+        title = str(folder) if folder else "what would be drawn"
+        write_page(html, renderings, title=title, n_all=n_all, accuracy=accuracy)
+        say(f"wrote {html}")
+    if sheet or not html:
+        sheet = sheet or Path("sheet.png")
+        write_image(sheet, draw_sheet(renderings, n_columns=columns, has_boxes=boxes))
+        say(f"wrote {sheet}")
+
+
+def _read_accuracy(path: Path) -> dict[str, float]:
+    """Return the share of right answers of each image by its key."""
+    from probes.tasks.outcomes import read_outcomes
+
+    found = read_outcomes(path).groupby("key")["correct"].mean()
+    return {str(key): float(value) for key, value in found.items()}
 
 
 def show(

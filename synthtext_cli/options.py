@@ -24,6 +24,11 @@ def parse_png(text: str) -> Path:
     return parse_file(text, ".png")
 
 
+def parse_html(text: str) -> Path:
+    """Return an HTML file to write, before any work is done for it."""
+    return parse_file(text, ".html")
+
+
 def parse_file(text: str, suffix: str) -> Path:
     """Return a file to write, before any work is done for it."""
     path = parse_local(text)

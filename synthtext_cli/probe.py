@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synthtext.signals import Stopped
+from synthtext.storage import parse_local
 from synthtext_cli.console import (
     fail,
     print_table,
@@ -22,7 +23,6 @@ from synthtext_cli.options import (
     Device,
     NoVerify,
     Precision,
-    Results,
     Seed,
     need_probes,
     parse_file,
@@ -31,6 +31,7 @@ from synthtext_cli.runs import Overwrite, check_run, note_run
 
 if TYPE_CHECKING:
     from probes.models.base import Model
+    from probes.tasks.base import ProbeConfig
 
 
 def _parse_csv(text: str) -> Path:
@@ -41,12 +42,16 @@ def probe(
     context: typer.Context,
     *,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="open_clip name, hf-hub:ORG/NAME, model folder, or python:MODULE:FUNCTION."
+            help="open_clip name, hf-hub:ORG/NAME, model folder, python:MODULE:FUNCTION,"
+            " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE."
         ),
-    ],
-    out: Results,
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=parse_local, metavar="DIR", help="Folder for the results."),
+    ] = None,
     pretrained: Annotated[
         str | None,
         typer.Option(
@@ -71,6 +76,16 @@ def probe(
     n: Annotated[
         int, typer.Option("--n", "-n", help="Words shown at each level of a factor.")
     ] = 200,
+    width: Annotated[
+        float,
+        typer.Option(
+            help="Add levels until intervals of thresholds are this narrow, in octaves or the"
+            " factor's unit; 0 adds none."
+        ),
+    ] = 0.05,
+    budget: Annotated[
+        int | None, typer.Option(help="Most images, those of the coarse scan included.")
+    ] = None,
     k: Annotated[
         str | None,
         typer.Option(
@@ -100,6 +115,17 @@ def probe(
         ),
     ] = False,
     seed: Seed = 0,
+    time_limit: Annotated[
+        float, typer.Option(help="Seconds that a reader may take for one image.", min=0.1)
+    ] = 30.0,
+    export_pictures: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_local,
+            metavar="DIR",
+            help="Write the images and a table for answers, to be read elsewhere.",
+        ),
+    ] = None,
     no_verify: NoVerify = False,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -113,13 +139,15 @@ def probe(
     synthtext probe --model ViT-L-14 --design size,rotation,contrast --n 200 --out results/l14
 
     synthtext probe --model ViT-B-32 --data data/words --out results/words
+
+    synthtext probe --model ocr:tesseract --design size,blur --n 100 --out results/tesseract
     """
     if linear and (data is None or task != "sentiment"):
         fail("a linear probe learns from labelled pictures; add --task sentiment --data DIR")
     need_probes()
     from probes.models.factory import load_model
     from probes.models.prompts import read_templates
-    from probes.reports.probe import list_tables, write_probe
+    from probes.reports.probe import list_faults, list_tables, write_probe
     from probes.tasks.base import ProbeConfig
     from probes.tasks.run import check_config, run_probe
 
@@ -134,11 +162,25 @@ def probe(
         rivals=rivals,
         seed=seed,
         verify=not no_verify,
+        width=width or None,
+        budget=budget,
     )
     check_config(config)
+    if export_pictures is not None:
+        _export_pictures(config, export_pictures)
+        return
+    if model is None or out is None:
+        fail(
+            "give --model and --out, or --export-pictures DIR to have the images read elsewhere"
+        )
     check_run(context, out, overwrite=overwrite)
     loaded = load_model(
-        model, pretrained=pretrained, device=device, precision=precision, compile=compiled
+        model,
+        pretrained=pretrained,
+        device=device,
+        precision=precision,
+        compile=compiled,
+        time_limit_s=time_limit,
     )
     note_run(context, out)
     try:
@@ -153,6 +195,7 @@ def probe(
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
     warn_some("cannot be read", done.broken)
+    warn_some("no answer to", list_faults(done.outcomes))
     if linear and data is not None:
         _probe_linear(loaded, data, out, verify=not no_verify)
     say(f"wrote {out / 'report.html'}")
@@ -170,12 +213,13 @@ def compare(
     synthtext compare results/b32 results/l14
     """
     need_probes()
-    from probes.metrics.breakdown import list_factors
+    from probes.metrics.breakdown import list_factors, take_scan
     from probes.metrics.paired import compare as compare_rows
     from probes.tasks.outcomes import read_outcomes
     from synthtext.storage import replace_file
 
-    first, second = read_outcomes(one), read_outcomes(other)
+    # Levels that were added differ from reader to reader.
+    first, second = take_scan(read_outcomes(one)), take_scan(read_outcomes(other))
     table = compare_rows(first, second, list_factors(first))
     if out:
         replace_file(out, table.to_csv(index=False).encode())
@@ -189,6 +233,18 @@ def compare(
     ]  # fmt: skip
     names = ("factor", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
     print_table(names, rows)
+
+
+def _export_pictures(config: ProbeConfig, folder: Path) -> None:
+    """Write the images of a probe and a table to fill in."""
+    from probes.tasks.exporting import TABLE, export_pictures
+
+    with show_progress() as advance:
+        n = export_pictures(config, folder, on_progress=advance)
+    say(
+        f"wrote {n:,} images and {folder / TABLE}; fill in its column answer, then probe with"
+        f" the same options and --model responses:{folder / TABLE}"
+    )
 
 
 def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> None:

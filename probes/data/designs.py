@@ -89,6 +89,33 @@ def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list
     return trials
 
 
+def add_levels(
+    trials: Sequence[Trial], factor: str, baseline: str, levels: Sequence[float], look: int
+) -> list[Trial]:
+    """Return the words of a curve at further levels, each with its own paper and noise.
+
+    Args:
+        trials: of the coarse scan.
+        factor: of the curve.
+        baseline: of the curve.
+        levels: those to add.
+        look: which look asks for them.
+    """
+    curve = [each for each in trials if (each.factor, each.baseline) == (factor, baseline)]
+    shown = [each for each in curve if each.level == curve[0].level]
+    return [
+        replace(
+            each,
+            key=f"{baseline}-{factor}-{level}-{each.spec.index:06d}",
+            spec=replace(each.spec, **{factor: level}),  # type: ignore[arg-type]
+            level=str(level),
+            look=look,
+        )
+        for level in levels
+        for each in shown
+    ]
+
+
 def name_fonts(trials: Sequence[Trial], fonts: Catalogue) -> list[Trial]:
     """Return the trials with all that the catalogue knows of their fonts in their specs."""
     named = []

@@ -25,6 +25,7 @@ class Trial:
         level: the level of that factor, as text.
         picture: what is drawn below the text, one of `PICTURES`; empty for paper alone.
         file: the picture itself, where it was not drawn here; its text is then not known.
+        look: 1 in the coarse scan, more where its level was added by what was seen.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Trial:
     level: str = ""
     picture: str = ""
     file: str = ""
+    look: int = 1
 
 
 def hash_trials(trials: Sequence[Trial]) -> str:

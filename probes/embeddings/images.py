@@ -20,6 +20,7 @@ import orjson
 
 from probes.arrays import Vectors
 from probes.data.trials import Chunk, Stimulus
+from probes.embeddings.answers import Facts, read_answers
 from probes.embeddings.vector_files import DamagedFileError, read_vector_file, write_vector_file
 from probes.errors import ProbeError
 from probes.models.base import Model, identify_model
@@ -171,11 +172,11 @@ def write_vectors(
             asked = time.perf_counter()
             batch = next(drawn)
             waited_s += time.perf_counter() - asked
-            vectors = _embed_chunk(model, batch)
+            vectors, facts = _embed_chunk(model, batch)
             if written is not None:
                 written.result()
             path = _name_chunk(folder, i)
-            written = writer.submit(_write_chunk, path, stamps[i], batch, vectors)
+            written = writer.submit(_write_chunk, path, stamps[i], batch, vectors, facts)
             n_images += len(batch)
         if written is not None:
             written.result()
@@ -253,22 +254,27 @@ def _draw_ahead(chunks: Sequence[Chunk], executor: Executor) -> Iterator[list[St
             future.cancel()
 
 
-def _embed_chunk(model: Model, batch: Sequence[Stimulus]) -> Vectors:
+def _embed_chunk(model: Model, batch: Sequence[Stimulus]) -> tuple[Vectors, Facts]:
+    """Return what a model makes of a chunk, and what is kept beside it."""
     if not batch:
         raise ProbeError("a chunk holds no pictures; leave empty chunks out")
     _check_keys([stimulus.key for stimulus in batch], None)
+    facts = [dict(stimulus.facts) for stimulus in batch]
+    if model.reader is not None:
+        return read_answers(model.reader, model.name, batch, facts)
     vectors = model.encoder.embed_images([stimulus.pixels for stimulus in batch])
-    return check_vectors(vectors, len(batch), "embed_images")
+    return check_vectors(vectors, len(batch), "embed_images"), facts
 
 
 def _name_chunk(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.vectors"
 
 
-def _write_chunk(path: Path, stamp: str, batch: Sequence[Stimulus], vectors: Vectors) -> None:
+def _write_chunk(
+    path: Path, stamp: str, batch: Sequence[Stimulus], vectors: Vectors, facts: Facts
+) -> None:
     """Write a chunk so that its name never shows half a file."""
     keys = [stimulus.key for stimulus in batch]
-    facts = [dict(stimulus.facts) for stimulus in batch]
     notes = orjson.dumps([keys, facts], option=orjson.OPT_SERIALIZE_NUMPY)
     write_vector_file(path, vectors, bytes.fromhex(stamp), notes)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 
 from probes.factors import FACTORS, Direction
+from probes.metrics.axis import MIN_LEVELS
 from probes.metrics.intervals import clustered_accuracy, correct_for_chance, wilson
 from probes.metrics.levels import bin_levels
 from probes.metrics.regression import Effects, main_effects
-from probes.metrics.thresholds import MIN_LEVELS, Threshold, fit_word_threshold
+from probes.metrics.thresholds import CONFIDENCE, measure_threshold
 
 COLUMNS = (
     *(row.drawn or name for name, row in FACTORS.items()),
@@ -105,8 +107,8 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Return where reading is midway between chance and its ceiling.
 
     A row for each baseline and factor along which reading rises or falls: factor, unit,
-    baseline, level, low, high, ceiling, reached, note. The size is the height of the letter x
-    in px as the model sees it, and in patches.
+    baseline, the fields of `Threshold`, and those of its parametric fit as fit_level and so on.
+    The size is the height of the letter x in px as the model sees it, and in patches.
     """
     rows = []
     designed = outcomes[outcomes["factor"].map(_find_direction).notna()]
@@ -116,13 +118,10 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
         )
         for unit in units:
             if cell[unit].round(4).nunique() >= MIN_LEVELS and cell["word"].nunique() > 1:
-                found = _fit_threshold(
+                row = _describe_threshold(
                     cell, unit, direction=_find_direction(factor) or "rising"
                 )
-                rows.append(
-                    {"factor": factor, "unit": unit, "baseline": baseline}
-                    | dataclasses.asdict(found)
-                )
+                rows.append({"factor": factor, "unit": unit, "baseline": baseline} | row)
     return pd.DataFrame(rows)
 
 
@@ -137,14 +136,36 @@ def _find_direction(factor: object) -> Direction | None:
     return row.direction if row else None
 
 
-def _fit_threshold(cell: pd.DataFrame, unit: str, *, direction: Direction) -> Threshold:
-    return fit_word_threshold(
-        cell[unit].round(4),
-        cell["correct"],
-        cell["word"],
-        chance=1 / int(cell["k"].iloc[0]),
-        direction=direction,
+def _describe_threshold(
+    cell: pd.DataFrame, unit: str, *, direction: Direction
+) -> dict[str, object]:
+    """Return the fields of a threshold, those of its fit as fit_level and so on."""
+    found = dataclasses.asdict(
+        measure_threshold(
+            cell[unit].round(4),
+            cell["correct"],
+            cell["word"],
+            chance=1 / int(cell["k"].iloc[0]),
+            direction=direction,
+            confidence=_find_confidence(cell),
+        )
     )
+    fit = found.pop("fit") or {}
+    fields = ("level", "low", "high", "ceiling", "slope", "p_fit")
+    return found | {
+        f"fit_{name.removeprefix('p_fit') or 'p'}": fit.get(name) for name in fields
+    }
+
+
+def _find_confidence(cell: pd.DataFrame) -> float:
+    """Return the confidence of a curve's interval, less where looks at it share the error."""
+    noted = cell["confidence"].iloc[0] if "confidence" in cell else np.nan
+    return CONFIDENCE if np.isnan(noted) else float(noted)
+
+
+def take_scan(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the coarse scan, which is the same for every reader."""
+    return outcomes[outcomes["look"] == 1] if "look" in outcomes else outcomes
 
 
 def tabulate_effects(outcomes: pd.DataFrame) -> Effects:

@@ -6,7 +6,7 @@ Ties are broken by a draw of each text's own, so a reader that sees nothing scor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ from synthtext.rng import to_unit
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+Score = Callable[[NDArray[np.int64]], Vectors]
+"""Numbers of some images, (B,) -> how well each text fits each of them, (B, V)."""
 
 KS = (2, 10, 100, 1000, 10_000)
 """Numbers of candidates to choose among, unless others are asked for."""
@@ -167,17 +170,34 @@ def guess_nested(
         ks: each 2 to V.
         headline: one of `ks`.
     """
-    n = len(images)
+    return guess_scored(
+        lambda rows: images[rows] @ texts.T, truths, choice=choice, ks=ks, headline=headline
+    )
+
+
+def guess_scored(
+    score: Score, truths: Ints, *, choice: Choice, ks: Sequence[int], headline: int
+) -> Guesses:
+    """Return the answers of `guess_nested` for any measure of how well a text fits an image.
+
+    Args:
+        score: numbers of some images -> how well each text fits them, (n, V).
+        truths: as for `guess_nested`.
+        choice: likewise.
+        ks: likewise.
+        headline: likewise.
+    """
+    n = len(truths)
     # Images of one text go together, since its rivals are found once.
     rows = np.argsort(truths, kind="stable")
     guesses, margins = np.empty(n, np.int64), np.empty(n)
     ranks = {k: np.empty(n, np.int64) for k in ks}
-    block = max(1, BLOCK_CELLS // len(texts))
+    block = max(1, BLOCK_CELLS // len(choice.order))
     for at in range(0, n, block):
         some = rows[at : at + block]
         shown, which = np.unique(truths[some], return_inverse=True)
         rivals = draw_rivals(choice, shown, max(ks))[which]
-        sims = images[some] @ texts.T
+        sims = score(some)
         own = np.take_along_axis(sims, truths[some][:, None], axis=1)
         against = np.take_along_axis(sims, rivals, axis=1)
         ties = choice.ties[truths[some]]
@@ -202,7 +222,16 @@ def guess_among(images: Vectors, candidates: Vectors, ties: Floats) -> Guesses:
     Returns:
         guesses that count the candidates of each image, 0 for its truth.
     """
-    sims = np.einsum("nd,nkd->nk", images, candidates).astype(np.float64)
+    return guess_first(np.einsum("nd,nkd->nk", images, candidates).astype(np.float64), ties)
+
+
+def guess_first(sims: Floats, ties: Floats) -> Guesses:
+    """Return the answers of `guess_among` for any measure of how well a text fits an image.
+
+    Args:
+        sims: float64 (N, K), how well each candidate fits, the truth the first.
+        ties: (N,) in [0, 1); break ties.
+    """
     rivals = sims[:, 1:]
     ranks = _rank(rivals, sims[:, :1], ties)
     best = rivals.argmax(axis=1)

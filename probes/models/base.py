@@ -17,6 +17,7 @@ from probes.models.preprocessing import (
     preprocessing_from_dict,
 )
 from probes.models.tokenizers import Tokenize, spell_texts
+from probes.readers.base import Reader
 
 
 class Encoder(Protocol):
@@ -75,6 +76,8 @@ class Model:
         versions: of the packages that computed the vectors.
         logit_scale: what cosines are multiplied by before the softmax.
         prompts: templates to ask about text with; none takes those of the task.
+        reader: answers in text instead of vectors; None for an encoder. Beside a reader the
+            encoder is never asked.
     """
 
     encoder: Encoder
@@ -92,6 +95,7 @@ class Model:
     versions: dict[str, str] = field(default_factory=dict)
     logit_scale: float = 100.0
     prompts: tuple[str, ...] = ()
+    reader: Reader | None = None
 
 
 def identify_model(model: Model) -> str:

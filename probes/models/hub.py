@@ -2,11 +2,13 @@
 
 The only user of huggingface_hub. Whether the hub answers is asked once and briefly, since its
 own client tries for 20 seconds and more before it gives up. What it says of a file is checked
-before the file is fetched, and the file is not let grow beyond its kind.
+before the file is fetched, the file is not let grow beyond its kind, and what has arrived is
+compared with the checksum that was stated.
 """
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import inspect
 import re
@@ -49,6 +51,11 @@ WEB = ("http", "https")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ETAG = re.compile(r"[0-9A-Za-z_-]{1,128}")
 """Names of folders and files in the cache, which the hub chooses."""
+
+CHECKSUM = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+"""Etags that are a SHA-256, or a SHA-1 of git or of the bytes alone."""
+
+READ_BYTES = 1 << 20
 
 
 def find_cached(repo: str, files: Sequence[str]) -> Path | None:
@@ -113,8 +120,9 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
     limit = MAX_BYTES.get(Path(file).suffix, MAX_WEIGHTS_BYTES)
     options: Any = {"tqdm_class": _limit_bar(limit)} if _TAKES_BAR else {}
     try:
-        _check_metadata(repo, file, limit)
-        return Path(hf_hub_download(repo, file, etag_timeout=REACH_TIMEOUT_S, **options))
+        etag = _check_metadata(repo, file, limit)
+        found = Path(hf_hub_download(repo, file, etag_timeout=REACH_TIMEOUT_S, **options))
+        _check_arrived(found, etag, f"{file} from {address}")
     except ProbeError:
         raise
     except RepositoryNotFoundError as error:
@@ -127,10 +135,11 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
         return None
     except Exception as error:  # Its transport's errors change class with its version.
         raise ProbeError(_say_broken(file, address, remedy)) from error
+    return found
 
 
-def _check_metadata(repo: str, file: str, limit: int) -> None:
-    """Refuse what the hub says of a file if it could do harm in the cache."""
+def _check_metadata(repo: str, file: str, limit: int) -> str:
+    """Return the etag of a file; what the hub says of it is refused if it could do harm."""
     said = get_hf_file_metadata(hf_hub_url(repo, file), timeout=REACH_TIMEOUT_S)
     address = f"{constants.ENDPOINT}/{repo}"
     if not COMMIT.fullmatch(said.commit_hash or "") or not ETAG.fullmatch(said.etag or ""):
@@ -144,6 +153,33 @@ def _check_metadata(repo: str, file: str, limit: int) -> None:
             f"{file} of {address} is said to hold {said.size:,} bytes, of which at most"
             f" {limit:,} are fetched; check the name"
         )
+    return str(said.etag)
+
+
+def _check_arrived(path: Path, etag: str, origin: str) -> None:
+    """Delete and refuse a file that has another checksum than its etag states.
+
+    Source: etags are SHA-256 of large files, SHA-1 of git blobs otherwise, as the documentation
+    of `hf_hub_url` says; a mirror may state the SHA-1 of the bytes alone.
+    """
+    # The file may have been replaced since it was asked for: the cache names it by its etag.
+    blob = path.parent / path.readlink() if path.is_symlink() else path
+    stated = blob.name if path.is_symlink() else etag
+    if not CHECKSUM.fullmatch(stated):
+        return
+    of_git = hashlib.sha1(b"blob %d\0" % blob.stat().st_size)
+    known = [hashlib.sha256()] if len(stated) == 64 else [of_git, hashlib.sha1()]
+    with blob.open("rb") as file:
+        while part := file.read(READ_BYTES):
+            for digest in known:
+                digest.update(part)
+    if stated not in [digest.hexdigest() for digest in known]:
+        path.unlink()
+        blob.unlink(missing_ok=True)
+        raise ProbeError(
+            f"{origin} does not have the checksum that the hub states, and was deleted;"
+            " try again"
+        )
 
 
 _TAKES_BAR = "tqdm_class" in inspect.signature(hf_hub_download).parameters
@@ -155,8 +191,10 @@ def _limit_bar(limit: int) -> type[tqdm]:
 
     class LimitedBar(tqdm):
         def update(self, n: float | None = 1) -> Any:  # noqa: ANN401 - as its base.
+            # A bar that is not shown, as without a terminal, does not count.
+            self.n_bytes = getattr(self, "n_bytes", 0) + (n or 0)
             shown = super().update(n)
-            if getattr(self, "n", 0) > limit:
+            if self.n_bytes > limit:
                 raise ProbeError(
                     f"the hub sends more than {limit:,} bytes, where a few belong;"
                     " check the name"

@@ -21,7 +21,9 @@ from probes.metrics.breakdown import (
     tabulate_factor,
     tabulate_headline,
     tabulate_thresholds,
+    take_scan,
 )
+from probes.metrics.spelling import tabulate_answers
 from probes.models.base import identify_model
 from probes.reports import plots
 from probes.reports.page import Figure, Page, to_uri, write_report
@@ -45,8 +47,8 @@ N_NAMED = 5
 
 CURVES_NOTE = (
     "Share of pictures read right at each level, with 95 % Wilson intervals. The dashed line is"
-    " chance; a dotted line is the threshold, midway between chance and the ceiling, its"
-    " interval shaded."
+    " chance; a dotted line is the threshold, midway between chance and the accuracy at the"
+    " easiest level, its interval shaded."
 )
 
 
@@ -55,14 +57,20 @@ def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
 
     Everything is computed from the outcomes.
     """
-    summary = summarize(probe)
-    figures = draw_figures(probe.outcomes, tabulate_thresholds(probe.outcomes))
+    thresholds = tabulate_thresholds(probe.outcomes)
+    summary = summarize(probe, thresholds)
+    figures = draw_figures(probe.outcomes, thresholds)
     write_report(out, summary, make_page(probe, summary, figures))
     return summary
 
 
-def summarize(probe: Probe) -> dict[str, Any]:
-    """Return the figures of a probe and all that decides them, for `summary.json`."""
+def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
+    """Return the figures of a probe and all that decides them, for `summary.json`.
+
+    Args:
+        probe: what was shown and what came of it.
+        thresholds: from `tabulate_thresholds`.
+    """
     model, question, outcomes = probe.model, probe.question, probe.outcomes
     texts = question.candidates.texts
     words = make_texts(texts, [None] * len(texts), "")
@@ -74,6 +82,7 @@ def summarize(probe: Probe) -> dict[str, Any]:
             "identity": identify_model(model), "input_px": model.input_px,
             "patch_px": model.patch_px, "preprocessing": model.preprocessing,
             "precision": model.precision, "device": model.device, "versions": model.versions,
+            "settings": model.config if model.reader is not None else {},
         },
         "question": {
             "protocol": PROTOCOL, "task": question.task,
@@ -84,8 +93,9 @@ def summarize(probe: Probe) -> dict[str, Any]:
             "vocabulary": {"n_words": len(texts), "sha256": words.sha256},
         },
         "by_template": probe.by_template,
-        "headline": _to_rows(tabulate_headline(outcomes)),
-        "thresholds": _to_rows(tabulate_thresholds(outcomes)),
+        "headline": _to_rows(tabulate_headline(take_scan(outcomes))),
+        "thresholds": _to_rows(thresholds),
+        "looks": [dataclasses.asdict(decision) for decision in probe.decisions],
         "factors": {
             name: _to_rows(tabulate_factor(outcomes, name).table)
             for name in list_factors(outcomes)
@@ -95,7 +105,18 @@ def summarize(probe: Probe) -> dict[str, Any]:
     task = TASKS[question.task]
     if task.measure is not None:
         summary[task.name] = task.measure(outcomes)
+    if "answer" in outcomes:
+        summary["answers"] = _to_rows(tabulate_answers(outcomes))
+        summary["faults"] = list_faults(outcomes)
     return summary
+
+
+def list_faults(outcomes: pd.DataFrame) -> list[str]:
+    """Return the images that a reader gave no answer to, and why."""
+    if "fault" not in outcomes:
+        return []
+    rows = outcomes[outcomes["fault"] != ""]
+    return [f"{key}: {fault}" for key, fault in zip(rows["key"], rows["fault"], strict=True)]
 
 
 def verdict(headline: Mapping[str, Any]) -> str:
@@ -146,13 +167,15 @@ def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure
 
 def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     """Return the tables of a report, for the page and for the terminal."""
-    tables = [_format_thresholds(summary["thresholds"])]
+    tables = [_format_thresholds(summary["thresholds"]), _format_looks(summary["looks"])]
+    if "answers" in summary:
+        tables.append(_format_answers(summary["answers"], summary["faults"]))
     task = TASKS[probe.question.task]
     if task.measure is not None and task.tabulate is not None:
         tables.append(task.tabulate(summary[task.name]))
     if probe.by_template:
         tables.append(_format_templates(probe.by_template))
-    effects = tabulate_effects(probe.outcomes)
+    effects = tabulate_effects(take_scan(probe.outcomes))
     rows = tuple(
         (
             row["factor"] if pd.isna(row["level"]) else f"{row['factor']}: {row['level']}",
@@ -198,15 +221,59 @@ def _format_headline(rows: Sequence[Mapping[str, Any]]) -> Table:
 def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
     formatted = []
     for row in rows:
-        found = f"{row['level']:.3g}" if row["reached"] else "not reached"
-        low, high = ("?" if row[end] is None else f"{row[end]:.3g}" for end in ("low", "high"))
-        interval = f"{low} to {high}" if row["reached"] else row["note"]
-        formatted.append((row["unit"], row["baseline"], found, interval))
-    columns = ("threshold of", "baseline", "level", "95 % interval")
+        found = "not reached" if row["level"] is None else f"{row['level']:.3g}"
+        interval = f"{row['low']:.3g} to {row['high']:.3g}" if row["reached"] else row["note"]
+        if row["is_bracket"] and row["reached"]:
+            interval += ", no level between"
+        fitted = row["fit_note"] or (
+            f"{row['fit_level']:.3g}" + _format_ends(row["fit_low"], row["fit_high"])
+        )
+        formatted.append((row["unit"], row["baseline"], found, interval, fitted))
+    columns = ("threshold of", "baseline", "level", "95 % interval", "fitted curve")
     note = (
-        "Midway between chance and the ceiling, over words; x-height is that of the letter x."
+        "Midway between chance and the accuracy at the easiest level, over words; the interval"
+        " holds for any curve that rises or falls throughout. x-height is that of the letter x."
     )
     return Table("Legibility thresholds", columns, tuple(formatted), note)
+
+
+def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
+    formatted = tuple(
+        (
+            row["factor"], row["baseline"], str(row["look"]),
+            ", ".join(f"{level:g}" for level in row["levels"]) or "none", row["why"],
+        )
+        for row in rows
+    )  # fmt: skip
+    note = (
+        "After each look at a curve, levels are added at the ends of its interval and the same"
+        " words shown there. The headline and the main effects are of the coarse scan alone."
+    )
+    columns = ("factor", "baseline", "look", "levels added", "because")
+    return Table("Levels added", columns, formatted, note)
+
+
+def _format_ends(low: float | None, high: float | None) -> str:
+    """Return the ends of an interval in brackets; an open one is left out."""
+    if low is None:
+        return f" (up to {high:.3g})" if high is not None else ""
+    return f" (from {low:.3g})" if high is None else f" ({low:.3g} to {high:.3g})"
+
+
+def _format_answers(rows: Sequence[Mapping[str, Any]], faults: Sequence[str]) -> Table:
+    formatted = tuple(
+        (
+            row["figure"],
+            percent(row["value"]),
+            f"{percent(row['low'])} to {percent(row['high'])}",
+        )
+        for row in rows
+    )
+    note = "What was answered in text; 1 of K takes the candidate nearest to it in spelling."
+    if faults:
+        more = f" and {len(faults) - N_NAMED:,} more" if len(faults) > N_NAMED else ""
+        note += f" No answer to {'; '.join(faults[:N_NAMED])}{more}."
+    return Table("Answers", ("figure", "share", "95 % interval"), formatted, note)
 
 
 def _format_templates(by_template: Mapping[str, float]) -> Table:

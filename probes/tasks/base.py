@@ -13,14 +13,16 @@ from probes.arrays import Vectors
 from probes.data.designs import DEFAULT
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Chunk, Trial
+from probes.embeddings.answers import list_answers
 from probes.embeddings.images import Embedded
 from probes.embeddings.texts import embed_prompts, ensemble_prompts
 from probes.errors import ProbeError
 from probes.metrics.forced_choice import Guesses, Ints, list_needed
 from probes.models.base import Model
 from probes.models.prompts import WORDS
+from probes.readers.base import Reading
 from probes.tables import Table
-from probes.tasks.outcomes import make_outcomes
+from probes.tasks.outcomes import make_outcomes, note_answers
 from probes.tasks.vocabulary import MATCHED, Candidates, Vocabulary
 
 HEADLINE_K = 100
@@ -44,6 +46,9 @@ class ProbeConfig:
         rivals: `matched` to the text in length and frequency, or `any`.
         seed: of everything drawn.
         verify: whether the shards of `data` must be those that were written.
+        width: levels are added until the interval of a threshold is no wider, in octaves or
+            the factor's unit; None shows the levels of the coarse scan alone.
+        budget: images at the most, the coarse scan included; None sets no bound.
     """
 
     task: str = "words"
@@ -56,6 +61,8 @@ class ProbeConfig:
     rivals: str = MATCHED
     seed: int = 0
     verify: bool = True
+    width: float | None = None
+    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,11 @@ def embed_needed(
     return vectors
 
 
+def read_texts(embedded: Embedded) -> list[Reading]:
+    """Return what a reader answered to each image."""
+    return list_answers(embedded.vectors, embedded.facts)
+
+
 def find_truth(trial: Trial, vocabulary: Vocabulary) -> int:
     """Return the place of a trial's text in the vocabulary.
 
@@ -123,9 +135,12 @@ def tabulate_guesses(
     answers: Sequence[str],
 ) -> pd.DataFrame:
     """Return the outcomes of guesses, a row for each image."""
-    return make_outcomes(
+    rows = make_outcomes(
         trials, embedded.facts, guesses, answers=answers, model=model, task=question.task
     )
+    if model.reader is None:
+        return rows
+    return note_answers(rows, [t.spec.drawn_text for t in trials], read_texts(embedded))
 
 
 Show = Callable[[ProbeConfig], tuple[list[Trial], Candidates]]
@@ -147,8 +162,10 @@ class Task:
         templates: prompts, unless others are given.
         asks_for_text: whether the answer is the text itself, so that a model's own prompts fit.
         needs_text: whether the text of an image must be known.
+        takes_readers: whether it can be asked of what answers in text, not in vectors.
         takes_data: whether it can be asked of a dataset, and not of its own images alone.
         has_pool: whether what is shown and what it is told from are drawn from the same texts.
+        has_curves: whether it shows the levels of a design, to which more can be added.
         draw: trials -> chunks of images.
         n_views: images that are embedded for each trial.
         measure: outcomes -> further figures for `summary.json`; None where there are none.
@@ -162,8 +179,10 @@ class Task:
     templates: tuple[str, ...] = WORDS
     asks_for_text: bool = True
     needs_text: bool = True
+    takes_readers: bool = False
     takes_data: bool = True
     has_pool: bool = True
+    has_curves: bool = False
     draw: Callable[[Sequence[Trial]], list[Chunk]] = draw_stimuli
     n_views: int = 1
     measure: Callable[[pd.DataFrame], object] | None = None
@@ -172,4 +191,6 @@ class Task:
 
 def choose_templates(task: Task, model: Model) -> tuple[str, ...]:
     """Return the prompts of a task; where it asks for the text, the model's own."""
+    if model.reader is not None:
+        return ()
     return model.prompts if model.prompts and task.asks_for_text else task.templates

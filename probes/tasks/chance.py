@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from probes.arrays import Pixels, Vectors
 from probes.data.trials import Trial
+from probes.embeddings.answers import ANSWER, FAULT
 from probes.embeddings.images import Embedded
+from probes.errors import ProbeError
 from probes.metrics.breakdown import list_ranked
 from probes.models.base import Model
+from probes.readers.base import Reading, ask_reader
 from probes.tasks.base import Ask, Question, Task
 from probes.tasks.vocabulary import number_rings
 
@@ -64,12 +69,7 @@ def measure_chance(
     blanks = list_blanks(task, question, trials)
     height_px, width_px = (blanks[0].spec.height_px, blanks[0].spec.width_px)
     white = np.full((height_px or DEFAULT_PX, width_px or DEFAULT_PX, 3), 255, np.uint8)
-    vector = model.encoder.embed_images([white])
-    facts = {
-        "x_height_px": np.nan, "contrast_drawn": np.nan, "ink_drawn": "",
-        "width_px": white.shape[1], "height_px": white.shape[0],
-        "word_box": [0, 0, *white.shape[1::-1]],
-    }  # fmt: skip
+    vector, facts = _see_white(model, white)
     n_rows = task.n_views * len(blanks)
     embedded = Embedded(
         keys=tuple(str(number) for number in range(n_rows)),
@@ -89,6 +89,23 @@ def measure_chance(
     if not groups:
         return right.mean().to_frame().T
     return right.groupby([rows[name] for name in groups]).mean().reset_index()
+
+
+def _see_white(model: Model, white: Pixels) -> tuple[Vectors, dict[str, Any]]:
+    """Return the vector of a white picture, (1, D), or the answer to it, and its facts."""
+    facts = {
+        "x_height_px": np.nan, "contrast_drawn": np.nan, "ink_drawn": "",
+        "width_px": white.shape[1], "height_px": white.shape[0],
+        "word_box": [0, 0, *white.shape[1::-1]],
+    }  # fmt: skip
+    if model.reader is None:
+        return model.encoder.embed_images([white]), facts
+    try:
+        (reading,) = ask_reader(model.reader, ["white"], [white], model.name)
+    except ProbeError:  # Recorded answers hold none to a white picture.
+        reading = Reading("")
+    sure = np.array([[reading.confidence]], np.float32)
+    return sure, facts | {ANSWER: reading.text, FAULT: reading.fault}
 
 
 def list_blanks(task: Task, question: Question, trials: Sequence[Trial]) -> list[Trial]:

@@ -14,9 +14,10 @@ from wordfreq import zipf_frequency
 from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
 from probes.errors import ProbeError
-from probes.metrics.forced_choice import Floats, guess_among, hash_units
+from probes.metrics.forced_choice import Floats, Guesses, Ints, guess_among, hash_units
+from probes.metrics.spelling import guess_among_spellings
 from probes.models.base import Model
-from probes.tasks.base import Question, Task, embed_candidates, tabulate_guesses
+from probes.tasks.base import Question, Task, embed_candidates, read_texts, tabulate_guesses
 from probes.tasks.vocabulary import draw_some
 from probes.tasks.words import show_words
 
@@ -102,14 +103,10 @@ def choose_among_distractors(
     row_of = {word: row for row, word in enumerate(words)}
     rows = np.array([row_of[trial.spec.text.casefold()] for trial in trials])
     tables = []
-    ties = hash_units(question.seed, "tie", words)[rows]
-    for kind in (*DISTRACTORS, "nearest"):
+    # The nearest in meaning are a matter of vectors.
+    for kind in (*DISTRACTORS, *(["nearest"] if model.reader is None else [])):
         sets = _draw_sets(kind, words, pool, question, model)
-        flat = list(dict.fromkeys(text for row in sets for text in row))
-        place = {text: i for i, text in enumerate(flat)}
-        vectors = embed_candidates(question, model, flat)
-        places = np.array([[place[text] for text in row] for row in sets])
-        guesses = guess_among(embedded.vectors, vectors[places[rows]], ties)
+        guesses = _guess(sets, rows, question, model, embedded)
         answers = [
             sets[row][guess] for row, guess in zip(rows, guesses.guesses.tolist(), strict=True)
         ]
@@ -118,6 +115,21 @@ def choose_among_distractors(
         table["key"] += f"/{kind}"
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def _guess(
+    sets: list[list[str]], rows: Ints, question: Question, model: Model, embedded: Embedded
+) -> Guesses:
+    """Return which text of its set each image is taken for."""
+    ties = hash_units(question.seed, "tie", [row[0] for row in sets])[rows]
+    if model.reader is not None:
+        said = [reading.text for reading in read_texts(embedded)]
+        return guess_among_spellings(said, [sets[row] for row in rows.tolist()], ties)
+    flat = list(dict.fromkeys(text for row in sets for text in row))
+    place = {text: i for i, text in enumerate(flat)}
+    vectors = embed_candidates(question, model, flat)
+    places = np.array([[place[text] for text in row] for row in sets])
+    return guess_among(embedded.vectors, vectors[places[rows]], ties)
 
 
 def _draw_sets(
@@ -163,5 +175,7 @@ TASK = Task(
     "which of ten: as long and as common, one letter off, look-alikes, nearest in meaning",
     show_words,
     choose_among_distractors,
+    takes_readers=True,
+    has_curves=True,
     has_pool=False,
 )

@@ -95,4 +95,6 @@ TASK = Task(
     "which of K strings that are not words, pronounceable or scrambled",
     show_pseudowords,
     choose_among_words,
+    takes_readers=True,
+    has_curves=True,
 )

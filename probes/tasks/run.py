@@ -13,27 +13,21 @@ from probes.arrays import Pixels, Vectors
 from probes.data.designs import name_fonts
 from probes.data.rendered import read_trials
 from probes.data.stimuli import name_drawn, name_stimuli
-from probes.data.trials import Trial
-from probes.embeddings.images import FOLDER, Embedded, Share, Stats, embed_renderings
+from probes.data.trials import Chunk, Trial
+from probes.embeddings.images import FOLDER, Embedded, Share, Stats
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
+from probes.readers.base import WatchedReader
 from probes.tasks.base import HEADLINE_K, ProbeConfig, Question, Task, choose_templates
 from probes.tasks.chance import ask_beside_blank
+from probes.tasks.looks import Shown, run_looks
 from probes.tasks.outcomes import write_outcomes
 from probes.tasks.registry import TASKS
-from probes.tasks.vocabulary import (
-    N_POOL,
-    PROTOCOL,
-    RIVALS,
-    Candidates,
-    merge_cases,
-    shuffle_texts,
-    sort_by_frequency,
-)
+from probes.tasks.stages import Decision, Stages
+from probes.tasks.vocabulary import PROTOCOL, RIVALS, Candidates, list_candidates
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
-from synthtext.texts.words import read_words
 
 
 @dataclass(frozen=True)
@@ -49,6 +43,7 @@ class Probe:
         by_template: share read right with each of several prompts alone.
         broken: files that cannot be read, left out.
         data: the dataset that the pictures were read from; None if they were drawn.
+        decisions: what each look at each curve led to; none where no levels were to be added.
     """
 
     model: Model
@@ -59,6 +54,26 @@ class Probe:
     by_template: dict[str, float]
     broken: tuple[str, ...] = ()
     data: Path | None = None
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProbeImages:
+    """The images of a probe, before any level is added.
+
+    Attributes:
+        trials: one for each.
+        chunks: draw or read them, in the same order.
+        candidates: texts to choose among.
+        named: what caches of these images are keyed by.
+        broken: files that cannot be read, left out.
+    """
+
+    trials: list[Trial]
+    chunks: list[Chunk]
+    candidates: Candidates
+    named: str
+    broken: tuple[str, ...] = ()
 
 
 class _Watched:
@@ -89,6 +104,15 @@ class _Watched:
 
 def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
     """Return the model, saying how many of its pictures and texts are done."""
+    if model.reader is not None:
+        n_done = 0
+
+        def count(n: int) -> None:
+            nonlocal n_done
+            n_done += n
+            on_progress("pictures", n_done, n_pictures)
+
+        return replace(model, reader=WatchedReader(model.reader, model.name, count))
     return replace(model, encoder=_Watched(model.encoder, n_pictures, on_progress))
 
 
@@ -119,27 +143,13 @@ def run_probe(
         ProbeError: the probe cannot be run as asked.
     """
     task = check_config(config)
-    ask = ask_beside_blank(task)
-    broken: tuple[str, ...] = ()
-    if config.data is not None:
-        shown = read_trials(config.data, verify=config.verify)
-        trials, chunks, broken = shown.trials, shown.chunks, shown.broken
-        if trials[0].file and task.needs_text:
-            raise ProbeError(
-                f"{config.data} does not say what is written in its pictures;"
-                " ask for --task sentiment"
-            )
-        candidates = list_candidates(config, trials)
-        named = name_stimuli(trials, shown.files)
-    else:
-        fonts = read_catalogue()
-        trials, candidates = task.show(config)
-        trials = name_fonts(trials, fonts)
-        named = name_drawn(trials, fonts)
-        chunks = task.draw(trials)
+    check_reader(task, model, config)
+    task = replace(task, ask=ask_beside_blank(task))
+    found = show_images(config, task)
+    trials = found.trials
     question = Question(
         task=config.task,
-        candidates=candidates,
+        candidates=found.candidates,
         templates=config.templates or choose_templates(task, model),
         ks=config.ks,
         headline=HEADLINE_K,
@@ -147,32 +157,70 @@ def run_probe(
         cache_folder=find_cache_folder(),
     )
     # One more, which is white, to measure chance by.
-    model = watch(model, task.n_views * len(trials) + 1, on_progress)
-    embedded, stats = embed_renderings(
-        model,
-        chunks,
-        out / FOLDER,
-        stimuli=f"{task.n_views > 1} {named}",
-        expected=[trial.key for trial in trials] if task.n_views == 1 else None,
-        share=share,
-    )
-    if embedded is None:
+    watched = watch(model, task.n_views * len(trials) + 1, on_progress)
+    scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
+    stages = _choose_stages(config, task, trials)
+    looked = run_looks(watched, question, task, scan, out / FOLDER, stages=stages, share=share)
+    if looked is None:
         return None
-    outcomes = ask(question, model, trials, embedded).assign(protocol=PROTOCOL)
+    outcomes = looked.outcomes.assign(protocol=PROTOCOL)
     write_outcomes(out / "outcomes.parquet", outcomes)
     several = len(question.templates) > 1
-    by_template = _measure_templates(question, model, trials, embedded) if several else {}
+    by_template = _measure_templates(question, watched, trials, looked.scan) if several else {}
     shutil.rmtree(out / FOLDER)
     return Probe(
-        model, question, tuple(trials), outcomes, stats, by_template, broken, config.data
-    )
+        model, question, looked.trials, outcomes, looked.stats, by_template,
+        found.broken, config.data, looked.decisions,
+    )  # fmt: skip
+
+
+def _choose_stages(config: ProbeConfig, task: Task, scan: Sequence[Trial]) -> Stages | None:
+    """Return how far to go after the scan, None where no level can be added.
+
+    Raises:
+        ProbeError: the budget does not reach for the scan.
+    """
+    if config.budget is not None and config.budget < len(scan):
+        raise ProbeError(
+            f"the budget is {config.budget:,} images, but the coarse scan has {len(scan):,};"
+            " give more, or fewer words or factors"
+        )
+    if config.width is None or config.data is not None or not task.has_curves:
+        return None
+    return Stages(config.width, config.budget)
+
+
+def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
+    """Return the images that a config asks about, drawn or read as they are needed.
+
+    Raises:
+        ProbeError: a dataset does not say what its images read, though the task needs it.
+    """
+    if config.data is not None:
+        found = read_trials(config.data, verify=config.verify)
+        if found.trials[0].file and task.needs_text:
+            raise ProbeError(
+                f"{config.data} does not say what is written in its pictures;"
+                " ask for --task sentiment"
+            )
+        named = name_stimuli(found.trials, found.files)
+        texts = {trial.spec.text for trial in found.trials}
+        candidates = list_candidates(
+            texts, config.vocabulary, rivals=config.rivals, seed=config.seed
+        )
+        return ProbeImages(found.trials, found.chunks, candidates, named, found.broken)
+    fonts = read_catalogue()
+    trials, candidates = task.show(config)
+    trials = name_fonts(trials, fonts)
+    return ProbeImages(trials, task.draw(trials), candidates, name_drawn(trials, fonts))
 
 
 def check_config(config: ProbeConfig) -> Task:
     """Return the task of a config, or say what of it cannot be asked.
 
     Raises:
-        ProbeError: no such task, fewer than 2 words to a level, or data that is not used.
+        ProbeError: no such task, fewer than 2 words to a level, a width of an interval that is
+            not above 0, or data that is not used.
     """
     if config.task not in TASKS:
         raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
@@ -180,10 +228,29 @@ def check_config(config: ProbeConfig) -> Task:
         raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
     if config.rivals not in RIVALS:
         raise ProbeError(f"rivals is {config.rivals!r}; it may be {' or '.join(RIVALS)}")
+    if config.width is not None and not 0 < config.width < float("inf"):
+        raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
     task = TASKS[config.task]
     if config.data is not None and not task.takes_data:
         raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
     return task
+
+
+def check_reader(task: Task, model: Model, config: ProbeConfig) -> None:
+    """Refuse to ask what answers in text for vectors, or with prompts.
+
+    Raises:
+        ProbeError: the task needs vectors, or prompts are given.
+    """
+    if model.reader is None:
+        return
+    if not task.takes_readers:
+        able = ", ".join(name for name, other in TASKS.items() if other.takes_readers)
+        raise ProbeError(
+            f"{model.name} answers in text, and the task {task.name} needs vectors; ask {able}"
+        )
+    if config.templates:
+        raise ProbeError(f"{model.name} answers in text; leave out the prompts")
 
 
 def _measure_templates(
@@ -198,14 +265,3 @@ def _measure_templates(
         )
         for template in question.templates
     }
-
-
-def list_candidates(config: ProbeConfig, trials: Sequence[Trial]) -> Candidates:
-    """Return the texts of a dataset, each once, and words of a vocabulary to fill them up."""
-    shown = shuffle_texts(sorted({trial.spec.text for trial in trials}), config.seed)
-    if config.vocabulary is None:
-        return Candidates(tuple(shown), len(shown), rivals=config.rivals)
-    known = {text.casefold() for text in shown}
-    words = merge_cases(read_words(config.vocabulary).items)
-    spare = [word for word in sort_by_frequency(words) if word.casefold() not in known][:N_POOL]
-    return Candidates((*shown, *spare), len(shown), n_spare=len(spare), rivals=config.rivals)

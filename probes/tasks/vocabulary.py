@@ -6,7 +6,7 @@ words in the same order, and a larger K adds rivals to those of a smaller one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from probes.errors import ProbeError
 from probes.metrics.forced_choice import Choice, Floats, arrange_texts, hash_units
 from probes.models.base import Model
 from synthtext.rng import draw_bits
+from synthtext.texts.words import read_words
 
 PROTOCOL = 2
 """Raised when equal options come to ask another question."""
@@ -142,6 +143,19 @@ def draw_pool(words: Sequence[str], rivals: str, seed: int) -> Candidates:
     others = set(common[:N_POOL]) - set(pool) if rivals == ANY else set[str]()
     shown, beside = (shuffle_texts(sorted(part), seed) for part in (pool, others))
     return Candidates((*shown, *beside), len(shown), rivals=rivals)
+
+
+def list_candidates(
+    shown: Collection[str], vocabulary: str | None, *, rivals: str, seed: int
+) -> Candidates:
+    """Return texts that are shown, each once, and words of a list where they are too few."""
+    texts = shuffle_texts(sorted(set(shown)), seed)
+    spare: list[str] = []
+    if vocabulary is not None:
+        known = {text.casefold() for text in texts}
+        words = sort_by_frequency(merge_cases(read_words(vocabulary).items))
+        spare = [word for word in words if word.casefold() not in known][:N_POOL]
+    return Candidates((*texts, *spare), len(texts), n_spare=len(spare), rivals=rivals)
 
 
 def merge_cases(words: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from probes.embeddings.images import Embedded
 from probes.errors import ProbeError
 from probes.factors import FACTORS
 from probes.metrics.forced_choice import guess_nested, list_ks
+from probes.metrics.spelling import guess_by_spelling
 from probes.models.base import Model
 from probes.tasks.base import (
     ProbeConfig,
@@ -20,6 +21,7 @@ from probes.tasks.base import (
     Task,
     embed_needed,
     find_truth,
+    read_texts,
     tabulate_guesses,
 )
 from probes.tasks.vocabulary import (
@@ -87,18 +89,26 @@ def choose_among_words(
     vocabulary = make_vocabulary(question.candidates, model, question.seed)
     truths = np.array([find_truth(trial, vocabulary) for trial in trials])
     ks = list_ks(len(vocabulary.words), question.ks)
-    guesses = guess_nested(
-        embedded.vectors,
-        embed_needed(question, model, vocabulary, truths, max(ks)),
-        truths,
-        choice=vocabulary.choice,
-        ks=ks,
-        headline=max((k for k in ks if k <= question.headline), default=ks[0]),
-    )
+    headline = max((k for k in ks if k <= question.headline), default=ks[0])
+    if model.reader is not None:
+        said = [reading.text for reading in read_texts(embedded)]
+        guesses = guess_by_spelling(
+            said, vocabulary.words, truths, choice=vocabulary.choice, ks=ks, headline=headline
+        )
+    else:
+        texts = embed_needed(question, model, vocabulary, truths, max(ks))
+        guesses = guess_nested(
+            embedded.vectors, texts, truths, choice=vocabulary.choice, ks=ks, headline=headline
+        )
     answers = [vocabulary.words[place] for place in guesses.guesses.tolist()]
     return tabulate_guesses(question, model, trials, embedded, guesses, answers)
 
 
-WORDS = Task("words", "which of K words is it", show_words, choose_among_words)
+WORDS = Task(
+    "words", "which of K words is it", show_words, choose_among_words, has_curves=True,
+    takes_readers=True,
+)  # fmt: skip
 
-SENTENCES = Task("sentences", "which of K sentences", show_sentences, choose_among_words)
+SENTENCES = Task(
+    "sentences", "which of K sentences", show_sentences, choose_among_words, takes_readers=True
+)

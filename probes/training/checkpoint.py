@@ -14,6 +14,7 @@ from torch import Tensor
 
 from probes.arrays import Vectors
 from probes.errors import ProbeError
+from probes.models.archive import find_pickle, fits_in, list_entries
 from probes.training.arms import TrainedClip
 from probes.training.batch_sampler import Order
 from synthtext.storage import write_whole
@@ -193,14 +194,12 @@ def _check_archive(path: Path) -> None:
     """Refuse what is not a file of `torch.save`, or would become larger than it is."""
     if not path.is_file():
         raise ValueError("not a file")
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
+    entries = list_entries(path)
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise ValueError("compressed")
-    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+    if not fits_in(path, entries):
         raise ValueError("larger than the file")
-    pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
-    if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_BYTES:
+    if find_pickle(entries).file_size > MAX_PICKLE_BYTES:
         raise ValueError("its description")
 
 

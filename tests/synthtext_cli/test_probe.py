@@ -83,6 +83,26 @@ def test_what_cannot_be_probed_is_one_sentence(
     assert sentence in done.stderr
 
 
+def test_images_are_exported_and_their_answers_probed(tmp_path: Path) -> None:
+    done = run("probe", "--export-pictures", tmp_path / "show", *SMALL)
+    assert done.returncode == 0, done.stderr
+    table = tmp_path / "show/responses.csv"
+    table.write_text(table.read_text().replace(",,", ",a,"))
+    done = run("probe", "--model", f"responses:{table}", "--out", tmp_path / "o", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "character error rate" in done.stdout
+    assert json.loads((tmp_path / "o/summary.json").read_text())["faults"] == []
+
+
+def test_a_probe_without_a_model_says_what_to_give() -> None:
+    done = run("probe", *SMALL)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "synthtext: give --model and --out, or --export-pictures DIR to have the images read"
+        " elsewhere\n"
+    )
+
+
 def test_a_corrupt_shard_is_one_sentence(tmp_path: Path) -> None:
     run("render", "--words", "en", "--count", "40", "--out", tmp_path / "d")
     shard = tmp_path / "d/test/000000.tar"

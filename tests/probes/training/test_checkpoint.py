@@ -273,3 +273,21 @@ def test_a_checkpoint_runs_no_code(
     said = resume_with(path.read_bytes(), begun, data, model)
     assert said == f"{begun / CHECKPOINT} is broken; delete it to begin anew"
     assert not marker.exists()
+
+
+BREAKS: dict[str, Callable[[bytes], bytes]] = {
+    "its end alone": lambda raw: raw[-22:],
+    "no end": lambda raw: raw[:-22],
+    "a list of entries that is another thing": lambda raw: raw.replace(b"PK\x01\x02", b"XXXX"),
+    "another thing": lambda _: b"\x80\x02]" * 5000,
+    "a pickle without an archive": lambda _: pickle.dumps({"run": "x", "texts": 0}, protocol=2),
+}
+
+
+@pytest.mark.parametrize("case", BREAKS)
+def test_a_checkpoint_that_is_not_a_whole_archive_is_refused(
+    case: str, begun: Path, data: Path, model: Path
+) -> None:
+    raw = BREAKS[case]((begun / CHECKPOINT).read_bytes())
+    said = resume_with(raw, begun, data, model)
+    assert said == f"{begun / CHECKPOINT} is broken; delete it to begin anew"
