@@ -13,11 +13,11 @@ from probes.data import stimuli
 from probes.data.trials import Stimulus, Trial
 from probes.embeddings.images import Share
 from probes.errors import ProbeError
+from probes.metrics import forced_choice
 from probes.metrics.breakdown import tabulate_headline, tabulate_thresholds, take_scan
 from probes.models.base import Model
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks import words
 from probes.tasks.base import ProbeConfig
 from probes.tasks.run import Probe, run_probe
 from probes.tasks.stages import ERRORS, Stages, decide_look
@@ -28,7 +28,7 @@ SETTING = ProbeConfig(n=16, ks=(2, 10, 100), templates=("{}",), design="blur", w
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "KS", (2, 10, 100))
+    monkeypatch.setattr(forced_choice, "KS", (2, 10, 100))
     monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
 
 
