@@ -106,7 +106,9 @@ class _Watched:
 
     def _count(self, unit: str, n: int, n_all: int | None) -> None:
         self._n_done[unit] += n
-        self._on_progress(unit, self._n_done[unit], n_all)
+        n_done = self._n_done[unit]
+        # Levels that are added raise what the scan was to come to.
+        self._on_progress(unit, n_done, None if n_all is None else max(n_all, n_done))
 
 
 def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
@@ -117,7 +119,8 @@ def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Mode
         def count(n: int) -> None:
             nonlocal n_done
             n_done += n
-            on_progress("pictures", n_done, n_pictures)
+            n_all = None if n_pictures is None else max(n_pictures, n_done)
+            on_progress("pictures", n_done, n_all)
 
         return replace(model, reader=WatchedReader(model.reader, model.name, count))
     return replace(model, encoder=_Watched(model.encoder, n_pictures, on_progress))

@@ -22,12 +22,12 @@ from probes.metrics.forced_choice import draw_rivals
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
 from probes.tasks.base import load_task
-from probes.tasks.config import ProbeConfig
+from probes.tasks.config import RIVALS, ProbeConfig
 from probes.tasks.outcomes import read_outcomes
 from probes.tasks.registry import TASKS
 from probes.tasks.run import run_probe
 from probes.tasks.sentiment import measure_sentiment
-from probes.tasks.vocabulary import RIVALS, Candidates, make_vocabulary
+from probes.tasks.vocabulary import Candidates, make_vocabulary
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import Catalogue
