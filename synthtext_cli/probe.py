@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -147,7 +147,13 @@ def probe(
     need_probes()
     from probes.models.factory import load_model
     from probes.models.prompts import read_templates
-    from probes.reports.probe import list_faults, list_tables, write_probe
+    from probes.reports.probe import (
+        find_verdict,
+        list_faults,
+        list_tables,
+        make_headline,
+        write_probe,
+    )
     from probes.tasks.base import ProbeConfig
     from probes.tasks.run import check_config, run_probe
 
@@ -191,7 +197,9 @@ def probe(
     if done is None:  # Under torchrun the first process alone reports.
         return
     summary = write_probe(done, out)
-    _print_headline(summary)
+    say(f"{done.model.name} {find_verdict(done, summary)}")
+    headline = make_headline(done, summary)
+    print_table(headline.columns, headline.rows)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
     warn_some("cannot be read", done.broken)
@@ -225,13 +233,14 @@ def compare(
         replace_file(out, table.to_csv(index=False).encode())
     rows = [
         (
-            row["factor"], row["level"], row["n_seen"], f"{row['accuracy_a']:.3f}",
-            f"{row['accuracy_b']:.3f}", f"{row['difference']:+.3f}",
+            row["factor"], row["baseline"], row["level"], row["n_seen"],
+            f"{row['accuracy_a']:.3f}", f"{row['accuracy_b']:.3f}",
+            f"{row['difference']:+.3f}",
             f"{row['low']:+.3f} to {row['high']:+.3f}", f"{row['p_holm']:.2g}",
         )
         for row in table.to_dict("records")
     ]  # fmt: skip
-    names = ("factor", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
+    names = ("factor", "baseline", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
     print_table(names, rows)
 
 
@@ -269,15 +278,3 @@ def _parse_whole(option: str, text: str) -> tuple[int, ...]:
         raise typer.BadParameter(
             f"{text!r} is not a list of whole numbers", param_hint=option
         ) from (error)
-
-
-def _print_headline(summary: dict[str, Any]) -> None:
-    rows = [
-        (
-            f"1 of {row['k']:,}", f"{row['accuracy']:.4f}",
-            f"{row['low']:.4f} to {row['high']:.4f}", f"{row['chance']:.4f}",
-            "at chance" if row["at_chance"] else "",
-        )
-        for row in summary["headline"]
-    ]  # fmt: skip
-    print_table(("choice", "accuracy", "95 % interval", "chance", ""), rows)
