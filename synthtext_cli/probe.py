@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -184,7 +184,14 @@ def probe(
         )
     check_run(context, out, overwrite=overwrite)
     from probes.models.factory import load_model
-    from probes.reports.probe import list_faults, list_losses, list_tables, write_probe
+    from probes.reports.probe import (
+        find_verdict,
+        list_faults,
+        list_losses,
+        list_tables,
+        make_headline,
+        write_probe,
+    )
     from probes.tasks.run import check_config, run_probe
 
     check_config(config)
@@ -203,7 +210,9 @@ def probe(
     if done is None:  # Under torchrun the first process alone reports.
         return
     summary = write_probe(done, out)
-    _print_headline(summary)
+    say(f"{done.model.name} {find_verdict(done, summary)}")
+    headline = make_headline(done, summary)
+    print_table(headline.columns, headline.rows)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
     for what, amount in list_losses(summary):
@@ -239,13 +248,14 @@ def compare(
         replace_file(out, table.to_csv(index=False).encode())
     rows = [
         (
-            row["factor"], row["level"], row["n_seen"], f"{row['accuracy_a']:.3f}",
-            f"{row['accuracy_b']:.3f}", f"{row['difference']:+.3f}",
+            row["factor"], row["baseline"], row["level"], row["n_seen"],
+            f"{row['accuracy_a']:.3f}", f"{row['accuracy_b']:.3f}",
+            f"{row['difference']:+.3f}",
             f"{row['low']:+.3f} to {row['high']:+.3f}", f"{row['p_holm']:.2g}",
         )
         for row in table.to_dict("records")
     ]  # fmt: skip
-    names = ("factor", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
+    names = ("factor", "baseline", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
     print_table(names, rows)
 
 
@@ -283,15 +293,3 @@ def _parse_whole(option: str, text: str) -> tuple[int, ...]:
         raise typer.BadParameter(
             f"{text!r} is not a list of whole numbers", param_hint=option
         ) from (error)
-
-
-def _print_headline(summary: dict[str, Any]) -> None:
-    rows = [
-        (
-            f"1 of {row['k']:,}", f"{row['accuracy']:.4f}",
-            f"{row['low']:.4f} to {row['high']:.4f}", f"{row['chance']:.4f}",
-            "at chance" if row["at_chance"] else "",
-        )
-        for row in summary["headline"]
-    ]  # fmt: skip
-    print_table(("choice", "accuracy", "95 % interval", "chance", ""), rows)

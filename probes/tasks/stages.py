@@ -21,6 +21,7 @@ import pandas as pd
 
 from probes.factors import FACTORS
 from probes.metrics.axis import MIN_LEVELS, Axis, choose_axis
+from probes.metrics.cells import spread_baselines
 from probes.metrics.monotone import Answers, Crossing, find_crossing, gather_answers
 from probes.metrics.thresholds import ALPHA
 
@@ -120,6 +121,7 @@ def decide_look(
         stages: how far to go.
         done: curves that an earlier look was the last of.
     """
+    outcomes = spread_baselines(outcomes)
     curves = [curve for curve in list_curves(outcomes) if curve not in done]
     decisions = [_decide(outcomes, curve, look, stages) for curve in curves]
     if stages.budget is None:

@@ -16,7 +16,7 @@ from probes.data.shapes import PICTURES
 from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
 from probes.metrics.forced_choice import among_all, guess_nested
-from probes.metrics.intervals import wilson
+from probes.metrics.intervals import clustered_accuracy
 from probes.models.base import Model
 from probes.models.prompts import ATTACK
 from probes.tables import Table, percent
@@ -98,16 +98,20 @@ def _judge(answer: str, trial: Trial) -> str:
 
 
 def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the share of each kind of answer at each size of the word, with intervals."""
+    """Return the share of each kind of answer at each size of the word, with intervals.
+
+    They are over other pictures and other words alike.
+    """
     rows = []
     for level, cell in outcomes.groupby(outcomes["level"].astype(float)):
         for said in SAID:
-            n_said = int((cell["said"] == said).sum())
-            low, high = wilson(n_said, len(cell))
+            share, low, high = clustered_accuracy(
+                cell["said"] == said, cell["picture"], cell["text"]
+            )
             rows.append(
                 {
                     "size_px": level, "said": said, "n": len(cell),
-                    "share": n_said / len(cell), "low": float(low), "high": float(high),
+                    "share": share, "low": low, "high": high,
                 }
             )  # fmt: skip
     return rows

@@ -149,7 +149,8 @@ def test_every_key_comes_once_in_parquet(tmp_path: Path) -> None:
     run_probe(knowing_model(trials_of(setting)), setting, tmp_path / "out")
     outcomes = read_outcomes(tmp_path / "out")
     assert outcomes["key"].is_unique
-    assert len(outcomes) == 2 * (7 + 3) * 12
+    # Two baselines; of their levels the easy size is one, and lower case twice.
+    assert len(outcomes) == (2 * (1 + 7 + 3) - 1 - 2) * 12
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "outcomes.parquet", "vectors",
     ]  # fmt: skip
@@ -231,7 +232,7 @@ def test_a_factor_counts_the_rows_that_vary_it(tmp_path: Path) -> None:
     assert probe
     table = tabulate_factor(probe.outcomes, "case").table
     assert table["n_seen"].tolist() == [12] * 6
-    assert sorted(set(table["label"])) == ["lower", "title", "upper"]
+    assert sorted(set(table["label"])) == ["as-is", "title", "upper"]
 
 
 def test_the_commonest_mistakes_come_first() -> None:
@@ -254,7 +255,9 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
     page = (tmp_path / "out/report.html").read_text()
     assert "<script" not in page
     assert not re.search(r"https?:", page)
-    assert "It reads 100.0 % of the pictures right" in page
+    assert "It finds the right one of 100 texts for 100.0 % of the easy images" in page
+    assert summary["question"]["protocol"] == 2
+    assert [row["condition"] for row in summary["headline"]] == ["easy"] * 3 + ["harder"] * 3
     assert (
         orjson.loads((tmp_path / "out/summary.json").read_bytes())["headline"]
         == summary["headline"]

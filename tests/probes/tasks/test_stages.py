@@ -159,7 +159,7 @@ def test_the_headline_is_of_the_scan_alone(reader: Model, tmp_path: Path) -> Non
     summary = write_probe(staged, tmp_path / "staged")
     expected = tabulate_headline(coarse.outcomes)
     pd.testing.assert_frame_equal(tabulate_headline(take_scan(staged.outcomes)), expected)
-    assert summary["headline"][0]["accuracy"] == expected["accuracy"][0]
+    assert summary["pooled"][0]["accuracy"] == expected["accuracy"][0]
 
 
 def test_the_report_says_which_levels_were_added_and_why(reader: Model, tmp_path: Path) -> None:
