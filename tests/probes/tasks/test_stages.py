@@ -22,6 +22,9 @@ from probes.tasks.base import ProbeConfig
 from probes.tasks.run import Probe, run_probe
 from probes.tasks.stages import ERRORS, Stages, decide_look
 from synthtext.drawing.fonts import Catalogue
+from synthtext.texts.words import make_texts, read_words
+
+SHORT = [word for word in read_words("en").items if word.isascii() and len(word) == 5][:200]
 
 SETTING = ProbeConfig(n=16, ks=(2, 10, 100), templates=("{}",), design="blur", width=0.05)
 
@@ -29,6 +32,7 @@ SETTING = ProbeConfig(n=16, ks=(2, 10, 100), templates=("{}",), design="blur", w
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "KS", (2, 10, 100))
+    monkeypatch.setattr(words, "read_words", lambda _: make_texts(SHORT, [None] * 200, "few"))
     monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
 
 
