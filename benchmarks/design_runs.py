@@ -76,7 +76,9 @@ def run_design(reader: Reader, answer: Answer, width: float = WIDTH) -> Run:
         x = np.concatenate([x, new])[order]
         right = np.concatenate([right, answer(new)], axis=1)[:, order]
     confidence = choose_confidence(look, why)
-    return Run(answers, find_crossing(answers, confidence))
+    if confidence != 1 - ERRORS[look - 1]:
+        crossing = find_crossing(answers, confidence)
+    return Run(answers, crossing)
 
 
 def measure_coverage(reader: Reader, n_runs: int) -> Coverage:
