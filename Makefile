@@ -18,7 +18,8 @@ PEERS := peers
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[probe]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[probe,ocr]"
+	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt rapidocr-onnxruntime
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/webdataset-0.2 "webdataset==0.2.86"
 	touch $@
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from probes.errors import ProbeError
     from probes.models.base import Encoder, Model
     from probes.models.factory import load_model
-    from probes.tasks.base import ProbeConfig
+    from probes.readers.base import Reader, Reading
+    from probes.tasks.config import ProbeConfig
     from probes.tasks.run import Probe, run_probe
     from probes.training.config import FinetuneConfig
     from probes.training.finetune import Finetuned, run_finetune
@@ -32,6 +33,8 @@ __all__ = [
     "Probe",
     "ProbeConfig",
     "ProbeError",
+    "Reader",
+    "Reading",
     "VqaConfig",
     "load_model",
     "run_finetune",
@@ -43,7 +46,8 @@ _HOMES = {
     "errors": ("ProbeError",),
     "models.base": ("Encoder", "Model"),
     "models.factory": ("load_model",),
-    "tasks.base": ("ProbeConfig",),
+    "readers.base": ("Reader", "Reading"),
+    "tasks.config": ("ProbeConfig",),
     "tasks.run": ("Probe", "run_probe"),
     "training.config": ("FinetuneConfig",),
     "training.finetune": ("Finetuned", "run_finetune"),

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthtext.signals import Stopped
+from synthtext.storage import parse_local
+from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import (
     fail,
     print_table,
     say,
     show_progress,
-    stop,
+    warn,
     warn_some,
     write_json,
 )
 from synthtext_cli.options import (
+    BatchSize,
     Compiled,
     Device,
     NoVerify,
     Precision,
-    Results,
     Seed,
     need_probes,
     parse_file,
@@ -31,6 +32,7 @@ from synthtext_cli.runs import Overwrite, check_run, note_run
 
 if TYPE_CHECKING:
     from probes.models.base import Model
+    from probes.tasks.config import ProbeConfig
 
 
 def _parse_csv(text: str) -> Path:
@@ -41,12 +43,16 @@ def probe(
     context: typer.Context,
     *,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="open_clip name, hf-hub:ORG/NAME, model folder, or python:MODULE:FUNCTION."
+            help="open_clip name, hf-hub:ORG/NAME, model folder, python:MODULE:FUNCTION,"
+            " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE."
         ),
-    ],
-    out: Results,
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(parser=parse_local, metavar="DIR", help="Folder for the results."),
+    ] = None,
     pretrained: Annotated[
         str | None,
         typer.Option(
@@ -102,10 +108,30 @@ def probe(
         ),
     ] = False,
     seed: Seed = 0,
+    time_limit: Annotated[
+        float, typer.Option(help="Seconds that a reader may take for one image.", min=0.1)
+    ] = 30.0,
+    export_pictures: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_local,
+            metavar="DIR",
+            help="Write the images and a table for answers, to be read elsewhere.",
+        ),
+    ] = None,
     no_verify: NoVerify = False,
     device: Device = "auto",
     precision: Precision = "auto",
     compiled: Compiled = False,
+    batch_size: BatchSize = 256,
+    workers: Annotated[
+        int, typer.Option(help="Threads that draw or read images ahead of the model.", min=1)
+    ] = 2,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Number of images of --data to show, drawn at random.", min=1),
+    ] = None,
+    options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Measure a model's zero-shot reading accuracy per factor, with intervals.
@@ -115,15 +141,14 @@ def probe(
     synthtext probe --model ViT-L-14 --design size,rotation,contrast --n 200 --out results/l14
 
     synthtext probe --model ViT-B-32 --data data/words --out results/words
+
+    synthtext probe --model ocr:tesseract --design size,blur --n 100 --out results/tesseract
     """
     if linear and (data is None or task != "sentiment"):
         fail("a linear probe learns from labelled pictures; add --task sentiment --data DIR")
     need_probes()
-    from probes.models.factory import load_model
     from probes.models.prompts import read_templates
-    from probes.reports.probe import list_tables, write_probe
-    from probes.tasks.base import ProbeConfig
-    from probes.tasks.run import check_config, run_probe
+    from probes.tasks.config import ProbeConfig, check_names
 
     config = ProbeConfig(
         task=task,
@@ -137,25 +162,45 @@ def probe(
         verify=not no_verify,
         width=width or None,
         budget=budget,
+        limit=limit,
+        n_workers=workers,
     )
-    check_config(config)
+    check_names(config)
+    if export_pictures is not None:
+        _export_pictures(config, export_pictures)
+        return
+    if model is None or out is None:
+        fail(
+            "give --model and --out, or --export-pictures DIR to have the images read elsewhere"
+        )
     check_run(context, out, overwrite=overwrite)
+    from probes.models.factory import load_model
+    from probes.reports.probe import list_faults, list_losses, list_tables, write_probe
+    from probes.tasks.run import check_config, run_probe
+
+    check_config(config)
     loaded = load_model(
-        model, pretrained=pretrained, device=device, precision=precision, compile=compiled
+        model,
+        pretrained=pretrained,
+        device=device,
+        precision=precision,
+        compile=compiled,
+        batch_size=batch_size,
+        time_limit_s=time_limit,
     )
     note_run(context, out)
-    try:
-        with show_progress() as advance:
-            done = run_probe(loaded, config, out, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    with show_progress(out) as advance:
+        done = run_probe(loaded, config, out, on_progress=advance)
     if done is None:  # Under torchrun the first process alone reports.
         return
     summary = write_probe(done, out)
     _print_headline(summary)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
+    for what, amount in list_losses(summary):
+        warn(f"{what}: {amount}")
     warn_some("cannot be read", done.broken)
+    warn_some("no answer to", list_faults(done.outcomes))
     if linear and data is not None:
         _probe_linear(loaded, data, out, verify=not no_verify)
     say(f"wrote {out / 'report.html'}")
@@ -193,6 +238,18 @@ def compare(
     ]  # fmt: skip
     names = ("factor", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
     print_table(names, rows)
+
+
+def _export_pictures(config: ProbeConfig, folder: Path) -> None:
+    """Write the images of a probe and a table to fill in."""
+    from probes.tasks.exporting import TABLE, export_pictures
+
+    with show_progress() as advance:
+        n = export_pictures(config, folder, on_progress=advance)
+    say(
+        f"wrote {n:,} images and {folder / TABLE}; fill in its column answer, then probe with"
+        f" the same options and --model responses:{folder / TABLE}"
+    )
 
 
 def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> None:

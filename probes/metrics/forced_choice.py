@@ -5,7 +5,7 @@ Ties are broken by a draw of each image's own, so a reader that sees nothing sco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ from synthtext.rng import draw_below, draw_units
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+Score = Callable[[slice], Vectors]
+"""Some of the images -> how well each text fits each of them, (B, V)."""
 
 KS = (2, 10, 100, 1000, 10_000)
 """Numbers of candidates to choose among, unless others are asked for."""
@@ -84,17 +87,44 @@ def guess_nested(
         headline: one of `ks`.
         seed: shuffles the vocabulary and breaks ties.
     """
-    n, n_texts = len(images), len(texts)
+
+    def arrange(order: Ints) -> Score:
+        shuffled = np.ascontiguousarray(texts[order])
+        return lambda rows: images[rows] @ shuffled.T
+
+    return guess_scored(arrange, len(texts), truths, ks=ks, headline=headline, seed=seed)
+
+
+def guess_scored(
+    arrange: Callable[[Ints], Score],
+    n_texts: int,
+    truths: Ints,
+    *,
+    ks: Sequence[int],
+    headline: int,
+    seed: int,
+) -> Guesses:
+    """Return the answers of `guess_nested` for any measure of how well a text fits an image.
+
+    Args:
+        arrange: an order of the texts -> how well each of them, so ordered, fits some images.
+        n_texts: V.
+        truths: as for `guess_nested`.
+        ks: likewise.
+        headline: likewise.
+        seed: likewise.
+    """
+    n = len(truths)
     order = np.argsort(draw_units(seed, "candidates", 0, n_texts)[:, 0], kind="stable")
     units = draw_units(seed, "ties", 0, n)
     starts = draw_below(units[:, 1], n_texts)
-    shuffled = np.ascontiguousarray(texts[order])
+    score = arrange(order)
     place_of = np.empty(n_texts, np.int64)
     place_of[order] = np.arange(n_texts)
     block = max(1, BLOCK_CELLS // n_texts)
     parts = [
         _guess_block(
-            images[at : at + block] @ shuffled.T,
+            score(slice(at, at + block)),
             place_of[truths[at : at + block]],
             starts[at : at + block],
             ks=ks,
@@ -144,7 +174,16 @@ def guess_among(images: Vectors, candidates: Vectors, seed: int) -> Guesses:
     Returns:
         guesses that count the candidates of each image, 0 for its truth.
     """
-    sims = np.einsum("nd,nkd->nk", images, candidates).astype(np.float64)
+    return guess_first(np.einsum("nd,nkd->nk", images, candidates).astype(np.float64), seed)
+
+
+def guess_first(sims: Floats, seed: int) -> Guesses:
+    """Return the answers of `guess_among` for any measure of how well a text fits an image.
+
+    Args:
+        sims: float64 (N, K), how well each candidate fits, the truth the first.
+        seed: breaks ties.
+    """
     n, k = sims.shape
     units = draw_units(seed, "ties", 0, n)[:, 0]
     rivals = sims[:, 1:]

@@ -23,11 +23,15 @@ from probes.models.complexity import read_patch_px
 from probes.models.device import choose_device, choose_precision
 from probes.models.file_tokenizer import build_tokenizer, check_ids
 from probes.models.modules import build_module
-from probes.models.plugin import PREFIX, build_plugin
+from probes.models.plugin import PREFIX, build_plugin, reads
 from probes.models.preprocessing import Preprocessing, preprocessing_to_dict
 from probes.models.pretrained import Source, find_source
 from probes.models.registry import read_registry
+from probes.models.text_readers import load_engine, load_responses, make_plugin_reader
 from probes.models.tokenizers import read_tokenizer
+from probes.readers.guard import LIMIT_S
+from probes.readers.registry import is_engine
+from probes.readers.responses import PREFIX as RESPONSES
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Parts:
         return fit_pixels(pixels, self.fit, self.source.preprocessing.size_px)
 
 
-def load_model(
+def load_model(  # noqa: PLR0913 - each is an option of its own.
     name: str,
     *,
     pretrained: str | None = None,
@@ -63,6 +67,7 @@ def load_model(
     precision: str = "auto",
     compile: bool = False,  # noqa: A002 - named as the option is.
     batch_size: int = 256,
+    time_limit_s: float = LIMIT_S,
 ) -> Model:
     """Return the model that a name stands for, ready on its device.
 
@@ -70,20 +75,27 @@ def load_model(
         name: a name of open_clip, "bundled", "hf-hub:org/name", a folder with config and
             weights, a `.json` model config, or "python:module:factory". The last imports a
             module, also from the working directory, and calls the factory, which returns an
-            `Encoder`, or a `Model` to say more about it. That is your own code and runs as
-            such; nothing else that is loaded here may run code.
+            `Encoder`, a `Reader`, or a `Model` to say more about it. That is your own code and
+            runs as such; nothing else that is loaded here may run code. What answers in text:
+            "ocr:tesseract", "ocr:rapidocr", "hf-vlm:org/name" (or a folder), or "responses:"
+            and a table of answers.
         pretrained: a tag, a file, "TAG=FILE" or "random"; see
             `probes.models.pretrained.find_source`.
         device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.models.device.choose_device`.
         precision: "auto", "fp32" or "bf16".
         compile: whether to compile the vision tower: slow to start, faster afterwards.
         batch_size: pictures or texts at a time.
+        time_limit_s: how long a reader may take for one image.
 
     Raises:
         ProbeError: no such model, weights that do not fit or are not here, no such device.
     """
-    if name.startswith(PREFIX):
-        return _load_plugin(name, pretrained)
+    if is_engine(name) or name.startswith((PREFIX, RESPONSES)):
+        if pretrained is not None:
+            raise ProbeError(
+                f"{name} brings its own weights; leave out --pretrained {pretrained}"
+            )
+        return _load_other(name, time_limit_s)
     choose_precision(precision, choose_device(device))  # Before a large file is fetched.
     parts = load_parts(name, pretrained=pretrained, device=device)
     return make_reader(parts, precision=precision, compile=compile, batch_size=batch_size)
@@ -102,6 +114,8 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
     """
     if name.startswith(PREFIX):
         raise ProbeError(f"{name} is code of your own; only models of open_clip can be trained")
+    if is_engine(name) or name.startswith(RESPONSES):
+        raise ProbeError(f"{name} answers in text; only models of open_clip can be trained")
     place = choose_device(device)
     source = find_source(name, pretrained, read_registry())
     tokenizer = build_tokenizer(source)
@@ -224,11 +238,16 @@ def _read_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def _load_plugin(name: str, pretrained: str | None) -> Model:
-    if pretrained is not None:
-        raise ProbeError(f"{name} brings its own weights; leave out --pretrained {pretrained}")
+def _load_other(name: str, time_limit_s: float) -> Model:
+    """Return a reader, or what the user's own code builds."""
+    if is_engine(name):
+        return load_engine(name, time_limit_s)
+    if name.startswith(RESPONSES):
+        return load_responses(name)
     built, digest = build_plugin(name)
     if isinstance(built, Model):
         return built
+    if reads(built):
+        return make_plugin_reader(name, digest, time_limit_s)
     encoder = cast("Encoder", built)
     return Model(encoder, name, weights_sha256=digest, versions=_read_versions())

@@ -13,6 +13,7 @@ from probes.arrays import Pixels
 from probes.data.images import read_image
 from probes.data.stimuli import show_trial
 from probes.data.trials import Trial
+from probes.embeddings.texts import fill_template
 from probes.factors import label_of
 from probes.metrics.breakdown import (
     list_factors,
@@ -23,11 +24,12 @@ from probes.metrics.breakdown import (
     tabulate_thresholds,
     take_scan,
 )
-from probes.models.base import identify_model
+from probes.metrics.spelling import tabulate_answers
+from probes.models.base import find_cut, identify_model
 from probes.reports import plots
 from probes.reports.page import Figure, Page, to_uri, write_report
 from probes.tables import Table, percent
-from probes.tasks.registry import TASKS
+from probes.tasks.base import load_task
 from probes.tasks.run import Probe
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.plan import SENTIMENTS
@@ -70,6 +72,7 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         thresholds: from `tabulate_thresholds`.
     """
     model, question, outcomes = probe.model, probe.question, probe.outcomes
+    cropped = outcomes[outcomes["is_cropped"]]
     words = make_texts(question.vocabulary, [None] * len(question.vocabulary), "")
     summary: dict[str, Any] = {
         "format": 1,
@@ -79,12 +82,15 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
             "identity": identify_model(model), "input_px": model.input_px,
             "patch_px": model.patch_px, "preprocessing": model.preprocessing,
             "precision": model.precision, "device": model.device, "versions": model.versions,
+            "settings": model.config if model.reader is not None else {},
         },
         "question": {
             "task": question.task, "templates": question.templates, "ks": question.ks,
             "seed": question.seed, "n_images": len(probe.trials),
             "n_words": int(outcomes["word"].nunique()),
             "vocabulary": {"n_words": len(question.vocabulary), "sha256": words.sha256},
+            "n_texts_cut": _count_cut(probe),
+            "n_images_cropped": len(set(map(_own_key, _to_rows(cropped[["key"]])))),
         },
         "by_template": probe.by_template,
         "headline": _to_rows(tabulate_headline(take_scan(outcomes))),
@@ -96,10 +102,46 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         },
         "encoder": dataclasses.asdict(probe.stats),
     }  # fmt: skip
-    task = TASKS[question.task]
+    task = load_task(question.task)
     if task.measure is not None:
         summary[task.name] = task.measure(outcomes)
+    if "answer" in outcomes:
+        summary["answers"] = _to_rows(tabulate_answers(outcomes))
+        summary["faults"] = list_faults(outcomes)
     return summary
+
+
+def list_faults(outcomes: pd.DataFrame) -> list[str]:
+    """Return the images that a reader gave no answer to, and why."""
+    if "fault" not in outcomes:
+        return []
+    rows = outcomes[outcomes["fault"] != ""]
+    return [f"{key}: {fault}" for key, fault in zip(rows["key"], rows["fault"], strict=True)]
+
+
+def _count_cut(probe: Probe) -> int:
+    """Return how many candidates are longer than the tokenizer's context in some prompt."""
+    filled = [
+        prompt
+        for template in probe.question.templates
+        for prompt in fill_template(template, probe.question.vocabulary)
+    ]
+    return len(find_cut(probe.model, filled))
+
+
+def list_losses(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the model cannot see of what it is asked, where there is any."""
+    question = summary["question"]
+    n_cut, n_cropped = question["n_texts_cut"], question["n_images_cropped"]
+    n_prompts = question["vocabulary"]["n_words"] * len(question["templates"])
+    rows = []
+    if n_cut:
+        rows.append(("cut off by the tokenizer", f"{n_cut:,} of {n_prompts:,} prompts"))
+    if n_cropped:
+        rows.append(
+            ("letters outside the crop", f"in {n_cropped:,} of {question['n_images']:,} images")
+        )
+    return rows
 
 
 def verdict(headline: Mapping[str, Any]) -> str:
@@ -151,7 +193,9 @@ def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure
 def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     """Return the tables of a report, for the page and for the terminal."""
     tables = [_format_thresholds(summary["thresholds"]), _format_looks(summary["looks"])]
-    task = TASKS[probe.question.task]
+    if "answers" in summary:
+        tables.append(_format_answers(summary["answers"], summary["faults"]))
+    task = load_task(probe.question.task)
     if task.measure is not None and task.tabulate is not None:
         tables.append(task.tabulate(summary[task.name]))
     if probe.by_template:
@@ -239,6 +283,22 @@ def _format_ends(low: float | None, high: float | None) -> str:
     if low is None:
         return f" (up to {high:.3g})" if high is not None else ""
     return f" (from {low:.3g})" if high is None else f" ({low:.3g} to {high:.3g})"
+
+
+def _format_answers(rows: Sequence[Mapping[str, Any]], faults: Sequence[str]) -> Table:
+    formatted = tuple(
+        (
+            row["figure"],
+            percent(row["value"]),
+            f"{percent(row['low'])} to {percent(row['high'])}",
+        )
+        for row in rows
+    )
+    note = "What was answered in text; 1 of K takes the candidate nearest to it in spelling."
+    if faults:
+        more = f" and {len(faults) - N_NAMED:,} more" if len(faults) > N_NAMED else ""
+        note += f" No answer to {'; '.join(faults[:N_NAMED])}{more}."
+    return Table("Answers", ("figure", "share", "95 % interval"), formatted, note)
 
 
 def _format_templates(by_template: Mapping[str, float]) -> Table:
@@ -351,6 +411,7 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
             if probe.broken
             else []
         ),
+        *list_losses(summary),
         ("seed", str(question["seed"])),
         ("versions", ", ".join(f"{k} {v}" for k, v in probe.model.versions.items())),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,54 +10,24 @@ from pathlib import Path
 import pandas as pd
 
 from probes.arrays import Vectors
-from probes.data.designs import DEFAULT
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Chunk, Trial
+from probes.embeddings.answers import list_answers
 from probes.embeddings.images import Embedded
 from probes.embeddings.texts import embed_prompts, ensemble_prompts
 from probes.errors import ProbeError
 from probes.metrics.forced_choice import Guesses
 from probes.models.base import Model
 from probes.models.prompts import WORDS
+from probes.readers.base import Reading
 from probes.tables import Table
-from probes.tasks.outcomes import make_outcomes
+from probes.tasks.config import ProbeConfig
+from probes.tasks.outcomes import make_outcomes, note_answers
+from probes.tasks.registry import TASKS
 from probes.tasks.vocabulary import Vocabulary
 
 HEADLINE_K = 100
 """Candidates that the outcomes of a probe are about, or the largest number below."""
-
-
-@dataclass(frozen=True)
-class ProbeConfig:
-    """What a probe asks, and about which images.
-
-    Attributes:
-        task: one of `TASKS`.
-        design: factors to vary, or `latin`; see `parse_design`. Not used with `data`.
-        data: a dataset that `synthtext render` wrote, instead of a design.
-        n: words at each level of a design, or images of a Latin hypercube.
-        ks: numbers of candidates to choose among; none takes those of `KS` within reach.
-        templates: prompts; none takes those the model was trained with, or those of the task.
-        vocabulary: a word list; a design takes its commonest words to show and to choose
-            among, as many as the largest of `ks` and `n` need.
-        seed: of everything drawn.
-        verify: whether the shards of `data` must be those that were written.
-        width: levels are added until the interval of a threshold is no wider, in octaves or
-            the factor's unit; None shows the levels of the coarse scan alone.
-        budget: images at the most, the coarse scan included; None sets no bound.
-    """
-
-    task: str = "words"
-    design: str = DEFAULT
-    data: Path | None = None
-    n: int = 200
-    ks: tuple[int, ...] = ()
-    templates: tuple[str, ...] = ()
-    vocabulary: str = "en"
-    seed: int = 0
-    verify: bool = True
-    width: float | None = None
-    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +60,11 @@ def embed_candidates(question: Question, model: Model, texts: Sequence[str]) -> 
     )
 
 
+def read_texts(embedded: Embedded) -> list[Reading]:
+    """Return what a reader answered to each image."""
+    return list_answers(embedded.vectors, embedded.facts)
+
+
 def find_truth(trial: Trial, vocabulary: Vocabulary) -> int:
     """Return the place of a trial's text in the vocabulary.
 
@@ -113,9 +89,12 @@ def tabulate_guesses(
     answers: Sequence[str],
 ) -> pd.DataFrame:
     """Return the outcomes of guesses, a row for each image."""
-    return make_outcomes(
+    rows = make_outcomes(
         trials, embedded.facts, guesses, answers=answers, model=model, task=question.task
     )
+    if model.reader is None:
+        return rows
+    return note_answers(rows, [t.spec.drawn_text for t in trials], read_texts(embedded))
 
 
 Show = Callable[[ProbeConfig], tuple[list[Trial], list[str]]]
@@ -137,6 +116,7 @@ class Task:
         templates: prompts, unless others are given.
         asks_for_text: whether the answer is the text itself, so that a model's own prompts fit.
         needs_text: whether the text of an image must be known.
+        takes_readers: whether it can be asked of what answers in text, not in vectors.
         takes_data: whether it can be asked of a dataset, and not of its own images alone.
         has_curves: whether it shows the levels of a design, to which more can be added.
         draw: trials -> chunks of images.
@@ -152,6 +132,7 @@ class Task:
     templates: tuple[str, ...] = WORDS
     asks_for_text: bool = True
     needs_text: bool = True
+    takes_readers: bool = False
     takes_data: bool = True
     has_curves: bool = False
     draw: Callable[[Sequence[Trial]], list[Chunk]] = draw_stimuli
@@ -160,6 +141,26 @@ class Task:
     tabulate: Callable[..., Table] | None = None
 
 
+def load_task(name: str) -> Task:
+    """Return the task of a name.
+
+    Raises:
+        ProbeError: there is none.
+    """
+    if name not in TASKS:
+        raise ProbeError(f"no task {name!r}; there are {', '.join(TASKS)}")
+    module, _, attribute = TASKS[name].partition(".")
+    task: Task = getattr(importlib.import_module(f"probes.tasks.{module}"), attribute)
+    return task
+
+
+def list_readable() -> list[str]:
+    """Return the names of the tasks that can be asked of what answers in text."""
+    return [name for name in TASKS if load_task(name).takes_readers]
+
+
 def choose_templates(task: Task, model: Model) -> tuple[str, ...]:
     """Return the prompts of a task; where it asks for the text, the model's own."""
+    if model.reader is not None:
+        return ()
     return model.prompts if model.prompts and task.asks_for_text else task.templates

@@ -13,9 +13,10 @@ from wordfreq import zipf_frequency
 from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
 from probes.errors import ProbeError
-from probes.metrics.forced_choice import guess_among
+from probes.metrics.forced_choice import Guesses, Ints, guess_among
+from probes.metrics.spelling import guess_among_spellings
 from probes.models.base import Model
-from probes.tasks.base import Question, Task, embed_candidates, tabulate_guesses
+from probes.tasks.base import Question, Task, embed_candidates, read_texts, tabulate_guesses
 from probes.tasks.vocabulary import draw_some
 from probes.tasks.words import show_words
 
@@ -97,13 +98,10 @@ def choose_among_distractors(
     row_of = {word: row for row, word in enumerate(words)}
     rows = np.array([row_of[trial.spec.text.casefold()] for trial in trials])
     tables = []
-    for kind in (*DISTRACTORS, "nearest"):
+    # The nearest in meaning are a matter of vectors.
+    for kind in (*DISTRACTORS, *(["nearest"] if model.reader is None else [])):
         sets = _draw_sets(kind, words, pool, question, model)
-        flat = list(dict.fromkeys(text for row in sets for text in row))
-        place = {text: i for i, text in enumerate(flat)}
-        vectors = embed_candidates(question, model, flat)
-        places = np.array([[place[text] for text in row] for row in sets])
-        guesses = guess_among(embedded.vectors, vectors[places[rows]], question.seed)
+        guesses = _guess(sets, rows, question, model, embedded)
         answers = [
             sets[row][guess] for row, guess in zip(rows, guesses.guesses.tolist(), strict=True)
         ]
@@ -112,6 +110,20 @@ def choose_among_distractors(
         table["key"] += f"/{kind}"
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def _guess(
+    sets: list[list[str]], rows: Ints, question: Question, model: Model, embedded: Embedded
+) -> Guesses:
+    """Return which text of its set each image is taken for."""
+    if model.reader is not None:
+        said = [reading.text for reading in read_texts(embedded)]
+        return guess_among_spellings(said, [sets[row] for row in rows.tolist()], question.seed)
+    flat = list(dict.fromkeys(text for row in sets for text in row))
+    place = {text: i for i, text in enumerate(flat)}
+    vectors = embed_candidates(question, model, flat)
+    places = np.array([[place[text] for text in row] for row in sets])
+    return guess_among(embedded.vectors, vectors[places[rows]], question.seed)
 
 
 def _draw_sets(
@@ -157,5 +169,6 @@ TASK = Task(
     "which of ten: as long and as common, one letter off, look-alikes, nearest in meaning",
     show_words,
     choose_among_distractors,
+    takes_readers=True,
     has_curves=True,
 )

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from probes.data.designs import choose_fitting, make_trials, parse_design
 from probes.data.trials import Trial
 from probes.errors import ProbeError
-from probes.tasks.base import HEADLINE_K, ProbeConfig, Task
+from probes.tasks.base import HEADLINE_K, Task
+from probes.tasks.config import ProbeConfig
 from probes.tasks.words import WORD_CHARS, choose_among_words, list_common
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.rng import draw_bits, draw_units
@@ -92,5 +93,6 @@ TASK = Task(
     "which of K strings that are not words, pronounceable or scrambled",
     show_pseudowords,
     choose_among_words,
+    takes_readers=True,
     has_curves=True,
 )

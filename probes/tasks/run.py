@@ -13,15 +13,23 @@ from probes.arrays import Pixels, Vectors
 from probes.data.designs import name_fonts
 from probes.data.rendered import read_trials
 from probes.data.stimuli import name_drawn, name_stimuli
-from probes.data.trials import Trial
+from probes.data.trials import Chunk, Trial
 from probes.embeddings.images import FOLDER, Embedded, Share, Stats
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
-from probes.tasks.base import HEADLINE_K, ProbeConfig, Question, Task, choose_templates
+from probes.readers.base import WatchedReader
+from probes.tasks.base import (
+    HEADLINE_K,
+    Question,
+    Task,
+    choose_templates,
+    list_readable,
+    load_task,
+)
+from probes.tasks.config import ProbeConfig, check_names
 from probes.tasks.looks import Shown, run_looks
 from probes.tasks.outcomes import write_outcomes
-from probes.tasks.registry import TASKS
 from probes.tasks.stages import Decision, Stages
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
@@ -54,6 +62,25 @@ class Probe:
     decisions: tuple[Decision, ...] = ()
 
 
+@dataclass(frozen=True)
+class ProbeImages:
+    """The images of a probe, before any level is added.
+
+    Attributes:
+        trials: one for each.
+        chunks: draw or read them, in the same order.
+        candidates: texts to choose among.
+        named: what caches of these images are keyed by.
+        broken: files that cannot be read, left out.
+    """
+
+    trials: list[Trial]
+    chunks: list[Chunk]
+    candidates: list[str]
+    named: str
+    broken: tuple[str, ...] = ()
+
+
 class _Watched:
     """An encoder that says how many pictures and texts are done."""
 
@@ -82,6 +109,15 @@ class _Watched:
 
 def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
     """Return the model, saying how many of its pictures and texts are done."""
+    if model.reader is not None:
+        n_done = 0
+
+        def count(n: int) -> None:
+            nonlocal n_done
+            n_done += n
+            on_progress("pictures", n_done, n_pictures)
+
+        return replace(model, reader=WatchedReader(model.reader, model.name, count))
     return replace(model, encoder=_Watched(model.encoder, n_pictures, on_progress))
 
 
@@ -112,25 +148,12 @@ def run_probe(
         ProbeError: the probe cannot be run as asked.
     """
     task = check_config(config)
-    broken: tuple[str, ...] = ()
-    if config.data is not None:
-        shown = read_trials(config.data, verify=config.verify)
-        trials, chunks, broken = shown.trials, shown.chunks, shown.broken
-        if trials[0].file and task.needs_text:
-            raise ProbeError(
-                f"{config.data} does not say what is written in its pictures;"
-                " ask for --task sentiment"
-            )
-        candidates, named = _list_shown(trials), name_stimuli(trials, shown.files)
-    else:
-        fonts = read_catalogue()
-        trials, candidates = task.show(config)
-        trials = name_fonts(trials, fonts)
-        named = name_drawn(trials, fonts)
-        chunks = task.draw(trials)
+    check_reader(task, model, config)
+    found = show_images(config, task)
+    trials = found.trials
     question = Question(
         task=config.task,
-        vocabulary=tuple(candidates),
+        vocabulary=tuple(found.candidates),
         templates=config.templates or choose_templates(task, model),
         ks=config.ks,
         headline=HEADLINE_K,
@@ -138,9 +161,12 @@ def run_probe(
         cache_folder=find_cache_folder(),
     )
     watched = watch(model, task.n_views * len(trials), on_progress)
-    scan = Shown(tuple(trials), chunks, f"{task.n_views > 1} {named}")
+    scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
     stages = _choose_stages(config, task, trials)
-    looked = run_looks(watched, question, task, scan, out / FOLDER, stages=stages, share=share)
+    looked = run_looks(
+        watched, question, task, scan, out / FOLDER,
+        stages=stages, n_threads=config.n_workers, share=share,
+    )  # fmt: skip
     if looked is None:
         return None
     write_outcomes(out / "outcomes.parquet", looked.outcomes)
@@ -148,8 +174,8 @@ def run_probe(
     by_template = _measure_templates(question, watched, trials, looked.scan) if several else {}
     shutil.rmtree(out / FOLDER)
     return Probe(
-        model, question, looked.trials, looked.outcomes, looked.stats, by_template, broken,
-        config.data, looked.decisions,
+        model, question, looked.trials, looked.outcomes, looked.stats, by_template,
+        found.broken, config.data, looked.decisions,
     )  # fmt: skip
 
 
@@ -169,23 +195,58 @@ def _choose_stages(config: ProbeConfig, task: Task, scan: Sequence[Trial]) -> St
     return Stages(config.width, config.budget)
 
 
+def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
+    """Return the images that a config asks about, drawn or read as they are needed.
+
+    Raises:
+        ProbeError: a dataset does not say what its images read, though the task needs it.
+    """
+    if config.data is not None:
+        found = read_trials(
+            config.data, verify=config.verify, limit=config.limit, seed=config.seed
+        )
+        if found.trials[0].file and task.needs_text:
+            raise ProbeError(
+                f"{config.data} does not say what is written in its pictures;"
+                " ask for --task sentiment"
+            )
+        named = name_stimuli(found.trials, found.files)
+        candidates = _list_shown(found.trials)
+        return ProbeImages(found.trials, found.chunks, candidates, named, found.broken)
+    fonts = read_catalogue()
+    trials, candidates = task.show(config)
+    trials = name_fonts(trials, fonts)
+    return ProbeImages(trials, task.draw(trials), candidates, name_drawn(trials, fonts))
+
+
 def check_config(config: ProbeConfig) -> Task:
     """Return the task of a config, or say what of it cannot be asked.
 
     Raises:
-        ProbeError: no such task, fewer than 2 words to a level, a width of an interval that is
-            not above 0, or data that is not used.
+        ProbeError: as `check_names` says, or data that the task does not use.
     """
-    if config.task not in TASKS:
-        raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
-    if config.n < 2:
-        raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
-    if config.width is not None and not 0 < config.width < float("inf"):
-        raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
-    task = TASKS[config.task]
+    check_names(config)
+    task = load_task(config.task)
     if config.data is not None and not task.takes_data:
         raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
     return task
+
+
+def check_reader(task: Task, model: Model, config: ProbeConfig) -> None:
+    """Refuse to ask what answers in text for vectors, or with prompts.
+
+    Raises:
+        ProbeError: the task needs vectors, or prompts are given.
+    """
+    if model.reader is None:
+        return
+    if not task.takes_readers:
+        able = ", ".join(list_readable())
+        raise ProbeError(
+            f"{model.name} answers in text, and the task {task.name} needs vectors; ask {able}"
+        )
+    if config.templates:
+        raise ProbeError(f"{model.name} answers in text; leave out the prompts")
 
 
 def _measure_templates(
@@ -194,7 +255,7 @@ def _measure_templates(
     """Return the share read right with each prompt instead of the mean over all of them."""
     return {
         template: float(
-            TASKS[question.task]
+            load_task(question.task)
             .ask(replace(question, templates=(template,)), model, trials, embedded)["correct"]
             .mean()
         )

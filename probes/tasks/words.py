@@ -11,15 +11,17 @@ from probes.data.designs import choose_fitting, make_trials, parse_design
 from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
 from probes.metrics.forced_choice import KS, guess_nested, list_ks
+from probes.metrics.spelling import guess_by_spelling
 from probes.models.base import Model
 from probes.tasks.base import (
-    ProbeConfig,
     Question,
     Task,
     embed_candidates,
     find_truth,
+    read_texts,
     tabulate_guesses,
 )
+from probes.tasks.config import ProbeConfig
 from probes.tasks.vocabulary import choose_words, make_vocabulary, sort_by_frequency
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.spec import Spec
@@ -85,14 +87,25 @@ def choose_among_words(
     truths = np.array([find_truth(trial, vocabulary) for trial in trials])
     ks = list_ks(len(vocabulary.words), question.ks)
     headline = max((k for k in ks if k <= question.headline), default=ks[0])
-    texts = embed_candidates(question, model, vocabulary.words)
-    guesses = guess_nested(
-        embedded.vectors, texts, truths, ks=ks, headline=headline, seed=question.seed
-    )
+    if model.reader is not None:
+        said = [reading.text for reading in read_texts(embedded)]
+        guesses = guess_by_spelling(
+            said, vocabulary.words, truths, ks=ks, headline=headline, seed=question.seed
+        )
+    else:
+        texts = embed_candidates(question, model, vocabulary.words)
+        guesses = guess_nested(
+            embedded.vectors, texts, truths, ks=ks, headline=headline, seed=question.seed
+        )
     answers = [vocabulary.words[place] for place in guesses.guesses.tolist()]
     return tabulate_guesses(question, model, trials, embedded, guesses, answers)
 
 
-WORDS = Task("words", "which of K words is it", show_words, choose_among_words, has_curves=True)
+WORDS = Task(
+    "words", "which of K words is it", show_words, choose_among_words, has_curves=True,
+    takes_readers=True,
+)  # fmt: skip
 
-SENTENCES = Task("sentences", "which of K sentences", show_sentences, choose_among_words)
+SENTENCES = Task(
+    "sentences", "which of K sentences", show_sentences, choose_among_words, takes_readers=True
+)

@@ -28,7 +28,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_probe_leaves_rows_figures_and_a_page(results: Path) -> None:
     assert {path.name for path in results.iterdir()} == {
-        "outcomes.parquet", "run.json", "summary.json", "report.html", "plots",
+        "outcomes.parquet", "run.json", "run.toml", "summary.json", "report.html", "plots",
     }  # fmt: skip
 
 
@@ -81,6 +81,26 @@ def test_what_cannot_be_probed_is_one_sentence(
     assert done.stderr.startswith("synthtext: ")
     assert len(done.stderr.splitlines()) == 1
     assert sentence in done.stderr
+
+
+def test_images_are_exported_and_their_answers_probed(tmp_path: Path) -> None:
+    done = run("probe", "--export-pictures", tmp_path / "show", *SMALL)
+    assert done.returncode == 0, done.stderr
+    table = tmp_path / "show/responses.csv"
+    table.write_text(table.read_text().replace(",,", ",a,"))
+    done = run("probe", "--model", f"responses:{table}", "--out", tmp_path / "o", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "character error rate" in done.stdout
+    assert json.loads((tmp_path / "o/summary.json").read_text())["faults"] == []
+
+
+def test_a_probe_without_a_model_says_what_to_give() -> None:
+    done = run("probe", *SMALL)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "synthtext: give --model and --out, or --export-pictures DIR to have the images read"
+        " elsewhere\n"
+    )
 
 
 def test_a_corrupt_shard_is_one_sentence(tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def test_ids_carry_neither_padding_nor_marks(tiny: Model) -> None:
 
 def test_a_text_longer_than_the_context_is_found(tiny: Model) -> None:
     assert tiny.max_tokens == 14
-    assert find_cut(tiny, ["a " * 14, "a " * 15, "a", "a " * 999]) == [1, 3]
+    texts = ["a " * 14, "a " * 15, "a", "a " * 999]
+    assert find_cut(tiny, texts) == [texts[1], texts[3]]
 
 
 def test_a_folder_is_loaded_with_its_activation_and_preprocessing(
@@ -151,7 +152,7 @@ def test_a_gpu_beyond_the_last_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_is_no_encoder_is_refused(readers: Path) -> None:
     assert refuse(name="python:my_readers:build_number") == (
         "python:my_readers:build_number returned int, which is not an encoder;"
-        " give it the methods embed_images and embed_texts"
+        " give it the methods embed_images and embed_texts, or read_images"
     )
 
 

@@ -21,7 +21,8 @@ from probes.metrics.breakdown import (
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
 from probes.tasks import words
-from probes.tasks.base import ProbeConfig
+from probes.tasks.base import load_task
+from probes.tasks.config import ProbeConfig
 from probes.tasks.outcomes import read_outcomes
 from probes.tasks.registry import TASKS
 from probes.tasks.run import run_probe
@@ -43,7 +44,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trials_of(setting: ProbeConfig) -> list[Trial]:
-    return TASKS[setting.task].show(setting)[0]
+    return load_task(setting.task).show(setting)[0]
 
 
 @pytest.mark.parametrize("task", ["words", "distractors", "pseudowords", "sentences"])

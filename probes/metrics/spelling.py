@@ -1,0 +1,112 @@
+"""Answers in text -> what they are worth: edits, and which candidate each is nearest to.
+
+Nearness is 1 less the Levenshtein distance over the length of the longer of two texts, as
+recognisers of scene text are scored. By the distance alone an empty answer would be nearest to
+the shortest candidate; so it is as far from all of them, and scores at chance.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cdist
+
+from probes.arrays import Vectors
+from probes.metrics.forced_choice import Guesses, Ints, Score, guess_first, guess_scored
+from probes.metrics.intervals import clustered_accuracy, clustered_ratio
+
+
+def fold_text(text: str) -> str:
+    """Return a text as it counts: case folded, composed, single spaces.
+
+    >>> fold_text("Two  WORDS")
+    'two words'
+    """
+    return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
+
+
+def count_edits(answer: str, truth: str) -> int:
+    """Return how many characters are to be put in, taken out or changed.
+
+    >>> count_edits("kitten", "sitting")
+    3
+    """
+    return int(Levenshtein.distance(answer, truth))
+
+
+def guess_by_spelling(
+    answers: Sequence[str],
+    words: Sequence[str],
+    truths: Ints,
+    *,
+    ks: Sequence[int],
+    headline: int,
+    seed: int,
+) -> Guesses:
+    """Return which of K nested sets of words each answer is nearest to.
+
+    Args:
+        answers: N texts; case does not count.
+        words: V texts to choose among.
+        truths: (N,), the place of each truth among the words.
+        ks: each 2 to V.
+        headline: one of `ks`.
+        seed: draws the candidates, as for vectors, and breaks ties.
+    """
+    folded = [fold_text(answer) for answer in answers]
+
+    def arrange(order: Ints) -> Score:
+        shuffled = [fold_text(words[place]) for place in order.tolist()]
+        return lambda rows: _measure_nearness(folded[rows], shuffled)
+
+    return guess_scored(arrange, len(words), truths, ks=ks, headline=headline, seed=seed)
+
+
+def guess_among_spellings(
+    answers: Sequence[str], candidates: Sequence[Sequence[str]], seed: int
+) -> Guesses:
+    """Return the answers where each image has candidates of its own, its truth the first.
+
+    Args:
+        answers: N texts; case does not count.
+        candidates: K texts for each.
+        seed: breaks ties.
+    """
+    rows = [
+        _measure_nearness([fold_text(answer)], [fold_text(text) for text in texts])[0]
+        for answer, texts in zip(answers, candidates, strict=True)
+    ]
+    return guess_first(np.array(rows, np.float64), seed)
+
+
+def tabulate_answers(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return what the answers of a reader are worth: figure, n, value, low, high.
+
+    Intervals resample words. Characters are counted without regard to case; an answer that
+    never ends can make the error rate greater than 1.
+    """
+    words = outcomes["word"]
+    is_empty = (outcomes["answer"] == "") & (outcomes["fault"] == "")
+    shares = {
+        "exact, case folded": outcomes["exact"],
+        "exact, as drawn": outcomes["exact_case"],
+        "nothing read": is_empty,
+        "no answer": outcomes["fault"] != "",
+    }
+    rows = [(name, *clustered_accuracy(flags, words)) for name, flags in shares.items()]
+    error = clustered_ratio(outcomes["n_edits"], words.str.len(), words)
+    rows.insert(2, ("character error rate", *error))
+    table = pd.DataFrame(rows, columns=["figure", "value", "low", "high"])
+    table.insert(1, "n", len(outcomes))
+    return table
+
+
+def _measure_nearness(answers: Sequence[str], words: Sequence[str]) -> Vectors:
+    near: Vectors = cdist(
+        answers, words, scorer=Levenshtein.normalized_similarity, dtype=np.float32
+    )
+    return near

@@ -1,0 +1,153 @@
+"""Readers: what answers in text, and one of its answers. Loads no engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from probes.arrays import Pixels
+from probes.errors import ProbeError
+
+MAX_CHARS = 2_000
+"""What is kept of an answer; a language model may go on for ever."""
+
+N_COUNTED = 32
+"""Images between two looks at a progress bar."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader answers to one image.
+
+    Attributes:
+        text: what it read, white space as single spaces; empty if nothing.
+        confidence: how sure it says it is, 0 to 1; nan where it does not say.
+        fault: why there is no answer, such as "no answer within 30 s"; empty if there is one.
+    """
+
+    text: str
+    confidence: float = math.nan
+    fault: str = ""
+
+
+Answer = str | tuple[str, float] | Reading
+"""A text, a text with a confidence from 0 to 1, or a whole reading."""
+
+
+class Reader(Protocol):
+    """What answers in text must do to be probed.
+
+    >>> import numpy as np
+    >>> class Pessimist:
+    ...     '''Reads nothing, and is sure of it.'''
+    ...
+    ...     def read_images(self, images):
+    ...         return [("", 1.0) for _ in images]
+    >>> Pessimist().read_images([np.zeros((8, 8, 3), np.uint8)])
+    [('', 1.0)]
+
+    In a file `readers.py` it is probed by `--model python:readers:Pessimist`. It is built in a
+    process of its own, so that a crash costs no more than one image. It may have a
+    `batch_size`, the most images that it is given at a time, 1 unless it says so.
+    """
+
+    def read_images(self, images: Sequence[Pixels]) -> Sequence[Answer]:
+        """Return what each image says, uint8 (H, W, 3) of any size, in their order."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReaderFacts:
+    """What is known of a reader before it is started.
+
+    Attributes:
+        sha256: of all that decides its answers: code, weights, version.
+        config: its settings, by name.
+        versions: of what computes its answers, by name.
+    """
+
+    sha256: str
+    config: dict[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def ask_reader(
+    reader: Reader, keys: Sequence[str], images: Sequence[Pixels], name: str
+) -> list[Reading]:
+    """Return what a reader answers to images that are known by their keys.
+
+    Raises:
+        ProbeError: it gives no answer that can be used.
+    """
+    look_up = getattr(reader, "look_up", None)
+    answers = reader.read_images(images) if look_up is None else look_up(keys, images)
+    return check_answers(answers, len(images), name)
+
+
+class WatchedReader:
+    """A reader that says how many images it has done."""
+
+    def __init__(self, reader: Reader, name: str, count: Callable[[int], None]) -> None:
+        self._reader = reader
+        self._name = name
+        self._count = count
+
+    def read_images(self, images: Sequence[Pixels]) -> list[Reading]:
+        """Return what the reader answers."""
+        return self.look_up([""] * len(images), images)
+
+    def look_up(self, keys: Sequence[str], images: Sequence[Pixels]) -> list[Reading]:
+        """Return what the reader answers to images that are known by their keys."""
+        readings: list[Reading] = []
+        for at in range(0, len(images), N_COUNTED):
+            part = images[at : at + N_COUNTED]
+            readings += ask_reader(self._reader, keys[at : at + N_COUNTED], part, self._name)
+            self._count(len(part))
+        return readings
+
+
+def check_answers(answers: object, n: int, name: str) -> list[Reading]:
+    """Return the answers of a reader to n images as readings.
+
+    Raises:
+        ProbeError: there are more or fewer, or one is not an `Answer`.
+    """
+    if isinstance(answers, str) or not isinstance(answers, Sequence) or len(answers) != n:
+        given = type(answers).__name__
+        if isinstance(answers, Sequence) and not isinstance(answers, str):
+            given = f"{len(answers)} answers"
+        raise ProbeError(f"{name} returned {given} for {n} images; return a text for each")
+    return [_check_answer(answer, name) for answer in answers]
+
+
+def _check_answer(answer: object, name: str) -> Reading:
+    text: object
+    fault, confidence = "", math.nan
+    if isinstance(answer, Reading):
+        text, confidence, fault = answer.text, answer.confidence, answer.fault
+    elif isinstance(answer, tuple) and len(answer) == 2:
+        text, confidence = answer
+    else:
+        text = answer
+    if not isinstance(text, str):
+        raise ProbeError(
+            f"{name} returned {type(answer).__name__} for an image; return its text, or its"
+            " text and a confidence"
+        )
+    sure = float(confidence)
+    if not (math.isnan(sure) or 0 <= sure <= 1):
+        raise ProbeError(f"{name} returned the confidence {sure:g}; it is from 0 to 1")
+    return Reading(tidy_text(text), sure, fault)
+
+
+def tidy_text(text: str) -> str:
+    """Return a text with single spaces between its words and none around it.
+
+    >>> tidy_text(" two   words ")
+    'two words'
+    """
+    # A lone surrogate cannot be written into a table.
+    written = text[: 4 * MAX_CHARS].encode("utf-8", "replace").decode("utf-8")
+    return " ".join(written.split())[:MAX_CHARS]
