@@ -23,10 +23,10 @@ from probes.embeddings.texts import find_cache_folder
 from probes.factors import BASELINES, FACTORS
 from probes.metrics.axis import choose_axis
 from probes.models.factory import load_model
-from probes.tasks.base import HEADLINE_K, ProbeConfig, Question, choose_templates
+from probes.tasks.base import HEADLINE_K, Question, choose_templates, load_task
+from probes.tasks.config import ProbeConfig
 from probes.tasks.looks import Shown, run_looks
 from probes.tasks.outcomes import write_outcomes
-from probes.tasks.registry import TASKS
 from synthtext.drawing.fonts import read_catalogue
 
 DESIGN = "size,blur,contrast"
@@ -44,7 +44,7 @@ def place_between(factor: str, n: int) -> list[float]:
 def show_densely(config: ProbeConfig, between: int) -> tuple[list[Trial], list[str]]:
     """Return the trials at all levels, and the words to choose among."""
     fonts = read_catalogue()
-    scan, candidates = TASKS[config.task].show(config)
+    scan, candidates = load_task(config.task).show(config)
     scan = name_fonts(scan, fonts)
     added = [
         trial
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--design", default=DESIGN)
     asked = parser.parse_args()
     config = ProbeConfig(n=asked.n, design=asked.design)
-    model, task = load_model(asked.model), TASKS[config.task]
+    model, task = load_model(asked.model), load_task(config.task)
     trials, candidates = show_densely(config, asked.between)
     question = Question(
         task=task.name, vocabulary=tuple(candidates), templates=choose_templates(task, model),
