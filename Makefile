@@ -89,7 +89,8 @@ memory: .venv/installed
 
 # Everything that can go wrong, at full size: an hour. `make test` tries a little of each.
 faults: .venv/installed
-	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris atheris
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris \
+		--group fuzz
 	FAULTS=full FAULTS_REPORT=faults.md $(BIN)/pytest -p no:randomly --timeout 0 tests/faults
 
 # Other tools on what is written here, a line for each. All but PaddleOCR share our torch.

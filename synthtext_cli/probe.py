@@ -95,8 +95,16 @@ def probe(
         ),
     ] = None,
     vocabulary: Annotated[
-        str, typer.Option(help="Word list for the words shown and the candidates.")
-    ] = "en",
+        str | None,
+        typer.Option(
+            help="Word list for the words shown and the candidates; with --data, "
+            "further candidates. [en]"
+        ),
+    ] = None,
+    rivals: Annotated[
+        str,
+        typer.Option(help="Candidates as long and as common as the word (matched), or any."),
+    ] = "matched",
     prompts: Annotated[
         Path | None,
         typer.Option(help="File of prompt templates, one per line, with {} for the word."),
@@ -158,6 +166,7 @@ def probe(
         ks=_parse_whole("--k", k) if k else (),
         templates=read_templates(prompts) if prompts else (),
         vocabulary=vocabulary,
+        rivals=rivals,
         seed=seed,
         verify=not no_verify,
         width=width or None,

@@ -51,8 +51,8 @@ def hash_trials(trials: Sequence[Trial]) -> str:
 
 def trial_fields(trial: Trial) -> dict[str, object]:
     """Return the fields of a trial for a row of outcomes."""
-    fields = dataclasses.asdict(trial)
-    return {**spec_to_dict(trial.spec), **{k: v for k, v in fields.items() if k != "spec"}}
+    names = [field.name for field in dataclasses.fields(trial) if field.name != "spec"]
+    return {**spec_to_dict(trial.spec), **{name: getattr(trial, name) for name in names}}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from probes.factors import FACTORS, Direction
 from probes.metrics.axis import MIN_LEVELS
-from probes.metrics.intervals import chance_corrected, clustered_accuracy, wilson
+from probes.metrics.intervals import clustered_accuracy, correct_for_chance, wilson
 from probes.metrics.levels import bin_levels
 from probes.metrics.regression import Effects, main_effects
 from probes.metrics.thresholds import CONFIDENCE, measure_threshold
@@ -37,23 +37,33 @@ class FactorTable:
 
 
 def tabulate_headline(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each K: k, n, accuracy, low, high, chance, corrected, at_chance.
+    """Return a row for each K.
 
-    Intervals resample words, since a word comes up at many levels.
+    It holds k, n, accuracy, low, high, chance, guessing, corrected and at_chance.
+    Chance is what the same reader gets of white pictures, `guessing` is 1/K. Where either lies
+    within the interval, or between, the reader is at chance. Intervals resample words, since a
+    word comes up at many levels.
     """
     rows = []
     for k in list_ranked(outcomes):
-        right = outcomes[f"rank_at_{k}"] == 1
-        seen = outcomes[f"rank_at_{k}"].notna()
-        mean, low, high = clustered_accuracy(right[seen], outcomes.loc[seen, "word"])
+        seen = outcomes[outcomes[f"rank_at_{k}"].notna()]
+        mean, low, high = clustered_accuracy(seen[f"rank_at_{k}"] == 1, seen["word"])
+        chance = find_chance(seen, k)
         rows.append(
             {
-                "k": k, "n": int(seen.sum()), "accuracy": mean, "low": low, "high": high,
-                "chance": 1 / k, "corrected": float(chance_corrected(mean, k)),
-                "at_chance": bool(low <= 1 / k <= high),
+                "k": k, "n": len(seen), "accuracy": mean, "low": low, "high": high,
+                "chance": chance, "guessing": 1 / k,
+                "corrected": float(correct_for_chance(mean, chance)),
+                "at_chance": bool(low <= max(chance, 1 / k) and high >= min(chance, 1 / k)),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def find_chance(rows: pd.DataFrame, k: int) -> float:
+    """Return the accuracy of the same reader on white pictures, or 1/K if that is not known."""
+    column = f"chance_at_{k}"
+    return float(rows[column].mean()) if column in rows else 1 / k
 
 
 def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:

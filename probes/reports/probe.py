@@ -31,6 +31,7 @@ from probes.reports.page import Figure, Page, to_uri, write_report
 from probes.tables import Table, percent
 from probes.tasks.base import load_task
 from probes.tasks.run import Probe
+from probes.tasks.vocabulary import PROTOCOL
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.plan import SENTIMENTS
 from synthtext.dataset.verify import find_rendering
@@ -73,7 +74,8 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
     """
     model, question, outcomes = probe.model, probe.question, probe.outcomes
     cropped = outcomes[outcomes["is_cropped"]]
-    words = make_texts(question.vocabulary, [None] * len(question.vocabulary), "")
+    texts = question.candidates.texts
+    words = make_texts(texts, [None] * len(texts), "")
     summary: dict[str, Any] = {
         "format": 1,
         "broken": list(probe.broken),
@@ -85,12 +87,14 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
             "settings": model.config if model.reader is not None else {},
         },
         "question": {
-            "task": question.task, "templates": question.templates, "ks": question.ks,
+            "protocol": PROTOCOL, "task": question.task,
+            "templates": question.templates, "ks": question.ks,
             "seed": question.seed, "n_images": len(probe.trials),
             "n_words": int(outcomes["word"].nunique()),
-            "vocabulary": {"n_words": len(question.vocabulary), "sha256": words.sha256},
             "n_texts_cut": _count_cut(probe),
             "n_images_cropped": len(set(map(_own_key, _to_rows(cropped[["key"]])))),
+            "rivals": question.candidates.rivals,
+            "vocabulary": {"n_words": len(texts), "sha256": words.sha256},
         },
         "by_template": probe.by_template,
         "headline": _to_rows(tabulate_headline(take_scan(outcomes))),
@@ -124,7 +128,7 @@ def _count_cut(probe: Probe) -> int:
     filled = [
         prompt
         for template in probe.question.templates
-        for prompt in fill_template(template, probe.question.vocabulary)
+        for prompt in fill_template(template, probe.question.candidates.texts)
     ]
     return len(find_cut(probe.model, filled))
 

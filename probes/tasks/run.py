@@ -28,10 +28,12 @@ from probes.tasks.base import (
     list_readable,
     load_task,
 )
+from probes.tasks.chance import ask_beside_blank
 from probes.tasks.config import ProbeConfig, check_names
 from probes.tasks.looks import Shown, run_looks
 from probes.tasks.outcomes import write_outcomes
 from probes.tasks.stages import Decision, Stages
+from probes.tasks.vocabulary import PROTOCOL, Candidates, list_candidates
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
 
@@ -77,7 +79,7 @@ class ProbeImages:
 
     trials: list[Trial]
     chunks: list[Chunk]
-    candidates: list[str]
+    candidates: Candidates
     named: str
     broken: tuple[str, ...] = ()
 
@@ -150,18 +152,20 @@ def run_probe(
     """
     task = check_config(config)
     check_reader(task, model, config)
+    task = replace(task, ask=ask_beside_blank(task))
     found = show_images(config, task)
     trials = found.trials
     question = Question(
         task=config.task,
-        vocabulary=tuple(found.candidates),
+        candidates=found.candidates,
         templates=config.templates or choose_templates(task, model),
         ks=config.ks,
         headline=HEADLINE_K,
         seed=config.seed,
         cache_folder=find_cache_folder(),
     )
-    watched = watch(model, task.n_views * len(trials), on_progress)
+    # One more, which is white, to measure chance by.
+    watched = watch(model, task.n_views * len(trials) + 1, on_progress)
     scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
     stages = _choose_stages(config, task, model, trials)
     looked = run_looks(
@@ -170,12 +174,13 @@ def run_probe(
     )  # fmt: skip
     if looked is None:
         return None
-    write_outcomes(out / "outcomes.parquet", looked.outcomes)
+    outcomes = looked.outcomes.assign(protocol=PROTOCOL)
+    write_outcomes(out / "outcomes.parquet", outcomes)
     several = len(question.templates) > 1
     by_template = _measure_templates(question, watched, trials, looked.scan) if several else {}
     shutil.rmtree(out / FOLDER)
     return Probe(
-        model, question, looked.trials, looked.outcomes, looked.stats, by_template,
+        model, question, looked.trials, outcomes, looked.stats, by_template,
         found.broken, config.data, looked.decisions,
     )  # fmt: skip
 
@@ -217,7 +222,10 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
                 " ask for --task sentiment"
             )
         named = name_stimuli(found.trials, found.files)
-        candidates = _list_shown(found.trials)
+        texts = {trial.spec.text for trial in found.trials}
+        candidates = list_candidates(
+            texts, config.vocabulary, rivals=config.rivals, seed=config.seed
+        )
         return ProbeImages(found.trials, found.chunks, candidates, named, found.broken)
     fonts = read_catalogue()
     trials, candidates = task.show(config)
@@ -267,8 +275,3 @@ def _measure_templates(
         )
         for template in question.templates
     }
-
-
-def _list_shown(trials: Sequence[Trial]) -> list[str]:
-    """Return the texts of a dataset, each once."""
-    return list(dict.fromkeys(trial.spec.text for trial in trials))

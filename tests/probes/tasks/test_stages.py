@@ -13,27 +13,23 @@ from probes.data import stimuli
 from probes.data.trials import Stimulus, Trial
 from probes.embeddings.images import Share
 from probes.errors import ProbeError
+from probes.metrics import forced_choice
 from probes.metrics.breakdown import tabulate_headline, tabulate_thresholds, take_scan
 from probes.models.base import Model
 from probes.readers.responses import Responses
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks import words
 from probes.tasks.base import ProbeConfig, load_task
 from probes.tasks.run import Probe, _choose_stages, run_probe
 from probes.tasks.stages import ERRORS, Stages, decide_look
 from synthtext.drawing.fonts import Catalogue
-from synthtext.texts.words import make_texts, read_words
-
-SHORT = [word for word in read_words("en").items if word.isascii() and len(word) == 5][:200]
 
 SETTING = ProbeConfig(n=16, ks=(2, 10, 100), templates=("{}",), design="blur", width=0.05)
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "KS", (2, 10, 100))
-    monkeypatch.setattr(words, "read_words", lambda _: make_texts(SHORT, [None] * 200, "few"))
+    monkeypatch.setattr(forced_choice, "KS", (2, 10, 100))
     monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
 
 
