@@ -19,6 +19,7 @@ from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
 from probes.readers.base import WatchedReader
+from probes.readers.responses import Responses
 from probes.tasks.base import (
     HEADLINE_K,
     Question,
@@ -169,7 +170,7 @@ def run_probe(
     # One more, which is white, to measure chance by.
     watched = watch(model, task.n_views * len(trials) + 1, on_progress)
     scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
-    stages = _choose_stages(config, task, trials)
+    stages = _choose_stages(config, task, model, trials)
     looked = run_looks(
         watched, question, task, scan, out / FOLDER,
         stages=stages, n_threads=config.n_workers, share=share,
@@ -187,8 +188,12 @@ def run_probe(
     )  # fmt: skip
 
 
-def _choose_stages(config: ProbeConfig, task: Task, scan: Sequence[Trial]) -> Stages | None:
+def _choose_stages(
+    config: ProbeConfig, task: Task, model: Model, scan: Sequence[Trial]
+) -> Stages | None:
     """Return how far to go after the scan, None where no level can be added.
+
+    Answers that were collected elsewhere are to the images of the scan alone.
 
     Raises:
         ProbeError: the budget does not reach for the scan.
@@ -198,7 +203,8 @@ def _choose_stages(config: ProbeConfig, task: Task, scan: Sequence[Trial]) -> St
             f"the budget is {config.budget:,} images, but the coarse scan has {len(scan):,};"
             " give more, or fewer words or factors"
         )
-    if config.width is None or config.data is not None or not task.has_curves:
+    is_collected = isinstance(model.reader, Responses)
+    if config.width is None or config.data is not None or not task.has_curves or is_collected:
         return None
     return Stages(config.width, config.budget)
 
