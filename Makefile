@@ -11,7 +11,7 @@ COUNT := 300000
 
 PEERS := peers
 
-.PHONY: demo test check lowest fix golden bench peers recogniser docs memory faults interop reader lock clean
+.PHONY: demo test check lowest fix golden bench peers recogniser docs observatory memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
 # Everything, at the versions that were tested together.
@@ -27,7 +27,7 @@ demo: .venv/installed
 	$(BIN)/synthtext render --words en --count 2000 --seed 0 --out $(DEMO)/words
 	$(BIN)/synthtext preview $(DEMO)/words --sheet $(DEMO)/sheet.png
 	$(BIN)/synthtext verify $(DEMO)/words
-	$(BIN)/synthtext probe --model bundled --n 40 --k 2,10,100,1000 --out $(DEMO)/probe
+	$(BIN)/synthtext probe --model bundled --n 32 --budget 3400 --k 2,10,100,1000 --out $(DEMO)/probe
 	@echo "look at $(DEMO)/sheet.png and $(DEMO)/probe/report.html; the shards are in $(DEMO)/words"
 
 test: check
@@ -81,6 +81,11 @@ peers: $(PEERS)/installed
 recogniser: $(PEERS)/installed
 	$(BIN)/python benchmarks/recogniser.py $(PEERS) $(PEERS)/words $(if $(REAL),--real $(REAL))
 
+# Who reads what, of the readers that are here: FONTS=DIR adds typefaces, KLI=FILE another index.
+observatory: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/observatory.py observatory \
+		$(if $(FONTS),--fonts $(FONTS)) $(if $(KLI),--kli $(KLI))
+
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -89,7 +94,8 @@ memory: .venv/installed
 
 # Everything that can go wrong, at full size: an hour. `make test` tries a little of each.
 faults: .venv/installed
-	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris atheris
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris \
+		--group fuzz
 	FAULTS=full FAULTS_REPORT=faults.md $(BIN)/pytest -p no:randomly --timeout 0 tests/faults
 
 # Other tools on what is written here, a line for each. All but PaddleOCR share our torch.
@@ -122,4 +128,4 @@ lock: .venv/installed
 	mv $@.part constraints.txt
 
 clean:
-	rm -rf .venv .venv-lowest site $(DEMO) $(READER) $(PEERS) faults.md
+	rm -rf .venv .venv-lowest site $(DEMO) $(READER) $(PEERS) observatory faults.md

@@ -1,11 +1,8 @@
 """Draws text: words and sentences with every factor recorded, into WebDataset shards.
 
 >>> import synthtext
->>> fonts = synthtext.read_catalogue()
->>> spec = synthtext.Spec(
-...     seed=0, index=0, split="train", kind="word", text="quartz", font="Lato_700Bold.ttf"
-... )
->>> synthtext.render(spec, fonts).pixels.shape
+>>> spec = synthtext.make_spec("quartz", size_px=40, rotation_deg=10)
+>>> synthtext.render(spec).pixels.shape
 (224, 224, 3)
 """
 
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
     from synthtext.drawing.rendering import Rendering, render
     from synthtext.errors import SynthtextError
     from synthtext.recipe import edit_recipe, read_recipe
-    from synthtext.spec import Spec
+    from synthtext.spec import Spec, make_spec
 
 __all__ = [
     "Dataset",
@@ -36,6 +33,7 @@ __all__ = [
     "edit_recipe",
     "encode",
     "load",
+    "make_spec",
     "read_catalogue",
     "read_recipe",
     "read_shard",
@@ -54,7 +52,7 @@ _HOMES = {
     "recipe": ("edit_recipe", "read_recipe"),
     "drawing.rendering": ("Rendering", "render"),
     "dataset.shards": ("read_shard", "write_shard"),
-    "spec": ("Spec",),
+    "spec": ("Spec", "make_spec"),
 }
 """Where each name lives; it is fetched when it is used, so that importing costs nothing."""
 

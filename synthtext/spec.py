@@ -14,6 +14,9 @@ from typing import Any, get_type_hints
 from synthtext.errors import SpecError
 from synthtext.factors import FACTORS, SPLITS, Bounds
 
+DEFAULT_FONT = "Lato_400Regular.ttf"
+"""The font of a spec that is made by hand."""
+
 CASES: dict[str, Callable[[str], str]] = {
     "as-is": str,
     "lower": str.lower,
@@ -158,6 +161,27 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """The values of each field that is one of a few."""
 
 
+def make_spec(text: str, **factors: Any) -> Spec:  # noqa: ANN401 - of the type of each field.
+    """Return the spec of a text that is in no dataset; what is not given is neutral.
+
+    >>> from synthtext import make_spec
+    >>> spec = make_spec("quartz", size_px=20, blur_px=1.5)
+    >>> spec.font, spec.size_px, spec.rotation_deg
+    ('Lato_400Regular.ttf', 20.0, 0.0)
+
+    Args:
+        text: to draw; with `kind="sentence"` it is wrapped to the width of the image.
+        factors: fields of `Spec` and their values.
+
+    Raises:
+        SpecError: no such field, or a value that cannot be drawn.
+    """
+    for name in factors:
+        _check_name(name)
+    default = Spec(0, 0, "test", "word", text, DEFAULT_FONT)
+    return spec_from_dict(spec_to_dict(default) | factors)
+
+
 def check_spec(spec: Spec) -> Spec:
     """Return the spec, or say what is wrong with it.
 
@@ -231,12 +255,16 @@ def edit_spec(spec: Spec, edits: dict[str, str]) -> Spec:
     """
     values = spec_to_dict(spec)
     for name, text in edits.items():
-        if name not in values:
-            near = difflib.get_close_matches(name, NAMES, n=3)
-            hint = f"did you mean {', '.join(near)}" if near else f"one of {', '.join(NAMES)}"
-            raise SpecError(f"a spec has no field {name!r}; {hint}")
+        _check_name(name)
         values[name] = _parse_field(name, text)
     return spec_from_dict(values)
+
+
+def _check_name(name: str) -> None:
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, n=3)
+        hint = f"did you mean {', '.join(near)}" if near else f"one of {', '.join(NAMES)}"
+        raise SpecError(f"a spec has no field {name!r}; {hint}")
 
 
 def _parse_field(name: str, text: str) -> object:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from synthtext.signals import Stopped
 from synthtext.storage import parse_folder, parse_output
 from synthtext_cli.console import (
     N_NAMED,
@@ -17,7 +16,7 @@ from synthtext_cli.console import (
     print_table,
     say,
     show_progress,
-    stop,
+    warn,
     warn_broken,
     warn_some,
 )
@@ -104,14 +103,11 @@ def render(
         words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
     )
     begin = time.perf_counter()
-    try:
-        with show_progress() as advance:
-            manifest = render_dataset(
-                plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
-                on_progress=advance,
-            )  # fmt: skip
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    with show_progress(out) as advance:
+        manifest = render_dataset(
+            plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
+            on_progress=advance,
+        )  # fmt: skip
     _print_counts(out, manifest, time.perf_counter() - begin)
     if repair:
         warn_some("not of this dataset", list(list_strays(out, manifest)))
@@ -162,11 +158,8 @@ def render_vqa(
         plan = plan_scenes(
             listed, catalogue, seed=seed, count=N_SCENES if count is None else count
         )
-    try:
-        with show_progress() as advance:
-            manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    with show_progress(out) as advance:
+        manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
     rows = [(name.replace("_", " "), f"{n:,}") for name, n in manifest["counts"].items()]
     print_table((str(out), ""), rows)
     warn_some(
@@ -302,6 +295,6 @@ def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = N
         rows.append(("images/s", f"{counts['drawn'] / seconds:,.0f}"))
     print_table((str(out), ""), rows)
     for lost in manifest["not_drawn"][:N_NAMED]:
-        say(f"not drawn: {lost['reason']}")
+        warn(f"not drawn: {lost['reason']}")
     if counts["not_drawn"] > N_NAMED:
-        say(f"not drawn: {counts['not_drawn']:,} in all; {out}/dataset.json names them")
+        warn(f"not drawn: {counts['not_drawn']:,} in all; {out}/dataset.json names them")

@@ -1,14 +1,23 @@
-"""Commands that look at what was drawn: preview, show, verify."""
+"""Commands that look at what was drawn: preview, stats, show, verify."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from synthtext.storage import parse_folder
-from synthtext_cli.console import print_text, say
+from synthtext.storage import parse_folder, parse_local
+from synthtext_cli.console import (
+    fail,
+    print_table,
+    print_text,
+    say,
+    show_progress,
+    warn,
+    write_json,
+)
 from synthtext_cli.options import (
     Folder,
     FontFolder,
@@ -19,10 +28,14 @@ from synthtext_cli.options import (
     Sentences,
     Words,
     make_plan,
+    parse_html,
     parse_png,
     with_factors,
     write_one,
 )
+
+N_ON_SHEET, N_ON_PAGE = 36, 400
+"""Images that are shown if nothing is said."""
 
 
 @with_factors
@@ -35,9 +48,28 @@ def preview(
     ] = None,
     *,
     sheet: Annotated[
-        Path, typer.Option(parser=parse_png, metavar="FILE", help="PNG to write.")
-    ] = Path("sheet.png"),
-    n: Annotated[int, typer.Option("--n", help="Images to show.", min=1, max=1000)] = 36,
+        Path | None,
+        typer.Option(
+            parser=parse_png, metavar="FILE", help="PNG to write; else sheet.png, or a page."
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_html, metavar="FILE", help="Page to browse the images by factor."
+        ),
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Results of `probe --data OUT`, to sort the page by what is hard.",
+            metavar="DIR",
+        ),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", help="Images to show: 36, or 400 on a page.", min=1, max=2000),
+    ] = None,
     columns: Annotated[int, typer.Option(help="Images to a row.", min=1, max=40)] = 6,
     boxes: Annotated[bool, typer.Option("--boxes", help="Draw the quads.")] = False,
     words: Words = None,
@@ -53,14 +85,21 @@ def preview(
 
     synthtext preview data/words --sheet sheet.png --boxes
 
+    synthtext preview data/words --html page.html
+
     synthtext preview --words en --rotation -45:45 --sheet sheet.png
     """
+    from synthtext.dataset.browse import write_page
     from synthtext.dataset.generate import draw_images
-    from synthtext.dataset.manifest import NotDrawn
+    from synthtext.dataset.manifest import NotDrawn, read_manifest
     from synthtext.dataset.plan import list_shards
     from synthtext.dataset.verify import spread_renderings
     from synthtext.drawing.contact_sheets import draw_sheet, write_image
 
+    if outcomes and not (html and folder):
+        fail("--outcomes sorts a page of a dataset; add OUT and --html page.html")
+    accuracy = _read_accuracy(outcomes) if outcomes else None
+    n = n or (N_ON_PAGE if html else N_ON_SHEET)
     if folder is not None:
         renderings = spread_renderings(folder, n, verify=not no_verify)
     else:
@@ -71,9 +110,27 @@ def preview(
         renderings = [image for image in drawn if not isinstance(image, NotDrawn)]
         for lost in drawn:
             if isinstance(lost, NotDrawn):
-                say(f"not drawn: {lost.reason}")
-    write_image(sheet, draw_sheet(renderings, n_columns=columns, has_boxes=boxes))
-    say(f"wrote {sheet}")
+                warn(f"not drawn: {lost.reason}")
+    if html:
+        n_all = len(renderings)
+        if folder:
+            splits = read_manifest(folder, verify=not no_verify)["splits"].values()
+            n_all = sum(row["drawn"] for row in splits)
+        title = str(folder) if folder else "what would be drawn"
+        write_page(html, renderings, title=title, n_all=n_all, accuracy=accuracy)
+        say(f"wrote {html}")
+    if sheet or not html:
+        sheet = sheet or Path("sheet.png")
+        write_image(sheet, draw_sheet(renderings, n_columns=columns, has_boxes=boxes))
+        say(f"wrote {sheet}")
+
+
+def _read_accuracy(path: Path) -> dict[str, float]:
+    """Return the share of right answers of each image by its key."""
+    from probes.tasks.outcomes import read_outcomes
+
+    found = read_outcomes(path).groupby("key")["correct"].mean()
+    return {str(key): float(value) for key, value in found.items()}
 
 
 def show(
@@ -93,6 +150,84 @@ def show(
     from synthtext.dataset.verify import find_rendering
 
     write_one(find_rendering(folder, key, verify=not no_verify), out)
+
+
+BARS = " ▁▂▃▄▅▆▇█"
+"""Heights of a histogram's bars, the empty one first."""
+
+N_VALUES = 6
+"""Values of a category that are named; the rest is counted."""
+
+
+def stats(
+    folder: Folder,
+    *,
+    json: Annotated[
+        Path | None,
+        typer.Option(parser=parse_local, metavar="FILE", help="JSON to write all of it to."),
+    ] = None,
+    no_verify: NoVerify = False,
+) -> None:
+    """Print what a dataset holds: texts, characters, fonts, and the spread of each factor.
+
+    synthtext stats data/words --json stats.json
+    """
+    import dataclasses
+
+    from synthtext.dataset.statistics import count_dataset
+
+    with show_progress() as advance:
+        found = count_dataset(folder, verify=not no_verify, on_progress=advance)
+    print_table(
+        (str(folder), "images", "different texts"),
+        [(split, f"{n:,}", f"{found.texts[split]:,}") for split, n in found.images.items()],
+    )
+    print_table(
+        ("number", "least", "5 %", "median", "95 %", "most", "histogram"),
+        [
+            (name, *(f"{value:.4g}" for value in each.quantiles), _draw_bars(each.counts))
+            for name, each in found.numbers.items()
+        ],
+    )
+    print_table(
+        ("category", "values", "share of the images"),
+        [
+            (name, f"{len(each):,}", _list_shares(each))
+            for name, each in found.categories.items()
+        ],
+    )
+    rarest = list(found.characters.items())[: -N_VALUES - 1 : -1]
+    print_table(
+        ("characters", "drawn", "rarest"),
+        [
+            (
+                f"{len(found.characters):,} different",
+                f"{sum(found.characters.values()):,}",
+                ", ".join(f"{char} {n:,}" for char, n in rarest),
+            )
+        ],
+    )
+    same = ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value or '(none)'}"
+        for name, value in found.constants.items()
+    )
+    print_text(f"the same in every image: {same}")
+    if json:
+        write_json(json, dataclasses.asdict(found))
+        say(f"wrote {json}")
+
+
+def _draw_bars(counts: Sequence[int]) -> str:
+    top = max(counts)
+    # Any image at all makes a bar that can be seen.
+    return "".join(BARS[-(-n * (len(BARS) - 1) // top)] for n in counts)
+
+
+def _list_shares(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    named = [f"{name or '(none)'} {100 * n / total:.3g} %" for name, n in counts.items()]
+    rest = len(named) - N_VALUES
+    return ", ".join(named[:N_VALUES]) + (f", and {rest:,} more" if rest > 0 else "")
 
 
 def verify(folder: Folder) -> None:

@@ -24,6 +24,11 @@ def parse_png(text: str) -> Path:
     return parse_file(text, ".png")
 
 
+def parse_html(text: str) -> Path:
+    """Return an HTML file to write, before any work is done for it."""
+    return parse_file(text, ".html")
+
+
 def parse_file(text: str, suffix: str) -> Path:
     """Return a file to write, before any work is done for it."""
     path = parse_local(text)
@@ -94,6 +99,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 on a GPU.")]
+
+
+BatchSize = Annotated[int, typer.Option(help="Images or texts per batch.", min=1)]
 
 
 Compiled = Annotated[

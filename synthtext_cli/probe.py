@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthtext.signals import Stopped
 from synthtext.storage import parse_local
+from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import (
     fail,
     print_table,
     say,
     show_progress,
-    stop,
+    warn,
     warn_some,
     write_json,
 )
 from synthtext_cli.options import (
+    BatchSize,
     Compiled,
     Device,
     NoVerify,
@@ -31,7 +32,7 @@ from synthtext_cli.runs import Overwrite, check_run, note_run
 
 if TYPE_CHECKING:
     from probes.models.base import Model
-    from probes.tasks.base import ProbeConfig
+    from probes.tasks.config import ProbeConfig
 
 
 def _parse_csv(text: str) -> Path:
@@ -76,6 +77,16 @@ def probe(
     n: Annotated[
         int, typer.Option("--n", "-n", help="Words shown at each level of a factor.")
     ] = 200,
+    width: Annotated[
+        float,
+        typer.Option(
+            help="Add levels until intervals of thresholds are this narrow, in octaves or the"
+            " factor's unit; 0 adds none."
+        ),
+    ] = 0.05,
+    budget: Annotated[
+        int | None, typer.Option(help="Most images, those of the coarse scan included.")
+    ] = None,
     k: Annotated[
         str | None,
         typer.Option(
@@ -84,8 +95,16 @@ def probe(
         ),
     ] = None,
     vocabulary: Annotated[
-        str, typer.Option(help="Word list for the words shown and the candidates.")
-    ] = "en",
+        str | None,
+        typer.Option(
+            help="Word list for the words shown and the candidates; with --data, "
+            "further candidates. [en]"
+        ),
+    ] = None,
+    rivals: Annotated[
+        str,
+        typer.Option(help="Candidates as long and as common as the word (matched), or any."),
+    ] = "matched",
     prompts: Annotated[
         Path | None,
         typer.Option(help="File of prompt templates, one per line, with {} for the word."),
@@ -112,6 +131,15 @@ def probe(
     device: Device = "auto",
     precision: Precision = "auto",
     compiled: Compiled = False,
+    batch_size: BatchSize = 256,
+    workers: Annotated[
+        int, typer.Option(help="Threads that draw or read images ahead of the model.", min=1)
+    ] = 2,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Number of images of --data to show, drawn at random.", min=1),
+    ] = None,
+    options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Measure a model's zero-shot reading accuracy per factor, with intervals.
@@ -127,11 +155,8 @@ def probe(
     if linear and (data is None or task != "sentiment"):
         fail("a linear probe learns from labelled pictures; add --task sentiment --data DIR")
     need_probes()
-    from probes.models.factory import load_model
     from probes.models.prompts import read_templates
-    from probes.reports.probe import list_faults, list_tables, write_probe
-    from probes.tasks.base import ProbeConfig
-    from probes.tasks.run import check_config, run_probe
+    from probes.tasks.config import ProbeConfig, check_names
 
     config = ProbeConfig(
         task=task,
@@ -141,10 +166,15 @@ def probe(
         ks=_parse_whole("--k", k) if k else (),
         templates=read_templates(prompts) if prompts else (),
         vocabulary=vocabulary,
+        rivals=rivals,
         seed=seed,
         verify=not no_verify,
+        width=width or None,
+        budget=budget,
+        limit=limit,
+        n_workers=workers,
     )
-    check_config(config)
+    check_names(config)
     if export_pictures is not None:
         _export_pictures(config, export_pictures)
         return
@@ -153,26 +183,40 @@ def probe(
             "give --model and --out, or --export-pictures DIR to have the images read elsewhere"
         )
     check_run(context, out, overwrite=overwrite)
+    from probes.models.factory import load_model
+    from probes.reports.probe import (
+        find_verdict,
+        list_faults,
+        list_losses,
+        list_tables,
+        make_headline,
+        write_probe,
+    )
+    from probes.tasks.run import check_config, run_probe
+
+    check_config(config)
     loaded = load_model(
         model,
         pretrained=pretrained,
         device=device,
         precision=precision,
         compile=compiled,
+        batch_size=batch_size,
         time_limit_s=time_limit,
     )
     note_run(context, out)
-    try:
-        with show_progress() as advance:
-            done = run_probe(loaded, config, out, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    with show_progress(out) as advance:
+        done = run_probe(loaded, config, out, on_progress=advance)
     if done is None:  # Under torchrun the first process alone reports.
         return
     summary = write_probe(done, out)
-    _print_headline(summary)
+    say(f"{done.model.name} {find_verdict(done, summary)}")
+    headline = make_headline(done, summary)
+    print_table(headline.columns, headline.rows)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
+    for what, amount in list_losses(summary):
+        warn(f"{what}: {amount}")
     warn_some("cannot be read", done.broken)
     warn_some("no answer to", list_faults(done.outcomes))
     if linear and data is not None:
@@ -192,24 +236,26 @@ def compare(
     synthtext compare results/b32 results/l14
     """
     need_probes()
-    from probes.metrics.breakdown import list_factors
+    from probes.metrics.breakdown import list_factors, take_scan
     from probes.metrics.paired import compare as compare_rows
     from probes.tasks.outcomes import read_outcomes
     from synthtext.storage import replace_file
 
-    first, second = read_outcomes(one), read_outcomes(other)
+    # Levels that were added differ from reader to reader.
+    first, second = take_scan(read_outcomes(one)), take_scan(read_outcomes(other))
     table = compare_rows(first, second, list_factors(first))
     if out:
         replace_file(out, table.to_csv(index=False).encode())
     rows = [
         (
-            row["factor"], row["level"], row["n_seen"], f"{row['accuracy_a']:.3f}",
-            f"{row['accuracy_b']:.3f}", f"{row['difference']:+.3f}",
+            row["factor"], row["baseline"], row["level"], row["n_seen"],
+            f"{row['accuracy_a']:.3f}", f"{row['accuracy_b']:.3f}",
+            f"{row['difference']:+.3f}",
             f"{row['low']:+.3f} to {row['high']:+.3f}", f"{row['p_holm']:.2g}",
         )
         for row in table.to_dict("records")
     ]  # fmt: skip
-    names = ("factor", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
+    names = ("factor", "baseline", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
     print_table(names, rows)
 
 
@@ -247,15 +293,3 @@ def _parse_whole(option: str, text: str) -> tuple[int, ...]:
         raise typer.BadParameter(
             f"{text!r} is not a list of whole numbers", param_hint=option
         ) from (error)
-
-
-def _print_headline(summary: dict[str, Any]) -> None:
-    rows = [
-        (
-            f"1 of {row['k']:,}", f"{row['accuracy']:.4f}",
-            f"{row['low']:.4f} to {row['high']:.4f}", f"{row['chance']:.4f}",
-            "at chance" if row["at_chance"] else "",
-        )
-        for row in summary["headline"]
-    ]  # fmt: skip
-    print_table(("choice", "accuracy", "95 % interval", "chance", ""), rows)

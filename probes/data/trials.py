@@ -25,6 +25,7 @@ class Trial:
         level: the level of that factor, as text.
         picture: what is drawn below the text, one of `PICTURES`; empty for paper alone.
         file: the picture itself, where it was not drawn here; its text is then not known.
+        look: 1 in the coarse scan, more where its level was added by what was seen.
     """
 
     key: str
@@ -34,22 +35,24 @@ class Trial:
     level: str = ""
     picture: str = ""
     file: str = ""
+    look: int = 1
 
 
 def hash_trials(trials: Sequence[Trial]) -> str:
     """Return a SHA-256 of what the trials draw, to key caches by."""
     digest = hashlib.sha256()
     for trial in trials:
+        # A file is known by its bytes, which are hashed apart, and not by where it lies.
         digest.update(
-            orjson.dumps([trial.key, trial.picture, trial.file, spec_to_dict(trial.spec)])
+            orjson.dumps([trial.key, trial.picture, bool(trial.file), spec_to_dict(trial.spec)])
         )
     return digest.hexdigest()
 
 
 def trial_fields(trial: Trial) -> dict[str, object]:
     """Return the fields of a trial for a row of outcomes."""
-    fields = dataclasses.asdict(trial)
-    return {**spec_to_dict(trial.spec), **{k: v for k, v in fields.items() if k != "spec"}}
+    names = [field.name for field in dataclasses.fields(trial) if field.name != "spec"]
+    return {**spec_to_dict(trial.spec), **{name: getattr(trial, name) for name in names}}
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def inflate_by_word(
         correct: (N,), 0 or 1.
         words: (N,), 0 to W-1.
     """
-    slopes = _differentiate(curve, cells)
+    slopes = differentiate(curve, cells)
     p = np.clip(predict(curve, cells.x, cells.chance), TINY, 1 - TINY)
     information = (slopes * (cells.n_seen / (p * (1 - p)))) @ slopes.T
     size = np.sqrt(np.diag(information))
@@ -186,7 +186,7 @@ def inflate_by_word(
     return ratio if n_sloping >= MIN_SLOPING else max(1.0, ratio)
 
 
-def _differentiate(curve: Curve, cells: Cells) -> Floats:
+def differentiate(curve: Curve, cells: Cells) -> Floats:
     """Return the slopes (P, L) of accuracy in threshold, log width and rise.
 
     A rise that has met the ceiling of 1 is no longer free and has no row.

@@ -1,159 +1,93 @@
 """The legibility threshold: the level midway between chance and a reader's own ceiling.
 
-The curve is `chance + rise * F((level - threshold) / width)`, fitted by maximum likelihood. F
-is a cumulative Gaussian, a logistic, or leans to either side (Weibull and its mirror image).
-Whichever fits best counts at each threshold, so that the interval does not rest on one shape.
+The answer that holds for any monotone curve comes first: the crossing of the isotonic fit and
+its interval, from `monotone`. A curve of one of four shapes is put beside it where it fits the
+answers, and is told apart from it where it does not. A curve that is not monotone has no
+threshold.
 
-The interval holds every threshold that the profile likelihood does not rule out. That is right
-on a step between two levels too, where every threshold in the gap fits as well, and where
-resampled words would all return one point.
-
-The same words are drawn at every level, so errors at different levels go together. Given the
-rows, the deviance is therefore divided by a ratio: the threshold's variance over new words, to
-its variance if images were independent.
-
-Where the levels end while accuracy still rises, only the bound of 1 holds the ceiling, and the
-interval is too wide rather than too narrow: it holds the truth 98 to 99 % of the time.
-`benchmarks/coverage.py` measures this and the usual 95 %.
-
-Source: Wichmann and Hill, "The psychometric function", Perception & Psychophysics 63 (2001);
-Dauncey et al., "Handling uncertainties in background shapes", JINST 10 (2015), on the best of
-several shapes; Kent, "Robust properties of likelihood ratio tests", Biometrika 69 (1982).
-
-Why not `psignifit`: it takes images for independent, its prior expects a ceiling near 1 where
-one word in three may never be read, and one fit takes about a second where this takes a
-twentieth. The tests compare the two.
+`benchmarks/coverage.py` measures how often the intervals hold the truth.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from probes.errors import ProbeError
-from probes.metrics.psychometric import (
-    Cells,
-    Curve,
-    Profile,
-    inflate_by_word,
-    log_likelihood_of,
-    measure_slope,
-    profile_thresholds,
-)
+from probes.metrics.axis import Axis, Direction, choose_axis, explain_ends
+from probes.metrics.monotone import Crossing, find_crossing, gather_answers
+from probes.metrics.parametric import Fit, fit_word_threshold
 
 Floats = NDArray[np.float64]
 
-Direction = Literal["rising", "falling"]
-Scale = Literal["auto", "log2", "linear"]
-
 CONFIDENCE = 0.95
 
-MIN_LEVELS = 3
-"""A curve has a threshold, a width and a rise; fewer levels cannot tell them apart."""
+ALPHA = 0.05
+"""Below this p a curve is not monotone, or a shape does not fit."""
+
+NEAR_CEILING = 0.95
+"""The part of its rise that a fitted curve must have made at the easiest level."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Where a reader is midway between chance and its ceiling.
+    """Where a reader is midway between chance and its accuracy at the easiest level.
 
     Attributes:
-        level: the threshold in the unit of the levels; None outside the tested range.
-        low: lower end of its 95 % interval; None where it lies below the tested range.
-        high: upper end; None where it lies above the tested range.
-        ceiling: accuracy that the fitted curve tends to; of no meaning where not reached.
-        slope: change of accuracy at the threshold, per octave on the log2 scale and per unit
-            on the linear one; negative when falling.
-        reached: whether the threshold and both ends lie inside the tested range.
-        note: where the threshold may lie when it is not reached, else empty.
+        level: where the isotonic fit crosses midway, in the unit of the levels; None outside
+            the tested levels, or where the curve is not monotone.
+        low: lower end of the interval; None where it lies below the tested levels.
+        high: upper end; None where it lies above them.
+        confidence: the share of such intervals that hold the truth, at least.
+        is_bracket: whether the ends are neighbours, so that nothing is known between them.
+        ceiling: accuracy at the easiest level.
+        midway: accuracy at the threshold.
+        is_monotone: whether the answers agree with a curve that never falls towards the easy
+            end.
+        reached: whether the threshold and both ends lie within the tested levels.
+        note: why it is not reached, else empty.
+        fit: the parametric threshold where a shape fits; None where none does.
+        fit_note: why there is none, else empty.
     """
 
     level: float | None
     low: float | None
     high: float | None
+    confidence: float
+    is_bracket: bool
     ceiling: float
-    slope: float
+    midway: float
+    is_monotone: bool
     reached: bool
     note: str
+    fit: Fit | None
+    fit_note: str
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """How a level becomes a place where accuracy rises to the right, and back."""
-
-    scale: Scale
-    sign: int
-
-    def place(self, levels: Floats) -> Floats:
-        """Return the place of each level."""
-        placed: Floats = np.log2(levels) if self.scale == "log2" else levels
-        return self.sign * placed
-
-    def find_level(self, x: float) -> float:
-        """Return the level of a place."""
-        return float(2 ** (self.sign * x)) if self.scale == "log2" else float(self.sign * x)
-
-
-def fit_threshold(
-    levels: ArrayLike,
-    n_right: ArrayLike,
-    n_seen: ArrayLike,
-    *,
-    chance: float,
-    direction: Direction = "rising",
-    scale: Scale = "auto",
-) -> Threshold:
-    """Return the threshold from counts, every image taken for independent.
-
-    With the same words at every level, `fit_word_threshold` is the one to report.
-
-    Args:
-        levels: (L,), three or more distinct ones.
-        n_right: (L,); images read at each level.
-        n_seen: (L,); images shown at each level, which may be 0.
-        chance: accuracy of guessing, 1/K.
-        direction: "falling" where a higher level is harder to read, as for blur.
-        scale: fit on log2 of the level or on the level; "auto" is log2 where all are above 0.
-
-    Raises:
-        ProbeError: fewer than three levels were seen, or a level is not a number for the scale.
-    """
-    table = pd.DataFrame({"level": levels, "right": n_right, "seen": n_seen}, dtype=np.float64)
-    table = table[table["seen"] > 0].groupby("level", as_index=False).sum()
-    axis = _choose_axis(table["level"].to_numpy(), direction, scale)
-    cells = _to_cells(table, axis, chance)
-    cutoff = float(stats.chi2.ppf(CONFIDENCE, 1))
-    return _read(profile_thresholds(cells, lambda _: cutoff), cells, axis)
-
-
-def fit_word_threshold(
+def measure_threshold(
     levels: ArrayLike,
     correct: ArrayLike,
     words: ArrayLike,
     *,
     chance: float,
     direction: Direction = "rising",
-    scale: Scale = "auto",
+    confidence: float = CONFIDENCE,
 ) -> Threshold:
     """Return the threshold from rows, one per image, with an interval over new words.
-
-    This is the one to report, for a design that shows the same words at every level.
 
     Args:
         levels: (N,), three or more distinct ones.
         correct: bool (N,).
         words: (N,); the word of each image.
-        chance: accuracy of guessing, 1/K.
+        chance: accuracy of guessing: 1/K, or what was measured.
         direction: "falling" where a higher level is harder to read, as for blur.
-        scale: fit on log2 of the level or on the level; "auto" is log2 where all are above 0.
+        confidence: the share of such intervals that hold the truth, at least; 0 to 1.
 
     Raises:
-        ProbeError: fewer than three levels or two words, or a level is not a number for the
-            scale.
+        ProbeError: fewer than three levels or two words.
     """
     rows = pd.DataFrame({"level": levels, "right": correct, "word": words})
     rows = rows.astype({"level": np.float64, "right": np.float64})
@@ -162,109 +96,67 @@ def fit_word_threshold(
         raise ProbeError(
             f"the rows show {n_words} word; a threshold over words needs 2 or more"
         )
-    table = rows.groupby("level", as_index=False).agg(
-        right=("right", "sum"), seen=("right", "count")
+    at = rows["level"].to_numpy()
+    axis = choose_axis(at, direction)
+    answers = gather_answers(axis.place(at), rows["right"].to_numpy(), rows["word"], chance)
+    found = _read(find_crossing(answers, confidence), answers.x, axis, confidence)
+    fit = fit_word_threshold(
+        at, correct, words, chance=chance, direction=direction, confidence=confidence
     )
-    axis = _choose_axis(table["level"].to_numpy(), direction, scale)
-    cells = _to_cells(table, axis, chance)
-    at = np.searchsorted(cells.x, axis.place(rows["level"].to_numpy()))
-    codes = pd.factorize(rows["word"])[0]
-    right = rows["right"].to_numpy()
-    independent = float(stats.t.ppf((1 + CONFIDENCE) / 2, n_words - 1) ** 2)
-
-    def choose_cutoff(best: Curve) -> float:
-        return independent * inflate_by_word(cells, best, at=at, correct=right, words=codes)
-
-    return _read(profile_thresholds(cells, choose_cutoff), cells, axis)
+    note = _find_misfit(fit, found)
+    return replace(found, fit=None if note else fit, fit_note=note)
 
 
-def _choose_axis(levels: Floats, direction: Direction, scale: Scale) -> _Axis:
-    if len(levels) < MIN_LEVELS:
-        raise ProbeError(
-            f"a threshold needs {MIN_LEVELS} levels or more, and the rows have {len(levels)}; "
-            "show the words at more levels"
-        )
-    if scale == "log2" and levels.min() <= 0:
-        raise ProbeError(f"level {levels.min():g} has no logarithm; use scale 'linear'")
-    if scale == "auto":
-        scale = "log2" if levels.min() > 0 else "linear"
-    return _Axis(scale=scale, sign=1 if direction == "rising" else -1)
-
-
-def _to_cells(table: pd.DataFrame, axis: _Axis, chance: float) -> Cells:
-    """Return the counts of a table of levels (level, right, seen) in the axis's order."""
-    rising = table.sort_values("level", ascending=axis.sign > 0)
-    return Cells(
-        x=axis.place(rising["level"].to_numpy()),
-        n_right=rising["right"].to_numpy(),
-        n_seen=rising["seen"].to_numpy(dtype=np.float64),
-        chance=chance,
+def _read(crossing: Crossing, x: Floats, axis: Axis, confidence: float) -> Threshold:
+    """Return what a crossing says in the unit of the levels."""
+    at = [axis.find_level(place) for place in x.tolist()]
+    low, high = (
+        None if end is None else at[end] for end in (crossing.low, crossing.high)[:: axis.sign]
     )
-
-
-def _read(profile: Profile, cells: Cells, axis: _Axis) -> Threshold:
-    """Return what a profile says about the tested range."""
-    curve, first, last = profile.best, cells.x[0], cells.x[-1]
-    left, right = _find_ends(profile)
-    ends = (
-        axis.find_level(min(left, last)) if left > first else None,
-        axis.find_level(max(right, first)) if right < last else None,
-    )
-    low, high = ends[:: axis.sign]
-    level = axis.find_level(curve.threshold) if first < curve.threshold < last else None
-    note = _explain(level, low, high, (axis.find_level(first), axis.find_level(last)))
-    if _is_at_chance(profile, cells):
-        level, low, high, note = None, None, None, "at chance at every level"
+    level = None if crossing.x is None else axis.find_level(crossing.x)
+    is_monotone = crossing.p_monotone >= ALPHA
+    if not is_monotone:
+        harder, easier = (f"{at[end]:.3g}" for end in crossing.worst)
+        note = f"not monotone: it reads better at {harder} than at {easier}"
+    elif crossing.high is None:
+        note = f"not above chance even at {at[-1]:g}"
+    else:
+        note = explain_ends(level, low, high, (at[0], at[-1]))
+    if not is_monotone or crossing.high is None:
+        level, low, high = None, None, None
     return Threshold(
         level=level,
         low=low,
         high=high,
-        ceiling=cells.chance + curve.rise,
-        slope=axis.sign * measure_slope(curve),
+        confidence=confidence,
+        is_bracket=_count_between(crossing) == 0,
+        ceiling=crossing.ceiling,
+        midway=crossing.midway,
+        is_monotone=is_monotone,
         reached=not note,
         note=note,
+        fit=None,
+        fit_note="",
     )
 
 
-def _find_ends(profile: Profile) -> tuple[float, float]:
-    """Return the places where the deviance crosses the cutoff, or the ends of the grid."""
-    x, cutoff, peak = profile.thresholds, profile.cutoff, int(profile.deviances.argmin())
-    # The width is searched for at each threshold, and where the search falls short the deviance
-    # is too high; on either side of its peak a profile only falls towards it.
-    left = np.minimum.accumulate(profile.deviances[: peak + 1])
-    right = np.minimum.accumulate(profile.deviances[:peak:-1])[::-1]
-    deviances = np.concatenate([left, right])
-    inside = np.flatnonzero(deviances <= cutoff)
-    if not len(inside):  # The interval is narrower than the grid.
-        return profile.best.threshold, profile.best.threshold
-    ends = []
-    for at, step in ((inside[0], -1), (inside[-1], 1)):
-        if not 0 <= at + step < len(x):
-            ends.append(float(x[at]))
-            continue
-        share = (cutoff - deviances[at]) / (deviances[at + step] - deviances[at])
-        ends.append(float(x[at] + share * (x[at + step] - x[at])))
-    best = profile.best.threshold
-    return min(ends[0], best), max(ends[1], best)
+def _find_misfit(fit: Fit, found: Threshold) -> str:
+    """Return why the parametric threshold is not to be read, empty if it is."""
+    if found.level is None:
+        return found.note
+    if fit.p_fit is not None and fit.p_fit < ALPHA:
+        return f"none of four shapes fits (p = {fit.p_fit:.2g})"
+    if fit.rise_done < NEAR_CEILING:
+        return "still rising at the easiest level"
+    low = -np.inf if found.low is None else found.low
+    high = np.inf if found.high is None else found.high
+    if fit.level is None or not low <= fit.level <= high:
+        return "outside the interval"
+    return ""
 
 
-def _is_at_chance(profile: Profile, cells: Cells) -> bool:
-    """Return whether a reader that guesses everywhere explains the counts as well."""
-    guessing = log_likelihood_of(cells, np.full_like(cells.x, cells.chance))
-    gain = 2 * (profile.log_likelihood - guessing)
-    return bool(gain <= stats.chi2.ppf(CONFIDENCE, df=3))
-
-
-def _explain(
-    level: float | None, low: float | None, high: float | None, tested: tuple[float, float]
-) -> str:
-    """Return where the threshold may lie outside the tested levels, empty if nowhere."""
-    first, last = min(tested), max(tested)
-    sides = []
-    if low is None:
-        sides.append(f"below {first:g}")
-    if high is None:
-        sides.append(f"above {last:g}")
-    place = " or ".join(sides)
-    certain = level is None and len(sides) == 1
-    return place if certain or not sides else f"may lie {place}"
+def _count_between(crossing: Crossing) -> int | None:
+    """Return how many levels lie within the interval, None where an end is open."""
+    if crossing.low is None or crossing.high is None:
+        return None
+    return crossing.high - crossing.low - 1

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from probes.errors import ProbeError
+from probes.models.archive import MAX_HEADER_BYTES, broken, check_torch_file, not_of_torch
 from probes.models.torchscript import is_torchscript, read_torchscript
+from synthtext.errors import MAX_QUOTED_CHARS, quote
 
 State = dict[str, Tensor]
 """Tensors of a model by name."""
 
 N_NAMED = 3
 """Tensors that an error names before it counts the rest."""
+
+PLAIN_TYPES = (
+    torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int8, torch.int16,
+    torch.int32, torch.int64, torch.uint8, torch.bool,
+)  # fmt: skip
+"""Types of tensors that weights come in."""
 
 
 def read_state(path: Path) -> State:
@@ -39,22 +46,8 @@ def read_state(path: Path) -> State:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if is_torchscript(path):
-        return read_torchscript(path)
-    if _is_packed(path):
-        raise ProbeError(
-            f"{path} holds compressed entries, which torch does not write and which may unpack"
-            " to any size; save its state dict as safetensors"
-        )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        raise ProbeError(
-            f"{path} holds Python objects or is not a file of torch, and is not unpickled;"
-            " save its state dict as safetensors"
-        ) from error
-    except (EOFError, OSError, RuntimeError, ValueError, KeyError) as error:
-        raise ProbeError(f"{path} is broken; fetch or write it again") from error
-    return _unwrap_state(content, path)
+        return _unwrap_state(dict(read_torchscript(path)), path)
+    return _unwrap_state(_read_torch(path), path)
 
 
 def hash_state(state: Mapping[str, Tensor]) -> str:
@@ -90,23 +83,33 @@ def check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], origi
         here, there = tuple(state[name].shape), tuple(wanted[name].shape)
         if here != there:
             raise ProbeError(
-                f"{origin} hold {name} in shape {here}, but the model wants {there}; {remedy}"
+                f"{origin} hold {name} in shape {quote(here)}, but the model wants {there};"
+                f" {remedy}"
             )
 
 
 def _read_safetensors(path: Path) -> State:
+    with path.open("rb") as file:
+        n_bytes = int.from_bytes(file.read(8), "little")
+    if n_bytes > MAX_HEADER_BYTES:
+        raise broken(path)
     try:
-        return _unwrap_state(safetensors.torch.load_file(path), path)
-    except (SafetensorError, OSError) as error:
-        raise ProbeError(f"{path} is broken; fetch or write it again") from error
+        content = safetensors.torch.load_file(path)
+    except Exception as error:  # Types that torch has no name for end in various ones.
+        raise broken(path) from error
+    return _unwrap_state(content, path)
 
 
-def _is_packed(path: Path) -> bool:
-    """Return whether an archive holds more than its own size tells."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
+def _read_torch(path: Path) -> object:
+    check_torch_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # About kinds of tensors that are refused later.
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise not_of_torch(path) from error
+    except Exception as error:  # A hostile pickle may make its reader raise anything.
+        raise broken(path) from error
 
 
 def _unwrap_state(content: object, path: Path) -> State:
@@ -117,12 +120,28 @@ def _unwrap_state(content: object, path: Path) -> State:
     state = {name: part for name, part in inner.items() if isinstance(part, Tensor)}
     if len(state) < len(inner):
         raise ProbeError(f"{path} holds more than tensors; save the model's state dict alone")
+    for name, part in state.items():
+        if not isinstance(name, str) or not _is_plain(part):
+            raise ProbeError(
+                f"{path} holds {quote(name)}, which is not a plain tensor of numbers with a"
+                " name; save the model's state dict as safetensors"
+            )
     if all(name.startswith("module.") for name in state):
         return {name.removeprefix("module."): part for name, part in state.items()}
     return state
 
 
+def _is_plain(tensor: Tensor) -> bool:
+    """Return whether a tensor is numbers in memory, one for each of its places."""
+    is_dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    return is_dense and tensor.dtype in PLAIN_TYPES and not tensor.is_quantized
+
+
 def _name_some(names: list[str]) -> str:
-    shown = ", ".join(names[:N_NAMED])
+    plain = [
+        name if name.isprintable() and len(name) <= MAX_QUOTED_CHARS else quote(name)
+        for name in names[:N_NAMED]
+    ]
+    shown = ", ".join(plain)
     rest = len(names) - N_NAMED
     return f"{shown} and {rest} more tensors" if rest > 0 else shown

@@ -2,11 +2,13 @@
 
 The only user of huggingface_hub. Whether the hub answers is asked once and briefly, since its
 own client tries for 20 seconds and more before it gives up. What it says of a file is checked
-before the file is fetched, and the file is not let grow beyond its kind.
+before the file is fetched, the file is not let grow beyond its kind, and what has arrived is
+compared with the checksum that was stated.
 """
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import inspect
 import re
@@ -34,6 +36,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils.tqdm import tqdm
 
 from probes.errors import ProbeError
+from synthtext.errors import shorten
 
 REACH_TIMEOUT_S = 5.0
 """How long the hub may take to answer at all before it counts as unreachable."""
@@ -50,6 +53,11 @@ WEB = ("http", "https")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ETAG = re.compile(r"[0-9A-Za-z_-]{1,128}")
 """Names of folders and files in the cache, which the hub chooses."""
+
+CHECKSUM = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+"""Etags that are a SHA-256, or a SHA-1 of git or of the bytes alone."""
+
+READ_BYTES = 1 << 20
 
 
 def find_cached(repo: str, files: Sequence[str]) -> Path | None:
@@ -95,9 +103,9 @@ def fetch_file(repo: str, files: Sequence[str], remedy: str) -> Path:
     if cached is not None:
         return cached
     address = f"{constants.ENDPOINT}/{repo}"
-    if not _is_reachable():
+    if obstacle := _find_obstacle():
         raise ProbeError(
-            f"{files[0]} is not cached here and the hub cannot be reached;"
+            f"{files[0]} is not cached here and the hub cannot be reached ({obstacle});"
             f" fetch it from {address} on another machine and {remedy}"
         )
     for file in files:
@@ -113,7 +121,7 @@ def find_file(repo: str, file: str) -> Path | None:
     Raises:
         ProbeError: it cannot be downloaded, though the hub can be reached.
     """
-    if find_cached(repo, (file,)) is None and not _is_reachable():
+    if find_cached(repo, (file,)) is None and _find_obstacle():
         return None
     return find_cached(repo, (file,)) or _download(repo, file, "put it into the cache")
 
@@ -124,8 +132,9 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
     limit = MAX_BYTES.get(Path(file).suffix, MAX_WEIGHTS_BYTES)
     options: Any = {"tqdm_class": _limit_bar(limit)} if _TAKES_BAR else {}
     try:
-        _check_metadata(repo, file, limit)
-        return Path(hf_hub_download(repo, file, etag_timeout=REACH_TIMEOUT_S, **options))
+        etag = _check_metadata(repo, file, limit)
+        found = Path(hf_hub_download(repo, file, etag_timeout=REACH_TIMEOUT_S, **options))
+        _check_arrived(found, etag, f"{file} from {address}")
     except ProbeError:
         raise
     except RepositoryNotFoundError as error:
@@ -133,15 +142,16 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
             f"the hub shows no {address}; check the name, or log in if it is private"
         ) from error
     except LocalEntryNotFoundError as error:
-        raise ProbeError(_say_broken(file, address, remedy)) from error
+        raise ProbeError(_say_broken(file, address, remedy, error)) from error
     except EntryNotFoundError:
         return None
     except Exception as error:  # Its transport's errors change class with its version.
-        raise ProbeError(_say_broken(file, address, remedy)) from error
+        raise ProbeError(_say_broken(file, address, remedy, error)) from error
+    return found
 
 
-def _check_metadata(repo: str, file: str, limit: int) -> None:
-    """Refuse what the hub says of a file if it could do harm in the cache."""
+def _check_metadata(repo: str, file: str, limit: int) -> str:
+    """Return the etag of a file; what the hub says of it is refused if it could do harm."""
     said = get_hf_file_metadata(hf_hub_url(repo, file), timeout=REACH_TIMEOUT_S)
     address = f"{constants.ENDPOINT}/{repo}"
     if not COMMIT.fullmatch(said.commit_hash or "") or not ETAG.fullmatch(said.etag or ""):
@@ -155,6 +165,33 @@ def _check_metadata(repo: str, file: str, limit: int) -> None:
             f"{file} of {address} is said to hold {said.size:,} bytes, of which at most"
             f" {limit:,} are fetched; check the name"
         )
+    return str(said.etag)
+
+
+def _check_arrived(path: Path, etag: str, origin: str) -> None:
+    """Delete and refuse a file that has another checksum than its etag states.
+
+    Source: etags are SHA-256 of large files, SHA-1 of git blobs otherwise, as the documentation
+    of `hf_hub_url` says; a mirror may state the SHA-1 of the bytes alone.
+    """
+    # The file may have been replaced since it was asked for: the cache names it by its etag.
+    blob = path.parent / path.readlink() if path.is_symlink() else path
+    stated = blob.name if path.is_symlink() else etag
+    if not CHECKSUM.fullmatch(stated):
+        return
+    of_git = hashlib.sha1(b"blob %d\0" % blob.stat().st_size)
+    known = [hashlib.sha256()] if len(stated) == 64 else [of_git, hashlib.sha1()]
+    with blob.open("rb") as file:
+        while part := file.read(READ_BYTES):
+            for digest in known:
+                digest.update(part)
+    if stated not in [digest.hexdigest() for digest in known]:
+        path.unlink()
+        blob.unlink(missing_ok=True)
+        raise ProbeError(
+            f"{origin} does not have the checksum that the hub states, and was deleted;"
+            " try again"
+        )
 
 
 _TAKES_BAR = "tqdm_class" in inspect.signature(hf_hub_download).parameters
@@ -166,8 +203,10 @@ def _limit_bar(limit: int) -> type[tqdm]:
 
     class LimitedBar(tqdm):
         def update(self, n: float | None = 1) -> Any:  # noqa: ANN401 - as its base.
+            # A bar that is not shown, as without a terminal, does not count.
+            self.n_bytes = getattr(self, "n_bytes", 0) + (n or 0)
             shown = super().update(n)
-            if getattr(self, "n", 0) > limit:
+            if self.n_bytes > limit:
                 raise ProbeError(
                     f"the hub sends more than {limit:,} bytes, where a few belong;"
                     " check the name"
@@ -177,21 +216,32 @@ def _limit_bar(limit: int) -> type[tqdm]:
     return LimitedBar
 
 
-def _say_broken(file: str, address: str, remedy: str) -> str:
+def _say_broken(file: str, address: str, remedy: str, cause: Exception) -> str:
     return (
-        f"the download of {file} failed; try again, or fetch it from {address}"
-        f" on another machine and {remedy}"
+        f"the download of {file} failed ({_name_cause(cause)}); try again, or fetch it from"
+        f" {address} on another machine and {remedy}"
     )
 
 
-def _is_reachable() -> bool:
-    if constants.HF_HUB_OFFLINE or urlsplit(constants.ENDPOINT).scheme not in WEB:
-        return False
+def _name_cause(error: BaseException) -> str:
+    """Return what an error goes back to, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return shorten(str(error) or type(error).__name__, 200)
+
+
+def _find_obstacle() -> str:
+    """Return why the hub cannot be reached, nothing where it can."""
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    if urlsplit(constants.ENDPOINT).scheme not in WEB:
+        return f"HF_ENDPOINT is {shorten(constants.ENDPOINT)!r}, which is not of the web"
     request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=REACH_TIMEOUT_S):
-            return True
+            return ""
     except urllib.error.HTTPError:
-        return True  # It answered, if only to complain.
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
+        return ""  # It answered, if only to complain.
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        return getattr(reason, "strerror", None) or _name_cause(error)

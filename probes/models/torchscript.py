@@ -22,12 +22,8 @@ import torch
 from torch import Tensor
 
 from probes.errors import ProbeError
-from probes.models.shapes import shorten
-
-MAX_PICKLE_BYTES = 64 << 20
-
-MAX_STEPS = 2_000_000
-"""Steps of a pickle; OpenAI's largest has some fifty thousand."""
+from probes.models.archive import MAX_HEADER_BYTES, MAX_STEPS, fits_in, list_entries
+from synthtext.errors import quote
 
 MAX_DEPTH = 64
 """Modules inside modules."""
@@ -84,8 +80,11 @@ def is_torchscript(path: Path) -> bool:
     """Return whether a file is an archive of TorchScript."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    try:
+        entries = list_entries(path)
+    except Exception:  # noqa: BLE001 - what is broken is said where it is read.
+        return False
+    return any(entry.filename.endswith("/constants.pkl") for entry in entries)
 
 
 def is_openai(path: Path) -> bool:
@@ -93,8 +92,10 @@ def is_openai(path: Path) -> bool:
     try:
         if not is_torchscript(path):
             return False
+        if not fits_in(path, [entry for entry in list_entries(path) if _is_plain(entry)]):
+            return False
         with zipfile.ZipFile(path) as archive:
-            raw = _read_entry(archive, f"{_find_root(archive)}/data.pkl", MAX_PICKLE_BYTES)
+            raw = _read_entry(archive, f"{_find_root(archive)}/data.pkl", MAX_HEADER_BYTES)
         return all(mark in raw for mark in OPENAI_MARKS)
     except (_RefusedError, *BROKEN):
         return False  # What is wrong with it is said when it is read.
@@ -107,9 +108,12 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
         ProbeError: it is broken, or holds what is neither a tensor nor a plain value.
     """
     try:
+        held = [entry for entry in list_entries(path) if _is_plain(entry)]
+        if not fits_in(path, held):
+            raise ValueError("entries larger than the file")
         with zipfile.ZipFile(path) as archive:
             root = _find_root(archive)
-            raw = _read_entry(archive, f"{root}/data.pkl", MAX_PICKLE_BYTES)
+            raw = _read_entry(archive, f"{root}/data.pkl", MAX_HEADER_BYTES)
             _check_steps(raw)
             found: dict[str, Tensor] = {}
             _collect(_TensorsOnly(raw, archive, root).load(), "", 0, found)
@@ -120,7 +124,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
         ) from error
     except BROKEN as error:
         raise ProbeError(
-            f"{path} is broken ({shorten(str(error))}); fetch or write it again"
+            f"{path} is broken ({quote(str(error))}); fetch or write it again"
         ) from error
     if not found:
         raise ProbeError(f"{path} holds no tensors; pass the file that holds the weights")
@@ -147,7 +151,7 @@ class _TensorsOnly(pickle.Unpickler):
             return OrderedDict
         if module == "torch.jit._pickle":
             return _take_first
-        raise _RefusedError(f"it asks for {shorten(f'{module}.{name}')}")
+        raise _RefusedError(f"it asks for {quote(f'{module}.{name}')}")
 
     def persistent_load(self, pid: Any) -> _Bytes:  # noqa: ANN401 - as its base.
         """Return where the numbers of a tensor lie."""
@@ -176,14 +180,14 @@ class _TensorsOnly(pickle.Unpickler):
             n_bytes = held.n * held.kind.itemsize
             raw = _read_entry(self._archive, f"{self._root}/data/{held.key}", n_bytes)
             if len(raw) != n_bytes:
-                raise ValueError(f"data/{shorten(held.key)} has {len(raw)} bytes")
+                raise ValueError(f"data/{quote(held.key)} has {len(raw)} bytes")
             numbers = torch.frombuffer(bytearray(raw), dtype=held.kind) if raw else None
             self._held[held.key] = (
                 torch.empty(0, dtype=held.kind) if numbers is None else numbers
             )
         numbers = self._held[held.key]
         if numbers.dtype != held.kind:
-            raise ValueError(f"data/{shorten(held.key)} has two types")
+            raise ValueError(f"data/{quote(held.key)} has two types")
         return numbers
 
 
@@ -202,9 +206,13 @@ def _find_root(archive: zipfile.ZipFile) -> str:
 
 def _read_entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     entry = archive.getinfo(name)
-    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > most:
-        raise _RefusedError(f"{shorten(name)} is packed or larger than it may be")
+    if not _is_plain(entry) or entry.file_size > most:
+        raise _RefusedError(f"{quote(name)} is packed or larger than it may be")
     return archive.read(entry)
+
+
+def _is_plain(entry: zipfile.ZipInfo) -> bool:
+    return entry.compress_type == zipfile.ZIP_STORED
 
 
 def _check_steps(raw: bytes) -> None:

@@ -37,8 +37,8 @@ from probes.models.shapes import (
     check_entries,
     parse_json,
     read_bounded,
-    shorten,
 )
+from synthtext.errors import quote
 
 CONFIG_NAME = "config.json"
 
@@ -148,7 +148,7 @@ def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
     kind = content.get("model_type") if isinstance(content, dict) else None
     if kind != KIND:
         raise ProbeError(
-            f"{path} is of model_type {shorten(kind)}; of transformers' models {KIND!r} is"
+            f"{path} is of model_type {quote(kind)}; of transformers' models {KIND!r} is"
             " loaded, and for others there are open_clip's own: `synthtext models` lists them"
         )
     check_entries(content, {"projection_dim": Either((Null(), WIDTH))}, str(path), others=True)

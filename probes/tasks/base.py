@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from probes.arrays import Vectors
-from probes.data.designs import DEFAULT
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Chunk, Trial
 from probes.embeddings.answers import list_answers
 from probes.embeddings.images import Embedded
 from probes.embeddings.texts import embed_prompts, ensemble_prompts
 from probes.errors import ProbeError
-from probes.metrics.forced_choice import Guesses
+from probes.metrics.forced_choice import Guesses, Ints, list_needed
 from probes.models.base import Model
 from probes.models.prompts import WORDS
 from probes.readers.base import Reading
 from probes.tables import Table
+from probes.tasks.config import ProbeConfig
 from probes.tasks.outcomes import make_outcomes, note_answers
-from probes.tasks.vocabulary import Vocabulary
+from probes.tasks.registry import TASKS
+from probes.tasks.vocabulary import Candidates, Vocabulary
 
 HEADLINE_K = 100
 """Candidates that the outcomes of a probe are about, or the largest number below."""
-
-
-@dataclass(frozen=True)
-class ProbeConfig:
-    """What a probe asks, and about which images.
-
-    Attributes:
-        task: one of `TASKS`.
-        design: factors to vary, or `latin`; see `parse_design`. Not used with `data`.
-        data: a dataset that `synthtext render` wrote, instead of a design.
-        n: words at each level of a design, or images of a Latin hypercube.
-        ks: numbers of candidates to choose among; none takes those of `KS` within reach.
-        templates: prompts; none takes those the model was trained with, or those of the task.
-        vocabulary: a word list; a design takes its commonest words to show and to choose
-            among, as many as the largest of `ks` and `n` need.
-        seed: of everything drawn.
-        verify: whether the shards of `data` must be those that were written.
-    """
-
-    task: str = "words"
-    design: str = DEFAULT
-    data: Path | None = None
-    n: int = 200
-    ks: tuple[int, ...] = ()
-    templates: tuple[str, ...] = ()
-    vocabulary: str = "en"
-    seed: int = 0
-    verify: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,7 +37,7 @@ class Question:
 
     Attributes:
         task: name of the task.
-        vocabulary: words or sentences to choose among, truths included.
+        candidates: words or sentences to choose among, truths included.
         templates: prompts; their vectors are averaged.
         ks: numbers of candidates, nested; none takes those of `KS` within reach.
         headline: the number that outcomes are about, or the largest below it.
@@ -71,7 +46,7 @@ class Question:
     """
 
     task: str
-    vocabulary: tuple[str, ...]
+    candidates: Candidates
     templates: tuple[str, ...]
     ks: tuple[int, ...]
     headline: int
@@ -84,6 +59,17 @@ def embed_candidates(question: Question, model: Model, texts: Sequence[str]) -> 
     return ensemble_prompts(
         embed_prompts(model, list(texts), question.templates, question.cache_folder)
     )
+
+
+def embed_needed(
+    question: Question, model: Model, vocabulary: Vocabulary, truths: Ints, k: int
+) -> Vectors:
+    """Return the vectors of a vocabulary, (V, D), 0 for words that no choice of K needs."""
+    needed = np.flatnonzero(list_needed(vocabulary.choice, truths, k))
+    found = embed_candidates(question, model, [vocabulary.words[place] for place in needed])
+    vectors = np.zeros((len(vocabulary.words), found.shape[1]), np.float32)
+    vectors[needed] = found
+    return vectors
 
 
 def read_texts(embedded: Embedded) -> list[Reading]:
@@ -123,7 +109,7 @@ def tabulate_guesses(
     return note_answers(rows, [t.spec.drawn_text for t in trials], read_texts(embedded))
 
 
-Show = Callable[[ProbeConfig], tuple[list[Trial], list[str]]]
+Show = Callable[[ProbeConfig], tuple[list[Trial], Candidates]]
 """A config -> the images to show, and the texts to choose among."""
 
 Ask = Callable[[Question, Model, Sequence[Trial], Embedded], pd.DataFrame]
@@ -144,6 +130,8 @@ class Task:
         needs_text: whether the text of an image must be known.
         takes_readers: whether it can be asked of what answers in text, not in vectors.
         takes_data: whether it can be asked of a dataset, and not of its own images alone.
+        has_pool: whether what is shown and what it is told from are drawn from the same texts.
+        has_curves: whether it shows the levels of a design, to which more can be added.
         draw: trials -> chunks of images.
         n_views: images that are embedded for each trial.
         measure: outcomes -> further figures for `summary.json`; None where there are none.
@@ -159,10 +147,30 @@ class Task:
     needs_text: bool = True
     takes_readers: bool = False
     takes_data: bool = True
+    has_pool: bool = True
+    has_curves: bool = False
     draw: Callable[[Sequence[Trial]], list[Chunk]] = draw_stimuli
     n_views: int = 1
     measure: Callable[[pd.DataFrame], object] | None = None
     tabulate: Callable[..., Table] | None = None
+
+
+def load_task(name: str) -> Task:
+    """Return the task of a name.
+
+    Raises:
+        ProbeError: there is none.
+    """
+    if name not in TASKS:
+        raise ProbeError(f"no task {name!r}; there are {', '.join(TASKS)}")
+    module, _, attribute = TASKS[name].partition(".")
+    task: Task = getattr(importlib.import_module(f"probes.tasks.{module}"), attribute)
+    return task
+
+
+def list_readable() -> list[str]:
+    """Return the names of the tasks that can be asked of what answers in text."""
+    return [name for name in TASKS if load_task(name).takes_readers]
 
 
 def choose_templates(task: Task, model: Model) -> tuple[str, ...]:

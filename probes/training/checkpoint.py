@@ -14,8 +14,9 @@ from torch import Tensor
 
 from probes.arrays import Vectors
 from probes.errors import ProbeError
-from probes.training.arms import TrainedClip
+from probes.models.archive import find_pickle, fits_in, list_entries
 from probes.training.batch_sampler import Order
+from probes.training.trained_clip import TrainedClip
 from synthtext.storage import write_whole
 
 CHECKPOINT = "checkpoint.pt"
@@ -62,11 +63,13 @@ class Identity:
         run: names data, weights and options.
         texts: a sketch of the frozen text vectors, from `sketch_vectors`.
         n_pairs: pairs that the order of an epoch is of.
+        replaces: whether a checkpoint of another run is replaced, instead of refused.
     """
 
     run: str
     texts: Tensor
     n_pairs: int
+    replaces: bool = False
 
 
 def sketch_vectors(vectors: Sequence[Vectors]) -> Tensor:
@@ -133,15 +136,18 @@ def resume(
         identity: what the checkpoint must agree with.
 
     Raises:
-        ProbeError: it is broken, or of other data, weights, options or text vectors.
+        ProbeError: it is broken, of other text vectors, or, unless it is to be replaced, of
+            other data, weights or options.
     """
     if not path.exists():
         return Progress()
     content = _read_content(path)
     if content["run"] != identity.run:
+        if identity.replaces:
+            return Progress()
         raise ProbeError(
             f"{path.parent} holds another run, of other data, weights or options;"
-            " give its own again, or a new --out"
+            " give its own again, a new --out, or --overwrite"
         )
     if not _is_near(content["texts"], identity.texts):
         raise ProbeError(
@@ -193,14 +199,12 @@ def _check_archive(path: Path) -> None:
     """Refuse what is not a file of `torch.save`, or would become larger than it is."""
     if not path.is_file():
         raise ValueError("not a file")
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
+    entries = list_entries(path)
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise ValueError("compressed")
-    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+    if not fits_in(path, entries):
         raise ValueError("larger than the file")
-    pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
-    if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_BYTES:
+    if find_pickle(entries).file_size > MAX_PICKLE_BYTES:
         raise ValueError("its description")
 
 

@@ -7,8 +7,11 @@ part them among workers and ranks, without a repeat and without a word from here
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from PIL.Image import Image
 
 from synthtext.dataset.codec import decode
 from synthtext.dataset.plan import Plan, make_plan, read_texts, source_of
@@ -22,8 +25,38 @@ from synthtext.recipe import Recipe, edit_recipe, read_recipe
 from synthtext.sampling import sample_spec
 from synthtext.storage import parse_folder
 
+Transform = Callable[[Image], Any]
+Target = Callable[[Rendering], Any]
 
-class Dataset(Sequence[Rendering]):
+
+class _Pictures(Sequence[Any]):
+    """Images by their number: as they are, or as pairs for a trainer."""
+
+    _split: str
+    _transform: Transform | None
+    _target: Target | None
+
+    def __getitem__(self, number: int) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Return an image: a `Rendering`, or (transformed image, target).
+
+        Raises:
+            DrawError: the text cannot be drawn.
+            ShardError: what was drawn is broken.
+        """
+        rendering = self._read(number)
+        if self._transform is None and self._target is None:
+            return rendering
+        image = self._transform(rendering.image) if self._transform else rendering.pixels
+        return image, self._target(rendering) if self._target else rendering.spec.drawn_text
+
+    def _read(self, number: int) -> Rendering:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self):,} images, {self._split}>"
+
+
+class Dataset(_Pictures):
     """The images of a split that was drawn, each to be had by its number.
 
     >>> from synthtext import Dataset, load
@@ -31,22 +64,24 @@ class Dataset(Sequence[Rendering]):
     True
     """
 
-    def __init__(self, places: Sequence[tuple[Path, Place]]) -> None:
+    def __init__(
+        self,
+        places: Sequence[tuple[Path, Place]],
+        split: str,
+        transform: Transform | None = None,
+        target: Target | None = None,
+    ) -> None:
         self._places = places
+        self._split, self._transform, self._target = split, transform, target
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def __getitem__(self, number: int) -> Rendering:  # type: ignore[override]
-        """Return an image, its spec and its quads.
-
-        Raises:
-            ShardError: it is broken.
-        """
+    def _read(self, number: int) -> Rendering:
         return decode(read_place(*self._places[number]))
 
 
-class Stream(Sequence[Rendering]):
+class Stream(_Pictures):
     """Images of a split that are drawn when they are asked for, the same for a number.
 
     >>> from synthtext import Stream, stream
@@ -55,20 +90,22 @@ class Stream(Sequence[Rendering]):
     (True, True)
     """
 
-    def __init__(self, plan: Plan, split: str) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        split: str,
+        transform: Transform | None = None,
+        target: Target | None = None,
+    ) -> None:
         self._plan = plan
+        self._split, self._transform, self._target = split, transform, target
         self._source = source_of(plan, split)
         self._count = plan.counts[plan.sources.index(self._source)]
 
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, number: int) -> Rendering:  # type: ignore[override]
-        """Return an image.
-
-        Raises:
-            DrawError: the text cannot be drawn.
-        """
+    def _read(self, number: int) -> Rendering:
         if not 0 <= number < self._count:
             raise IndexError(f"{number} is none of {self._count} images")
         plan = self._plan
@@ -80,7 +117,12 @@ class Stream(Sequence[Rendering]):
 
 
 def load(
-    folder: str | os.PathLike[str], split: str = "train", *, verify: bool = True
+    folder: str | os.PathLike[str],
+    split: str = "train",
+    *,
+    transform: Transform | None = None,
+    target: Target | None = None,
+    verify: bool = True,
 ) -> Dataset:
     """Return the images of a dataset that `synthtext render` wrote.
 
@@ -92,11 +134,16 @@ def load(
     >>> pictures[7].spec.text, pictures[7].pixels.shape  # doctest: +SKIP
     ('quartz', (224, 224, 3))
 
-    With PyTorch: `DataLoader(load("data/words"), shuffle=True, collate_fn=list)`.
+    With PyTorch: `DataLoader(load("data/words", transform=preprocess), shuffle=True)`, where
+    `preprocess` is that of open_clip or torchvision; without a transform `collate_fn=list`.
 
     Args:
         folder: here, or an address.
         split: `train`, `val` or `test`.
+        transform: what to do to an image of Pillow's; the dataset then gives pairs of what it
+            returns and the text. None gives each image as a `Rendering`.
+        target: what to give beside the image instead of the text, such as
+            `lambda rendering: rendering.spec.class_index`; it may be a dict.
         verify: whether the shards must be those that were written; without it only their
             headers are read here.
 
@@ -105,7 +152,8 @@ def load(
         ShardError: a shard is missing, broken or not what was written.
     """
     files = open_shards(parse_folder(os.fspath(folder)), split, verify=verify)
-    return Dataset([(file, place) for file in files for place in list_places(file)])
+    places = [(file, place) for file in files for place in list_places(file)]
+    return Dataset(places, split, transform, target)
 
 
 def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
@@ -119,6 +167,8 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     fonts: Catalogue | None = None,
     photos: Photos | None = None,
     edits: Mapping[str, str] | None = None,
+    transform: Transform | None = None,
+    target: Target | None = None,
 ) -> Stream:
     """Return images that are drawn when they are asked for, without shards.
 
@@ -141,6 +191,8 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
         fonts: to choose from; None takes those that are bundled.
         photos: to draw on.
         edits: entries of the recipe to change, as `synthtext render` takes them.
+        transform: as for `load`.
+        target: as for `load`.
 
     Raises:
         DatasetError: a number is out of range, or the split has no texts.
@@ -156,4 +208,4 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     if split not in {source.split for source in plan.sources}:
         have = ", ".join(source.split for source in plan.sources)
         raise DatasetError(f"there are no images in the split {split!r}; there is {have}")
-    return Stream(plan, split)
+    return Stream(plan, split, transform, target)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from synthtext.dataset.codec import Sample, decode, decode_fields
-from synthtext.dataset.folders import hash_file, list_damaged, list_strays
+from synthtext.dataset.folders import is_too_large, is_whole, list_damaged, list_strays
 from synthtext.dataset.manifest import (
     CLASSNAMES,
     describe_run,
@@ -21,9 +21,8 @@ from synthtext.dataset.manifest import (
 )
 from synthtext.dataset.sealing import CHECKSUM
 from synthtext.dataset.shards import read_samples, read_shard
-from synthtext.dataset.tar import shorten
 from synthtext.drawing.rendering import Rendering
-from synthtext.errors import DamageError, DatasetError, ShardError
+from synthtext.errors import DamageError, DatasetError, ShardError, quote
 
 MAX_KEY_DIGITS = 16
 
@@ -66,10 +65,9 @@ def check_shard(folder: Path, row: Mapping[str, Any]) -> None:
         ShardError: it is missing, not what was written, or of another split.
     """
     path = folder / row["file"]
-    found = hash_file(path)
-    if found is None:
+    if not path.is_file():
         raise ShardError(f"{path} is missing; `synthtext render` writes it")
-    if found != row["sha256"]:
+    if not is_whole(folder, read_record(row)):
         raise ShardError(f"{path} is not the file that was written; {WAY_OUT}")
     for sample in islice(read_samples(path), 1):
         check_split(path, sample.key, decode_fields(sample).get("split"))
@@ -108,7 +106,7 @@ def find_rendering(folder: Path, key: str, *, verify: bool = True) -> Rendering:
                     return decode(sample)
             break
     known = f"keys run from {rows[0]['first']:09d}" if rows else "it is not finished"
-    raise DatasetError(f"{folder} holds no sample {shorten(key)}; {known}, as in dataset.json")
+    raise DatasetError(f"{folder} holds no sample {quote(key)}; {known}, as in dataset.json")
 
 
 def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rendering]:
@@ -134,13 +132,29 @@ def spread_rows(
 ) -> list[Rendering]:
     """Return the same of shards that rows of a `dataset.json` describe."""
     chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, n).astype(int))]
-    share = -(-n // len(chosen))
     found: list[Rendering] = []
-    for row in chosen:
+    for row, share in zip(
+        chosen, _share_out([row["n_samples"] for row in chosen], n), strict=True
+    ):
         if verify:
             check_shard(folder, row)
         found += islice(read_shard(folder / row["file"]), share)
-    return found[:n]
+    return found
+
+
+def _share_out(sizes: Sequence[int], n: int) -> list[int]:
+    """Return how many to take of each size so that they sum to n, if that many there are.
+
+    >>> _share_out([100, 2, 100], 12)
+    [5, 2, 5]
+    """
+    shares = dict.fromkeys(range(len(sizes)), 0)
+    # The small ones first: what they lack falls to those that are larger.
+    for n_taken, place in enumerate(sorted(shares, key=lambda k: sizes[k])):
+        share = -(-n // (len(sizes) - n_taken))
+        shares[place] = min(sizes[place], share)
+        n -= shares[place]
+    return list(shares.values())
 
 
 def verify_dataset(folder: Path) -> Iterator[str]:
@@ -195,7 +209,7 @@ def _verify_counts(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _count_lines(path: Path) -> int:
-    if not path.is_file():
+    if not path.is_file() or is_too_large(path):
         return 0
     return len(path.read_text(encoding="utf-8", errors="replace").splitlines())
 
@@ -205,7 +219,7 @@ def _verify_shard(
 ) -> Iterator[str]:
     """Return the faults of a shard and of every sample in it."""
     path, file = folder / row["file"], row["file"]
-    if hash_file(path) not in (None, row["sha256"]):
+    if path.is_file() and not is_whole(folder, read_record(row)):
         yield f"{file} is not the file that was written; delete it and render again"
     n_samples = 0
     try:
@@ -223,7 +237,7 @@ def _verify_place(key: str, row: Mapping[str, Any], shard_size: int) -> Iterator
     """Return the fault of a sample that is not of its shard, and may be in another one too."""
     index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
     if not row["first"] <= index < row["first"] + shard_size:
-        yield f"{row['file']} holds {shorten(key)}, which is of another shard; render it again"
+        yield f"{row['file']} holds {quote(key)}, which is of another shard; render it again"
 
 
 def _verify(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
+import io
 import logging
 import os
 import unicodedata
@@ -17,9 +17,9 @@ from typing import Any
 from fontTools.ttLib import TTFont
 
 from synthtext.drawing.composites import check_composites
-from synthtext.drawing.faces import Face, open_face
+from synthtext.drawing.faces import Face, keep_open, open_face
 from synthtext.errors import FontError, shorten
-from synthtext.files import list_files, open_file
+from synthtext.files import list_files, read_file
 from synthtext.toml_files import Limits, read_toml
 
 SUFFIXES = frozenset({".ttf", ".otf"})
@@ -201,16 +201,15 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
     if named != name:
         raise FontError(f"{named} is not a name in UTF-8; rename the font")
     remedy = "remove it from the folder"
+    raw = read_file(path, MAX_FONT_BYTES, kind=FontError, remedy=remedy)
     try:
-        with (
-            open_file(path, MAX_FONT_BYTES, kind=FontError, remedy=remedy) as file,
-            TTFont(file, lazy=True) as table,
-        ):
+        with TTFont(io.BytesIO(raw), lazy=True) as table:
             # Compressed fonts may be of any size once they are unpacked.
             if table.flavor:
                 raise FontError(f"{name} is a web font; unpack it to .ttf, or {remedy}")  # noqa: TRY301
             known = row or _ask_font(table, path)
             check_composites(table)
+            face = keep_open(path, raw)
             return Font(
                 file=name,
                 family=_clean(known["family"]),
@@ -221,9 +220,9 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
                 source=_clean(known["source"]),
                 licence=_clean(known["licence"]),
                 # Of the file itself, whatever a table says: the plan must know what is drawn.
-                sha256=_hash_file(path),
+                sha256=face.sha256,
                 path=path,
-                characters=open_face(path).list_characters(),
+                characters=face.list_characters(),
             )
     except FontError:
         raise
@@ -245,12 +244,6 @@ def _check_weight(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1000:
         raise ValueError(f"weight is {value}; it is a whole number from 1 to 1000")
     return value
-
-
-def _hash_file(path: Path) -> str:
-    """Return the checksum of a font as it is now, and keep it open for drawing."""
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return open_face(path, sha256).sha256
 
 
 def _ask_font(table: TTFont, path: Path) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import io
 import math
+import reprlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -22,13 +25,16 @@ from synthtext.drawing.colours import (
 )
 from synthtext.drawing.degradations import add_noise, blur
 from synthtext.drawing.faces import Face, make_rotation
-from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.layout import Boxes, Placement, place_glyphs
 from synthtext.drawing.perspective import Matrix, look, make_view, start_at
 from synthtext.drawing.photos import Photos
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
 from synthtext.spec import Spec
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Pixels = NDArray[np.uint8]
 Quads = NDArray[np.float32]
@@ -45,6 +51,10 @@ class Rendering:
     >>> rendering = stream(count=100)[0]
     >>> rendering.pixels.shape, rendering.pixels.dtype
     ((224, 224, 3), dtype('uint8'))
+    >>> rendering.image.size
+    (224, 224)
+
+    A notebook shows it as its picture.
 
     Attributes:
         spec: the choices behind it; `size_px` is the size drawn, where the text was shrunk.
@@ -66,6 +76,27 @@ class Rendering:
     x_height_px: float
     contrast_drawn: float
     ink_drawn: str
+
+    @property
+    def image(self) -> Image.Image:
+        """The pixels as a picture of Pillow's."""
+        # Pillow is imported here, since drawing does without it.
+        from PIL import Image
+
+        return Image.fromarray(self.pixels)
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.image.save(file, "png")
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        height, width = self.pixels.shape[:2]
+        text = reprlib.repr(self.spec.drawn_text)
+        return (
+            f"<Rendering {text}, {self.spec.font} at {self.spec.size_px:g} px,"
+            f" {width}x{height} px>"
+        )
 
 
 class Ground(NamedTuple):
@@ -91,18 +122,20 @@ class Ground(NamedTuple):
         return moved
 
 
-def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Rendering:
+def render(
+    spec: Spec, fonts: Catalogue | None = None, photos: Photos | None = None
+) -> Rendering:
     """Return the image of a spec.
 
-    >>> from synthtext import Spec, read_catalogue, render
-    >>> spec = Spec(0, 7, "train", "word", "two words", "Lato_700Bold.ttf", size_px=20.0)
-    >>> rendering = render(spec, read_catalogue())
+    >>> from synthtext import make_spec, render
+    >>> rendering = render(make_spec("two words", font="Lato_700Bold.ttf", size_px=20))
     >>> rendering.word_quads.shape, rendering.char_quads.shape
     ((2, 4, 2), (8, 4, 2))
 
     Args:
-        spec: every choice, as `sample_spec` makes it or `check_spec` has passed it.
-        fonts: holds the font that the spec names.
+        spec: every choice, as `sample_spec` or `make_spec` makes it, or `check_spec` has passed
+            it.
+        fonts: holds the font that the spec names; None takes those that are bundled.
         photos: holds the photograph that the spec names, if it names one.
 
     Raises:
@@ -116,7 +149,7 @@ def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Render
         )
     if not spec.text:
         raise DrawError("the text is empty, so there is nothing to draw; give one")
-    face = fonts.open(spec.font)
+    face = (fonts or _read_bundled()).open(spec.font)
     size_asked_px = spec.size_px
     spec, placement, ground = _fit(spec, face)
     pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)
@@ -141,6 +174,11 @@ def render(spec: Spec, fonts: Catalogue, photos: Photos | None = None) -> Render
         contrast_drawn=round(measure_contrast(_seen(ink, paper, spec.opacity), paper), 3),
         ink_drawn=format_hex(ink),
     )
+
+
+@functools.cache
+def _read_bundled() -> Catalogue:
+    return read_catalogue()
 
 
 def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:

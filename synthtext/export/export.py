@@ -9,7 +9,7 @@ from pathlib import Path
 
 from synthtext.dataset.manifest import read_manifest
 from synthtext.errors import DatasetError
-from synthtext.export.formats import TARGETS, WHOLE
+from synthtext.export.formats import CROPS, TARGETS, WHOLE
 from synthtext.export.items import Items, read_items
 from synthtext.storage import write_folder
 
@@ -79,5 +79,7 @@ def _check_target(target: str, out: Path, *, crops: bool) -> None:
         raise DatasetError(f"no export is called {target!r}; there is {', '.join(TARGETS)}")
     if crops and target in WHOLE:
         raise DatasetError(f"{target} takes whole pictures; leave out --crops")
+    if target in CROPS and not crops:
+        raise DatasetError(f"{target} takes one word to a picture; add --crops")
     if out.exists():
         raise DatasetError(f"{out} is there already; give a new folder, or remove it")

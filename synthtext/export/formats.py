@@ -10,11 +10,16 @@ from typing import Any
 import cv2
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
+from synthtext.dataset.codec import decode_image, encode_pixels
 from synthtext.dataset.manifest import list_files
 from synthtext.dataset.plan import SENTIMENTS
+from synthtext.drawing.rendering import Quads
 from synthtext.errors import DatasetError
 from synthtext.export.items import Item, Items
+
+Floats = NDArray[np.float64]
 
 MAP_BYTES = 1 << 40
 """Largest LMDB: an address space, not a size on disk."""
@@ -179,6 +184,100 @@ def _write_coco(items: Items, out: Path, _: Path) -> None:
     (out / "annotations.json").write_bytes(orjson.dumps(content))
 
 
+def _write_easyocr(items: Items, out: Path, _: Path) -> None:
+    """Write pictures and `labels.csv`, as EasyOCR's trainer reads them.
+
+    It parts a line at the first comma and takes the rest as it stands, so nothing is quoted.
+    """
+    with (out / "labels.csv").open("wb") as file:
+        file.write(b"filename,words\n")
+        for item in _write_images(items, out):
+            file.write(f"{item.name},{item.text}\n".encode())
+
+
+def _write_tesstrain(items: Items, out: Path, _: Path) -> None:
+    """Write PNGs, each with its `.gt.txt` and the `.box` of its characters, for Tesseract.
+
+    A box counts from the bottom left, in whole px; a tab after the last one ends the line.
+    """
+    for item in items:
+        stem = out / item.name.partition(".")[0]
+        pixels = decode_image(item.name, item.image)
+        stem.with_suffix(".png").write_bytes(encode_pixels(pixels, "png", 100))
+        stem.with_suffix(".gt.txt").write_text(f"{item.text}\n", encoding="utf-8")
+        width, height = item.size_px
+        lines = [
+            f"{char} {left} {height - bottom} {right} {height - top} 0"
+            for char, (left, top, right, bottom) in zip(
+                item.chars, _box(item.char_quads), strict=True
+            )
+        ]
+        lines.append(f"\t {width} 0 {width + 1} {height} 0")
+        stem.with_suffix(".box").write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _box(quads: Quads) -> list[list[int]]:
+    """Return left, top, right, bottom in whole px around each quad (n, 4, 2)."""
+    around = [np.floor(quads.min(axis=1)), np.ceil(quads.max(axis=1))]
+    return np.concatenate(around, axis=1).astype(int).tolist()
+
+
+def _write_yolo(items: Items, out: Path, _: Path) -> None:
+    """Write `images/`, `labels/` with the upright box of each word, and `data.yaml`."""
+
+    def find_box(quad: Floats) -> Floats:
+        low, high = quad.min(axis=0), quad.max(axis=0)
+        return np.append((low + high) / 2, high - low)
+
+    _write_labels(items, out, find_box)
+
+
+def _write_yolo_obb(items: Items, out: Path, _: Path) -> None:
+    """Write the same with the four corners of each word."""
+    _write_labels(items, out, np.ravel)
+
+
+def _write_labels(items: Items, out: Path, place: Callable[[Floats], Floats]) -> None:
+    """Write YOLO's files; `place` turns a quad (4, 2), in shares of the sides, into a row."""
+    (out / "labels").mkdir()
+    for item in _write_images(items, out / "images"):
+        rows = [place(quad / item.size_px) for quad in item.quads.astype(np.float64)]
+        lines = [" ".join(["0", *(f"{number:.6f}" for number in row)]) for row in rows]
+        stem = item.name.partition(".")[0]
+        (out / "labels" / f"{stem}.txt").write_text("\n".join([*lines, ""]))
+    # It lists every split, each of which comes here once.
+    with (out.parent / "data.yaml").open("a") as file:
+        if not file.tell():
+            file.write("names:\n  0: text\n")
+        file.write(f"{out.name}: {out.name}/images\n")
+
+
+def _write_mmocr(items: Items, out: Path, _: Path) -> None:
+    """Write `images/`, `textrecog.json` and `textdet.json` in the form of MMOCR 1.x."""
+    texts, places = list[dict[str, Any]](), list[dict[str, Any]]()
+    for item in _write_images(items, out / "images"):
+        path = f"images/{item.name}"
+        width, height = item.size_px
+        texts.append({"img_path": path, "instances": [{"text": item.text}]})
+        found = [
+            {
+                "polygon": quad.ravel().tolist(), "bbox_label": 0, "ignore": False,
+                "bbox": [*quad.min(axis=0).tolist(), *quad.max(axis=0).tolist()],
+                "text": word,
+            }
+            for word, quad in zip(item.words, item.quads, strict=True)
+        ]  # fmt: skip
+        places.append({"img_path": path, "width": width, "height": height, "instances": found})
+    _write_mmocr_json(out / "textrecog.json", {"dataset_type": "TextRecogDataset"}, texts)
+    about = {"dataset_type": "TextDetDataset", "category": [{"id": 0, "name": "text"}]}
+    _write_mmocr_json(out / "textdet.json", about, places)
+
+
+def _write_mmocr_json(path: Path, about: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    content = {"metainfo": {**about, "task_name": path.stem}, "data_list": rows}
+    path.write_bytes(orjson.dumps(content))
+
+
 def _write_clip_benchmark(items: Items, out: Path, folder: Path) -> None:
     """Write the shards under the names that CLIP_benchmark gives them, and its lists."""
     files = list_files(folder, out.name)
@@ -209,9 +308,18 @@ TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
     "paddleocr": _write_paddleocr,
     "icdar": _write_icdar,
     "coco": _write_coco,
+    "easyocr": _write_easyocr,
+    "tesstrain": _write_tesstrain,
+    "mmocr": _write_mmocr,
+    "yolo": _write_yolo,
+    "yolo-obb": _write_yolo_obb,
     "clip-benchmark": _write_clip_benchmark,
 }
 
 
-WHOLE = frozenset({"coco", "clip-benchmark"})
+WHOLE = frozenset({"coco", "yolo", "yolo-obb", "clip-benchmark"})
 """Targets for which words that are cut out make no sense."""
+
+
+CROPS = frozenset({"tesstrain"})
+"""Targets that take one line of text to a picture, so that words must be cut out."""

@@ -13,7 +13,7 @@ import numpy as np
 from synthtext.dataset.codec import FORMATS, Sample, decode_fields, decode_with, encode_pixels
 from synthtext.dataset.shards import read_samples
 from synthtext.dataset.verify import check_split, open_shards
-from synthtext.drawing.layout import split_words
+from synthtext.drawing.layout import inked, split_chars, split_words
 from synthtext.drawing.rendering import Pixels, Quads
 from synthtext.errors import ShardError
 from synthtext.spec import Spec
@@ -35,6 +35,8 @@ class Item:
         text: what it shows.
         words: the words that have ink.
         quads: float32 (k, 4, 2), where each of them lies, in px.
+        chars: the characters that have ink, each with the marks that stand on it.
+        char_quads: float32 (m, 4, 2), where each of them lies, in px.
         size_px: width and height.
         label: line of the text, or of its label, in `classnames.txt`.
         fields: what `KEY.json` says.
@@ -45,6 +47,8 @@ class Item:
     text: str
     words: tuple[str, ...]
     quads: Quads
+    chars: tuple[str, ...]
+    char_quads: Quads
     size_px: tuple[int, int]
     label: int
     fields: dict[str, Any]
@@ -99,6 +103,8 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
             text=drawn.spec.drawn_text,
             words=words,
             quads=drawn.word_quads,
+            chars=tuple(split_chars(drawn.spec.drawn_text)),
+            char_quads=drawn.char_quads,
             size_px=(width, height),
             label=drawn.spec.class_index,
             fields=fields,
@@ -129,30 +135,44 @@ def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixel
         quad: float32 (4, 2), clockwise from the top left of the upright text.
         margin: room around it, as a share of its height; beyond the picture its edge goes on.
     """
+    upright, size = _plan_crop(quad, margin)
+    # Quads count from a pixel's edge, OpenCV from its middle.
+    matrix = cv2.getPerspectiveTransform(quad - np.float32(0.5), upright - np.float32(0.5))
+    return cv2.warpPerspective(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _plan_crop(quad: Quads, margin: float) -> tuple[Quads, tuple[int, int]]:
+    """Return where the corners of a quad (4, 2) lie in its crop, and the crop's size in px."""
     top, right, bottom, left = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
     # The far end of a word seen from the side is smaller: it gets the size of the middle.
     width, height = float(top + bottom) / 2, float(left + right) / 2
     room = margin * height
     upright = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + room
-    # Quads count from a pixel's edge, OpenCV from its middle.
-    matrix = cv2.getPerspectiveTransform(quad - np.float32(0.5), upright - np.float32(0.5))
     size = (max(1, round(width + 2 * room)), max(1, round(height + 2 * room)))
-    return cv2.warpPerspective(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    return upright, size
 
 
 def _cut_words(item: Item, pixels: Pixels) -> Items:
     stem = item.name.partition(".")[0]
+    first = 0
     for number, (word, quad) in enumerate(zip(item.words, item.quads, strict=True)):
         crop = crop_quad(pixels, quad)
         height, width = crop.shape[:2]
         corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        last = first + len(inked(word))
+        upright, _ = _plan_crop(quad, CROP_MARGIN)
+        matrix = cv2.getPerspectiveTransform(quad, upright)
+        char_quads = cv2.perspectiveTransform(item.char_quads[first:last], matrix)
         yield Item(
             name=f"{stem}-{number:02d}.jpg",
             image=encode_pixels(crop, "jpg", CROP_QUALITY),
             text=word,
             words=(word,),
             quads=corners[None],
+            chars=item.chars[first:last],
+            char_quads=np.clip(char_quads, 0, (width, height)).astype(np.float32),
             size_px=(width, height),
             label=item.label,
             fields=item.fields,
         )
+        first = last

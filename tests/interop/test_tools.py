@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -261,3 +262,18 @@ print(json.dumps([sorted(words["text"]), sum(losses[:5]), sum(losses[-5:])]))
     texts, first, last = json.loads(said)
     assert texts == sorted(drawn.spec.drawn_text for drawn in load(data, "train"))
     assert last < 0.7 * first
+
+
+def test_tesseract_makes_its_training_files(data: Path, tmp_path: Path) -> None:
+    if shutil.which("tesseract") is None:
+        pytest.skip("tesseract is not installed; Debian's package is tesseract-ocr")
+    export_dataset(data, tmp_path / "out", "tesstrain", crops=True)
+    for picture in sorted((tmp_path / "out/test").glob("*.png"))[:5]:
+        stem = picture.with_suffix("")
+        done = subprocess.run(
+            ["tesseract", str(picture), str(stem), "--psm", "13", "lstm.train"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        # It says so and writes no file where it cannot use the boxes.
+        assert stem.with_suffix(".lstmf").stat().st_size > 100

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, DistributedSampler
 
 import synthtext
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import Catalogue
-from synthtext.errors import DatasetError
+from synthtext.errors import DatasetError, SpecError
 from synthtext.recipe import default_recipe
 from synthtext.texts.words import Texts
 
@@ -105,6 +108,61 @@ def test_a_stream_may_be_as_good_as_endless(tmp_path: Path, words: Texts) -> Non
     assert keys == [f"{number:09d}" for number in range(40)]
     texts = {pictures[number].spec.text for number in range(10**11, 10**11 + 40)}
     assert len(texts) > 1
+
+
+def to_small(image: Image.Image) -> torch.Tensor:
+    return torch.tensor(np.asarray(image.resize((32, 32))).transpose(2, 0, 1) / 255)
+
+
+def test_a_loader_batches_pairs_by_itself(folder: Path, words: Texts, tmp_path: Path) -> None:
+    drawn = synthtext.load(folder)
+    streamed = {"words": str(tmp_path / "words.txt"), "count": 100, "seed": 2}
+    for pictures in (
+        synthtext.load(folder, transform=to_small),
+        synthtext.stream(**streamed, transform=to_small),
+    ):
+        images, texts = next(iter(DataLoader(pictures, batch_size=4)))
+        assert images.shape == (4, 3, 32, 32)
+        assert list(texts) == [drawn[k].spec.drawn_text for k in range(4)]
+
+
+def test_a_target_may_be_anything_that_is_recorded(folder: Path) -> None:
+    pictures = synthtext.load(
+        folder, target=lambda r: {"label": r.spec.class_index, "size": r.spec.size_px}
+    )
+    pixels, targets = next(iter(DataLoader(pictures, batch_size=4)))
+    assert pixels.shape == (4, 224, 224, 3)
+    assert targets["label"].tolist() == [
+        synthtext.load(folder)[k].spec.class_index for k in range(4)
+    ]
+    assert targets["size"].dtype == torch.float64
+
+
+def test_what_is_drawn_shows_itself(folder: Path) -> None:
+    spec = synthtext.make_spec("quartz", size_px=20, case="upper")
+    rendering = synthtext.render(spec)
+    with Image.open(io.BytesIO(rendering._repr_png_())) as shown:
+        assert (np.asarray(shown) == rendering.pixels).all()
+    assert (np.asarray(rendering.image) == rendering.pixels).all()
+    assert repr(rendering) == "<Rendering 'QUARTZ', Lato_400Regular.ttf at 20 px, 224x224 px>"
+    n = len(synthtext.load(folder))
+    assert repr(synthtext.load(folder)) == f"<Dataset of {n} images, train>"
+
+
+@pytest.mark.parametrize(
+    ("factors", "sentence"),
+    [
+        ({"size": 20}, "a spec has no field 'size'; did you mean size_px"),
+        ({"size_px": "20"}, "size_px is '20'; it must be of type float"),
+        ({"blur_px": -1}, "blur_px is -1.0; "),
+    ],
+)
+def test_a_spec_that_cannot_be_made_is_one_sentence(
+    factors: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        synthtext.make_spec("quartz", **factors)
+    assert str(caught.value).startswith(sentence)
 
 
 def test_a_stream_of_a_split_without_texts_is_said(tmp_path: Path, words: Texts) -> None:

@@ -98,6 +98,7 @@ def test_rendering_and_looking(home: Path, data: Path, run: Run, tmp_path: Path)
     for options in (
         again,
         ("verify", data),
+        ("stats", data),
         ("preview", data, "--sheet", tmp_path / f"{NAME}.png"),
         ("show", data, "000000000", "--out", tmp_path / f"{NAME}.png"),
         (
@@ -184,6 +185,7 @@ MISSING = {
     "fonts": ["--fonts", "?"],
     "preview": ["?"],
     "show": ["?", "1"],
+    "stats": ["?"],
     "verify": ["?"],
     "probe": ["--model", "?", "--out", "o"],
     "compare": ["?", "?"],

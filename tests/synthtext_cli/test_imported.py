@@ -21,7 +21,7 @@ def test_a_table_is_imported_and_compared(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "58.3 %" in done.stdout
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "outcomes.parquet", "run.json", "summary.json", "report.html", "plots",
+        "outcomes.parquet", "run.json", "run.toml", "summary.json", "report.html", "plots",
     }  # fmt: skip
     done = run("compare", tmp_path / "out", tmp_path / "out")
     assert done.returncode == 0, done.stderr

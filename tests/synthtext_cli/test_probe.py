@@ -28,7 +28,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_probe_leaves_rows_figures_and_a_page(results: Path) -> None:
     assert {path.name for path in results.iterdir()} == {
-        "outcomes.parquet", "run.json", "summary.json", "report.html", "plots",
+        "outcomes.parquet", "run.json", "run.toml", "summary.json", "report.html", "plots",
     }  # fmt: skip
 
 

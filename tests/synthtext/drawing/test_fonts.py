@@ -12,6 +12,7 @@ import pytest
 from hostile_fonts import MAKERS, build_font, deep_composites, replace_table, save
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import describe_plan, make_plan
+from synthtext.drawing import faces
 from synthtext.drawing import fonts as fonts_file
 from synthtext.drawing.fonts import USER_CATEGORY, bundled_folder, read_catalogue
 from synthtext.drawing.rendering import render
@@ -273,3 +274,10 @@ def test_a_weight_is_a_small_whole_number(weight: str, folder: Path) -> None:
     )
     (reason,) = read_catalogue(folder).broken
     assert reason.startswith("mine.ttf is not a font that can be read (weight is ")
+
+
+def test_a_font_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faces, "_read_bytes", lambda path: pytest.fail(f"{path} is read again"))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read again"))
+    fonts = read_catalogue(folder)
+    assert fonts.open("mine.ttf").sha256 == fonts.fonts["mine.ttf"].sha256

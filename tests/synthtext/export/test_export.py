@@ -24,10 +24,11 @@ from synthtext.dataset.plan import make_plan
 from synthtext.dataset.shards import pack_samples
 from synthtext.dataset.wids_index import index_shards
 from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.layout import split_chars
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.errors import DatasetError, ShardError
 from synthtext.export.export import export_dataset
-from synthtext.export.formats import TARGETS
+from synthtext.export.formats import CROPS, TARGETS
 from synthtext.export.items import crop_quad, read_items, read_shard_items
 from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.spec import Spec
@@ -200,6 +201,86 @@ def test_pycocotools_reads_coco(
             assert abs(int(mask.sum()) - row["area"]) < 0.2 * row["area"] + 60
 
 
+def test_easyocr(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    out = export(data, tmp_path, "easyocr") / "train"
+    # As its trainer reads it: the first comma of a line ends the name.
+    table = pandas.read_csv(
+        out / "labels.csv", sep="^([^,]+),", engine="python",
+        usecols=["filename", "words"], keep_default_na=False,
+    )  # fmt: skip
+    assert list(table["words"]) == [r.spec.drawn_text for r in drawn["train"]]
+    for name, rendering in zip(table["filename"], drawn["train"], strict=True):
+        assert (decode((out / name).read_bytes()) == rendering.pixels).all()
+
+
+def test_mmocr(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
+    out = export(data, tmp_path, "mmocr") / "test"
+    texts = json.loads((out / "textrecog.json").read_text())
+    places = json.loads((out / "textdet.json").read_text())
+    assert texts["metainfo"] == {"dataset_type": "TextRecogDataset", "task_name": "textrecog"}
+    for said, found, rendering in zip(
+        texts["data_list"], places["data_list"], drawn["test"], strict=True
+    ):
+        assert said["img_path"] == found["img_path"]
+        assert (out / said["img_path"]).is_file()
+        assert said["instances"] == [{"text": rendering.spec.drawn_text}]
+        assert (found["width"], found["height"]) == (224, 224)
+        polygons = [np.reshape(row["polygon"], (4, 2)) for row in found["instances"]]
+        assert np.allclose(polygons, rendering.word_quads)
+        for row, quad in zip(found["instances"], rendering.word_quads, strict=True):
+            assert np.allclose(row["bbox"], [*quad.min(axis=0), *quad.max(axis=0)])
+
+
+@pytest.mark.parametrize(("target", "n_numbers"), [("yolo", 4), ("yolo-obb", 8)])
+def test_yolo(
+    target: str,
+    n_numbers: int,
+    data: Path,
+    drawn: dict[str, list[Rendering]],
+    tmp_path: Path,
+) -> None:
+    out = export(data, tmp_path, target)
+    content = (out / "data.yaml").read_text()
+    assert content == "names:\n  0: text\ntrain: train/images\ntest: test/images\n"
+    images = sorted((out / "test/images").iterdir())
+    for image, rendering in zip(images, drawn["test"], strict=True):
+        rows = (out / "test/labels" / image.name).with_suffix(".txt").read_text().splitlines()
+        for row, quad in zip(rows, rendering.word_quads, strict=True):
+            kind, *numbers = row.split(" ")
+            assert kind == "0"
+            assert len(numbers) == n_numbers
+            found = np.array(numbers, float).reshape(-1, 2) * 224
+            low, high = quad.min(axis=0), quad.max(axis=0)
+            expected = quad if n_numbers == 8 else [(low + high) / 2, high - low]
+            assert np.allclose(found, expected, atol=1e-3)
+
+
+def test_tesstrain(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
+    out = export(data, tmp_path, "tesstrain", crops=True) / "train"
+    words = [word for r in drawn["train"] for word in r.spec.drawn_text.split()]
+    pictures = sorted(out.glob("*.png"))
+    assert [p.with_suffix(".gt.txt").read_text() for p in pictures] == [f"{w}\n" for w in words]
+    for picture, word in zip(pictures, words, strict=True):
+        pixels = decode(picture.read_bytes()).mean(axis=2)
+        height, width = pixels.shape
+        *rows, end = picture.with_suffix(".box").read_text().splitlines()
+        assert end == f"\t {width} 0 {width + 1} {height} 0"
+        assert "".join(row.split(" ")[0] for row in rows) == word
+        for row in rows:
+            left, bottom, right, top = map(int, row.split(" ")[1:5])
+            assert 0 <= left < right <= width
+            assert 0 <= bottom < top <= height
+            # A character differs from its paper somewhere within its box.
+            box = pixels[height - top : height - bottom, left:right]
+            assert np.abs(box - np.median(pixels)).max() > 10
+
+
+def test_characters_keep_their_marks() -> None:
+    assert split_chars("ab c") == ["a", "b", "c"]
+    assert split_chars("e\u0301te\u0301 x") == ["e\u0301", "t", "e\u0301", "x"]
+
+
 def test_clip_benchmark_s_layout(data: Path, tmp_path: Path) -> None:
     out = export(data, tmp_path, "clip-benchmark")
     n_shards = int((out / "train/nshards.txt").read_text())
@@ -304,7 +385,7 @@ def test_what_is_there_is_left_whole(target: str, data: Path, tmp_path: Path) ->
     (tmp_path / "old" / "kept").write_text("x")
     done = subprocess.run(
         [sys.executable, "-m", "synthtext_cli", "export", str(data), "--to", target,
-         "--out", str(tmp_path / "old")],
+         "--out", str(tmp_path / "old"), *(["--crops"] if target in CROPS else [])],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (
@@ -315,8 +396,9 @@ def test_what_is_there_is_left_whole(target: str, data: Path, tmp_path: Path) ->
 
 def test_bad_targets_are_said(data: Path, tmp_path: Path) -> None:
     for target, crops, sentence in (
-        ("lmbd", False, "no export is called 'lmbd'; there is folder, parquet, lmdb, doctr, paddleocr, icdar, coco, clip-benchmark"),
+        ("lmbd", False, "no export is called 'lmbd'; there is folder, parquet, lmdb, doctr, paddleocr, icdar, coco, easyocr, tesstrain, mmocr, yolo, yolo-obb, clip-benchmark"),
         ("coco", True, "coco takes whole pictures; leave out --crops"),
+        ("tesstrain", False, "tesstrain takes one word to a picture; add --crops"),
     ):  # fmt: skip
         with pytest.raises(DatasetError) as caught:
             export_dataset(data, tmp_path / "out", target, crops=crops)

@@ -1,0 +1,369 @@
+"""Who reads what: the bundled reader, Tesseract and PP-OCRv4 on every factor and every font.
+
+    python benchmarks/observatory.py OUT [--words 20] [--fonts DIR] [--kli FILE]
+
+Each reader sees the same images: words at every level of every factor from two baselines, and
+words in every font at five sizes, the latter twice, with other words and another seed. What is
+done lies in OUT, so a run that was stopped goes on; `OUT/READER/PART.parquet` has a row for
+each image, `OUT/tables.md` what is made of them. Some 5,300 images with 20 words. `--kli` takes
+the results of the Kept Legibility Index, `--fonts` typefaces that it ranks too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib.util
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import kendalltau
+
+from probes.data.designs import choose_fitting, make_trials, name_fonts
+from probes.data.stimuli import name_drawn, show_trial
+from probes.data.trials import Stimulus, Trial
+from probes.embeddings.images import embed_renderings
+from probes.embeddings.texts import find_cache_folder
+from probes.factors import FACTORS
+from probes.metrics.breakdown import tabulate_thresholds
+from probes.metrics.intervals import clustered_accuracy
+from probes.metrics.spelling import tabulate_answers
+from probes.models.base import Model, identify_model
+from probes.models.factory import load_model
+from probes.models.prompts import WORDS
+from probes.tasks.base import ProbeConfig, Question
+from probes.tasks.outcomes import read_outcomes, write_outcomes
+from probes.tasks.run import watch
+from probes.tasks.vocabulary import choose_words
+from probes.tasks.words import WORD_CHARS, choose_among_words, list_common
+from synthtext.drawing.fonts import Catalogue, read_catalogue
+from synthtext.spec import Spec
+
+READERS = ("bundled", "ocr:tesseract:eng:7", "ocr:rapidocr")
+"""A word stands on one line, which mode 7 tells Tesseract."""
+
+SIZES_PX = (3.0, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0, 20.0, 28.0)
+"""Em sizes of the factor `size_px`; from below what any of them reads."""
+
+FONT_SIZES_PX = (4.0, 5.5, 7.5, 10.0, 14.0)
+
+N_FONT_WORDS = 4
+"""Words in each font at each size, for each of two seeds."""
+
+N_OTHER = 8
+"""Words at a level of a factor that has no threshold."""
+
+K = 100
+
+FIGURES = ("exact, case folded", "character error rate", "nothing read")
+
+FONT_SETS = ("fonts, seed 0", "fonts, seed 1")
+
+CHUNK = 128
+
+MIN_FONTS = 8
+"""Fonts below which an order says nothing: of five, any two orders agree by chance."""
+
+TELL_S = 30
+"""Between two lines of progress."""
+
+N_DRAWS = 2000
+
+
+def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], list[str]]:
+    """Return the images to show, in parts, and the words to choose among."""
+    config = ProbeConfig(n=n_words, ks=(K,))
+    common = list_common(replace(config, n=200))
+    short = [word for word in common if len(word) in WORD_CHARS]
+    directed = [name for name, row in FACTORS.items() if row.direction and name != "size_px"]
+    others = [name for name, row in FACTORS.items() if not row.direction and name != "font"]
+    shown = choose_fitting(
+        choose_words(short, 400, 0), [*directed, *others, "size_px"], fonts, n_words
+    )
+    parts = {
+        "thresholds": list_sizes(shown) + make_trials(shown, directed, 0),
+        "other factors": make_trials(shown[:N_OTHER], others, 0),
+        "fonts": list_fonts(short, fonts),
+    }
+    return {name: name_fonts(trials, fonts) for name, trials in parts.items()}, common
+
+
+def list_sizes(shown: Sequence[str]) -> list[Trial]:
+    """Return the words at all of `SIZES_PX`, from both baselines."""
+    least = str(FACTORS["size_px"].levels[0])
+    trials = []
+    for trial in make_trials(shown, ["size_px"], 0):
+        # One level of the design becomes all those of this table.
+        if trial.level == least:
+            for size_px in SIZES_PX:
+                key = trial.key.replace(f"-{least}-", f"-{size_px}-")
+                spec = replace(trial.spec, size_px=size_px)
+                trials.append(replace(trial, key=key, spec=spec, level=str(size_px)))
+    return trials
+
+
+def list_fonts(short: Sequence[str], fonts: Catalogue) -> list[Trial]:
+    """Return words in every font at every size, twice, the second time with other words."""
+    trials = []
+    for seed, name in enumerate(FONT_SETS):
+        words = choose_words(short, N_FONT_WORDS, 100 + seed)
+        trials += [
+            Trial(
+                f"{name}-{font}-{size_px}-{number}",
+                Spec(seed=seed, index=number, split="test", kind="word", text=word, font=font,
+                     size_px=size_px, width_px=224, height_px=224, noise_std=4.0,
+                     noise_seed=seed * 104729 + number),
+                name, "font", font,
+            )
+            for font in fonts.fonts
+            for size_px in FONT_SIZES_PX
+            for number, word in enumerate(words)
+        ]  # fmt: skip
+    return trials
+
+
+def measure(
+    model: Model, trials: Sequence[Trial], common: Sequence[str], file: Path, fonts: Path | None
+) -> pd.DataFrame:
+    """Return the outcomes of a reader, those of an earlier run if they are of these images."""
+    named = name_drawn(trials, open_catalogue(fonts))
+    stamp = file.with_suffix(".json")
+    asked = {"images": named, "model": identify_model(model)}
+    if stamp.exists() and json.loads(stamp.read_text()) == asked:
+        return read_outcomes(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    began, last = time.perf_counter(), 0.0
+
+    def tell(unit: str, n_done: int, n_all: int | None, *_: object) -> None:
+        nonlocal last
+        if unit == "pictures" and time.perf_counter() - last > TELL_S:
+            last = time.perf_counter()
+            print(f"{file.stem}: {n_done:,} of {n_all:,}, {last - began:.0f} s", flush=True)
+
+    chunks = [
+        functools.partial(draw_chunk, tuple(trials[at : at + CHUNK]), fonts)
+        for at in range(0, len(trials), CHUNK)
+    ]
+    folder = file.parent / f".{file.stem}"
+    embedded, stats = embed_renderings(
+        watch(model, len(trials), tell), chunks, folder, stimuli=named
+    )
+    if embedded is None:
+        raise SystemExit("start it without torchrun")
+    templates = () if model.reader else WORDS
+    question = Question(
+        "words", tuple(common), templates, (2, 10, K), K, 0, find_cache_folder()
+    )
+    outcomes = choose_among_words(question, model, trials, embedded)
+    write_outcomes(file, outcomes)
+    stamp.write_text(json.dumps(asked))
+    shutil.rmtree(folder)
+    print(f"{model.name}, {file.stem}: {stats.seconds:.0f} s for {stats.n_images:,} images")
+    return outcomes
+
+
+def draw_chunk(trials: Sequence[Trial], fonts: Path | None) -> list[Stimulus]:
+    """Return the images of some trials."""
+    catalogue = open_catalogue(fonts)
+    return [show_trial(trial, catalogue) for trial in trials]
+
+
+@functools.cache
+def open_catalogue(fonts: Path | None) -> Catalogue:
+    """Return the bundled fonts and those of a folder."""
+    return read_catalogue(fonts)
+
+
+def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def show_interval(value: float, low: float, high: float) -> str:
+    """Return a share with its interval, in percent."""
+    return f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def show_tau(a: pd.Series, b: pd.Series) -> str:
+    """Return Kendall's tau-b of two scores of the same fonts, with its interval."""
+    if len(a.index.intersection(b.index)) < MIN_FONTS:
+        return "too few fonts"
+    tau, low, high = correlate(a, b)
+    return f"{tau:.2f} ({low:.2f} to {high:.2f})"
+
+
+def tabulate_headlines(found: dict[str, pd.DataFrame]) -> str:
+    """Return the share read right of each reader, and what its answers are worth."""
+    rows = []
+    for name, outcomes in found.items():
+        overall = clustered_accuracy(outcomes["correct"], outcomes["word"])
+        cells = [name, f"{len(outcomes):,}", show_interval(*overall)]
+        if "answer" in outcomes:
+            answers = tabulate_answers(outcomes).set_index("figure")[["value", "low", "high"]]
+            cells += [show_interval(*answers.loc[figure]) for figure in FIGURES]
+            cells.append(f"{int((outcomes['fault'] != '').sum())}")
+        else:
+            cells += [""] * (len(FIGURES) + 1)
+        rows.append(cells)
+    columns = ("reader", "images", f"1 of {K}, %", "exact, %", "character errors, %",
+               "nothing read, %", "faults")  # fmt: skip
+    return format_table(columns, rows)
+
+
+def tabulate_all_thresholds(found: dict[str, pd.DataFrame]) -> str:
+    """Return every threshold of every reader."""
+    tables = {
+        name: tabulate_thresholds(outcomes).set_index(["unit", "baseline"])
+        for name, outcomes in found.items()
+    }
+    places = [place for place in next(iter(tables.values())).index if "patches" not in place[0]]
+    rows = []
+    for place in places:
+        cells = []
+        for table in tables.values():
+            row = table.loc[place]
+            low, high = (
+                "?" if pd.isna(row[end]) else f"{row[end]:.3g}" for end in ("low", "high")
+            )
+            level = "-" if pd.isna(row["level"]) else f"{row['level']:.3g}"
+            cells.append(f"{level} ({low} to {high})" if row["reached"] else row["note"])
+        rows.append([*place, *cells])
+    return format_table(("threshold of", "baseline", *tables), rows)
+
+
+def tabulate_levels(found: dict[str, pd.DataFrame]) -> str:
+    """Return the share read right at each level of the factors without a threshold."""
+    rows = []
+    for factor, known in FACTORS.items():
+        if known.direction or factor == "font":
+            continue
+        for baseline in ("easy", "harder"):
+            for level in known.levels:
+                cells = []
+                for outcomes in found.values():
+                    cell = outcomes[
+                        (outcomes["factor"] == factor)
+                        & (outcomes["baseline"] == baseline)
+                        & (outcomes["level"] == str(level))
+                    ]
+                    cells.append(f"{100 * cell['correct'].mean():.0f}")
+                rows.append((factor, baseline, str(level), *cells))
+    return format_table(("factor", "baseline", "level", *found), rows)
+
+
+def score_fonts(outcomes: pd.DataFrame, name: str) -> pd.Series:
+    """Return the share read right in each font, over sizes and words."""
+    return outcomes[outcomes["baseline"] == name].groupby("level")["correct"].mean()
+
+
+def correlate(a: pd.Series, b: pd.Series) -> tuple[float, float, float]:
+    """Return Kendall's tau-b of two scores of the same fonts, with a 95 % interval.
+
+    The interval resamples fonts: how the readers would agree on other fonts of these kinds.
+    """
+    pairs = pd.concat([a, b], axis=1, join="inner").to_numpy()
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(pairs), (N_DRAWS, len(pairs)))
+    taus = [kendalltau(*pairs[rows].T).statistic for rows in drawn]
+    low, high = np.nanquantile(taus, [0.025, 0.975])
+    return float(kendalltau(*pairs.T).statistic), float(low), float(high)
+
+
+def tabulate_ranks(found: dict[str, pd.DataFrame], fonts: Catalogue) -> str:
+    """Return how alike the readers rank the bundled fonts, and how alike each does twice."""
+    bundled = set(read_catalogue().fonts) & set(fonts.fonts)
+    pooled, rows = {}, []
+    for name, outcomes in found.items():
+        halves = [score_fonts(outcomes, each) for each in FONT_SETS]
+        halves = [half[half.index.isin(bundled)] for half in halves]
+        pooled[name] = (halves[0] + halves[1]) / 2
+        rows.append((name, "itself, other words and seed", show_tau(*halves)))
+    names = list(found)
+    rows += [
+        (one, other, show_tau(pooled[one], pooled[other]))
+        for at, one in enumerate(names)
+        for other in names[at + 1 :]
+    ]
+    table = format_table(
+        ("reader", "against", "Kendall's tau"), [list(map(str, r)) for r in rows]
+    )
+    scores = pd.DataFrame(pooled).assign(mean=lambda all_: all_.mean(axis=1))
+    scores = scores.sort_values("mean", ascending=False)
+    listed = [
+        [fonts.fonts[file].family, file, *(f"{100 * share:.0f}" for share in row[:-1])]
+        for file, row in zip(scores.index, scores.to_numpy(), strict=True)
+    ]
+    return table + "\n" + format_table(("family", "font", *names), listed)
+
+
+def tabulate_kli(found: dict[str, pd.DataFrame], fonts: Catalogue, path: Path) -> str:
+    """Return how alike the readers and the Kept Legibility Index rank the fonts of both."""
+    results = json.loads(path.read_text())["results"]
+    index = pd.Series({name: row["grand_mean"] for name, row in results.items()})
+    family_of = {file: font.family for file, font in fonts.fonts.items()}
+    rows = []
+    for name, outcomes in found.items():
+        scores = sum(score_fonts(outcomes, each) for each in FONT_SETS) / len(FONT_SETS)
+        own = scores.rename(index=family_of).groupby(level=0).mean()
+        shared = own[own.index.isin(index.index)]
+        listed = ", ".join(shared.index)
+        rows.append((name, str(len(shared)), listed, show_tau(shared, index)))
+    return format_table(("reader", "fonts", "which", "Kendall's tau with the index"), rows)
+
+
+def is_here(name: str) -> bool:
+    """Return whether a reader is installed."""
+    if name.startswith("ocr:tesseract"):
+        return shutil.which("tesseract") is not None
+    return (
+        name != "ocr:rapidocr" or importlib.util.find_spec("rapidocr_onnxruntime") is not None
+    )
+
+
+def main() -> None:
+    """Measure the readers that are here and write what is made of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--words", type=int, default=20)
+    parser.add_argument("--fonts", type=Path)
+    parser.add_argument("--kli", type=Path)
+    asked = parser.parse_args()
+    fonts = open_catalogue(asked.fonts)
+    parts, common = list_parts(asked.words, fonts)
+    print(f"{sum(map(len, parts.values())):,} images", flush=True)
+    readers = [name for name in READERS if is_here(name)]
+    found: dict[str, dict[str, pd.DataFrame]] = {part: {} for part in parts}
+    for name in readers:
+        model = load_model(name, device="cpu")
+        for part, trials in parts.items():
+            file = asked.out / name.replace(":", "-") / f"{part}.parquet"
+            found[part][name] = measure(model, trials, common, file, asked.fonts)
+    write_tables(asked.out, found, fonts, asked.kli)
+
+
+def write_tables(
+    out: Path, found: dict[str, dict[str, pd.DataFrame]], fonts: Catalogue, kli: Path | None
+) -> None:
+    """Write `tables.md` of what is found, and print it."""
+    tables = [
+        "## Thresholds\n\n" + tabulate_headlines(found["thresholds"]),
+        tabulate_all_thresholds(found["thresholds"]),
+        "## Other factors\n\n" + tabulate_levels(found["other factors"]),
+        "## Fonts\n\n" + tabulate_ranks(found["fonts"], fonts),
+    ]
+    if kli:
+        tables.append("## Kept Legibility Index\n\n" + tabulate_kli(found["fonts"], fonts, kli))
+    text = "\n".join(tables)
+    (out / "tables.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

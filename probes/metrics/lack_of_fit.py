@@ -1,0 +1,47 @@
+"""Does a fitted curve agree with the answers? A test over words, by random signs.
+
+What is left between the accuracy seen and the curve is compared with what is left where every
+word's part in it takes a random sign. Parts that the fit would have taken up are taken off.
+
+Source: Su and Wei, "A lack-of-fit test for the mean function in a generalized linear model",
+JASA 86 (1991); Liu, "Bootstrap procedures under some non-i.i.d. models", Annals of Statistics
+16 (1988), on multipliers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.metrics.monotone import Answers
+from probes.metrics.psychometric import Cells, Curve, differentiate, predict
+
+Floats = NDArray[np.float64]
+
+N_DRAWS = 999
+"""Draws of signs, which make p a multiple of one thousandth."""
+
+
+def measure_fit(answers: Answers, curve: Curve) -> float:
+    """Return the p of a lack of fit: how often chance alone leaves as much between the two.
+
+    Args:
+        answers: of two words or more.
+        curve: fitted to them.
+    """
+    n_seen = answers.n_seen.sum(axis=0)
+    n_right = answers.n_right.sum(axis=0)
+    cells = Cells(answers.x, n_right, n_seen, answers.chance)
+    # A word in a cell counts half at the least, or one slip would outweigh all else.
+    p = np.clip(predict(curve, answers.x, answers.chance), 0.5 / n_seen, 1 - 0.5 / n_seen)
+    weights = n_seen / (p * (1 - p))
+    slopes = differentiate(curve, cells)
+    taken_up = slopes.T @ np.linalg.pinv((slopes * weights) @ slopes.T) @ (slopes * weights)
+    left_over = np.eye(len(p)) - taken_up
+    accuracy = n_right / n_seen
+    parts = (answers.n_right - accuracy * answers.n_seen) / n_seen @ left_over.T
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (N_DRAWS, len(parts)))
+    by_chance = ((signs @ parts) ** 2) @ weights
+    misfit = left_over @ (accuracy - predict(curve, answers.x, answers.chance))
+    seen = float(misfit**2 @ weights)
+    return float((1 + (by_chance >= seen).sum()) / (N_DRAWS + 1))

@@ -1,0 +1,111 @@
+"""Archives: what a file of `torch.save` holds, seen without building any of it.
+
+A pickle is walked before it is read, since some bytes in it can become gigabytes of objects.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+from probes.errors import ProbeError
+
+MAX_HEADER_BYTES = 16 << 20
+"""Largest pickle of weights, and largest list of what is in an archive."""
+
+MAX_STEPS = 2_000_000
+"""Most steps of all the pickles of weights; a state dict takes some 25 for a tensor."""
+
+N_OLD_PICKLES = 5
+"""Pickles at the beginning of a file of torch before 1.6, which is not an archive."""
+
+
+class _BoundedFile(io.FileIO):
+    """A file of which no large part is read at once, as a list of its entries would be."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_HEADER_BYTES:
+            raise ValueError(f"{size} bytes at once")
+        return super().read(-1 if size is None else size)
+
+
+def list_entries(path: Path) -> list[zipfile.ZipInfo]:
+    """Return the entries of an archive.
+
+    Raises:
+        Exception: of any class, as `zipfile` raises it for what is broken.
+    """
+    with _BoundedFile(path) as file, zipfile.ZipFile(file) as archive:
+        return archive.infolist()
+
+
+def fits_in(path: Path, entries: list[zipfile.ZipInfo]) -> bool:
+    """Return whether the entries of an archive are no larger than it, one after the other."""
+    return sum(entry.file_size for entry in entries) <= path.stat().st_size
+
+
+def find_pickle(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+    """Return the one pickle among the entries of an archive.
+
+    Raises:
+        ValueError: there is none, or more than one.
+    """
+    (found,) = (entry for entry in entries if entry.filename.endswith(".pkl"))
+    return found
+
+
+def check_torch_file(path: Path) -> None:
+    """Refuse what torch did not write, what holds code, and what would grow when it is read.
+
+    Raises:
+        ProbeError: a file is so.
+    """
+    is_archive = zipfile.is_zipfile(path)
+    try:
+        if is_archive:
+            _check_archive(path)
+        else:
+            with path.open("rb") as file:
+                _walk(io.BytesIO(file.read(MAX_HEADER_BYTES)), N_OLD_PICKLES)
+    except ProbeError:
+        raise
+    except Exception as error:  # What is broken ends in errors of many classes.
+        raise (broken(path) if is_archive else not_of_torch(path)) from error
+
+
+def broken(path: Path) -> ProbeError:
+    """Return the error of a file that is not whole."""
+    return ProbeError(f"{path} is broken; fetch or write it again")
+
+
+def not_of_torch(path: Path) -> ProbeError:
+    """Return the error of a file that is another thing than tensors, which may be code."""
+    return ProbeError(
+        f"{path} holds Python objects or is not a file of torch, and is not unpickled;"
+        " save its state dict as safetensors"
+    )
+
+
+def _check_archive(path: Path) -> None:
+    entries = list_entries(path)
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ProbeError(
+            f"{path} holds compressed entries, which torch does not write and which may unpack"
+            " to any size; save its state dict as safetensors"
+        )
+    found = find_pickle(entries)
+    if not fits_in(path, entries) or found.file_size > MAX_HEADER_BYTES:
+        raise ValueError("too large")
+    with zipfile.ZipFile(path) as archive:
+        _walk(io.BytesIO(archive.read(found)), 1)
+
+
+def _walk(file: BinaryIO, n_pickles: int) -> None:
+    """Raise a ValueError for pickles that are broken, or have more steps than weights need."""
+    steps = (step for _ in range(n_pickles) for step in pickletools.genops(file))
+    for number, _ in enumerate(steps):
+        if number > MAX_STEPS:
+            raise ValueError("too many steps")

@@ -1,0 +1,102 @@
+"""A page to look through a dataset by its factors: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import orjson
+
+from synthtext.dataset.codec import MEASURED, encode_pixels
+from synthtext.drawing.rendering import Quads, Rendering
+from synthtext.errors import DatasetError
+from synthtext.escapes import show_text
+from synthtext.spec import spec_to_dict
+from synthtext.storage import replace_file
+
+THUMBNAIL_PX = 256
+"""Longest side of an image on the page; larger ones are reduced."""
+
+JPEG_QUALITY = 85
+
+LEFT_OUT = frozenset(
+    {"seed", "index", "text", "label", "class_index", "ink", "paper", "paper2"}
+    | {"paper_seed", "noise_seed"}
+)
+"""Fields that nobody would choose images by."""
+
+
+def write_page(
+    path: Path,
+    renderings: Sequence[Rendering],
+    *,
+    title: str,
+    n_all: int,
+    accuracy: Mapping[str, float] | None = None,
+) -> None:
+    """Write a page of images with a slider or a choice for every factor that varies.
+
+    Args:
+        path: the HTML file, written whole or not at all.
+        renderings: the images of the page, all of which are in the file.
+        title: names the dataset.
+        n_all: images that the dataset holds.
+        accuracy: by key, the share of a reader's answers that are right; None shows none.
+
+    Raises:
+        DatasetError: there is nothing to show, or no image has an answer.
+    """
+    if not renderings:
+        raise DatasetError("there is no image to show; render some first")
+    if accuracy is not None:
+        renderings = [image for image in renderings if image.spec.key in accuracy]
+        if not renderings:
+            raise DatasetError(
+                "the outcomes are of none of the images shown; give those of this dataset"
+            )
+    images = [_describe(image, accuracy) for image in renderings]
+    data = orjson.dumps({"title": show_text(title), "total": n_all, "images": images}).decode()
+    files = resources.files("synthtext.dataset")
+    script = files.joinpath("browse.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # A text could otherwise end the script that holds it.
+    content = {"@HASH@": digest, "@SCRIPT@": script, "@DATA@": data.replace("<", "\\u003c")}
+    page = files.joinpath("browse.html").read_text(encoding="utf-8")
+    for mark, value in content.items():
+        before, after = page.split(mark)
+        page = before + value + after
+    replace_file(path, page.encode())
+
+
+def _list_quads(quads: Quads) -> list[list[float]]:
+    return quads.astype(np.float64).round(2).reshape(-1, 8).tolist()
+
+
+def _describe(image: Rendering, accuracy: Mapping[str, float] | None) -> dict[str, Any]:
+    height, width = image.pixels.shape[:2]
+    scale = min(1.0, THUMBNAIL_PX / max(height, width))
+    pixels = image.pixels
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    file = base64.b64encode(encode_pixels(pixels, "jpg", JPEG_QUALITY)).decode()
+    fields = {k: v for k, v in spec_to_dict(image.spec).items() if k not in LEFT_OUT}
+    fields |= {name: getattr(image, name) for name in MEASURED}
+    if accuracy is not None:
+        fields["accuracy"] = accuracy[image.spec.key]
+    return {
+        "key": image.spec.key,
+        "text": show_text(image.spec.drawn_text),
+        "src": f"data:image/jpeg;base64,{file}",
+        "width": width,
+        "height": height,
+        "word_quads": _list_quads(image.word_quads),
+        "char_quads": _list_quads(image.char_quads),
+        "fields": {k: show_text(v) if isinstance(v, str) else v for k, v in fields.items()},
+    }

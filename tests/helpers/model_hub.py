@@ -1,0 +1,130 @@
+"""A hub on 127.0.0.1 that serves folders as repositories, as the Hugging Face hub does."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+LARGE = (".safetensors", ".bin", ".pt")
+"""Ends of the names of files that lie in another place, to which the hub sends on."""
+
+FILE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/[^/]+/(?P<file>.+)")
+
+
+@dataclass
+class Answer:
+    """What the hub says to one request.
+
+    Attributes:
+        method: of the request, HEAD or GET.
+        file: that is asked for, within its repository.
+        status: of HTTP.
+        headers: by name; those of no value are left out. Without a Content-Length, that of
+            the body is sent.
+        body: not sent to HEAD.
+    """
+
+    method: str
+    file: str
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+@contextmanager
+def serve(folder: Path, spoil: Callable[[Answer], object] = lambda _: None) -> Iterator[str]:
+    """Serve the repositories in a folder, and give the address, the value of HF_ENDPOINT.
+
+    Args:
+        folder: holds "org/name/file" for each file of each repository.
+        spoil: changes an answer before it is sent, such as to one that lies.
+    """
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._reply("HEAD")
+
+        def do_GET(self) -> None:
+            self._reply("GET")
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+        def _reply(self, method: str) -> None:
+            answer = _answer(folder, method, self.path, self.headers.get("Range", ""))
+            spoil(answer)
+            self.send_response(answer.status)
+            size = {"Content-Length": str(len(answer.body))}
+            for name, value in (size | answer.headers).items():
+                if value:
+                    self.send_header(name, value)
+            self.end_headers()
+            if method == "GET":
+                self.wfile.write(answer.body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def use_hub(monkeypatch: pytest.MonkeyPatch, url: str, cache: Path) -> None:
+    """Let this process fetch from a hub and keep files in a cache, as a new one would by
+    HF_ENDPOINT and HF_HUB_CACHE, which are read but once.
+    """  # fmt: skip
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+
+def hash_blob(content: bytes) -> str:
+    """Return the SHA-1 by which git and the hub name a small file."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def _answer(folder: Path, method: str, path: str, wanted: str) -> Answer:
+    is_moved = path.startswith("/moved/")
+    asked = FILE.fullmatch(path.removeprefix("/moved"))
+    if asked is None:
+        return Answer(method, "", 200, {})
+    repo, file = asked["repo"], asked["file"]
+    if not (folder / repo).is_dir():
+        return Answer(method, file, 401, {"X-Error-Code": "RepoNotFound"})
+    if not (folder / repo / file).is_file():
+        return Answer(method, file, 404, {"X-Error-Code": "EntryNotFound"})
+    content = (folder / repo / file).read_bytes()
+    headers = {"X-Repo-Commit": COMMIT}
+    if file.endswith(LARGE) and not is_moved:
+        name = hashlib.sha256(content).hexdigest()
+        headers |= {
+            "X-Linked-Etag": f'"{name}"', "X-Linked-Size": str(len(content)),
+            "Location": f"/moved{path}",
+        }  # fmt: skip
+        return Answer(method, file, 302, headers)
+    headers |= {"ETag": f'"{hash_blob(content)}"', "Accept-Ranges": "bytes"}
+    begin = re.fullmatch(r"bytes=(\d+)-", wanted)
+    if begin is not None:
+        at = int(begin[1])
+        headers["Content-Range"] = f"bytes {at}-{len(content) - 1}/{len(content)}"
+        return Answer(method, file, 206, headers, content[at:])
+    if method == "HEAD":
+        headers["Content-Length"] = str(len(content))
+    return Answer(method, file, 200, headers, content)
