@@ -13,7 +13,6 @@ from probes.arrays import Pixels
 from probes.data.images import read_image
 from probes.data.stimuli import show_trial
 from probes.data.trials import Trial
-from probes.embeddings.texts import fill_template
 from probes.factors import label_of
 from probes.metrics.breakdown import (
     list_factors,
@@ -24,11 +23,13 @@ from probes.metrics.breakdown import (
     tabulate_thresholds,
 )
 from probes.metrics.spelling import tabulate_answers
-from probes.models.base import find_cut, identify_model
+from probes.models.base import identify_model
 from probes.reports import plots
+from probes.reports.losses import count_losses, list_losses
 from probes.reports.page import Figure, Page, to_uri, write_report
 from probes.tables import Table, percent
 from probes.tasks.base import load_task
+from probes.tasks.linear_probe import tabulate_linear
 from probes.tasks.run import Probe
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.plan import SENTIMENTS
@@ -65,7 +66,6 @@ def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
 def summarize(probe: Probe) -> dict[str, Any]:
     """Return the figures of a probe and all that decides them, for `summary.json`."""
     model, question, outcomes = probe.model, probe.question, probe.outcomes
-    cropped = outcomes[outcomes["is_cropped"]]
     words = make_texts(question.vocabulary, [None] * len(question.vocabulary), "")
     summary: dict[str, Any] = {
         "format": 1,
@@ -82,8 +82,7 @@ def summarize(probe: Probe) -> dict[str, Any]:
             "seed": question.seed, "n_images": len(probe.trials),
             "n_words": int(outcomes["word"].nunique()),
             "vocabulary": {"n_words": len(question.vocabulary), "sha256": words.sha256},
-            "n_texts_cut": _count_cut(probe),
-            "n_images_cropped": len(set(map(_own_key, _to_rows(cropped[["key"]])))),
+            **count_losses(probe),
         },
         "by_template": probe.by_template,
         "headline": _to_rows(tabulate_headline(outcomes)),
@@ -97,6 +96,8 @@ def summarize(probe: Probe) -> dict[str, Any]:
     task = load_task(question.task)
     if task.measure is not None:
         summary[task.name] = task.measure(outcomes)
+    if probe.linear is not None:
+        summary["linear"] = probe.linear
     if "answer" in outcomes:
         summary["answers"] = _to_rows(tabulate_answers(outcomes))
         summary["faults"] = list_faults(outcomes)
@@ -109,31 +110,6 @@ def list_faults(outcomes: pd.DataFrame) -> list[str]:
         return []
     rows = outcomes[outcomes["fault"] != ""]
     return [f"{key}: {fault}" for key, fault in zip(rows["key"], rows["fault"], strict=True)]
-
-
-def _count_cut(probe: Probe) -> int:
-    """Return how many candidates are longer than the tokenizer's context in some prompt."""
-    filled = [
-        prompt
-        for template in probe.question.templates
-        for prompt in fill_template(template, probe.question.vocabulary)
-    ]
-    return len(find_cut(probe.model, filled))
-
-
-def list_losses(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what the model cannot see of what it is asked, where there is any."""
-    question = summary["question"]
-    n_cut, n_cropped = question["n_texts_cut"], question["n_images_cropped"]
-    n_prompts = question["vocabulary"]["n_words"] * len(question["templates"])
-    rows = []
-    if n_cut:
-        rows.append(("cut off by the tokenizer", f"{n_cut:,} of {n_prompts:,} prompts"))
-    if n_cropped:
-        rows.append(
-            ("letters outside the crop", f"in {n_cropped:,} of {question['n_images']:,} images")
-        )
-    return rows
 
 
 def verdict(headline: Mapping[str, Any]) -> str:
@@ -190,6 +166,8 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     task = load_task(probe.question.task)
     if task.measure is not None and task.tabulate is not None:
         tables.append(task.tabulate(summary[task.name]))
+    if probe.linear is not None:
+        tables.append(tabulate_linear(probe.linear))
     if probe.by_template:
         tables.append(_format_templates(probe.by_template))
     effects = tabulate_effects(probe.outcomes)

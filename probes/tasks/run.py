@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -46,6 +47,7 @@ class Probe:
         by_template: share read right with each of several prompts alone.
         broken: files that cannot be read, left out.
         data: the dataset that the pictures were read from; None if they were drawn.
+        linear: figures of a linear probe beside it, from `describe_linear`; None without one.
     """
 
     model: Model
@@ -56,6 +58,7 @@ class Probe:
     by_template: dict[str, float]
     broken: tuple[str, ...] = ()
     data: Path | None = None
+    linear: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
