@@ -103,12 +103,20 @@ def render(
         words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
     )
     begin = time.perf_counter()
+    counted: list[int] = []
     with show_progress(out) as advance:
+
+        def note(unit: str, n_done: int, n_all: int | None) -> None:
+            counted.append(n_done)
+            advance(unit, n_done, n_all)
+
         manifest = render_dataset(
             plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
-            on_progress=advance,
+            on_progress=note,
         )  # fmt: skip
-    _print_counts(out, manifest, time.perf_counter() - begin)
+    # The first count is of what earlier runs have drawn.
+    n_new = counted[-1] - counted[0]
+    _print_counts(out, manifest, n_new / (time.perf_counter() - begin))
     if repair:
         warn_some("not of this dataset", list(list_strays(out, manifest)))
 
@@ -281,7 +289,7 @@ def _split_pairs(pairs: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
-def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = None) -> None:
+def _print_counts(out: Path, manifest: dict[str, Any], images_per_s: float = 0.0) -> None:
     counts = manifest["counts"]
     rows = [
         ("images", f"{counts['drawn']:,} of {counts['asked']:,}"),
@@ -291,8 +299,8 @@ def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = N
         ("bytes", f"{counts['bytes']:,}"),
         ("complete", "yes" if manifest["complete"] else "no"),
     ]
-    if seconds is not None:
-        rows.append(("images/s", f"{counts['drawn'] / seconds:,.0f}"))
+    if images_per_s:
+        rows.append(("images/s", f"{images_per_s:,.0f}"))
     print_table((str(out), ""), rows)
     for lost in manifest["not_drawn"][:N_NAMED]:
         warn(f"not drawn: {lost['reason']}")

@@ -191,8 +191,9 @@ def classify(
 
     check_run(context, out, overwrite=overwrite)
     labelled = read_labelled(folder, split, verify=not no_verify)
-    templates = _read_prompts(prompts) if prompts else TEMPLATES
+    own = _read_prompts(prompts) if prompts else ()
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
+    templates = own or loaded.prompts or TEMPLATES
     note_run(context, out)
     guesses = classify(loaded, labelled, templates)
     write_classification(guesses, labelled, loaded, templates, out)

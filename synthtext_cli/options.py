@@ -64,7 +64,11 @@ RecipeSource = Annotated[
 
 FontFolder = Annotated[
     Path | None,
-    typer.Option("--fonts", help="Folder of .ttf and .otf files to add to the bundled fonts."),
+    typer.Option(
+        "--fonts",
+        help="Folder of .ttf and .otf files to add to the bundled fonts; with --font-category"
+        " user, they alone are used.",
+    ),
 ]
 
 

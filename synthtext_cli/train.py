@@ -130,6 +130,7 @@ def finetune(
     from probes.data.pairs import parse_exclusion
     from probes.models.prompts import read_templates
     from probes.training.config import FinetuneConfig, Schedule, check_config
+    from synthtext.dataset.folders import check_outside
 
     config = FinetuneConfig(
         model=model,
@@ -168,6 +169,7 @@ def finetune(
         ),
     )
     check_config(config)
+    check_outside(out, data)
     check_run(context, out, overwrite=overwrite, apart=APART | AFTERWARDS, begun=True)
     from probes.reports.finetune import list_gains, verdict, write_finetune
     from probes.training.finetune import run_finetune

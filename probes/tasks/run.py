@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -52,6 +53,7 @@ class Probe:
         broken: files that cannot be read, left out.
         data: the dataset that the pictures were read from; None if they were drawn.
         decisions: what each look at each curve led to; none where no levels were to be added.
+        linear: figures of a linear probe beside it, from `describe_linear`; None without one.
     """
 
     model: Model
@@ -63,6 +65,7 @@ class Probe:
     broken: tuple[str, ...] = ()
     data: Path | None = None
     decisions: tuple[Decision, ...] = ()
+    linear: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def bundled_folder() -> Path:
     return packed if packed.is_dir() else here.parent / "fonts"
 
 
-def read_catalogue(extra: Path | None = None) -> Catalogue:
+def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     """Return the bundled fonts and, if a path is given, a user's own.
 
     >>> from synthtext import read_catalogue
@@ -130,23 +130,28 @@ def read_catalogue(extra: Path | None = None) -> Catalogue:
     Args:
         extra: a folder of font files and of such folders, or one file. A `fonts.toml` in the
             folder, laid out as the bundled one, says what its fonts are; else each file is
-            asked. Broken fonts are left out and named in `Catalogue.broken`.
+            asked. Broken fonts are left out and named in `Catalogue.broken`. A font with the
+            file name of a bundled one is named `user/FILE`.
 
     Raises:
-        FontError: the path is missing or holds no usable font, or a name is taken.
+        FontError: the path is missing or holds no usable font.
     """
     bundled, broken = _read_folder(bundled_folder())
     if broken:
         raise FontError(f"the bundled fonts are damaged, install again: {broken[0]}")
     if extra is None:
         return Catalogue(bundled)
+    extra = Path(extra)
     added, broken = _read_file(extra, extra.name) if extra.is_file() else _read_folder(extra)
     if not added:
         reason = broken[0] if broken else f"{extra} holds no .ttf or .otf file"
         raise FontError(f"no usable font in {extra}: {reason}")
-    for file in added:
-        if file in bundled:
-            raise FontError(f"{extra / file} has the name of a bundled font; rename it")
+    # Specs name fonts by their files, so that a bundled font keeps its name to itself.
+    added = {
+        name: replace(font, file=name)
+        for file, font in added.items()
+        for name in (f"{USER_CATEGORY}/{file}" if file in bundled else file,)
+    }
     return Catalogue(dict(sorted({**bundled, **added}.items())), tuple(broken))
 
 

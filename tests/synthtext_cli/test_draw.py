@@ -75,7 +75,13 @@ def test_a_render_says_what_it_did(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert "30 of 30" in done.stdout
+    assert "images/s" in done.stdout
     assert done.stderr == ""
+    again = run(
+        "render", "--words", "en", "--count", "30", "--out", tmp_path / "o", "--size", "20"
+    )
+    assert "30 of 30" in again.stdout
+    assert "images/s" not in again.stdout
 
 
 def test_every_factor_has_an_option(out: Path, tmp_path: Path) -> None:

@@ -88,11 +88,13 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+def test_a_font_with_the_name_of_a_bundled_one_is_a_font_of_the_user(tmp_path: Path) -> None:
     shutil.copy(LATO, tmp_path / LATO.name)
-    assert explain(tmp_path) == (
-        f"{tmp_path / LATO.name} has the name of a bundled font; rename it"
-    )
+    fonts = read_catalogue(str(tmp_path)).fonts
+    own, bundled = fonts[f"user/{LATO.name}"], fonts[LATO.name]
+    assert own.file == f"user/{LATO.name}"
+    assert (own.path, own.category) == (tmp_path / LATO.name, "user")
+    assert (bundled.path, bundled.category) == (LATO, "sans")
 
 
 def test_a_broken_table_of_fonts_is_named(folder: Path) -> None:
