@@ -73,7 +73,10 @@ RecipeSource = Annotated[
 
 FontFolder = Annotated[
     Path | None,
-    typer.Option("--fonts", help="Folder of .ttf and .otf files to add to the bundled fonts."),
+    typer.Option(
+        "--fonts",
+        help="Folder of .ttf and .otf files to add to the bundled fonts, or scripts for Noto.",
+    ),
 ]
 
 
