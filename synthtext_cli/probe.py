@@ -67,6 +67,12 @@ def probe(
     data: Annotated[
         Path | None, typer.Option(help="Dataset written by `render`, instead of a design.")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="With --data: test, val, train or all. [all, or test if it was tuned on]"
+        ),
+    ] = None,
     design: Annotated[
         str | None,
         typer.Option(
@@ -161,6 +167,7 @@ def probe(
         task=task,
         design=design or ProbeConfig.design,
         data=data,
+        split=split or _choose_split(model, data),
         n=n,
         ks=_parse_whole("--k", k) if k else (),
         templates=read_templates(prompts) if prompts else (),
@@ -200,6 +207,7 @@ def probe(
     say(f"{done.model.name} {find_verdict(done, summary)}")
     headline = make_headline(done, summary)
     print_table(headline.columns, headline.rows)
+    say(headline.note)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
     warn_some("cannot be read", done.broken)
@@ -242,6 +250,13 @@ def compare(
     ]  # fmt: skip
     names = ("factor", "baseline", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
     print_table(names, rows)
+
+
+def _choose_split(model: str | None, data: Path | None) -> str | None:
+    """Return `test` for a dataset that a model was tuned on, as the run beside it says."""
+    from probes.training.provenance import was_tuned_on
+
+    return "test" if model and data and was_tuned_on(Path(model), data) else None
 
 
 def _export_pictures(config: ProbeConfig, folder: Path) -> None:

@@ -20,7 +20,9 @@ from synthtext.dataset.verify import check_split, open_shards
 from synthtext.spec import Spec, spec_from_dict
 
 SPLITS = ("test", "val", "train")
-"""The split that is probed is the first of these that a dataset has."""
+"""One split alone is the first of these that a dataset has."""
+
+ALL = "all"
 
 
 PUBLISHED = {"test": "test", "val": "valid", "train": "train"}
@@ -50,7 +52,7 @@ def read_trials(folder: Path, split: str | None = None, *, verify: bool = True) 
     Args:
         folder: one that `synthtext render` wrote, or Rendered SST2 as it is published:
             `train|valid|test/negative|positive/*.png`.
-        split: `train`, `val` or `test`; None takes test, or what there is.
+        split: `train`, `val`, `test`, or `all` of them; None takes test, or what there is.
         verify: whether shards must be those that were written, and hold samples of their split.
 
     Raises:
@@ -59,17 +61,24 @@ def read_trials(folder: Path, split: str | None = None, *, verify: bool = True) 
         ShardError: a shard is missing, broken or not what was written.
     """
     if is_published(folder):
+        if split == ALL:
+            raise ProbeError(
+                f"{folder} is published in splits that stay apart; choose one of"
+                f" {', '.join(SPLITS)}"
+            )
         return _read_published(folder, split)
     found = read_manifest(folder, verify=verify)["splits"]
-    chosen = split or next((name for name in SPLITS if name in found), SPLITS[0])
+    there = [name for name in SPLITS if name in found] or [SPLITS[0]]
+    chosen = there if split == ALL else [split or there[0]]
     files, trials = [], []
-    for file in open_shards(folder, chosen, verify=verify):
-        files.append(file)
-        for sample in read_samples(file):
-            spec = spec_from_dict(decode_fields(sample))
-            if verify:
-                check_split(file, sample.key, spec.split)
-            trials.append(Trial(sample.key, spec))
+    for name in chosen:
+        for file in open_shards(folder, name, verify=verify):
+            files.append(file)
+            for sample in read_samples(file):
+                spec = spec_from_dict(decode_fields(sample))
+                if verify:
+                    check_split(file, sample.key, spec.split)
+                trials.append(Trial(sample.key, spec))
     chunks: list[Chunk] = [functools.partial(_read_chunk, file) for file in files]
     return Shown(trials, chunks, tuple(files))
 

@@ -37,6 +37,8 @@ class ProbeConfig:
         task: one of `TASKS`.
         design: factors to vary, or `latin`; see `parse_design`. Not used with `data`.
         data: a dataset that `synthtext render` wrote, instead of a design.
+        split: of the dataset, or `all`; None takes all of it, or what Rendered SST2 is
+            tested by.
         n: words at each level of a design, or images of a Latin hypercube.
         ks: numbers of candidates to choose among; none takes those of `KS` within reach.
         templates: prompts; none takes those the model was trained with, or those of the task.
@@ -54,6 +56,7 @@ class ProbeConfig:
     task: str = "words"
     design: str = DEFAULT
     data: Path | None = None
+    split: str | None = None
     n: int = 200
     ks: tuple[int, ...] = ()
     templates: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ import pandas as pd
 
 from probes.arrays import Pixels, Vectors
 from probes.data.designs import name_fonts
-from probes.data.rendered import read_trials
+from probes.data.rendered import ALL, SPLITS, is_published, read_trials
 from probes.data.stimuli import name_drawn, name_stimuli
 from probes.data.trials import Chunk, Trial
 from probes.embeddings.images import FOLDER, Embedded, Share, Stats
@@ -43,6 +43,7 @@ class Probe:
         by_template: share read right with each of several prompts alone.
         broken: files that cannot be read, left out.
         data: the dataset that the pictures were read from; None if they were drawn.
+        split: of the dataset, or `all` of it; empty if the pictures were drawn.
         decisions: what each look at each curve led to; none where no levels were to be added.
     """
 
@@ -54,6 +55,7 @@ class Probe:
     by_template: dict[str, float]
     broken: tuple[str, ...] = ()
     data: Path | None = None
+    split: str = ""
     decisions: tuple[Decision, ...] = ()
 
 
@@ -170,8 +172,15 @@ def run_probe(
     shutil.rmtree(out / FOLDER)
     return Probe(
         model, question, looked.trials, outcomes, looked.stats, by_template,
-        found.broken, config.data, looked.decisions,
+        found.broken, config.data, _name_split(config, trials), looked.decisions,
     )  # fmt: skip
+
+
+def _name_split(config: ProbeConfig, trials: Sequence[Trial]) -> str:
+    """Return the split that was read, `all` if nothing else was asked for, empty if none."""
+    if config.data is None:
+        return ""
+    return config.split or (trials[0].spec.split if trials[0].file else ALL)
 
 
 def _choose_stages(config: ProbeConfig, task: Task, scan: Sequence[Trial]) -> Stages | None:
@@ -197,7 +206,8 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
         ProbeError: a dataset does not say what its images read, though the task needs it.
     """
     if config.data is not None:
-        found = read_trials(config.data, verify=config.verify)
+        split = config.split or (None if is_published(config.data) else ALL)
+        found = read_trials(config.data, split, verify=config.verify)
         if found.trials[0].file and task.needs_text:
             raise ProbeError(
                 f"{config.data} does not say what is written in its pictures;"
@@ -230,6 +240,10 @@ def check_config(config: ProbeConfig) -> Task:
         raise ProbeError(f"rivals is {config.rivals!r}; it may be {' or '.join(RIVALS)}")
     if config.width is not None and not 0 < config.width < float("inf"):
         raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
+    if config.split not in (None, ALL, *SPLITS):
+        raise ProbeError(f"split is {config.split!r}; it may be {', '.join((*SPLITS, ALL))}")
+    if config.split is not None and config.data is None:
+        raise ProbeError(f"split is {config.split!r}, but no dataset is given; add --data DIR")
     task = TASKS[config.task]
     if config.data is not None and not task.takes_data:
         raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
