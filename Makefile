@@ -14,16 +14,22 @@ PEERS := peers
 .PHONY: demo test check lowest fix golden bench peers recogniser docs memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
-# Everything, at the versions that were tested together.
-.venv/installed: pyproject.toml constraints.txt
+# The program alone, at the versions that were tested together. Where there is no GPU, a build of
+# torch for the CPU is far smaller; PIP_EXTRA_INDEX_URL takes the index that PyTorch has for it.
+.venv/program: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[probe]"
+	touch $@
+
+# What tests, checks and documentation need besides.
+.venv/installed: .venv/program
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[probe,ocr]"
 	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt rapidocr-onnxruntime
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/webdataset-0.2 "webdataset==0.2.86"
 	touch $@
 
-demo: .venv/installed
+demo: .venv/program
 	$(BIN)/synthtext render --words en --count 2000 --seed 0 --out $(DEMO)/words
 	$(BIN)/synthtext preview $(DEMO)/words --sheet $(DEMO)/sheet.png
 	$(BIN)/synthtext verify $(DEMO)/words
@@ -63,7 +69,7 @@ lowest: .venv-lowest/installed
 golden: .venv/installed
 	$(BIN)/python tests/golden/rewrite.py
 
-bench: .venv/installed
+bench: .venv/program
 	$(BIN)/python benchmarks/drawing.py
 
 # The peers, each in an environment of its own.
@@ -89,7 +95,8 @@ memory: .venv/installed
 
 # Everything that can go wrong, at full size: an hour. `make test` tries a little of each.
 faults: .venv/installed
-	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris atheris
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris \
+		--group fuzz
 	FAULTS=full FAULTS_REPORT=faults.md $(BIN)/pytest -p no:randomly --timeout 0 tests/faults
 
 # Other tools on what is written here, a line for each. All but PaddleOCR share our torch.

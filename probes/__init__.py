@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from probes.models.base import Encoder, Model
     from probes.models.factory import load_model
     from probes.readers.base import Reader, Reading
-    from probes.tasks.base import ProbeConfig
+    from probes.tasks.config import ProbeConfig
     from probes.tasks.run import Probe, run_probe
     from probes.training.config import FinetuneConfig
     from probes.training.finetune import Finetuned, run_finetune
@@ -47,7 +47,7 @@ _HOMES = {
     "models.base": ("Encoder", "Model"),
     "models.factory": ("load_model",),
     "readers.base": ("Reader", "Reading"),
-    "tasks.base": ("ProbeConfig",),
+    "tasks.config": ("ProbeConfig",),
     "tasks.run": ("Probe", "run_probe"),
     "training.config": ("FinetuneConfig",),
     "training.finetune": ("Finetuned", "run_finetune"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +12,14 @@ import typer
 from synthtext.errors import SynthtextError
 from synthtext.signals import Stopped, catch_signals
 from synthtext_cli import draw, images, look, models, probe, share, train
-from synthtext_cli.console import fail, open_streams, print_text, say, stop
+from synthtext_cli.console import (
+    LOG_EVERY_S,
+    fail,
+    open_streams,
+    print_text,
+    start_logging,
+    stop,
+)
 
 USAGE_ERROR: Any = typer.BadParameter.__base__
 """What is raised for a wrong option, whether or not typer carries a click of its own."""
@@ -47,8 +53,26 @@ def _take_options(
             callback=_show_version,
         ),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log every step, with the time.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors.")
+    ] = False,
+    log_every: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="Seconds between two lines of progress, where there is no terminal.",
+            min=0,
+        ),
+    ] = 30.0,
 ) -> None:
     """Take the options that stand before a command."""
+    if verbose and quiet:
+        fail("--verbose and --quiet contradict each other; give one of them")
+    LOG_EVERY_S.set(log_every)
+    start_logging(verbose=verbose, quiet=quiet)
 
 
 COMMANDS = {
@@ -58,6 +82,7 @@ COMMANDS = {
         (draw.merge, "merge", "Join parts of a run: merge a b --out all"),
         (draw.draw, "draw", "Draw one again: draw --from OUT KEY --set blur_px=4"),
         (draw.print_recipe, "recipe", "Print a recipe: recipe > mine.toml"),
+        (draw.words, "words", "List words: words --lang de --top 20000"),
         (draw.fonts, "fonts", "List fonts: fonts --sheet fonts.png"),
     ),
     "Look": (
@@ -98,9 +123,6 @@ def main() -> NoReturn:
     words = sys.argv[1:]
     if sys.platform == "win32":
         fail("Windows is not supported; use Linux, or WSL on Windows")
-    notes = logging.getLogger("probes")
-    notes.addHandler(_Notes())
-    notes.propagate = False
     try:
         _check_words(words)
         with catch_signals():
@@ -138,13 +160,6 @@ def _make_command(words: Sequence[str]) -> Callable[..., int | None]:
                 # Rich would take [0:4] for a mark of its own, and show nothing.
                 option.help = escape(getattr(option, "help", None) or "")
     return command
-
-
-class _Notes(logging.Handler):
-    """Prints a line for what a module logs: what was amiss although the work goes on."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
 
 
 def _repeat(option: str, words: list[str]) -> list[str]:

@@ -1,22 +1,31 @@
-"""The terminal: texts as data, tables, and a bar for long work. Quiet where nobody watches.
+"""The terminal: texts as data, tables, and the progress of long work.
 
-All printing goes through this file. A text may come from a file of a stranger, so it is never
-taken for markup, and what a terminal would obey or hide is shown as an escape.
+On a terminal progress is a bar, elsewhere a line every so often. All printing goes through this
+file. A text may come from a file of a stranger, so it is never taken for markup, and what a
+terminal would obey or hide is shown as an escape.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NoReturn, TextIO
 
 from synthtext.escapes import show_text
 from synthtext.signals import Stopped
+
+logger = logging.getLogger(__name__)
+
+LOG_EVERY_S: ContextVar[float] = ContextVar("LOG_EVERY_S", default=30.0)
+"""Seconds between two lines of progress, where there is no terminal."""
 
 PIPE_WIDTH = 240
 """A pipe has no width; a table cut to 80 columns would lose what a program looks for."""
@@ -78,13 +87,54 @@ def print_table(
     _write(sys.stdout, (f"\n{show_text(title)}\n" if title else "") + shown.getvalue())
 
 
-@contextmanager
-def show_progress() -> Iterator[Callable[..., None]]:
-    """Show bars with rate and time left on a terminal, one for each kind of work.
+class _Notes(logging.Handler):
+    """Prints a line for what a module logs."""
 
-    Gives a function that moves one on: what is counted, how many are done, of how many or
-    None, and a remark if there is one.
+    def emit(self, record: logging.LogRecord) -> None:
+        print_note(self.format(record))
+
+
+def start_logging(*, verbose: bool = False, quiet: bool = False) -> None:
+    """Print what the program logs: notes and warnings, every step, or warnings alone."""
+    handler = _Notes()
+    if verbose:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    level = logging.WARNING if quiet else logging.INFO
+    for name in ("synthtext", "probes", "synthtext_cli"):
+        source = logging.getLogger(name)
+        source.handlers, source.propagate = [handler], False
+        source.setLevel(logging.DEBUG if verbose else level)
+
+
+@contextmanager
+def show_progress(out: object = None, *, resumes: bool = True) -> Iterator[Callable[..., None]]:
+    """Show the progress of long work, and end the command if it is interrupted.
+
+    Gives a function that moves it on: what is counted, how many are done, of how many or
+    None, and a remark if there is one. On a terminal that is a bar for each kind of work,
+    elsewhere a line every `LOG_EVERY_S`, with --quiet nothing.
+
+    Args:
+        out: where the results go, for the message of an interrupted command.
+        resumes: whether the same command goes on where it was interrupted.
     """
+    try:
+        if not logger.isEnabledFor(logging.INFO):
+            yield lambda *_: None
+        elif sys.stderr.isatty():
+            with _show_bars() as advance:
+                yield advance
+        else:
+            yield _make_lines()
+    except Stopped as stopped:
+        if resumes:
+            stop(stopped, "" if out is None else f"in {out} ")
+        print_note(f"stopped; nothing was written to {out}")
+        sys.exit(stopped.exit_code)
+
+
+@contextmanager
+def _show_bars() -> Iterator[Callable[..., None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -95,12 +145,11 @@ def show_progress() -> Iterator[Callable[..., None]]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
     count = TextColumn("{task.description}", markup=False)
     rate = TextColumn("{task.fields[rate]}/s", markup=False)
     columns = (BarColumn(), MofNCompleteColumn(), count, rate, TimeRemainingColumn())
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
 
         def advance(unit: str, n_done: int, n_all: int | None, remark: str = "") -> None:
             if unit not in tasks:
@@ -118,6 +167,58 @@ def show_progress() -> Iterator[Callable[..., None]]:
             )
 
         yield advance
+
+
+def _make_lines() -> Callable[..., None]:
+    """Return what logs a line every so often, and one at the end of work that had any."""
+    begun: dict[str, tuple[float, int]] = {}
+    shown: set[str] = set()
+    last = time.monotonic()
+
+    def advance(unit: str, n_done: int, n_all: int | None, remark: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        began, n_before = begun.setdefault(unit, (now, n_done))
+        ends = n_done == n_all and unit in shown
+        # Under torchrun the first process alone reports.
+        if os.environ.get("RANK", "0") != "0" or (now - last < LOG_EVERY_S.get() and not ends):
+            return
+        last = now
+        shown.add(unit)
+        rate = (n_done - n_before) / (now - began) if now > began else 0.0
+        logger.info("%s", _describe_progress(unit, n_done, n_all, rate, remark))
+
+    return advance
+
+
+def _describe_progress(
+    unit: str, n_done: int, n_all: int | None, rate: float, remark: str
+) -> str:
+    """Return a line of progress.
+
+    >>> _describe_progress("images", 1500, 30_000, 12.5, "loss 0.310")
+    'images: 1,500 of 30,000 (5 %), 12/s, 38 min left, loss 0.310'
+    """
+    parts = [f"{unit}: {n_done:,}"]
+    if n_all:
+        parts = [f"{unit}: {n_done:,} of {n_all:,} ({100 * n_done // n_all} %)"]
+    if rate > 0:
+        parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
+        if n_all and n_all > n_done:
+            parts.append(f"{_describe_seconds((n_all - n_done) / rate)} left")
+    return ", ".join([*parts, remark] if remark else parts)
+
+
+def _describe_seconds(seconds: float) -> str:
+    """Return a time in units that suit its length.
+
+    >>> _describe_seconds(40), _describe_seconds(300), _describe_seconds(5400)
+    ('40 s', '5 min', '1 h 30 min')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _write(stream: TextIO, text: str) -> None:
@@ -145,9 +246,9 @@ N_NAMED = 10
 def warn_some(what: str, reasons: Sequence[str]) -> None:
     """Print the first of some reasons, and how many there are."""
     for reason in reasons[:N_NAMED]:
-        say(f"{what}: {reason}")
+        warn(f"{what}: {reason}")
     if len(reasons) > N_NAMED:
-        say(f"{what}: {len(reasons):,} in all")
+        warn(f"{what}: {len(reasons):,} in all")
 
 
 def write_results(out: Path, name: str, png: bytes, summary: object) -> None:
@@ -172,22 +273,27 @@ def write_json(path: Path, content: object) -> None:
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and how to mend it, and end with exit code 2."""
-    say(f"synthtext: {message}")
+    print_note(f"synthtext: {message}")
     sys.exit(2)
 
 
 def stop(stopped: Stopped, where: str = "") -> NoReturn:
     """End a command that was interrupted, and say how to go on."""
-    say(f"stopped; what is finished {where}is whole, and the same command goes on")
+    print_note(f"stopped; what is finished {where}is whole, and the same command goes on")
     sys.exit(stopped.exit_code)
 
 
 def say(message: str) -> None:
-    """Print a line for people, beside the results."""
-    print_note(message)
+    """Print a line for people, beside the results; --quiet leaves it out."""
+    logger.info("%s", message)
+
+
+def warn(message: str) -> None:
+    """Print a line about what is wrong although the work goes on; --quiet keeps it."""
+    logger.warning("%s", message)
 
 
 def warn_broken(broken: tuple[str, ...]) -> None:
     """Name the files that are left out, and why."""
     for reason in broken:
-        say(f"left out: {reason}")
+        warn(f"left out: {reason}")

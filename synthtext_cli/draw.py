@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from synthtext.signals import Stopped
 from synthtext.storage import parse_folder, parse_output
 from synthtext_cli.console import (
     N_NAMED,
@@ -17,18 +16,20 @@ from synthtext_cli.console import (
     print_table,
     say,
     show_progress,
-    stop,
+    warn,
     warn_broken,
     warn_some,
 )
 from synthtext_cli.options import (
     FontFolder,
     NoVerify,
+    Pattern,
     PhotoFolder,
     RecipeSource,
     Seed,
     Sentences,
     Words,
+    choose_words,
     make_plan,
     parse_png,
     with_factors,
@@ -52,6 +53,7 @@ def render(
     *,
     out: Out,
     words: Words = None,
+    pattern: Pattern = None,
     sentences: Sentences = None,
     count: Annotated[
         int | None, typer.Option(help="Number of images; without it, each text is drawn once.")
@@ -86,6 +88,7 @@ def render(
         fail(f"there is no task {task!r} to render; it is words or vqa")
     if task == "vqa":
         unused = [*edits, *_name_given(sentences=sentences, backgrounds=backgrounds)]
+        unused += _name_given(pattern=pattern)
         unused += _name_given(shards=shards, repair=repair or None)
         unused += ["engine"] if engine != "local" else []
         if unused or recipe != "default":
@@ -101,18 +104,30 @@ def render(
     from synthtext.dataset.generate import render_dataset
 
     plan = make_plan(
-        words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
+        choose_words(words, pattern),
+        sentences,
+        recipe,
+        edits,
+        fonts,
+        backgrounds,
+        seed=seed,
+        count=count,
     )
     begin = time.perf_counter()
-    try:
-        with show_progress() as advance:
-            manifest = render_dataset(
-                plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
-                on_progress=advance,
-            )  # fmt: skip
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
-    _print_counts(out, manifest, time.perf_counter() - begin)
+    counted: list[int] = []
+    with show_progress(out) as advance:
+
+        def note(unit: str, n_done: int, n_all: int | None) -> None:
+            counted.append(n_done)
+            advance(unit, n_done, n_all)
+
+        manifest = render_dataset(
+            plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
+            on_progress=note,
+        )  # fmt: skip
+    # The first count is of what earlier runs have drawn.
+    n_new = counted[-1] - counted[0]
+    _print_counts(out, manifest, n_new / (time.perf_counter() - begin))
     if repair:
         warn_some("not of this dataset", list(list_strays(out, manifest)))
 
@@ -162,11 +177,8 @@ def render_vqa(
         plan = plan_scenes(
             listed, catalogue, seed=seed, count=N_SCENES if count is None else count
         )
-    try:
-        with show_progress() as advance:
-            manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    with show_progress(out) as advance:
+        manifest = render_scenes(plan, out, n_workers=workers, on_progress=advance)
     rows = [(name.replace("_", " "), f"{n:,}") for name, n in manifest["counts"].items()]
     print_table((str(out), ""), rows)
     warn_some(
@@ -248,6 +260,32 @@ def print_recipe(
     print_document(format_recipe(edit_recipe(read_recipe(name), edits)))
 
 
+def words(
+    *,
+    lang: Annotated[
+        str | None, typer.Option(help="Most frequent words of a language, such as de.")
+    ] = None,
+    pattern: Pattern = None,
+    top: Annotated[int, typer.Option(help="How many words, 1 to 1,000,000.")] = 10_000,
+    seed: Seed = 0,
+) -> None:
+    r"""Print words, one a line: those of a language, or texts that match a pattern.
+
+    synthtext words --lang de --top 20000 > de.txt
+
+    synthtext words --pattern '[A-Z]{2}-\d{4}' --top 500
+    """
+    from synthtext.texts.words import MAX_DRAWN, read_words
+
+    if (lang is None) == (pattern is None):
+        fail("give either --lang or --pattern")
+    if not 1 <= top <= MAX_DRAWN:
+        fail(f"--top is {top}; give a number from 1 to {MAX_DRAWN:,}")
+    source = f"lang:{lang}:{top}" if lang is not None else f"pattern:{pattern}"
+    listed = read_words(source, n_drawn=top, seed=seed)
+    print_document("".join(f"{item}\n" for item in listed.items))
+
+
 def fonts(
     folder: FontFolder = None,
     sheet: Annotated[
@@ -288,7 +326,7 @@ def _split_pairs(pairs: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
-def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = None) -> None:
+def _print_counts(out: Path, manifest: dict[str, Any], images_per_s: float = 0.0) -> None:
     counts = manifest["counts"]
     rows = [
         ("images", f"{counts['drawn']:,} of {counts['asked']:,}"),
@@ -298,10 +336,10 @@ def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = N
         ("bytes", f"{counts['bytes']:,}"),
         ("complete", "yes" if manifest["complete"] else "no"),
     ]
-    if seconds is not None:
-        rows.append(("images/s", f"{counts['drawn'] / seconds:,.0f}"))
+    if images_per_s:
+        rows.append(("images/s", f"{images_per_s:,.0f}"))
     print_table((str(out), ""), rows)
     for lost in manifest["not_drawn"][:N_NAMED]:
-        say(f"not drawn: {lost['reason']}")
+        warn(f"not drawn: {lost['reason']}")
     if counts["not_drawn"] > N_NAMED:
-        say(f"not drawn: {counts['not_drawn']:,} in all; {out}/dataset.json names them")
+        warn(f"not drawn: {counts['not_drawn']:,} in all; {out}/dataset.json names them")

@@ -7,15 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from synthtext.signals import Stopped
 from synthtext.storage import parse_local
+from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import (
     fail,
     print_table,
     print_text,
     say,
     show_progress,
-    stop,
     warn_some,
     write_results,
 )
@@ -174,6 +173,7 @@ def classify(
     no_verify: NoVerify = False,
     device: Device = "auto",
     precision: Precision = "auto",
+    options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Name pictures zero-shot: top 1 and top 5, by class, mistakes, and examples.
@@ -191,8 +191,9 @@ def classify(
 
     check_run(context, out, overwrite=overwrite)
     labelled = read_labelled(folder, split, verify=not no_verify)
-    templates = _read_prompts(prompts) if prompts else TEMPLATES
+    own = _read_prompts(prompts) if prompts else ()
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
+    templates = own or loaded.prompts or TEMPLATES
     note_run(context, out)
     guesses = classify(loaded, labelled, templates)
     write_classification(guesses, labelled, loaded, templates, out)
@@ -223,6 +224,7 @@ def vqa(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
+    options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Ask questions about pictures that are answered by text in them, as TextVQA does.
@@ -240,11 +242,8 @@ def vqa(
     setting = VqaConfig(annotations, val, images, candidates, windows, heads, seed)
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
     note_run(context, out)
-    try:
-        with show_progress() as advance:
-            done = run_vqa(loaded, setting, out, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    with show_progress(out) as advance:
+        done = run_vqa(loaded, setting, out, on_progress=advance)
     write_vqa(done, out)
     print_text(verdict(done))
     for table in [list_methods(done), *([list_windows_found(done)] if windows else [])]:

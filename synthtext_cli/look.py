@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from synthtext.storage import parse_folder, parse_local
-from synthtext_cli.console import fail, print_table, print_text, say, show_progress, write_json
+from synthtext_cli.console import (
+    fail,
+    print_table,
+    print_text,
+    say,
+    show_progress,
+    warn,
+    write_json,
+)
 from synthtext_cli.options import (
     Folder,
     FontFolder,
@@ -102,7 +110,7 @@ def preview(
         renderings = [image for image in drawn if not isinstance(image, NotDrawn)]
         for lost in drawn:
             if isinstance(lost, NotDrawn):
-                say(f"not drawn: {lost.reason}")
+                warn(f"not drawn: {lost.reason}")
     if html:
         n_all = len(renderings)
         if folder:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthtext.signals import Stopped
 from synthtext.storage import parse_local
+from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import (
     fail,
     print_table,
     say,
     show_progress,
-    stop,
+    warn,
     warn_some,
     write_json,
 )
 from synthtext_cli.options import (
+    BatchSize,
     Compiled,
     Device,
     NoVerify,
@@ -31,7 +33,8 @@ from synthtext_cli.runs import Overwrite, check_run, note_run
 
 if TYPE_CHECKING:
     from probes.models.base import Model
-    from probes.tasks.base import ProbeConfig
+    from probes.tasks.config import ProbeConfig
+    from probes.tasks.run import Probe
 
 
 def _parse_csv(text: str) -> Path:
@@ -136,6 +139,15 @@ def probe(
     device: Device = "auto",
     precision: Precision = "auto",
     compiled: Compiled = False,
+    batch_size: BatchSize = 256,
+    workers: Annotated[
+        int, typer.Option(help="Threads that draw or read images ahead of the model.", min=1)
+    ] = 2,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Number of images of --data to show, drawn at random.", min=1),
+    ] = None,
+    options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Measure a model's zero-shot reading accuracy per factor, with intervals.
@@ -151,17 +163,9 @@ def probe(
     if linear and (data is None or task != "sentiment"):
         fail("a linear probe learns from labelled pictures; add --task sentiment --data DIR")
     need_probes()
-    from probes.models.factory import load_model
     from probes.models.prompts import read_templates
-    from probes.reports.probe import (
-        find_verdict,
-        list_faults,
-        list_tables,
-        make_headline,
-        write_probe,
-    )
-    from probes.tasks.base import ProbeConfig
-    from probes.tasks.run import check_config, run_probe
+    from probes.tasks.config import ProbeConfig, check_names
+    from synthtext.dataset.folders import check_outside
 
     config = ProbeConfig(
         task=task,
@@ -177,8 +181,10 @@ def probe(
         verify=not no_verify,
         width=width or None,
         budget=budget,
+        limit=limit,
+        n_workers=workers,
     )
-    check_config(config)
+    check_names(config)
     if export_pictures is not None:
         _export_pictures(config, export_pictures)
         return
@@ -186,35 +192,30 @@ def probe(
         fail(
             "give --model and --out, or --export-pictures DIR to have the images read elsewhere"
         )
+    check_outside(out, data)
     check_run(context, out, overwrite=overwrite)
+    from probes.models.factory import load_model
+    from probes.tasks.run import check_config, run_probe
+
+    check_config(config)
     loaded = load_model(
         model,
         pretrained=pretrained,
         device=device,
         precision=precision,
         compile=compiled,
+        batch_size=batch_size,
         time_limit_s=time_limit,
     )
     note_run(context, out)
-    try:
-        with show_progress() as advance:
-            done = run_probe(loaded, config, out, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    with show_progress(out) as advance:
+        done = run_probe(loaded, config, out, on_progress=advance)
     if done is None:  # Under torchrun the first process alone reports.
         return
-    summary = write_probe(done, out)
-    say(f"{done.model.name} {find_verdict(done, summary)}")
-    headline = make_headline(done, summary)
-    print_table(headline.columns, headline.rows)
-    say(headline.note)
-    for table in list_tables(done, summary):
-        print_table(table.columns, table.rows, table.title)
-    warn_some("cannot be read", done.broken)
-    warn_some("no answer to", list_faults(done.outcomes))
     if linear and data is not None:
-        _probe_linear(loaded, data, out, verify=not no_verify)
-    say(f"wrote {out / 'report.html'}")
+        found = _probe_linear(loaded, data, out, verify=not no_verify)
+        done = dataclasses.replace(done, linear=found)
+    _report(done, out)
 
 
 def compare(
@@ -259,6 +260,31 @@ def _choose_split(model: str | None, data: Path | None) -> str | None:
     return "test" if model and data and was_tuned_on(Path(model), data) else None
 
 
+def _report(done: Probe, out: Path) -> None:
+    """Write the report of a probe and print its tables."""
+    from probes.reports.losses import list_losses
+    from probes.reports.probe import (
+        find_verdict,
+        list_faults,
+        list_tables,
+        make_headline,
+        write_probe,
+    )
+
+    summary = write_probe(done, out)
+    say(f"{done.model.name} {find_verdict(done, summary)}")
+    headline = make_headline(done, summary)
+    print_table(headline.columns, headline.rows)
+    say(headline.note)
+    for table in list_tables(done, summary):
+        print_table(table.columns, table.rows, table.title)
+    for what, amount in list_losses(summary):
+        warn(f"{what}: {amount}")
+    warn_some("cannot be read", done.broken)
+    warn_some("no answer to", list_faults(done.outcomes))
+    say(f"wrote {out / 'report.html'}")
+
+
 def _export_pictures(config: ProbeConfig, folder: Path) -> None:
     """Write the images of a probe and a table to fill in."""
     from probes.tasks.exporting import TABLE, export_pictures
@@ -271,8 +297,8 @@ def _export_pictures(config: ProbeConfig, folder: Path) -> None:
     )
 
 
-def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> None:
-    """Run a linear probe beside a zero-shot one, print it and write `linear.json`."""
+def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> dict[str, Any]:
+    """Run a linear probe beside a zero-shot one; write `linear.json` and return its figures."""
     import shutil
 
     from probes.embeddings.images import FOLDER
@@ -281,9 +307,7 @@ def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> None:
     found = describe_linear(run_linear(model, data, out / FOLDER, verify=verify))
     shutil.rmtree(out / FOLDER)
     write_json(out / "linear.json", found)
-    names = ("accuracy", "low", "high", "precision", "recall", "f1", "strength")
-    rows = [(name, f"{found[name]:.4g}") for name in names]
-    print_table(("figure", "value"), rows, "Linear probe")
+    return found
 
 
 def _parse_whole(option: str, text: str) -> tuple[int, ...]:

@@ -1,39 +1,81 @@
-"""Folders of results: what was asked stands in `run.json`, and no run writes over another's."""
+"""Folders of results: a run writes down what was asked, and none writes over another's.
+
+`run.json` has the command line, its options and hashes of what it read; `run.toml` has the
+options again, as `--config` takes them.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
 import sys
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from synthtext_cli.config_file import format_options
 from synthtext_cli.console import fail, write_json
 
-RUN, RESULT = "run.json", "summary.json"
+RUN, OPTIONS, RESULT = "run.json", "run.toml", "summary.json"
 
 MAX_BYTES = 1 << 20
 
-APART = frozenset({"out", "device", "overwrite", "compiled"})
+APART = frozenset(
+    {"out", "device", "overwrite", "compiled", "batch_size", "workers", "options_file"}
+)
 """Options that do not change what is measured."""
+
+INPUTS = frozenset(
+    {"model", "pretrained", "data", "folder", "prompts", "vocabulary", "annotations", "val",
+     "images", "mix"}
+)  # fmt: skip
+"""Options that may be files or folders: known by their content, and not by their path."""
 
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the results of another run in --out.")
 ]
 
 
-def check_run(context: typer.Context, out: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds the results of a run with other options."""
-    if overwrite or not (out / RESULT).exists():
+def check_run(
+    context: typer.Context,
+    out: Path,
+    *,
+    overwrite: bool,
+    apart: Collection[str] = APART,
+    begun: bool = False,
+) -> None:
+    """Refuse a folder that holds the results of a run with other options or inputs.
+
+    Args:
+        context: of the command.
+        out: the folder.
+        overwrite: whether it may hold another run all the same.
+        apart: options that may differ.
+        begun: whether a run without results yet counts as well.
+    """
+    has_run = (out / RESULT).exists() or (begun and (out / RUN).exists())
+    if overwrite or not has_run:
         return
-    before = _read_options(out / RUN)
+    before = _read_run(out / RUN)
     if before is None:
         fail(f"{out} holds other results; give another --out, or --overwrite")
-    asked = _list_options(context)
-    changed = [name for name in asked if name not in APART and before.get(name) != asked[name]]
+    asked, inputs = _list_options(context), _hash_inputs(context, out)
+    known = before.get("inputs")
+    hashes = known if isinstance(known, dict) else {}
+    changed = [
+        name
+        for name in asked
+        if name not in apart
+        and (
+            hashes[name] != inputs[name]
+            if name in inputs and name in hashes
+            else before["options"].get(name) != asked[name]
+        )
+    ]
     if changed:
         listed = ", ".join(changed)
         fail(f"{out} holds a run with other {listed}; give another --out, or --overwrite")
@@ -42,9 +84,17 @@ def check_run(context: typer.Context, out: Path, *, overwrite: bool) -> None:
 def note_run(context: typer.Context, out: Path) -> None:
     """Write the command line and its options, defaults included, into a folder of results."""
     if os.environ.get("RANK", "0") == "0":  # Under torchrun the first process alone writes.
+        from synthtext.storage import replace_file
+
         out.mkdir(parents=True, exist_ok=True)
         line = shlex.join(["synthtext", *sys.argv[1:]])
-        write_json(out / RUN, {"command": line, "options": _list_options(context)})
+        content = {
+            "command": line,
+            "options": _list_options(context),
+            "inputs": _hash_inputs(context, out),
+        }
+        write_json(out / RUN, content)
+        replace_file(out / OPTIONS, format_options(context, line).encode())
 
 
 def _list_options(context: typer.Context) -> dict[str, object]:
@@ -54,11 +104,57 @@ def _list_options(context: typer.Context) -> dict[str, object]:
     }
 
 
-def _read_options(path: Path) -> dict[str, object] | None:
-    """Return the options of a run, None if its file does not hold them."""
+def _read_run(path: Path) -> dict[str, Any] | None:
+    """Return what was noted of a run, None if its file does not hold it."""
     try:
         with path.open("rb") as file:
-            options = json.loads(file.read(MAX_BYTES))["options"]
+            noted = json.loads(file.read(MAX_BYTES))
+        return noted if isinstance(noted["options"], dict) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return options if isinstance(options, dict) else None
+
+
+def _hash_inputs(context: typer.Context, out: Path) -> dict[str, str]:
+    """Return a hash of the content of each option that is a file or a folder.
+
+    Results in a folder that is read are not of its content.
+    """
+    inputs = {}
+    for name in sorted(INPUTS & context.params.keys()):
+        value = context.params[name]
+        path = Path(str(value).removeprefix("responses:"))
+        if value is not None and path.exists():
+            inputs[name] = hashlib.sha256(_describe_input(path, out).encode()).hexdigest()
+    return inputs
+
+
+def _describe_input(path: Path, out: Path) -> str:
+    """Return what tells a file or folder from others wherever it lies.
+
+    That is the plan of a dataset, the bytes of a file and of a model folder, and the names and
+    sizes in any other folder, which may be too large to read twice.
+    """
+    from synthtext.dataset.manifest import read_manifest
+
+    if (path / "dataset.json").is_file():
+        return json.dumps(read_manifest(path, verify=False)["plan"], sort_keys=True)
+    if path.is_file():
+        return _hash_file(path)
+    files = [
+        each
+        for each in sorted(path.rglob("*"))
+        if each.is_file() and out.resolve() not in each.resolve().parents
+    ]
+    is_model = (path / "open_clip_config.json").is_file()
+    return json.dumps(
+        [
+            [os.fsencode(each.relative_to(path)).hex(),
+             _hash_file(each) if is_model else each.stat().st_size]
+            for each in files
+        ]
+    )  # fmt: skip
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

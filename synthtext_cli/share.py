@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from synthtext.signals import Stopped
 from synthtext.storage import parse_local
 from synthtext_cli.console import print_table, say, show_progress
 from synthtext_cli.options import Folder, NoVerify
@@ -40,14 +39,10 @@ def export(
     """
     from synthtext.export.export import export_dataset
 
-    try:
-        with show_progress() as advance:
-            counts = export_dataset(
-                folder, out, to, crops=crops, verify=not no_verify, on_progress=advance
-            )
-    except Stopped as stopped:
-        say(f"stopped; nothing was written to {out}")
-        raise typer.Exit(stopped.exit_code) from None
+    with show_progress(out, resumes=False) as advance:
+        counts = export_dataset(
+            folder, out, to, crops=crops, verify=not no_verify, on_progress=advance
+        )
     print_table((str(out), "pictures"), [(split, f"{n:,}") for split, n in counts.items()])
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from synthtext.signals import Stopped
 from synthtext.storage import parse_local
-from synthtext_cli.console import print_table, print_text, say, show_progress, stop
+from synthtext_cli.config_file import ConfigFile
+from synthtext_cli.console import print_table, print_text, say, show_progress
 from synthtext_cli.options import (
     Compiled,
     Device,
@@ -19,9 +19,14 @@ from synthtext_cli.options import (
     Seed,
     need_probes,
 )
+from synthtext_cli.runs import APART, Overwrite, check_run, note_run
+
+AFTERWARDS = frozenset({"retention", "retention_limit", "no_verify"})
+"""Options that may change without training anew: what is asked when training is done."""
 
 
 def finetune(
+    context: typer.Context,
     *,
     model: Annotated[
         str, typer.Option(help="open_clip name, hf-hub:ORG/NAME, or model folder.")
@@ -108,6 +113,8 @@ def finetune(
         typer.Option("--checkpointing", help="Gradient checkpointing: less memory, more time."),
     ] = False,
     compiled: Compiled = False,
+    options_file: ConfigFile = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fine-tune a model to read, and measure what it gained and kept on the test split.
 
@@ -122,10 +129,8 @@ def finetune(
     need_probes()
     from probes.data.pairs import parse_exclusion
     from probes.models.prompts import read_templates
-    from probes.reports.finetune import list_gains, verdict, write_finetune
-    from probes.training.config import FinetuneConfig
-    from probes.training.finetune import run_finetune
-    from probes.training.loop import Schedule
+    from probes.training.config import FinetuneConfig, Schedule, check_config
+    from synthtext.dataset.folders import check_outside
 
     config = FinetuneConfig(
         model=model,
@@ -148,6 +153,7 @@ def finetune(
         retention_limit=retention_limit / 100,
         seed=seed,
         verify=not no_verify,
+        overwrite=overwrite,
         schedule=Schedule(
             n_steps=steps,
             lr=lr,
@@ -162,11 +168,15 @@ def finetune(
             save_every=save_every,
         ),
     )
-    try:
-        with show_progress() as advance:
-            done = run_finetune(config, out, on_progress=advance)
-    except Stopped as stopped:
-        stop(stopped, f"in {out} ")
+    check_config(config)
+    check_outside(out, data)
+    check_run(context, out, overwrite=overwrite, apart=APART | AFTERWARDS, begun=True)
+    from probes.reports.finetune import list_gains, verdict, write_finetune
+    from probes.training.finetune import run_finetune
+
+    note_run(context, out)
+    with show_progress(out) as advance:
+        done = run_finetune(config, out, on_progress=advance)
     if done is None:  # Under torchrun the first process alone reports.
         return
     write_finetune(done, out)

@@ -10,8 +10,6 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from scipy.stats import qmc
-
 from probes.data.trials import Trial
 from probes.errors import ProbeError
 from probes.factors import BASELINE, BASELINES, FACTORS
@@ -150,6 +148,9 @@ def name_fonts(trials: Sequence[Trial], fonts: Catalogue) -> list[Trial]:
 
 
 def _make_latin(words: Sequence[str], seed: int) -> list[Trial]:
+    # Importing it takes longer than checking a design does.
+    from scipy.stats import qmc
+
     spreads = {name: row.spread for name, row in FACTORS.items() if row.spread}
     names = [*spreads, "case", "background", "font"]
     points = qmc.LatinHypercube(d=len(names), rng=seed).random(len(words))

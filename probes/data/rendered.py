@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from probes.data.images import EXTENSIONS, find_broken, read_image
 from probes.data.stimuli import CHUNK, make_stimulus
-from probes.data.trials import Chunk, Stimulus, Trial
+from probes.data.trials import ALL, Chunk, Stimulus, Trial
 from probes.errors import ProbeError
 from synthtext.dataset.codec import decode, decode_fields
 from synthtext.dataset.manifest import read_manifest
@@ -21,8 +23,6 @@ from synthtext.spec import Spec, spec_from_dict
 
 SPLITS = ("test", "val", "train")
 """One split alone is the first of these that a dataset has."""
-
-ALL = "all"
 
 
 PUBLISHED = {"test": "test", "val": "valid", "train": "train"}
@@ -46,7 +46,14 @@ class Shown:
     broken: tuple[str, ...] = ()
 
 
-def read_trials(folder: Path, split: str | None = None, *, verify: bool = True) -> Shown:
+def read_trials(
+    folder: Path,
+    split: str | None = None,
+    *,
+    verify: bool = True,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Shown:
     """Return the images of a dataset.
 
     Args:
@@ -54,6 +61,8 @@ def read_trials(folder: Path, split: str | None = None, *, verify: bool = True) 
             `train|valid|test/negative|positive/*.png`.
         split: `train`, `val`, `test`, or `all` of them; None takes test, or what there is.
         verify: whether shards must be those that were written, and hold samples of their split.
+        limit: images to take at random; None takes all.
+        seed: of that choice.
 
     Raises:
         ProbeError: there are no such pictures.
@@ -66,21 +75,44 @@ def read_trials(folder: Path, split: str | None = None, *, verify: bool = True) 
                 f"{folder} is published in splits that stay apart; choose one of"
                 f" {', '.join(SPLITS)}"
             )
-        return _read_published(folder, split)
+        return _read_published(folder, split, limit, seed)
     found = read_manifest(folder, verify=verify)["splits"]
     there = [name for name in SPLITS if name in found] or [SPLITS[0]]
-    chosen = there if split == ALL else [split or there[0]]
-    files, trials = [], []
-    for name in chosen:
+    files, homes, trials = [], [], []
+    for name in there if split == ALL else [split or there[0]]:
         for file in open_shards(folder, name, verify=verify):
             files.append(file)
-            for sample in read_samples(file):
-                spec = spec_from_dict(decode_fields(sample))
-                if verify:
-                    check_split(file, sample.key, spec.split)
-                trials.append(Trial(sample.key, spec))
-    chunks: list[Chunk] = [functools.partial(_read_chunk, file) for file in files]
-    return Shown(trials, chunks, tuple(files))
+            own = _read_specs(file, verify=verify)
+            trials += own
+            homes += [file] * len(own)
+    if limit is None or limit >= len(trials):
+        chunks: list[Chunk] = [functools.partial(_read_chunk, file) for file in files]
+        return Shown(trials, chunks, tuple(files))
+    chosen_keys: dict[Path, set[str]] = {}
+    places = _choose(len(trials), limit, seed)
+    for place in places:
+        chosen_keys.setdefault(homes[place], set()).add(trials[place].key)
+    chunks = [functools.partial(_read_chunk, file, keys) for file, keys in chosen_keys.items()]
+    return Shown([trials[place] for place in places], chunks, tuple(chosen_keys))
+
+
+def _read_specs(file: Path, *, verify: bool) -> list[Trial]:
+    """Return the trials of a shard."""
+    trials = []
+    for sample in read_samples(file):
+        spec = spec_from_dict(decode_fields(sample))
+        if verify:
+            check_split(file, sample.key, spec.split)
+        trials.append(Trial(sample.key, spec))
+    return trials
+
+
+def _choose(n: int, limit: int | None, seed: int) -> list[int]:
+    """Return the places of some of n things, in their order; all of them without a limit."""
+    if limit is None or limit >= n:
+        return list(range(n))
+    chosen = np.random.default_rng(seed).choice(n, size=limit, replace=False)
+    return [int(place) for place in np.sort(chosen)]
 
 
 def is_published(folder: Path) -> bool:
@@ -90,7 +122,7 @@ def is_published(folder: Path) -> bool:
     )
 
 
-def _read_published(folder: Path, split: str | None) -> Shown:
+def _read_published(folder: Path, split: str | None, limit: int | None, seed: int) -> Shown:
     found = [name for name in SPLITS if (folder / PUBLISHED[name]).is_dir()]
     chosen = split or (found[0] if found else "")
     if chosen not in found:
@@ -111,6 +143,7 @@ def _read_published(folder: Path, split: str | None) -> Shown:
     broken = (*misnamed, *sorted(str(path.relative_to(inner)) for path in lost))
     if not readable:
         raise ProbeError(f"{inner} holds no pictures; give negative/*.png and positive/*.png")
+    readable = [readable[place] for place in _choose(len(readable), limit, seed)]
     chunks: list[Chunk] = [
         functools.partial(_read_files, tuple(readable[at : at + CHUNK]))
         for at in range(0, len(readable), CHUNK)
@@ -129,10 +162,21 @@ def _read_files(trials: Sequence[Trial]) -> list[Stimulus]:
         pixels = read_image(Path(trial.file))
         height, width = pixels.shape[:2]
         unknown = dict.fromkeys(("x_height_px", "contrast_drawn", "size_px"), float("nan"))
-        facts = {**unknown, "ink_drawn": "", "width_px": width, "height_px": height}
+        facts = {
+            **unknown,
+            "ink_drawn": "",
+            "letter_span": None,
+            "width_px": width,
+            "height_px": height,
+        }
         stimuli.append(Stimulus(trial.key, pixels, facts))
     return stimuli
 
 
-def _read_chunk(path: Path) -> list[Stimulus]:
-    return [make_stimulus(sample.key, decode(sample)) for sample in read_samples(path)]
+def _read_chunk(path: Path, keys: Collection[str] | None = None) -> list[Stimulus]:
+    """Return the images of a shard, all of them or those of some keys."""
+    return [
+        make_stimulus(sample.key, decode(sample))
+        for sample in read_samples(path)
+        if keys is None or sample.key in keys
+    ]

@@ -96,8 +96,15 @@ def draw_trial(trial: Trial, fonts: Catalogue) -> Rendering:
 
 
 def make_stimulus(key: str, rendering: Rendering) -> Stimulus:
-    """Return a picture to embed, and what only drawing it tells."""
+    """Return a picture to embed, and what only drawing it tells.
+
+    `letter_span` is the box around the centres of its letters: left, top, right, bottom in px.
+    """
     height, width = rendering.pixels.shape[:2]
+    centres = rendering.char_quads.mean(axis=1)
+    span = (
+        [*centres.min(axis=0).tolist(), *centres.max(axis=0).tolist()] if len(centres) else None
+    )
     return Stimulus(
         key,
         rendering.pixels,
@@ -108,6 +115,7 @@ def make_stimulus(key: str, rendering: Rendering) -> Stimulus:
             "size_px": rendering.spec.size_px,
             "width_px": width,
             "height_px": height,
+            "letter_span": span,
         },
     )
 

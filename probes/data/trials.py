@@ -12,6 +12,9 @@ import orjson
 from probes.arrays import Pixels
 from synthtext.spec import Spec, spec_to_dict
 
+ALL = "all"
+"""Every split of a dataset."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -42,8 +45,9 @@ def hash_trials(trials: Sequence[Trial]) -> str:
     """Return a SHA-256 of what the trials draw, to key caches by."""
     digest = hashlib.sha256()
     for trial in trials:
+        # A file is known by its bytes, which are hashed apart, and not by where it lies.
         digest.update(
-            orjson.dumps([trial.key, trial.picture, trial.file, spec_to_dict(trial.spec)])
+            orjson.dumps([trial.key, trial.picture, bool(trial.file), spec_to_dict(trial.spec)])
         )
     return digest.hexdigest()
 

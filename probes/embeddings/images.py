@@ -28,17 +28,18 @@ from probes.models.ranks import read_rank
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Goes into every stamp; raised when the files change."""
 
 FOLDER = ".vectors"
 """Where a run keeps its vectors until its outcomes are written: a name that no user gives."""
 
 N_THREADS = 2
-"""Threads that draw or decode ahead, where the caller brings no executor."""
+"""Threads that draw or decode ahead, unless another number is asked for."""
 
 N_AHEAD = 3
-"""Chunks that are drawn ahead of the encoder; they bound the memory."""
+"""Chunks that are drawn ahead of the encoder, one more than threads where those are more; they
+bound the memory."""
 
 POLL_S = 0.1
 """Pause between two looks for the chunk of another process."""
@@ -102,7 +103,7 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
     *,
     stimuli: str,
     expected: Collection[str] | None = None,
-    executor: Executor | None = None,
+    n_threads: int = N_THREADS,
     share: Share | None = None,
 ) -> tuple[Embedded | None, Stats]:
     """Return all vectors, and what this process took for its share of them.
@@ -117,7 +118,7 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
         stimuli: names what the chunks draw, such as a hash of the design or the data set. Files
             of other stimuli or another model are written anew.
         expected: the keys that must come, if they are known.
-        executor: draws the chunks; a process pool if they can be pickled, else two threads.
+        n_threads: that draw or decode chunks ahead of the encoder.
         share: of this process; None takes what torchrun gives it.
 
     Raises:
@@ -126,7 +127,7 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
     """
     share = share or read_share()
     stats = write_vectors(
-        model, chunks, folder, stimuli=stimuli, share=share, executor=executor
+        model, chunks, folder, stimuli=stimuli, share=share, n_threads=n_threads
     )
     if share.rank > 0:
         return None, stats
@@ -149,7 +150,7 @@ def write_vectors(
     *,
     stimuli: str,
     share: Share = Share(),
-    executor: Executor | None = None,
+    n_threads: int = N_THREADS,
 ) -> Stats:
     """Embed those chunks of a share that the folder lacks, and return what it took.
 
@@ -165,9 +166,9 @@ def write_vectors(
     n_images, waited_s, began = 0, 0.0, time.perf_counter()
     with ExitStack() as stack:
         writer = stack.enter_context(ThreadPoolExecutor(1))
-        drawer = executor or stack.enter_context(ThreadPoolExecutor(N_THREADS))
+        drawer = stack.enter_context(ThreadPoolExecutor(n_threads))
         written: Future[None] | None = None
-        drawn = _draw_ahead([chunks[i] for i in todo], drawer)
+        drawn = _draw_ahead([chunks[i] for i in todo], drawer, max(N_AHEAD, n_threads + 1))
         for i in todo:
             asked = time.perf_counter()
             batch = next(drawn)
@@ -240,10 +241,12 @@ def check_vectors(vectors: Vectors, n: int, method: str) -> Vectors:
     return vectors
 
 
-def _draw_ahead(chunks: Sequence[Chunk], executor: Executor) -> Iterator[list[Stimulus]]:
+def _draw_ahead(
+    chunks: Sequence[Chunk], executor: Executor, n_ahead: int
+) -> Iterator[list[Stimulus]]:
     """Yield what the chunks draw, in order, with the next few under way."""
     rest = iter(chunks)
-    drawing = deque(executor.submit(chunk) for chunk in itertools.islice(rest, N_AHEAD))
+    drawing = deque(executor.submit(chunk) for chunk in itertools.islice(rest, n_ahead))
     try:
         while drawing:
             batch = list(drawing.popleft().result())

@@ -17,7 +17,7 @@ from probes.embeddings.images import FORMAT, check_vectors
 from probes.embeddings.vector_files import DamagedFileError, read_vector_file, write_vector_file
 from probes.errors import ProbeError
 from probes.models.base import Model, identify_model
-from probes.models.prompts import SLOT
+from probes.models.prompts import SLOT, check_template
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +41,7 @@ def fill_template(template: str, words: Sequence[str]) -> list[str]:
     Raises:
         ProbeError: the template has no place for a word.
     """
-    if SLOT not in template:
-        raise ProbeError(
-            f"the template {template!r} has no place for a word; write {SLOT} there"
-        )
+    check_template(template)
     # Not str.format: a word may hold braces of its own.
     return [template.replace(SLOT, word) for word in words]
 

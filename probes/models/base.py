@@ -107,12 +107,14 @@ def identify_model(model: Model) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def find_cut(model: Model, texts: Sequence[str]) -> list[int]:
-    """Return the places of those texts that the model sees only the beginning of."""
+def find_cut(model: Model, texts: Sequence[str]) -> list[str]:
+    """Return those texts that the model sees only the beginning of."""
     if model.max_tokens == 0:
         return []
-    ids = model.tokenize(texts)
-    return [place for place, row in enumerate(ids) if len(row) > model.max_tokens]
+    # No tokenizer makes more than a few ids of a byte, so that short texts need not be asked.
+    long = [text for text in texts if 4 * len(text.encode()) > model.max_tokens]
+    ids = model.tokenize(long)
+    return [text for text, row in zip(long, ids, strict=True) if len(row) > model.max_tokens]
 
 
 def seen_scale(model: Model, width_px: int, height_px: int) -> float:

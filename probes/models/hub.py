@@ -35,6 +35,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils.tqdm import tqdm
 
 from probes.errors import ProbeError
+from synthtext.errors import shorten
 
 REACH_TIMEOUT_S = 5.0
 """How long the hub may take to answer at all before it counts as unreachable."""
@@ -91,9 +92,9 @@ def fetch_file(repo: str, files: Sequence[str], remedy: str) -> Path:
     if cached is not None:
         return cached
     address = f"{constants.ENDPOINT}/{repo}"
-    if not _is_reachable():
+    if obstacle := _find_obstacle():
         raise ProbeError(
-            f"{files[0]} is not cached here and the hub cannot be reached;"
+            f"{files[0]} is not cached here and the hub cannot be reached ({obstacle});"
             f" fetch it from {address} on another machine and {remedy}"
         )
     for file in files:
@@ -109,7 +110,7 @@ def find_file(repo: str, file: str) -> Path | None:
     Raises:
         ProbeError: it cannot be downloaded, though the hub can be reached.
     """
-    if find_cached(repo, (file,)) is None and not _is_reachable():
+    if find_cached(repo, (file,)) is None and _find_obstacle():
         return None
     return find_cached(repo, (file,)) or _download(repo, file, "put it into the cache")
 
@@ -130,11 +131,11 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
             f"the hub shows no {address}; check the name, or log in if it is private"
         ) from error
     except LocalEntryNotFoundError as error:
-        raise ProbeError(_say_broken(file, address, remedy)) from error
+        raise ProbeError(_say_broken(file, address, remedy, error)) from error
     except EntryNotFoundError:
         return None
     except Exception as error:  # Its transport's errors change class with its version.
-        raise ProbeError(_say_broken(file, address, remedy)) from error
+        raise ProbeError(_say_broken(file, address, remedy, error)) from error
     return found
 
 
@@ -204,21 +205,32 @@ def _limit_bar(limit: int) -> type[tqdm]:
     return LimitedBar
 
 
-def _say_broken(file: str, address: str, remedy: str) -> str:
+def _say_broken(file: str, address: str, remedy: str, cause: Exception) -> str:
     return (
-        f"the download of {file} failed; try again, or fetch it from {address}"
-        f" on another machine and {remedy}"
+        f"the download of {file} failed ({_name_cause(cause)}); try again, or fetch it from"
+        f" {address} on another machine and {remedy}"
     )
 
 
-def _is_reachable() -> bool:
-    if constants.HF_HUB_OFFLINE or urlsplit(constants.ENDPOINT).scheme not in WEB:
-        return False
+def _name_cause(error: BaseException) -> str:
+    """Return what an error goes back to, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return shorten(str(error) or type(error).__name__, 200)
+
+
+def _find_obstacle() -> str:
+    """Return why the hub cannot be reached, nothing where it can."""
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    if urlsplit(constants.ENDPOINT).scheme not in WEB:
+        return f"HF_ENDPOINT is {shorten(constants.ENDPOINT)!r}, which is not of the web"
     request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=REACH_TIMEOUT_S):
-            return True
+            return ""
     except urllib.error.HTTPError:
-        return True  # It answered, if only to complain.
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
+        return ""  # It answered, if only to complain.
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        return getattr(reason, "strerror", None) or _name_cause(error)

@@ -51,3 +51,15 @@ def read_templates(path: Path) -> tuple[str, ...]:
                 f"{path} has the template {shorten(template)!r}; write {SLOT} for the word"
             )
     return templates
+
+
+def check_template(template: str) -> None:
+    """Refuse a template that has no place for a word.
+
+    Raises:
+        ProbeError: it has none.
+    """
+    if SLOT not in template:
+        raise ProbeError(
+            f"the template {template!r} has no place for a word; write {SLOT} there"
+        )

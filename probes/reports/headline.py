@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from probes.data.rendered import ALL
+from probes.data.trials import ALL
 from probes.metrics.breakdown import tabulate_conditions
 from probes.metrics.forced_choice import KS
 from probes.tables import Table, percent

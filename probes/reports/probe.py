@@ -39,9 +39,11 @@ from probes.reports.headline import (
     state_verdict,
     summarize_headline,
 )
+from probes.reports.losses import count_losses, list_losses
 from probes.reports.page import Figure, Page, to_uri, write_report
 from probes.tables import Table, percent
-from probes.tasks.registry import TASKS
+from probes.tasks.base import load_task
+from probes.tasks.linear_probe import tabulate_linear
 from probes.tasks.run import Probe
 from probes.tasks.vocabulary import PROTOCOL
 from synthtext.dataset.codec import encode_pixels
@@ -101,6 +103,7 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
             "n_words": int(outcomes["word"].nunique()),
             "rivals": question.candidates.rivals,
             "vocabulary": {"n_words": len(texts), "sha256": words.sha256},
+            **count_losses(probe),
         },
         "by_template": probe.by_template,
         "headline": summarize_headline(outcomes),
@@ -113,11 +116,13 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         },
         "encoder": dataclasses.asdict(probe.stats),
     }  # fmt: skip
-    task = TASKS[question.task]
+    task = load_task(question.task)
     if task.measure is not None:
         summary[task.name] = task.measure(outcomes)
     if is_design(outcomes):
         summary["effects"] = _to_rows(level_effects(take_scan(outcomes)))
+    if probe.linear is not None:
+        summary["linear"] = probe.linear
     if "answer" in outcomes:
         summary["answers"] = _to_rows(tabulate_answers(outcomes))
         summary["faults"] = list_faults(outcomes)
@@ -176,7 +181,7 @@ def find_verdict(probe: Probe, summary: Mapping[str, Any]) -> str:
 
 def make_headline(probe: Probe, summary: Mapping[str, Any]) -> Table:
     """Return the table at the top of a report."""
-    has_pool = TASKS[probe.question.task].has_pool
+    has_pool = load_task(probe.question.task).has_pool
     return format_headline(summary["headline"], list_unasked(probe.question, has_pool))
 
 
@@ -185,9 +190,11 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     tables = [_format_thresholds(summary["thresholds"]), _format_looks(summary["looks"])]
     if "answers" in summary:
         tables.append(_format_answers(summary["answers"], summary["faults"]))
-    task = TASKS[probe.question.task]
+    task = load_task(probe.question.task)
     if task.measure is not None and task.tabulate is not None:
         tables.append(task.tabulate(summary[task.name]))
+    if probe.linear is not None:
+        tables.append(tabulate_linear(probe.linear))
     if probe.by_template:
         tables.append(_format_templates(probe.by_template))
     if "effects" in summary:
@@ -386,6 +393,7 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
             if probe.broken
             else []
         ),
+        *list_losses(summary),
         ("seed", str(question["seed"])),
         ("versions", ", ".join(f"{k} {v}" for k, v in probe.model.versions.items())),
     ]

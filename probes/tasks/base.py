@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from probes.arrays import Vectors
-from probes.data.designs import DEFAULT
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Chunk, Trial
 from probes.embeddings.answers import list_answers
@@ -22,50 +22,13 @@ from probes.models.base import Model
 from probes.models.prompts import WORDS
 from probes.readers.base import Reading
 from probes.tables import Table
+from probes.tasks.config import ProbeConfig
 from probes.tasks.outcomes import make_outcomes, note_answers
-from probes.tasks.vocabulary import MATCHED, Candidates, Vocabulary
+from probes.tasks.registry import TASKS
+from probes.tasks.vocabulary import Candidates, Vocabulary
 
 HEADLINE_K = 100
 """Candidates that the outcomes of a probe are about, or the largest number below."""
-
-
-@dataclass(frozen=True)
-class ProbeConfig:
-    """What a probe asks, and about which images.
-
-    Attributes:
-        task: one of `TASKS`.
-        design: factors to vary, or `latin`; see `parse_design`. Not used with `data`.
-        data: a dataset that `synthtext render` wrote, instead of a design.
-        split: of the dataset, or `all`; None takes all of it, or what Rendered SST2 is
-            tested by.
-        n: words at each level of a design, or images of a Latin hypercube.
-        ks: numbers of candidates to choose among; none takes those of `KS` within reach.
-        templates: prompts; none takes those the model was trained with, or those of the task.
-        vocabulary: a word list; a design takes its commonest words to show and to choose
-            among, and none is the bundled one. With `data` its words are further candidates,
-            where those shown are fewer than K.
-        rivals: `matched` to the text in length and frequency, or `any`.
-        seed: of everything drawn.
-        verify: whether the shards of `data` must be those that were written.
-        width: levels are added until the interval of a threshold is no wider, in octaves or
-            the factor's unit; None shows the levels of the coarse scan alone.
-        budget: images at the most, the coarse scan included; None sets no bound.
-    """
-
-    task: str = "words"
-    design: str = DEFAULT
-    data: Path | None = None
-    split: str | None = None
-    n: int = 200
-    ks: tuple[int, ...] = ()
-    templates: tuple[str, ...] = ()
-    vocabulary: str | None = None
-    rivals: str = MATCHED
-    seed: int = 0
-    verify: bool = True
-    width: float | None = None
-    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +153,24 @@ class Task:
     n_views: int = 1
     measure: Callable[[pd.DataFrame], object] | None = None
     tabulate: Callable[..., Table] | None = None
+
+
+def load_task(name: str) -> Task:
+    """Return the task of a name.
+
+    Raises:
+        ProbeError: there is none.
+    """
+    if name not in TASKS:
+        raise ProbeError(f"no task {name!r}; there are {', '.join(TASKS)}")
+    module, _, attribute = TASKS[name].partition(".")
+    task: Task = getattr(importlib.import_module(f"probes.tasks.{module}"), attribute)
+    return task
+
+
+def list_readable() -> list[str]:
+    """Return the names of the tasks that can be asked of what answers in text."""
+    return [name for name in TASKS if load_task(name).takes_readers]
 
 
 def choose_templates(task: Task, model: Model) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from probes.errors import ProbeError
 from probes.readers.responses import COLUMNS, hash_pixels
-from probes.tasks.base import ProbeConfig
-from probes.tasks.registry import TASKS
+from probes.tasks.base import list_readable
+from probes.tasks.config import ProbeConfig
 from probes.tasks.run import check_config, show_images
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.generate import OnProgress
@@ -38,7 +38,7 @@ def export_pictures(
     """
     task = check_config(config)
     if not task.takes_readers:
-        able = ", ".join(name for name, other in TASKS.items() if other.takes_readers)
+        able = ", ".join(list_readable())
         raise ProbeError(f"the task {task.name} asks for no text; export one of {able}")
     if (folder / TABLE).exists():
         raise ProbeError(f"{folder / TABLE} may be filled in already; give another folder")

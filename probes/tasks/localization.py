@@ -31,7 +31,8 @@ from probes.metrics.intervals import clustered_accuracy
 from probes.metrics.paired import paired_difference
 from probes.models.base import Model
 from probes.tables import Table, percent
-from probes.tasks.base import ProbeConfig, Question, Task, embed_needed, find_truth
+from probes.tasks.base import Question, Task, embed_needed, find_truth
+from probes.tasks.config import ProbeConfig
 from probes.tasks.outcomes import make_outcomes
 from probes.tasks.vocabulary import Candidates, make_vocabulary
 from probes.tasks.words import choose_shown, read_pool

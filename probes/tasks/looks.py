@@ -23,6 +23,7 @@ from probes.data.designs import add_levels
 from probes.data.stimuli import name_drawn
 from probes.data.trials import Chunk, Trial
 from probes.embeddings.images import (
+    N_THREADS,
     PATIENCE_S,
     POLL_S,
     Embedded,
@@ -82,6 +83,7 @@ def run_looks(  # noqa: PLR0913 - each names another thing about one run.
     folder: Path,
     *,
     stages: Stages | None = None,
+    n_threads: int = N_THREADS,
     share: Share | None = None,
 ) -> Looked | None:
     """Return what came of a coarse scan, and of the levels that were added to it.
@@ -93,6 +95,7 @@ def run_looks(  # noqa: PLR0913 - each names another thing about one run.
         scan: the first look.
         folder: keeps the vectors.
         stages: how far to go; None is content with the scan.
+        n_threads: that draw or decode chunks ahead of the encoder.
         share: of this process; None takes what torchrun gives it.
 
     Returns:
@@ -106,7 +109,9 @@ def run_looks(  # noqa: PLR0913 - each names another thing about one run.
     stats: list[Stats] = []
     decisions: list[Decision] = []
     for look in itertools.count(1):
-        embedded, took = _embed(model, task, shown, folder / str(look), share)
+        embedded, took = _embed(
+            model, task, shown, folder / str(look), n_threads=n_threads, share=share
+        )
         stats.append(took)
         if embedded is None:
             added = _await_levels(folder, look, stamp) if stages else []
@@ -130,7 +135,7 @@ def run_looks(  # noqa: PLR0913 - each names another thing about one run.
 
 
 def _embed(
-    model: Model, task: Task, shown: Shown, folder: Path, share: Share
+    model: Model, task: Task, shown: Shown, folder: Path, *, n_threads: int, share: Share
 ) -> tuple[Embedded | None, Stats]:
     return embed_renderings(
         model,
@@ -138,6 +143,7 @@ def _embed(
         folder,
         stimuli=shown.stimuli,
         expected=[trial.key for trial in shown.trials] if task.n_views == 1 else None,
+        n_threads=n_threads,
         share=share,
     )
 

@@ -13,7 +13,7 @@ from probes.data.trials import Trial, trial_fields
 from probes.errors import ProbeError
 from probes.metrics.forced_choice import Guesses
 from probes.metrics.spelling import count_edits, fold_text
-from probes.models.base import Model, seen_scale
+from probes.models.base import Model, seen_scale, visible_box
 from probes.parquet_files import read_table
 from probes.readers.base import Reading, tidy_text
 from synthtext.spec import CASES
@@ -58,6 +58,8 @@ def make_outcomes(
         for width, height in zip(rows["width_px"], rows["height_px"], strict=True)
     ]
     rows["x_height_seen_px"] = rows["x_height_px"].astype(float) * scales
+    rows["is_cropped"] = _find_cropped(rows, model)
+    rows = rows.drop(columns="letter_span", errors="ignore")
     patch = model.patch_px or np.nan
     rows["x_height_patches"] = rows["x_height_seen_px"] / patch
     texts = [trial.spec.drawn_text for trial in trials]
@@ -79,6 +81,19 @@ def make_outcomes(
     for k, ranks in guesses.ranks.items():
         rows[f"rank_at_{k}"] = ranks
     return rows
+
+
+def _find_cropped(rows: pd.DataFrame, model: Model) -> list[bool]:
+    """Return of each image whether the model does not see the centre of some letter."""
+    spans = rows["letter_span"] if "letter_span" in rows else [None] * len(rows)
+    found = []
+    for span, width, height in zip(spans, rows["width_px"], rows["height_px"], strict=True):
+        left, top, right, bottom = visible_box(model, int(width), int(height))
+        found.append(
+            isinstance(span, (list, tuple))
+            and (span[0] < left or span[1] < top or span[2] > right or span[3] > bottom)
+        )
+    return found
 
 
 def note_answers(

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from probes.data.designs import make_trials, parse_design
 from probes.data.trials import Trial
 from probes.errors import ProbeError
-from probes.tasks.base import ProbeConfig, Task
+from probes.tasks.base import Task
+from probes.tasks.config import ProbeConfig
 from probes.tasks.vocabulary import WORD_CHARS, Candidates, shuffle_texts, sort_by_frequency
 from probes.tasks.words import choose_among_words, choose_shown, read_pool
 from synthtext.rng import draw_bits, draw_units

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from probes.arrays import Pixels, Vectors
 from probes.data.designs import name_fonts
-from probes.data.rendered import ALL, SPLITS, is_published, read_trials
+from probes.data.rendered import is_published, read_trials
 from probes.data.stimuli import name_drawn, name_stimuli
-from probes.data.trials import Chunk, Trial
+from probes.data.trials import ALL, Chunk, Trial
 from probes.embeddings.images import FOLDER, Embedded, Share, Stats
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
 from probes.readers.base import WatchedReader
-from probes.tasks.base import HEADLINE_K, ProbeConfig, Question, Task, choose_templates
+from probes.readers.responses import Responses
+from probes.tasks.base import (
+    HEADLINE_K,
+    Question,
+    Task,
+    choose_templates,
+    list_readable,
+    load_task,
+)
 from probes.tasks.chance import ask_beside_blank
+from probes.tasks.config import ProbeConfig, check_names
 from probes.tasks.looks import Shown, run_looks
 from probes.tasks.outcomes import write_outcomes
-from probes.tasks.registry import TASKS
 from probes.tasks.stages import Decision, Stages
-from probes.tasks.vocabulary import PROTOCOL, RIVALS, Candidates, list_candidates
+from probes.tasks.vocabulary import PROTOCOL, Candidates, list_candidates
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
 
@@ -45,6 +54,7 @@ class Probe:
         data: the dataset that the pictures were read from; None if they were drawn.
         split: of the dataset, or `all` of it; empty if the pictures were drawn.
         decisions: what each look at each curve led to; none where no levels were to be added.
+        linear: figures of a linear probe beside it, from `describe_linear`; None without one.
     """
 
     model: Model
@@ -57,6 +67,7 @@ class Probe:
     data: Path | None = None
     split: str = ""
     decisions: tuple[Decision, ...] = ()
+    linear: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +112,9 @@ class _Watched:
 
     def _count(self, unit: str, n: int, n_all: int | None) -> None:
         self._n_done[unit] += n
-        self._on_progress(unit, self._n_done[unit], n_all)
+        n_done = self._n_done[unit]
+        # Levels that are added raise what the scan was to come to.
+        self._on_progress(unit, n_done, None if n_all is None else max(n_all, n_done))
 
 
 def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
@@ -112,7 +125,8 @@ def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Mode
         def count(n: int) -> None:
             nonlocal n_done
             n_done += n
-            on_progress("pictures", n_done, n_pictures)
+            n_all = None if n_pictures is None else max(n_pictures, n_done)
+            on_progress("pictures", n_done, n_all)
 
         return replace(model, reader=WatchedReader(model.reader, model.name, count))
     return replace(model, encoder=_Watched(model.encoder, n_pictures, on_progress))
@@ -161,8 +175,11 @@ def run_probe(
     # One more, which is white, to measure chance by.
     watched = watch(model, task.n_views * len(trials) + 1, on_progress)
     scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
-    stages = _choose_stages(config, task, trials)
-    looked = run_looks(watched, question, task, scan, out / FOLDER, stages=stages, share=share)
+    stages = _choose_stages(config, task, model, trials)
+    looked = run_looks(
+        watched, question, task, scan, out / FOLDER,
+        stages=stages, n_threads=config.n_workers, share=share,
+    )  # fmt: skip
     if looked is None:
         return None
     outcomes = looked.outcomes.assign(protocol=PROTOCOL)
@@ -183,8 +200,12 @@ def _name_split(config: ProbeConfig, trials: Sequence[Trial]) -> str:
     return config.split or (trials[0].spec.split if trials[0].file else ALL)
 
 
-def _choose_stages(config: ProbeConfig, task: Task, scan: Sequence[Trial]) -> Stages | None:
+def _choose_stages(
+    config: ProbeConfig, task: Task, model: Model, scan: Sequence[Trial]
+) -> Stages | None:
     """Return how far to go after the scan, None where no level can be added.
+
+    Answers that were collected elsewhere are to the images of the scan alone.
 
     Raises:
         ProbeError: the budget does not reach for the scan.
@@ -194,7 +215,8 @@ def _choose_stages(config: ProbeConfig, task: Task, scan: Sequence[Trial]) -> St
             f"the budget is {config.budget:,} images, but the coarse scan has {len(scan):,};"
             " give more, or fewer words or factors"
         )
-    if config.width is None or config.data is not None or not task.has_curves:
+    is_collected = isinstance(model.reader, Responses)
+    if config.width is None or config.data is not None or not task.has_curves or is_collected:
         return None
     return Stages(config.width, config.budget)
 
@@ -207,7 +229,9 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
     """
     if config.data is not None:
         split = config.split or (None if is_published(config.data) else ALL)
-        found = read_trials(config.data, split, verify=config.verify)
+        found = read_trials(
+            config.data, split, verify=config.verify, limit=config.limit, seed=config.seed
+        )
         if found.trials[0].file and task.needs_text:
             raise ProbeError(
                 f"{config.data} does not say what is written in its pictures;"
@@ -229,22 +253,10 @@ def check_config(config: ProbeConfig) -> Task:
     """Return the task of a config, or say what of it cannot be asked.
 
     Raises:
-        ProbeError: no such task, fewer than 2 words to a level, a width of an interval that is
-            not above 0, or data that is not used.
+        ProbeError: as `check_names` says, or data that the task does not use.
     """
-    if config.task not in TASKS:
-        raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
-    if config.n < 2:
-        raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
-    if config.rivals not in RIVALS:
-        raise ProbeError(f"rivals is {config.rivals!r}; it may be {' or '.join(RIVALS)}")
-    if config.width is not None and not 0 < config.width < float("inf"):
-        raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
-    if config.split not in (None, ALL, *SPLITS):
-        raise ProbeError(f"split is {config.split!r}; it may be {', '.join((*SPLITS, ALL))}")
-    if config.split is not None and config.data is None:
-        raise ProbeError(f"split is {config.split!r}, but no dataset is given; add --data DIR")
-    task = TASKS[config.task]
+    check_names(config)
+    task = load_task(config.task)
     if config.data is not None and not task.takes_data:
         raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
     return task
@@ -259,7 +271,7 @@ def check_reader(task: Task, model: Model, config: ProbeConfig) -> None:
     if model.reader is None:
         return
     if not task.takes_readers:
-        able = ", ".join(name for name, other in TASKS.items() if other.takes_readers)
+        able = ", ".join(list_readable())
         raise ProbeError(
             f"{model.name} answers in text, and the task {task.name} needs vectors; ask {able}"
         )
@@ -273,7 +285,7 @@ def _measure_templates(
     """Return the share read right with each prompt instead of the mean over all of them."""
     return {
         template: float(
-            TASKS[question.task]
+            load_task(question.task)
             .ask(replace(question, templates=(template,)), model, trials, embedded)["correct"]
             .mean()
         )

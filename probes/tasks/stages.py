@@ -28,7 +28,7 @@ from probes.metrics.thresholds import ALPHA
 ERRORS = (0.005, 0.01, 0.035)
 """What each look may spend of an interval's error of 5 %."""
 
-N_WITHIN, N_AT_END = 3, 2
+N_WITHIN, N_AT_END = 3, 1
 """Levels added in a gap that is the whole interval, and in one at an end of it."""
 
 WORTH = 0.1
@@ -115,6 +115,8 @@ def decide_look(
 ) -> list[Decision]:
     """Return what a look at every curve that is not done with leads to.
 
+    What is left of a budget is shared by the curves that ask for levels.
+
     Args:
         outcomes: a row per image of all looks so far.
         look: which look this is, from 1.
@@ -127,12 +129,15 @@ def decide_look(
     if stages.budget is None:
         return decisions
     n_left = stages.budget - outcomes["key"].nunique()
+    n_open = sum(bool(decision.levels) for decision in decisions)
     kept = []
     for decision in decisions:
-        cost = len(decision.levels) * _count_images(_take_curve(outcomes, _name(decision)))
-        is_within = cost <= n_left
-        n_left -= cost if is_within else 0
-        kept.append(decision if is_within else _end(decision, "the budget is spent"))
+        if decision.levels:
+            n_images = _count_images(_take_curve(outcomes, _name(decision)))
+            kept.append(_cut(decision, n_left // n_open // n_images))
+            n_left, n_open = n_left - len(kept[-1].levels) * n_images, n_open - 1
+        else:
+            kept.append(decision)
     return kept
 
 
@@ -183,8 +188,14 @@ def _decide(outcomes: pd.DataFrame, curve: Curve, look: int, stages: Stages) -> 
     return Decision(*curve, look, levels, choose_confidence(look, why), why)
 
 
-def _end(decision: Decision, why: str) -> Decision:
-    """Return a decision that adds nothing after all."""
+def _cut(decision: Decision, n: int) -> Decision:
+    """Return a decision that adds n of its levels at the most, spread over all of them."""
+    if n >= len(decision.levels):
+        return decision
+    if n > 0:
+        places = (np.arange(n) + 0.5) * len(decision.levels) / n
+        return replace(decision, levels=tuple(decision.levels[int(i)] for i in places))
+    why = "the budget is spent"
     return replace(
         decision, levels=(), confidence=choose_confidence(decision.look, why), why=why
     )

@@ -20,7 +20,8 @@ from probes.metrics.intervals import clustered_accuracy
 from probes.models.base import Model
 from probes.models.prompts import ATTACK
 from probes.tables import Table, percent
-from probes.tasks.base import ProbeConfig, Question, Task, embed_candidates
+from probes.tasks.base import Question, Task, embed_candidates
+from probes.tasks.config import ProbeConfig
 from probes.tasks.outcomes import make_outcomes
 from probes.tasks.vocabulary import Candidates
 from synthtext.rng import draw_below, draw_bits, draw_units

@@ -15,6 +15,7 @@ from wordfreq import zipf_frequency
 from probes.errors import ProbeError
 from probes.metrics.forced_choice import Choice, Floats, arrange_texts, hash_units
 from probes.models.base import Model
+from probes.tasks.config import ANY, MATCHED
 from synthtext.rng import draw_bits
 from synthtext.texts.words import read_words
 
@@ -34,8 +35,6 @@ N_RING = 2_100
 
 ZIPF_JITTER = 0.5
 """How far words of the same length may be put out of their order by frequency."""
-
-MATCHED, ANY = RIVALS = ("matched", "any")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from probes.metrics.forced_choice import guess_nested, list_ks
 from probes.metrics.spelling import guess_by_spelling
 from probes.models.base import Model
 from probes.tasks.base import (
-    ProbeConfig,
     Question,
     Task,
     embed_needed,
@@ -24,6 +23,7 @@ from probes.tasks.base import (
     read_texts,
     tabulate_guesses,
 )
+from probes.tasks.config import ProbeConfig
 from probes.tasks.vocabulary import (
     DEFAULT_VOCABULARY,
     Candidates,

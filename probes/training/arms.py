@@ -1,24 +1,20 @@
-"""Models in training: a model and the parts of it that training moves, by arm."""
+"""Methods of training, by name: what of a model each makes trainable.
+
+The table is read to check options, so torch is imported where a method is used.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora.layer import MultiheadAttention
-from peft.tuners.tuners_utils import BaseTunerLayer
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from probes.errors import ProbeError
-from probes.models.preprocessing import Preprocessing
-from probes.training.losses import LetterHead
 
-MAX_LOGIT_SCALE = math.log(100)
-"""Source: Radford et al. 2021, section 2.5: above it training is unstable."""
+if TYPE_CHECKING:
+    from torch import nn
+
+    from probes.training.trained_clip import TrainedClip
 
 LORA_RANK = 16
 
@@ -34,117 +30,10 @@ TEXT_PROJECTIONS = ("text_projection", "text.text_projection", "text.proj", "tex
 """Where its text towers do."""
 
 
-class ClipOutputs(NamedTuple):
-    """What a model in training makes of a batch.
-
-    Attributes:
-        images: float32 (B, D), of any length.
-        texts: float32 (B, D), of any length.
-        scale: what cosines are multiplied by.
-        bias: what is added after that; None where the model has none.
-        letters: loss of naming letters from both vectors; None without it.
-    """
-
-    images: Tensor
-    texts: Tensor
-    scale: Tensor
-    bias: Tensor | None
-    letters: Tensor | None
-
-
-class TrainedClip(nn.Module):
-    """A CLIP module in training: pixels or vectors of pictures, tokens or vectors of texts.
-
-    Frozen towers are not run: the caller passes the vectors that they gave.
-    """
-
-    def __init__(
-        self,
-        module: Any,  # noqa: ANN401 - open_clip carries no types.
-        arm: str,
-        preprocessing: Preprocessing,
-        letters: LetterHead | None = None,
-    ) -> None:
-        super().__init__()
-        self.mean: Tensor
-        self.std: Tensor
-        self.clip = module
-        self.arm = arm
-        self.letters = letters
-        self.image_map: nn.Module = nn.Identity()
-        self.text_map: nn.Module = nn.Identity()
-        for name in ("mean", "std"):
-            levels = torch.tensor(getattr(preprocessing, name)).view(1, 3, 1, 1)
-            self.register_buffer(name, levels, persistent=False)
-        ARMS[arm].prepare(self)
-
-    def forward(self, images: Tensor, texts: Tensor, letters: Tensor | None) -> ClipOutputs:
-        """Return what the losses need of a batch.
-
-        Args:
-            images: uint8 (B, S, S, 3), or vectors of a frozen tower.
-            texts: token ids (B, context), or vectors of a frozen tower.
-            letters: as `LetterHead.name` gives them, None without that loss.
-        """
-        images, texts = self.embed_images(images).float(), self.embed_texts(texts).float()
-        named = None
-        if self.letters is not None and letters is not None:
-            named = self.letters(images, letters) + self.letters(texts, letters)
-        bias = getattr(self.clip, "logit_bias", None)
-        return ClipOutputs(images, texts, self.clip.logit_scale.exp(), bias, named)
-
-    def embed_images(self, images: Tensor) -> Tensor:
-        """Return (B, D) of uint8 (B, S, S, 3), or of vectors of a frozen tower."""
-        if images.is_floating_point():
-            return self.image_map(images)
-        # The permuted view is channels-last already, which convolutions like.
-        pixels = images.permute(0, 3, 1, 2).float().div(255).sub(self.mean).div(self.std)
-        return self.encode_image(pixels)
-
-    def embed_texts(self, texts: Tensor) -> Tensor:
-        """Return (B, D) of token ids (B, context), or of vectors of a frozen tower."""
-        return self.text_map(texts) if texts.is_floating_point() else self.encode_text(texts)
-
-    def encode_image(self, pixels: Tensor) -> Tensor:
-        """Return (B, D) of float32 (B, 3, S, S), as open_clip's modules do."""
-        return self.image_map(self.clip.encode_image(pixels))
-
-    def encode_text(self, tokens: Tensor) -> Tensor:
-        """Return (B, D) of token ids (B, context), as open_clip's modules do."""
-        return self.text_map(self.clip.encode_text(tokens))
-
-    def train(self, mode: bool = True) -> TrainedClip:  # noqa: FBT001, FBT002 - as torch has it.
-        """Set the mode of those towers that train; frozen ones keep still."""
-        super().train(mode)
-        for part in self.clip.children():
-            if not any(weight.requires_grad for weight in part.parameters()):
-                part.eval()
-        return self
-
-    @torch.no_grad()
-    def clamp_scale(self) -> None:
-        """Keep the scale of the logits where training is stable."""
-        self.clip.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
-
-    def finish(self) -> Any:  # noqa: ANN401
-        """Return the plain module with all that was learnt inside it, in eval mode."""
-        ARMS[self.arm].merge(self)
-        # As a module that is loaded anew: torch computes by other ways, a bit apart in the last
-        # places, where weights need no gradient.
-        return self.clip.requires_grad_(requires_grad=True).eval()
-
-
-def group_weights(trained_clip: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Return the weights that train, those of fewer than two dimensions without decay."""
-    weights = [weight for weight in trained_clip.parameters() if weight.requires_grad]
-    return [
-        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": decay},
-        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
-    ]
-
-
 def _train_head(trained_clip: TrainedClip) -> None:
     """Linear maps on frozen vectors, from the identity."""
+    from torch import nn
+
     trained_clip.clip.requires_grad_(requires_grad=False)
     projection = _find_projection(trained_clip.clip, IMAGE_PROJECTIONS)
     _find_projection(trained_clip.clip, TEXT_PROJECTIONS)
@@ -168,6 +57,8 @@ def _train_vision(trained_clip: TrainedClip) -> None:
 
 def _train_low_rank(trained_clip: TrainedClip) -> None:
     """Low-rank changes of the vision tower's linear maps and convolutions."""
+    from peft import LoraConfig, inject_adapter_in_model
+
     trained_clip.clip.requires_grad_(requires_grad=False)
     names = _list_low_rank(trained_clip.clip.visual)
     settings = LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, target_modules=names)
@@ -188,6 +79,8 @@ def _train_scale(trained_clip: TrainedClip) -> None:
 
 def _find_projection(module: nn.Module, paths: tuple[str, ...]) -> Any:  # noqa: ANN401
     """Return the last linear map: a layer, or a parameter that is multiplied by."""
+    from torch import nn
+
     for path in paths:
         outer, _, name = path.rpartition(".")
         try:
@@ -207,21 +100,25 @@ def _fold_maps(trained_clip: TrainedClip) -> None:
     _fold(trained_clip.clip, TEXT_PROJECTIONS, trained_clip.text_map)
 
 
-@torch.no_grad()
 def _fold(module: nn.Module, paths: tuple[str, ...], each: Any) -> None:  # noqa: ANN401
     """Multiply a map into the projection before it."""
-    matrix = each.weight
-    found = _find_projection(module, paths)
-    if isinstance(found, nn.Linear):
-        found.weight.copy_(matrix @ found.weight)
-        if found.bias is not None:
-            found.bias.copy_(matrix @ found.bias)
-    else:
-        found.copy_(found @ matrix.T)
+    import torch
+    from torch import nn
+
+    matrix, found = each.weight, _find_projection(module, paths)
+    with torch.no_grad():
+        if isinstance(found, nn.Linear):
+            found.weight.copy_(matrix @ found.weight)
+            if found.bias is not None:
+                found.bias.copy_(matrix @ found.bias)
+        else:
+            found.copy_(found @ matrix.T)
 
 
 def _list_low_rank(tower: nn.Module) -> list[str]:
     """Return the modules of a tower that a low-rank change can be added to."""
+    from torch import nn
+
     whole = [
         name for name, part in tower.named_modules() if isinstance(part, nn.MultiheadAttention)
     ]
@@ -241,6 +138,9 @@ def _merge_adapters(trained_clip: TrainedClip) -> None:
 
 def _merge_low_rank(tower: nn.Module) -> nn.Module:
     """Return the tower with its low-rank changes added to its weights."""
+    from peft.tuners.lora.layer import MultiheadAttention
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     changed = {
         name: part for name, part in tower.named_modules() if isinstance(part, BaseTunerLayer)
     }

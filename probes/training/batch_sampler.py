@@ -16,9 +16,6 @@ from synthtext.rng import draw_bits
 Order = NDArray[np.int64]
 """Numbers of pairs, (N,), in the order in which an epoch sees them."""
 
-KINDS = ("random", "image", "text", "both", "edit")
-"""By chance; near one another as pictures, as texts, as either; captions one edit apart."""
-
 MINED = frozenset({"image", "text", "both"})
 """Kinds that need the vectors that the model gives now."""
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from probes.arrays import Vectors
 from probes.errors import ProbeError
 from probes.models.archive import find_pickle, fits_in, list_entries
-from probes.training.arms import TrainedClip
 from probes.training.batch_sampler import Order
+from probes.training.trained_clip import TrainedClip
 from synthtext.storage import write_whole
 
 CHECKPOINT = "checkpoint.pt"
@@ -63,11 +63,13 @@ class Identity:
         run: names data, weights and options.
         texts: a sketch of the frozen text vectors, from `sketch_vectors`.
         n_pairs: pairs that the order of an epoch is of.
+        replaces: whether a checkpoint of another run is replaced, instead of refused.
     """
 
     run: str
     texts: Tensor
     n_pairs: int
+    replaces: bool = False
 
 
 def sketch_vectors(vectors: Sequence[Vectors]) -> Tensor:
@@ -134,15 +136,18 @@ def resume(
         identity: what the checkpoint must agree with.
 
     Raises:
-        ProbeError: it is broken, or of other data, weights, options or text vectors.
+        ProbeError: it is broken, of other text vectors, or, unless it is to be replaced, of
+            other data, weights or options.
     """
     if not path.exists():
         return Progress()
     content = _read_content(path)
     if content["run"] != identity.run:
+        if identity.replaces:
+            return Progress()
         raise ProbeError(
             f"{path.parent} holds another run, of other data, weights or options;"
-            " give its own again, or a new --out"
+            " give its own again, a new --out, or --overwrite"
         )
     if not _is_near(content["texts"], identity.texts):
         raise ProbeError(

@@ -1,53 +1,63 @@
-"""Configs: a setting -> the pairs of a run, and the batches of each of its epochs."""
+"""What a fine-tuning trains, on what, and how: checked before anything slow is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch.nn.functional import normalize
-
-from probes.arrays import Vectors
-from probes.data.pairs import (
-    Exclusion,
-    Pairs,
-    join_pairs,
-    keep_pairs,
-    pair_files,
-    read_batches,
-    read_pairs,
-)
-from probes.data.rendered import is_published, read_trials
-from probes.embeddings.texts import embed_prompts, fill_template, find_cache_folder
+from probes.data.pairs import Exclusion
 from probes.errors import ProbeError
-from probes.models.base import Model
-from probes.models.factory import Parts
-from probes.models.tokenizers import number_texts
-from probes.training.arms import ARMS, TrainedClip
-from probes.training.batch_sampler import (
-    Order,
-    cluster,
-    cut_batches,
-    join_edits,
-    resample,
-    shuffle,
-    weave,
-)
-from probes.training.loader import TrainingSet
-from probes.training.loop import Schedule
-from synthtext.dataset.plan import SENTIMENTS
-from synthtext.dataset.verify import open_shards
+from probes.models.prompts import check_template
+from probes.training.arms import ARMS
 
 TASKS = ("words", "sentiment")
 """What can be taught: the text of a picture, or the label of a review."""
 
-BLOCK = 256
-"""Pictures or texts that go through a tower at a time."""
+KINDS = ("random", "image", "text", "both", "edit")
+"""By chance; near one another as pictures, as texts, as either; captions one edit apart."""
+
+LOSSES = ("clip", "siglip")
+"""Names of the contrastive losses, which `losses.LOSSES` computes."""
+
+CLUSTERED = frozenset({"random", "image"})
+"""Kinds of batches that make sense where there are two captions alone."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a model is trained.
+
+    Attributes:
+        n_steps: steps of the optimiser in all.
+        lr: highest learning rate.
+        weight_decay: of weights with two dimensions and more.
+        warmup_frac: share of the steps in which the rate rises from 0; it falls to 0 after that
+            as a cosine.
+        clip_norm: longest gradient.
+        n_accumulated: batches whose gradients are added up for a step; each is compared within
+            itself alone.
+        loss: one of `LOSSES`.
+        masks: whether equal captions of a batch count as no mistakes for each other.
+        letters: weight of the loss that names letters; 0 leaves it out.
+        distill: weight of the drift from the vectors of the frozen original; 0 leaves it out.
+        lowers: whether to compute in bfloat16 where that is safe.
+        compiles: whether to compile the model in training.
+        save_every: steps between two checkpoints.
+    """
+
+    n_steps: int
+    lr: float
+    weight_decay: float = 0.1
+    warmup_frac: float = 0.05
+    clip_norm: float = 1.0
+    n_accumulated: int = 1
+    loss: str = "clip"
+    masks: bool = True
+    letters: float = 0.0
+    distill: float = 0.0
+    lowers: bool = False
+    compiles: bool = False
+    save_every: int = 500
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,8 @@ class FinetuneConfig:
         retention_limit: how far its share right may fall, 0 to 1.
         seed: of weights, order and prompts.
         verify: whether shards of `data` and `retention` must be those that were written.
+        overwrite: whether the checkpoint of another run in the folder is replaced, instead of
+            refused.
         schedule: the rest; 0 steps go by epochs, and a rate of 0 is that of the arm.
     """
 
@@ -100,190 +112,31 @@ class FinetuneConfig:
     retention_limit: float = 0.01
     seed: int = 0
     verify: bool = True
+    overwrite: bool = False
     schedule: Schedule = field(default_factory=lambda: Schedule(0, 0.0))
 
 
-def read_split(
-    folder: Path,
-    split: str,
-    marks: Exclusion | None = None,
-    *,
-    task: str = "words",
-    verify: bool = True,
-) -> Pairs:
-    """Return the pairs of one split of a dataset.
-
-    Args:
-        folder: the dataset.
-        split: `train`, `val` or `test`.
-        marks: levels of factors; samples that have one are marked.
-        task: whether the caption of a picture is its text, or the name of its label.
-        verify: whether shards must be those that were written.
+def check_config(config: FinetuneConfig) -> None:
+    """Refuse what no run can train, whatever the data and the weights are.
 
     Raises:
-        ProbeError: the pictures have no labels, and those are asked for.
-        DatasetError: the dataset has no such split, or it is empty.
-        ShardError: a shard is missing, broken or not what was written.
+        ProbeError: a name that stands for nothing, options that contradict each other, or a
+            template without a place for the text.
     """
-    if task == "words":
-        return read_pairs(list(open_shards(folder, split, verify=verify)), marks)
-    if is_published(folder):
-        trials = read_trials(folder, split).trials
-        captions = [SENTIMENTS[trial.spec.label or 0] for trial in trials]
-        return pair_files([Path(trial.file) for trial in trials], captions)
-    files = list(open_shards(folder, split, verify=verify))
-    names = (folder / "classnames.txt").read_text(encoding="utf-8").split()
-    if tuple(names) != SENTIMENTS:
-        raise ProbeError(f"{folder} has no reviews with labels; render --sentences alone")
-    return read_pairs(files, marks, names)
-
-
-def read_training_pairs(config: FinetuneConfig) -> tuple[Pairs, int]:
-    """Return the pairs to train on, those to read first, and how many those are."""
-    own = read_split(
-        config.data, "train", config.exclude, task=config.task, verify=config.verify
-    )
-    if config.exclude and not own.is_marked.any():
-        asked = ", ".join(f"{name}={draw}" for name, draw in config.exclude.items())
+    for name, value, known in (
+        ("task", config.task, TASKS),
+        ("arm", config.arm, ARMS),
+        ("batches", config.batches, KINDS),
+        ("loss", config.schedule.loss, LOSSES),
+    ):
+        if value not in known:
+            raise ProbeError(f"{name} is {value!r}; it is one of {', '.join(known)}")
+    if config.task == "sentiment" and config.batches not in CLUSTERED:
         raise ProbeError(
-            f"no picture of {config.data} has {asked}, so nothing would be held out;"
-            " name levels that it has"
+            f"batches is {config.batches!r}, but sentiment has two captions alone;"
+            " take random or image"
         )
-    own = keep_pairs(own, np.flatnonzero(~own.is_marked))
-    n_own = len(own.captions)
-    if config.mix is None:
-        return own, n_own
-    return join_pairs(own, read_pairs(list_mixed(config.mix))), n_own
-
-
-def list_mixed(folder: Path) -> list[Path]:
-    """Return the shards of natural pairs in a folder and in its folders.
-
-    Raises:
-        ProbeError: there are none.
-    """
-    files = sorted(folder.glob("**/*.tar"))
-    if not files:
-        raise ProbeError(f"{folder} holds no .tar; give a folder of WebDataset shards")
-    return files
-
-
-def make_training_set(
-    config: FinetuneConfig, pairs: Pairs, n_own: int, parts: Parts, reader: Model
-) -> TrainingSet:
-    """Return what is trained on, with the vectors of frozen towers."""
-    captions = number_texts(pairs.captions, reader.tokenize)
-    texts: dict[int, str] = {}
-    for number, caption in zip(captions.tolist(), pairs.captions, strict=True):
-        texts.setdefault(number, caption)
-    ordered = tuple(texts[number] for number in range(len(texts)))
-    training_set = TrainingSet(pairs, n_own, captions, ordered, config.templates)
-    if "texts" in ARMS[config.arm].freezes:
-        vectors = embed_prompts(reader, ordered, config.templates, find_cache_folder())
-        training_set = replace(training_set, vectors=tuple(vectors))
-    if "images" in ARMS[config.arm].freezes:
-        training_set = replace(training_set, images=_embed_all(pairs, parts, reader))
-    return training_set
-
-
-def order_epoch(
-    config: FinetuneConfig,
-    training_set: TrainingSet,
-    trained_clip: TrainedClip,
-    parts: Parts,
-    epoch: int,
-) -> Order:
-    """Return the order in which an epoch sees the pairs to read."""
-    n, seed = training_set.n_own, config.seed + epoch
-    if config.resamples:
-        return resample(n, config.seed, epoch)
-    if config.batches == "random":
-        return shuffle(n, config.seed, epoch)
-    if config.batches == "edit":
-        return join_edits(
-            [training_set.texts[number] for number in training_set.captions[:n]], seed
-        )
-    sides = ("image", "text") if config.batches == "both" else (config.batches,)
-    found = [MINERS[side](config, training_set, trained_clip, parts) for side in sides]
-    return cluster(np.concatenate(found, axis=1), config.batch_size, seed)
-
-
-def cut_epoch(
-    config: FinetuneConfig,
-    training_set: TrainingSet,
-    order: Order,
-    epoch: int,
-    n_processes: int,
-) -> list[Order]:
-    """Return the batches of an epoch, natural pairs among them if there are any."""
-    if config.mix is None:
-        return cut_batches(order, config.batch_size, n_processes)
-    n_mixed = _count_mixed(config, n_processes)
-    batches = cut_batches(order, config.batch_size - n_mixed, n_processes)
-    others = range(training_set.n_own, len(training_set.captions))
-    return weave(batches, others, n_mixed, config.seed, epoch)
-
-
-@torch.inference_mode()
-def _mine_images(
-    config: FinetuneConfig, training_set: TrainingSet, trained_clip: TrainedClip, parts: Parts
-) -> Vectors:
-    """Return what the model in training makes of the pictures now, (n_own, D), unit length."""
-    trained_clip.eval()
-    blocks = np.array_split(np.arange(training_set.n_own), -(-training_set.n_own // BLOCK))
-    seen: Iterable[NDArray[Any]]
-    if training_set.images is None:
-        seen = read_batches(training_set.pairs, blocks, parts.fit_pixels)
-    else:
-        seen = (training_set.images[block] for block in blocks)
-    vectors = [
-        normalize(trained_clip.embed_images(torch.from_numpy(images).to(parts.device)), dim=-1)
-        for images in seen
-    ]
-    return torch.cat(vectors).cpu().numpy()
-
-
-@torch.inference_mode()
-def _mine_texts(
-    config: FinetuneConfig, training_set: TrainingSet, trained_clip: TrainedClip, parts: Parts
-) -> Vectors:
-    """Return what the model in training makes of the captions now, (n_own, D), unit length."""
-    trained_clip.eval()
-    template = config.templates[-1]
-    vectors = []
-    for at in range(0, len(training_set.texts), BLOCK):
-        if training_set.vectors:
-            texts = torch.from_numpy(np.array(training_set.vectors[-1][at : at + BLOCK]))
-        else:
-            texts = parts.tokenizer(
-                fill_template(template, training_set.texts[at : at + BLOCK])
-            )
-        texts = texts.to(parts.device)
-        vectors.append(normalize(trained_clip.embed_texts(texts), dim=-1))
-    return torch.cat(vectors).cpu().numpy()[training_set.captions[: training_set.n_own]]
-
-
-MINERS = {"image": _mine_images, "text": _mine_texts}
-"""Where the vectors come from by which batches are clustered."""
-
-
-def count_steps(config: FinetuneConfig, n_own: int) -> int:
-    """Return the steps that whole epochs take."""
-    size = config.batch_size - _count_mixed(config, 1)
-    n_batches = -(-n_own // size)
-    return config.n_epochs * -(-n_batches // config.schedule.n_accumulated)
-
-
-def _count_mixed(config: FinetuneConfig, n_processes: int) -> int:
-    """Return how many natural pairs are in a batch, as many for each process."""
-    if config.mix is None:
-        return 0
-    share = config.mix_frac * config.batch_size / n_processes
-    return max(1, round(share)) * n_processes
-
-
-def _embed_all(pairs: Pairs, parts: Parts, reader: Model) -> Vectors:
-    """Return the vectors of all pictures, (N, D), unit length."""
-    blocks = np.array_split(np.arange(len(pairs.captions)), -(-len(pairs.captions) // BLOCK))
-    seen = read_batches(pairs, blocks, parts.fit_pixels)
-    return np.concatenate([reader.encoder.embed_images(list(images)) for images in seen])
+    if ARMS[config.arm].starts_random and config.schedule.distill:
+        raise ProbeError(f"{config.arm} has no original to stay near; leave out --distill")
+    for template in config.templates:
+        check_template(template)

@@ -24,24 +24,20 @@ from probes.data.pairs import keep_pairs
 from probes.data.rendered import is_published, read_trials
 from probes.data.stimuli import hash_files, name_stimuli
 from probes.embeddings.images import Share, read_share
-from probes.embeddings.texts import fill_template
-from probes.errors import ProbeError
 from probes.metrics.intervals import wilson
 from probes.models.base import Model, identify_model
 from probes.models.checkpoint import State
 from probes.models.factory import Parts, follow_module, load_parts, make_reader
 from probes.models.pretrained import RANDOM
 from probes.models.save import save_model
-from probes.tasks.base import ProbeConfig, choose_templates
+from probes.tasks.base import choose_templates, load_task
 from probes.tasks.classification import embed_labelled
-from probes.tasks.registry import TASKS as PROBES
+from probes.tasks.config import ProbeConfig
 from probes.tasks.run import run_probe
-from probes.training.arms import ARMS, TrainedClip
-from probes.training.batch_sampler import KINDS
+from probes.training.arms import ARMS
 from probes.training.checkpoint import sketch_vectors
-from probes.training.config import (
-    TASKS,
-    FinetuneConfig,
+from probes.training.config import FinetuneConfig, Schedule, check_config
+from probes.training.epochs import (
     count_steps,
     cut_epoch,
     list_mixed,
@@ -52,8 +48,8 @@ from probes.training.config import (
 )
 from probes.training.gains import tabulate_factors, tabulate_gains
 from probes.training.loader import TrainingSet, read_training_batches
-from probes.training.loop import Feed, OnProgress, Schedule, train
-from probes.training.losses import LOSSES, LetterHead, list_letters
+from probes.training.loop import Feed, OnProgress, train
+from probes.training.losses import LetterHead, list_letters
 from probes.training.retention import (
     Retention,
     RetentionSet,
@@ -61,6 +57,7 @@ from probes.training.retention import (
     measure_retention,
     read_words_of,
 )
+from probes.training.trained_clip import TrainedClip
 from probes.training.validation import ValidationSet, read_validation_set
 from probes.training.weight_averaging import ALPHAS, Mixture, choose_mixture, mix_states
 from synthtext.dataset.manifest import list_files, read_manifest
@@ -74,10 +71,6 @@ N_PSEUDOWORDS = 60
 
 SHOWN = {"words": "words it was not taught", "sentiment": "reviews it was not taught"}
 """What the pictures of the split `test` show, by task."""
-
-CLUSTERED = frozenset({"random", "image"})
-"""Kinds of batches that make sense where there are two captions alone."""
-
 
 MODEL_FOLDER = "model"
 
@@ -155,7 +148,7 @@ def run_finetune(
     Raises:
         ProbeError: the run cannot be made as asked.
     """
-    _check(config)
+    check_config(config)
     # Known to be there before hours of training.
     read_split(config.data, "test", task=config.task, verify=config.verify)
     trained = train_model(config, out, on_progress=on_progress)
@@ -218,13 +211,13 @@ def train_model(
     Raises:
         ProbeError: the run cannot be made as asked.
     """
-    _check(config)
+    check_config(config)
     out.mkdir(parents=True, exist_ok=True)
     pretrained = RANDOM if ARMS[config.arm].starts_random else config.pretrained
     parts = load_parts(config.model, pretrained=pretrained, device=config.device)
     before = _copy_state(parts.module)
     reader = make_reader(parts, precision=config.precision)
-    templates = config.templates or choose_templates(PROBES[config.task], reader)
+    templates = config.templates or choose_templates(load_task(config.task), reader)
     config = replace(config, templates=templates)
     # What training leaves out is left out of what its weights are chosen by as well.
     shown = read_split(
@@ -252,7 +245,10 @@ def train_model(
         lowers=reader.precision == "bf16",
     )
     run = _name_run(config, schedule, reader)
-    history = train(trained_clip, feed, schedule, out, run=run, on_progress=on_progress)
+    history = train(
+        trained_clip, feed, schedule, out,
+        run=run, replaces=config.overwrite, on_progress=on_progress,
+    )  # fmt: skip
     trained_clip.finish()
     return Trained(config, schedule, parts, before, validation, history)
 
@@ -291,7 +287,10 @@ def _make_trained_clip(
         letters = LetterHead(parts.source.config["embed_dim"], list_letters(captions))
     if config.checkpointing:
         parts.module.set_grad_checkpointing()
-    trained_clip = TrainedClip(parts.module, config.arm, parts.source.preprocessing, letters)
+    arm = ARMS[config.arm]
+    trained_clip = TrainedClip(
+        parts.module, parts.source.preprocessing, arm.prepare, arm.merge, letters
+    )
     return trained_clip.to(parts.device)
 
 
@@ -390,10 +389,12 @@ def _copy_state(module: Any) -> State:  # noqa: ANN401 - open_clip carries no ty
 
 def _name_run(config: FinetuneConfig, schedule: Schedule, reader: Model) -> str:
     """Return what a checkpoint must agree with to be taken up."""
-    # What is asked afterwards may be asked anew without training anew.
+    # What is asked afterwards may be asked anew without training anew; and data and weights are
+    # known by their hashes, wherever they lie and whatever device trains on them.
     trained = replace(
-        config, schedule=schedule, retention=None, retention_limit=0.0, verify=True
-    )
+        config, schedule=schedule, retention=None, retention_limit=0.0, verify=True,
+        overwrite=False, model="", pretrained=None, data=Path(), mix=None, device="",
+    )  # fmt: skip
     parts = {
         **dataclasses.asdict(trained),
         "weights": identify_model(reader),
@@ -411,23 +412,3 @@ def _name_data(config: FinetuneConfig) -> object:
         return [name_stimuli(shown.trials, shown.files), mixed]
     plan = read_manifest(folder, verify=config.verify)["plan"]
     return [plan, hash_files(list_files(folder, "train")), mixed]
-
-
-def _check(config: FinetuneConfig) -> None:
-    for name, value, known in (
-        ("task", config.task, TASKS),
-        ("arm", config.arm, ARMS),
-        ("batches", config.batches, KINDS),
-        ("loss", config.schedule.loss, LOSSES),
-    ):
-        if value not in known:
-            raise ProbeError(f"{name} is {value!r}; it is one of {', '.join(known)}")
-    if config.task == "sentiment" and config.batches not in CLUSTERED:
-        raise ProbeError(
-            f"batches is {config.batches!r}, but sentiment has two captions alone;"
-            " take random or image"
-        )
-    if ARMS[config.arm].starts_random and config.schedule.distill:
-        raise ProbeError(f"{config.arm} has no original to stay near; leave out --distill")
-    for template in config.templates:
-        fill_template(template, ())

@@ -6,6 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean as mean
@@ -18,11 +19,12 @@ from torch.utils.tensorboard import SummaryWriter
 
 from probes.embeddings.images import Share, read_share
 from probes.errors import ProbeError
-from probes.training.arms import ClipOutputs, TrainedClip, group_weights
 from probes.training.batch_sampler import Order
 from probes.training.checkpoint import CHECKPOINT, Identity, Progress, resume, save
+from probes.training.config import Schedule
 from probes.training.loader import TrainingBatch
 from probes.training.losses import LOSSES, Batch, drift
+from probes.training.trained_clip import ClipOutputs, TrainedClip, group_weights
 
 OnProgress = Callable[..., None]
 """Takes what is counted, how many are done, of how many, if that is known, and a remark."""
@@ -32,43 +34,6 @@ NOTE_EVERY = 20
 
 BETAS, EPS = (0.9, 0.98), 1e-6
 """Source: Radford et al. 2021, table 19, its vision transformers."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How a model is trained.
-
-    Attributes:
-        n_steps: steps of the optimiser in all.
-        lr: highest learning rate.
-        weight_decay: of weights with two dimensions and more.
-        warmup_frac: share of the steps in which the rate rises from 0; it falls to 0 after that
-            as a cosine.
-        clip_norm: longest gradient.
-        n_accumulated: batches whose gradients are added up for a step; each is compared within
-            itself alone.
-        loss: one of `LOSSES`.
-        masks: whether equal captions of a batch count as no mistakes for each other.
-        letters: weight of the loss that names letters; 0 leaves it out.
-        distill: weight of the drift from the vectors of the frozen original; 0 leaves it out.
-        lowers: whether to compute in bfloat16 where that is safe.
-        compiles: whether to compile the model in training.
-        save_every: steps between two checkpoints.
-    """
-
-    n_steps: int
-    lr: float
-    weight_decay: float = 0.1
-    warmup_frac: float = 0.05
-    clip_norm: float = 1.0
-    n_accumulated: int = 1
-    loss: str = "clip"
-    masks: bool = True
-    letters: float = 0.0
-    distill: float = 0.0
-    lowers: bool = False
-    compiles: bool = False
-    save_every: int = 500
 
 
 @dataclass(frozen=True)
@@ -94,13 +59,14 @@ class Feed:
     texts: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
-def train(
+def train(  # noqa: PLR0913 - each names another thing about one run.
     trained_clip: TrainedClip,
     feed: Feed,
     schedule: Schedule,
     folder: Path,
     *,
     run: str,
+    replaces: bool = False,
     on_progress: OnProgress = lambda *_: None,
 ) -> list[dict[str, float]]:
     """Train a model in place and return the history of its scalars.
@@ -114,6 +80,7 @@ def train(
         schedule: how it is trained.
         folder: for the checkpoint and the scalars.
         run: names the run; a checkpoint of another one is refused.
+        replaces: whether such a checkpoint is replaced instead.
         on_progress: called after every step.
 
     Raises:
@@ -123,7 +90,7 @@ def train(
     optimizer = torch.optim.AdamW(
         group_weights(trained_clip, schedule.weight_decay), lr=schedule.lr, betas=BETAS, eps=EPS
     )
-    path, identity = folder / CHECKPOINT, Identity(run, feed.texts, feed.n_pairs)
+    path, identity = folder / CHECKPOINT, Identity(run, feed.texts, feed.n_pairs, replaces)
     progress = resume(path, trained_clip, optimizer, identity)
     share = read_share()
     learner = _distribute(trained_clip, share, compiles=schedule.compiles)
@@ -226,34 +193,50 @@ def _learn(
     optimizer: torch.optim.Optimizer,
 ) -> dict[str, float]:
     """Set the gradients of a step, cut to their longest, and return its scalars."""
-    device = next(learner.parameters()).device
     sums: dict[str, float] = defaultdict(float)
     optimizer.zero_grad(set_to_none=True)
-    for training_batch in batches_read:
-        images, texts = (
-            part.to(device, non_blocking=True)
-            for part in (training_batch.images, training_batch.texts)
-        )
-        letters = None if training_batch.letters is None else training_batch.letters.to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=schedule.lowers):
-            trained_state = learner(images, texts, letters)
-        losses = {
-            "contrast": _contrast(trained_state, training_batch.captions.to(device), schedule)
-        }
-        if trained_state.letters is not None:
-            losses["letters"] = schedule.letters * trained_state.letters
-        if feed.originals is not None:
-            losses["drift"] = schedule.distill * drift(
-                trained_state.images, feed.originals(images)
-            )
-        total = torch.stack(list(losses.values())).sum()
-        torch.autograd.backward(total / len(batches_read))
-        for name, loss in {"loss": total, **losses}.items():
+    for number, training_batch in enumerate(batches_read, 1):
+        is_last = number == len(batches_read)
+        # Gradients are added up on each process, and exchanged once for a step.
+        with nullcontext() if is_last else _keep_local(learner):
+            losses, scale = _compute_losses(learner, training_batch, schedule, feed)
+            torch.autograd.backward(losses["loss"] / len(batches_read))
+        for name, loss in losses.items():
             sums[name] += float(loss.detach()) / len(batches_read)
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     sums["gradient"] = float(nn.utils.clip_grad_norm_(weights, schedule.clip_norm))
-    sums["logit_scale"] = float(trained_state.scale.detach())
+    sums["logit_scale"] = float(scale.detach())
     return dict(sums)
+
+
+def _keep_local(learner: nn.Module) -> AbstractContextManager[None]:
+    """Return a context in which the processes of torchrun do not exchange their gradients."""
+    if isinstance(learner, nn.parallel.DistributedDataParallel):
+        context: AbstractContextManager[None] = learner.no_sync()
+        return context
+    return nullcontext()
+
+
+def _compute_losses(
+    learner: nn.Module, training_batch: TrainingBatch, schedule: Schedule, feed: Feed
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the losses of a batch, their sum as `loss`, and the scale of the logits."""
+    device = next(learner.parameters()).device
+    images, texts = (
+        part.to(device, non_blocking=True)
+        for part in (training_batch.images, training_batch.texts)
+    )
+    letters = None if training_batch.letters is None else training_batch.letters.to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=schedule.lowers):
+        trained_state = learner(images, texts, letters)
+    captions = training_batch.captions.to(device)
+    losses = {"contrast": _contrast(trained_state, captions, schedule)}
+    if trained_state.letters is not None:
+        losses["letters"] = schedule.letters * trained_state.letters
+    if feed.originals is not None:
+        losses["drift"] = schedule.distill * drift(trained_state.images, feed.originals(images))
+    total = torch.stack(list(losses.values())).sum()
+    return {"loss": total, **losses}, trained_state.scale
 
 
 def _contrast(trained_state: ClipOutputs, captions: Tensor, schedule: Schedule) -> Tensor:

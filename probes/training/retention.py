@@ -16,10 +16,8 @@ from probes.metrics.paired import paired_difference
 from probes.models.base import Model
 from probes.models.factory import Parts, make_reader
 from probes.tasks.classification import embed_labelled, name_labelled
-from probes.training.config import (
-    FinetuneConfig,
-    read_split,
-)
+from probes.training.config import FinetuneConfig
+from probes.training.epochs import read_split
 from probes.training.validation import K as VALIDATION_K
 from probes.training.validation import ValidationSet, read_validation_set, read_words_right
 

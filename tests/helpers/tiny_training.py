@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.models.pretrained import READER
-from probes.training.config import FinetuneConfig
-from probes.training.loop import Schedule
+from probes.training.config import FinetuneConfig, Schedule
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import read_catalogue

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,10 @@ import pytest
 PROBE = ("probe", "--model", "bundled", "--design", "blur", "--n", "2", "--k", "2")
 
 
-def run(*options: object) -> subprocess.CompletedProcess[str]:
+def run(*options: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "synthtext_cli", *map(str, options)],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, cwd=cwd,
     )  # fmt: skip
 
 
@@ -47,3 +48,44 @@ def test_results_without_their_options_are_not_written_over(
     assert (refused.returncode, refused.stderr) == (
         2, f"synthtext: {tmp_path} holds other results; give another --out, or --overwrite\n"
     )  # fmt: skip
+
+
+def test_a_run_is_known_by_what_it_reads_and_not_by_where_that_lies(tmp_path: Path) -> None:
+    def probe(folder: Path, data: Path) -> subprocess.CompletedProcess[str]:
+        options = ("--model", "bundled", "--data", data, "--k", 2, "--out", tmp_path / "out")
+        return run("probe", *options, cwd=folder)
+
+    def render(seed: int) -> None:
+        shutil.rmtree(tmp_path / "d", ignore_errors=True)
+        options = ("--words", "en", "--count", 30, "--splits", "0,0,1", "--seed", seed)
+        assert run("render", *options, "--out", tmp_path / "d").returncode == 0
+
+    render(0)
+    assert probe(tmp_path, Path("d")).returncode == 0
+    (tmp_path / "d").rename(tmp_path / "e")
+    assert probe(tmp_path.parent, tmp_path / "e").returncode == 0
+    render(1)
+    refused = probe(tmp_path, Path("d"))
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        f"synthtext: {tmp_path / 'out'} holds a run with other data; give another --out, or"
+        " --overwrite\n",
+    )
+
+
+def test_a_finetuning_writes_over_no_other_results(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    options = ("finetune", "--model", "bundled", "--data", tmp_path / "d", "--out", tmp_path)
+    refused = run(*options)
+    assert (refused.returncode, refused.stderr) == (
+        2, f"synthtext: {tmp_path} holds other results; give another --out, or --overwrite\n"
+    )  # fmt: skip
+
+
+def test_a_finetuning_that_has_begun_goes_on_with_its_own_options(tmp_path: Path) -> None:
+    options = {"model": "bundled", "data": "d", "lr": 0.0, "seed": 1}
+    (tmp_path / "run.json").write_text(json.dumps({"options": options}))
+    refused = run("finetune", "--model", "bundled", "--data", "d", "--out", tmp_path)
+    assert refused.returncode == 2
+    assert "seed" in refused.stderr
+    assert json.loads((tmp_path / "run.json").read_text()) == {"options": options}

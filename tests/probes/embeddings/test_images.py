@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -298,16 +297,22 @@ def test_an_error_in_drawing_comes_through(tmp_path: Path) -> None:
     )
 
 
-def test_chunks_may_be_drawn_by_an_executor_of_ones_own(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(1, thread_name_prefix="mine") as executor:
-        names: list[str] = []
+@pytest.mark.parametrize("n_threads", [1, 6])
+def test_as_many_chunks_are_drawn_at_once_as_there_are_threads(
+    n_threads: int, tmp_path: Path
+) -> None:
+    meeting = threading.Barrier(n_threads)
 
+    def make_chunk(number: int) -> Callable[[], list[Stimulus]]:
         def chunk() -> list[Stimulus]:
-            names.append(threading.current_thread().name)
-            return draw([0])
+            meeting.wait(timeout=30)
+            return draw([number])
 
-        write_vectors(make_model(), [chunk], tmp_path, stimuli="s", executor=executor)
-    assert names == ["mine_0"]
+        return chunk
+
+    chunks = [make_chunk(number) for number in range(n_threads)]
+    stats = write_vectors(make_model(), chunks, tmp_path, stimuli="s", n_threads=n_threads)
+    assert stats.n_images == n_threads
 
 
 # Shares.

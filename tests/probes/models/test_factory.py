@@ -68,7 +68,8 @@ def test_ids_carry_neither_padding_nor_marks(tiny: Model) -> None:
 
 def test_a_text_longer_than_the_context_is_found(tiny: Model) -> None:
     assert tiny.max_tokens == 14
-    assert find_cut(tiny, ["a " * 14, "a " * 15, "a", "a " * 999]) == [1, 3]
+    texts = ["a " * 14, "a " * 15, "a", "a " * 999]
+    assert find_cut(tiny, texts) == [texts[1], texts[3]]
 
 
 def test_a_folder_is_loaded_with_its_activation_and_preprocessing(

@@ -24,16 +24,16 @@ def empty_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_without_network_the_file_to_fetch_is_named() -> None:
     assert refuse(name="ViT-L-14") == (
-        "open_clip_model.safetensors is not cached here and the hub cannot be reached; fetch it"
-        f" from {constants.ENDPOINT}/timm/vit_large_patch14_clip_224.openai on another machine"
+        "open_clip_model.safetensors is not cached here and the hub cannot be reached (HF_HUB_OFFLINE"
+        f" is set); fetch it from {constants.ENDPOINT}/timm/vit_large_patch14_clip_224.openai on another machine"
         " and pass --pretrained openai=FILE"
     )
 
 
 def test_without_network_the_files_of_a_repository_are_named() -> None:
     assert refuse(name="hf-hub:org/reader") == (
-        "open_clip_config.json is not cached here and the hub cannot be reached; fetch it from"
-        f" {constants.ENDPOINT}/org/reader on another machine and pass --model FOLDER with"
+        "open_clip_config.json is not cached here and the hub cannot be reached (HF_HUB_OFFLINE is"
+        f" set); fetch it from {constants.ENDPOINT}/org/reader on another machine and pass --model FOLDER with"
         " open_clip_config.json and open_clip_model.safetensors in it"
     )
 
@@ -47,7 +47,7 @@ def test_an_unreachable_hub_is_asked_once_and_briefly(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(urllib.request, "urlopen", answer)
-    assert "the hub cannot be reached" in refuse(name="RN50")
+    assert "the hub cannot be reached (TimeoutError);" in refuse(name="RN50")
     assert waits == [hub.REACH_TIMEOUT_S]
 
 
@@ -55,11 +55,11 @@ def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     def download(repo: str, file: str, **options: object) -> str:
         raise ConnectionResetError("reset by peer")
 
-    monkeypatch.setattr(hub, "_is_reachable", lambda: True)
+    monkeypatch.setattr(hub, "_find_obstacle", lambda: "")
     monkeypatch.setattr(hub, "hf_hub_download", download)
     assert refuse(name="RN50") == (
-        "the download of open_clip_model.safetensors failed; try again, or fetch it from"
-        f" {constants.ENDPOINT}/timm/resnet50_clip.openai on another machine and pass"
+        "the download of open_clip_model.safetensors failed (reset by peer); try again, or fetch"
+        f" it from {constants.ENDPOINT}/timm/resnet50_clip.openai on another machine and pass"
         " --pretrained openai=FILE"
     )
 
@@ -87,7 +87,7 @@ def test_a_repository_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch
     def download(repo: str, file: str, **_: object) -> str:
         raise EntryNotFoundError(file)
 
-    monkeypatch.setattr(hub, "_is_reachable", lambda: True)
+    monkeypatch.setattr(hub, "_find_obstacle", lambda: "")
     monkeypatch.setattr(hub, "_check_metadata", lambda *_: None)
     monkeypatch.setattr(hub, "hf_hub_download", download)
     with pytest.raises(ProbeError) as caught:

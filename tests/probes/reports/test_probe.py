@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from fake_encoders import knowing_model
 from probes.data.rendered import read_trials
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Trial
-from probes.reports.probe import find_pixels
+from probes.reports.losses import list_losses
+from probes.reports.probe import find_pixels, summarize
+from probes.tasks.config import ProbeConfig
+from probes.tasks.run import run_probe
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import Catalogue, bundled_folder, read_catalogue
@@ -42,3 +46,40 @@ def test_a_report_shows_what_was_drawn_with_fonts_that_are_not_here(
     (trial,) = (trial for trial in shown.trials if trial.key == seen.key)
     assert trial.spec.font == "mine.ttf"
     np.testing.assert_array_equal(find_pixels(trial, data, fonts), seen.pixels)
+
+
+def test_a_report_counts_what_the_model_cannot_see(tmp_path: Path) -> None:
+    recipe = edit_recipe(
+        default_recipe(),
+        {
+            "size_px": "28",
+            "width_px": "400",
+            "height_px": "64",
+            "x_frac": "0,0.5=3",
+            "splits": "0,0,1",
+        },
+    )
+    (tmp_path / "words.txt").write_text("\n".join(a + b for a in "aeo" for b in "cnmsvx"))
+    texts = {"word": read_words(tmp_path / "words.txt")}
+    render_dataset(make_plan(recipe, texts, read_catalogue(), count=200), tmp_path / "data")
+    trials = read_trials(tmp_path / "data").trials
+    config = ProbeConfig(data=tmp_path / "data", ks=(2,), templates=("{}", "{} and more"))
+    seeing = knowing_model(trials)
+    cropping = replace(
+        seeing, input_px=64, preprocessing={"resize_mode": "shortest"}, max_tokens=10
+    )
+    n_texts = len({trial.spec.text for trial in trials})
+    for model, losses in (
+        (seeing, []),
+        (cropping, [("cut off by the tokenizer", f"{n_texts} of {2 * n_texts} prompts")]),
+    ):
+        done = run_probe(model, config, tmp_path / f"out-{model.max_tokens}")
+        assert done
+        summary = summarize(done)
+        found = list_losses(summary)
+        assert found[: len(losses)] == losses
+        n_cropped = summary["question"]["n_images_cropped"]
+        assert n_cropped == (0 if model is seeing else sum(t.spec.x_frac == 0 for t in trials))
+        assert (f"in {n_cropped} of {len(trials)} images" in dict(found).values()) == bool(
+            n_cropped
+        )

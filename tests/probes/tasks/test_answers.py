@@ -23,10 +23,10 @@ from probes.readers.base import Answer, Reader, ReaderFacts, Reading
 from probes.readers.responses import hash_pixels
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks.base import ProbeConfig
+from probes.tasks.base import load_task
+from probes.tasks.config import ProbeConfig
 from probes.tasks.exporting import export_pictures
 from probes.tasks.outcomes import read_outcomes
-from probes.tasks.registry import TASKS
 from probes.tasks.run import run_probe
 
 SMALL = ProbeConfig(design="size,case", n=12)
@@ -56,7 +56,7 @@ def model_of(reader: Reader) -> Model:
 
 
 def trials_of(config: ProbeConfig) -> list[Trial]:
-    return TASKS[config.task].show(config)[0]
+    return load_task(config.task).show(config)[0]
 
 
 @pytest.mark.parametrize("task", ["words", "distractors", "pseudowords", "sentences"])

@@ -11,9 +11,9 @@ from probes.data.windows import list_windows
 from probes.models.base import Encoder
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks.base import ProbeConfig
+from probes.tasks.base import load_task
+from probes.tasks.config import ProbeConfig
 from probes.tasks.localization import N_VIEWS, WINDOW, measure_localization
-from probes.tasks.registry import TASKS
 from probes.tasks.run import Probe, run_probe
 
 SETTING = ProbeConfig(task="where", n=12, ks=(2, 100), templates=("{}",))
@@ -34,7 +34,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a fu
 
 def near_sighted() -> KnowingReader:
     """Return a reader that reads windows which hold their word, and nothing else."""
-    trials, _ = TASKS[SETTING.task].show(SETTING)
+    trials, _ = load_task(SETTING.task).show(SETTING)
     stimuli = [stimulus for chunk in draw_windows(trials) for stimulus in chunk()]
     texts = []
     for trial, at in zip(trials, range(0, len(stimuli), N_VIEWS), strict=True):

@@ -21,12 +21,13 @@ from probes.metrics.breakdown import (
 from probes.metrics.forced_choice import draw_rivals
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks.base import ProbeConfig
+from probes.tasks.base import load_task
+from probes.tasks.config import RIVALS, ProbeConfig
 from probes.tasks.outcomes import read_outcomes
 from probes.tasks.registry import TASKS
 from probes.tasks.run import run_probe
 from probes.tasks.sentiment import measure_sentiment
-from probes.tasks.vocabulary import RIVALS, Candidates, make_vocabulary
+from probes.tasks.vocabulary import Candidates, make_vocabulary
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import Catalogue
@@ -43,7 +44,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trials_of(setting: ProbeConfig) -> list[Trial]:
-    return TASKS[setting.task].show(setting)[0]
+    return load_task(setting.task).show(setting)[0]
 
 
 @pytest.mark.parametrize("task", ["words", "distractors", "pseudowords", "sentences"])
@@ -302,8 +303,8 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
         ({"n": 1}, "n is 1; a level needs 2 words or more"),
         ({"design": "sise"}, "no design varies 'sise'; it may be size, noise"),
         ({"ks": (2, 60_000)}, "K is 60000, but the vocabulary has 10500 words; ask for fewer"),
-        ({"split": "dev"}, "split is 'dev'; it may be test, val, train, all"),
-        ({"split": "val"}, "split is 'val', but no dataset is given; add --data DIR"),
+        ({"split": "dev"}, "split is 'dev'; it may be train, val, test, all"),
+        ({"split": "val"}, "split is of the images of --data; add --data DIR"),
         ({"rivals": "near"}, "rivals is 'near'; it may be matched or any"),
     ],
 )

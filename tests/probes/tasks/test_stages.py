@@ -16,10 +16,11 @@ from probes.errors import ProbeError
 from probes.metrics import forced_choice
 from probes.metrics.breakdown import tabulate_headline, tabulate_thresholds, take_scan
 from probes.models.base import Model
+from probes.readers.responses import Responses
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks.base import ProbeConfig
-from probes.tasks.run import Probe, run_probe
+from probes.tasks.base import ProbeConfig, load_task
+from probes.tasks.run import Probe, _choose_stages, run_probe
 from probes.tasks.stages import ERRORS, Stages, decide_look
 from synthtext.drawing.fonts import Catalogue
 
@@ -169,6 +170,13 @@ def test_the_report_says_which_levels_were_added_and_why(reader: Model, tmp_path
     assert "Levels added" in page
     assert "2.88, 3.25, 3.62" in page
     assert "it goes from 0 % at 4 to 100 % at 2.5" in page
+
+
+def test_answers_from_elsewhere_are_to_the_scan_alone(reader: Model) -> None:
+    collected = Model(None, "people", reader=Responses({}, {}))
+    task = load_task("words")
+    assert _choose_stages(SETTING, task, reader, []) == Stages(0.05)
+    assert _choose_stages(SETTING, task, collected, []) is None
 
 
 def _outcomes(factor: str, accuracy: list[float], levels: list[float]) -> pd.DataFrame:

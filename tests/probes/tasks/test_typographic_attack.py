@@ -10,8 +10,8 @@ from probes.data.shapes import PICTURES, lay_picture
 from probes.data.stimuli import draw_stimuli
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks.base import ProbeConfig
-from probes.tasks.registry import TASKS
+from probes.tasks.base import load_task
+from probes.tasks.config import ProbeConfig
 from probes.tasks.run import run_probe
 from probes.tasks.typographic_attack import measure_attack
 
@@ -23,7 +23,7 @@ def test_a_reader_is_found_to_say_what_it_says(
     said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
-    trials, _ = TASKS[SETTING.task].show(SETTING)
+    trials, _ = load_task(SETTING.task).show(SETTING)
     stimuli = [stimulus for chunk in draw_stimuli(trials) for stimulus in chunk()]
     texts = [
         trial.picture if said == "picture" or trial.level == "0.0" else trial.spec.text
@@ -40,7 +40,7 @@ def test_a_reader_is_found_to_say_what_it_says(
 
 
 def test_the_word_is_never_the_picture() -> None:
-    trials, _ = TASKS[SETTING.task].show(SETTING)
+    trials, _ = load_task(SETTING.task).show(SETTING)
     assert all(trial.picture != trial.spec.text for trial in trials)
     assert {trial.picture for trial in trials} <= set(PICTURES)
 

@@ -9,7 +9,9 @@ import torch
 
 from probes.errors import ProbeError
 from probes.models.factory import Parts, load_parts
-from probes.training.arms import ARMS, MAX_LOGIT_SCALE, TrainedClip, group_weights
+from probes.models.preprocessing import Preprocessing
+from probes.training.arms import ARMS
+from probes.training.trained_clip import MAX_LOGIT_SCALE, TrainedClip, group_weights
 from tiny_training import PATCHED, SMALL, write_model
 
 CONFIGS = {"resnet": SMALL, "transformer": PATCHED}
@@ -19,9 +21,13 @@ def make_parts(folder: Path, config: dict[str, Any] = SMALL) -> Parts:
     return load_parts(str(write_model(folder, config)), pretrained="random", device="cpu")
 
 
+def wrap(module: torch.nn.Module, arm: str, preprocessing: Preprocessing) -> TrainedClip:
+    return TrainedClip(module, preprocessing, ARMS[arm].prepare, ARMS[arm].merge)
+
+
 def make_trained_clip(folder: Path, arm: str, config: dict[str, Any] = SMALL) -> TrainedClip:
     parts = make_parts(folder, config)
-    return TrainedClip(parts.module, arm, parts.source.preprocessing)
+    return wrap(parts.module, arm, parts.source.preprocessing)
 
 
 def draw_batch(n: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -126,7 +132,7 @@ def test_a_tower_without_a_last_map_has_no_head(tmp_path: Path) -> None:
     with pytest.raises(
         ProbeError, match="the arm head needs a tower that ends in a linear map"
     ):
-        TrainedClip(parts.module, "head", parts.source.preprocessing)
+        wrap(parts.module, "head", parts.source.preprocessing)
 
 
 def test_towers_of_timm_learn_in_every_arm(tmp_path: Path) -> None:
@@ -136,6 +142,6 @@ def test_towers_of_timm_learn_in_every_arm(tmp_path: Path) -> None:
     module = open_clip.CustomTextCLIP(**config)
     preprocessing = make_parts(tmp_path).source.preprocessing
     for arm in ("head", "lora"):
-        trained_clip = TrainedClip(module, arm, preprocessing)
+        trained_clip = wrap(module, arm, preprocessing)
         assert any(weight.requires_grad for weight in trained_clip.parameters())
         module = trained_clip.finish()

@@ -19,11 +19,11 @@ from probes.arrays import Pixels, Vectors
 from probes.data.designs import name_fonts
 from probes.data.stimuli import hash_files, name_drawn
 from probes.errors import ProbeError
-from probes.tasks.base import ProbeConfig
+from probes.tasks.config import ProbeConfig
 from probes.tasks.linear_probe import run_linear
 from probes.tasks.run import run_probe
 from probes.tasks.words import show_words
-from probes.training import config as training_config
+from probes.training import epochs
 from probes.training.checkpoint import CHECKPOINT
 from probes.training.finetune import train_model
 from probes.vqa.methods import make_question_set
@@ -168,21 +168,21 @@ def test_training_does_not_go_on_with_other_bytes(
     monkeypatch.setattr("probes.training.finetune.hash_files", lambda _: "other bytes")
     assert refuse(lambda: train_model(config, tmp_path)) == (
         f"{tmp_path} holds another run, of other data, weights or options; give its own again,"
-        " or a new --out"
+        " a new --out, or --overwrite"
     )
 
 
 def test_training_does_not_go_on_towards_other_text_vectors(
     data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_config, "find_cache_folder", lambda: tmp_path / "texts")
+    monkeypatch.setattr(epochs, "find_cache_folder", lambda: tmp_path / "texts")
     config = set_up(model, data, arm="vision", schedule={"n_steps": 1})
     train_model(config, tmp_path / "out")
-    embed = training_config.embed_prompts
+    embed = epochs.embed_prompts
 
     def change(how: Callable[[Vectors], Vectors]) -> None:
         monkeypatch.setattr(
-            training_config,
+            epochs,
             "embed_prompts",
             lambda *given: [how(each) for each in embed(*given)],
         )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,9 +17,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from probes.errors import ProbeError
 from probes.training import loop as training
-from probes.training.config import FinetuneConfig
+from probes.training.config import FinetuneConfig, Schedule
 from probes.training.finetune import run_finetune, train_model
-from probes.training.loop import CHECKPOINT, Schedule, rate_at
+from probes.training.loop import CHECKPOINT, rate_at
 from tiny_training import set_up, write_data, write_model
 
 
@@ -168,7 +170,7 @@ def test_another_run_is_not_taken_up(data: Path, model: Path, tmp_path: Path) ->
         learn(set_up(model, data, schedule={"n_steps": 1}, seed=1), tmp_path)
     assert str(caught.value) == (
         f"{tmp_path} holds another run, of other data, weights or options; give its own again,"
-        " or a new --out"
+        " a new --out, or --overwrite"
     )
 
 
@@ -187,3 +189,81 @@ def test_a_finished_run_is_not_repeated(data: Path, model: Path, tmp_path: Path)
     assert again is not None
     assert again.after.weights_sha256 == first.after.weights_sha256
     assert again.history == first.history
+
+
+def test_a_run_goes_on_wherever_its_data_and_weights_lie(
+    data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"schedule": {"n_steps": 2}, "mix": data / "train", "seed": 3}
+    done = learn(set_up(model, data, **options), tmp_path / "out")
+    shutil.copytree(data, tmp_path / "d")
+    shutil.copytree(model, tmp_path / "m")
+    monkeypatch.chdir(tmp_path)
+    # Nothing is left to train, so that a run that is taken up reads no batch.
+    monkeypatch.setattr(training, "_learn", None)
+    moved = set_up(Path("m"), Path("d"), **options | {"mix": Path("d/train"), "device": "cpu"})
+    assert is_equal(done, learn(moved, Path("out")))
+
+
+def test_another_run_is_replaced_where_that_is_asked_for(
+    data: Path, model: Path, tmp_path: Path
+) -> None:
+    learn(set_up(model, data, schedule={"n_steps": 1}), tmp_path)
+    other = set_up(model, data, schedule={"n_steps": 1}, seed=1)
+    replaced = learn(replace(other, overwrite=True), tmp_path)
+    assert is_equal(replaced, learn(other, tmp_path))
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+import torch
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+from probes.training import loop
+from probes.training.finetune import train_model
+sys.path.insert(0, sys.argv[1])
+from tiny_training import set_up
+
+exchanged = []
+distribute = loop._distribute
+
+def watch(trained_clip, share, *, compiles):
+    learner = distribute(trained_clip, share, compiles=compiles)
+    def hook(state, bucket):
+        exchanged.append(bucket.is_last())
+        return allreduce_hook(None, bucket)
+    learner.register_comm_hook(None, hook)
+    return learner
+
+loop._distribute = watch
+schedule = {"n_steps": 2, "n_accumulated": 3}
+config = set_up(Path(sys.argv[2]), Path(sys.argv[3]), schedule=schedule)
+module = train_model(config, Path(sys.argv[4])).parts.module
+# Each process keeps the running means of batch normalisation for itself.
+state = {name: weight.detach() for name, weight in module.named_parameters()}
+rank = __import__("os").environ["RANK"]
+torch.save(state, f"{sys.argv[4]}/{rank}.pt")
+print(sum(exchanged))
+"""
+
+
+def test_accumulated_gradients_are_exchanged_once_for_a_step(
+    data: Path, model: Path, tmp_path: Path
+) -> None:
+    helpers = Path(__file__).parents[2] / "helpers"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    command = [sys.executable, "-c", TWO_PROCESSES, helpers, model, data, tmp_path]
+    processes = [
+        subprocess.Popen(
+            [*map(str, command)], stdout=subprocess.PIPE, text=True,
+            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=120)[0].strip() for process in processes]
+    assert said == ["2", "2"]
+    one, two = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert is_equal(one, two)

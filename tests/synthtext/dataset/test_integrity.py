@@ -16,7 +16,7 @@ import pytest
 
 from probes.data.labelled import read_labelled
 from probes.data.rendered import read_trials
-from probes.training.config import read_split
+from probes.training.epochs import read_split
 from synthtext.dataset.folders import list_strays
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.manifest import read_manifest

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import json, sys, time
+sys.argv[0] = "synthtext"
+from synthtext_cli.app import main
+began = time.perf_counter()
+try:
+    main()
+finally:
+    heavy = {"torch", "open_clip", "pandas", "sklearn", "matplotlib"} & sys.modules.keys()
+    json.dump([sorted(heavy), time.perf_counter() - began], sys.stdout)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("probe", "--task", "wrods"), "no task 'wrods'; there are words, distractors, pseudowords, sentences, sentiment, where, attack"),
+        (("probe", "--design", "sise"), "no design varies 'sise'; it may be size, noise"),
+        (("probe", "--n", "1"), "n is 1; a level needs 2 words or more"),
+        (("probe", "--limit", "3"), "limit is of the images of --data; leave it out, and say --n for a design"),
+        (("probe", "--linear"), "a linear probe learns from labelled pictures; add --task sentiment --data DIR"),
+        (("finetune", "--data", "."), "o lies in the dataset . that is read; give another --out"),
+        (("probe", "--data", "."), "o lies in the dataset . that is read; give another --out"),
+        (("probe", "--data", "d", "--linear"), "a linear probe learns from labelled pictures; add --task sentiment --data DIR"),
+        (("finetune", "--data", "d", "--task", "wrods"), "task is 'wrods'; it is one of words, sentiment"),
+        (("finetune", "--data", "d", "--arm", "hed"), "arm is 'hed'; it is one of head, vision, full, lora, scratch"),
+        (("finetune", "--data", "d", "--batches", "hard"), "batches is 'hard'; it is one of random, image, text, both, edit"),
+        (("finetune", "--data", "d", "--loss", "mse"), "loss is 'mse'; it is one of clip, siglip"),
+        (("finetune", "--data", "d", "--exclude", "siz=3"), "a recipe has no factor 'siz'; did you mean size_px"),
+    ],
+)  # fmt: skip
+def test_a_wrong_name_is_refused_before_anything_slow_is_imported(
+    options: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", SCRIPT, *options, "--model", "bundled", "--out", "o"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"synthtext: {sentence}\n")
+    heavy, seconds = json.loads(done.stdout)
+    assert heavy == []
+    # On an idle core it takes half a second; tests may share theirs.
+    assert seconds < 5
+    assert list(tmp_path.iterdir()) == []
