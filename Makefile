@@ -33,7 +33,7 @@ demo: .venv/program
 	$(BIN)/synthtext render --words en --count 2000 --seed 0 --out $(DEMO)/words
 	$(BIN)/synthtext preview $(DEMO)/words --sheet $(DEMO)/sheet.png
 	$(BIN)/synthtext verify $(DEMO)/words
-	$(BIN)/synthtext probe --model bundled --n 40 --k 2,10,100,1000 --out $(DEMO)/probe
+	$(BIN)/synthtext probe --model bundled --n 32 --budget 3400 --k 2,10,100,1000 --out $(DEMO)/probe
 	@echo "look at $(DEMO)/sheet.png and $(DEMO)/probe/report.html; the shards are in $(DEMO)/words"
 
 test: check
@@ -95,7 +95,8 @@ memory: .venv/installed
 
 # Everything that can go wrong, at full size: an hour. `make test` tries a little of each.
 faults: .venv/installed
-	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris atheris
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris \
+		--group fuzz
 	FAULTS=full FAULTS_REPORT=faults.md $(BIN)/pytest -p no:randomly --timeout 0 tests/faults
 
 # Other tools on what is written here, a line for each. All but PaddleOCR share our torch.

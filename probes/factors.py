@@ -9,8 +9,11 @@ from synthtext.spec import CASES
 
 Direction = Literal["rising", "falling"]
 
+BASELINE = "baseline"
+"""Stands where a factor does in the pictures of a baseline itself."""
+
 BASELINES: dict[str, dict[str, object]] = {
-    "easy": {"size_px": 28.0, "font": "DejaVuSans.ttf"},
+    "easy": {"size_px": 28.0, "font": "DejaVuSans.ttf", "contrast": 21.0},
     "harder": {
         "size_px": 18.0, "font": "CrimsonText_400Regular.ttf", "ink": "#303040",
         "paper": "#d8d0c0", "paper2": "#a09080", "contrast": 5.0, "background": "noise",
@@ -52,7 +55,8 @@ FACTORS: dict[str, ProbedFactor] = {
     ),
     "contrast": ProbedFactor(
         (1.1, 1.3, 1.7, 2.5, 4.0, 8.0, 21.0), "contrast, WCAG ratio",
-        "rising", (1.2, 15.0), is_log=True, drawn="contrast_drawn",
+        "rising", (1.2, 15.0), is_log=True, measured="contrast_drawn",
+        drawn="contrast_drawn",
     ),
     "rotation_deg": ProbedFactor(
         (0.0, 15.0, 30.0, 45.0, 60.0, 90.0, 180.0), "rotation, degrees", spread=(-45.0, 45.0)
@@ -85,7 +89,9 @@ FACTORS: dict[str, ProbedFactor] = {
         (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0), "place from top to bottom",
         spread=(0.0, 1.0),
     ),
-    "case": ProbedFactor(tuple(case for case in CASES if case != "as-is"), "case"),
+    "case": ProbedFactor(
+        tuple(case for case in CASES if case != "as-is"), "case", drawn="case_drawn"
+    ),
     "background": ProbedFactor(
         ("plain", "gradient", "noise", "texture", "clutter"), "background"
     ),

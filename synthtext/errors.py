@@ -16,6 +16,11 @@ Every message says what is wrong, its value, and the way out, in one sentence.
 
 from __future__ import annotations
 
+import reprlib
+
+MAX_QUOTED_CHARS = 60
+"""Characters of a text that `quote` shows."""
+
 
 def shorten(text: str, n_chars: int = 80) -> str:
     """Return a value for an error: in one line, and no more than the beginning of a long one.
@@ -25,6 +30,18 @@ def shorten(text: str, n_chars: int = 80) -> str:
     """
     line = " ".join(text.split())
     return line if len(line) <= n_chars else f"{line[:n_chars]}... ({len(text):,} characters)"
+
+
+def quote(value: object) -> str:
+    """Return a value for an error as Python writes it: in one line, without its middle.
+
+    >>> quote("a" * 100)
+    "'aaaaaaaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaaaaaaaa'"
+    """
+    brief = reprlib.Repr()
+    brief.maxstring = brief.maxother = brief.maxlong = MAX_QUOTED_CHARS
+    brief.maxlevel = 2
+    return brief.repr(value)
 
 
 class SynthtextError(Exception):

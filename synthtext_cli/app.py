@@ -82,6 +82,7 @@ COMMANDS = {
         (draw.merge, "merge", "Join parts of a run: merge a b --out all"),
         (draw.draw, "draw", "Draw one again: draw --from OUT KEY --set blur_px=4"),
         (draw.print_recipe, "recipe", "Print a recipe: recipe > mine.toml"),
+        (draw.words, "words", "List words: words --lang de --top 20000"),
         (draw.fonts, "fonts", "List fonts: fonts --sheet fonts.png"),
     ),
     "Look": (

@@ -23,11 +23,13 @@ from synthtext_cli.console import (
 from synthtext_cli.options import (
     FontFolder,
     NoVerify,
+    Pattern,
     PhotoFolder,
     RecipeSource,
     Seed,
     Sentences,
     Words,
+    choose_words,
     make_plan,
     parse_png,
     with_factors,
@@ -51,6 +53,7 @@ def render(
     *,
     out: Out,
     words: Words = None,
+    pattern: Pattern = None,
     sentences: Sentences = None,
     count: Annotated[
         int | None, typer.Option(help="Number of images; without it, each text is drawn once.")
@@ -85,6 +88,7 @@ def render(
         fail(f"there is no task {task!r} to render; it is words or vqa")
     if task == "vqa":
         unused = [*edits, *_name_given(sentences=sentences, backgrounds=backgrounds)]
+        unused += _name_given(pattern=pattern)
         unused += _name_given(shards=shards, repair=repair or None)
         unused += ["engine"] if engine != "local" else []
         if unused or recipe != "default":
@@ -100,7 +104,14 @@ def render(
     from synthtext.dataset.generate import render_dataset
 
     plan = make_plan(
-        words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
+        choose_words(words, pattern),
+        sentences,
+        recipe,
+        edits,
+        fonts,
+        backgrounds,
+        seed=seed,
+        count=count,
     )
     begin = time.perf_counter()
     counted: list[int] = []
@@ -247,6 +258,32 @@ def print_recipe(
     from synthtext.recipe import edit_recipe, format_recipe, read_recipe
 
     print_document(format_recipe(edit_recipe(read_recipe(name), edits)))
+
+
+def words(
+    *,
+    lang: Annotated[
+        str | None, typer.Option(help="Most frequent words of a language, such as de.")
+    ] = None,
+    pattern: Pattern = None,
+    top: Annotated[int, typer.Option(help="How many words, 1 to 1,000,000.")] = 10_000,
+    seed: Seed = 0,
+) -> None:
+    r"""Print words, one a line: those of a language, or texts that match a pattern.
+
+    synthtext words --lang de --top 20000 > de.txt
+
+    synthtext words --pattern '[A-Z]{2}-\d{4}' --top 500
+    """
+    from synthtext.texts.words import MAX_DRAWN, read_words
+
+    if (lang is None) == (pattern is None):
+        fail("give either --lang or --pattern")
+    if not 1 <= top <= MAX_DRAWN:
+        fail(f"--top is {top}; give a number from 1 to {MAX_DRAWN:,}")
+    source = f"lang:{lang}:{top}" if lang is not None else f"pattern:{pattern}"
+    listed = read_words(source, n_drawn=top, seed=seed)
+    print_document("".join(f"{item}\n" for item in listed.items))
 
 
 def fonts(

@@ -49,7 +49,7 @@ def probe(
         str | None,
         typer.Option(
             help="open_clip name, hf-hub:ORG/NAME, model folder, python:MODULE:FUNCTION,"
-            " ocr:tesseract, ocr:rapidocr, or responses:FILE."
+            " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE."
         ),
     ] = None,
     out: Annotated[
@@ -78,6 +78,16 @@ def probe(
     n: Annotated[
         int, typer.Option("--n", "-n", help="Words shown at each level of a factor.")
     ] = 200,
+    width: Annotated[
+        float,
+        typer.Option(
+            help="Add levels until intervals of thresholds are this narrow, in octaves or the"
+            " factor's unit; 0 adds none."
+        ),
+    ] = 0.05,
+    budget: Annotated[
+        int | None, typer.Option(help="Most images, those of the coarse scan included.")
+    ] = None,
     k: Annotated[
         str | None,
         typer.Option(
@@ -86,8 +96,16 @@ def probe(
         ),
     ] = None,
     vocabulary: Annotated[
-        str, typer.Option(help="Word list for the words shown and the candidates.")
-    ] = "en",
+        str | None,
+        typer.Option(
+            help="Word list for the words shown and the candidates; with --data, "
+            "further candidates. [en]"
+        ),
+    ] = None,
+    rivals: Annotated[
+        str,
+        typer.Option(help="Candidates as long and as common as the word (matched), or any."),
+    ] = "matched",
     prompts: Annotated[
         Path | None,
         typer.Option(help="File of prompt templates, one per line, with {} for the word."),
@@ -150,8 +168,11 @@ def probe(
         ks=_parse_whole("--k", k) if k else (),
         templates=read_templates(prompts) if prompts else (),
         vocabulary=vocabulary,
+        rivals=rivals,
         seed=seed,
         verify=not no_verify,
+        width=width or None,
+        budget=budget,
         limit=limit,
         n_workers=workers,
     )
@@ -203,34 +224,44 @@ def compare(
     synthtext compare results/b32 results/l14
     """
     need_probes()
-    from probes.metrics.breakdown import list_factors
+    from probes.metrics.breakdown import list_factors, take_scan
     from probes.metrics.paired import compare as compare_rows
     from probes.tasks.outcomes import read_outcomes
     from synthtext.storage import replace_file
 
-    first, second = read_outcomes(one), read_outcomes(other)
+    # Levels that were added differ from reader to reader.
+    first, second = take_scan(read_outcomes(one)), take_scan(read_outcomes(other))
     table = compare_rows(first, second, list_factors(first))
     if out:
         replace_file(out, table.to_csv(index=False).encode())
     rows = [
         (
-            row["factor"], row["level"], row["n_seen"], f"{row['accuracy_a']:.3f}",
-            f"{row['accuracy_b']:.3f}", f"{row['difference']:+.3f}",
+            row["factor"], row["baseline"], row["level"], row["n_seen"],
+            f"{row['accuracy_a']:.3f}", f"{row['accuracy_b']:.3f}",
+            f"{row['difference']:+.3f}",
             f"{row['low']:+.3f} to {row['high']:+.3f}", f"{row['p_holm']:.2g}",
         )
         for row in table.to_dict("records")
     ]  # fmt: skip
-    names = ("factor", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
+    names = ("factor", "baseline", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
     print_table(names, rows)
 
 
 def _report(done: Probe, out: Path) -> None:
     """Write the report of a probe and print its tables."""
     from probes.reports.losses import list_losses
-    from probes.reports.probe import list_faults, list_tables, write_probe
+    from probes.reports.probe import (
+        find_verdict,
+        list_faults,
+        list_tables,
+        make_headline,
+        write_probe,
+    )
 
     summary = write_probe(done, out)
-    _print_headline(summary)
+    say(f"{done.model.name} {find_verdict(done, summary)}")
+    headline = make_headline(done, summary)
+    print_table(headline.columns, headline.rows)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
     for what, amount in list_losses(summary):
@@ -272,15 +303,3 @@ def _parse_whole(option: str, text: str) -> tuple[int, ...]:
         raise typer.BadParameter(
             f"{text!r} is not a list of whole numbers", param_hint=option
         ) from (error)
-
-
-def _print_headline(summary: dict[str, Any]) -> None:
-    rows = [
-        (
-            f"1 of {row['k']:,}", f"{row['accuracy']:.4f}",
-            f"{row['low']:.4f} to {row['high']:.4f}", f"{row['chance']:.4f}",
-            "at chance" if row["at_chance"] else "",
-        )
-        for row in summary["headline"]
-    ]  # fmt: skip
-    print_table(("choice", "accuracy", "95 % interval", "chance", ""), rows)

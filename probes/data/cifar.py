@@ -36,6 +36,9 @@ PICKLED = ("test", "meta")
 MAX_STEPS = 2_000_000
 """Steps of a pickle; the published ones have some hundred thousand."""
 
+MAX_NAMES = 256
+"""Most classes, since a label is a byte; the published ones are 100."""
+
 MAX_NAME_CHARS = 500
 
 NOTES = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
@@ -77,7 +80,8 @@ def read_cifar(
                 f" {RECORD_BYTES}; fetch it again"
             )
         records = np.frombuffer(raw, np.uint8).reshape(-1, RECORD_BYTES)
-        names = _read_bytes(folder / BINARY[1]).decode("utf-8", errors="replace").split()
+        listed = _read_bytes(folder / BINARY[1], MAX_NAMES * MAX_NAME_CHARS)
+        names = listed.decode("utf-8", errors="replace").split()
         return _check(folder, records[:, 2:], records[:, 1], names)
     content, meta = _unpickle(folder / split), _unpickle(folder / "meta")
     try:
@@ -97,7 +101,8 @@ def _check(
         and rows.shape == (len(labels), RECORD_BYTES - 2)
         and np.issubdtype(labels.dtype, np.integer)
         and len(labels) > 0
-        and 0 <= labels.min() <= labels.max() < len(names)
+        and 0 <= labels.min() <= labels.max() < len(names) <= MAX_NAMES
+        and all(len(name) <= MAX_NAME_CHARS for name in names)
     )
     if not fits:
         raise ProbeError(
@@ -109,8 +114,8 @@ def _check(
     return planes.transpose(0, 2, 3, 1), labels.astype(np.int64), texts
 
 
-def _read_bytes(path: Path) -> bytes:
-    return read_file(path, MAX_BYTES, kind=ProbeError, remedy="fetch it again")
+def _read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    return read_file(path, max_bytes, kind=ProbeError, remedy="fetch it again")
 
 
 class _RefusedError(Exception):

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from probes.data.trials import Trial
 from probes.errors import ProbeError
-from probes.factors import BASELINES, FACTORS
+from probes.factors import BASELINE, BASELINES, FACTORS
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layout import place_glyphs
 from synthtext.errors import DrawError
@@ -69,6 +69,8 @@ def choose_fitting(
 def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list[Trial]:
     """Return the pictures of a design: every word at every level of every factor.
 
+    The picture of a baseline comes once, and not again for each factor that has its level.
+
     Args:
         words: those to show; each fits at every level.
         factors: from `parse_design`.
@@ -78,13 +80,55 @@ def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list
         return _make_latin(words, seed)
     trials = []
     for baseline, changes in BASELINES.items():
+        own = [_base(word, seed, number, changes) for number, word in enumerate(words)]
+        cells = [(BASELINE, BASELINE, own)]
         for factor in factors:
             for level in FACTORS[factor].levels:
-                for number, word in enumerate(words):
-                    spec = _base(word, seed, number, {**changes, factor: level})
-                    key = f"{baseline}-{factor}-{level}-{number:06d}"
-                    trials.append(Trial(key, spec, baseline, factor, str(level)))
+                varied = [replace(spec, **{factor: level}) for spec in own]  # type: ignore[arg-type]
+                if any(not _is_same(*pair) for pair in zip(own, varied, strict=True)):
+                    cells.append((factor, str(level), varied))
+        trials += [
+            Trial(f"{baseline}-{name}-{level}-{spec.index:06d}", spec, baseline, name, level)
+            for name, level, specs in cells
+            for spec in specs
+        ]
     return trials
+
+
+def add_levels(
+    trials: Sequence[Trial], factor: str, baseline: str, levels: Sequence[float], look: int
+) -> list[Trial]:
+    """Return the words of a curve at further levels, each with its own paper and noise.
+
+    Args:
+        trials: of the coarse scan.
+        factor: of the curve.
+        baseline: of the curve.
+        levels: those to add.
+        look: which look asks for them.
+    """
+    curve = [each for each in trials if (each.factor, each.baseline) == (factor, baseline)]
+    shown = [each for each in curve if each.level == curve[0].level]
+    return [
+        replace(
+            each,
+            key=f"{baseline}-{factor}-{level}-{each.spec.index:06d}",
+            spec=replace(each.spec, **{factor: level}),  # type: ignore[arg-type]
+            level=str(level),
+            look=look,
+        )
+        for level in levels
+        for each in shown
+    ]
+
+
+def _is_same(one: Spec, other: Spec) -> bool:
+    """Return whether two specs draw the same picture."""
+    return _set_case(one) == _set_case(other)
+
+
+def _set_case(spec: Spec) -> Spec:
+    return replace(spec, text=spec.drawn_text, case="as-is")
 
 
 def name_fonts(trials: Sequence[Trial], fonts: Catalogue) -> list[Trial]:

@@ -25,6 +25,7 @@ class Trial:
         level: the level of that factor, as text.
         picture: what is drawn below the text, one of `PICTURES`; empty for paper alone.
         file: the picture itself, where it was not drawn here; its text is then not known.
+        look: 1 in the coarse scan, more where its level was added by what was seen.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Trial:
     level: str = ""
     picture: str = ""
     file: str = ""
+    look: int = 1
 
 
 def hash_trials(trials: Sequence[Trial]) -> str:
@@ -49,8 +51,8 @@ def hash_trials(trials: Sequence[Trial]) -> str:
 
 def trial_fields(trial: Trial) -> dict[str, object]:
     """Return the fields of a trial for a row of outcomes."""
-    fields = dataclasses.asdict(trial)
-    return {**spec_to_dict(trial.spec), **{k: v for k, v in fields.items() if k != "spec"}}
+    names = [field.name for field in dataclasses.fields(trial) if field.name != "spec"]
+    return {**spec_to_dict(trial.spec), **{name: getattr(trial, name) for name in names}}
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,19 @@ import pandas as pd
 
 from probes.factors import FACTORS, Direction
 from probes.metrics.axis import MIN_LEVELS
-from probes.metrics.intervals import chance_corrected, clustered_accuracy, wilson
+from probes.metrics.cells import (
+    find_column,
+    is_design,
+    list_varied,
+    place_levels,
+    spread_baselines,
+    take_baselines,
+    take_cells,
+)
+from probes.metrics.intervals import clustered_accuracy, correct_for_chance
 from probes.metrics.levels import bin_levels
 from probes.metrics.regression import Effects, main_effects
-from probes.metrics.thresholds import measure_threshold
+from probes.metrics.thresholds import CONFIDENCE, measure_threshold
 
 COLUMNS = (
     *(row.drawn or name for name, row in FACTORS.items()),
@@ -36,37 +45,64 @@ class FactorTable:
 
 
 def tabulate_headline(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each K: k, n, accuracy, low, high, chance, corrected, at_chance.
+    """Return a row for each K.
 
-    Intervals resample words, since a word comes up at many levels.
+    It holds k, n, accuracy, low, high, chance, guessing, corrected and at_chance.
+    Chance is what the same reader gets of white pictures, `guessing` is 1/K. Where either lies
+    within the interval, or between, the reader is at chance.
     """
     rows = []
     for k in list_ranked(outcomes):
-        right = outcomes[f"rank_at_{k}"] == 1
-        seen = outcomes[f"rank_at_{k}"].notna()
-        mean, low, high = clustered_accuracy(right[seen], outcomes.loc[seen, "word"])
+        seen = outcomes[outcomes[f"rank_at_{k}"].notna()]
+        is_right = seen[f"rank_at_{k}"] == 1
+        mean, low, high = clustered_accuracy(is_right, *list_clusters(seen))
+        chance = find_chance(seen, k)
         rows.append(
             {
-                "k": k, "n": int(seen.sum()), "accuracy": mean, "low": low, "high": high,
-                "chance": 1 / k, "corrected": float(chance_corrected(mean, k)),
-                "at_chance": bool(low <= 1 / k <= high),
+                "k": k, "n": len(seen), "accuracy": mean, "low": low, "high": high,
+                "chance": chance, "guessing": 1 / k,
+                "corrected": float(correct_for_chance(mean, chance)),
+                "at_chance": bool(low <= max(chance, 1 / k) and high >= min(chance, 1 / k)),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
-    """Return the accuracy at each level of a factor, with Wilson's intervals.
+def find_chance(rows: pd.DataFrame, k: int) -> float:
+    """Return the accuracy of the same reader on white pictures, or 1/K if that is not known."""
+    column = f"chance_at_{k}"
+    return float(rows[column].mean()) if column in rows else 1 / k
 
-    Rows of a design that varies the factor count alone; without such rows, all do, and numbers
-    of many values are binned.
+
+def tabulate_conditions(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `tabulate_headline` for each baseline of a design, named `condition`.
+
+    Where there are none, for all images.
     """
-    rows = outcomes[outcomes["factor"] == factor] if (outcomes["factor"] != "").any() else None
-    if rows is None or rows.empty:
-        rows = outcomes
-    values = rows[_find_column(factor)]
+    shown = take_baselines(outcomes)
+    groups = list(shown.groupby("baseline", sort=False)) or [("all images", outcomes)]
+    tables = [tabulate_headline(rows).assign(condition=name) for name, rows in groups]
+    return pd.concat(tables, ignore_index=True)
+
+
+def list_clusters(rows: pd.DataFrame) -> list[pd.Series[str]]:
+    """Return what rows share: their word; or what is drawn on them, and what is written."""
+    if "picture" in rows and (rows["picture"] != "").all():
+        return [rows["picture"], rows["text"]]
+    return [rows["word"]]
+
+
+def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
+    """Return the accuracy at each level of a factor, with intervals over words.
+
+    Rows of a design that varies the factor count alone, those of its baselines among them;
+    without such rows, all do, and numbers of many values are binned.
+    """
+    is_varied = factor in list_varied(outcomes)
+    rows = take_cells(outcomes, factor) if is_varied else outcomes
+    values = place_levels(rows, factor) if is_varied else rows[find_column(factor)]
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if is_number and rows is not outcomes:
+    if is_number and is_varied:
         levels, labels = values.round(2), values.round(2).astype(str)
     elif is_number:
         bins = bin_levels(values)
@@ -74,21 +110,26 @@ def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
         labels = pd.Series([bins.labels[code] for code in bins.codes], index=rows.index)
     else:
         levels = labels = values.astype(str)
-    grouped = rows.assign(_level=levels, _label=labels).groupby(
-        ["baseline", "_level", "_label"], as_index=False
-    )
-    table = grouped.agg(n_seen=("correct", "size"), n_right=("correct", "sum"))
-    table = table.rename(columns={"_level": "level", "_label": "label"})
-    table["accuracy"] = table["n_right"] / table["n_seen"]
-    table["low"], table["high"] = wilson(table["n_right"], table["n_seen"])
-    return FactorTable(factor, is_number, table)
+    names = ["baseline", "level", "label"]
+    cells = rows.assign(level=levels, label=labels).groupby(names)
+    table = [dict(zip(names, key, strict=True)) | _measure(cell) for key, cell in cells]
+    return FactorTable(factor, is_number, pd.DataFrame(table))
+
+
+def _measure(rows: pd.DataFrame) -> dict[str, float]:
+    """Return n_seen, n_right, accuracy, low and high."""
+    accuracy, low, high = clustered_accuracy(rows["correct"], *list_clusters(rows))
+    n_right = int(rows["correct"].sum())
+    return {
+        "n_seen": len(rows), "n_right": n_right, "accuracy": accuracy, "low": low, "high": high
+    }  # fmt: skip
 
 
 def list_factors(outcomes: pd.DataFrame) -> list[str]:
     """Return the factors that vary: those of the design, or every column that may matter."""
-    designed = [name for name in outcomes["factor"].unique() if name]
-    if designed:
-        return designed + [name for name in ("distractors", "view") if name in outcomes]
+    if is_design(outcomes):
+        varied = list_varied(outcomes)
+        return varied + [name for name in ("distractors", "view") if name in outcomes]
     return [name for name in COLUMNS if name in outcomes and outcomes[name].nunique() > 1]
 
 
@@ -100,24 +141,24 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
     The size is the height of the letter x in px as the model sees it, and in patches.
     """
     rows = []
+    outcomes = spread_baselines(outcomes)
     designed = outcomes[outcomes["factor"].map(_find_direction).notna()]
     for (factor, baseline), cell in designed.groupby(["factor", "baseline"]):
         units = (
-            ("x_height_seen_px", "x_height_patches") if factor == "size_px" else (str(factor),)
+            ("x_height_seen_px", "x_height_patches")
+            if factor == "size_px"
+            else (find_column(str(factor)),)
         )
         for unit in units:
+            # As drawn a level differs a little from word to word, on grainy paper.
+            places = cell.groupby("level")[unit].transform("median")
+            cell = cell.assign(**{unit: places})  # noqa: PLW2901
             if cell[unit].round(4).nunique() >= MIN_LEVELS and cell["word"].nunique() > 1:
                 row = _describe_threshold(
                     cell, unit, direction=_find_direction(factor) or "rising"
                 )
                 rows.append({"factor": factor, "unit": unit, "baseline": baseline} | row)
     return pd.DataFrame(rows)
-
-
-def _find_column(factor: str) -> str:
-    """Return the column that the levels of a factor are measured in."""
-    row = FACTORS.get(factor)
-    return row.measured or factor if row else factor
 
 
 def _find_direction(factor: object) -> Direction | None:
@@ -134,8 +175,9 @@ def _describe_threshold(
             cell[unit].round(4),
             cell["correct"],
             cell["word"],
-            chance=1 / int(cell["k"].iloc[0]),
+            chance=find_chance(cell, int(cell["k"].iloc[0])),
             direction=direction,
+            confidence=_find_confidence(cell),
         )
     )
     fit = found.pop("fit") or {}
@@ -145,8 +187,22 @@ def _describe_threshold(
     }
 
 
+def _find_confidence(cell: pd.DataFrame) -> float:
+    """Return the confidence of a curve's interval, less where looks at it share the error."""
+    noted = cell["confidence"].dropna().tolist() if "confidence" in cell else [CONFIDENCE]
+    return float(noted[0]) if noted else CONFIDENCE
+
+
+def take_scan(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the coarse scan, which is the same for every reader."""
+    return outcomes[outcomes["look"] == 1] if "look" in outcomes else outcomes
+
+
 def tabulate_effects(outcomes: pd.DataFrame) -> Effects:
-    """Return what each factor does to the odds of reading, the others held equal."""
+    """Return what each factor does to the odds of reading, the others held equal.
+
+    For images whose factors vary together, as those of a Latin hypercube or a dataset do.
+    """
     factors = list_factors(outcomes)
     words = [name for name in ("n_chars", "n_tokens", "zipf") if name not in factors]
     return main_effects(outcomes, [*factors, *words])

@@ -1,25 +1,26 @@
 """Vectors -> one outcome per image: which candidate a model takes a picture for.
 
-Ties are broken by a draw of each image's own, so a reader that sees nothing scores at chance.
+Ties are broken by a draw of each text's own, so a reader that sees nothing scores at chance.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from probes.arrays import Vectors
 from probes.errors import ProbeError
-from synthtext.rng import draw_below, draw_units
+from synthtext.rng import to_unit
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-Score = Callable[[slice], Vectors]
-"""Some of the images -> how well each text fits each of them, (B, V)."""
+Score = Callable[[NDArray[np.int64]], Vectors]
+"""Numbers of some images, (B,) -> how well each text fits each of them, (B, V)."""
 
 KS = (2, 10, 100, 1000, 10_000)
 """Numbers of candidates to choose among, unless others are asked for."""
@@ -65,189 +66,218 @@ def list_ks(n_candidates: int, asked: Sequence[int] = ()) -> list[int]:
     return sorted(set(asked)) or [k for k in KS if k <= n_candidates]
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which rivals stand against each text, for every K: a property of the texts and the seed.
+
+    The texts lie on a circle, like beside like. The rivals of a text are those about it, itself
+    at a place of its own among them, any as likely; and a larger K takes more of the same. So
+    every set of K neighbours is asked about each of its members as often, and a reader that
+    sees nothing is right once in K times whatever texts it likes best.
+
+    The circle is cut into rings, samples of it: rivals are of the ring of their text while it
+    lasts, so that a small K needs the vectors of one ring alone.
+
+    Attributes:
+        order: int64 (V,), the places of the texts along the circle.
+        rings: int64 (V,), the ring of each text; below 0 for those that are rivals alone.
+        offsets: float64 (V,) in [0, 1), where each text stands among its rivals.
+        ties: float64 (V,) in [0, 1), breaks the ties of each text.
+    """
+
+    order: Ints
+    rings: Ints
+    offsets: Floats
+    ties: Floats
+
+
+def arrange_texts(
+    texts: Sequence[str], likeness: ArrayLike, rings: ArrayLike, *, seed: int
+) -> Choice:
+    """Return which rivals stand against each text.
+
+    Args:
+        texts: V, all different.
+        likeness: the texts are laid out by these numbers; equal ones at random.
+        rings: the ring of each text, below 0 for those that are rivals alone.
+        seed: of all that is random. A draw hashes the text, so other texts do not shift it.
+    """
+    return Choice(
+        order=np.lexsort((hash_units(seed, "place", texts), np.asarray(likeness))),
+        rings=np.asarray(rings, np.int64),
+        offsets=hash_units(seed, "offset", texts),
+        ties=hash_units(seed, "tie", texts),
+    )
+
+
+def among_all(texts: Sequence[str], seed: int) -> Choice:
+    """Return the choice among texts of one ring, in any order."""
+    zeros = [0] * len(texts)
+    return arrange_texts(texts, zeros, zeros, seed=seed)
+
+
+def hash_units(seed: int, name: str, texts: Sequence[str]) -> Floats:
+    """Return a number in [0, 1) for each text, which depends on nothing but it and the name."""
+    raw = b"".join(
+        hashlib.blake2b(f"{seed}\0{name}\0{text}".encode(), digest_size=8).digest()
+        for text in texts
+    )
+    return to_unit(np.frombuffer(raw, np.uint64))
+
+
+def draw_rivals(choice: Choice, truths: Ints, k: int) -> Ints:
+    """Return the rivals of texts among K: int64 (N, K - 1).
+
+    The first of them are those of a smaller K.
+
+    Args:
+        choice: of V texts, K or more.
+        truths: (N,), the places of the texts.
+        k: candidates of each, itself included.
+    """
+    rivals = np.empty((len(truths), k - 1), np.int64)
+    rings = choice.rings[truths]
+    for ring in np.unique(rings):
+        members = np.flatnonzero(rings == ring)
+        rivals[members] = _draw_in_ring(choice, truths[members], ring, k)
+    return rivals
+
+
+def list_needed(choice: Choice, truths: Ints, k: int) -> NDArray[np.bool_]:
+    """Return which texts may stand against some truths among K: (V,)."""
+    used = np.unique(choice.rings[truths])
+    if any((choice.rings == ring).sum() < k for ring in used):
+        return np.ones(len(choice.rings), np.bool_)
+    return np.isin(choice.rings, used)
+
+
 def guess_nested(
     images: Vectors,
     texts: Vectors,
     truths: Ints,
     *,
+    choice: Choice,
     ks: Sequence[int],
     headline: int,
-    seed: int,
 ) -> Guesses:
-    """Return the answers where each image is held against its own draw of candidates.
-
-    The candidates of an image are its truth and the words that follow a place of its own in a
-    shuffled vocabulary; a larger K takes more of the same, so the sets are nested.
+    """Return the answers where each image is held against its text and the rivals of that.
 
     Args:
         images: (N, D), unit length.
-        texts: (V, D), unit length.
+        texts: (V, D), unit length; those that `list_needed` leaves out may be anything.
         truths: (N,), the place of each truth in `texts`.
+        choice: the rivals of each text.
         ks: each 2 to V.
         headline: one of `ks`.
-        seed: shuffles the vocabulary and breaks ties.
     """
-
-    def arrange(order: Ints) -> Score:
-        shuffled = np.ascontiguousarray(texts[order])
-        return lambda rows: images[rows] @ shuffled.T
-
-    return guess_scored(arrange, len(texts), truths, ks=ks, headline=headline, seed=seed)
+    return guess_scored(
+        lambda rows: images[rows] @ texts.T, truths, choice=choice, ks=ks, headline=headline
+    )
 
 
 def guess_scored(
-    arrange: Callable[[Ints], Score],
-    n_texts: int,
-    truths: Ints,
-    *,
-    ks: Sequence[int],
-    headline: int,
-    seed: int,
+    score: Score, truths: Ints, *, choice: Choice, ks: Sequence[int], headline: int
 ) -> Guesses:
     """Return the answers of `guess_nested` for any measure of how well a text fits an image.
 
     Args:
-        arrange: an order of the texts -> how well each of them, so ordered, fits some images.
-        n_texts: V.
+        score: numbers of some images -> how well each text fits them, (n, V).
         truths: as for `guess_nested`.
+        choice: likewise.
         ks: likewise.
         headline: likewise.
-        seed: likewise.
     """
     n = len(truths)
-    order = np.argsort(draw_units(seed, "candidates", 0, n_texts)[:, 0], kind="stable")
-    units = draw_units(seed, "ties", 0, n)
-    starts = draw_below(units[:, 1], n_texts)
-    score = arrange(order)
-    place_of = np.empty(n_texts, np.int64)
-    place_of[order] = np.arange(n_texts)
-    block = max(1, BLOCK_CELLS // n_texts)
-    parts = [
-        _guess_block(
-            score(slice(at, at + block)),
-            place_of[truths[at : at + block]],
-            starts[at : at + block],
-            ks=ks,
-            headline=headline,
-            units=units[at : at + block, 0],
-        )
-        for at in range(0, n, block)
-    ]
-    return Guesses(
-        guesses=order[np.concatenate([part.guesses for part in parts])],
-        margins=np.concatenate([part.margins for part in parts]),
-        ranks={k: np.concatenate([part.ranks[k] for part in parts]) for k in ks},
-        k=headline,
-    )
+    # Images of one text go together, since its rivals are found once.
+    rows = np.argsort(truths, kind="stable")
+    guesses, margins = np.empty(n, np.int64), np.empty(n)
+    ranks = {k: np.empty(n, np.int64) for k in ks}
+    block = max(1, BLOCK_CELLS // len(choice.order))
+    for at in range(0, n, block):
+        some = rows[at : at + block]
+        shown, which = np.unique(truths[some], return_inverse=True)
+        rivals = draw_rivals(choice, shown, max(ks))[which]
+        sims = score(some)
+        own = np.take_along_axis(sims, truths[some][:, None], axis=1)
+        against = np.take_along_axis(sims, rivals, axis=1)
+        ties = choice.ties[truths[some]]
+        for k in ks:
+            ranks[k][some] = _rank(against[:, : k - 1], own, ties)
+        best = against[:, : headline - 1].argmax(axis=1)
+        is_right = ranks[headline][some] == 1
+        each = np.arange(len(some))
+        guesses[some] = np.where(is_right, truths[some], rivals[each, best])
+        margins[some] = own[:, 0].astype(np.float64) - against[each, best]
+    return Guesses(guesses=guesses, margins=margins, ranks=ranks, k=headline)
 
 
-def draw_candidates(truths: Ints, n_texts: int, *, k: int, seed: int) -> Ints:
-    """Return the places of the K candidates that `guess_nested` holds each image against.
-
-    Args:
-        truths: (N,), the place of each truth among the texts.
-        n_texts: how many texts there are, K or more.
-        k: candidates of each image.
-        seed: as for `guess_nested`.
-
-    Returns:
-        int64 (N, K), the truth first.
-    """
-    order = np.argsort(draw_units(seed, "candidates", 0, n_texts)[:, 0], kind="stable")
-    starts = draw_below(draw_units(seed, "ties", 0, len(truths))[:, 1], n_texts)
-    around = order[(starts[:, None] + np.arange(k)) % n_texts]
-    is_truth = around == truths[:, None]
-    # The truth moves to the front, and those before it up by one; the last gives way if it
-    # was not among them.
-    rivals = np.take_along_axis(around, np.argsort(is_truth, axis=1, kind="stable"), axis=1)
-    return np.concatenate([truths[:, None], rivals[:, : k - 1]], axis=1)
-
-
-def guess_among(images: Vectors, candidates: Vectors, seed: int) -> Guesses:
+def guess_among(images: Vectors, candidates: Vectors, ties: Floats) -> Guesses:
     """Return the answers where each image has candidates of its own, its truth the first.
 
     Args:
         images: (N, D), unit length.
         candidates: (N, K, D), unit length.
-        seed: breaks ties.
+        ties: (N,) in [0, 1); break ties.
 
     Returns:
         guesses that count the candidates of each image, 0 for its truth.
     """
-    return guess_first(np.einsum("nd,nkd->nk", images, candidates).astype(np.float64), seed)
+    return guess_first(np.einsum("nd,nkd->nk", images, candidates).astype(np.float64), ties)
 
 
-def guess_first(sims: Floats, seed: int) -> Guesses:
+def guess_first(sims: Floats, ties: Floats) -> Guesses:
     """Return the answers of `guess_among` for any measure of how well a text fits an image.
 
     Args:
         sims: float64 (N, K), how well each candidate fits, the truth the first.
-        seed: breaks ties.
+        ties: (N,) in [0, 1); break ties.
     """
-    n, k = sims.shape
-    units = draw_units(seed, "ties", 0, n)[:, 0]
     rivals = sims[:, 1:]
-    ranks = _rank(rivals > sims[:, :1], rivals == sims[:, :1], units)
+    ranks = _rank(rivals, sims[:, :1], ties)
     best = rivals.argmax(axis=1)
     return Guesses(
         guesses=np.where(ranks == 1, 0, best + 1),
         margins=sims[:, 0] - rivals.max(axis=1),
-        ranks={k: ranks},
-        k=k,
+        ranks={sims.shape[1]: ranks},
+        k=sims.shape[1],
     )
 
 
-def _guess_block(
-    sims: Vectors,
-    truths: Ints,
-    starts: Ints,
-    *,
-    ks: Sequence[int],
-    headline: int,
-    units: Floats,
-) -> Guesses:
-    """Return the answers of a block of images, all places counted in the shuffled order."""
-    n, n_texts = sims.shape
-    rows = np.arange(n)
-    own = sims[rows, truths][:, None].copy()
-    above, equal = sims > own, sims == own
-    equal[rows, truths] = False
-    # The window of K - 1 rivals begins at a place of the image's own and goes round; where it
-    # holds the truth, it takes one more.
-    offset_of_truth = (truths - starts) % n_texts
-    ranks: dict[int, Ints] = {}
-    n_above, n_equal = _cumulate(above, starts), _cumulate(equal, starts)
-    for k in ks:
-        n_rivals = np.minimum(k - 1 + (offset_of_truth < k - 1), n_texts)
-        units_left = units * (n_equal[rows, n_rivals] + 1)
-        ranks[k] = 1 + n_above[rows, n_rivals] + units_left.astype(np.int64)
-    window = (starts[:, None] + np.arange(headline)) % n_texts
-    rivals = np.take_along_axis(sims, window, axis=1).astype(np.float64)
-    rivals[window == truths[:, None]] = -np.inf
-    has_truth = offset_of_truth < headline
-    rivals[~has_truth, headline - 1] = -np.inf
-    best = rivals.argmax(axis=1)
-    return Guesses(
-        guesses=np.where(ranks[headline] == 1, truths, window[rows, best]),
-        margins=own[:, 0].astype(np.float64) - rivals.max(axis=1),
-        ranks=ranks,
-        k=headline,
-    )
+def _draw_in_ring(choice: Choice, truths: Ints, ring: int, k: int) -> Ints:
+    """Return the rivals (N, K - 1) of texts of one ring: those of it, then others."""
+    is_own = choice.rings[choice.order] == ring
+    place_on_circle = np.empty(len(choice.order), np.int64)
+    place_on_circle[choice.order] = np.arange(len(choice.order))
+    at = place_on_circle[truths]
+    own, others = choice.order[is_own], choice.order[~is_own]
+    n_before = np.cumsum(is_own) - is_own
+    offsets = choice.offsets[truths]
+    n_own = min(k, len(own)) - 1
+    steps = _walk(offsets, n_own)
+    near = own[(n_before[at][:, None] + steps) % len(own)]
+    n_far = k - 1 - n_own
+    if not n_far:
+        return near
+    # Of the others none is the text itself, so the step to the right begins at 0.
+    steps = _walk(offsets, n_far)
+    steps[steps > 0] -= 1
+    far = others[((at - n_before[at])[:, None] + steps) % len(others)]
+    return np.concatenate([near, far], axis=1)
 
 
-def _cumulate(flags: NDArray[np.bool_], starts: Ints) -> Ints:
-    """Return how many flags lie in the first m places from each row's start, m from 0 to V."""
-    n, n_texts = flags.shape
-    before = np.zeros((n, n_texts + 1), np.int32)
-    np.cumsum(flags, axis=1, out=before[:, 1:])
-    ends = starts[:, None] + np.arange(n_texts + 1)
-    wrapped = np.take_along_axis(before, ends % n_texts, axis=1)
-    whole = before[:, -1:] * (ends >= n_texts)
-    counts: Ints = (wrapped + whole - before[np.arange(n), starts][:, None]).astype(np.int64)
-    return counts
+def _walk(offsets: Floats, n: int) -> Ints:
+    """Return n steps from a text to its neighbours, left or right: int64 (N, n), none is 0.
+
+    After j of them the text stands at place floor(offset * (j + 1)) among those j + 1.
+    """
+    lefts = (offsets[:, None] * np.arange(1, n + 2)).astype(np.int64)
+    is_left = lefts[:, 1:] > lefts[:, :-1]
+    steps: Ints = np.where(is_left, -lefts[:, 1:], np.arange(1, n + 1) - lefts[:, 1:])
+    return steps
 
 
-def _rank(above: NDArray[np.bool_], equal: NDArray[np.bool_], units: Floats) -> Ints:
-    n_equal = equal.sum(axis=1)
-    ranks: Ints = 1 + above.sum(axis=1) + (units * (n_equal + 1)).astype(np.int64)
+def _rank(rivals: Vectors | Floats, own: Vectors | Floats, ties: Floats) -> Ints:
+    """Return the place of the truth (N,) among its rivals (N, K - 1), ties broken."""
+    n_equal = (rivals == own).sum(axis=1)
+    ranks: Ints = 1 + (rivals > own).sum(axis=1) + (ties * (n_equal + 1)).astype(np.int64)
     return ranks

@@ -1,7 +1,8 @@
 """How sure a measured accuracy is: intervals for one cell, for pooled rows, and bins.
 
 A cell holds each word once, so its images are independent draws of words and Wilson's interval
-holds. Anything pooled over cells meets the same words again: there whole words are resampled.
+holds. Anything that meets the same words again counts for fewer independent images, or has
+whole words resampled.
 """
 
 from __future__ import annotations
@@ -124,31 +125,44 @@ def clustered_ratio(
 def clustered_accuracy(
     correct: ArrayLike,
     clusters: ArrayLike,
+    second: ArrayLike | None = None,
     *,
-    n_draws: int = 2000,
-    seed: int = 0,
     confidence: float = 0.95,
 ) -> Interval:
-    """Return the accuracy of pooled rows with an interval that resamples whole clusters.
+    """Return the accuracy of rows that come in clusters, with its interval.
 
-    Where all is right, or all is wrong, resampling shows no spread; the interval is then
-    Wilson's with each cluster counted once.
+    It is Wilson's, for as many independent rows as would scatter as much as the clusters do;
+    of few clusters that number is cut as Student's interval is wider than the normal one. Where
+    all is right, or all is wrong, nothing scatters, and each cluster counts once.
 
     Args:
         correct: bool (N,).
         clusters: (N,); what each row belongs to, its word as a rule.
-        n_draws: resamplings.
-        seed: equal seeds give equal intervals.
+        second: (N,); what else it belongs to; rows that share either are not independent.
         confidence: the share of such intervals that hold the truth, 0 to 1.
+
+    Source: Korn and Graubard, "Confidence intervals for proportions with small expected number
+    of positive counts estimated from survey data", Survey Methodology 24 (1998), with Wilson's
+    interval as in Dean and Pagano, Survey Methodology 41 (2015); for two clusterings Cameron,
+    Gelbach and Miller, "Robust inference with multiway clustering", JBES 29 (2011).
     """
     right = np.asarray(correct, dtype=np.float64)
-    if right.size == 0 or right.min() != right.max():
-        return cluster_bootstrap(
-            right, clusters, n_draws=n_draws, seed=seed, confidence=confidence
-        )
-    n = count_clusters(clusters)
-    low, high = wilson(right[0] * n, n, confidence)
-    return Interval(float(right[0]), float(low), float(high))
+    if not right.size:
+        return Interval(np.nan, np.nan, np.nan)
+    codes = [pd.factorize(np.asarray(clusters))[0]]
+    if second is not None:
+        codes.append(pd.factorize(np.asarray(second))[0])
+    mean, n_least = float(right.mean()), min(int(code.max()) + 1 for code in codes)
+    n_effective = float(n_least)
+    if 0 < mean < 1:
+        if n_least == 1:
+            return Interval(mean, np.nan, np.nan)
+        usual = stats.norm.ppf((1 + confidence) / 2)
+        widened = stats.t.ppf((1 + confidence) / 2, n_least - 1)
+        variance = max(_measure_variance(right - mean, codes), mean * (1 - mean) / right.size)
+        n_effective = mean * (1 - mean) / variance * float(usual / widened) ** 2
+    low, high = wilson(mean * n_effective, n_effective, confidence)
+    return Interval(mean, float(low), float(high))
 
 
 def count_clusters(clusters: ArrayLike) -> int:
@@ -156,15 +170,15 @@ def count_clusters(clusters: ArrayLike) -> int:
     return int(pd.unique(np.asarray(clusters)).size)
 
 
-def chance_corrected(accuracy: ArrayLike, k: ArrayLike) -> Floats:
-    """Return accuracies on one scale for every K: 0 is guessing among K, 1 is all right.
+def correct_for_chance(accuracy: ArrayLike, chance: ArrayLike) -> Floats:
+    """Return accuracies on one scale for every K: 0 is chance, 1 is all right.
 
     Args:
         accuracy: share right, 0 to 1, any shape.
-        k: candidates to choose from, 2 or more.
+        chance: that of a reader that sees nothing, 0 to below 1.
     """
-    chance = 1 / np.asarray(k, dtype=np.float64)
-    corrected: Floats = (np.asarray(accuracy, dtype=np.float64) - chance) / (1 - chance)
+    chances = np.asarray(chance, dtype=np.float64)
+    corrected: Floats = (np.asarray(accuracy, dtype=np.float64) - chances) / (1 - chances)
     return corrected
 
 
@@ -185,3 +199,19 @@ def _resample_means(sums: Floats, counts: Floats, *, n_draws: int, seed: int) ->
         chosen = rng.integers(0, n, size=(min(block, n_draws - start), n))
         means[start : start + block] = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)
     return means
+
+
+def _measure_variance(residuals: Floats, codes: list[Ints]) -> float:
+    """Return the variance of a mean whose rows share clusters of one kind or of two."""
+    parts = [_scatter(residuals, code) for code in codes]
+    if len(parts) == 1:
+        return parts[0]
+    both = pd.factorize(codes[0] * (int(codes[1].max()) + 1) + codes[1])[0]
+    # The difference may fall below what either says alone, and even below 0.
+    return max(*parts, sum(parts) - _scatter(residuals, both))
+
+
+def _scatter(residuals: Floats, codes: Ints) -> float:
+    sums = np.bincount(codes, weights=residuals)
+    n = len(sums)
+    return float(n / max(1, n - 1) * (sums**2).sum() / len(residuals) ** 2)

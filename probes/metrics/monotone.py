@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 OWN_SHARE = 0.7
@@ -100,14 +101,14 @@ class _Runs:
     Attributes:
         statistic: float64; a run's mean accuracy less midway, in standard errors under the
             hypothesis that it is 0; 0 below the diagonal, where there is no run.
-        largest_from: float64 (N_DRAWS, L); the largest statistic by chance of the runs that
+        largest_from: float32 (L, N_DRAWS); the largest statistic by chance of the runs that
             begin at each level.
         largest_to: the same of the runs that end at each level.
     """
 
     statistic: Floats
-    largest_from: Floats
-    largest_to: Floats
+    largest_from: Singles
+    largest_to: Singles
 
 
 def gather_answers(x: Floats, correct: Floats, words: object, chance: float) -> Answers:
@@ -207,39 +208,41 @@ def _compare_runs(errors: Floats, away: Floats) -> _Runs:
     return _Runs(np.where(is_run, statistic, 0.0), largest_from, largest_to)
 
 
-def _draw_largest(covariance: Floats, spread: Floats) -> tuple[Floats, Floats]:
+def _draw_largest(covariance: Floats, spread: Floats) -> tuple[Singles, Singles]:
     """Return the largest statistic of runs from and to each level, by Gaussian draws."""
     n_levels = len(covariance)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.clip(values, 0, None))
-    sums = np.zeros((n_levels + 1, N_DRAWS))
-    np.cumsum(root @ _draw_normal(n_levels), axis=0, out=sums[1:])
-    largest_from = np.empty((N_DRAWS, n_levels))
-    largest_to = np.empty((N_DRAWS, n_levels))
+    sums = np.zeros((n_levels + 1, N_DRAWS), np.float32)
+    np.cumsum(root.astype(np.float32) @ _draw_normal(n_levels), axis=0, out=sums[1:])
+    per_spread = (1 / spread).astype(np.float32)
+    largest_from = np.empty((n_levels, N_DRAWS), np.float32)
+    largest_to = np.empty((n_levels, N_DRAWS), np.float32)
     for level in range(n_levels):
-        begun = (sums[level + 1 :] - sums[level]) / spread[level, level:, None]
-        ended = (sums[level + 1] - sums[: level + 1]) / spread[: level + 1, level, None]
-        largest_from[:, level], largest_to[:, level] = begun.max(axis=0), ended.max(axis=0)
+        begun = (sums[level + 1 :] - sums[level]) * per_spread[level, level:, None]
+        ended = (sums[level + 1] - sums[: level + 1]) * per_spread[: level + 1, level, None]
+        begun.max(axis=0, out=largest_from[level])
+        ended.max(axis=0, out=largest_to[level])
     return largest_from, largest_to
 
 
 @functools.cache
-def _draw_normal(n_levels: int) -> Floats:
+def _draw_normal(n_levels: int) -> Singles:
     """Return the same standard normal draws (L, N_DRAWS) at every call."""
-    return np.random.default_rng(n_levels).standard_normal((n_levels, N_DRAWS))
+    rng = np.random.default_rng(n_levels)
+    return rng.standard_normal((n_levels, N_DRAWS), np.float32)
 
 
 def _reject_levels(runs: _Runs, error: float) -> tuple[Flags, Flags]:
     """Return which levels (L,) are harder than the crossing, and which are easier."""
     own = np.diag(runs.statistic)
     bound = stats.norm.isf(OWN_SHARE * error)
-    rest = 1 - (1 - OWN_SHARE) * error
-    harder = (own < -bound) | (
-        runs.statistic.min(axis=1) < -np.quantile(runs.largest_from, rest, axis=0)
-    )
-    easier = (own > bound) | (
-        runs.statistic.max(axis=0) > np.quantile(runs.largest_to, rest, axis=0)
-    )
+    # So many draws may exceed the bound of the runs.
+    at = N_DRAWS - 1 - int((1 - OWN_SHARE) * error * N_DRAWS)
+    from_level = np.partition(runs.largest_from, at, axis=1)[:, at]
+    to_level = np.partition(runs.largest_to, at, axis=1)[:, at]
+    harder = (own < -bound) | (runs.statistic.min(axis=1) < -from_level)
+    easier = (own > bound) | (runs.statistic.max(axis=0) > to_level)
     return harder, easier
 
 

@@ -16,6 +16,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from probes.errors import ProbeError, require_columns
+from probes.factors import BASELINE, FACTORS
+from probes.metrics.cells import is_design, take_baselines
 from probes.metrics.intervals import Interval, cluster_bootstrap, count_clusters, wilson
 from probes.metrics.levels import bin_levels
 
@@ -23,11 +25,14 @@ Floats = NDArray[np.float64]
 
 OVERALL = "overall"
 
+_Level = tuple[str, str, float, pd.DataFrame]
+"""Baseline, name and centre of a level, and its rows."""
+
 ROUNDING = 1e-12
 """A chance worked out through cosines is exact to better than this."""
 
 COLUMNS = [
-    "factor", "level", "centre", "n_seen", "accuracy_a", "accuracy_b",
+    "factor", "baseline", "level", "centre", "n_seen", "accuracy_a", "accuracy_b",
     "difference", "low", "high", "n_only_a", "n_only_b", "p", "p_holm",
 ]  # fmt: skip
 
@@ -92,8 +97,8 @@ def paired_difference(
 ) -> Interval:
     """Return accuracy of B less accuracy of A, with an interval that resamples whole clusters.
 
-    Where the two agree on every image resampling shows no spread; the interval is then as far
-    to either side as Wilson's for no cluster out of all.
+    Where the two differ alike on every image resampling shows no spread; the interval is then
+    as far to either side as Wilson's for no cluster out of all.
 
     Args:
         right_a: bool (N,); whether A read each image.
@@ -105,12 +110,13 @@ def paired_difference(
     """
     only_a, only_b = _split(right_a, right_b)
     gains = only_b.astype(np.float64) - only_a
-    if gains.any() or not gains.size:
+    if not gains.size or gains.min() != gains.max():
         return cluster_bootstrap(
             gains, clusters, n_draws=n_draws, seed=seed, confidence=confidence
         )
     unseen = float(wilson(0, count_clusters(clusters), confidence)[1])
-    return Interval(0.0, -unseen, unseen)
+    mean = float(gains[0])
+    return Interval(mean, max(-1.0, mean - unseen), min(1.0, mean + unseen))
 
 
 def compare(
@@ -123,6 +129,9 @@ def compare(
 ) -> pd.DataFrame:
     """Return what B gains over A: a row over all images, then one per level of each factor.
 
+    A level of a design is that of one factor from one baseline, and nothing else: a size that
+    another factor's images happen to have is not a level of the size.
+
     Args:
         rows_a: one per image, with `key`, `correct` (bool), the cluster's column and the
             factors'. Any order.
@@ -133,31 +142,46 @@ def compare(
         seed: of the bootstrap.
 
     Returns:
-        `factor` ("overall" first), `level`, `centre` (median of a number's level, else nan),
-        `n_seen`, the two accuracies, `difference` (B less A) with `low` and `high` of its 95 %
-        interval, `n_only_a` and `n_only_b`, the `p` of `mcnemar_by_word`, and `p_holm`, Holm's
-        correction over the levels of one factor.
+        `factor` ("overall" first), `baseline` (empty outside designs), `level`, `centre`
+        (median of a number's level, else nan), `n_seen`, the two accuracies, `difference`
+        (B less A) with `low` and `high` of its 95 % interval, `n_only_a` and `n_only_b`, the
+        `p` of `mcnemar_by_word`, and `p_holm`, Holm's correction over the levels of one factor.
 
     Raises:
         ProbeError: the keys or the columns of the two do not match.
     """
     pairs = _pair(rows_a, rows_b, [cluster, *factors])
-    families = [(OVERALL, [("all", np.nan, pairs)])]
-    families += [(factor, _split_levels(pairs, factor)) for factor in factors]
+    families: list[tuple[str, list[_Level]]] = [(OVERALL, [("", "all", np.nan, pairs)])]
+    if "factor" in pairs and is_design(pairs):
+        families.append((BASELINE, _split_cells(take_baselines(pairs))))
+    for factor in factors:
+        own = pairs[pairs["factor"] == factor] if "factor" in pairs else pairs[:0]
+        families.append((factor, _split_cells(own) or _split_levels(pairs, factor)))
     table = []
     for factor, levels in families:
-        family = [_compare_level(members, cluster, seed) for _, _, members in levels]
+        family = [_compare_level(members, cluster, seed) for *_, members in levels]
         if not family:
             continue
         corrected = multipletests([row["p"] for row in family], method="holm")[1]
-        for (level, centre, _), row, p_holm in zip(levels, family, corrected, strict=True):
-            named = {"factor": factor, "level": level, "centre": centre, "p_holm": p_holm}
+        for (baseline, level, centre, _), row, p_holm in zip(
+            levels, family, corrected, strict=True
+        ):
+            named: dict[str, object] = {
+                "factor": factor, "baseline": baseline, "level": level, "centre": centre,
+                "p_holm": p_holm,
+            }  # fmt: skip
             table.append(named | row)
     return pd.DataFrame(table, columns=COLUMNS)
 
 
 def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.DataFrame:
     """Return the rows of A with those of B's answers as `correct_b`, in the order of A."""
+    protocols = [_read_protocol(rows) for rows in (rows_a, rows_b)]
+    if protocols[0] != protocols[1]:
+        raise ProbeError(
+            f"A was asked by protocol {protocols[0]} and B by protocol {protocols[1]}, whose"
+            " questions differ; probe again what is of the lower one"
+        )
     for name, rows in (("A", rows_a), ("B", rows_b)):
         require_columns(rows.columns, ["key", "correct", *shared])
         repeated = rows["key"][rows["key"].duplicated()]
@@ -186,17 +210,34 @@ def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.D
     return pairs.assign(correct_b=other["correct"])
 
 
-def _split_levels(pairs: pd.DataFrame, factor: str) -> list[tuple[str, float, pd.DataFrame]]:
-    """Return each level's name, its centre (nan for a category) and its rows."""
+def _read_protocol(rows: pd.DataFrame) -> int:
+    """Return the protocol that rows were asked by; the first one left no note."""
+    return int(rows["protocol"].iloc[0]) if "protocol" in rows and len(rows) else 1
+
+
+def _split_cells(pairs: pd.DataFrame) -> list[_Level]:
+    """Return the cells of one factor of a design, in their order."""
+    if pairs.empty:
+        return []
+    factor = str(pairs["factor"].iloc[0])
+    is_number = factor in FACTORS and pd.api.types.is_numeric_dtype(pairs[factor])
+    return [
+        (str(baseline), str(level), float(cell[factor].median()) if is_number else np.nan, cell)
+        for (baseline, level), cell in pairs.groupby(["baseline", "level"], sort=False)
+    ]
+
+
+def _split_levels(pairs: pd.DataFrame, factor: str) -> list[_Level]:
+    """Return the levels of a column: no baseline, name, centre (nan for a category), rows."""
     column = pairs[factor]
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         bins = bin_levels(column.to_numpy(dtype=np.float64))
         return [
-            (label, float(centre), pairs[bins.codes == code])
+            ("", label, float(centre), pairs[bins.codes == code])
             for code, (label, centre) in enumerate(zip(bins.labels, bins.centres, strict=True))
         ]
     names = column.astype(str).where(column.notna())
-    return [(str(name), np.nan, members) for name, members in pairs.groupby(names)]
+    return [("", str(name), np.nan, members) for name, members in pairs.groupby(names)]
 
 
 def _compare_level(pairs: pd.DataFrame, cluster: str, seed: int) -> dict[str, float]:

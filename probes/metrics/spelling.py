@@ -16,7 +16,15 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
 from probes.arrays import Vectors
-from probes.metrics.forced_choice import Guesses, Ints, Score, guess_first, guess_scored
+from probes.metrics.forced_choice import (
+    Choice,
+    Floats,
+    Guesses,
+    Ints,
+    guess_first,
+    guess_scored,
+    list_needed,
+)
 from probes.metrics.intervals import clustered_accuracy, clustered_ratio
 
 
@@ -43,9 +51,9 @@ def guess_by_spelling(
     words: Sequence[str],
     truths: Ints,
     *,
+    choice: Choice,
     ks: Sequence[int],
     headline: int,
-    seed: int,
 ) -> Guesses:
     """Return which of K nested sets of words each answer is nearest to.
 
@@ -53,34 +61,37 @@ def guess_by_spelling(
         answers: N texts; case does not count.
         words: V texts to choose among.
         truths: (N,), the place of each truth among the words.
+        choice: the rivals of each word, as for vectors.
         ks: each 2 to V.
         headline: one of `ks`.
-        seed: draws the candidates, as for vectors, and breaks ties.
     """
-    folded = [fold_text(answer) for answer in answers]
+    folded = np.array([fold_text(answer) for answer in answers], dtype=object)
+    needed = np.flatnonzero(list_needed(choice, truths, max(ks)))
+    candidates = [fold_text(words[place]) for place in needed.tolist()]
 
-    def arrange(order: Ints) -> Score:
-        shuffled = [fold_text(words[place]) for place in order.tolist()]
-        return lambda rows: _measure_nearness(folded[rows], shuffled)
+    def score(rows: Ints) -> Vectors:
+        near = np.zeros((len(rows), len(words)), np.float32)
+        near[:, needed] = _measure_nearness(folded[rows].tolist(), candidates)
+        return near
 
-    return guess_scored(arrange, len(words), truths, ks=ks, headline=headline, seed=seed)
+    return guess_scored(score, truths, choice=choice, ks=ks, headline=headline)
 
 
 def guess_among_spellings(
-    answers: Sequence[str], candidates: Sequence[Sequence[str]], seed: int
+    answers: Sequence[str], candidates: Sequence[Sequence[str]], ties: Floats
 ) -> Guesses:
     """Return the answers where each image has candidates of its own, its truth the first.
 
     Args:
         answers: N texts; case does not count.
         candidates: K texts for each.
-        seed: breaks ties.
+        ties: (N,) in [0, 1); break ties.
     """
     rows = [
         _measure_nearness([fold_text(answer)], [fold_text(text) for text in texts])[0]
         for answer, texts in zip(answers, candidates, strict=True)
     ]
-    return guess_first(np.array(rows, np.float64), seed)
+    return guess_first(np.array(rows, np.float64), ties)
 
 
 def tabulate_answers(outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from probes.errors import ProbeError
 from probes.models.archive import MAX_HEADER_BYTES, broken, check_torch_file, not_of_torch
-from probes.models.shapes import MAX_NAMED, shorten
+from synthtext.errors import MAX_QUOTED_CHARS, quote
 
 State = dict[str, Tensor]
 """Tensors of a model by name."""
@@ -80,7 +80,7 @@ def check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], origi
         here, there = tuple(state[name].shape), tuple(wanted[name].shape)
         if here != there:
             raise ProbeError(
-                f"{origin} hold {name} in shape {shorten(here)}, but the model wants {there};"
+                f"{origin} hold {name} in shape {quote(here)}, but the model wants {there};"
                 f" {remedy}"
             )
 
@@ -120,7 +120,7 @@ def _unwrap_state(content: object, path: Path) -> State:
     for name, part in state.items():
         if not isinstance(name, str) or not _is_plain(part):
             raise ProbeError(
-                f"{path} holds {shorten(name)}, which is not a plain tensor of numbers with a"
+                f"{path} holds {quote(name)}, which is not a plain tensor of numbers with a"
                 " name; save the model's state dict as safetensors"
             )
     if all(name.startswith("module.") for name in state):
@@ -136,7 +136,7 @@ def _is_plain(tensor: Tensor) -> bool:
 
 def _name_some(names: list[str]) -> str:
     plain = [
-        name if name.isprintable() and len(name) <= MAX_NAMED else shorten(name)
+        name if name.isprintable() and len(name) <= MAX_QUOTED_CHARS else quote(name)
         for name in names[:N_NAMED]
     ]
     shown = ", ".join(plain)

@@ -26,8 +26,8 @@ from probes.models.shapes import (
     check_entries,
     parse_json,
     read_bounded,
-    shorten,
 )
+from synthtext.errors import quote
 
 CONFIG_NAME = "open_clip_config.json"
 """Name of a config beside its weights, as open_clip writes it."""
@@ -216,14 +216,14 @@ def check_model(model: Mapping[str, Any], origin: str) -> None:
     timm_name = vision.get("timm_model_name") or "none"
     if not timm_name.replace(".", "_").isidentifier():
         raise ProbeError(
-            f"the vision_cfg of {origin} has timm_model_name {shorten(timm_name)};"
+            f"the vision_cfg of {origin} has timm_model_name {quote(timm_name)};"
             " it is the name of an architecture of timm, not of a repository or a folder"
         )
     for key in ("hf_model_name", "hf_tokenizer_name"):
         name = text.get(key) or "none"
         if name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
             raise ProbeError(
-                f"the text_cfg of {origin} has {key} {shorten(name)};"
+                f"the text_cfg of {origin} has {key} {quote(name)};"
                 " it is a repository of the hub, written as 'org/name'"
             )
 
@@ -280,7 +280,7 @@ def _read_prompts(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     prompts = content.get("prompts") or []
     if Row(Text(), 0, 1000).find_fault(prompts) or not all(SLOT in each for each in prompts):
         raise ProbeError(
-            f"{path} has prompts {shorten(prompts)}; each is a text with {SLOT} in it"
+            f"{path} has prompts {quote(prompts)}; each is a text with {SLOT} in it"
         )
     return tuple(prompts)
 
@@ -289,7 +289,7 @@ def _check_activation(content: Mapping[str, Any], model: Mapping[str, Any], path
     stated = content.get("activation", name_activation(model))
     fault = Text(("gelu", "quickgelu")).find_fault(stated)
     if fault:
-        raise ProbeError(f"{path} has activation {shorten(stated)}; it is {fault}")
+        raise ProbeError(f"{path} has activation {quote(stated)}; it is {fault}")
     if stated != name_activation(model):
         quick = "true" if stated == "quickgelu" else "false"
         raise ProbeError(

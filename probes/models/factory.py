@@ -77,7 +77,8 @@ def load_model(  # noqa: PLR0913 - each is an option of its own.
             module, also from the working directory, and calls the factory, which returns an
             `Encoder`, a `Reader`, or a `Model` to say more about it. That is your own code and
             runs as such; nothing else that is loaded here may run code. What answers in text:
-            "ocr:tesseract", "ocr:rapidocr", or "responses:" and a table of answers.
+            "ocr:tesseract", "ocr:rapidocr", "hf-vlm:org/name" (or a folder), or "responses:"
+            and a table of answers.
         pretrained: a tag, a file, "TAG=FILE" or "random"; see
             `probes.models.pretrained.find_source`.
         device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.models.device.choose_device`.
@@ -121,7 +122,7 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
     module = build_module(source)
     if source.config["text_cfg"].get("hf_model_name"):
         check_ids(tokenizer, module.text.vocab_size, source.name)
-    patch_px = _read_patch(module, source)
+    patch_px = read_patch(module, source)
     return Parts(
         source=source,
         module=_place_module(module, place, patch_px),
@@ -223,12 +224,17 @@ def _place_module(module: Any, place: torch.device, patch_px: int) -> Any:  # no
     return module
 
 
-def _read_patch(module: Any, source: Source) -> int:  # noqa: ANN401
+def read_patch(module: Any, source: Source) -> int:  # noqa: ANN401
     """Return the side of a patch; towers of timm know it better than their config does."""
     trunk = getattr(module.visual, "trunk", None)
-    patch = getattr(getattr(trunk, "patch_embed", None), "patch_size", None)
+    embed = getattr(trunk, "patch_embed", None)
+    patch, grid = getattr(embed, "patch_size", None), getattr(embed, "grid_size", None)
     if patch is None:
         return read_patch_px(source.config)
+    if (
+        embed is not None and grid is not None
+    ):  # Hybrids cut their patches from a smaller, convolved image.
+        return int(embed.img_size[0]) // int(grid[0])
     return int(patch[0]) if isinstance(patch, (tuple, list)) else int(patch)
 
 

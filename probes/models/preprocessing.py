@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from probes.errors import ProbeError
-from probes.models.shapes import shorten
+from synthtext.errors import quote
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 """Fit the shortest side and crop, fit the longest side and pad, or fit both sides."""
@@ -66,7 +66,7 @@ def preprocessing_from_dict(
     for stated in (fields.get("size"), fields.get("size_px")):
         if stated is not None and _read_side(stated) != size_px:
             raise ProbeError(
-                f"{origin} preprocesses to {shorten(stated)} px, but its tower sees {size_px}"
+                f"{origin} preprocesses to {quote(stated)} px, but its tower sees {size_px}"
                 f" px; set preprocess_cfg.size to {size_px} or load the config of these weights"
             )
     default = Preprocessing()
@@ -125,7 +125,7 @@ def _read_channels(
     listed = list(value) if isinstance(value, (list, tuple)) else [value] * 3
     numbers = tuple(float(part) for part in listed if isinstance(part, (int, float)))
     if len(listed) != 3 or len(numbers) != 3 or (name == "std" and min(numbers) <= 0):
-        raise ProbeError(f"{origin} has {name} {shorten(value)}; it is one number per channel")
+        raise ProbeError(f"{origin} has {name} {quote(value)}; it is one number per channel")
     return numbers
 
 
@@ -135,7 +135,7 @@ def _read_choice(
     value = fields.get(name) or known[0]
     if value not in known:
         listed = ", ".join(known)
-        raise ProbeError(f"{origin} has {name} {shorten(value)}; it is one of {listed}")
+        raise ProbeError(f"{origin} has {name} {quote(value)}; it is one of {listed}")
     return str(value)
 
 
@@ -143,7 +143,5 @@ def _read_level(value: object, origin: str) -> int:
     if value is None:
         return 0
     if not isinstance(value, int) or not 0 <= value <= 255:
-        raise ProbeError(
-            f"{origin} has fill_color {shorten(value)}; it is a level from 0 to 255"
-        )
+        raise ProbeError(f"{origin} has fill_color {quote(value)}; it is a level from 0 to 255")
     return value

@@ -6,7 +6,6 @@ depth by the parser, so that a file can neither fill the memory nor the stack.
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,7 @@ from typing import Any
 import orjson
 
 from probes.errors import ProbeError
-
-MAX_NAMED = 60
-"""Characters of a name or a value that an error shows."""
+from synthtext.errors import quote
 
 MAX_ITEMS = 8_000_000
 """Commas of a file; each may become an object in memory."""
@@ -144,18 +141,18 @@ def check_entries(
         ProbeError: it is not an object, or an entry is unknown or does not fit.
     """
     if not isinstance(value, dict):
-        raise ProbeError(f"{origin} is {shorten(value)}; it is an object of settings")
+        raise ProbeError(f"{origin} is {quote(value)}; it is an object of settings")
     for name, held in value.items():
         if name not in shapes:
             if others:
                 continue
             raise ProbeError(
-                f"{origin} has the unknown entry {shorten(name)}; remove it, or"
+                f"{origin} has the unknown entry {quote(name)}; remove it, or"
                 " update synthtext if newer models need it"
             )
         fault = shapes[name].find_fault(held)
         if fault:
-            raise ProbeError(f"{origin} has {name} {shorten(held)}; it is {fault}")
+            raise ProbeError(f"{origin} has {name} {quote(held)}; it is {fault}")
     return value
 
 
@@ -196,15 +193,3 @@ def parse_json(raw: bytes, path: Path, remedy: str) -> Any:  # noqa: ANN401 - JS
         return orjson.loads(raw)
     except ValueError as error:
         raise ProbeError(f"{path} is not valid JSON ({error}); {remedy}") from error
-
-
-def shorten(value: object) -> str:
-    """Return a value as an error shows it: on one line, and not longer than it needs to be.
-
-    >>> shorten("a" * 100)
-    "'aaaaaaaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaaaaaaaa'"
-    """
-    brief = reprlib.Repr()
-    brief.maxstring = brief.maxother = brief.maxlong = MAX_NAMED
-    brief.maxlevel = 2
-    return brief.repr(value)

@@ -11,11 +11,16 @@ from typing import NoReturn
 from probes.arrays import Pixels
 from probes.errors import ProbeError
 from probes.models.base import Model
+from probes.models.hub import fetch_file
 from probes.models.tokenizers import spell_texts
 from probes.readers.base import Reader, ReaderFacts
 from probes.readers.guard import GuardedReader
 from probes.readers.registry import find_engine
 from probes.readers.responses import PREFIX, read_responses
+from probes.readers.vision_language import PREFIX as VLM_PREFIX
+from probes.readers.vision_language import describe_vision_language
+
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,28 @@ class NoEncoder:
 
 
 def load_engine(name: str, time_limit_s: float) -> Model:
-    """Return one of the readers of `probes.readers.registry`.
+    """Return one of the readers of `probes.readers.registry`, or a vision-language model.
 
     Raises:
         ProbeError: there is none of this name, or it is not installed.
     """
-    facts = find_engine(name).describe(name)
+    if name.startswith(VLM_PREFIX):
+        facts = describe_vision_language(_find_config(name.removeprefix(VLM_PREFIX)))
+    else:
+        facts = find_engine(name).describe(name)
     return make_reader_model(name, GuardedReader(name, time_limit_s), facts)
+
+
+def _find_config(source: str) -> Path:
+    """Return the `config.json` of a folder or a repository on the hub."""
+    if Path(source).is_dir():
+        config = Path(source) / CONFIG
+        if not config.is_file():
+            raise ProbeError(
+                f"{source} holds no {CONFIG}; give a folder as transformers saves it"
+            )
+        return config
+    return fetch_file(source, (CONFIG,), f"pass --model {VLM_PREFIX}FOLDER with all its files")
 
 
 def load_responses(name: str) -> Model:

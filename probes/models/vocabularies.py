@@ -28,8 +28,8 @@ from probes.models.shapes import (
     check_entries,
     parse_json,
     read_bounded,
-    shorten,
 )
+from synthtext.errors import quote
 
 TOKENIZER_NAME = "tokenizer.json"
 """What a tokenizer does; no other file can take its place."""
@@ -149,7 +149,7 @@ def hold_to_sentences(origin: str) -> Iterator[None]:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise ProbeError(
-            f"the tokenizer in {origin} fails: {shorten(' '.join(str(error).split()))};"
+            f"the tokenizer in {origin} fails: {quote(' '.join(str(error).split()))};"
             " write it again with the tokenizers library"
         ) from error
 
@@ -185,7 +185,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
     check_entries(content, SETTINGS, str(path), others=True)
     for role in ROLES:
         if content.get(role) is not None and _name_token(content[role]) is None:
-            raise ProbeError(f"{path} has {role} {shorten(content[role])}; it is a token")
+            raise ProbeError(f"{path} has {role} {quote(content[role])}; it is a token")
     for name in EXTRA:
         # Newer files give these tokens names of their own, which are not asked for here.
         if isinstance(content.get(name), dict):
@@ -194,7 +194,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
             None if content.get(name) is None else _name_tokens(content[name])
         )
         if fault:
-            raise ProbeError(f"{path} has {name} {shorten(content[name])}; it is {fault}")
+            raise ProbeError(f"{path} has {name} {quote(content[name])}; it is {fault}")
     used = (*ROLES, *EXTRA, *SETTINGS)
     return {name: content[name] for name in used if content.get(name) is not None}
 

@@ -25,8 +25,8 @@ from probes.readers.base import Reading
 LIMIT_S = 30.0
 """How long a reader may take for one image, unless another limit is given."""
 
-START_S = 600.0
-"""How long it may take to start, which for a language model is long."""
+START_S = 3600.0
+"""How long it may take to start; a language model may have to be downloaded."""
 
 N_GIVE_UP = 8
 """Images at the beginning, all without an answer, after which the reader itself is at fault."""

@@ -10,6 +10,8 @@ from probes.readers.base import Reader, ReaderFacts
 from probes.readers.plugin import PREFIX, build_plugin_reader
 from probes.readers.rapidocr import build_rapidocr, describe_rapidocr
 from probes.readers.tesseract import build_tesseract, describe_tesseract
+from probes.readers.vision_language import PREFIX as VLM_PREFIX
+from probes.readers.vision_language import build_vision_language
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ ENGINES: dict[str, ReaderKind] = {
 
 
 def is_engine(name: str) -> bool:
-    """Return whether a name means one of `ENGINES`, known or not."""
-    return name.startswith("ocr:")
+    """Return whether a name means a reader that is installed, known or not."""
+    return name.startswith(("ocr:", VLM_PREFIX))
 
 
 def find_engine(name: str) -> ReaderKind:
@@ -53,4 +55,6 @@ def build_reader(name: str) -> Reader:
     """Return a reader by its name, in the process that it is to run in."""
     if name.startswith(PREFIX):
         return build_plugin_reader(name)
+    if name.startswith(VLM_PREFIX):
+        return build_vision_language(name)
     return find_engine(name).build(name)

@@ -20,7 +20,7 @@ def count_losses(probe: Probe) -> dict[str, int]:
     filled = [
         prompt
         for template in question.templates
-        for prompt in fill_template(template, question.vocabulary)
+        for prompt in fill_template(template, question.candidates.texts)
     ]
     # A task may ask of an image more than once.
     cropped = {

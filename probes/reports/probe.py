@@ -15,22 +15,36 @@ from probes.data.stimuli import show_trial
 from probes.data.trials import Trial
 from probes.factors import label_of
 from probes.metrics.breakdown import (
+    find_chance,
     list_factors,
     tabulate_confusions,
     tabulate_effects,
     tabulate_factor,
     tabulate_headline,
     tabulate_thresholds,
+    take_scan,
 )
+from probes.metrics.cells import find_column, is_design
+from probes.metrics.level_effects import level_effects
+from probes.metrics.regression import Effects
 from probes.metrics.spelling import tabulate_answers
 from probes.models.base import identify_model
 from probes.reports import plots
+from probes.reports.headline import (
+    format_headline,
+    format_level_effects,
+    format_pooled,
+    list_unasked,
+    state_verdict,
+    summarize_headline,
+)
 from probes.reports.losses import count_losses, list_losses
 from probes.reports.page import Figure, Page, to_uri, write_report
 from probes.tables import Table, percent
 from probes.tasks.base import load_task
 from probes.tasks.linear_probe import tabulate_linear
 from probes.tasks.run import Probe
+from probes.tasks.vocabulary import PROTOCOL
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.plan import SENTIMENTS
 from synthtext.dataset.verify import find_rendering
@@ -57,16 +71,23 @@ def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
 
     Everything is computed from the outcomes.
     """
-    summary = summarize(probe)
-    figures = draw_figures(probe.outcomes, tabulate_thresholds(probe.outcomes))
+    thresholds = tabulate_thresholds(probe.outcomes)
+    summary = summarize(probe, thresholds)
+    figures = draw_figures(probe.outcomes, thresholds)
     write_report(out, summary, make_page(probe, summary, figures))
     return summary
 
 
-def summarize(probe: Probe) -> dict[str, Any]:
-    """Return the figures of a probe and all that decides them, for `summary.json`."""
+def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
+    """Return the figures of a probe and all that decides them, for `summary.json`.
+
+    Args:
+        probe: what was shown and what came of it.
+        thresholds: from `tabulate_thresholds`.
+    """
     model, question, outcomes = probe.model, probe.question, probe.outcomes
-    words = make_texts(question.vocabulary, [None] * len(question.vocabulary), "")
+    texts = question.candidates.texts
+    words = make_texts(texts, [None] * len(texts), "")
     summary: dict[str, Any] = {
         "format": 1,
         "broken": list(probe.broken),
@@ -78,15 +99,19 @@ def summarize(probe: Probe) -> dict[str, Any]:
             "settings": model.config if model.reader is not None else {},
         },
         "question": {
-            "task": question.task, "templates": question.templates, "ks": question.ks,
+            "protocol": PROTOCOL, "task": question.task,
+            "templates": question.templates, "ks": question.ks,
             "seed": question.seed, "n_images": len(probe.trials),
             "n_words": int(outcomes["word"].nunique()),
-            "vocabulary": {"n_words": len(question.vocabulary), "sha256": words.sha256},
+            "rivals": question.candidates.rivals,
+            "vocabulary": {"n_words": len(texts), "sha256": words.sha256},
             **count_losses(probe),
         },
         "by_template": probe.by_template,
-        "headline": _to_rows(tabulate_headline(outcomes)),
-        "thresholds": _to_rows(tabulate_thresholds(outcomes)),
+        "headline": summarize_headline(outcomes),
+        "pooled": _to_rows(tabulate_headline(take_scan(outcomes))),
+        "thresholds": _to_rows(thresholds),
+        "looks": [dataclasses.asdict(decision) for decision in probe.decisions],
         "factors": {
             name: _to_rows(tabulate_factor(outcomes, name).table)
             for name in list_factors(outcomes)
@@ -96,6 +121,8 @@ def summarize(probe: Probe) -> dict[str, Any]:
     task = load_task(question.task)
     if task.measure is not None:
         summary[task.name] = task.measure(outcomes)
+    if is_design(outcomes):
+        summary["effects"] = _to_rows(level_effects(take_scan(outcomes)))
     if probe.linear is not None:
         summary["linear"] = probe.linear
     if "answer" in outcomes:
@@ -112,25 +139,16 @@ def list_faults(outcomes: pd.DataFrame) -> list[str]:
     return [f"{key}: {fault}" for key, fault in zip(rows["key"], rows["fault"], strict=True)]
 
 
-def verdict(headline: Mapping[str, Any]) -> str:
-    """Return what a headline row says, in a sentence."""
-    share, low, high = (f"{100 * headline[name]:.1f}" for name in ("accuracy", "low", "high"))
-    said = f"reads {share} % of the pictures right, 1 of {headline['k']:,} ({low} to {high} %)"
-    if headline["at_chance"]:
-        return f"{said}: that is chance, {100 * headline['chance']:.2g} %"
-    return f"{said}; chance is {100 * headline['chance']:.2g} %"
-
-
 def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figure]:
     """Return a plot for each factor that varies, and a map where the place does."""
     figures = []
-    chance = 1 / int(outcomes["k"].iloc[0])
+    chance = find_chance(outcomes, int(outcomes["k"].iloc[0]))
     for name in list_factors(outcomes):
         factor = tabulate_factor(outcomes, name)
         if factor.is_number:
             marks = thresholds
             if not thresholds.empty:
-                unit = "x_height_seen_px" if name == "size_px" else name
+                unit = find_column(name)
                 marks = thresholds[thresholds["unit"] == unit]
             png = plots.draw_curve(factor.table, name, chance, marks)
         else:
@@ -144,11 +162,10 @@ def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figur
 def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure]) -> Page:
     """Return what the report of a probe shows."""
     model, fonts = probe.model, read_catalogue()
-    headline = _pick_headline(summary["headline"], int(probe.outcomes["k"].iloc[0]))
     return Page(
         title=f"{model.name} {model.tag}".strip() + f": {probe.question.task}",
-        verdict=f"It {verdict(headline)}",
-        headline=_format_headline(summary["headline"]),
+        verdict=f"It {find_verdict(probe, summary)}",
+        headline=make_headline(probe, summary),
         figures=figures,
         note=CURVES_NOTE,
         fonts=_format_fonts(probe.outcomes, fonts),
@@ -158,9 +175,21 @@ def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure
     )
 
 
+def find_verdict(probe: Probe, summary: Mapping[str, Any]) -> str:
+    """Return what a probe found, in a sentence without its subject."""
+    k = int(probe.outcomes["k"].iloc[0])
+    return state_verdict(summary["headline"], summary["thresholds"], k)
+
+
+def make_headline(probe: Probe, summary: Mapping[str, Any]) -> Table:
+    """Return the table at the top of a report."""
+    has_pool = load_task(probe.question.task).has_pool
+    return format_headline(summary["headline"], list_unasked(probe.question, has_pool))
+
+
 def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     """Return the tables of a report, for the page and for the terminal."""
-    tables = [_format_thresholds(summary["thresholds"])]
+    tables = [_format_thresholds(summary["thresholds"]), _format_looks(summary["looks"])]
     if "answers" in summary:
         tables.append(_format_answers(summary["answers"], summary["faults"]))
     task = load_task(probe.question.task)
@@ -170,7 +199,18 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
         tables.append(tabulate_linear(probe.linear))
     if probe.by_template:
         tables.append(_format_templates(probe.by_template))
-    effects = tabulate_effects(probe.outcomes)
+    if "effects" in summary:
+        tables.append(format_level_effects(summary["effects"]))
+        tables.append(format_pooled(summary["pooled"]))
+    else:
+        tables.append(_format_main_effects(tabulate_effects(probe.outcomes)))
+    confusions = tabulate_confusions(probe.outcomes)
+    mistakes = tuple(tuple(map(str, row)) for row in confusions.to_numpy().tolist())
+    tables.append(Table("Commonest mistakes", ("word", "read as", "times"), mistakes))
+    return [table for table in tables if table.rows]
+
+
+def _format_main_effects(effects: Effects) -> Table:
     rows = tuple(
         (
             row["factor"] if pd.isna(row["level"]) else f"{row['factor']}: {row['level']}",
@@ -182,35 +222,7 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     )
     columns = ("factor", "log odds", "95 % interval", "p (Holm)")
     note = "Logistic regression; numbers per standard deviation, intervals clustered by word."
-    tables.append(Table("Main effects", columns, rows, " ".join([note, *effects.notes])))
-    confusions = tabulate_confusions(probe.outcomes)
-    mistakes = tuple(tuple(map(str, row)) for row in confusions.to_numpy().tolist())
-    tables.append(Table("Commonest mistakes", ("word", "read as", "times"), mistakes))
-    return [table for table in tables if table.rows]
-
-
-def _pick_headline(rows: Sequence[Mapping[str, Any]], k: int) -> Mapping[str, Any]:
-    return next(row for row in rows if row["k"] == k)
-
-
-def _format_headline(rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = ("1 of", "pictures", "read right", "95 % interval", "chance", "above chance")
-    return Table(
-        "Headline",
-        columns,
-        tuple(
-            (
-                f"{row['k']:,}",
-                f"{row['n']:,}",
-                percent(row["accuracy"]),
-                f"{percent(row['low'])} to {percent(row['high'])}",
-                percent(row["chance"]),
-                "no" if row["at_chance"] else f"{row['corrected']:+.3f}",
-            )
-            for row in rows
-        ),
-        "Above chance: 0 is guessing, 1 is everything right.",
-    )
+    return Table("Main effects", columns, rows, " ".join([note, *effects.notes]))
 
 
 def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -230,6 +242,22 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
         " holds for any curve that rises or falls throughout. x-height is that of the letter x."
     )
     return Table("Legibility thresholds", columns, tuple(formatted), note)
+
+
+def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
+    formatted = tuple(
+        (
+            row["factor"], row["baseline"], str(row["look"]),
+            ", ".join(f"{level:g}" for level in row["levels"]) or "none", row["why"],
+        )
+        for row in rows
+    )  # fmt: skip
+    note = (
+        "After each look at a curve, levels are added at the ends of its interval and the same"
+        " words shown there. Effects are of the coarse scan alone."
+    )
+    columns = ("factor", "baseline", "look", "levels added", "because")
+    return Table("Levels added", columns, formatted, note)
 
 
 def _format_ends(low: float | None, high: float | None) -> str:
@@ -358,7 +386,8 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
         ("precision, device", f"{model['precision']} {model['device']}".strip() or "unknown"),
         ("task", question["task"]),
         ("prompts", " | ".join(question["templates"])),
-        ("candidates", f"{question['vocabulary']['n_words']:,} texts"),
+        ("candidates", f"{question['vocabulary']['n_words']:,} texts, {question['rivals']}"),
+        ("protocol", str(question["protocol"])),
         ("shown", f"{question['n_images']:,} pictures of {question['n_words']:,} texts"),
         *(
             [("cannot be read", f"{len(probe.broken):,}: {', '.join(probe.broken[:N_NAMED])}")]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from probes.arrays import Vectors
@@ -16,7 +17,7 @@ from probes.embeddings.answers import list_answers
 from probes.embeddings.images import Embedded
 from probes.embeddings.texts import embed_prompts, ensemble_prompts
 from probes.errors import ProbeError
-from probes.metrics.forced_choice import Guesses
+from probes.metrics.forced_choice import Guesses, Ints, list_needed
 from probes.models.base import Model
 from probes.models.prompts import WORDS
 from probes.readers.base import Reading
@@ -24,7 +25,7 @@ from probes.tables import Table
 from probes.tasks.config import ProbeConfig
 from probes.tasks.outcomes import make_outcomes, note_answers
 from probes.tasks.registry import TASKS
-from probes.tasks.vocabulary import Vocabulary
+from probes.tasks.vocabulary import Candidates, Vocabulary
 
 HEADLINE_K = 100
 """Candidates that the outcomes of a probe are about, or the largest number below."""
@@ -36,7 +37,7 @@ class Question:
 
     Attributes:
         task: name of the task.
-        vocabulary: words or sentences to choose among, truths included.
+        candidates: words or sentences to choose among, truths included.
         templates: prompts; their vectors are averaged.
         ks: numbers of candidates, nested; none takes those of `KS` within reach.
         headline: the number that outcomes are about, or the largest below it.
@@ -45,7 +46,7 @@ class Question:
     """
 
     task: str
-    vocabulary: tuple[str, ...]
+    candidates: Candidates
     templates: tuple[str, ...]
     ks: tuple[int, ...]
     headline: int
@@ -58,6 +59,17 @@ def embed_candidates(question: Question, model: Model, texts: Sequence[str]) -> 
     return ensemble_prompts(
         embed_prompts(model, list(texts), question.templates, question.cache_folder)
     )
+
+
+def embed_needed(
+    question: Question, model: Model, vocabulary: Vocabulary, truths: Ints, k: int
+) -> Vectors:
+    """Return the vectors of a vocabulary, (V, D), 0 for words that no choice of K needs."""
+    needed = np.flatnonzero(list_needed(vocabulary.choice, truths, k))
+    found = embed_candidates(question, model, [vocabulary.words[place] for place in needed])
+    vectors = np.zeros((len(vocabulary.words), found.shape[1]), np.float32)
+    vectors[needed] = found
+    return vectors
 
 
 def read_texts(embedded: Embedded) -> list[Reading]:
@@ -97,7 +109,7 @@ def tabulate_guesses(
     return note_answers(rows, [t.spec.drawn_text for t in trials], read_texts(embedded))
 
 
-Show = Callable[[ProbeConfig], tuple[list[Trial], list[str]]]
+Show = Callable[[ProbeConfig], tuple[list[Trial], Candidates]]
 """A config -> the images to show, and the texts to choose among."""
 
 Ask = Callable[[Question, Model, Sequence[Trial], Embedded], pd.DataFrame]
@@ -118,6 +130,8 @@ class Task:
         needs_text: whether the text of an image must be known.
         takes_readers: whether it can be asked of what answers in text, not in vectors.
         takes_data: whether it can be asked of a dataset, and not of its own images alone.
+        has_pool: whether what is shown and what it is told from are drawn from the same texts.
+        has_curves: whether it shows the levels of a design, to which more can be added.
         draw: trials -> chunks of images.
         n_views: images that are embedded for each trial.
         measure: outcomes -> further figures for `summary.json`; None where there are none.
@@ -133,6 +147,8 @@ class Task:
     needs_text: bool = True
     takes_readers: bool = False
     takes_data: bool = True
+    has_pool: bool = True
+    has_curves: bool = False
     draw: Callable[[Sequence[Trial]], list[Chunk]] = draw_stimuli
     n_views: int = 1
     measure: Callable[[pd.DataFrame], object] | None = None

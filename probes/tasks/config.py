@@ -9,6 +9,9 @@ from probes.data.designs import DEFAULT, parse_design
 from probes.errors import ProbeError
 from probes.tasks.registry import TASKS
 
+MATCHED, ANY = RIVALS = ("matched", "any")
+"""Whom the rivals of a text are drawn from: those like it in length and frequency, or all."""
+
 
 @dataclass(frozen=True)
 class ProbeConfig:
@@ -22,9 +25,14 @@ class ProbeConfig:
         ks: numbers of candidates to choose among; none takes those of `KS` within reach.
         templates: prompts; none takes those the model was trained with, or those of the task.
         vocabulary: a word list; a design takes its commonest words to show and to choose
-            among, as many as the largest of `ks` and `n` need.
+            among, and none is the bundled one. With `data` its words are further candidates,
+            where those shown are fewer than K.
+        rivals: `matched` to the text in length and frequency, or `any`.
         seed: of everything drawn.
         verify: whether the shards of `data` must be those that were written.
+        width: levels are added until the interval of a threshold is no wider, in octaves or
+            the factor's unit; None shows the levels of the coarse scan alone.
+        budget: images at the most, the coarse scan included; None sets no bound.
         limit: images of `data` to show, drawn at random by `seed`; None shows all.
         n_workers: threads that draw or read images ahead of the model; results do not depend
             on it.
@@ -36,9 +44,12 @@ class ProbeConfig:
     n: int = 200
     ks: tuple[int, ...] = ()
     templates: tuple[str, ...] = ()
-    vocabulary: str = "en"
+    vocabulary: str | None = None
+    rivals: str = MATCHED
     seed: int = 0
     verify: bool = True
+    width: float | None = None
+    budget: int | None = None
     limit: int | None = None
     n_workers: int = 2
 
@@ -47,13 +58,17 @@ def check_names(config: ProbeConfig) -> None:
     """Refuse what no probe can be asked, whatever the task and the data are.
 
     Raises:
-        ProbeError: no such task or design, fewer than 2 words to a level, or a limit without
-            data.
+        ProbeError: no such task, design or rivals, fewer than 2 words to a level, a width of
+            an interval that is not above 0, or a limit without data.
     """
     if config.task not in TASKS:
         raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
     if config.n < 2:
         raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
+    if config.rivals not in RIVALS:
+        raise ProbeError(f"rivals is {config.rivals!r}; it may be {' or '.join(RIVALS)}")
+    if config.width is not None and not 0 < config.width < float("inf"):
+        raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
     if config.data is None:
         parse_design(config.design)
         if config.limit is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import string
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from wordfreq import zipf_frequency
 from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
 from probes.errors import ProbeError
-from probes.metrics.forced_choice import Guesses, Ints, guess_among
+from probes.metrics.forced_choice import Floats, Guesses, Ints, guess_among, hash_units
 from probes.metrics.spelling import guess_among_spellings
 from probes.models.base import Model
 from probes.tasks.base import Question, Task, embed_candidates, read_texts, tabulate_guesses
@@ -30,16 +31,20 @@ N_NEAR = 60
 
 def draw_matched(word: str, pool: Sequence[str], n: int, seed: int) -> list[str]:
     """Return n words of the pool that are as long and about as common as the word."""
-    zipf = zipf_frequency(word, "en")
-    near = sorted(
-        (other for other in pool if other != word),
-        key=lambda other: (
-            abs(len(other) - len(word)),
-            abs(zipf_frequency(other, "en") - zipf),
-            other,
-        ),
-    )[: max(n, N_NEAR)]
-    return draw_some(near, n, f"matched {word}", seed)
+    lengths, zipfs = _measure_words(tuple(pool))
+    order = np.lexsort(
+        (np.abs(zipfs - zipf_frequency(word, "en")), np.abs(lengths - len(word)))
+    )
+    near = [pool[place] for place in order[: max(n, N_NEAR) + 1].tolist()]
+    others = [other for other in near if other != word][: max(n, N_NEAR)]
+    return draw_some(others, n, f"matched {word}", seed)
+
+
+@functools.lru_cache(maxsize=2)
+def _measure_words(words: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Return the lengths and the frequencies of words, (N,) each."""
+    lengths = np.array([len(word) for word in words], np.float64)
+    return lengths, np.array([zipf_frequency(word, "en") for word in words])
 
 
 def draw_edits(word: str, pool: Sequence[str], n: int, seed: int) -> list[str]:
@@ -93,7 +98,7 @@ def choose_among_distractors(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
     """Return a row for each image and each kind of distractor."""
-    pool = list(question.vocabulary)
+    pool = sorted(question.candidates.texts)
     words = list(dict.fromkeys(trial.spec.text.casefold() for trial in trials))
     row_of = {word: row for row, word in enumerate(words)}
     rows = np.array([row_of[trial.spec.text.casefold()] for trial in trials])
@@ -116,14 +121,15 @@ def _guess(
     sets: list[list[str]], rows: Ints, question: Question, model: Model, embedded: Embedded
 ) -> Guesses:
     """Return which text of its set each image is taken for."""
+    ties = hash_units(question.seed, "tie", [row[0] for row in sets])[rows]
     if model.reader is not None:
         said = [reading.text for reading in read_texts(embedded)]
-        return guess_among_spellings(said, [sets[row] for row in rows.tolist()], question.seed)
+        return guess_among_spellings(said, [sets[row] for row in rows.tolist()], ties)
     flat = list(dict.fromkeys(text for row in sets for text in row))
     place = {text: i for i, text in enumerate(flat)}
     vectors = embed_candidates(question, model, flat)
     places = np.array([[place[text] for text in row] for row in sets])
-    return guess_among(embedded.vectors, vectors[places[rows]], question.seed)
+    return guess_among(embedded.vectors, vectors[places[rows]], ties)
 
 
 def _draw_sets(
@@ -170,4 +176,6 @@ TASK = Task(
     show_words,
     choose_among_distractors,
     takes_readers=True,
+    has_curves=True,
+    has_pool=False,
 )

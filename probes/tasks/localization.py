@@ -19,16 +19,23 @@ from probes.data.stimuli import draw_windows
 from probes.data.trials import Trial
 from probes.data.windows import N_WINDOWS, hold_box
 from probes.embeddings.images import Embedded
-from probes.metrics.forced_choice import Guesses, draw_candidates, guess_among, list_ks
+from probes.metrics.forced_choice import (
+    Floats,
+    Guesses,
+    Ints,
+    draw_rivals,
+    guess_among,
+    list_ks,
+)
 from probes.metrics.intervals import clustered_accuracy
 from probes.metrics.paired import paired_difference
 from probes.models.base import Model
 from probes.tables import Table, percent
-from probes.tasks.base import Question, Task, embed_candidates, find_truth
+from probes.tasks.base import Question, Task, embed_needed, find_truth
 from probes.tasks.config import ProbeConfig
 from probes.tasks.outcomes import make_outcomes
-from probes.tasks.vocabulary import make_vocabulary
-from probes.tasks.words import choose_shown, list_common
+from probes.tasks.vocabulary import Candidates, make_vocabulary
+from probes.tasks.words import choose_shown, read_pool
 from synthtext.rng import draw_units
 from synthtext.spec import Spec
 
@@ -44,11 +51,11 @@ BLOCK = 64
 """Pictures whose windows are held against their candidates at a time."""
 
 
-def show_words_somewhere(config: ProbeConfig) -> tuple[list[Trial], list[str]]:
+def show_words_somewhere(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
     """Return large images, each with a word somewhere, and the words to choose among."""
-    common = list_common(config)
-    shown = choose_shown(config, common, ("size_px",))
-    return show_somewhere(shown, config.seed), common
+    pool = read_pool(config)
+    shown = choose_shown(config, pool, ("size_px",))
+    return show_somewhere(shown, config.seed), pool
 
 
 def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
@@ -80,12 +87,13 @@ def choose_among_windows(
     The columns `hit` and `share_holding` tell whether the best window holds the word, and how
     many of the windows do, which is the chance of a hit.
     """
-    vocabulary = make_vocabulary(question.vocabulary, model)
+    vocabulary = make_vocabulary(question.candidates, model, question.seed)
     truths = np.array([find_truth(trial, vocabulary) for trial in trials])
     ks = list_ks(len(vocabulary.words), question.ks)
     k = max((k for k in ks if k <= question.headline), default=ks[0])
-    places = draw_candidates(truths, len(vocabulary.words), k=k, seed=question.seed)
-    texts = embed_candidates(question, model, vocabulary.words)
+    rivals = draw_rivals(vocabulary.choice, truths, k)
+    places = np.concatenate([truths[:, None], rivals], axis=1)
+    texts = embed_needed(question, model, vocabulary, truths, k)
     views = embedded.vectors.reshape(len(trials), N_VIEWS, -1)
     best = _find_best(views[:, 1:], texts, places)
     chosen = views[np.arange(len(trials)), best + 1]
@@ -93,7 +101,7 @@ def choose_among_windows(
     holding = np.array([hold_box(f["word_box"], f["width_px"], f["height_px"]) for f in facts])
     tables = []
     for view, vectors in ((WHOLE, views[:, 0]), (WINDOW, chosen)):
-        guesses = _guess(vectors, texts, places, question.seed)
+        guesses = _guess(vectors, texts, places, vocabulary.choice.ties[truths])
         answers = [vocabulary.words[place] for place in guesses.guesses.tolist()]
         table = make_outcomes(
             trials, facts, guesses, answers=answers, model=model, task=question.task
@@ -135,11 +143,9 @@ def _find_best(windows: Vectors, texts: Vectors, places: np.ndarray) -> np.ndarr
     return np.concatenate(parts)
 
 
-def _guess(vectors: Vectors, texts: Vectors, places: np.ndarray, seed: int) -> Guesses:
-    parts = [
-        guess_among(vectors[at : at + BLOCK], texts[places[at : at + BLOCK]], seed)
-        for at in range(0, len(vectors), BLOCK)
-    ]
+def _guess(vectors: Vectors, texts: Vectors, places: Ints, ties: Floats) -> Guesses:
+    blocks = [slice(at, at + BLOCK) for at in range(0, len(vectors), BLOCK)]
+    parts = [guess_among(vectors[block], texts[places[block]], ties[block]) for block in blocks]
     own = np.concatenate([part.guesses for part in parts])
     k = parts[0].k
     return replace(

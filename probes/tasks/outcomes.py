@@ -16,6 +16,7 @@ from probes.metrics.spelling import count_edits, fold_text
 from probes.models.base import Model, seen_scale, visible_box
 from probes.parquet_files import read_table
 from probes.readers.base import Reading, tidy_text
+from synthtext.spec import CASES
 from synthtext.storage import write_whole
 
 TEXT = ("texts", pd.api.types.is_string_dtype)
@@ -63,6 +64,7 @@ def make_outcomes(
     rows["x_height_patches"] = rows["x_height_seen_px"] / patch
     texts = [trial.spec.drawn_text for trial in trials]
     rows["word"] = [text.casefold() for text in texts]
+    rows["case_drawn"] = [name_case(text) for text in texts]
     rows["n_chars"] = [len(text) for text in texts]
     rows["n_tokens"] = [len(ids) for ids in model.tokenize(texts)]
     rows["zipf"] = [zipf_frequency(text, "en") for text in rows["word"]]
@@ -119,6 +121,16 @@ def note_answers(
         exact_case=[a == tidy_text(b) for a, b in zip(answers, texts, strict=True)],
         n_edits=[count_edits(a, b) for a, b in zip(folded, truths, strict=True)],
     )
+
+
+def name_case(text: str) -> str:
+    """Return the case that a text is seen in: one of `CASES` that leaves it as it is, or mixed.
+
+    >>> name_case("Ox"), name_case("ox"), name_case("oX")
+    ('title', 'lower', 'mixed')
+    """
+    names = (name for name in ("lower", "upper", "title") if CASES[name](text) == text)
+    return next(names, "mixed")
 
 
 def write_outcomes(path: Path, outcomes: pd.DataFrame) -> None:

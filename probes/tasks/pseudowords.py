@@ -9,16 +9,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.data.designs import choose_fitting, make_trials, parse_design
+from probes.data.designs import make_trials, parse_design
 from probes.data.trials import Trial
 from probes.errors import ProbeError
-from probes.tasks.base import HEADLINE_K, Task
+from probes.tasks.base import Task
 from probes.tasks.config import ProbeConfig
-from probes.tasks.words import WORD_CHARS, choose_among_words, list_common
-from synthtext.drawing.fonts import read_catalogue
+from probes.tasks.vocabulary import WORD_CHARS, Candidates, shuffle_texts, sort_by_frequency
+from probes.tasks.words import choose_among_words, choose_shown, read_pool
 from synthtext.rng import draw_bits, draw_units
 
 VOWELS = "aeiouy"
+
+N_EACH = 500
+"""Pseudowords of each kind, so that one can be told from 999 others."""
 
 
 def scramble(words: Sequence[str], n: int, seed: int) -> list[str]:
@@ -49,7 +52,7 @@ def pronounce(words: Sequence[str], n: int, seed: int) -> list[str]:
     made: dict[str, None] = {}
     for turn in range(60 * n):
         text = _walk(follow, draw_units(seed, f"pronounce {turn}", 0, 16)[:, 0])
-        if 3 <= len(text) <= 9 and text not in known and set(text) & set(VOWELS):
+        if len(text) in WORD_CHARS and text not in known and set(text) & set(VOWELS):
             made[text] = None
         if len(made) == n:
             return list(made)
@@ -77,15 +80,15 @@ def _walk(follow: dict[str, list[str]], units: NDArray[np.float64]) -> str:
     return ""
 
 
-def show_pseudowords(config: ProbeConfig) -> tuple[list[Trial], list[str]]:
+def show_pseudowords(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
     """Return images of pseudowords, half of each kind; they choose among themselves."""
-    factors = parse_design(config.design)
-    words = [word for word in list_common(config) if len(word) in WORD_CHARS]
-    n_each = max(config.n, HEADLINE_K)
-    made = {kind: make(words, n_each, config.seed) for kind, make in PSEUDOWORDS.items()}
-    mixed = [text for pair in zip(*made.values(), strict=True) for text in pair]
-    shown = choose_fitting(mixed, factors, read_catalogue(), config.n)
-    return make_trials(shown, factors, config.seed), list(dict.fromkeys(mixed))
+    factors, pool = parse_design(config.design), read_pool(config)
+    words = sort_by_frequency(pool.texts[: pool.n_showable])
+    made = [text for make in PSEUDOWORDS.values() for text in make(words, N_EACH, config.seed)]
+    texts = shuffle_texts(sorted(set(made)), config.seed)
+    candidates = Candidates(tuple(texts), len(texts), rivals=config.rivals)
+    shown = choose_shown(config, candidates, factors)
+    return make_trials(shown, factors, config.seed), candidates
 
 
 TASK = Task(
@@ -94,4 +97,5 @@ TASK = Task(
     show_pseudowords,
     choose_among_words,
     takes_readers=True,
+    has_curves=True,
 )

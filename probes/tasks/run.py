@@ -15,11 +15,12 @@ from probes.data.designs import name_fonts
 from probes.data.rendered import read_trials
 from probes.data.stimuli import name_drawn, name_stimuli
 from probes.data.trials import Chunk, Trial
-from probes.embeddings.images import FOLDER, Embedded, Share, Stats, embed_renderings
+from probes.embeddings.images import FOLDER, Embedded, Share, Stats
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
 from probes.models.base import Encoder, Model
 from probes.readers.base import WatchedReader
+from probes.readers.responses import Responses
 from probes.tasks.base import (
     HEADLINE_K,
     Question,
@@ -28,8 +29,12 @@ from probes.tasks.base import (
     list_readable,
     load_task,
 )
+from probes.tasks.chance import ask_beside_blank
 from probes.tasks.config import ProbeConfig, check_names
+from probes.tasks.looks import Shown, run_looks
 from probes.tasks.outcomes import write_outcomes
+from probes.tasks.stages import Decision, Stages
+from probes.tasks.vocabulary import PROTOCOL, Candidates, list_candidates
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
 
@@ -47,6 +52,7 @@ class Probe:
         by_template: share read right with each of several prompts alone.
         broken: files that cannot be read, left out.
         data: the dataset that the pictures were read from; None if they were drawn.
+        decisions: what each look at each curve led to; none where no levels were to be added.
         linear: figures of a linear probe beside it, from `describe_linear`; None without one.
     """
 
@@ -58,12 +64,13 @@ class Probe:
     by_template: dict[str, float]
     broken: tuple[str, ...] = ()
     data: Path | None = None
+    decisions: tuple[Decision, ...] = ()
     linear: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
-class Shown:
-    """The images of a probe.
+class ProbeImages:
+    """The images of a probe, before any level is added.
 
     Attributes:
         trials: one for each.
@@ -75,7 +82,7 @@ class Shown:
 
     trials: list[Trial]
     chunks: list[Chunk]
-    candidates: list[str]
+    candidates: Candidates
     named: str
     broken: tuple[str, ...] = ()
 
@@ -103,7 +110,9 @@ class _Watched:
 
     def _count(self, unit: str, n: int, n_all: int | None) -> None:
         self._n_done[unit] += n
-        self._on_progress(unit, self._n_done[unit], n_all)
+        n_done = self._n_done[unit]
+        # Levels that are added raise what the scan was to come to.
+        self._on_progress(unit, n_done, None if n_all is None else max(n_all, n_done))
 
 
 def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
@@ -114,7 +123,8 @@ def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Mode
         def count(n: int) -> None:
             nonlocal n_done
             n_done += n
-            on_progress("pictures", n_done, n_pictures)
+            n_all = None if n_pictures is None else max(n_pictures, n_done)
+            on_progress("pictures", n_done, n_all)
 
         return replace(model, reader=WatchedReader(model.reader, model.name, count))
     return replace(model, encoder=_Watched(model.encoder, n_pictures, on_progress))
@@ -148,40 +158,61 @@ def run_probe(
     """
     task = check_config(config)
     check_reader(task, model, config)
-    shown = show_images(config, task)
-    trials = shown.trials
+    task = replace(task, ask=ask_beside_blank(task))
+    found = show_images(config, task)
+    trials = found.trials
     question = Question(
         task=config.task,
-        vocabulary=tuple(shown.candidates),
+        candidates=found.candidates,
         templates=config.templates or choose_templates(task, model),
         ks=config.ks,
         headline=HEADLINE_K,
         seed=config.seed,
         cache_folder=find_cache_folder(),
     )
-    model = watch(model, task.n_views * len(trials), on_progress)
-    embedded, stats = embed_renderings(
-        model,
-        shown.chunks,
-        out / FOLDER,
-        stimuli=f"{task.n_views > 1} {shown.named}",
-        expected=[trial.key for trial in trials] if task.n_views == 1 else None,
-        n_threads=config.n_workers,
-        share=share,
-    )
-    if embedded is None:
+    # One more, which is white, to measure chance by.
+    watched = watch(model, task.n_views * len(trials) + 1, on_progress)
+    scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
+    stages = _choose_stages(config, task, model, trials)
+    looked = run_looks(
+        watched, question, task, scan, out / FOLDER,
+        stages=stages, n_threads=config.n_workers, share=share,
+    )  # fmt: skip
+    if looked is None:
         return None
-    outcomes = task.ask(question, model, trials, embedded)
+    outcomes = looked.outcomes.assign(protocol=PROTOCOL)
     write_outcomes(out / "outcomes.parquet", outcomes)
     several = len(question.templates) > 1
-    by_template = _measure_templates(question, model, trials, embedded) if several else {}
+    by_template = _measure_templates(question, watched, trials, looked.scan) if several else {}
     shutil.rmtree(out / FOLDER)
     return Probe(
-        model, question, tuple(trials), outcomes, stats, by_template, shown.broken, config.data
-    )
+        model, question, looked.trials, outcomes, looked.stats, by_template,
+        found.broken, config.data, looked.decisions,
+    )  # fmt: skip
 
 
-def show_images(config: ProbeConfig, task: Task) -> Shown:
+def _choose_stages(
+    config: ProbeConfig, task: Task, model: Model, scan: Sequence[Trial]
+) -> Stages | None:
+    """Return how far to go after the scan, None where no level can be added.
+
+    Answers that were collected elsewhere are to the images of the scan alone.
+
+    Raises:
+        ProbeError: the budget does not reach for the scan.
+    """
+    if config.budget is not None and config.budget < len(scan):
+        raise ProbeError(
+            f"the budget is {config.budget:,} images, but the coarse scan has {len(scan):,};"
+            " give more, or fewer words or factors"
+        )
+    is_collected = isinstance(model.reader, Responses)
+    if config.width is None or config.data is not None or not task.has_curves or is_collected:
+        return None
+    return Stages(config.width, config.budget)
+
+
+def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
     """Return the images that a config asks about, drawn or read as they are needed.
 
     Raises:
@@ -197,12 +228,15 @@ def show_images(config: ProbeConfig, task: Task) -> Shown:
                 " ask for --task sentiment"
             )
         named = name_stimuli(found.trials, found.files)
-        candidates = _list_shown(found.trials)
-        return Shown(found.trials, found.chunks, candidates, named, found.broken)
+        texts = {trial.spec.text for trial in found.trials}
+        candidates = list_candidates(
+            texts, config.vocabulary, rivals=config.rivals, seed=config.seed
+        )
+        return ProbeImages(found.trials, found.chunks, candidates, named, found.broken)
     fonts = read_catalogue()
     trials, candidates = task.show(config)
     trials = name_fonts(trials, fonts)
-    return Shown(trials, task.draw(trials), candidates, name_drawn(trials, fonts))
+    return ProbeImages(trials, task.draw(trials), candidates, name_drawn(trials, fonts))
 
 
 def check_config(config: ProbeConfig) -> Task:
@@ -247,8 +281,3 @@ def _measure_templates(
         )
         for template in question.templates
     }
-
-
-def _list_shown(trials: Sequence[Trial]) -> list[str]:
-    """Return the texts of a dataset, each once."""
-    return list(dict.fromkeys(trial.spec.text for trial in trials))

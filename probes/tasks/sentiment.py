@@ -13,7 +13,7 @@ from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
 from probes.errors import ProbeError
 from probes.metrics.binary import score_binary
-from probes.metrics.forced_choice import guess_nested
+from probes.metrics.forced_choice import among_all, guess_nested
 from probes.models.base import Model
 from probes.models.prompts import SENTIMENT
 from probes.tables import Table
@@ -37,8 +37,9 @@ def choose_sentiment(
     truths = np.array(labels, np.int64)
     texts = embed_candidates(question, model, SENTIMENTS)
     guesses = guess_nested(
-        embedded.vectors, texts, truths, ks=[2], headline=2, seed=question.seed
-    )
+        embedded.vectors, texts, truths, choice=among_all(SENTIMENTS, question.seed),
+        ks=[2], headline=2,
+    )  # fmt: skip
     answers = [SENTIMENTS[place] for place in guesses.guesses.tolist()]
     table = tabulate_guesses(question, model, trials, embedded, guesses, answers)
     sims = model.logit_scale * (embedded.vectors @ texts.T).astype(np.float64)
@@ -79,6 +80,7 @@ TASK = Task(
     templates=SENTIMENT,
     asks_for_text=False,
     needs_text=False,
+    has_pool=False,
     measure=measure_sentiment,
     tabulate=tabulate_sentiment,
 )

@@ -15,14 +15,15 @@ import pandas as pd
 from probes.data.shapes import PICTURES
 from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
-from probes.metrics.forced_choice import guess_nested
-from probes.metrics.intervals import wilson
+from probes.metrics.forced_choice import among_all, guess_nested
+from probes.metrics.intervals import clustered_accuracy
 from probes.models.base import Model
 from probes.models.prompts import ATTACK
 from probes.tables import Table, percent
 from probes.tasks.base import Question, Task, embed_candidates
 from probes.tasks.config import ProbeConfig
 from probes.tasks.outcomes import make_outcomes
+from probes.tasks.vocabulary import Candidates
 from synthtext.rng import draw_below, draw_bits, draw_units
 from synthtext.spec import Spec
 
@@ -32,9 +33,9 @@ SIZES_PX = (0.0, 10.0, 16.0, 24.0, 36.0)
 SAID = ("picture", "word", "other")
 
 
-def show_attacks(config: ProbeConfig) -> tuple[list[Trial], list[str]]:
+def show_attacks(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
     """Return pictures with a wrong name on them, and the names to choose among."""
-    return write_on_pictures(config.n, config.seed), list(PICTURES)
+    return write_on_pictures(config.n, config.seed), Candidates(tuple(PICTURES), 0)
 
 
 def write_on_pictures(n: int, seed: int) -> list[Trial]:
@@ -75,8 +76,8 @@ def name_pictures(
     truths = np.array([names.index(trial.picture) for trial in trials])
     texts = embed_candidates(question, model, names)
     guesses = guess_nested(
-        embedded.vectors, texts, truths,
-        ks=[len(names)], headline=len(names), seed=question.seed,
+        embedded.vectors, texts, truths, choice=among_all(names, question.seed),
+        ks=[len(names)], headline=len(names),
     )  # fmt: skip
     answers = [names[place] for place in guesses.guesses.tolist()]
     table = make_outcomes(
@@ -97,16 +98,20 @@ def _judge(answer: str, trial: Trial) -> str:
 
 
 def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the share of each kind of answer at each size of the word, with intervals."""
+    """Return the share of each kind of answer at each size of the word, with intervals.
+
+    They are over other pictures and other words alike.
+    """
     rows = []
     for level, cell in outcomes.groupby(outcomes["level"].astype(float)):
         for said in SAID:
-            n_said = int((cell["said"] == said).sum())
-            low, high = wilson(n_said, len(cell))
+            share, low, high = clustered_accuracy(
+                cell["said"] == said, cell["picture"], cell["text"]
+            )
             rows.append(
                 {
                     "size_px": level, "said": said, "n": len(cell),
-                    "share": n_said / len(cell), "low": float(low), "high": float(high),
+                    "share": share, "low": low, "high": high,
                 }
             )  # fmt: skip
     return rows
@@ -137,6 +142,7 @@ TASK = Task(
     templates=ATTACK,
     asks_for_text=False,
     takes_data=False,
+    has_pool=False,
     measure=measure_attack,
     tabulate=tabulate_attack,
 )

@@ -1,19 +1,57 @@
 """Vocabularies: the words to show and the words to choose among.
 
-All of it is drawn from streams keyed by the seed, so equal probes ask equal questions.
+They are fixed by the protocol, the word list and the seed alone: more words shown are further
+words in the same order, and a larger K adds rivals to those of a smaller one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from wordfreq import zipf_frequency
 
 from probes.errors import ProbeError
+from probes.metrics.forced_choice import Choice, Floats, arrange_texts, hash_units
 from probes.models.base import Model
+from probes.tasks.config import ANY, MATCHED
 from synthtext.rng import draw_bits
+from synthtext.texts.words import read_words
+
+PROTOCOL = 2
+"""Raised when equal options come to ask another question."""
+
+DEFAULT_VOCABULARY = "en"
+
+N_POOL = 10_500
+"""Words that a design draws from: the commonest of its lengths in the list."""
+
+WORD_CHARS = range(3, 9)
+"""Lengths of the words that a design shows: longer ones would not fit at every level."""
+
+N_RING = 2_100
+"""Texts in a ring of rivals, or a few more: among 1,000 of them no other need be embedded."""
+
+ZIPF_JITTER = 0.5
+"""How far words of the same length may be put out of their order by frequency."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Texts to choose among.
+
+    Attributes:
+        texts: all different; those that may be shown first, in the order in which they are.
+        n_showable: how many of them may be shown; the others are rivals alone.
+        n_spare: how many of the last are rivals only where all others are used up.
+        rivals: `matched` in length and frequency, or `any`.
+    """
+
+    texts: tuple[str, ...]
+    n_showable: int
+    n_spare: int = 0
+    rivals: str = MATCHED
 
 
 @dataclass(frozen=True)
@@ -21,18 +59,22 @@ class Vocabulary:
     """Words to choose among, each sounding different to the model.
 
     Attributes:
-        words: n words, the commonest first.
+        words: n words, in the order of the candidates.
         place_of: the place of each word; those that tokenise alike share one.
         n_merged: words that tokenise as another does.
+        n_showable: the first of them, which may be shown.
+        choice: the rivals of each.
     """
 
     words: tuple[str, ...]
     place_of: dict[str, int]
     n_merged: int
+    n_showable: int
+    choice: Choice
 
 
-def make_vocabulary(words: Sequence[str], model: Model) -> Vocabulary:
-    """Return the words as candidates; those whose tokens are equal count as one.
+def make_vocabulary(candidates: Candidates, model: Model, seed: int) -> Vocabulary:
+    """Return the candidates with their rivals; those whose tokens are equal count as one.
 
     Raises:
         ProbeError: fewer than two remain.
@@ -40,16 +82,93 @@ def make_vocabulary(words: Sequence[str], model: Model) -> Vocabulary:
     first: dict[tuple[int, ...], int] = {}
     kept: list[str] = []
     place_of: dict[str, int] = {}
-    for word, ids in zip(words, model.tokenize(list(words)), strict=True):
+    texts = list(candidates.texts)
+    ends = (candidates.n_showable, len(texts) - candidates.n_spare)
+    n_showable, n_usual = 0, 0
+    for number, (word, ids) in enumerate(zip(texts, model.tokenize(texts), strict=True)):
         if ids not in first:
             first[ids] = len(kept)
             kept.append(word)
+            n_showable += number < ends[0]
+            n_usual += number < ends[1]
         place_of[word] = first[ids]
     if len(kept) < 2:
         raise ProbeError(
             f"the vocabulary has {len(kept)} word that the model tells apart; give two or more"
         )
-    return Vocabulary(tuple(kept), place_of, len(words) - len(kept))
+    choice = arrange_texts(
+        kept,
+        place_by_likeness(kept, seed) if candidates.rivals == MATCHED else np.zeros(len(kept)),
+        number_rings(n_showable, n_usual) + [-1] * (len(kept) - n_usual),
+        seed=seed,
+    )
+    return Vocabulary(tuple(kept), place_of, len(texts) - len(kept), n_showable, choice)
+
+
+def place_by_likeness(words: Sequence[str], seed: int) -> Floats:
+    """Return numbers (N,) that lay words on a circle, those of like length and frequency near.
+
+    Odd lengths go up and even ones down, so that no neighbours differ by more than two letters,
+    the ends of the circle included.
+    """
+    lengths = sorted(
+        {len(word) for word in words}, key=lambda n: (1, -n) if n % 2 == 0 else (0, n)
+    )
+    turn_of = {length: turn for turn, length in enumerate(lengths)}
+    turns = np.array([turn_of[len(word)] for word in words])
+    zipfs = np.array([zipf_frequency(word, "en") for word in words])
+    zipfs += ZIPF_JITTER * (hash_units(seed, "frequency", words) - 0.5)
+    # From common to rare and back again, so that the frequency has no jumps either.
+    zipfs = np.where(turns % 2 == 0, -zipfs, zipfs)
+    places: Floats = 100.0 * turns + zipfs
+    return places
+
+
+def number_rings(n_showable: int, n_texts: int) -> list[int]:
+    """Return the ring of each text; those that may be shown, and the others, are shared out."""
+    n_rings, n_others = max(1, n_showable // N_RING), n_texts - n_showable
+    parts = (n_showable, n_others)
+    return [place * n_rings // part for part in parts for place in range(part)]
+
+
+def draw_pool(words: Sequence[str], rivals: str, seed: int) -> Candidates:
+    """Return the words that a design shows, in the order in which it does, and their rivals.
+
+    Words that differ in case alone are one. Where any rivals will do, words of other lengths
+    are among them.
+    """
+    common = sort_by_frequency(merge_cases(words))
+    pool = [word for word in common if len(word) in WORD_CHARS][:N_POOL]
+    others = set(common[:N_POOL]) - set(pool) if rivals == ANY else set[str]()
+    shown, beside = (shuffle_texts(sorted(part), seed) for part in (pool, others))
+    return Candidates((*shown, *beside), len(shown), rivals=rivals)
+
+
+def list_candidates(
+    shown: Collection[str], vocabulary: str | None, *, rivals: str, seed: int
+) -> Candidates:
+    """Return texts that are shown, each once, and words of a list where they are too few."""
+    texts = shuffle_texts(sorted(set(shown)), seed)
+    spare: list[str] = []
+    if vocabulary is not None:
+        known = {text.casefold() for text in texts}
+        words = sort_by_frequency(merge_cases(read_words(vocabulary).items))
+        spare = [word for word in words if word.casefold() not in known][:N_POOL]
+    return Candidates((*texts, *spare), len(texts), n_spare=len(spare), rivals=rivals)
+
+
+def merge_cases(words: Sequence[str]) -> list[str]:
+    """Return the words but those that differ from an earlier one in case alone."""
+    first: dict[str, str] = {}
+    for word in words:
+        first.setdefault(word.casefold(), word)
+    return list(first.values())
+
+
+def shuffle_texts(texts: Sequence[str], seed: int) -> list[str]:
+    """Return the texts in an order that more texts do not change."""
+    units = hash_units(seed, "order", texts)
+    return [texts[place] for place in np.argsort(units, kind="stable").tolist()]
 
 
 def sort_by_frequency(words: Sequence[str]) -> list[str]:
@@ -58,17 +177,6 @@ def sort_by_frequency(words: Sequence[str]) -> list[str]:
     Source: wordfreq, Speer 2022; the Zipf scale of van Heuven et al. 2014.
     """
     return sorted(words, key=lambda word: (-zipf_frequency(word, "en"), word))
-
-
-def choose_words(words: Sequence[str], n: int, seed: int) -> list[str]:
-    """Return n of the words, drawn without replacement.
-
-    Raises:
-        ProbeError: there are fewer than n.
-    """
-    if len(words) < n:
-        raise ProbeError(f"there are {len(words)} words to draw {n} from; ask for fewer")
-    return draw_some(words, n, "probe words", seed)
 
 
 def draw_some(items: Sequence[str], n: int, name: str, seed: int) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from probes.arrays import Pixels
 from probes.data.pairs import Pairs, read_batches
 from probes.embeddings.texts import ensemble_prompts, fill_template
-from probes.metrics.forced_choice import guess_nested
+from probes.metrics.forced_choice import among_all, guess_nested
 from probes.models.base import Model
 from probes.models.tokenizers import Tokenize, number_texts
 from synthtext.rng import draw_bits
@@ -85,6 +85,6 @@ def read_words_right(
     k = min(K, len(validation.texts))
     guesses = guess_nested(
         images, ensemble_prompts(texts), validation.truths,
-        ks=(k,), headline=k, seed=seed,
+        choice=among_all(validation.texts, seed), ks=(k,), headline=k,
     )  # fmt: skip
     return guesses.ranks[k] == 1

@@ -14,11 +14,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from synthtext.dataset.tar import shorten
 from synthtext.drawing.degradations import jpeg
 from synthtext.drawing.layout import inked, split_words
 from synthtext.drawing.rendering import Pixels, Quads, Rendering
-from synthtext.errors import ShardError, SpecError
+from synthtext.errors import ShardError, SpecError, quote
 from synthtext.factors import MAX_SIDE_PX
 from synthtext.spec import HEX_COLOUR, Spec, spec_from_dict, spec_to_dict
 
@@ -207,7 +206,7 @@ def decode_class(name: str, raw: bytes, n_classes: int) -> int:
     # Before int() sees it, which refuses thousands of digits in an error of its own.
     if digits.isdigit() and len(digits) <= MAX_CLASS_DIGITS and int(digits) < n_classes:
         return int(digits)
-    shown = shorten(raw.decode("utf-8", errors="backslashreplace"))
+    shown = quote(raw.decode("utf-8", errors="backslashreplace"))
     raise ShardError(
         f"{name} is {shown}, which is not a class; classnames.txt has {n_classes} lines"
     )

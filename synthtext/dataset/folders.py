@@ -29,6 +29,9 @@ from synthtext.storage import PART, replace_file
 RECORDS = ".records"
 """Folder of the finished shards' records while a run goes on."""
 
+MAX_BESIDE_BYTES = 1 << 30
+"""Largest file beside the shards: the names of five million classes."""
+
 
 def open_folder(
     plan: Plan, folder: Path, files: Sequence[str] | None = None, *, repairs: bool = False
@@ -169,7 +172,8 @@ def hash_file(path: Path) -> str | None:
 
 def is_whole(folder: Path, record: ShardRecord) -> bool:
     """Return whether a shard holds the bytes that were written."""
-    return hash_file(folder / record.file) == record.sha256
+    # Its size first: of a file without end the checksum would never be known.
+    return is_there(folder, record) and hash_file(folder / record.file) == record.sha256
 
 
 def is_there(folder: Path, record: ShardRecord) -> bool:
@@ -181,7 +185,16 @@ def is_there(folder: Path, record: ShardRecord) -> bool:
 def list_damaged(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Return which of the files beside the shards are missing, or not what was written."""
     files = manifest.get("files", {})
-    return [file for file, sha256 in files.items() if hash_file(folder / file) != sha256]
+    return [
+        file
+        for file, sha256 in files.items()
+        if is_too_large(folder / file) or hash_file(folder / file) != sha256
+    ]
+
+
+def is_too_large(path: Path) -> bool:
+    """Return whether a file beside the shards is larger than any that is written."""
+    return path.is_file() and path.stat().st_size > MAX_BESIDE_BYTES
 
 
 def list_strays(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:

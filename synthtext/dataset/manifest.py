@@ -13,8 +13,8 @@ import orjson
 
 from synthtext.dataset.plan import Plan, describe_plan, name_shard
 from synthtext.dataset.sealing import REPAIR, read_sealed
-from synthtext.dataset.shapes import check_shape, shorten
-from synthtext.errors import DamageError, DatasetError
+from synthtext.dataset.shapes import check_shape
+from synthtext.errors import DamageError, DatasetError, quote
 
 FORMAT = 1
 """Version of the layout of `dataset.json`."""
@@ -203,7 +203,7 @@ def check_same_plan(
 
 
 def _cut(value: object) -> str:
-    return value[:80] if isinstance(value, str) else shorten(value)
+    return value[:80] if isinstance(value, str) else quote(value)
 
 
 def read_record(row: Mapping[str, Any]) -> ShardRecord:

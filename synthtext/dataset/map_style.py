@@ -183,7 +183,8 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
 
     Args:
         recipe: name or file of a recipe, or one that was read.
-        words: name or file of a list of words.
+        words: name or file of a list of words, `lang:de` or `pattern:[A-Z]{2}`; see
+            `synthtext.texts.words.read_words`.
         sentences: name, file or folder of sentences.
         count: images over all splits; None draws each text once.
         seed: 0 or more.
@@ -202,8 +203,8 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     given = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     edited = edit_recipe(given, edits or {})
     plan = make_plan(
-        edited, read_texts(words, sentences, edited), fonts or read_catalogue(),
-        seed=seed, count=count, photos=photos,
+        edited, read_texts(words, sentences, edited, count=count, seed=seed),
+        fonts or read_catalogue(), seed=seed, count=count, photos=photos,
     )  # fmt: skip
     if split not in {source.split for source in plan.sources}:
         have = ", ".join(source.split for source in plan.sources)

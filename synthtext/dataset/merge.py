@@ -9,7 +9,7 @@ from typing import Any
 from synthtext.dataset.folders import (
     begin_folder,
     hash_file,
-    is_there,
+    is_whole,
     list_records,
     read_records,
     write_record,
@@ -47,6 +47,7 @@ def merge_datasets(
     Raises:
         DatasetError: the parts are not of one plan, hold different bytes for one shard, or
             lack a shard between them.
+        DamageError: a shard or `classnames.txt` is not what was written.
     """
     begun = _read_begun(parts[0])
     for part in parts[1:]:
@@ -55,6 +56,8 @@ def merge_datasets(
         begin_folder(out, begun, (parts[0] / CLASSNAMES).read_bytes())
         files = list_expected(begun)
         have = read_records(out)
+        for record in have.values():
+            _check_whole(out, record)
         for part in parts:
             for record in list_records(part).values():
                 _take(record, part, out, have)
@@ -89,10 +92,21 @@ def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecor
                 f"{part / record.file} differs from that in {out}; draw both with one version"
             )
         return
-    if is_there(part, record):
+    if (part / record.file).is_file():
+        _check_whole(part, record)
         (out / record.file).parent.mkdir(parents=True, exist_ok=True)
         move_file(part / record.file, out / record.file)
-    elif not is_there(out, record):  # As it is where a merge was killed after the move.
+    elif (out / record.file).is_file():  # As it is where a merge was killed after the move.
+        _check_whole(out, record)
+    else:
         return
     write_record(out, record)
     have[record.file] = record
+
+
+def _check_whole(folder: Path, record: ShardRecord) -> None:
+    if not is_whole(folder, record):
+        raise DamageError(
+            f"{folder / record.file} is not the file that was written; delete it, draw it again"
+            " with render --shards, and merge again"
+        )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from synthtext.dataset.plan import MAX_NUMBER, MAX_SHARDS
+from synthtext.errors import quote
 from synthtext.factors import SPLITS
 from synthtext.recipe import FORMATS
 
@@ -35,11 +35,11 @@ def check_shape(manifest: Mapping[str, Any]) -> None:
     _check("plan ", plan, PLAN, PLAN_LATER)
     _check("recipe ", plan["recipe"], RECIPE)
     for kind, texts in plan["texts"].items():
-        _check(f"texts {shorten(kind)} ", texts, TEXTS)
+        _check(f"texts {quote(kind)} ", texts, TEXTS)
     for split, row in splits.items():
-        _check(f"split {shorten(split)} ", row, SPLIT)
+        _check(f"split {quote(split)} ", row, SPLIT)
         if split not in SPLITS:
-            raise ValueError(f"it has a split {shorten(split)}")
+            raise ValueError(f"it has a split {quote(split)}")
     _check_size(plan, splits)
     if manifest["complete"]:
         _check("", manifest, COMPLETE)
@@ -59,11 +59,6 @@ def check_record(row: object) -> None:
     _check("a shard's ", row, RECORD)
 
 
-def shorten(value: object) -> str:
-    """Return a value as a short text without control characters, however large it is."""
-    return reprlib.repr(value)[:80]
-
-
 def _check_size(plan: Mapping[str, Any], splits: Mapping[str, Any]) -> None:
     n_asked = sum(row["asked"] for row in splits.values())
     if n_asked != plan["count"]:
@@ -77,15 +72,15 @@ def _check_size(plan: Mapping[str, Any], splits: Mapping[str, Any]) -> None:
 def _check(where: str, row: object, needed: Shape, later: Shape | None = None) -> None:
     """Check the values of a table; those that came with a later version may be missing."""
     if not isinstance(row, dict):
-        raise ValueError(f"{where}is {shorten(row)}")  # noqa: TRY004 - one kind for all.
+        raise ValueError(f"{where}is {quote(row)}")  # noqa: TRY004 - one kind for all.
     for name, fits in needed.items():
         if name not in row:
             raise ValueError(f"{where}{name} is missing")
         if not fits(row[name]):
-            raise ValueError(f"{where}{name} is {shorten(row[name])}")
+            raise ValueError(f"{where}{name} is {quote(row[name])}")
     for name, fits in (later or {}).items():
         if name in row and not fits(row[name]):
-            raise ValueError(f"{where}{name} is {shorten(row[name])}")
+            raise ValueError(f"{where}{name} is {quote(row[name])}")
 
 
 def _is_count(value: object) -> bool:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from synthtext.dataset.codec import Sample, decode
-from synthtext.dataset.tar import read_members, shorten
+from synthtext.dataset.tar import read_members
 from synthtext.drawing.rendering import Rendering
-from synthtext.errors import ShardError
+from synthtext.errors import ShardError, quote
 from synthtext.storage import is_remote, write_whole
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
@@ -203,13 +203,13 @@ def _read_places(file: BinaryIO, path: Path) -> Iterator[Place]:
                 yield Place(key, spans)
             if stem in seen:
                 raise ShardError(
-                    f"{path} holds files of the sample {shorten(stem)} in two places; render"
+                    f"{path} holds files of the sample {quote(stem)} in two places; render"
                     " it again, or pack it in the order of the names"
                 )
             seen.add(stem)
             key, spans = stem, {}
         if extension in spans:
-            raise ShardError(f"{path} holds {shorten(member.name)} twice; render it again")
+            raise ShardError(f"{path} holds {quote(member.name)} twice; render it again")
         spans[extension] = (member.offset, member.size)
     if spans:
         yield Place(key, spans)
@@ -226,7 +226,7 @@ def _split_name(name: str, path: Path) -> tuple[str, str]:
 
 def _refuse(path: Path, name: str) -> ShardError:
     return ShardError(
-        f"{path} holds {shorten(name)}, which is not a file of a sample; discard it"
+        f"{path} holds {quote(name)}, which is not a file of a sample; discard it"
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from synthtext.errors import ShardError
+from synthtext.errors import ShardError, quote
 
 BLOCK_BYTES = 512
 
@@ -33,9 +33,6 @@ MAX_END_BYTES = 16 << 20
 
 MAX_DIGITS = 20
 """Most digits of a size in a header of pax."""
-
-MAX_SHOWN = 80
-"""Characters of a name that an error shows."""
 
 BLANK = bytes(BLOCK_BYTES)
 
@@ -92,7 +89,7 @@ def read_members(file: BinaryIO, path: Path) -> Iterator[Member]:
         try:
             member = _read_member(file, at, n_bytes)
         except TarError as error:
-            where = f"after {shorten(last)}" if last else "at its start"
+            where = f"after {quote(last)}" if last else "at its start"
             raise ShardError(
                 f"{path} {error}, {where}; get it anew, or render it again"
             ) from error
@@ -101,11 +98,6 @@ def read_members(file: BinaryIO, path: Path) -> Iterator[Member]:
         yield member
         last = member.name
         at = member.offset + _pad(member.size)
-
-
-def shorten(name: str) -> str:
-    """Return a name as an error shows it: quoted, and only the first of it if it is long."""
-    return repr(name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}...")
 
 
 def _read_member(file: BinaryIO, at: int, n_bytes: int) -> Member | None:
@@ -181,7 +173,7 @@ def _read_name(header: bytes) -> str:
 
 
 def _show(content: bytes) -> str:
-    return shorten(_decode_name(content[: MAX_SHOWN + 1]))
+    return quote(_decode_name(content))
 
 
 def _decode_name(name: bytes) -> str:
@@ -234,7 +226,7 @@ def _read_records(raw: bytes) -> dict[bytes, bytes]:
 
 
 def _check_member(name: str, kind: bytes, *, offset: int, size: int, n_bytes: int) -> Member:
-    shown = shorten(name)
+    shown = quote(name)
     is_folder = kind == FOLDER or (kind == b"\0" and name.endswith("/"))
     if not is_folder and kind not in FILES:
         raise TarError(f"holds {shown}, which is not a file of a sample")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from synthtext.dataset.codec import Sample, decode, decode_fields
-from synthtext.dataset.folders import hash_file, list_damaged, list_strays
+from synthtext.dataset.folders import is_too_large, is_whole, list_damaged, list_strays
 from synthtext.dataset.manifest import (
     CLASSNAMES,
     describe_run,
@@ -21,9 +21,8 @@ from synthtext.dataset.manifest import (
 )
 from synthtext.dataset.sealing import CHECKSUM
 from synthtext.dataset.shards import read_samples, read_shard
-from synthtext.dataset.tar import shorten
 from synthtext.drawing.rendering import Rendering
-from synthtext.errors import DamageError, DatasetError, ShardError
+from synthtext.errors import DamageError, DatasetError, ShardError, quote
 
 MAX_KEY_DIGITS = 16
 
@@ -66,10 +65,9 @@ def check_shard(folder: Path, row: Mapping[str, Any]) -> None:
         ShardError: it is missing, not what was written, or of another split.
     """
     path = folder / row["file"]
-    found = hash_file(path)
-    if found is None:
+    if not path.is_file():
         raise ShardError(f"{path} is missing; `synthtext render` writes it")
-    if found != row["sha256"]:
+    if not is_whole(folder, read_record(row)):
         raise ShardError(f"{path} is not the file that was written; {WAY_OUT}")
     for sample in islice(read_samples(path), 1):
         check_split(path, sample.key, decode_fields(sample).get("split"))
@@ -108,7 +106,7 @@ def find_rendering(folder: Path, key: str, *, verify: bool = True) -> Rendering:
                     return decode(sample)
             break
     known = f"keys run from {rows[0]['first']:09d}" if rows else "it is not finished"
-    raise DatasetError(f"{folder} holds no sample {shorten(key)}; {known}, as in dataset.json")
+    raise DatasetError(f"{folder} holds no sample {quote(key)}; {known}, as in dataset.json")
 
 
 def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rendering]:
@@ -211,7 +209,7 @@ def _verify_counts(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _count_lines(path: Path) -> int:
-    if not path.is_file():
+    if not path.is_file() or is_too_large(path):
         return 0
     return len(path.read_text(encoding="utf-8", errors="replace").splitlines())
 
@@ -221,7 +219,7 @@ def _verify_shard(
 ) -> Iterator[str]:
     """Return the faults of a shard and of every sample in it."""
     path, file = folder / row["file"], row["file"]
-    if hash_file(path) not in (None, row["sha256"]):
+    if path.is_file() and not is_whole(folder, read_record(row)):
         yield f"{file} is not the file that was written; delete it and render again"
     n_samples = 0
     try:
@@ -239,7 +237,7 @@ def _verify_place(key: str, row: Mapping[str, Any], shard_size: int) -> Iterator
     """Return the fault of a sample that is not of its shard, and may be in another one too."""
     index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
     if not row["first"] <= index < row["first"] + shard_size:
-        yield f"{row['file']} holds {shorten(key)}, which is of another shard; render it again"
+        yield f"{row['file']} holds {quote(key)}, which is of another shard; render it again"
 
 
 def _verify(

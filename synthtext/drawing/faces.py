@@ -13,6 +13,7 @@ import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import freetype
 import freetype.raw as ft
@@ -43,10 +44,32 @@ MAX_POINTS = 20_000
 MAX_FAR_PX = 16384
 """How far from the image a point may lie; those of broken fonts lie behind the eye."""
 
+MAX_AXES = 64
+"""Axes of a variable font; there are five in common use."""
+
+REGULAR = 400.0
+"""The weight that variable fonts are drawn in, or the nearest that they have."""
+
 SHAPERS = ["ot"]
 """What shapes text, whatever else HarfBuzz was built with or is told to take."""
 
 NO_LIGATURES = {"liga": False, "clig": False}
+
+
+class Item(NamedTuple):
+    """A part of a line that is shaped by itself.
+
+    Attributes:
+        start: place of its first character.
+        stop: place after its last one.
+        level: even if it runs rightwards, odd if leftwards.
+        script: of its characters, ISO 15924, such as `Arab`.
+    """
+
+    start: int
+    stop: int
+    level: int
+    script: str
 
 
 @dataclass(frozen=True)
@@ -76,16 +99,16 @@ class Face:
         widths: room for layout to keep the widths of words by their letter spacing.
 
     Raises:
-        FontError: the file is missing or no scalable font.
+        FontError: these are not the bytes of a scalable font.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, raw: bytes) -> None:
         # A library of its own lets faces live in different threads: they share nothing.
         self._library = ft.FT_Library()
         self.name = path.name
         # Kept in memory: a file that is changed while it is mapped would end the process.
-        self._raw = _read_bytes(path)
-        self.sha256 = hashlib.sha256(self._raw).hexdigest()
+        self._raw = raw
+        self.sha256 = hashlib.sha256(raw).hexdigest()
         self._handle = ft.FT_Face()
         self._check(ft.FT_Init_FreeType(ctypes.byref(self._library)))
         code = ft.FT_New_Memory_Face(
@@ -97,10 +120,11 @@ class Face:
             )
         if not self._handle.contents.face_flags & freetype.FT_FACE_FLAG_SCALABLE:
             raise FontError(f"{path.name} holds bitmaps only; use a font with outlines")
-        self._slot = self._handle.contents.glyph
-        self._em = float(self._handle.contents.units_per_EM)
         self._source = hb.Face(hb.Blob(self._raw))
         self._shaper = hb.Font(self._source)
+        self._set_weight()
+        self._slot = self._handle.contents.glyph
+        self._em = float(self._handle.contents.units_per_EM)
         self._shift = ft.FT_Vector()
         self._shift_ref = ctypes.byref(self._shift)
         self._boxes: dict[int, Box | None] = {}
@@ -123,15 +147,28 @@ class Face:
             raise FontError(f"{self.name} maps {number} to a glyph; remove it from the folder")
         return frozenset(found)
 
-    def shape(self, text: str, *, ligatures: bool) -> Run:
-        """Return the glyphs of one line of text, in the direction of its script.
+    def shape(self, text: str, *, ligatures: bool, item: Item | None = None) -> Run:
+        """Return the glyphs of a line of text, or of a part of it, from left to right.
+
+        Args:
+            text: the line.
+            ligatures: whether letters may be joined that need not be.
+            item: what to shape of it; the rest is its context, by which Arabic letters join.
+                None shapes all of it in the direction of its script.
 
         Raises:
             FontError: the font makes far more glyphs of the text than it has characters.
         """
         buffer = hb.Buffer()
-        buffer.add_str(text)
-        buffer.guess_segment_properties()
+        if item is None:
+            buffer.add_str(text)
+            buffer.guess_segment_properties()
+        else:
+            codes = [ord(char) for char in text]
+            buffer.add_codepoints(codes, item.start, item.stop - item.start)
+            buffer.direction = "rtl" if item.level % 2 else "ltr"
+            buffer.script = item.script
+            buffer.language = "c"  # What is guessed in the C locale; no font knows it.
         try:
             hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES, SHAPERS)
             # Of an empty text HarfBuzz has no positions, be it the gap between two blanks.
@@ -208,6 +245,18 @@ class Face:
         self._check(ft.FT_Render_Glyph(self._slot, ft.FT_RENDER_MODE_NORMAL))
         return self._read_bitmap(column, row)
 
+    def _set_weight(self) -> None:
+        """Set a variable font to regular weight; some begin with their thinnest."""
+        axes = self._source.axis_infos[:MAX_AXES]
+        at = {axis.tag: axis.default_value for axis in axes}
+        weights = [axis for axis in axes if axis.tag == "wght"]
+        if not weights or at["wght"] == REGULAR:
+            return
+        at["wght"] = min(max(REGULAR, weights[0].min_value), weights[0].max_value)
+        self._shaper.set_variations(at)
+        values = (ft.FT_Fixed * len(axes))(*(round(at[axis.tag] * 65536) for axis in axes))
+        self._check(ft.FT_Set_Var_Design_Coordinates(self._handle, len(axes), values))
+
     def _read_bitmap(self, column: int, row: int) -> tuple[NDArray[np.uint8], int, int]:
         """Return what was painted, and the column and row of its top left pixel."""
         slot = self._slot.contents
@@ -273,15 +322,28 @@ def open_face(path: Path, sha256: str | None = None) -> Face:
     Raises:
         FontError: the file is missing, holds other bytes or is not a scalable font.
     """
-    faces: dict[Path, Face] = _opened.__dict__.setdefault("faces", {})
-    face = faces.get(path)
+    face = _list_opened().get(path)
     if face is None or face.sha256 != (sha256 or face.sha256):
-        face = faces[path] = Face(path)
+        face = keep_open(path, _read_bytes(path))
     if face.sha256 != (sha256 or face.sha256):
         raise FontError(
             f"{path.name} was changed while it was in use; put the font back, or begin anew"
         )
     return face
+
+
+def keep_open(path: Path, raw: bytes) -> Face:
+    """Return the open font of what a file was just found to hold, kept open as its own.
+
+    Raises:
+        FontError: it is not a scalable font.
+    """
+    face = _list_opened()[path] = Face(path, raw)
+    return face
+
+
+def _list_opened() -> dict[Path, Face]:
+    return _opened.__dict__.setdefault("faces", {})
 
 
 def make_rotation(angle_deg: float) -> ft.FT_Matrix | None:

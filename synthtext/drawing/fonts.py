@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
+import importlib.util
+import io
 import logging
 import os
 import unicodedata
@@ -17,9 +18,9 @@ from typing import Any
 from fontTools.ttLib import TTFont
 
 from synthtext.drawing.composites import check_composites
-from synthtext.drawing.faces import Face, open_face
+from synthtext.drawing.faces import REGULAR, Face, keep_open, open_face
 from synthtext.errors import FontError, shorten
-from synthtext.files import list_files, open_file
+from synthtext.files import list_files, read_file
 from synthtext.toml_files import Limits, read_toml
 
 SUFFIXES = frozenset({".ttf", ".otf"})
@@ -39,6 +40,15 @@ MAX_CHARS = 100
 
 LIMITS = Limits(max_bytes=4 << 20, max_depth=2)
 """Of `fonts.toml`: a list of tables, some with a list in them."""
+
+PACKS = (
+    "justmytype_intl_cjk", "justmytype_intl_rtl", "justmytype_intl_sea",
+    "justmytype_intl_south_asia",
+)  # fmt: skip
+"""Packages with the fonts of Noto for scripts beyond Latin, Greek and Cyrillic."""
+
+SCRIPTS = "scripts"
+"""What stands for these packages where a folder of fonts can be given."""
 
 USER_CATEGORY = "user"
 """Category of fonts that a user adds without a `fonts.toml` of their own."""
@@ -128,7 +138,8 @@ def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     'sans'
 
     Args:
-        extra: a folder of font files and of such folders, or one file. A `fonts.toml` in the
+        extra: a folder of font files and of such folders, or one file; or `scripts` for the
+            fonts of `PACKS`, where nothing else has that name. A `fonts.toml` in the
             folder, laid out as the bundled one, says what its fonts are; else each file is
             asked. Broken fonts are left out and named in `Catalogue.broken`. A font with the
             file name of a bundled one is named `user/FILE`.
@@ -142,7 +153,12 @@ def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     if extra is None:
         return Catalogue(bundled)
     extra = Path(extra)
-    added, broken = _read_file(extra, extra.name) if extra.is_file() else _read_folder(extra)
+    if str(extra) == SCRIPTS and not os.path.lexists(extra):
+        added, broken = _read_packs()
+    elif extra.is_file():
+        added, broken = _read_file(extra, extra.name)
+    else:
+        added, broken = _read_folder(extra)
     if not added:
         reason = broken[0] if broken else f"{extra} holds no .ttf or .otf file"
         raise FontError(f"no usable font in {extra}: {reason}")
@@ -153,6 +169,22 @@ def read_catalogue(extra: str | Path | None = None) -> Catalogue:
         for name in (f"{USER_CATEGORY}/{file}" if file in bundled else file,)
     }
     return Catalogue(dict(sorted({**bundled, **added}.items())), tuple(broken))
+
+
+def _read_packs() -> tuple[dict[str, Font], list[str]]:
+    """Return the fonts of the packages that are installed."""
+    found = [spec for spec in map(importlib.util.find_spec, PACKS) if spec and spec.origin]
+    if not found:
+        raise FontError(
+            "the fonts of other scripts are missing; type: pip install 'synthtext[scripts]'"
+        )
+    fonts: dict[str, Font] = {}
+    broken: list[str] = []
+    for spec in found:
+        added, reasons = _read_folder(Path(str(spec.origin)).parent / "fonts")
+        fonts |= added
+        broken += reasons
+    return fonts, broken
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
@@ -206,16 +238,15 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
     if named != name:
         raise FontError(f"{named} is not a name in UTF-8; rename the font")
     remedy = "remove it from the folder"
+    raw = read_file(path, MAX_FONT_BYTES, kind=FontError, remedy=remedy)
     try:
-        with (
-            open_file(path, MAX_FONT_BYTES, kind=FontError, remedy=remedy) as file,
-            TTFont(file, lazy=True) as table,
-        ):
+        with TTFont(io.BytesIO(raw), lazy=True) as table:
             # Compressed fonts may be of any size once they are unpacked.
             if table.flavor:
                 raise FontError(f"{name} is a web font; unpack it to .ttf, or {remedy}")  # noqa: TRY301
             known = row or _ask_font(table, path)
             check_composites(table)
+            face = keep_open(path, raw)
             return Font(
                 file=name,
                 family=_clean(known["family"]),
@@ -226,9 +257,9 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
                 source=_clean(known["source"]),
                 licence=_clean(known["licence"]),
                 # Of the file itself, whatever a table says: the plan must know what is drawn.
-                sha256=_hash_file(path),
+                sha256=face.sha256,
                 path=path,
-                characters=open_face(path).list_characters(),
+                characters=face.list_characters(),
             )
     except FontError:
         raise
@@ -252,21 +283,27 @@ def _check_weight(value: object) -> int:
     return value
 
 
-def _hash_file(path: Path) -> str:
-    """Return the checksum of a font as it is now, and keep it open for drawing."""
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return open_face(path, sha256).sha256
-
-
 def _ask_font(table: TTFont, path: Path) -> dict[str, Any]:
     """Return what a font file says of itself, as a row of `fonts.toml` would."""
     names, style = table["name"], table["OS/2"]
     return {
         "family": names.getBestFamilyName() or path.stem,
         "category": USER_CATEGORY,
-        "weight": min(900, max(100, style.usWeightClass)),
+        "weight": _ask_weight(table),
         "italic": bool(style.fsSelection & 1 or table["post"].italicAngle),
         "scripts": (),
         "source": "user",
         "licence": names.getDebugName(13) or "unknown",
     }
+
+
+def _ask_weight(table: TTFont) -> int:
+    """Return the weight that a font is drawn in: of a variable one, the nearest to regular."""
+    axes = (
+        [axis for axis in table["fvar"].axes if axis.axisTag == "wght"]
+        if "fvar" in table
+        else []
+    )
+    if not axes:
+        return min(900, max(100, table["OS/2"].usWeightClass))
+    return round(min(max(REGULAR, axes[0].minValue), axes[0].maxValue))

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from synthtext.drawing.bidi import Directions
 from synthtext.drawing.faces import Box, Face, Run
+from synthtext.drawing.runs import cut_line, resolve, shape_line
 from synthtext.errors import DrawError
 
 Boxes = NDArray[np.float64]
@@ -90,8 +92,16 @@ def place_glyphs(
     Raises:
         DrawError: a character has no glyph or leaves no ink, so nobody could read it.
     """
+    directions = resolve(text)
     lines = _break_lines(text, face, letter_spacing_em, wrap_em)
-    runs = [face.shape(line, ligatures=letter_spacing_em == 0) for _, line in lines]
+    runs = [
+        shape_line(
+            face,
+            cut_line(text, directions, start, start + len(line)),
+            ligatures=letter_spacing_em == 0,
+        )
+        for start, line in lines
+    ]
     steps = [_step(run, letter_spacing_em) for run in runs]
     widths = [sum(step) for step in steps]
     _check_covered(text, face, lines, runs)
@@ -106,7 +116,8 @@ def place_glyphs(
             x += advance
         glyphs += run.glyphs
         clusters += [start + cluster for cluster in run.clusters]
-    char_boxes = _box_chars(text, clusters, _box_glyphs(face, glyphs, pens))
+    leftward = _list_leftward(directions)
+    char_boxes = _box_chars(text, clusters, _box_glyphs(face, glyphs, pens), leftward)
     word_boxes = _box_words(text, char_boxes)
     return Placement(
         glyphs=glyphs,
@@ -169,7 +180,8 @@ def _measure(word: str, face: Face, letter_spacing_em: float) -> float:
     if key not in face.widths:
         if len(face.widths) >= MAX_WIDTHS:
             face.widths.clear()
-        run = face.shape(word, ligatures=letter_spacing_em == 0)
+        line = cut_line(word, resolve(word), 0, len(word))
+        run = shape_line(face, line, ligatures=letter_spacing_em == 0)
         face.widths[key] = sum(_step(run, letter_spacing_em))
     return face.widths[key]
 
@@ -184,7 +196,16 @@ def _box_glyphs(
     return moved
 
 
-def _box_chars(text: str, clusters: list[int], glyph_boxes: list[Box | None]) -> list[Box]:
+def _list_leftward(directions: Directions | None) -> frozenset[int]:
+    """Return the places of the characters that run from right to left."""
+    if directions is None:
+        return frozenset()
+    return frozenset(place for place, level in enumerate(directions.levels) if level % 2)
+
+
+def _box_chars(
+    text: str, clusters: list[int], glyph_boxes: list[Box | None], leftward: frozenset[int]
+) -> list[Box]:
     """Return the ink box of each inked character; a ligature's box is parted evenly."""
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
@@ -198,14 +219,13 @@ def _box_chars(text: str, clusters: list[int], glyph_boxes: list[Box | None]) ->
     owners = [begins[bisect_right(begins, place) - 1] for place in places]
     n_shares = Counter(owners)
     n_given: Counter[int] = Counter()
-    is_leftward = clusters[0] > clusters[-1]
     boxes = []
     for place, owner in zip(places, owners, strict=True):
         if owner not in ink:
             raise DrawError(f"the font draws {text[place]!r} as a blank; use another font")
         box, n = ink[owner], n_shares[owner]
         if n > 1:
-            turn = n - 1 - n_given[owner] if is_leftward else n_given[owner]
+            turn = n - 1 - n_given[owner] if owner in leftward else n_given[owner]
             n_given[owner] += 1
             left, top, right, bottom = box
             share = (right - left) / n

@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 MAX_WAIT_S = 60.0
-"""How long a command may hang: far more than it may work, since tests share their processors."""
+"""How long a command may do nothing, or work: far more than it should, so that it is measured."""
+
+STEP_S = 0.5
+"""Work after which a command is seen to get on, however many share its processors."""
 
 POLL_S = 0.01
 
@@ -97,19 +100,7 @@ def _try(asked: dict[str, Any]) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         _become(asked, folder, said)
-    deadline = time.monotonic() + asked["wait_s"]
-    while True:
-        ended, status, used = os.wait4(child, os.WNOHANG)
-        if ended:
-            break
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            _, status, used = os.wait4(child, 0)
-            break
-        time.sleep(POLL_S)
-    seconds = used.ru_utime + used.ru_stime
-    if time.monotonic() > deadline:
-        seconds = max(seconds, asked["wait_s"])
+    status, seconds = _await(child, asked["wait_s"])
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in said]
     for path in said:
         path.unlink()
@@ -117,6 +108,30 @@ def _try(asked: dict[str, Any]) -> dict[str, Any]:
         "code": os.waitstatus_to_exitcode(status), "seconds": seconds,
         "peak_bytes": int(texts[2] or 0), "out": texts[0], "err": texts[1],
     }  # fmt: skip
+
+
+def _await(child: int, wait_s: float) -> tuple[int, float]:
+    """Return how a process ended, and the seconds that it worked or hung."""
+    worked, seen = 0.0, time.monotonic()
+    while True:
+        ended, status, used = os.wait4(child, os.WNOHANG)
+        if ended:
+            return status, used.ru_utime + used.ru_stime
+        now, done = time.monotonic(), _read_work(child)
+        if done - worked > STEP_S:
+            worked, seen = done, now
+        if now - seen > wait_s or done > wait_s:
+            os.kill(child, signal.SIGKILL)
+            _, status, used = os.wait4(child, 0)
+            return status, max(used.ru_utime + used.ru_stime, wait_s)
+        time.sleep(POLL_S)
+
+
+def _read_work(process: int) -> float:
+    """Return the seconds that a process has worked."""
+    stat = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _become(asked: dict[str, Any], folder: Path, said: list[Path]) -> None:

@@ -25,6 +25,15 @@ import numpy as np
 import orjson
 from PIL import Image
 
+from hostile_configs import (
+    mutate_json,
+    run_config,
+    run_settings,
+    run_tokenizer,
+    seed_configs,
+    seed_settings,
+    seed_tokenizers,
+)
 from hostile_tars import mutate_headers, seed_headers
 from probes.models.prompts import read_templates
 from synthtext.dataset.codec import encode
@@ -420,9 +429,22 @@ TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path], object]]] =
     "tar headers": (seed_headers, _run_headers),
     "font tables": (_seed_font_tables, _run_font_table),
     "prompts": (_seed_prompts, read_templates),
+    "configs": (seed_configs, run_config),
+    "tokenizers": (seed_tokenizers, run_tokenizer),
+    "tokenizer configs": (seed_settings, run_settings),
     "photographs": (_seed_photos, _run_photo),
     "fonts": (_seed_fonts, _run_font),
 }
 
-MUTATORS = {"tar headers": mutate_headers}
+
+def _mutate_json(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Return one of the seeds with other values, or with edits of its bytes."""
+    made = mutate_json(chance, seeds) if chance.random() < 0.7 else None
+    return made or mutate(chance, seeds)
+
+
+MUTATORS = {
+    "tar headers": mutate_headers,
+    **dict.fromkeys(("configs", "tokenizers", "tokenizer configs"), _mutate_json),
+}
 """What changes the inputs of targets whose form bytes at random would only break."""

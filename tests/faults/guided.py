@@ -17,7 +17,7 @@ def main() -> None:
     """Try inputs until there are N."""
     import atheris  # Here, since it is not always installed, and must come before the rest.
 
-    with atheris.instrument_imports(include=["synthtext"]):
+    with atheris.instrument_imports(include=["synthtext", "probes"]):
         from fuzzing import MAX_BYTES, MAX_SECONDS, MUTATORS, SEED, TARGETS
         from synthtext.errors import SynthtextError
 

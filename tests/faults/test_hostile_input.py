@@ -17,13 +17,16 @@ from fuzzing import IS_FULL, SEED, TARGETS, fuzz
 N_INPUTS = {
     "word lists": 30_000, "sentences": 20_000, "recipes": 15_000, "annotations": 15_000,
     "manifests": 10_000, "shards": 12_000, "tar headers": 20_000, "photographs": 8_000,
-    "fonts": 3_000, "font tables": 5_000, "prompts": 10_000,
+    "fonts": 3_000, "font tables": 5_000, "prompts": 10_000, "configs": 20_000,
+    "tokenizers": 10_000, "tokenizer configs": 10_000,
 }  # fmt: skip
 """Inputs of the full run, more than 100,000 in all."""
 
 N_GUIDED = {
     "word lists": 200_000, "sentences": 200_000, "recipes": 200_000, "annotations": 200_000,
     "manifests": 100_000, "shards": 50_000, "tar headers": 200_000, "prompts": 200_000,
+    "configs": 200_000, "tokenizers": 200_000, "tokenizer configs": 200_000,
+    "font tables": 200_000,
 }  # fmt: skip
 """Inputs that a fuzzer finds by the lines they reach: of readers written in Python."""
 

@@ -34,7 +34,8 @@ class KnowingReader:
         }
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
-        return np.stack([self._known[self._hash(pixels)] for pixels in images])
+        unknown = vector_of("\0unknown")
+        return np.stack([self._known.get(self._hash(pixels), unknown) for pixels in images])
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         return np.stack([vector_of(text) for text in texts])
@@ -52,6 +53,17 @@ class BlindReader:
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         return np.stack([vector_of(text) for text in texts])
+
+
+class BlindLover(BlindReader):
+    """Sees nothing, and takes every picture for the longest word that it may choose."""
+
+    def embed_images(self, images: Sequence[Pixels]) -> Vectors:
+        return np.tile(np.float32([1, 0]), (len(images), 1))
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        angles = [np.pi / 2 - len(text) / 30 - vector_of(text)[0] / 1e3 for text in texts]
+        return np.float32([np.cos(angles), np.sin(angles)]).T
 
 
 def model_of(encoder: Encoder) -> Model:

@@ -182,6 +182,7 @@ MISSING = {
     "merge": ["?", "--out", "o"],
     "draw": ["1", "--from", "?"],
     "recipe": ["?"],
+    "words": ["--lang", "?"],
     "fonts": ["--fonts", "?"],
     "preview": ["?"],
     "show": ["?", "1"],

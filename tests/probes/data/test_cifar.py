@@ -114,6 +114,17 @@ def test_labels_without_names_are_refused(tmp_path: Path) -> None:
         read_cifar(tmp_path, "test")
 
 
+@pytest.mark.parametrize("listed", ["apple\n" * 257, "a b c " * 100_000, "a b " + "c" * 501])
+def test_names_are_no_more_and_no_longer_than_a_label_can_name(
+    listed: str, tmp_path: Path
+) -> None:
+    write_binary(tmp_path)
+    (tmp_path / "fine_label_names.txt").write_text(listed)
+    with pytest.raises(ProbeError) as caught:
+        read_cifar(tmp_path, "test")
+    assert "\n" not in str(caught.value)
+
+
 def test_an_album_of_either(tmp_path: Path) -> None:
     assert not is_cifar(tmp_path)
     labelled = read_labelled(write_pickles(tmp_path))

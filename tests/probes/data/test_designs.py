@@ -7,7 +7,7 @@ import pytest
 
 from probes.data.designs import DEFAULT, choose_fitting, make_trials, name_fonts, parse_design
 from probes.errors import ProbeError
-from probes.factors import BASELINES, FACTORS
+from probes.factors import BASELINE, BASELINES, FACTORS
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import render
 from synthtext.factors import FACTORS as DRAWN
@@ -20,15 +20,25 @@ SPREADS = {name: row.spread for name, row in FACTORS.items() if row.spread}
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_two_levels_differ_by_their_factor_alone(factor: str) -> None:
+def test_a_level_differs_from_its_baseline_by_its_factor_alone(factor: str) -> None:
     trials = [t for t in make_trials(WORDS, [factor], seed=0) if t.spec.text == "quartz"]
     for baseline in BASELINES:
-        cells = [trial for trial in trials if trial.baseline == baseline]
-        assert len(cells) == len(FACTORS[factor].levels)
-        first = cells[0].spec
+        own, *cells = [trial for trial in trials if trial.baseline == baseline]
+        assert (own.factor, own.level) == (BASELINE, BASELINE)
         for cell in cells:
-            assert replace(cell.spec, **{factor: getattr(first, factor)}) == first
+            assert replace(cell.spec, **{factor: getattr(own.spec, factor)}) == own.spec
             assert str(getattr(cell.spec, factor)) == cell.level
+            assert cell.spec != own.spec
+
+
+def test_a_picture_of_a_design_comes_once() -> None:
+    trials = [t for t in make_trials(WORDS, list(FACTORS), seed=0) if t.baseline == "easy"]
+    drawn = [replace(t.spec, text=t.spec.drawn_text, case="as-is") for t in trials]
+    assert len(set(drawn)) == len(drawn)
+    levels = {factor: {t.level for t in trials if t.factor == factor} for factor in FACTORS}
+    assert levels["case"] == {"upper", "title"}  # In lower case it is the baseline's.
+    assert "28.0" not in levels["size_px"]
+    assert "21.0" not in levels["contrast"]
 
 
 @pytest.mark.parametrize("factor", FACTORS)

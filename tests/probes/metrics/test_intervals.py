@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from probes.metrics.intervals import (
-    chance_corrected,
     cluster_bootstrap,
     clustered_accuracy,
+    correct_for_chance,
     wilson,
 )
 from probes.metrics.levels import bin_levels
@@ -106,14 +107,66 @@ def test_a_reader_that_never_varies_gets_wilsons_interval_over_its_words(
     assert np.round(interval, 4).tolist() == [float(answer), low, high]
 
 
-def test_a_reader_that_varies_gets_the_bootstrap() -> None:
-    correct, words = np.arange(60) % 2 == 0, np.arange(60) % 20
-    assert clustered_accuracy(correct, words) == cluster_bootstrap(correct, words)
+def test_words_that_come_once_give_nearly_wilsons_interval() -> None:
+    correct = np.arange(400) % 4 == 0
+    found = clustered_accuracy(correct, np.arange(400))
+    assert found.mean == 0.25
+    assert np.allclose(found[1:], np.ravel(wilson(100, 400)), atol=1e-3)
+
+
+def test_pictures_of_a_word_that_are_all_alike_count_once() -> None:
+    words = np.repeat(np.arange(40), 50)
+    correct = words % 4 == 0
+    low, high = clustered_accuracy(correct, words)[1:]
+    once_low, once_high = np.ravel(wilson(10, 40))
+    assert low == pytest.approx(once_low, abs=0.02)
+    assert high == pytest.approx(once_high, abs=0.02)
+
+
+def test_a_second_clustering_widens_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    words, objects = np.divmod(np.arange(900), 30)
+    ease = rng.normal(0, 1, 30)[words] + rng.normal(0, 1, 30)[objects]
+    correct = ease + rng.normal(0, 1, 900) > 0
+    one, two = (clustered_accuracy(correct, words, each) for each in (None, objects))
+    assert two.low < one.low < one.high < two.high
+    assert two == clustered_accuracy(correct, objects, words)
+
+
+def share_held(n_words: int, n_each: int, n_runs: int, n_objects: int = 0) -> float:
+    """Return how often the interval holds the accuracy over all words, and over all objects."""
+    rng = np.random.default_rng([n_words, n_each, n_objects])
+    held = 0
+    truth = norm.cdf(0.8 / np.sqrt(2 + bool(n_objects)))
+    for _ in range(n_runs):
+        words = np.repeat(np.arange(n_words), n_each)
+        ease = 0.8 + rng.normal(0, 1, n_words)[words]
+        objects = None
+        if n_objects:
+            objects = rng.integers(0, n_objects, len(words))
+            ease = ease + rng.normal(0, 1, n_objects)[objects]
+        correct = ease + rng.normal(0, 1, len(words)) > 0
+        # Pictures of one level are some of all, and no word comes equally often.
+        some = rng.random(len(words)) < 1 / 7
+        second = None if objects is None else objects[some]
+        found = clustered_accuracy(correct[some], words[some], second)
+        held += found.low <= truth <= found.high
+    return held / n_runs
+
+
+@pytest.mark.parametrize(
+    ("n_words", "n_each", "n_objects"), [(30, 100, 0), (1187, 8, 0), (60, 60, 40)]
+)
+def test_intervals_of_repeated_words_hold_the_truth(
+    n_words: int, n_each: int, n_objects: int
+) -> None:
+    # Four standard deviations of 95 % in 400 runs are 4.4 points.
+    assert share_held(n_words, n_each, 400, n_objects) == pytest.approx(0.95, abs=0.044)
 
 
 def test_guessing_is_0_and_reading_is_1_for_every_k() -> None:
-    assert chance_corrected([0.5, 0.01, 1], [2, 100, 100]).tolist() == [0, 0, 1]
-    assert chance_corrected(0.75, 2) == 0.5
+    assert correct_for_chance([0.5, 0.01, 1], [0.5, 0.01, 0.01]).tolist() == [0, 0, 1]
+    assert correct_for_chance(0.75, 0.5) == 0.5
 
 
 def test_few_levels_are_kept() -> None:

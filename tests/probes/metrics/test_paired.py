@@ -224,3 +224,42 @@ def test_an_absent_column_is_named() -> None:
     assert str(error.value) == (
         "the rows have no column 'word'; use one of angle_deg, correct, font, key, size_px"
     )
+
+
+def test_a_level_is_that_of_one_factor_and_one_baseline() -> None:
+    # Size 28 is what every other factor has too, and no level of the size of its own.
+    words = [str(word) for word in range(20)]
+    cells = [("easy", "baseline", "baseline", 28.0), ("easy", "size_px", "6.0", 6.0),
+             ("easy", "case", "upper", 28.0), ("harder", "size_px", "28.0", 28.0)]  # fmt: skip
+    rows = pd.DataFrame(
+        [
+            {"key": f"{cell}-{word}", "word": word, "baseline": cell[0], "factor": cell[1],
+             "level": cell[2], "size_px": cell[3], "case": "as-is", "correct": True}
+            for cell in cells
+            for word in words
+        ]
+    )  # fmt: skip
+    table = compare(rows, rows, ["size_px", "case"])
+    found = table[["factor", "baseline", "level", "n_seen"]].to_numpy().tolist()
+    assert found == [
+        ["overall", "", "all", 80],
+        ["baseline", "easy", "baseline", 20],
+        ["size_px", "easy", "6.0", 20],
+        ["size_px", "harder", "28.0", 20],
+        ["case", "easy", "upper", 20],
+    ]
+
+
+def test_two_protocols_are_not_compared() -> None:
+    rows_a, rows_b = draw_pair()
+    with pytest.raises(ProbeError) as caught:
+        compare(rows_a, rows_b.assign(protocol=2), [])
+    assert str(caught.value) == (
+        "A was asked by protocol 1 and B by protocol 2, whose questions differ; probe again "
+        "what is of the lower one"
+    )
+
+
+def test_readers_of_which_one_reads_all_and_one_nothing_differ_by_an_interval() -> None:
+    gain = paired_difference([True] * 20, [False] * 20, np.arange(20))
+    assert np.round(gain, 4).tolist() == [-1, -1, -0.8389]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probes.metrics.forced_choice import among_all
 from probes.metrics.intervals import clustered_ratio
 from probes.metrics.spelling import (
     fold_text,
@@ -18,8 +19,9 @@ WORDS = ["window", "widow", "orange", "garden", "silver", "at", "responsibility"
 def test_an_answer_is_taken_for_the_word_that_it_is_nearest_to() -> None:
     truths = np.array([0, 0, 2])
     found = guess_by_spelling(
-        ["WINDOW", "widow", "orang"], WORDS, truths, ks=(2, 8), headline=8, seed=0
-    )
+        ["WINDOW", "widow", "orang"], WORDS, truths,
+        choice=among_all(WORDS, 0), ks=(2, 8), headline=8,
+    )  # fmt: skip
     assert found.guesses.tolist() == [0, 1, 2]
     assert found.ranks[8].tolist() == [1, 2, 1]
     # "widow" is right, and "window" lacks one letter of six.
@@ -29,18 +31,21 @@ def test_an_answer_is_taken_for_the_word_that_it_is_nearest_to() -> None:
 @pytest.mark.parametrize("answer", ["", "—", "#*!"])
 def test_an_answer_without_a_letter_of_any_word_scores_at_chance(answer: str) -> None:
     n = 4000
-    truths = np.arange(n) % len(WORDS)
-    found = guess_by_spelling([answer] * n, WORDS, truths, ks=(2, 4), headline=4, seed=0)
+    words = [f"{WORDS[i % 8]} {i}" if i % 8 != 5 else f"a{i}" for i in range(n)]
+    choice = among_all(words, 0)
+    found = guess_by_spelling(
+        [answer] * n, words, np.arange(n), choice=choice, ks=(2, 4), headline=4
+    )
     assert np.mean(found.ranks[2] == 1) == pytest.approx(1 / 2, abs=0.03)
     assert np.mean(found.ranks[4] == 1) == pytest.approx(1 / 4, abs=0.03)
     # The shortest word has no advantage.
-    short = found.ranks[4][truths == WORDS.index("at")]
+    short = found.ranks[4][np.arange(n) % 8 == 5]
     assert np.mean(short == 1) == pytest.approx(1 / 4, abs=0.07)
 
 
 def test_candidates_of_ones_own_have_the_truth_first() -> None:
     found = guess_among_spellings(
-        ["cat", "cut"], [["cat", "cut", "dog"], ["cat", "cut", "dog"]], seed=0
+        ["cat", "cut"], [["cat", "cut", "dog"], ["cat", "cut", "dog"]], np.zeros(2)
     )
     assert found.guesses.tolist() == [0, 1]
     assert found.ranks[3].tolist() == [1, 2]

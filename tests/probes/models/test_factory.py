@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import open_clip
@@ -11,7 +12,7 @@ import torch
 
 from probes.models.base import Model, find_cut, identify_model
 from probes.models.checkpoint import hash_state
-from probes.models.factory import load_model
+from probes.models.factory import load_model, read_patch
 from probes.models.registry import list_models
 from tiny_clip import TINY, draw_pictures, make_state, refuse, write_folder, write_json
 
@@ -169,9 +170,22 @@ def test_a_model_config_loads_without_network_in_a_fresh_process(config_path: Pa
         "import socket, sys\n"
         "def refuse(*_): raise SystemExit('asked the network')\n"
         "socket.getaddrinfo = socket.socket.connect = refuse\n"
-        "from probes.models.factory import load_model\n"
+        "from probes.models.factory import load_model, read_patch\n"
         "load_model(sys.argv[1], pretrained='random', device='cpu')\n"
     )
     command = [sys.executable, "-c", code, str(config_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("patch", "grid", "patch_px"),
+    # A hybrid such as ViTamin cuts patches of 1 px from an image that was convolved to 14 x 14.
+    [((1, 1), (14, 14), 16), ((16, 16), (14, 14), 16), (14, (16, 16), 14)],
+)
+def test_a_patch_is_counted_in_px_of_the_input(
+    patch: object, grid: tuple[int, int], patch_px: int
+) -> None:
+    embed = SimpleNamespace(patch_size=patch, grid_size=grid, img_size=(224, 224))
+    module = SimpleNamespace(visual=SimpleNamespace(trunk=SimpleNamespace(patch_embed=embed)))
+    assert read_patch(module, SimpleNamespace(config={})) == patch_px  # type: ignore[arg-type]

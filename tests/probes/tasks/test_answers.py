@@ -13,6 +13,7 @@ from probes.arrays import Pixels
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Trial
 from probes.errors import ProbeError
+from probes.metrics import forced_choice
 from probes.metrics.breakdown import tabulate_headline
 from probes.metrics.paired import compare
 from probes.models.base import Model
@@ -22,7 +23,6 @@ from probes.readers.base import Answer, Reader, ReaderFacts, Reading
 from probes.readers.responses import hash_pixels
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks import words
 from probes.tasks.base import load_task
 from probes.tasks.config import ProbeConfig
 from probes.tasks.exporting import export_pictures
@@ -34,7 +34,7 @@ SMALL = ProbeConfig(design="size,case", n=12)
 
 @pytest.fixture(autouse=True)
 def _few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "KS", (2, 10, 100))
+    monkeypatch.setattr(forced_choice, "KS", (2, 10, 100))
 
 
 class Knowing:
@@ -48,7 +48,7 @@ class Knowing:
 
     def read_images(self, images: Sequence[Pixels]) -> list[Answer]:
         self.n_read += len(images)
-        return [self.known[hash_pixels(pixels)] for pixels in images]
+        return [self.known.get(hash_pixels(pixels), "") for pixels in images]
 
 
 def model_of(reader: Reader) -> Model:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from fake_encoders import BlindReader, knowing_model, model_of
+from fake_encoders import BlindLover, BlindReader, knowing_model, model_of
 from probes.data.trials import Stimulus, Trial
 from probes.errors import ProbeError
 from probes.metrics.breakdown import (
@@ -18,28 +18,28 @@ from probes.metrics.breakdown import (
     tabulate_headline,
     tabulate_thresholds,
 )
+from probes.metrics.forced_choice import draw_rivals
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks import words
 from probes.tasks.base import load_task
-from probes.tasks.config import ProbeConfig
+from probes.tasks.config import RIVALS, ProbeConfig
 from probes.tasks.outcomes import read_outcomes
 from probes.tasks.registry import TASKS
 from probes.tasks.run import run_probe
 from probes.tasks.sentiment import measure_sentiment
+from probes.tasks.vocabulary import Candidates, make_vocabulary
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import Catalogue
 from synthtext.recipe import default_recipe
 from synthtext.texts.words import read_words
 
-SMALL = {"n": 12, "templates": ("{}",), "design": "size,case"}
+SMALL = {"n": 12, "templates": ("{}",), "design": "size,case", "ks": (2, 10, 100)}
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep text vectors away from the user's cache, and few."""
-    monkeypatch.setattr(words, "KS", (2, 10, 100, 600))
+    """Keep text vectors away from the user's cache."""
     monkeypatch.setattr(probing, "find_cache_folder", lambda: tmp_path / "texts")
 
 
@@ -56,16 +56,74 @@ def test_an_oracle_scores_1(task: str, tmp_path: Path) -> None:
     assert (tabulate_headline(probe.outcomes)["accuracy"] == 1).all()
 
 
+@pytest.mark.parametrize("reader", [BlindReader, BlindLover])
 @pytest.mark.parametrize("task", TASKS)
-def test_a_blind_reader_scores_at_chance_in_every_task(task: str, tmp_path: Path) -> None:
+def test_a_blind_reader_is_at_chance_in_every_task(
+    task: str, reader: type[BlindReader], tmp_path: Path
+) -> None:
     setting = ProbeConfig(**{**SMALL, "task": task, "n": 40})
-    model = model_of(BlindReader())
-    probe = run_probe(model, setting, tmp_path / "out")
+    probe = run_probe(model_of(reader()), setting, tmp_path / "out")
     assert probe
     for row in tabulate_headline(probe.outcomes).itertuples():
-        error = np.sqrt(row.chance * (1 - row.chance) / row.n)
-        # Words come up at many levels, so that errors are wider than a binomial's.
-        assert abs(row.accuracy - row.chance) < 10 * error
+        assert row.at_chance
+        if TASKS[task].has_pool:
+            # Measured on thousands of words, it is what it should be.
+            assert row.chance == pytest.approx(row.guessing, abs=0.03)
+
+
+def ask_words(tmp_path: Path, **changes: object) -> pd.DataFrame:
+    setting = ProbeConfig(**{**SMALL, "design": "case", **changes})
+    probe = run_probe(model_of(BlindReader()), setting, tmp_path / "out")
+    assert probe
+    return probe.outcomes.set_index("key")
+
+
+def test_a_question_does_not_change_with_n_or_k(tmp_path: Path) -> None:
+    few = ask_words(tmp_path)
+    more = ask_words(tmp_path, n=20, ks=(2, 7, 10, 100, 150, 3000))
+    both = more.loc[few.index]
+    assert len(more) > len(few)
+    assert both["word"].tolist() == few["word"].tolist()
+    for k in (2, 10, 100):
+        assert both[f"rank_at_{k}"].tolist() == few[f"rank_at_{k}"].tolist()
+    assert both["guess"].tolist() == few["guess"].tolist()
+
+
+def test_every_design_shows_the_same_words(tmp_path: Path) -> None:
+    words = set(ask_words(tmp_path)["word"])
+    assert set(ask_words(tmp_path, design="font,contrast")["word"]) == words
+
+
+def test_rivals_are_as_long_and_as_common_as_the_word_unless_any_will_do() -> None:
+    model = model_of(BlindReader())
+    found = {}
+    for rivals in RIVALS:
+        _, candidates = TASKS["words"].show(ProbeConfig(**{**SMALL, "rivals": rivals}))
+        vocabulary = make_vocabulary(candidates, model, 0)
+        lengths = np.array([len(word) for word in vocabulary.words])
+        truths = np.arange(vocabulary.n_showable)
+        rivals_of = draw_rivals(vocabulary.choice, truths, 10)
+        found[rivals] = np.abs(lengths[rivals_of] - lengths[truths][:, None]).mean()
+        assert lengths[truths].max() == 8
+    assert found["matched"] < 0.1
+    assert found["any"] > 1.5
+
+
+def test_white_pictures_show_what_any_rivals_give_away(tmp_path: Path) -> None:
+    # Of words of any length, those shown are the short ones, which this reader does not like.
+    setting = ProbeConfig(**{**SMALL, "design": "case", "n": 40, "rivals": "any"})
+    probe = run_probe(model_of(BlindLover()), setting, tmp_path / "out")
+    assert probe
+    rows = tabulate_headline(probe.outcomes)
+    assert rows["at_chance"].all()
+    assert (rows["chance"] < 0.9 * rows["guessing"]).all()
+
+
+def test_a_list_with_words_in_two_cases_fills_up_to_k(tmp_path: Path) -> None:
+    names = [f"{a}{b}{c}" for a in "bcdfgh" for b in "aeiou" for c in "klmnprst"]
+    (tmp_path / "w.txt").write_text("\n".join([*names, *(name.upper() for name in names)]))
+    rows = ask_words(tmp_path, vocabulary=str(tmp_path / "w.txt"), ks=(len(names),))
+    assert f"rank_at_{len(names)}" in rows
 
 
 def test_a_reader_blind_below_12_px_has_its_threshold_there(tmp_path: Path) -> None:
@@ -91,7 +149,8 @@ def test_every_key_comes_once_in_parquet(tmp_path: Path) -> None:
     run_probe(knowing_model(trials_of(setting)), setting, tmp_path / "out")
     outcomes = read_outcomes(tmp_path / "out")
     assert outcomes["key"].is_unique
-    assert len(outcomes) == 2 * (7 + 3) * 12
+    # Two baselines; of their levels the easy size is one, and lower case twice.
+    assert len(outcomes) == (2 * (1 + 7 + 3) - 1 - 2) * 12
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "outcomes.parquet", "vectors",
     ]  # fmt: skip
@@ -173,7 +232,7 @@ def test_a_factor_counts_the_rows_that_vary_it(tmp_path: Path) -> None:
     assert probe
     table = tabulate_factor(probe.outcomes, "case").table
     assert table["n_seen"].tolist() == [12] * 6
-    assert sorted(set(table["label"])) == ["lower", "title", "upper"]
+    assert sorted(set(table["label"])) == ["as-is", "title", "upper"]
 
 
 def test_the_commonest_mistakes_come_first() -> None:
@@ -196,7 +255,9 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
     page = (tmp_path / "out/report.html").read_text()
     assert "<script" not in page
     assert not re.search(r"https?:", page)
-    assert "It reads 100.0 % of the pictures right" in page
+    assert "It finds the right one of 100 texts for 100.0 % of the easy images" in page
+    assert summary["question"]["protocol"] == 2
+    assert [row["condition"] for row in summary["headline"]] == ["easy"] * 3 + ["harder"] * 3
     assert (
         orjson.loads((tmp_path / "out/summary.json").read_bytes())["headline"]
         == summary["headline"]
@@ -213,7 +274,8 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
         ),
         ({"n": 1}, "n is 1; a level needs 2 words or more"),
         ({"design": "sise"}, "no design varies 'sise'; it may be size, noise"),
-        ({"ks": (2, 60_000)}, "K is 60000, but the vocabulary has 40023 words; ask for fewer"),
+        ({"ks": (2, 60_000)}, "K is 60000, but the vocabulary has 10500 words; ask for fewer"),
+        ({"rivals": "near"}, "rivals is 'near'; it may be matched or any"),
     ],
 )
 def test_a_probe_that_cannot_be_is_named(
@@ -238,13 +300,12 @@ def test_a_vocabulary_too_small_for_the_pictures_is_named(tmp_path: Path) -> Non
 
 def test_a_vocabulary_that_lacks_a_word_is_named() -> None:
     from probes.tasks.base import find_truth
-    from probes.tasks.vocabulary import make_vocabulary
 
     model = model_of(BlindReader())
     setting = ProbeConfig(**{**SMALL, "n": 2})
     trial = trials_of(setting)[0]
     with pytest.raises(ProbeError) as caught:
-        find_truth(trial, make_vocabulary(["other", "words"], model))
+        find_truth(trial, make_vocabulary(Candidates(("other", "words"), 2), model, 0))
     assert str(caught.value) == (
         f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one that holds every "
         "word of the pictures"

@@ -59,7 +59,7 @@ def test_the_format_of_an_image_is_that_of_its_name(sample: Sample) -> None:
 @pytest.mark.parametrize(
     ("raw", "shown"),
     [
-        (b"9" * 30_000, repr("9" * 80 + "...")),
+        (b"9" * 30_000, repr("9" * 27 + "..." + "9" * 28)),
         (b"-1", "'-1'"),
         (b"cat", "'cat'"),
         (b"", "''"),

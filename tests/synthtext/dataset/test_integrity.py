@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -490,3 +491,35 @@ def test_parts_with_other_names_of_classes_are_not_merged(plan: Plan, tmp_path: 
     with pytest.raises(DamageError) as caught:
         merge_datasets([part], tmp_path / "all")
     assert str(caught.value) == f"{part / 'classnames.txt'} is not what was written; {REPAIR}"
+
+
+@pytest.mark.parametrize("where", ["part", "all"])
+def test_a_shard_of_equal_size_and_other_bytes_is_not_merged(
+    where: str, plan: Plan, tmp_path: Path
+) -> None:
+    parts, out = [tmp_path / "part", tmp_path / "rest"], tmp_path / "all"
+    for k, part in enumerate(parts):
+        render_dataset(plan, part, part=f"{k}:{k + 1}")
+    if where == "all":
+        with pytest.raises(DatasetError, match="still lacks"):
+            merge_datasets(parts[:1], out)
+    path = next((tmp_path / where).glob("*/*.tar"))
+    edit(path, lambda raw: raw[:600] + bytes([raw[600] ^ 1]) + raw[601:])
+    with pytest.raises(DamageError) as caught:
+        merge_datasets(parts, out)
+    assert str(caught.value) == (
+        f"{path} is not the file that was written; delete it, draw it again with"
+        " render --shards, and merge again"
+    )
+
+
+@pytest.mark.parametrize("name", ["train/000000.tar", "classnames.txt"])
+def test_a_file_without_end_is_not_read_to_its_end(harmed: Path, name: str) -> None:
+    os.truncate(harmed / name, 1 << 40)
+    began = time.monotonic()
+    assert any(
+        f"{name} is not the file that was written" in each for each in verify_dataset(harmed)
+    )
+    with pytest.raises((DamageError, ShardError)):
+        list(open_shards(harmed, "train"))
+    assert time.monotonic() - began < 10

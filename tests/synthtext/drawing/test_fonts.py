@@ -8,10 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib.tables.TupleVariation import TupleVariation
 
 from hostile_fonts import MAKERS, build_font, deep_composites, replace_table, save
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import describe_plan, make_plan
+from synthtext.drawing import faces
 from synthtext.drawing import fonts as fonts_file
 from synthtext.drawing.fonts import USER_CATEGORY, bundled_folder, read_catalogue
 from synthtext.drawing.rendering import render
@@ -275,3 +279,70 @@ def test_a_weight_is_a_small_whole_number(weight: str, folder: Path) -> None:
     )
     (reason,) = read_catalogue(folder).broken
     assert reason.startswith("mine.ttf is not a font that can be read (weight is ")
+
+
+def test_a_font_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faces, "_read_bytes", lambda path: pytest.fail(f"{path} is read again"))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read again"))
+    fonts = read_catalogue(folder)
+    assert fonts.open("mine.ttf").sha256 == fonts.fonts["mine.ttf"].sha256
+
+
+def make_variable(path: Path, default: float) -> None:
+    """Write a font whose letter x is as wide as its weight says."""
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([".notdef", "x"])
+    builder.setupCharacterMap({ord("x"): "x"})
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for point in ((0, 500), (100, 500), (100, 0)):
+        pen.lineTo(point)
+    pen.closePath()
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "x": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (600, 0), "x": (600, 0)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Wide", "styleName": "Thin"})
+    builder.setupOS2(usWeightClass=int(default))
+    builder.setupPost()
+    builder.setupFvar([("wght", 100, default, 900, "Weight")], [])
+    wider = [(0, 0), (0, 0), (800, 0), (800, 0), (0, 0), (0, 0), (0, 0), (0, 0)]
+    builder.setupGvar({".notdef": [], "x": [TupleVariation({"wght": (0, 1, 1)}, wider)]})
+    builder.save(path)
+
+
+def test_a_variable_font_is_drawn_in_regular_weight(tmp_path: Path) -> None:
+    make_variable(tmp_path / "thin.ttf", 100)
+    fonts = read_catalogue(tmp_path)
+    assert fonts.fonts["thin.ttf"].weight == 400
+    face = fonts.open("thin.ttf")
+    left, _, right, _ = face.ink_box(face.shape("x", ligatures=True).glyphs[0]) or (0, 0, 0, 0)
+    # From 100 to 900 it grows by 800 units of the em, so 300 of them at 400.
+    assert right - left == pytest.approx(0.4, abs=0.002)
+
+
+def test_the_fonts_of_other_scripts_are_had_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("justmytype_intl_rtl", reason="the extra `scripts` is not installed")
+    monkeypatch.chdir(tmp_path)
+    added = set(read_catalogue(Path("scripts")).fonts) - set(read_catalogue().fonts)
+    assert any("NotoSansArabic" in file for file in added)
+
+
+def test_where_they_are_missing_the_way_to_get_them_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fonts_file, "PACKS", ("no_such_pack",))
+    assert explain(Path("scripts")) == (
+        "the fonts of other scripts are missing; type: pip install 'synthtext[scripts]'"
+    )
+
+
+def test_a_folder_of_that_name_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(LATO, tmp_path / "scripts" / "own.ttf")
+    assert "own.ttf" in read_catalogue(Path("scripts")).fonts

@@ -118,7 +118,7 @@ def test_spaces_and_marks_leave_no_ink_of_their_own() -> None:
 def test_a_word_that_comes_again_is_measured_once(
     fonts: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    face = Face(fonts.path_of(SANS))
+    face = Face(fonts.path_of(SANS), fonts.path_of(SANS).read_bytes())
     shaped: list[str] = []
     shape = Face.shape
 

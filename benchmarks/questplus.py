@@ -1,0 +1,125 @@
+"""How many images does the staged design take for its width, and how many QUEST+?
+
+    python benchmarks/questplus.py [runs, 40]
+
+On each planted reader the design is run, and then QUEST+ until its 95 % interval is as narrow
+in the median. Every trial of QUEST+ shows a new word at the level that is expected to tell most
+about threshold, width and lapses of a cumulative Gaussian, of which it keeps the posterior on a
+grid. It answers for one K at a time, one image after the other, and rests on its curve.
+
+Source: Watson, "QUEST+: a general multidimensional Bayesian adaptive psychometric method",
+Journal of Vision 17 (2017).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+from design_runs import run_design
+from numpy.typing import NDArray
+from scipy import stats
+from simulated import PLANTED, Planted, find_truth, place_scan
+
+Floats = NDArray[np.float64]
+
+N_LEVELS, N_THRESHOLDS, N_WIDTHS = 49, 121, 9
+LAPSES = np.array([0.0, 0.03, 0.1, 0.2, 0.35])
+
+MOST = 1500
+"""Trials after which a run of QUEST+ gives up."""
+
+COMPARED = (
+    ("typical", 40), ("typical", 200), ("blur, steep, at 2.7 px", 40),
+    ("words half easy, half hard", 200), ("a kink", 200), ("a third never read", 200),
+    ("floor of 20 %, 1 of 10", 200), ("1 of 2", 200),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Levels (L,) and the chance of a right answer (L, P) at P points of the parameters."""
+
+    x: Floats
+    thresholds: Floats
+    right: Floats
+
+
+def make_grid(reader: Planted) -> Grid:
+    """Return the grid of a reader's factor, the same for every curve of it."""
+    scan = place_scan(reader.factor)
+    reach = scan[-1] - scan[0]
+    x = np.linspace(scan[0], scan[-1], N_LEVELS)
+    axes = (
+        np.linspace(scan[0], scan[-1], N_THRESHOLDS),
+        np.geomspace(reach / 100, reach / 2, N_WIDTHS),
+        LAPSES,
+    )
+    threshold, width, lapse = (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij"))
+    course = stats.norm.cdf((x[:, None] - threshold) / width)
+    return Grid(x, axes[0], reader.chance + (1 - reader.chance - lapse) * course)
+
+
+def find_interval(grid: Grid, posterior: Floats) -> tuple[float, float]:
+    """Return the central 95 % of the posterior of the threshold."""
+    done = np.cumsum(posterior.reshape(len(grid.thresholds), -1).sum(axis=1))
+    low, high = np.interp([0.025, 0.975], done, grid.thresholds)
+    return float(low), float(high)
+
+
+def run_quest(reader: Planted, grid: Grid, width: float, seed: int) -> tuple[int, float, float]:
+    """Return the trials that QUEST+ takes until its interval is so narrow, and its ends."""
+    rng = np.random.default_rng(seed)
+    one = replace(reader, n_words=1)
+    posterior = np.full(grid.right.shape[1], 1 / grid.right.shape[1])
+    entropy_of_answer = -(
+        grid.right * np.log(np.clip(grid.right, 1e-12, 1))
+        + (1 - grid.right) * np.log(np.clip(1 - grid.right, 1e-12, 1))
+    )
+    for n in range(1, MOST + 1):
+        # The level that tells most has the greatest information between answer and parameters.
+        p = np.clip(grid.right @ posterior, 1e-12, 1 - 1e-12)
+        gain = -p * np.log(p) - (1 - p) * np.log(1 - p) - entropy_of_answer @ posterior
+        level = int(gain.argmax())
+        is_right = bool(one.draw(rng)(grid.x[[level]])[0, 0])
+        posterior = posterior * (grid.right[level] if is_right else 1 - grid.right[level])
+        posterior = posterior / posterior.sum()
+        low, high = find_interval(grid, posterior)
+        if high - low <= width:
+            return n, low, high
+    return MOST, low, high
+
+
+def compare(reader: Planted, n_runs: int) -> str:
+    """Return a line of the table for one reader."""
+    truth, grid = find_truth(reader), make_grid(reader)
+    ends, n_levels = [], []
+    for seed in range(n_runs):
+        run = run_design(reader, reader.draw(np.random.default_rng([seed, reader.n_words])))
+        ends.append(run.ends)
+        n_levels.append(len(run.answers.x))
+    lows, highs = np.array(ends).T
+    width = float(np.median(highs - lows))
+    held = np.mean((lows <= truth) & (truth <= highs))
+    images, added = (reader.n_words * (np.mean(n_levels) - n) for n in (0, 7))
+    trials = [run_quest(reader, grid, width, seed) for seed in range(n_runs)]
+    n_trials, low, high = np.array(trials).T
+    held_quest = np.mean((low <= truth) & (truth <= high))
+    return (
+        f"| {reader.name} | {reader.n_words} | {width:.2g} | {images:,.0f} ({added:,.0f}) |"
+        f" {100 * held:.0f} % | {np.median(n_trials):,.0f} | {100 * held_quest:.0f} % |"
+    )
+
+
+def main(n_runs: int) -> None:
+    """Print a line for each reader that is compared."""
+    print("| reader | words | width | images (added) | holds | images, QUEST+ | holds |")
+    print("|---|---|---|---|---|---|---|")
+    for reader in PLANTED:
+        if (reader.name, reader.n_words) in COMPARED:
+            print(compare(reader, n_runs), flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)

@@ -1,0 +1,69 @@
+"""Rows of a design -> its cells: the same words at one level of one factor, from one baseline.
+
+The picture of a baseline is drawn once. It is a cell of its own, and the level of every factor
+that the baseline stands at.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from probes.factors import BASELINE, FACTORS
+
+
+def is_design(outcomes: pd.DataFrame) -> bool:
+    """Return whether factors were varied one at a time, as in no Latin hypercube or dataset."""
+    return bool((outcomes["factor"] != "").any())
+
+
+def list_varied(outcomes: pd.DataFrame) -> list[str]:
+    """Return the factors that a design varies, in its order."""
+    return [name for name in outcomes["factor"].unique() if name not in ("", BASELINE)]
+
+
+def take_baselines(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the baselines' own pictures."""
+    return outcomes[outcomes["factor"] == BASELINE]
+
+
+def take_cells(outcomes: pd.DataFrame, factor: str) -> pd.DataFrame:
+    """Return the rows of a factor, those of the baselines among them at their level of it.
+
+    The column `is_baseline` tells them apart.
+    """
+    own = outcomes[outcomes["factor"] == factor]
+    shared = take_baselines(outcomes)
+    shared = shared[shared["baseline"].isin(own["baseline"].unique())]
+    if shared.empty:
+        return own.assign(is_baseline=False)
+    levels = shared[factor].map(str)
+    shared = shared.assign(factor=factor, level=levels, is_baseline=True)
+    return pd.concat([shared, own.assign(is_baseline=False)], ignore_index=True)
+
+
+def spread_baselines(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a design with those of the baselines repeated for every factor."""
+    factors = list_varied(outcomes)
+    if not factors:
+        return outcomes
+    return pd.concat([take_cells(outcomes, factor) for factor in factors], ignore_index=True)
+
+
+def place_levels(cells: pd.DataFrame, factor: str) -> pd.Series:
+    """Return what the level of each row is as it was drawn: a number in the middle, or a name.
+
+    Args:
+        cells: from `take_cells`.
+        factor: that of the cells.
+    """
+    column = find_column(factor)
+    if not pd.api.types.is_numeric_dtype(cells[column]):
+        return cells["level"]
+    places: pd.Series = cells.groupby(["baseline", "level"])[column].transform("median")
+    return places
+
+
+def find_column(factor: str) -> str:
+    """Return the column that the levels of a factor are measured in."""
+    row = FACTORS.get(factor)
+    return row.measured or factor if row else factor

@@ -1,0 +1,269 @@
+"""Levels chosen by what was seen: after a coarse scan, more where a curve crosses midway.
+
+A curve is looked at three times at the most. At each look its interval is measured; where it
+is wider than asked, levels are added in the gaps at its ends, and the same words are shown
+there. The looks share the error of the interval, so that to look again is paid for: the last
+has most of it, and is also the one that counts where no level could be added.
+
+Everything follows from the outcomes, so equal answers lead to equal levels.
+
+Source: Lan and DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70
+(1983), on spending an error over looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from probes.factors import FACTORS
+from probes.metrics.axis import MIN_LEVELS, Axis, choose_axis
+from probes.metrics.cells import spread_baselines
+from probes.metrics.monotone import Answers, Crossing, find_crossing, gather_answers
+from probes.metrics.thresholds import ALPHA
+
+ERRORS = (0.005, 0.01, 0.035)
+"""What each look may spend of an interval's error of 5 %."""
+
+N_WITHIN, N_AT_END = 3, 1
+"""Levels added in a gap that is the whole interval, and in one at an end of it."""
+
+WORTH = 0.1
+"""A gap of less than this part of the interval is not worth a level: words decide its width."""
+
+NARROW = "its interval is as narrow as asked"
+
+DIGITS = 3
+"""Significant digits of an added level."""
+
+Curve = tuple[str, str]
+"""A factor and a baseline."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """How far to go.
+
+    Attributes:
+        width: of an interval that is narrow enough, in octaves; in the unit of a factor whose
+            levels include 0.
+        budget: images at the most, the coarse scan included; None sets no bound.
+    """
+
+    width: float
+    budget: int | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a look at a curve led to.
+
+    Attributes:
+        factor: of the curve.
+        baseline: of the curve.
+        look: which look it was, from 1.
+        levels: those to add, rising; empty where the curve is done with.
+        confidence: of the curve's interval where this is its last look.
+        why: in words.
+    """
+
+    factor: str
+    baseline: str
+    look: int
+    levels: tuple[float, ...]
+    confidence: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A curve as far as it was seen.
+
+    Attributes:
+        answers: of its words at its levels.
+        axis: of its levels.
+        is_whole: whether its levels are whole numbers.
+        crossing: where it crosses midway.
+    """
+
+    answers: Answers
+    axis: Axis
+    is_whole: bool
+    crossing: Crossing
+
+    @property
+    def levels(self) -> list[float]:
+        """The levels, in the order of the answers."""
+        return [_round(self.axis.find_level(x), self) for x in self.answers.x.tolist()]
+
+    @property
+    def width(self) -> float:
+        """The width of the interval, infinite where an end is open."""
+        low, high = self.crossing.low, self.crossing.high
+        return (
+            np.inf
+            if low is None or high is None
+            else float(np.ptp(self.answers.x[[low, high]]))
+        )
+
+
+def decide_look(
+    outcomes: pd.DataFrame, look: int, stages: Stages, done: Collection[Curve] = ()
+) -> list[Decision]:
+    """Return what a look at every curve that is not done with leads to.
+
+    What is left of a budget is shared by the curves that ask for levels.
+
+    Args:
+        outcomes: a row per image of all looks so far.
+        look: which look this is, from 1.
+        stages: how far to go.
+        done: curves that an earlier look was the last of.
+    """
+    outcomes = spread_baselines(outcomes)
+    curves = [curve for curve in list_curves(outcomes) if curve not in done]
+    decisions = [_decide(outcomes, curve, look, stages) for curve in curves]
+    if stages.budget is None:
+        return decisions
+    n_left = stages.budget - outcomes["key"].nunique()
+    n_open = sum(bool(decision.levels) for decision in decisions)
+    kept = []
+    for decision in decisions:
+        if decision.levels:
+            n_images = _count_images(_take_curve(outcomes, _name(decision)))
+            kept.append(_cut(decision, n_left // n_open // n_images))
+            n_left, n_open = n_left - len(kept[-1].levels) * n_images, n_open - 1
+        else:
+            kept.append(decision)
+    return kept
+
+
+def list_curves(outcomes: pd.DataFrame) -> list[Curve]:
+    """Return the curves that may have a threshold, in the order of their images."""
+    pairs = outcomes[["factor", "baseline"]].drop_duplicates().itertuples(index=False)
+    return [
+        (str(factor), str(baseline))
+        for factor, baseline in pairs
+        if factor in FACTORS and FACTORS[factor].direction
+    ]
+
+
+def choose_levels(seen: Seen, look: int, width: float) -> tuple[tuple[float, ...], str]:
+    """Return the levels that a look adds to a curve, none where it is done with, and why.
+
+    Args:
+        seen: what was seen, with an interval that spends the error of this look.
+        look: which look this is, from 1.
+        width: of an interval that is narrow enough, on the axis.
+    """
+    if seen.crossing.p_monotone < ALPHA:
+        return (), "not monotone"
+    if seen.crossing.x is None or seen.crossing.high is None:
+        return (), "it does not cross midway between the levels"
+    if seen.width <= width:
+        return (), NARROW
+    if look == len(ERRORS):
+        return (), f"{look} looks are done"
+    levels = _place_levels(seen, width)
+    return levels, _explain(seen) if levels else "the words decide its width, not the levels"
+
+
+def choose_confidence(look: int, why: str) -> float:
+    """Return the confidence of an interval whose last look is this one, given why it is.
+
+    Where no level can be added, the looks that are left are done at once.
+    """
+    return 1 - ERRORS[look - 1 if why == NARROW else -1]
+
+
+def _decide(outcomes: pd.DataFrame, curve: Curve, look: int, stages: Stages) -> Decision:
+    seen = _look_at(outcomes, curve, 1 - ERRORS[look - 1])
+    levels: tuple[float, ...] = ()
+    why = f"it has fewer than {MIN_LEVELS} levels, or one word"
+    if seen is not None:
+        levels, why = choose_levels(seen, look, stages.width)
+    return Decision(*curve, look, levels, choose_confidence(look, why), why)
+
+
+def _cut(decision: Decision, n: int) -> Decision:
+    """Return a decision that adds n of its levels at the most, spread over all of them."""
+    if n >= len(decision.levels):
+        return decision
+    if n > 0:
+        places = (np.arange(n) + 0.5) * len(decision.levels) / n
+        return replace(decision, levels=tuple(decision.levels[int(i)] for i in places))
+    why = "the budget is spent"
+    return replace(
+        decision, levels=(), confidence=choose_confidence(decision.look, why), why=why
+    )
+
+
+def _look_at(outcomes: pd.DataFrame, curve: Curve, confidence: float) -> Seen | None:
+    rows, factor = _take_curve(outcomes, curve), curve[0]
+    at = rows["level"].to_numpy(dtype=np.float64)
+    if len(np.unique(at)) < MIN_LEVELS or rows["word"].nunique() < 2:
+        return None
+    axis = choose_axis(at, FACTORS[factor].direction or "rising")
+    answers = gather_answers(
+        axis.place(at),
+        rows["correct"].to_numpy(dtype=np.float64),
+        rows["word"],
+        1 / int(rows["k"].iloc[0]),
+    )
+    return Seen(
+        answers=answers,
+        axis=axis,
+        is_whole=all(isinstance(level, int) for level in FACTORS[factor].levels),
+        crossing=find_crossing(answers, confidence),
+    )
+
+
+def _place_levels(seen: Seen, width: float) -> tuple[float, ...]:
+    """Return levels in the gaps at both ends of an interval, evenly within each."""
+    x, low, high = seen.answers.x, seen.crossing.low, seen.crossing.high or 0
+    gaps = {high - 1} if low is None else {low, high - 1}
+    n_added = N_WITHIN if high - 1 == low else N_AT_END
+    least = width if np.isinf(seen.width) else max(width, WORTH * seen.width)
+    places = [
+        place
+        for gap in sorted(gaps)
+        if x[gap + 1] - x[gap] > least
+        for place in np.linspace(x[gap], x[gap + 1], n_added + 2)[1:-1].tolist()
+    ]
+    levels = {_round(seen.axis.find_level(place), seen) for place in places}
+    return tuple(sorted(levels - set(seen.levels)))
+
+
+def _round(level: float, seen: Seen) -> float:
+    return round(level) if seen.is_whole else float(f"{level:.{DIGITS}g}")
+
+
+def _explain(seen: Seen) -> str:
+    accuracy = seen.answers.n_right.sum(axis=0) / seen.answers.n_seen.sum(axis=0)
+    low, high = seen.crossing.low or 0, seen.crossing.high or 0
+    ends = (f"{100 * accuracy[end]:.0f} % at {seen.levels[end]:g}" for end in (low, high))
+    return "it goes from " + " to ".join(ends)
+
+
+def _name(decision: Decision) -> Curve:
+    return decision.factor, decision.baseline
+
+
+def _take_curve(outcomes: pd.DataFrame, curve: Curve) -> pd.DataFrame:
+    is_factor = outcomes["factor"] == curve[0]
+    return outcomes[is_factor & (outcomes["baseline"] == curve[1])]
+
+
+def _count_images(rows: pd.DataFrame) -> int:
+    """Return how many images a level of a curve has."""
+    return int(rows.groupby("level")["key"].nunique().max())
+
+
+def note_confidence(outcomes: pd.DataFrame, decisions: Sequence[Decision]) -> pd.DataFrame:
+    """Return the outcomes with the column `confidence`: that of the interval of each curve."""
+    of = {_name(each): each.confidence for each in decisions}
+    curves = zip(outcomes["factor"], outcomes["baseline"], strict=True)
+    return outcomes.assign(confidence=[of.get(curve, np.nan) for curve in curves])
