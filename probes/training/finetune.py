@@ -204,7 +204,7 @@ def _evaluate(
     asked = {config.task: own}
     if config.task == "words":
         asked["pseudowords"] = replace(
-            own, task="pseudowords", data=None, design="size", n=N_PSEUDOWORDS
+            own, task="pseudowords", data=None, split=None, design="size", n=N_PSEUDOWORDS
         )
     outcomes = {}
     for name, each in asked.items():
