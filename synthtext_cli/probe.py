@@ -69,6 +69,12 @@ def probe(
     data: Annotated[
         Path | None, typer.Option(help="Dataset written by `render`, instead of a design.")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="With --data: test, val, train or all. [all, or test if it was tuned on]"
+        ),
+    ] = None,
     design: Annotated[
         str | None,
         typer.Option(
@@ -164,6 +170,7 @@ def probe(
         task=task,
         design=design or ProbeConfig.design,
         data=data,
+        split=split or _choose_split(model, data),
         n=n,
         ks=_parse_whole("--k", k) if k else (),
         templates=read_templates(prompts) if prompts else (),
@@ -247,6 +254,13 @@ def compare(
     print_table(names, rows)
 
 
+def _choose_split(model: str | None, data: Path | None) -> str | None:
+    """Return `test` for a dataset that a model was tuned on, as the run beside it says."""
+    from probes.training.provenance import was_tuned_on
+
+    return "test" if model and data and was_tuned_on(Path(model), data) else None
+
+
 def _report(done: Probe, out: Path) -> None:
     """Write the report of a probe and print its tables."""
     from probes.reports.losses import list_losses
@@ -262,6 +276,7 @@ def _report(done: Probe, out: Path) -> None:
     say(f"{done.model.name} {find_verdict(done, summary)}")
     headline = make_headline(done, summary)
     print_table(headline.columns, headline.rows)
+    say(headline.note)
     for table in list_tables(done, summary):
         print_table(table.columns, table.rows, table.title)
     for what, amount in list_losses(summary):

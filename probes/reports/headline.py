@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from probes.data.trials import ALL
 from probes.metrics.breakdown import tabulate_conditions
 from probes.metrics.forced_choice import KS
 from probes.tables import Table, percent
@@ -41,6 +42,13 @@ def find_legibility(thresholds: Sequence[Row]) -> Row | None:
     """Return the threshold of the x-height at the easy baseline, None where there is none."""
     rows = (row for row in thresholds if (row["unit"], row["baseline"]) == LEGIBILITY)
     return next((row for row in rows if row["reached"]), None)
+
+
+def describe_split(split: str) -> str:
+    """Return which images of a dataset were read, for people."""
+    if split != ALL:
+        return split
+    return "all: nothing here says that the model was trained on any of them"
 
 
 def list_unasked(question: Question, has_pool: bool) -> list[int]:  # noqa: FBT001

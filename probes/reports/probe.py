@@ -31,6 +31,7 @@ from probes.metrics.spelling import tabulate_answers
 from probes.models.base import identify_model
 from probes.reports import plots
 from probes.reports.headline import (
+    describe_split,
     format_headline,
     format_level_effects,
     format_pooled,
@@ -67,10 +68,7 @@ CURVES_NOTE = (
 
 
 def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
-    """Write `summary.json`, `report.html` and `plots/*.png`, and return the summary.
-
-    Everything is computed from the outcomes.
-    """
+    """Write `summary.json`, `report.html` and `plots/*.png`, and return the summary."""
     thresholds = tabulate_thresholds(probe.outcomes)
     summary = summarize(probe, thresholds)
     figures = draw_figures(probe.outcomes, thresholds)
@@ -101,7 +99,7 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         "question": {
             "protocol": PROTOCOL, "task": question.task,
             "templates": question.templates, "ks": question.ks,
-            "seed": question.seed, "n_images": len(probe.trials),
+            "seed": question.seed, "split": probe.split, "n_images": len(probe.trials),
             "n_words": int(outcomes["word"].nunique()),
             "rivals": question.candidates.rivals,
             "vocabulary": {"n_words": len(texts), "sha256": words.sha256},
@@ -388,6 +386,7 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
         ("prompts", " | ".join(question["templates"])),
         ("candidates", f"{question['vocabulary']['n_words']:,} texts, {question['rivals']}"),
         ("protocol", str(question["protocol"])),
+        *([("split", describe_split(probe.split))] if probe.split else []),
         ("shown", f"{question['n_images']:,} pictures of {question['n_words']:,} texts"),
         *(
             [("cannot be read", f"{len(probe.broken):,}: {', '.join(probe.broken[:N_NAMED])}")]

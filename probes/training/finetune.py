@@ -196,6 +196,7 @@ def _evaluate(
     own = ProbeConfig(
         task=config.task,
         data=config.data,
+        split="test",
         templates=config.templates,
         seed=config.seed,
         verify=config.verify,

@@ -26,7 +26,7 @@ finally:
         (("probe", "--task", "wrods"), "no task 'wrods'; there are words, distractors, pseudowords, sentences, sentiment, where, attack"),
         (("probe", "--design", "sise"), "no design varies 'sise'; it may be size, noise"),
         (("probe", "--n", "1"), "n is 1; a level needs 2 words or more"),
-        (("probe", "--limit", "3"), "limit counts the images of --data; leave it out, and say --n for a design"),
+        (("probe", "--limit", "3"), "limit is of the images of --data; leave it out, and say --n for a design"),
         (("probe", "--linear"), "a linear probe learns from labelled pictures; add --task sentiment --data DIR"),
         (("finetune", "--data", "."), "o lies in the dataset . that is read; give another --out"),
         (("probe", "--data", "."), "o lies in the dataset . that is read; give another --out"),
