@@ -11,12 +11,12 @@ SCRIPT = """
 import json, sys, time
 sys.argv[0] = "synthtext"
 from synthtext_cli.app import main
-began = time.perf_counter()
+began = time.process_time()
 try:
     main()
 finally:
     heavy = {"torch", "open_clip", "pandas", "sklearn", "matplotlib"} & sys.modules.keys()
-    json.dump([sorted(heavy), time.perf_counter() - began], sys.stdout)
+    json.dump([sorted(heavy), time.process_time() - began], sys.stdout)
 """
 
 
@@ -46,6 +46,6 @@ def test_a_wrong_name_is_refused_before_anything_slow_is_imported(
     assert (done.returncode, done.stderr) == (2, f"synthtext: {sentence}\n")
     heavy, seconds = json.loads(done.stdout)
     assert heavy == []
-    # On an idle core it takes half a second; tests may share theirs.
-    assert seconds < 5
+    # Of the processor: tests may share it, and half a second is the rule.
+    assert seconds < 2
     assert list(tmp_path.iterdir()) == []

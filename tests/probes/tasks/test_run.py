@@ -66,7 +66,7 @@ def test_a_blind_reader_is_at_chance_in_every_task(
     assert probe
     for row in tabulate_headline(probe.outcomes).itertuples():
         assert row.at_chance
-        if TASKS[task].has_pool:
+        if load_task(task).has_pool:
             # Measured on thousands of words, it is what it should be.
             assert row.chance == pytest.approx(row.guessing, abs=0.03)
 
@@ -98,7 +98,7 @@ def test_rivals_are_as_long_and_as_common_as_the_word_unless_any_will_do() -> No
     model = model_of(BlindReader())
     found = {}
     for rivals in RIVALS:
-        _, candidates = TASKS["words"].show(ProbeConfig(**{**SMALL, "rivals": rivals}))
+        _, candidates = load_task("words").show(ProbeConfig(**{**SMALL, "rivals": rivals}))
         vocabulary = make_vocabulary(candidates, model, 0)
         lengths = np.array([len(word) for word in vocabulary.words])
         truths = np.arange(vocabulary.n_showable)

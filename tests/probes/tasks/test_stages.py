@@ -19,7 +19,8 @@ from probes.models.base import Model
 from probes.readers.responses import Responses
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks.base import ProbeConfig, load_task
+from probes.tasks.base import load_task
+from probes.tasks.config import ProbeConfig
 from probes.tasks.run import Probe, _choose_stages, run_probe
 from probes.tasks.stages import ERRORS, Stages, decide_look
 from synthtext.drawing.fonts import Catalogue
