@@ -1,10 +1,10 @@
 """Twenty languages: are clusters and quads right, and does Tesseract read the words.
 
 For each language the most frequent words by wordfreq, in a font of Noto or a bundled one: how
-many of them the font cannot write, whether the clusters that HarfBuzz makes are the grapheme
-clusters of Unicode (UAX 29, by `regex`), how far ink reaches beyond the quads of its word,
-and the error rate of Tesseract where its data for the language are installed. What is drawn
-holds no box of a missing character, since such a text is refused.
+many of them the font cannot write, how often HarfBuzz makes the grapheme clusters of Unicode
+(UAX 29, by `regex`), how far ink reaches beyond the quads of its word, and the error rate of
+Tesseract where its data for the language are installed. What is drawn holds no box of a missing
+character, since such a text is refused.
 
     pip install 'synthtext[scripts,words]'
     python benchmarks/scripts.py --n 200 > table.md
@@ -67,10 +67,8 @@ def main() -> None:
     for code, (name, data, font) in LANGUAGES.items():
         file = next(file for file in fonts.fonts if font in file)
         has = fonts.fonts[file].characters
-        listed = [
-            w for w in read_words(f"lang:{code}:{3 * n}").items if has >= set(map(ord, w))
-        ]
-        words = listed[:n]
+        listed = read_words(f"lang:{code}:{n}").items
+        words = [word for word in listed if has >= set(map(ord, word))]
         drawn = [draw(word, file, fonts) for word in words]
         n_equal = sum(has_equal_clusters(word, file, fonts) for word in words)
         beyond = max(measure_overhang(rendering) for rendering in drawn)

@@ -322,7 +322,9 @@ def _name_given(**options: object) -> list[str]:
 def _split_pairs(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
-            raise typer.BadParameter(f"{pair!r} is no FIELD=VALUE", param_hint="--set")
+            raise typer.BadParameter(
+                f"{pair!r} is not of the form FIELD=VALUE", param_hint="--set"
+            )
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 
 

@@ -60,7 +60,7 @@ def models(
 
 def bench(
     *,
-    n: Annotated[int, typer.Option("--n", help="Images to a round.", min=1)] = 512,
+    n: Annotated[int, typer.Option("--n", help="Images per round.", min=1)] = 512,
     probed: Annotated[bool, typer.Option("--probe", help="Measure a model as well.")] = False,
     model: Annotated[
         str, typer.Option(help="open_clip name, hf-hub:ORG/NAME, or model folder.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from probes.tasks.registry import TASKS
 from synthtext.storage import parse_local
 from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import (
@@ -63,9 +64,7 @@ def probe(
     ] = None,
     task: Annotated[
         str,
-        typer.Option(
-            help="words, distractors, pseudowords, sentences, sentiment, where, attack."
-        ),
+        typer.Option(help=f"What is asked: {', '.join(TASKS)}."),
     ] = "words",
     data: Annotated[
         Path | None, typer.Option(help="Dataset written by `render`, instead of a design.")
@@ -220,12 +219,14 @@ def probe(
 
 def compare(
     one: Annotated[Path, typer.Argument(help="Folder of results.", metavar="A")],
-    other: Annotated[Path, typer.Argument(help="Another, of the same pictures.", metavar="B")],
+    other: Annotated[
+        Path, typer.Argument(help="Folder of results on the same images.", metavar="B")
+    ],
     out: Annotated[
         Path | None, typer.Option(parser=_parse_csv, metavar="FILE", help="CSV file to write.")
     ] = None,
 ) -> None:
-    """Compare two probes picture by picture: exact McNemar and paired differences.
+    """Compare two probes image by image: exact McNemar test and paired differences.
 
     synthtext compare results/b32 results/l14
     """

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from probes.training.arms import ARMS
 from synthtext.storage import parse_local
 from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import print_table, print_text, say, show_progress
@@ -45,9 +46,7 @@ def finetune(
         str,
         typer.Option(help="words: captions are the words; sentiment: the labels of reviews."),
     ] = "words",
-    arm: Annotated[
-        str, typer.Option(help="What is trained: head, vision, full, lora or scratch.")
-    ] = "vision",
+    arm: Annotated[str, typer.Option(help=f"What is trained: {', '.join(ARMS)}.")] = "vision",
     batches: Annotated[
         str,
         typer.Option(

@@ -225,13 +225,16 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
     """Return the images that a config asks about, drawn or read as they are needed.
 
     Raises:
-        ProbeError: a dataset does not say what its images read, though the task needs it.
+        ProbeError: a dataset is empty, or does not say what its images read, though the
+            task needs it.
     """
     if config.data is not None:
         split = config.split or (None if is_published(config.data) else ALL)
         found = read_trials(
             config.data, split, verify=config.verify, limit=config.limit, seed=config.seed
         )
+        if not found.trials:
+            raise ProbeError(f"{config.data} holds no images; give a dataset that does")
         if found.trials[0].file and task.needs_text:
             raise ProbeError(
                 f"{config.data} does not say what is written in its pictures;"

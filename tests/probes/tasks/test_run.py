@@ -340,3 +340,15 @@ def test_a_vocabulary_that_lacks_a_word_is_named() -> None:
         f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one that holds every "
         "word of the pictures"
     )
+
+
+def test_a_dataset_without_images_is_named(fonts: Catalogue, tmp_path: Path) -> None:
+    texts = {"word": read_words("en")}
+    render_dataset(make_plan(default_recipe(), texts, fonts, count=60), tmp_path / "words")
+    (tmp_path / "words/test/000000.tar").write_bytes(bytes(4096))
+    config = ProbeConfig(data=tmp_path / "words", verify=False, templates=("{}",))
+    with pytest.raises(ProbeError) as caught:
+        run_probe(model_of(BlindReader()), config, tmp_path / "out")
+    assert str(caught.value) == (
+        f"{tmp_path / 'words'} holds no images; give a dataset that does"
+    )

@@ -27,16 +27,14 @@ from probes.vqa.methods import (
     COMMONEST,
     POSSIBLE,
     RANDOM,
-    Candidates,
     answer_questions,
     find_windows,
-    list_candidates,
-    make_question_set,
     measure_windows,
     rank_answers,
     tabulate_baselines,
     tabulate_methods,
 )
+from probes.vqa.questions import Candidates, list_candidates, make_question_set
 from probes.vqa.run import VqaConfig, run_vqa
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.texts.words import read_words
