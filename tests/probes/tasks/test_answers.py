@@ -119,10 +119,10 @@ def test_a_killed_probe_asks_a_reader_only_for_what_it_lacks(
         patched.setattr(probing, "write_outcomes", die)
         with pytest.raises(KeyboardInterrupt):
             run_probe(model_of(reader), SMALL, tmp_path)
-    assert reader.n_read == len(trials)
+    assert reader.n_read == len(trials) + 1  # The one more is white.
     done = run_probe(model_of(reader), SMALL, tmp_path)
     assert done
-    assert reader.n_read == len(trials)
+    assert reader.n_read == len(trials) + 2
     assert done.outcomes["exact"].all()
 
 
@@ -131,8 +131,8 @@ def test_progress_is_counted_in_images(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int | None]] = []
     reader = Knowing(trials, [trial.spec.text for trial in trials])
     run_probe(model_of(reader), SMALL, tmp_path, on_progress=lambda *step: seen.append(step))
-    assert seen[0] == ("pictures", 32, len(trials))
-    assert seen[-1] == ("pictures", len(trials), len(trials))
+    assert seen[0] == ("pictures", 32, len(trials) + 1)
+    assert seen[-1] == ("pictures", len(trials) + 1, len(trials) + 1)
 
 
 def test_a_reader_and_an_encoder_are_compared_on_the_same_images(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_responses_to_other_images_are_refused(exported: Path, tmp_path: Path) -
     with pytest.raises(ProbeError) as caught:
         run_probe(model, other, tmp_path / "out")
     assert str(caught.value) == (
-        "the responses are to another image 'easy-size_px-6.0-000000'; probe with the options"
+        "the responses are to another image 'easy-baseline-baseline-000000'; probe with the options"
         " that the images were exported with"
     )
     more = ProbeConfig(design="size,case,blur", n=12)
