@@ -33,7 +33,7 @@ demo: .venv/program
 	$(BIN)/synthtext render --words en --count 2000 --seed 0 --out $(DEMO)/words
 	$(BIN)/synthtext preview $(DEMO)/words --sheet $(DEMO)/sheet.png
 	$(BIN)/synthtext verify $(DEMO)/words
-	$(BIN)/synthtext probe --model bundled --n 32 --budget 3400 --k 2,10,100,1000 --out $(DEMO)/probe
+	$(BIN)/synthtext probe --model bundled --n 25 --budget 2650 --k 2,10,100,1000 --out $(DEMO)/probe
 	@echo "look at $(DEMO)/sheet.png and $(DEMO)/probe/report.html; the shards are in $(DEMO)/words"
 
 test: check
