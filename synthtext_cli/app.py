@@ -57,14 +57,15 @@ def _take_options(
         bool, typer.Option("--verbose", "-v", help="Log every step, with the time.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors.")
+        bool, typer.Option("--quiet", "-q", help="Print results and warnings only.")
     ] = False,
     log_every: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS",
-            help="Seconds between two lines of progress, where there is no terminal.",
+            metavar="S",
+            help="Seconds between lines of progress in a log. [30]",
             min=0,
+            show_default=False,
         ),
     ] = 30.0,
 ) -> None:
@@ -155,6 +156,11 @@ def _make_command(words: Sequence[str]) -> Callable[..., int | None]:
     if not words or {"-h", "--help"} & set(words):
         from rich.markup import escape
 
+        for option in command.params:
+            # Its own texts would push the commands off the screen.
+            if option.name == "install_completion":
+                option.help = "Install completion for this shell."  # type: ignore[attr-defined]
+            option.hidden = option.name == "show_completion"  # type: ignore[attr-defined]
         for each in command.commands.values():  # type: ignore[attr-defined]
             for option in each.params:
                 # Rich would take [0:4] for a mark of its own, and show nothing.
