@@ -22,6 +22,7 @@ from probes.models.archive import (
     list_entries,
     not_of_torch,
 )
+from probes.models.torchscript import is_torchscript, read_torchscript
 from synthtext.errors import MAX_QUOTED_CHARS, quote
 
 State = dict[str, Tensor]
@@ -42,8 +43,8 @@ def read_state(path: Path) -> State:
 
     A `.safetensors` file holds tensors and nothing else. Any other file is read by torch with
     `weights_only`, which builds tensors and plain containers and refuses every other object.
-    A TorchScript archive, the form of OpenAI's original files, is refused as well: it holds
-    code that runs as soon as the archive is loaded, and the same weights exist as safetensors.
+    Of a TorchScript archive, the form of OpenAI's original files, the tensors alone are read,
+    and not by torch, which would run the code in it.
 
     Raises:
         ProbeError: the file is missing, broken, holds code, or holds no tensors.
@@ -52,6 +53,8 @@ def read_state(path: Path) -> State:
         raise ProbeError(f"there is not a file {path}; pass the file that holds the weights")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    if is_torchscript(path):
+        return read_torchscript(path)
     state = _unwrap_state(_read_torch(path), path)
     if zipfile.is_zipfile(path):
         _check_storages(path, state)

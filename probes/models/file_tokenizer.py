@@ -16,7 +16,7 @@ from open_clip.tokenizer import SimpleTokenizer, get_clean_fn
 from torch import Tensor
 
 from probes.errors import ProbeError
-from probes.models.hub import fetch_file, find_file
+from probes.models.hub import fetch_file, find_file, find_place
 from probes.models.pretrained import Source
 from probes.models.vocabularies import (
     SETTINGS_NAMES,
@@ -166,7 +166,8 @@ def _find_vocabulary(source: Source) -> Vocabulary:
         return read_vocabulary(
             folder / TOKENIZER_NAME, tuple(file for file in beside if file.exists())
         )
-    file = fetch_file(repo, (TOKENIZER_NAME,), "put it into the cache of the hub")
+    remedy = f"put it into {find_place(repo)}, with {' and '.join(SETTINGS_NAMES)} beside it"
+    file = fetch_file(repo, (TOKENIZER_NAME,), remedy)
     found = (find_file(repo, name) for name in SETTINGS_NAMES)
     return read_vocabulary(file, tuple(filter(None, found)))
 

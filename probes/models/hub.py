@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import platformdirs
 from huggingface_hub import (
     constants,
     get_hf_file_metadata,
@@ -60,7 +61,9 @@ READ_BYTES = 1 << 20
 
 
 def find_cached(repo: str, files: Sequence[str]) -> Path | None:
-    """Return the first of the files that the cache of the hub holds, None if it holds none.
+    """Return the first of the files that this machine has, None if it has none.
+
+    They may lie in the cache of the hub, or where `find_place` says.
 
     Raises:
         ProbeError: the hub allows no repository of this name.
@@ -74,7 +77,15 @@ def find_cached(repo: str, files: Sequence[str]) -> Path | None:
             ) from error
         if isinstance(cached, str):
             return Path(cached)
+        # The hub has allowed the name, so it leads nowhere else.
+        if (find_place(repo) / file).is_file():
+            return find_place(repo) / file
     return None
+
+
+def find_place(repo: str) -> Path:
+    """Return the folder for files of a repository that were fetched by hand."""
+    return platformdirs.user_cache_path("synthtext") / "hub" / repo.replace("/", "--")
 
 
 def fetch_file(repo: str, files: Sequence[str], remedy: str) -> Path:

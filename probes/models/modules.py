@@ -17,8 +17,9 @@ from open_clip.model import convert_to_custom_text_state_dict
 from probes.errors import ProbeError
 from probes.models.checkpoint import State, check_state, read_state
 from probes.models.config import read_text_config
-from probes.models.hub import fetch_file
+from probes.models.hub import fetch_file, find_place
 from probes.models.pretrained import Source
+from probes.models.transformers_clip import rename_state
 
 RANDOM_SEED = 0
 """Seed of random weights, so that two runs probe the same model."""
@@ -49,6 +50,8 @@ def build_module(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no 
     """
     # Read first: a file that cannot be used is known of before a large model is built.
     state = None if source.weights is None else read_state(source.weights)
+    if state is not None and source.is_transformers:
+        state = rename_state(state)
     origin = f"the weights in {source.weights}"
     with tempfile.TemporaryDirectory() as folder:
         config = _prepare_config(source, Path(folder))
@@ -77,7 +80,8 @@ def _prepare_config(source: Source, folder: Path) -> dict[str, Any]:
     if vision.get("timm_model_name"):
         vision["timm_model_pretrained"] = False
     if text.get("hf_model_name"):
-        file = fetch_file(text["hf_model_name"], ("config.json",), "put it into the cache")
+        repo = text["hf_model_name"]
+        file = fetch_file(repo, ("config.json",), f"put it into {find_place(repo)}")
         (folder / "config.json").write_text(json.dumps(read_text_config(file)))
         text["hf_model_name"], text["hf_model_pretrained"] = str(folder), False
     return config

@@ -7,16 +7,20 @@ with QuickGELU run with GELU, or pictures preprocessed for other weights.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from probes.errors import ProbeError
+from probes.models import transformers_clip
 from probes.models.complexity import read_input_px
 from probes.models.config import CONFIG_NAME, name_activation, read_config
-from probes.models.hub import fetch_file, find_cached
+from probes.models.hub import fetch_file, find_cached, find_file
 from probes.models.preprocessing import Preprocessing, preprocessing_from_dict
+from probes.models.torchscript import is_openai
+from probes.models.transformers_clip import read_preprocessor, read_transformers_config
 
 HUB_PREFIX = "hf-hub:"
 FOLDER_PREFIX = "local-dir:"
@@ -26,6 +30,9 @@ BUNDLED = "bundled"
 """The name of the reader that comes with this package."""
 
 READER = Path(__file__).parent / "bundled"
+
+OPENAI = "openai"
+"""The tag of OpenAI's own weights."""
 
 RANDOM = "random"
 """The tag of weights drawn from a fixed seed: for tests, and for a reader at chance."""
@@ -41,6 +48,11 @@ WEIGHT_NAMES = (
 
 HUB_NAMES = (WEIGHT_NAMES[0], WEIGHT_NAMES[2])
 """Those that repositories on the hub use."""
+
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+ALIKE = 0.85
+"""How like a name of open_clip one must be to be taken for a slip, and not for a repository."""
 
 N_LISTED = 5
 """Tags that an error names before it counts the rest."""
@@ -72,6 +84,7 @@ class Source:
         weights: the file, None for random weights.
         tokenizer_folder: where the files of its tokenizer are, if not on the hub.
         prompts: templates the weights were trained with; none where that is not known.
+        is_transformers: whether the tensors are named as transformers names them.
     """
 
     name: str
@@ -81,6 +94,7 @@ class Source:
     weights: Path | None
     tokenizer_folder: Path | None
     prompts: tuple[str, ...] = ()
+    is_transformers: bool = False
 
 
 def find_source(name: str, pretrained: str | None, registry: Registry) -> Source:
@@ -88,7 +102,9 @@ def find_source(name: str, pretrained: str | None, registry: Registry) -> Source
 
     Args:
         name: a name of open_clip, "bundled" for the reader that comes with this package,
-            "hf-hub:org/name", a folder or "local-dir:" and a folder, or a `.json` model config.
+            "hf-hub:org/name" or "org/name", a folder or "local-dir:" and a folder, or a `.json`
+            model config. Repositories and folders hold a model of open_clip, or transformers'
+            `CLIPModel`.
         pretrained: a tag, a file, "TAG=FILE" for a file that holds the weights of that tag or
             was tuned from them, or "random". None takes `openai`, else the only tag there is.
         registry: the models that open_clip knows.
@@ -105,10 +121,22 @@ def find_source(name: str, pretrained: str | None, registry: Registry) -> Source
     known = name.replace("/", "-")
     if known in registry.configs:
         return _from_registry(known, pretrained, registry)
+    return _from_path(name, pretrained, registry)
+
+
+def _from_path(name: str, pretrained: str | None, registry: Registry) -> Source:
+    """Return the source of a folder, a config, or a repository of the hub without a prefix."""
     if Path(name).is_dir():
         return _from_folder(Path(name), pretrained)
     if name.endswith(".json"):
         return _from_config(Path(name), pretrained)
+    known = name.replace("/", "-")
+    is_slip = difflib.get_close_matches(known, registry.configs, n=1, cutoff=ALIKE)
+    if REPOSITORY.fullmatch(name) and not is_slip:
+        try:
+            return _from_hub(f"{HUB_PREFIX}{name}", pretrained)
+        except ProbeError as error:
+            raise ProbeError(f"there is no folder {name}; as a repository: {error}") from error
     near = difflib.get_close_matches(known, registry.configs, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`synthtext models` lists them"
     raise ProbeError(f"there is no model and no folder {name!r}; {hint}")
@@ -126,10 +154,10 @@ def find_weights(details: Mapping[str, Any]) -> Path | None:
     cached = find_cached(repo, names) if repo else None
     if cached is not None:
         return cached
-    # Older versions of open_clip kept their downloads here. OpenAI's own are TorchScript.
+    # Older versions of open_clip kept their downloads here, and OpenAI's own package does.
     url = details.get("url", "")
     old = Path.home() / ".cache" / "clip" / url.rpartition("/")[2]
-    return old if url and "openaipublic" not in url and old.is_file() else None
+    return old if url and old.is_file() else None
 
 
 def split_hub(details: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -168,8 +196,8 @@ def _from_registry(name: str, pretrained: str | None, registry: Registry) -> Sou
 
 
 def _choose_tag(name: str, tags: Mapping[str, object]) -> str:
-    if "openai" in tags:
-        return "openai"
+    if OPENAI in tags:
+        return OPENAI
     if len(tags) == 1:
         return next(iter(tags))
     if not tags:
@@ -216,6 +244,11 @@ def _from_file(name: str, file: Path, registry: Registry) -> Source:
         preprocessing = _preprocess(stated.preprocessing, config, str(beside))
         return Source(name, str(file), config, preprocessing, file, None)
     tags = registry.tags.get(name, {})
+    if is_openai(file):
+        # Its kind says what it was trained with, whatever else the name comes with.
+        details = tags.get(OPENAI, {})
+        config["quick_gelu"] = True
+        return Source(name, str(file), config, _preprocess(details, config, name), file, None)
     kinds = {
         (
             bool(config.get("quick_gelu") or details.get("quick_gelu")),
@@ -239,7 +272,10 @@ def _from_hub(name: str, pretrained: str | None) -> Source:
     _refuse_pretrained(name, pretrained)
     repo = name.removeprefix(HUB_PREFIX)
     remedy = f"pass --model FOLDER with {CONFIG_NAME} and {HUB_NAMES[0]} in it"
-    stated = read_config(fetch_file(repo, (CONFIG_NAME,), remedy))
+    file = fetch_file(repo, (CONFIG_NAME, transformers_clip.CONFIG_NAME), remedy)
+    if file.name == transformers_clip.CONFIG_NAME:
+        return _from_transformers(name, repo, file)
+    stated = read_config(file)
     weights = fetch_file(repo, HUB_NAMES, remedy)
     preprocessing = _preprocess(stated.preprocessing, stated.model, name)
     return Source(name, "", stated.model, preprocessing, weights, None, stated.prompts)
@@ -248,6 +284,9 @@ def _from_hub(name: str, pretrained: str | None) -> Source:
 def _from_folder(folder: Path, pretrained: str | None) -> Source:
     if pretrained != RANDOM:
         _refuse_pretrained(str(folder), pretrained)
+    if not (folder / CONFIG_NAME).exists() and transformers_clip.is_transformers(folder):
+        source = _from_transformers(folder.resolve().name, "", folder / "config.json")
+        return replace(source, weights=None, tag=RANDOM) if pretrained == RANDOM else source
     stated = read_config(folder / CONFIG_NAME)
     weights = next((folder / name for name in WEIGHT_NAMES if (folder / name).is_file()), None)
     if pretrained == RANDOM:
@@ -258,6 +297,30 @@ def _from_folder(folder: Path, pretrained: str | None) -> Source:
     tag = RANDOM if weights is None else str(folder)
     name = folder.resolve().name
     return Source(name, tag, stated.model, preprocessing, weights, folder, stated.prompts)
+
+
+def _from_transformers(name: str, repo: str, config: Path) -> Source:
+    """Return a source as transformers keeps it, in a folder or in a repository of the hub."""
+    names = transformers_clip.WEIGHT_NAMES
+    model = read_transformers_config(config, repo or name)
+    if repo:
+        remedy = f"pass --model FOLDER with {config.name} and {names[0]} in it"
+        weights = fetch_file(repo, names, remedy)
+        preprocessor = find_file(repo, transformers_clip.PREPROCESSOR_NAME)
+    else:
+        weights = next(
+            config.parent / each for each in names if (config.parent / each).is_file()
+        )
+        preprocessor = config.parent / transformers_clip.PREPROCESSOR_NAME
+    return Source(
+        name,
+        "" if repo else str(config.parent),
+        model,
+        _preprocess(read_preprocessor(preprocessor), model, name),
+        weights,
+        None if repo else config.parent,
+        is_transformers=True,
+    )
 
 
 def _from_config(path: Path, pretrained: str | None) -> Source:

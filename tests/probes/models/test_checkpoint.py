@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -122,19 +121,6 @@ def test_a_file_that_holds_code_is_refused_and_runs_nothing(
         " save its state dict as safetensors"
     )
     assert not mark.exists()
-
-
-def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "ViT-B-32.pt"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)
-    with pytest.raises(ProbeError) as caught:
-        read_state(path)
-    assert str(caught.value) == (
-        f"{path} is a TorchScript archive, whose code would run when it is loaded;"
-        " pass the same weights as safetensors"
-    )
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])

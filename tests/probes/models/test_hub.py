@@ -38,6 +38,24 @@ def test_without_network_the_files_of_a_repository_are_named() -> None:
     )
 
 
+def test_a_tokenizer_from_the_hub_says_which_files_go_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = tmp_path / "cache/synthtext/hub/timm--ViT-B-16-SigLIP"
+    sentence = (
+        "tokenizer.json is not cached here and the hub cannot be reached; fetch it from"
+        f" {constants.ENDPOINT}/timm/ViT-B-16-SigLIP on another machine and put it into {place},"
+        " with special_tokens_map.json and tokenizer_config.json beside it"
+    )
+    assert refuse(name="ViT-B-16-SigLIP", pretrained="random") == sentence
+    place.mkdir(parents=True)
+    (place / "tokenizer.json").write_text("{}")
+    assert refuse(name="ViT-B-16-SigLIP", pretrained="random").startswith(
+        f"{place / 'tokenizer.json'} is not a tokenizer"
+    )
+
+
 def test_an_unreachable_hub_is_asked_once_and_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
 
@@ -80,7 +98,7 @@ def test_weights_in_open_clips_old_cache_are_found(tmp_path: Path) -> None:
     (old / "vit_b_32-laion2b_e16-af8dbd0c.pth").touch()
     (old / "ViT-B-32.pt").touch()
     (row,) = (row for row in list_models() if row.name == "ViT-B-32")
-    assert row.cached == ("laion2b_e16",)
+    assert row.cached == ("openai", "laion2b_e16")
 
 
 def test_a_repository_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

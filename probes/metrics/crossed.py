@@ -1,0 +1,68 @@
+"""Accuracy of rows that belong to several clusters at once, such as an object and a word.
+
+With one kind of cluster whole clusters are resampled. With several, variances are added and
+those of their intersections taken off again, which resampling one kind would leave out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from probes.metrics.intervals import Floats, Interval, clustered_accuracy, wilson
+
+
+def crossed_accuracy(
+    correct: ArrayLike, clusters: Sequence[ArrayLike], confidence: float = 0.95
+) -> Interval:
+    """Return the accuracy of rows with an interval for clusters that cross one another.
+
+    Where all is right, or all is wrong, the interval is Wilson's with as many rows as there are
+    clusters of the kind that has the fewest.
+
+    Args:
+        correct: bool (N,).
+        clusters: one or more columns (N,), what each row belongs to.
+        confidence: the share of such intervals that hold the truth, 0 to 1.
+
+    Source: Cameron, Gelbach and Miller, "Robust inference with multiway clustering", Journal
+    of Business & Economic Statistics 29 (2011), for a mean; Student's t with one degree less
+    than the fewest clusters.
+    """
+    if len(clusters) == 1:
+        return clustered_accuracy(correct, clusters[0], confidence=confidence)
+    right = np.asarray(correct, dtype=np.float64)
+    codes = [pd.factorize(np.asarray(column))[0] for column in clusters]
+    n_fewest = min((len(np.unique(column)) for column in codes), default=0)
+    if right.size == 0 or n_fewest == 0:
+        return Interval(np.nan, np.nan, np.nan)
+    mean = float(right.mean())
+    if n_fewest == 1:
+        return Interval(mean, np.nan, np.nan)
+    if right.min() == right.max():
+        low, high = wilson(right[0] * n_fewest, n_fewest, confidence)
+        return Interval(mean, float(low), float(high))
+    variance = 0.0
+    for n_kinds in range(1, len(codes) + 1):
+        for chosen in itertools.combinations(codes, n_kinds):
+            variance += (-1) ** (n_kinds + 1) * _measure_variance(right - mean, chosen)
+    # Taking intersections off can leave less than one kind of cluster alone has.
+    alone = max(_measure_variance(right - mean, [column]) for column in codes)
+    reach = float(
+        stats.t.ppf((1 + confidence) / 2, n_fewest - 1) * np.sqrt(max(variance, alone))
+    )
+    return Interval(mean, max(0.0, mean - reach), min(1.0, mean + reach))
+
+
+def _measure_variance(residuals: Floats, codes: Sequence[ArrayLike]) -> float:
+    """Return the variance of a mean whose rows go together where all the codes agree."""
+    groups = pd.DataFrame({number: np.asarray(column) for number, column in enumerate(codes)})
+    at = groups.groupby(list(groups.columns)).ngroup().to_numpy()
+    sums = np.bincount(at, residuals)
+    n = len(sums)
+    return float((sums**2).sum() / len(residuals) ** 2 * n / (n - 1)) if n > 1 else 0.0

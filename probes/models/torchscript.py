@@ -1,0 +1,235 @@
+"""TorchScript archives, such as OpenAI's original files: tensors by name, no code run.
+
+An archive is a zip file: `data.pkl` says which tensors hang where, `data/` holds their bytes,
+and `code/` is left alone. The pickle is read by an unpickler that knows tensors, plain values
+and stand-ins for modules; each tensor must lie within its bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probes.errors import ProbeError
+from synthtext.errors import quote
+
+MAX_PICKLE_BYTES = 64 << 20
+
+MAX_STEPS = 2_000_000
+"""Steps of a pickle; OpenAI's largest has some fifty thousand."""
+
+MAX_DEPTH = 64
+"""Modules inside modules."""
+
+MAX_TENSORS = 100_000
+
+MASK = "attn_mask"
+"""Hangs beside the weights in some archives; a model makes its own."""
+
+NOTES = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+"""Steps that note an object under a number; room is made for all numbers below."""
+
+KINDS = {
+    "FloatStorage": torch.float32, "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16, "DoubleStorage": torch.float64,
+    "LongStorage": torch.int64, "IntStorage": torch.int32, "BoolStorage": torch.bool,
+}  # fmt: skip
+"""Types of tensors, as a pickle names them."""
+
+OPENAI_MARKS = (b"input_resolution", b"context_length", b"vocab_size", b"visual")
+"""Names that the pickles of OpenAI's archives hold, and no tuned file does."""
+
+BROKEN = (
+    AttributeError, EOFError, IndexError, KeyError, MemoryError, OverflowError, RecursionError,
+    RuntimeError, TypeError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile, OSError,
+    NotImplementedError,
+)  # fmt: skip
+"""What a broken archive ends in."""
+
+
+class _RefusedError(Exception):
+    """An archive asks for more than it may."""
+
+
+class _Module:
+    """What a pickle says of a module: its parts by name."""
+
+    parts: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.parts = state
+
+
+@dataclass(frozen=True)
+class _Bytes:
+    """Where the numbers of a tensor lie: their type, the entry, and how many there are."""
+
+    kind: torch.dtype
+    key: str
+    n: int
+
+
+def is_torchscript(path: Path) -> bool:
+    """Return whether a file is an archive of TorchScript."""
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except BROKEN:
+        return False
+
+
+def is_openai(path: Path) -> bool:
+    """Return whether a file is an archive of OpenAI's CLIP, which computes QuickGELU."""
+    try:
+        if not is_torchscript(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            raw = _read_entry(archive, f"{_find_root(archive)}/data.pkl", MAX_PICKLE_BYTES)
+        return all(mark in raw for mark in OPENAI_MARKS)
+    except (_RefusedError, *BROKEN):
+        return False  # What is wrong with it is said when it is read.
+
+
+def read_torchscript(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of an archive by name, on the CPU.
+
+    Raises:
+        ProbeError: it is broken, or holds what is neither a tensor nor a plain value.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            root = _find_root(archive)
+            raw = _read_entry(archive, f"{root}/data.pkl", MAX_PICKLE_BYTES)
+            _check_steps(raw)
+            found: dict[str, Tensor] = {}
+            _collect(_TensorsOnly(raw, archive, root).load(), "", 0, found)
+    except _RefusedError as error:
+        raise ProbeError(
+            f"{path} is a TorchScript archive that is not read: {error}; save its state dict as"
+            " safetensors"
+        ) from error
+    except BROKEN as error:
+        raise ProbeError(
+            f"{path} is broken ({quote(str(error))}); fetch or write it again"
+        ) from error
+    if not found:
+        raise ProbeError(f"{path} holds no tensors; pass the file that holds the weights")
+    return found
+
+
+class _TensorsOnly(pickle.Unpickler):
+    """Builds tensors, plain values and stand-ins for modules, and refuses every other name."""
+
+    def __init__(self, raw: bytes, archive: zipfile.ZipFile, root: str) -> None:
+        super().__init__(io.BytesIO(raw))
+        self._archive = archive
+        self._root = root
+        self._held: dict[str, Tensor] = {}
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as its base.
+        if module.partition(".")[0] == "__torch__":
+            return _Module
+        if module == "torch" and name in KINDS:
+            return KINDS[name]
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return self._rebuild
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch.jit._pickle":
+            return _take_first
+        raise _RefusedError(f"it asks for {quote(f'{module}.{name}')}")
+
+    def persistent_load(self, pid: Any) -> _Bytes:  # noqa: ANN401 - as its base.
+        """Return where the numbers of a tensor lie."""
+        word, kind, key, _, n = pid
+        fits = isinstance(kind, torch.dtype) and isinstance(key, str) and type(n) is int
+        if word != "storage" or not fits:
+            raise _RefusedError("it holds something that is not a tensor")
+        return _Bytes(kind, key, n)
+
+    def _rebuild(
+        self, held: _Bytes, offset: int, size: Sequence[int], stride: Sequence[int], *_: object
+    ) -> Tensor:
+        numbers = self._read(held)
+        whole = (offset, *size, *stride)
+        if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in whole):
+            raise ValueError("a tensor of no shape")
+        reach = sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        n_numbers = math.prod(size)
+        if n_numbers and (offset + reach >= len(numbers) or n_numbers > len(numbers)):
+            raise ValueError("a tensor that reaches beyond its bytes")
+        return torch.as_strided(numbers, tuple(size), tuple(stride), offset)
+
+    def _read(self, held: _Bytes) -> Tensor:
+        """Return the numbers of an entry, (n,), read once for all tensors that share them."""
+        if held.key not in self._held:
+            n_bytes = held.n * held.kind.itemsize
+            raw = _read_entry(self._archive, f"{self._root}/data/{held.key}", n_bytes)
+            if len(raw) != n_bytes:
+                raise ValueError(f"data/{quote(held.key)} has {len(raw)} bytes")
+            numbers = torch.frombuffer(bytearray(raw), dtype=held.kind) if raw else None
+            self._held[held.key] = (
+                torch.empty(0, dtype=held.kind) if numbers is None else numbers
+            )
+        numbers = self._held[held.key]
+        if numbers.dtype != held.kind:
+            raise ValueError(f"data/{quote(held.key)} has two types")
+        return numbers
+
+
+def _take_first(value: object, *_: object) -> object:
+    """Return a list that a pickle hands on with its type."""
+    return value
+
+
+def _find_root(archive: zipfile.ZipFile) -> str:
+    roots = [name.removesuffix("/data.pkl") for name in archive.namelist()]
+    roots = [name for name in roots if f"{name}/data.pkl" in archive.NameToInfo]
+    if len(roots) != 1 or "/" in roots[0]:
+        raise _RefusedError("it has no data.pkl of its own")
+    return roots[0]
+
+
+def _read_entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    entry = archive.getinfo(name)
+    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > most:
+        raise _RefusedError(f"{quote(name)} is packed or larger than it may be")
+    return archive.read(entry)
+
+
+def _check_steps(raw: bytes) -> None:
+    """Refuse a pickle that takes long, or that notes objects under numbers beyond all sense."""
+    for step, (code, argument, _) in enumerate(pickletools.genops(raw)):
+        if step >= MAX_STEPS:
+            raise _RefusedError(f"it has more than {MAX_STEPS:,} steps")
+        if code.name in NOTES and int(argument or 0) > MAX_STEPS:
+            raise _RefusedError(f"it notes an object under number {argument:,}")
+
+
+def _collect(thing: object, name: str, depth: int, found: dict[str, Tensor]) -> None:
+    """Gather the tensors of a module and of those inside it."""
+    if isinstance(thing, Tensor):
+        found[name] = thing
+        return
+    parts = thing.parts if isinstance(thing, _Module) else None
+    if not isinstance(parts, Mapping):
+        return
+    if depth > MAX_DEPTH or len(found) > MAX_TENSORS:
+        raise _RefusedError("it has modules without end")
+    for part, inner in parts.items():
+        if part == MASK:
+            continue
+        _collect(inner, f"{name}.{part}" if name else str(part), depth + 1, found)

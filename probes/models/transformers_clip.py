@@ -1,0 +1,256 @@
+"""CLIP as transformers keeps it: its config and its tensors in open_clip's layout.
+
+Nothing of transformers is loaded: the numbers of its config that shape the towers are checked
+and renamed, and so are its tensors. Source: transformers 5, `configuration_clip.py` and
+`modeling_clip.py`; open_clip 3.3, `CLIP`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probes.errors import ProbeError
+from probes.models.config import (
+    FRACTION,
+    HEADS,
+    LAYERS,
+    MAX_CONFIG_BYTES,
+    SIDE,
+    TEXT,
+    WIDTH,
+    check_model,
+)
+from probes.models.shapes import (
+    Either,
+    Null,
+    Real,
+    Row,
+    Shape,
+    Text,
+    Whole,
+    check_entries,
+    parse_json,
+    read_bounded,
+)
+from synthtext.errors import quote
+
+CONFIG_NAME = "config.json"
+
+PREPROCESSOR_NAME = "preprocessor_config.json"
+
+WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
+"""Names of a file of weights, the best first."""
+
+KIND = "clip"
+
+OPENAI_VOCABULARY = 49_408
+"""Tokens of OpenAI's vocabulary, which open_clip's own tokenizer speaks."""
+
+ACTIVATIONS = ("quick_gelu", "gelu")
+
+ARGMAX = 2
+"""An `eos_token_id` that means the greatest id, since the first configs stated it wrongly."""
+
+TOWER: Mapping[str, Shape] = {
+    "hidden_size": WIDTH, "intermediate_size": Whole(1, 65_536), "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS, "hidden_act": Text(ACTIVATIONS), "layer_norm_eps": FRACTION,
+}  # fmt: skip
+
+TOWERS: Mapping[str, tuple[Mapping[str, Shape], dict[str, Any]]] = {
+    "vision": (
+        {**TOWER, "image_size": SIDE, "patch_size": SIDE, "num_channels": Whole(3, 3)},
+        {
+            "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+            "num_attention_heads": 12, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
+            "image_size": 224, "patch_size": 32,
+        },
+    ),
+    "text": (
+        {
+            **TOWER, "vocab_size": TEXT["vocab_size"],
+            "max_position_embeddings": TEXT["context_length"],
+            "eos_token_id": Either((Null(), Whole(0, 4_000_000))),
+        },
+        {
+            "hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 12,
+            "num_attention_heads": 8, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
+            "vocab_size": OPENAI_VOCABULARY, "max_position_embeddings": 77,
+            "eos_token_id": 49_407,
+        },
+    ),
+}  # fmt: skip
+"""Entries of each tower that shape it, and what they are where a config is silent."""
+
+PREPROCESSOR: Mapping[str, Shape] = {
+    "image_mean": Row(Real(-1000, 1000), 3, 3), "image_std": Row(Real(-1000, 1000), 3, 3),
+    "resample": Either((Null(), Whole(0, 5))),
+}  # fmt: skip
+
+INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
+"""Filters by the numbers that Pillow gives them."""
+
+RENAMED = (
+    (r"^text_model\.embeddings\.token_embedding\.weight$", "token_embedding.weight"),
+    (r"^text_model\.embeddings\.position_embedding\.weight$", "positional_embedding"),
+    (r"^text_model\.final_layer_norm\.", "ln_final."),
+    (r"^text_model\.encoder\.layers\.", "transformer.resblocks."),
+    (r"^vision_model\.embeddings\.class_embedding$", "visual.class_embedding"),
+    (r"^vision_model\.embeddings\.patch_embedding\.weight$", "visual.conv1.weight"),
+    (r"^vision_model\.embeddings\.position_embedding\.weight$", "visual.positional_embedding"),
+    (r"^vision_model\.pre_layrnorm\.", "visual.ln_pre."),
+    (r"^vision_model\.post_layernorm\.", "visual.ln_post."),
+    (r"^vision_model\.encoder\.layers\.", "visual.transformer.resblocks."),
+    (r"\.layer_norm([12])\.", r".ln_\1."),
+    (r"\.mlp\.fc1\.", ".mlp.c_fc."),
+    (r"\.mlp\.fc2\.", ".mlp.c_proj."),
+    (r"\.self_attn\.out_proj\.", ".attn.out_proj."),
+)
+"""Names of tensors, from transformers' to open_clip's."""
+
+TURNED = {
+    "text_projection.weight": "text_projection",
+    "visual_projection.weight": "visual.proj",
+}
+"""Projections, which open_clip multiplies from the other side."""
+
+JOINED = re.compile(r"(.+)\.self_attn\.q_proj\.(weight|bias)")
+"""The first of three projections that open_clip keeps as one."""
+
+
+def is_transformers(folder: Path) -> bool:
+    """Return whether a folder holds a model as transformers saves it, and not open_clip's."""
+    return (folder / CONFIG_NAME).is_file() and any(
+        (folder / name).is_file() for name in WEIGHT_NAMES
+    )
+
+
+def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
+    """Return open_clip's model config for a `config.json` of transformers' `CLIPModel`.
+
+    Args:
+        path: of the config.
+        tokenizer: where the tokenizer is from, for vocabularies other than OpenAI's.
+
+    Raises:
+        ProbeError: it is the config of another model, or does not fit together.
+    """
+    content = parse_json(
+        read_bounded(path, MAX_CONFIG_BYTES, "a model config belongs there"),
+        path,
+        "fetch it again",
+    )
+    kind = content.get("model_type") if isinstance(content, dict) else None
+    if kind != KIND:
+        raise ProbeError(
+            f"{path} is of model_type {quote(kind)}; of transformers' models {KIND!r} is"
+            " loaded, and for others there are open_clip's own: `synthtext models` lists them"
+        )
+    check_entries(content, {"projection_dim": Either((Null(), WIDTH))}, str(path), others=True)
+    vision, text = (_read_tower(content, name, path) for name in TOWERS)
+    if vision["hidden_act"] != text["hidden_act"]:
+        raise ProbeError(f"{path} has two activations; open_clip knows models with one")
+    model = {
+        "embed_dim": content.get("projection_dim") or 512,
+        "quick_gelu": vision["hidden_act"] == "quick_gelu",
+        "vision_cfg": {
+            **_shape_tower(vision, path),
+            "head_width": vision["hidden_size"] // vision["num_attention_heads"],
+            "image_size": vision["image_size"], "patch_size": vision["patch_size"],
+        },
+        "text_cfg": {
+            **_shape_tower(text, path),
+            "heads": text["num_attention_heads"], "vocab_size": text["vocab_size"],
+            "context_length": text["max_position_embeddings"],
+        },
+    }  # fmt: skip
+    if text["vocab_size"] != OPENAI_VOCABULARY:
+        model["text_cfg"]["hf_tokenizer_name"] = tokenizer
+        if text["eos_token_id"] not in (None, ARGMAX):
+            model["text_cfg"] |= {"pool_type": "eos", "eos_id": text["eos_token_id"]}
+    check_model(model, str(path))
+    return model
+
+
+def read_preprocessor(path: Path | None) -> dict[str, Any]:
+    """Return the fields of a `Preprocessing` that a `preprocessor_config.json` states.
+
+    Raises:
+        ProbeError: it asks for what is not done here.
+    """
+    if path is None or not path.is_file():
+        return {}
+    raw = read_bounded(path, MAX_CONFIG_BYTES, "remove it or fetch it again")
+    content = parse_json(raw, path, "fetch it again")
+    stated = check_entries(content, PREPROCESSOR, str(path), others=True)
+    fields: dict[str, Any] = {
+        field: stated[name]
+        for field, name in (("mean", "image_mean"), ("std", "image_std"))
+        if name in stated
+    }
+    if stated.get("resample") is not None:
+        if stated["resample"] not in INTERPOLATIONS:
+            raise ProbeError(
+                f"{path} has resample {stated['resample']}; it is 2 (bilinear) or 3 (bicubic)"
+            )
+        fields["interpolation"] = INTERPOLATIONS[stated["resample"]]
+    if stated.get("do_center_crop") is False:
+        fields["resize_mode"] = "squash"
+    return fields
+
+
+def rename_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of transformers' `CLIPModel` under open_clip's names."""
+    renamed: dict[str, Tensor] = {}
+    for name, part in state.items():
+        joined = JOINED.fullmatch(name)
+        if joined:
+            parts = [state.get(name.replace("q_proj", f"{each}_proj")) for each in "qkv"]
+            held = [each for each in parts if each is not None]
+            renamed[_rename(f"{joined[1]}.attn.in_proj_{joined[2]}")] = torch.cat(held)
+        elif name in TURNED:
+            renamed[TURNED[name]] = part.T.contiguous()
+        elif ".self_attn.k_proj." not in name and ".self_attn.v_proj." not in name:
+            renamed[_rename(name)] = part
+    return {name: part for name, part in renamed.items() if not name.endswith("position_ids")}
+
+
+def _rename(name: str) -> str:
+    for old, new in RENAMED:
+        name = re.sub(old, new, name)
+    return name
+
+
+def _read_tower(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """Return what shapes a tower, the older entry `..._config_dict` above the newer one."""
+    shapes, known = TOWERS[name]
+    tower = dict(known)
+    for key in (f"{name}_config", f"{name}_config_dict"):
+        stated = check_entries(
+            content.get(key) or {}, shapes, f"the {key} of {path}", others=True
+        )
+        tower |= {entry: stated[entry] for entry in shapes if stated.get(entry) is not None}
+    if tower["hidden_size"] % tower["num_attention_heads"]:
+        raise ProbeError(
+            f"the {name}_config of {path} has hidden_size {tower['hidden_size']}, which"
+            f" {tower['num_attention_heads']} heads do not share evenly"
+        )
+    return tower
+
+
+def _shape_tower(tower: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    ratio = tower["intermediate_size"] / tower["hidden_size"]
+    if int(tower["hidden_size"] * ratio) != tower["intermediate_size"]:
+        raise ProbeError(
+            f"{path} has intermediate_size {tower['intermediate_size']}, which open_clip cannot"
+            " have beside its hidden_size"
+        )
+    shaped = {"width": tower["hidden_size"], "layers": tower["num_hidden_layers"]}
+    shaped |= {} if ratio == 4 else {"mlp_ratio": ratio}
+    eps = tower["layer_norm_eps"]
+    return shaped | ({} if eps == 1e-5 else {"norm_kwargs": {"eps": eps}})

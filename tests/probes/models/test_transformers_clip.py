@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from probes.errors import ProbeError
+from probes.models import hub, pretrained
+from probes.models.factory import load_model, load_parts
+from tiny_clip import draw_pictures, refuse, write_json
+
+WORDS = ["paper", "a stone", "WINDOW"]
+
+
+def write_clip(folder: Path, **changes: Any) -> Any:  # noqa: ANN401 - of transformers.
+    """Write a tiny `CLIPModel` with random weights as transformers does, and return it."""
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+
+    tower = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 96}
+    settings = {"hidden_act": changes.get("hidden_act", "quick_gelu")}
+    settings["layer_norm_eps"] = changes.get("layer_norm_eps", 1e-5)
+    config = CLIPConfig(
+        text_config=tower | settings | {"hidden_size": 32, "max_position_embeddings": 16},
+        vision_config=tower | settings | {"hidden_size": 48, "image_size": 32, "patch_size": 8},
+        projection_dim=24,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = CLIPModel(config).eval()
+        for part in model.parameters():  # Far from zero, so that every tensor counts.
+            part.data += 0.1 * torch.randn_like(part)
+    model.save_pretrained(folder)
+    square = {"height": 32, "width": 32}
+    CLIPImageProcessor(
+        size={"shortest_edge": 32}, crop_size=square, image_mean=[0.5, 0.4, 0.3]
+    ).save_pretrained(folder)
+    return model
+
+
+@pytest.mark.parametrize("changes", [{}, {"hidden_act": "gelu", "layer_norm_eps": 1e-3}])
+def test_logits_are_those_of_transformers(tmp_path: Path, changes: dict[str, Any]) -> None:
+    from transformers import CLIPImageProcessor
+
+    theirs = write_clip(tmp_path, **changes)
+    ours = load_model(str(tmp_path), device="cpu")
+    tokens = load_parts(str(tmp_path), device="cpu").tokenizer(WORDS)
+    # Of the input's own size: transformers 5 resizes by torchvision, CLIP by Pillow.
+    images = draw_pictures((32, 32), (32, 32))
+    processor = CLIPImageProcessor.from_pretrained(tmp_path)
+    pixels = processor([Image.fromarray(image) for image in images], return_tensors="pt")
+    with torch.inference_mode():
+        expected = theirs(input_ids=tokens, pixel_values=pixels["pixel_values"])
+    found = ours.logit_scale * (
+        ours.encoder.embed_images(images) @ ours.encoder.embed_texts(WORDS).T
+    )
+    np.testing.assert_allclose(found, expected.logits_per_image.numpy(), atol=1e-5, rtol=1e-5)
+    assert (ours.input_px, ours.patch_px) == (32, 8)
+    assert ours.config["quick_gelu"] == (changes == {})
+
+
+def test_a_repository_is_named_without_a_prefix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_clip(tmp_path)
+    asked: list[str] = []
+
+    def fetch(repo: str, files: tuple[str, ...], remedy: str) -> Path:
+        asked.append(repo)
+        return next(tmp_path / name for name in files if (tmp_path / name).is_file())
+
+    monkeypatch.setattr(pretrained, "fetch_file", fetch)
+    monkeypatch.setattr(pretrained, "find_file", lambda repo, name: tmp_path / name)
+    one = load_model("openai/clip-vit-base-patch32", device="cpu")
+    other = load_model("hf-hub:openai/clip-vit-base-patch32", device="cpu")
+    assert set(asked) == {"openai/clip-vit-base-patch32"}
+    assert one.weights_sha256 == other.weights_sha256
+    assert one.preprocessing["mean"] == (0.5, 0.4, 0.3)
+
+
+def test_without_network_a_repository_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "_is_reachable", lambda: False)
+    assert refuse(name="openai/clip-vit-base-patch99") == (
+        "there is no folder openai/clip-vit-base-patch99; as a repository: open_clip_config.json is not cached here and the hub cannot be reached; fetch it from"
+        " https://huggingface.co/openai/clip-vit-base-patch99 on another machine and pass --model"
+        " FOLDER with open_clip_config.json and open_clip_model.safetensors in it"
+    )
+
+
+def test_a_slip_is_still_a_slip() -> None:
+    assert refuse(name="ViT-B/33") == (
+        "there is no model and no folder 'ViT-B/33'; did you mean ViT-B-32, ViT-S-32, ViT-M-32"
+    )
+
+
+def test_an_older_entry_of_a_config_counts(tmp_path: Path) -> None:
+    write_clip(tmp_path)
+    path = tmp_path / "config.json"
+    content = json.loads(path.read_text())
+    content["text_config_dict"] = content["text_config"]
+    content["text_config"] = {}
+    write_json(path, content)
+    assert load_model(str(tmp_path), device="cpu").config["text_cfg"]["width"] == 32
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        (
+            {"model_type": "siglip"},
+            "{} is of model_type 'siglip'; of transformers' models 'clip' is loaded, and for"
+            " others there are open_clip's own: `synthtext models` lists them",
+        ),
+        (
+            {"vision_config": {"hidden_size": 10**9}},
+            "the vision_config of {} has hidden_size 1000000000; it is a whole number from 1 to"
+            " 16384",
+        ),
+        (
+            {"vision_config": {"hidden_act": "silu"}},
+            "the vision_config of {} has hidden_act 'silu'; it is one of 'quick_gelu', 'gelu'",
+        ),
+    ],
+)
+def test_a_config_that_cannot_be_built_is_one_sentence(
+    tmp_path: Path, entries: dict[str, Any], sentence: str
+) -> None:
+    write_clip(tmp_path)
+    path = tmp_path / "config.json"
+    write_json(path, json.loads(path.read_text()) | entries)
+    with pytest.raises(ProbeError) as caught:
+        load_model(str(tmp_path), device="cpu")
+    assert str(caught.value) == sentence.format(path)
+
+
+def test_tensors_that_are_missing_are_named(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    write_clip(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    del state["vision_model.post_layernorm.bias"]
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(ProbeError, match=r"lack visual\.ln_post\.bias of the model"):
+        load_model(str(tmp_path), device="cpu")
