@@ -197,6 +197,7 @@ MISSING = {
     "finetune": ["--model", "?", "--data", "?", "--out", "o"],
     "export": ["?", "--to", "lmdb", "--out", "o"],
     "index": ["?"],
+    "import": ["?", "--by", "x", "--out", "o"],
     "bench": ["--probe", "--model", "?", "--n", "1"],
     "models": ["?"],
     "experiments": ["?"],
