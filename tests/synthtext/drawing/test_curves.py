@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthtext.drawing.curves import Curve, bend
@@ -28,15 +28,16 @@ def test_a_curve_of_nothing_is_the_text_itself(face: Face) -> None:
 
 
 @given(arc_deg=st.floats(1, 360), sign=st.sampled_from([-1, 1]))
+@settings(deadline=None)
 def test_an_arc_is_as_long_as_its_text_and_turns_as_asked(arc_deg: float, sign: int) -> None:
     curve = Curve(0, 5, math.radians(sign * arc_deg), 0)
-    points = np.array([curve.at(x, 0) for x in np.linspace(0, 5, 2000)])
+    points = np.array([curve.at(x, 0) for x in np.linspace(0, 5, 501)])
     length = np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1).sum()
     assert length == pytest.approx(5, rel=1e-4)
     assert points[-1, 2] - points[0, 2] == pytest.approx(math.radians(sign * arc_deg))
     # The turn is that of the way along the curve, and the middle stays.
-    way = points[1001, :2] - points[999, :2]
-    assert math.atan2(way[1], way[0]) == pytest.approx(points[1000, 2], abs=1e-3)
+    way = points[251, :2] - points[249, :2]
+    assert math.atan2(way[1], way[0]) == pytest.approx(points[250, 2], abs=1e-3)
     assert curve.at(2.5, 0) == pytest.approx((2.5, 0, 0))
 
 
