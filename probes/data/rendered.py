@@ -81,8 +81,10 @@ def read_trials(
     files, homes, trials = [], [], []
     for name in there if split == ALL else [split or there[0]]:
         for file in open_shards(folder, name, verify=verify):
-            files.append(file)
             own = _read_specs(file, verify=verify)
+            if not own:  # As a shard may be with `verify=False`.
+                continue
+            files.append(file)
             trials += own
             homes += [file] * len(own)
     if limit is None or limit >= len(trials):

@@ -123,7 +123,7 @@ def read_shard(path: str | Path) -> Iterator[Rendering]:
     Raises:
         ShardError: the shard is missing, broken or hostile.
     """
-    return map(decode, read_samples(Path(path)))
+    return map(decode, read_samples(Path(path) if isinstance(path, str) else path))
 
 
 def read_samples(path: Path) -> Iterator[Sample]:

@@ -10,6 +10,7 @@ from fake_encoders import knowing_model
 from probes.data.rendered import read_trials
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Trial
+from probes.metrics.breakdown import tabulate_thresholds
 from probes.reports.losses import list_losses
 from probes.reports.probe import find_pixels, summarize
 from probes.tasks.config import ProbeConfig
@@ -75,7 +76,7 @@ def test_a_report_counts_what_the_model_cannot_see(tmp_path: Path) -> None:
     ):
         done = run_probe(model, config, tmp_path / f"out-{model.max_tokens}")
         assert done
-        summary = summarize(done)
+        summary = summarize(done, tabulate_thresholds(done.outcomes))
         found = list_losses(summary)
         assert found[: len(losses)] == losses
         n_cropped = summary["question"]["n_images_cropped"]

@@ -346,7 +346,7 @@ def test_a_dataset_without_images_is_named(fonts: Catalogue, tmp_path: Path) -> 
     texts = {"word": read_words("en")}
     render_dataset(make_plan(default_recipe(), texts, fonts, count=60), tmp_path / "words")
     (tmp_path / "words/test/000000.tar").write_bytes(bytes(4096))
-    config = ProbeConfig(data=tmp_path / "words", verify=False, templates=("{}",))
+    config = ProbeConfig(data=tmp_path / "words", verify=False, split="test", templates=("{}",))
     with pytest.raises(ProbeError) as caught:
         run_probe(model_of(BlindReader()), config, tmp_path / "out")
     assert str(caught.value) == (

@@ -135,7 +135,8 @@ def test_a_window_that_reads_better_is_a_gain(signs: Path, tmp_path: Path) -> No
     lost = replace(question_set, images=np.roll(question_set.images, 1, axis=0))
     found = measure_windows(lost, candidates, answer_questions(model, lost, candidates))
     assert found["gain"] == 1.0
-    assert found["gain_low"] > 0.9
+    # All that were asked gain; of others as many may not as an interval for none allows.
+    assert found["gain_low"] > 0.8
 
 
 def test_figures_agree_with_a_plain_count(signs: Path, tmp_path: Path) -> None:
