@@ -23,6 +23,11 @@ BASELINES: dict[str, dict[str, object]] = {
 """Where one factor is varied from: nothing in the way, and a little of everything."""
 
 
+def name_baseline(baseline: str) -> str:
+    """Return what a baseline is called where people read of it."""
+    return "standard" if baseline == "harder" else baseline
+
+
 @dataclass(frozen=True)
 class ProbedFactor:
     """A field of `Spec` that a design can vary.

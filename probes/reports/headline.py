@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from probes.data.trials import ALL
+from probes.factors import name_baseline
 from probes.metrics.breakdown import tabulate_conditions
 from probes.metrics.forced_choice import KS
 from probes.tables import Table, percent
@@ -23,7 +24,6 @@ CONDITIONS = {
 }
 """What the baselines of a design are, for people."""
 
-NAMES = {"easy": "easy", "harder": "standard"}
 """What a condition is called."""
 
 ALPHA = 0.05
@@ -94,7 +94,7 @@ def format_headline(headline: Sequence[Row], unasked: Sequence[int]) -> Table:
     """
     rows = tuple(
         (
-            NAMES.get(row["condition"], str(row["condition"])),
+            name_baseline(str(row["condition"])),
             f"1 of {row['k']:,}",
             f"{row['n']:,}",
             percent(row["accuracy"]),
@@ -144,7 +144,7 @@ def format_level_effects(effects: Sequence[Row]) -> Table:
     rows = tuple(
         (
             f"{row['factor']}: {row['level']}",
-            NAMES.get(row["baseline"], str(row["baseline"])),
+            name_baseline(str(row["baseline"])),
             percent(row["accuracy"]),
             f"{100 * row['difference']:+.1f} points",
             f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}",

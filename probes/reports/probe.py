@@ -13,7 +13,7 @@ from probes.arrays import Pixels
 from probes.data.images import read_image
 from probes.data.stimuli import show_trial
 from probes.data.trials import Trial
-from probes.factors import label_of
+from probes.factors import label_of, name_baseline
 from probes.metrics.breakdown import (
     find_chance,
     list_factors,
@@ -233,7 +233,7 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
         fitted = row["fit_note"] or (
             f"{row['fit_level']:.3g}" + _format_ends(row["fit_low"], row["fit_high"])
         )
-        formatted.append((row["unit"], row["baseline"], found, interval, fitted))
+        formatted.append((row["unit"], name_baseline(row["baseline"]), found, interval, fitted))
     columns = ("threshold of", "baseline", "level", "95 % interval", "fitted curve")
     note = (
         "Midway between chance and the accuracy at the easiest level, over words; the interval"
@@ -245,7 +245,7 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
 def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
     formatted = tuple(
         (
-            row["factor"], row["baseline"], str(row["look"]),
+            row["factor"], name_baseline(row["baseline"]), str(row["look"]),
             ", ".join(f"{level:g}" for level in row["levels"]) or "none", row["why"],
         )
         for row in rows
@@ -298,7 +298,7 @@ def _format_fonts(outcomes: pd.DataFrame, fonts: Catalogue) -> list[dict[str, st
             "name": fonts.fonts[row["label"]].family
             if row["label"] in fonts.fonts
             else row["label"],
-            "baseline": row["baseline"],
+            "baseline": name_baseline(row["baseline"]),
             "n": f"{row['n_seen']:,}",
             "accuracy": percent(row["accuracy"]),
             "interval": f"{percent(row['low'])} to {percent(row['high'])}",
@@ -341,7 +341,7 @@ def _choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
 
 
 def _describe_picture(row: Mapping[Any, Any]) -> str:
-    parts = [f"{row['baseline']} {row['factor']} {row['level']}".strip()]
+    parts = [f"{name_baseline(row['baseline'])} {row['factor']} {row['level']}".strip()]
     if not parts[0] and not pd.isna(row["x_height_px"]):
         parts = [f"x-height {row['x_height_px']:.0f} px, {row['contrast_drawn']:.1f}:1"]
     if "p_positive" in row:
