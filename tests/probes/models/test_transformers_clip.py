@@ -83,9 +83,9 @@ def test_a_repository_is_named_without_a_prefix(
 
 
 def test_without_network_a_repository_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "_is_reachable", lambda: False)
+    monkeypatch.setattr(hub, "_find_obstacle", lambda: "ConnectionError")
     assert refuse(name="openai/clip-vit-base-patch99") == (
-        "there is no folder openai/clip-vit-base-patch99; as a repository: open_clip_config.json is not cached here and the hub cannot be reached; fetch it from"
+        "there is no folder openai/clip-vit-base-patch99; as a repository: open_clip_config.json is not cached here and the hub cannot be reached (ConnectionError); fetch it from"
         " https://huggingface.co/openai/clip-vit-base-patch99 on another machine and pass --model"
         " FOLDER with open_clip_config.json and open_clip_model.safetensors in it"
     )
