@@ -21,6 +21,10 @@ MIN_RADIUS_EM = 0.7
 """Least radius of an arc: around a smaller one, letters stand across one another."""
 
 
+STRAIGHT_RAD = 1e-6
+"""A turn that no letter shows, and whose radius is too large to reckon places from."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """A bent baseline, in ems: an arc of a circle, or a wave, or a wave on an arc.
@@ -48,7 +52,7 @@ class Curve:
         phase = 2 * math.pi * (x - self.left) / self.width
         y += self.wave_em * math.sin(phase)
         slope = math.atan(self.wave_em * 2 * math.pi / self.width * math.cos(phase))
-        if not self.arc_rad:
+        if abs(self.arc_rad) < STRAIGHT_RAD:
             return x, y, slope
         middle, radius = self.left + self.width / 2, self.width / self.arc_rad
         turn = (x - middle) / radius
