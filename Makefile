@@ -14,20 +14,26 @@ PEERS := peers
 .PHONY: demo test check lowest fix golden bench peers recogniser docs observatory memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
-# Everything, at the versions that were tested together.
-.venv/installed: pyproject.toml constraints.txt
+# The program alone, at the versions that were tested together. Where there is no GPU, a build of
+# torch for the CPU is far smaller; PIP_EXTRA_INDEX_URL takes the index that PyTorch has for it.
+.venv/program: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[probe]"
+	touch $@
+
+# What tests, checks and documentation need besides.
+.venv/installed: .venv/program
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[probe,ocr]"
 	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt rapidocr-onnxruntime
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/webdataset-0.2 "webdataset==0.2.86"
 	touch $@
 
-demo: .venv/installed
+demo: .venv/program
 	$(BIN)/synthtext render --words en --count 2000 --seed 0 --out $(DEMO)/words
 	$(BIN)/synthtext preview $(DEMO)/words --sheet $(DEMO)/sheet.png
 	$(BIN)/synthtext verify $(DEMO)/words
-	$(BIN)/synthtext probe --model bundled --n 32 --budget 3400 --k 2,10,100,1000 --out $(DEMO)/probe
+	$(BIN)/synthtext probe --model bundled --n 25 --budget 2650 --k 2,10,100,1000 --out $(DEMO)/probe
 	@echo "look at $(DEMO)/sheet.png and $(DEMO)/probe/report.html; the shards are in $(DEMO)/words"
 
 test: check
@@ -63,7 +69,7 @@ lowest: .venv-lowest/installed
 golden: .venv/installed
 	$(BIN)/python tests/golden/rewrite.py
 
-bench: .venv/installed
+bench: .venv/program
 	$(BIN)/python benchmarks/drawing.py
 
 # The peers, each in an environment of its own.

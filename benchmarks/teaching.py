@@ -24,7 +24,7 @@ from probes.data.pairs import Pairs, parse_exclusion, read_pairs
 from probes.metrics.paired import paired_difference
 from probes.models.factory import Parts, load_parts, make_reader
 from probes.training.config import FinetuneConfig, Schedule
-from probes.training.finetune import train_model
+from probes.training.fit import train_model
 from probes.training.validation import ValidationSet, read_validation_set, read_words_right
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan, read_texts

@@ -23,6 +23,11 @@ BASELINES: dict[str, dict[str, object]] = {
 """Where one factor is varied from: nothing in the way, and a little of everything."""
 
 
+def name_baseline(baseline: str) -> str:
+    """Return what a baseline is called where people read of it."""
+    return "standard" if baseline == "harder" else baseline
+
+
 @dataclass(frozen=True)
 class ProbedFactor:
     """A field of `Spec` that a design can vary.
@@ -66,6 +71,12 @@ FACTORS: dict[str, ProbedFactor] = {
     ),
     "pitch_deg": ProbedFactor(
         (0.0, 15.0, 30.0, 40.0, 50.0, 60.0, 70.0), "pitch, degrees", "falling"
+    ),
+    "arc_deg": ProbedFactor(
+        (0.0, 20.0, 40.0, 60.0, 90.0, 120.0, 180.0), "arc, degrees", "falling"
+    ),
+    "wave_em": ProbedFactor(
+        (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8), "wave, em", "falling"
     ),
     "letter_spacing_em": ProbedFactor(
         (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3), "letter spacing, em", spread=(-0.1, 0.2)

@@ -92,6 +92,14 @@ FACTORS: dict[str, Factor] = {
     ),
     "yaw_deg": Factor("0", "how far the right end is turned away, in degrees", _SIDEWAYS),
     "pitch_deg": Factor("0", "how far the top leans away, in degrees", _SIDEWAYS),
+    "arc_deg": Factor(
+        "0", "turn of text along an arc, in degrees; above 0 the middle is highest",
+        Bounds(-360, 360, "360 is all of a circle"),
+    ),
+    "wave_em": Factor(
+        "0", "rise and fall of text along a wave, in ems",
+        Bounds(0, 4, "it is a height in ems"),
+    ),
     "ink": Factor("any", "colour of the ink, such as black,#c02020", is_colour=True),
     "contrast": Factor(
         "2:21:log", "WCAG ratio of ink to paper; 0 leaves the ink as it is",

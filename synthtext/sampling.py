@@ -158,9 +158,8 @@ def _draw_texts(recipe: Recipe, source: Source, seed: int, indices: range) -> di
     for kind, index in zip(kinds.tolist(), indices, strict=True):
         deck = source.decks[kind]
         turn, offset = divmod(index - source.first, len(deck.items))
-        item = _shuffle(seed, f"text {deck.kind} {source.split} {turn}", len(deck.items))[
-            offset
-        ]
+        order = _shuffle(seed, f"text {deck.kind} {source.split} {turn}", len(deck.items))
+        item = int(order[offset])
         rows.append((deck.kind, deck.items[item], deck.labels[item], deck.class_indices[item]))
     names = ("kind", "text", "label", "class_index")
     return dict(zip(names, zip(*rows, strict=True), strict=True))
@@ -178,11 +177,11 @@ def _weigh_kinds(recipe: Recipe, source: Source) -> NDArray[np.float64]:
     return weights
 
 
-@lru_cache(maxsize=16)
-def _shuffle(seed: int, name: str, n: int) -> list[int]:
+@lru_cache(maxsize=64)
+def _shuffle(seed: int, name: str, n: int) -> NDArray[np.int32]:
     """Return the order of n texts in one pass."""
-    order: list[int] = np.argsort(draw_bits(seed, name, 0, n)[:, 0], kind="stable").tolist()
-    return order
+    # Images asked for at random lie in many passes; lists would take ten times the room.
+    return np.argsort(draw_bits(seed, name, 0, n)[:, 0], kind="stable").astype(np.int32)
 
 
 def _draw_numbers(name: str, draw: Range | Choice, units: NDArray[np.float64]) -> Column:

@@ -67,6 +67,9 @@ class Spec:
         yaw_deg: how far the right end of the text is turned away from the eye, -75 to 75; 0
             changes nothing.
         pitch_deg: how far its top leans away from the eye, -75 to 75; 0 changes nothing.
+        arc_deg: how far a text along an arc turns clockwise from its beginning to its end, -360
+            to 360, so that its middle is highest above 0; 0 is a straight line.
+        wave_em: how far one wave over all of the text rises and falls, in ems; 0 is straight.
         ink: colour of the ink, `#rrggbb`.
         contrast: WCAG ratio to bring the ink to, 1 to 21, keeping its hue; 0 leaves the ink as
             it is.
@@ -121,6 +124,8 @@ class Spec:
     noise_seed: int = 0
     jpeg_quality: int = 100
     shrink: bool = False
+    arc_deg: float = 0.0
+    wave_em: float = 0.0
 
     @property
     def drawn_text(self) -> str:
@@ -136,7 +141,7 @@ class Spec:
 NAMES = tuple(field.name for field in dataclasses.fields(Spec))
 TYPES = get_type_hints(Spec)
 
-LATER = {"yaw_deg": 0.0, "pitch_deg": 0.0}
+LATER = {"yaw_deg": 0.0, "pitch_deg": 0.0, "arc_deg": 0.0, "wave_em": 0.0}
 """Names that the first shards lack, and what they mean where they are missing: nothing done."""
 
 _read_fields = operator.attrgetter(*NAMES)

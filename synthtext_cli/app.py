@@ -57,14 +57,15 @@ def _take_options(
         bool, typer.Option("--verbose", "-v", help="Log every step, with the time.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors.")
+        bool, typer.Option("--quiet", "-q", help="Print results and warnings only.")
     ] = False,
     log_every: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS",
-            help="Seconds between two lines of progress, where there is no terminal.",
+            metavar="S",
+            help="Seconds between lines of progress in a log. [30]",
             min=0,
+            show_default=False,
         ),
     ] = 30.0,
 ) -> None:
@@ -82,6 +83,7 @@ COMMANDS = {
         (draw.merge, "merge", "Join parts of a run: merge a b --out all"),
         (draw.draw, "draw", "Draw one again: draw --from OUT KEY --set blur_px=4"),
         (draw.print_recipe, "recipe", "Print a recipe: recipe > mine.toml"),
+        (draw.words, "words", "List words: words --lang de --top 20000"),
         (draw.fonts, "fonts", "List fonts: fonts --sheet fonts.png"),
     ),
     "Look": (
@@ -91,19 +93,19 @@ COMMANDS = {
         (look.verify, "verify", "Check every byte: verify OUT"),
     ),
     "Measure": (
-        (probe.probe, "probe", "Who can read: probe --model ViT-L-14 --out res"),
+        (probe.probe, "probe", "Measure reading: probe --model ViT-L-14 --out res"),
         (probe.compare, "compare", "Two probes, paired: compare res/a res/b"),
         (imported.import_table, "import", "Answers from elsewhere: import FILE --out res"),
         (images.match, "match", 'Which text fits: match a.jpg --texts "a dog"'),
         (images.matrix, "matrix", "All cosines: matrix *.jpg --texts-file F"),
-        (images.classify, "classify", "What is on it: classify DIR --out res/c"),
-        (images.vqa, "vqa", "Ask: vqa --annotations T --val V --images D"),
-        (models.experiments, "experiments", "What to ask: experiments"),
-        (models.models, "models", "Models there are: models --find ViT-B"),
-        (models.bench, "bench", "How fast: bench --probe --model ViT-B-32"),
+        (images.classify, "classify", "Classify images: classify DIR --out res/c"),
+        (images.vqa, "vqa", "Answer: vqa --annotations T --val V --images D"),
+        (models.experiments, "experiments", "Experiments and their commands: experiments"),
+        (models.models, "models", "List models: models --find ViT-B"),
+        (models.bench, "bench", "Throughput: bench --probe --model ViT-B-32"),
     ),
     "Train": (
-        (train.finetune, "finetune", "Teach it: finetune --model X --data OUT --out DIR"),
+        (train.finetune, "finetune", "Fine-tune: finetune --model X --data OUT --out DIR"),
     ),
     "Share": (
         (share.export, "export", "Other layouts: export OUT --to lmdb --out DIR"),
@@ -155,6 +157,11 @@ def _make_command(words: Sequence[str]) -> Callable[..., int | None]:
     if not words or {"-h", "--help"} & set(words):
         from rich.markup import escape
 
+        for option in command.params:
+            # Its own texts would push the commands off the screen.
+            if option.name == "install_completion":
+                option.help = "Install completion for this shell."  # type: ignore[attr-defined]
+            option.hidden = option.name == "show_completion"  # type: ignore[attr-defined]
         for each in command.commands.values():  # type: ignore[attr-defined]
             for option in each.params:
                 # Rich would take [0:4] for a mark of its own, and show nothing.

@@ -23,11 +23,13 @@ from synthtext_cli.console import (
 from synthtext_cli.options import (
     FontFolder,
     NoVerify,
+    Pattern,
     PhotoFolder,
     RecipeSource,
     Seed,
     Sentences,
     Words,
+    choose_words,
     make_plan,
     parse_png,
     with_factors,
@@ -51,6 +53,7 @@ def render(
     *,
     out: Out,
     words: Words = None,
+    pattern: Pattern = None,
     sentences: Sentences = None,
     count: Annotated[
         int | None, typer.Option(help="Number of images; without it, each text is drawn once.")
@@ -85,6 +88,7 @@ def render(
         fail(f"there is no task {task!r} to render; it is words or vqa")
     if task == "vqa":
         unused = [*edits, *_name_given(sentences=sentences, backgrounds=backgrounds)]
+        unused += _name_given(pattern=pattern)
         unused += _name_given(shards=shards, repair=repair or None)
         unused += ["engine"] if engine != "local" else []
         if unused or recipe != "default":
@@ -100,15 +104,30 @@ def render(
     from synthtext.dataset.generate import render_dataset
 
     plan = make_plan(
-        words, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
+        choose_words(words, pattern),
+        sentences,
+        recipe,
+        edits,
+        fonts,
+        backgrounds,
+        seed=seed,
+        count=count,
     )
     begin = time.perf_counter()
+    counted: list[int] = []
     with show_progress(out) as advance:
+
+        def note(unit: str, n_done: int, n_all: int | None) -> None:
+            counted.append(n_done)
+            advance(unit, n_done, n_all)
+
         manifest = render_dataset(
             plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
-            on_progress=advance,
+            on_progress=note,
         )  # fmt: skip
-    _print_counts(out, manifest, time.perf_counter() - begin)
+    # The first count is of what earlier runs have drawn.
+    n_new = counted[-1] - counted[0]
+    _print_counts(out, manifest, n_new / (time.perf_counter() - begin))
     if repair:
         warn_some("not of this dataset", list(list_strays(out, manifest)))
 
@@ -241,6 +260,32 @@ def print_recipe(
     print_document(format_recipe(edit_recipe(read_recipe(name), edits)))
 
 
+def words(
+    *,
+    lang: Annotated[
+        str | None, typer.Option(help="Most frequent words of a language, such as de.")
+    ] = None,
+    pattern: Pattern = None,
+    top: Annotated[int, typer.Option(help="How many words, 1 to 1,000,000.")] = 10_000,
+    seed: Seed = 0,
+) -> None:
+    r"""Print words, one a line: those of a language, or texts that match a pattern.
+
+    synthtext words --lang de --top 20000 > de.txt
+
+    synthtext words --pattern '[A-Z]{2}-\d{4}' --top 500
+    """
+    from synthtext.texts.words import MAX_DRAWN, read_words
+
+    if (lang is None) == (pattern is None):
+        fail("give either --lang or --pattern")
+    if not 1 <= top <= MAX_DRAWN:
+        fail(f"--top is {top}; give a number from 1 to {MAX_DRAWN:,}")
+    source = f"lang:{lang}:{top}" if lang is not None else f"pattern:{pattern}"
+    listed = read_words(source, n_drawn=top, seed=seed)
+    print_document("".join(f"{item}\n" for item in listed.items))
+
+
 def fonts(
     folder: FontFolder = None,
     sheet: Annotated[
@@ -277,11 +322,13 @@ def _name_given(**options: object) -> list[str]:
 def _split_pairs(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
-            raise typer.BadParameter(f"{pair!r} is no FIELD=VALUE", param_hint="--set")
+            raise typer.BadParameter(
+                f"{pair!r} is not of the form FIELD=VALUE", param_hint="--set"
+            )
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
-def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = None) -> None:
+def _print_counts(out: Path, manifest: dict[str, Any], images_per_s: float = 0.0) -> None:
     counts = manifest["counts"]
     rows = [
         ("images", f"{counts['drawn']:,} of {counts['asked']:,}"),
@@ -291,8 +338,8 @@ def _print_counts(out: Path, manifest: dict[str, Any], seconds: float | None = N
         ("bytes", f"{counts['bytes']:,}"),
         ("complete", "yes" if manifest["complete"] else "no"),
     ]
-    if seconds is not None:
-        rows.append(("images/s", f"{counts['drawn'] / seconds:,.0f}"))
+    if images_per_s:
+        rows.append(("images/s", f"{images_per_s:,.0f}"))
     print_table((str(out), ""), rows)
     for lost in manifest["not_drawn"][:N_NAMED]:
         warn(f"not drawn: {lost['reason']}")

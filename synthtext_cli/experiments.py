@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Experiment:
         title: a few words.
         question: what is asked.
         commands: what to type, in order; data of one's own goes where a path stands.
-        page: where it is explained, and what came of it.
+        page: where it is explained, with results.
     """
 
     title: str
@@ -73,3 +74,10 @@ EXPERIMENTS = (
         "docs/experiments/classes.md",
     ),
 )
+
+
+def find_page(experiment: Experiment) -> Path:
+    """Return where the page of an experiment lies: in the wheel, or beside the sources."""
+    here = Path(__file__).parent
+    packed = here / "_experiments" / Path(experiment.page).name
+    return packed if packed.is_file() else here.parent / experiment.page

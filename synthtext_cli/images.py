@@ -34,17 +34,17 @@ MAX_TEXT_CHARS = 1000
 
 
 Pictures = Annotated[
-    list[Path], typer.Argument(help="Pictures, or folders of them.", metavar="PICTURES...")
+    list[Path], typer.Argument(help="Images, or folders of images.", metavar="PICTURES...")
 ]
 
 
 TextList = Annotated[
-    list[str] | None, typer.Option("--texts", help="Texts, as many as you like.")
+    list[str] | None, typer.Option("--texts", help="Texts to choose among; several may follow.")
 ]
 
 
 TextFile = Annotated[
-    Path | None, typer.Option("--texts-file", help="File of texts, one a line.")
+    Path | None, typer.Option("--texts-file", help="File of texts, one per line.")
 ]
 
 
@@ -54,7 +54,10 @@ MatchModel = Annotated[
 
 
 Prompts = Annotated[
-    Path | None, typer.Option("--prompts", help="File of templates, {} for the text.")
+    Path | None,
+    typer.Option(
+        "--prompts", help="File of prompt templates, one per line, with {} for the text."
+    ),
 ]
 
 
@@ -66,7 +69,9 @@ def match(
     model: MatchModel = "ViT-B-32",
     pretrained: Pretrained = None,
     prompts: Prompts = None,
-    top: Annotated[int, typer.Option("--top", help="Texts to a picture.", min=1)] = 5,
+    top: Annotated[
+        int, typer.Option("--top", help="Number of texts to print for each image.", min=1)
+    ] = 5,
     out: Annotated[
         Path,
         typer.Option(
@@ -75,7 +80,7 @@ def match(
     ] = Path(),
     device: Device = "auto",
 ) -> None:
-    """Print the texts that fit each picture best, with their probabilities among all texts.
+    """Print the texts that fit each image best, with their probabilities among all texts.
 
     synthtext match cat.jpg chart.png --texts "a dog" "a cat" "a diagram"
     """
@@ -118,9 +123,9 @@ def matrix(
     ] = Path(),
     device: Device = "auto",
 ) -> None:
-    """Draw the cosine of every picture with every text, and tell who finds its partner.
+    """Draw the cosine similarity of every image and every text.
 
-    With one text for each picture, in their order, recall at 1 and 5 is told both ways.
+    With one text for each image, in the same order, recall at 1 and 5 is printed both ways.
 
     synthtext matrix a.jpg b.jpg --texts-file captions.txt
     """
@@ -169,14 +174,14 @@ def classify(
     model: MatchModel = "ViT-B-32",
     pretrained: Pretrained = None,
     prompts: Prompts = None,
-    split: Annotated[str, typer.Option(help="Part of it, where it has parts.")] = "test",
+    split: Annotated[str, typer.Option(help="Split to read, if the data has splits.")] = "test",
     no_verify: NoVerify = False,
     device: Device = "auto",
     precision: Precision = "auto",
     options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Name pictures zero-shot: top 1 and top 5, by class, mistakes, and examples.
+    """Classify images zero-shot: accuracy at 1 and 5, by class, mistakes, and examples.
 
     Reads class folders, CIFAR-100 in its binary and its pickled version, and WebDataset shards
     with classnames.txt.
@@ -191,8 +196,9 @@ def classify(
 
     check_run(context, out, overwrite=overwrite)
     labelled = read_labelled(folder, split, verify=not no_verify)
-    templates = _read_prompts(prompts) if prompts else TEMPLATES
+    own = _read_prompts(prompts) if prompts else ()
     loaded = load_model(model, pretrained=pretrained, device=device, precision=precision)
+    templates = own or loaded.prompts or TEMPLATES
     note_run(context, out)
     guesses = classify(loaded, labelled, templates)
     write_classification(guesses, labelled, loaded, templates, out)
@@ -205,20 +211,26 @@ def classify(
 def vqa(
     context: typer.Context,
     *,
-    annotations: Annotated[Path, typer.Option(help="TextVQA's JSON of training.")],
-    val: Annotated[Path, typer.Option(help="TextVQA's JSON of the questions to ask.")],
-    images: Annotated[Path, typer.Option(help="Folder of the pictures of both.")],
+    annotations: Annotated[Path, typer.Option(help="TextVQA's JSON of the training split.")],
+    val: Annotated[Path, typer.Option(help="TextVQA's JSON of the questions to answer.")],
+    images: Annotated[Path, typer.Option(help="Folder with the images of both.")],
     out: Results,
     model: MatchModel = "ViT-B-32",
     pretrained: Pretrained = None,
     candidates: Annotated[
-        int, typer.Option(help="Answers to choose among, the commonest of training.")
+        int,
+        typer.Option(
+            help="Number of candidate answers, the most common of the training split."
+        ),
     ] = 10_000,
     windows: Annotated[
-        bool, typer.Option(help="Look for the window of a picture that answers best.")
+        bool, typer.Option(help="Also search the windows of each image for the best answer.")
     ] = True,
     heads: Annotated[
-        bool, typer.Option(help="Train heads on the frozen vectors, with hard negatives too.")
+        bool,
+        typer.Option(
+            help="Also train heads on the frozen embeddings, with and without hard negatives."
+        ),
     ] = True,
     seed: Seed = 0,
     device: Device = "auto",
@@ -226,7 +238,7 @@ def vqa(
     options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Ask questions about pictures that are answered by text in them, as TextVQA does.
+    """Ask questions that are answered by text in the images, as TextVQA does.
 
     Reads annotations of version 0.5.1 and 0.1, and those that render-vqa writes.
 

@@ -18,42 +18,49 @@ def experiments() -> None:
 
     synthtext experiments
     """
-    from synthtext_cli.experiments import EXPERIMENTS
+    from synthtext_cli.experiments import EXPERIMENTS, find_page
 
     for experiment in EXPERIMENTS:
         print_table((experiment.title,), ())
         print_text(experiment.question)
-        for command in (*experiment.commands, experiment.page):
+        for command in experiment.commands:
             print_text(f"  {command}")
+        print_text(f"  {find_page(experiment)}")
         print_text()
 
 
 def models(
     find: Annotated[str, typer.Option(help="Part of the names to list.")] = "",
 ) -> None:
-    """List the models open_clip knows: tags, input, patch, parameters, GFLOP, what is here.
+    """List the models that open_clip knows: input, patch, parameters, GFLOP, cached weights.
+
+    With --find, the tags of the models found are listed too.
 
     synthtext models --find ViT-L
     """
     need_probes()
     from probes.models.registry import list_models
 
+    found = [row for row in list_models() if find.lower() in row.name.lower()]
     rows = [
         (
             row.name, row.input_px or "", row.patch_px or "",
             f"{row.parameters_m:,.1f}" if row.parameters_m else "",
             f"{row.gflop:,.1f}" if row.gflop else "",
-            ",".join(row.cached), ",".join(row.tags),
+            ",".join(row.cached),
         )
-        for row in list_models()
-        if find.lower() in row.name.lower()
+        for row in found
     ]  # fmt: skip
-    print_table(("model", "px", "patch", "M param", "GFLOP", "here", "tags"), rows)
+    print_table(("model", "px", "patch", "M param", "GFLOP", "here"), rows)
+    if find:
+        # Two columns, so that no terminal is too narrow for a tag.
+        tags = [(row.name, tag) for row in found for tag in row.tags]
+        print_table(("model", "tag"), tags, "Tags for --pretrained")
 
 
 def bench(
     *,
-    n: Annotated[int, typer.Option("--n", help="Images to a round.", min=1)] = 512,
+    n: Annotated[int, typer.Option("--n", help="Images per round.", min=1)] = 512,
     probed: Annotated[bool, typer.Option("--probe", help="Measure a model as well.")] = False,
     model: Annotated[
         str, typer.Option(help="open_clip name, hf-hub:ORG/NAME, or model folder.")

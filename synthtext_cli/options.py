@@ -41,7 +41,21 @@ def parse_file(text: str, suffix: str) -> Path:
 
 Words = Annotated[
     str | None,
-    typer.Option("--words", help="Word list, one word per line, or the bundled list: en. [en]"),
+    typer.Option(
+        "--words",
+        help="File with a word per line, the bundled list en, or lang:de:20000 for the most "
+        "frequent words of a language. [en]",
+    ),
+]
+
+
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        "--pattern",
+        help="Draw texts that match a regular expression, such as '[A-Z]{2}-\\d{4}', or dates, "
+        "iso-dates, times, prices, phones, plates, ids, pseudowords.",
+    ),
 ]
 
 
@@ -64,7 +78,11 @@ RecipeSource = Annotated[
 
 FontFolder = Annotated[
     Path | None,
-    typer.Option("--fonts", help="Folder of .ttf and .otf files to add to the bundled fonts."),
+    typer.Option(
+        "--fonts",
+        help="Folder of .ttf and .otf files to add to the bundled fonts, or scripts for Noto;"
+        " with --font-category user, they alone are used.",
+    ),
 ]
 
 
@@ -149,6 +167,13 @@ def with_factors(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def choose_words(words: str | None, pattern: str | None) -> str | None:
+    """Return the source of words, as one of two options says."""
+    if words is not None and pattern is not None:
+        fail("give either --words or --pattern, not both")
+    return words if pattern is None else f"pattern:{pattern}"
+
+
 def make_plan(
     words: str | None,
     sentences: str | None,
@@ -171,7 +196,7 @@ def make_plan(
     if backgrounds and "background" not in edits and "photo" not in papers:
         # Who gives photographs wants them drawn on, as often as any other paper.
         edited = edit_recipe(edited, {"background": f"{papers},photo"})
-    texts = read_texts(words, sentences, edited)
+    texts = read_texts(words, sentences, edited, count=count, seed=seed)
     catalogue = read_catalogue(fonts)
     warn_broken(catalogue.broken)
     photos = read_photos(backgrounds) if backgrounds else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from probes.tasks.registry import TASKS
 from synthtext.storage import parse_local
 from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import (
@@ -33,6 +35,7 @@ from synthtext_cli.runs import Overwrite, check_run, note_run
 if TYPE_CHECKING:
     from probes.models.base import Model
     from probes.tasks.config import ProbeConfig
+    from probes.tasks.run import Probe
 
 
 def _parse_csv(text: str) -> Path:
@@ -61,12 +64,16 @@ def probe(
     ] = None,
     task: Annotated[
         str,
-        typer.Option(
-            help="words, distractors, pseudowords, sentences, sentiment, where, attack."
-        ),
+        typer.Option(help=f"What is asked: {', '.join(TASKS)}."),
     ] = "words",
     data: Annotated[
         Path | None, typer.Option(help="Dataset written by `render`, instead of a design.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="With --data: test, val, train or all. [all, or test if it was tuned on]"
+        ),
     ] = None,
     design: Annotated[
         str | None,
@@ -157,11 +164,13 @@ def probe(
     need_probes()
     from probes.models.prompts import read_templates
     from probes.tasks.config import ProbeConfig, check_names
+    from synthtext.dataset.folders import check_outside
 
     config = ProbeConfig(
         task=task,
         design=design or ProbeConfig.design,
         data=data,
+        split=split or _choose_split(model, data),
         n=n,
         ks=_parse_whole("--k", k) if k else (),
         templates=read_templates(prompts) if prompts else (),
@@ -182,16 +191,9 @@ def probe(
         fail(
             "give --model and --out, or --export-pictures DIR to have the images read elsewhere"
         )
+    check_outside(out, data)
     check_run(context, out, overwrite=overwrite)
     from probes.models.factory import load_model
-    from probes.reports.probe import (
-        find_verdict,
-        list_faults,
-        list_losses,
-        list_tables,
-        make_headline,
-        write_probe,
-    )
     from probes.tasks.run import check_config, run_probe
 
     check_config(config)
@@ -209,29 +211,22 @@ def probe(
         done = run_probe(loaded, config, out, on_progress=advance)
     if done is None:  # Under torchrun the first process alone reports.
         return
-    summary = write_probe(done, out)
-    say(f"{done.model.name} {find_verdict(done, summary)}")
-    headline = make_headline(done, summary)
-    print_table(headline.columns, headline.rows)
-    for table in list_tables(done, summary):
-        print_table(table.columns, table.rows, table.title)
-    for what, amount in list_losses(summary):
-        warn(f"{what}: {amount}")
-    warn_some("cannot be read", done.broken)
-    warn_some("no answer to", list_faults(done.outcomes))
     if linear and data is not None:
-        _probe_linear(loaded, data, out, verify=not no_verify)
-    say(f"wrote {out / 'report.html'}")
+        found = _probe_linear(loaded, data, out, verify=not no_verify)
+        done = dataclasses.replace(done, linear=found)
+    _report(done, out)
 
 
 def compare(
     one: Annotated[Path, typer.Argument(help="Folder of results.", metavar="A")],
-    other: Annotated[Path, typer.Argument(help="Another, of the same pictures.", metavar="B")],
+    other: Annotated[
+        Path, typer.Argument(help="Folder of results on the same images.", metavar="B")
+    ],
     out: Annotated[
         Path | None, typer.Option(parser=_parse_csv, metavar="FILE", help="CSV file to write.")
     ] = None,
 ) -> None:
-    """Compare two probes picture by picture: exact McNemar and paired differences.
+    """Compare two probes image by image: exact McNemar test and paired differences.
 
     synthtext compare results/b32 results/l14
     """
@@ -259,6 +254,38 @@ def compare(
     print_table(names, rows)
 
 
+def _choose_split(model: str | None, data: Path | None) -> str | None:
+    """Return `test` for a dataset that a model was tuned on, as the run beside it says."""
+    from probes.training.provenance import was_tuned_on
+
+    return "test" if model and data and was_tuned_on(Path(model), data) else None
+
+
+def _report(done: Probe, out: Path) -> None:
+    """Write the report of a probe and print its tables."""
+    from probes.reports.losses import list_losses
+    from probes.reports.probe import (
+        find_verdict,
+        list_faults,
+        list_tables,
+        make_headline,
+        write_probe,
+    )
+
+    summary = write_probe(done, out)
+    say(f"{done.model.name} {find_verdict(done, summary)}")
+    headline = make_headline(done, summary)
+    print_table(headline.columns, headline.rows)
+    say(headline.note)
+    for table in list_tables(done, summary):
+        print_table(table.columns, table.rows, table.title)
+    for what, amount in list_losses(summary):
+        warn(f"{what}: {amount}")
+    warn_some("cannot be read", done.broken)
+    warn_some("no answer to", list_faults(done.outcomes))
+    say(f"wrote {out / 'report.html'}")
+
+
 def _export_pictures(config: ProbeConfig, folder: Path) -> None:
     """Write the images of a probe and a table to fill in."""
     from probes.tasks.exporting import TABLE, export_pictures
@@ -271,8 +298,8 @@ def _export_pictures(config: ProbeConfig, folder: Path) -> None:
     )
 
 
-def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> None:
-    """Run a linear probe beside a zero-shot one, print it and write `linear.json`."""
+def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> dict[str, Any]:
+    """Run a linear probe beside a zero-shot one; write `linear.json` and return its figures."""
     import shutil
 
     from probes.embeddings.images import FOLDER
@@ -281,9 +308,7 @@ def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> None:
     found = describe_linear(run_linear(model, data, out / FOLDER, verify=verify))
     shutil.rmtree(out / FOLDER)
     write_json(out / "linear.json", found)
-    names = ("accuracy", "low", "high", "precision", "recall", "f1", "strength")
-    rows = [(name, f"{found[name]:.4g}") for name in names]
-    print_table(("figure", "value"), rows, "Linear probe")
+    return found
 
 
 def _parse_whole(option: str, text: str) -> tuple[int, ...]:

@@ -29,11 +29,14 @@ def export(
         ),
     ],
     crops: Annotated[
-        bool, typer.Option("--crops", help="Every word cut out upright, not whole pictures.")
+        bool,
+        typer.Option(
+            "--crops", help="Crop every word, upright, instead of writing whole images."
+        ),
     ] = False,
     no_verify: NoVerify = False,
 ) -> None:
-    """Write a dataset in the layout of another tool, split by split.
+    """Write a dataset in the format of another tool, split by split.
 
     synthtext export data/words --to lmdb --crops --out data/words-lmdb
     """
@@ -47,7 +50,7 @@ def export(
 
 
 def index(folder: Folder, *, no_verify: NoVerify = False) -> None:
-    """Write the index of each split by which wids finds samples by their number.
+    """Write an index for each split, by which wids finds samples by number.
 
     synthtext index data/words
     """

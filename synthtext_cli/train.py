@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from probes.training.arms import ARMS
 from synthtext.storage import parse_local
 from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import print_table, print_text, say, show_progress
@@ -45,9 +46,7 @@ def finetune(
         str,
         typer.Option(help="words: captions are the words; sentiment: the labels of reviews."),
     ] = "words",
-    arm: Annotated[
-        str, typer.Option(help="What is trained: head, vision, full, lora or scratch.")
-    ] = "vision",
+    arm: Annotated[str, typer.Option(help=f"What is trained: {', '.join(ARMS)}.")] = "vision",
     batches: Annotated[
         str,
         typer.Option(
@@ -130,6 +129,7 @@ def finetune(
     from probes.data.pairs import parse_exclusion
     from probes.models.prompts import read_templates
     from probes.training.config import FinetuneConfig, Schedule, check_config
+    from synthtext.dataset.folders import check_outside
 
     config = FinetuneConfig(
         model=model,
@@ -168,6 +168,7 @@ def finetune(
         ),
     )
     check_config(config)
+    check_outside(out, data)
     check_run(context, out, overwrite=overwrite, apart=APART | AFTERWARDS, begun=True)
     from probes.reports.finetune import list_gains, verdict, write_finetune
     from probes.training.finetune import run_finetune

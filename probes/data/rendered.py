@@ -12,7 +12,7 @@ import numpy as np
 
 from probes.data.images import EXTENSIONS, find_broken, read_image
 from probes.data.stimuli import CHUNK, make_stimulus
-from probes.data.trials import Chunk, Stimulus, Trial
+from probes.data.trials import ALL, Chunk, Stimulus, Trial
 from probes.errors import ProbeError
 from synthtext.dataset.codec import decode, decode_fields
 from synthtext.dataset.manifest import read_manifest
@@ -22,7 +22,7 @@ from synthtext.dataset.verify import check_split, open_shards
 from synthtext.spec import Spec, spec_from_dict
 
 SPLITS = ("test", "val", "train")
-"""The split that is probed is the first of these that a dataset has."""
+"""One split alone is the first of these that a dataset has."""
 
 
 PUBLISHED = {"test": "test", "val": "valid", "train": "train"}
@@ -59,7 +59,7 @@ def read_trials(
     Args:
         folder: one that `synthtext render` wrote, or Rendered SST2 as it is published:
             `train|valid|test/negative|positive/*.png`.
-        split: `train`, `val` or `test`; None takes test, or what there is.
+        split: `train`, `val`, `test`, or `all` of them; None takes test, or what there is.
         verify: whether shards must be those that were written, and hold samples of their split.
         limit: images to take at random; None takes all.
         seed: of that choice.
@@ -70,18 +70,23 @@ def read_trials(
         ShardError: a shard is missing, broken or not what was written.
     """
     if is_published(folder):
+        if split == ALL:
+            raise ProbeError(
+                f"{folder} is published in splits that stay apart; choose one of"
+                f" {', '.join(SPLITS)}"
+            )
         return _read_published(folder, split, limit, seed)
     found = read_manifest(folder, verify=verify)["splits"]
-    chosen = split or next((name for name in SPLITS if name in found), SPLITS[0])
+    there = [name for name in SPLITS if name in found] or [SPLITS[0]]
     files, homes, trials = [], [], []
-    for file in open_shards(folder, chosen, verify=verify):
-        files.append(file)
-        for sample in read_samples(file):
-            spec = spec_from_dict(decode_fields(sample))
-            if verify:
-                check_split(file, sample.key, spec.split)
-            trials.append(Trial(sample.key, spec))
-            homes.append(file)
+    for name in there if split == ALL else [split or there[0]]:
+        for file in open_shards(folder, name, verify=verify):
+            own = _read_specs(file, verify=verify)
+            if not own:  # As a shard may be with `verify=False`.
+                continue
+            files.append(file)
+            trials += own
+            homes += [file] * len(own)
     if limit is None or limit >= len(trials):
         chunks: list[Chunk] = [functools.partial(_read_chunk, file) for file in files]
         return Shown(trials, chunks, tuple(files))
@@ -91,6 +96,17 @@ def read_trials(
         chosen_keys.setdefault(homes[place], set()).add(trials[place].key)
     chunks = [functools.partial(_read_chunk, file, keys) for file, keys in chosen_keys.items()]
     return Shown([trials[place] for place in places], chunks, tuple(chosen_keys))
+
+
+def _read_specs(file: Path, *, verify: bool) -> list[Trial]:
+    """Return the trials of a shard."""
+    trials = []
+    for sample in read_samples(file):
+        spec = spec_from_dict(decode_fields(sample))
+        if verify:
+            check_split(file, sample.key, spec.split)
+        trials.append(Trial(sample.key, spec))
+    return trials
 
 
 def _choose(n: int, limit: int | None, seed: int) -> list[int]:

@@ -12,6 +12,9 @@ import orjson
 from probes.arrays import Pixels
 from synthtext.spec import Spec, spec_to_dict
 
+ALL = "all"
+"""Every split of a dataset."""
+
 
 @dataclass(frozen=True)
 class Trial:

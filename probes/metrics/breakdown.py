@@ -181,10 +181,9 @@ def _describe_threshold(
         )
     )
     fit = found.pop("fit") or {}
-    fields = ("level", "low", "high", "ceiling", "slope", "p_fit")
-    return found | {
-        f"fit_{name.removeprefix('p_fit') or 'p'}": fit.get(name) for name in fields
-    }
+    names = ("level", "low", "high", "ceiling", "slope")
+    fields = {f"fit_{name}": fit.get(name) for name in names}
+    return found | fields | {"p_fit": fit.get("p_fit")}
 
 
 def _find_confidence(cell: pd.DataFrame) -> float:

@@ -1,8 +1,8 @@
 """Where accuracy crosses midway between chance and its ceiling, whatever the monotone curve.
 
-Midway is the mean of chance and of the accuracy at the easiest level, both of which are seen:
-nothing is extrapolated, a floor above chance moves nothing, and lapses lower the ceiling alone.
-The estimate is where the isotonic fit over the levels crosses midway.
+Midway is the mean of chance and of the accuracy at the easiest level: nothing is extrapolated,
+a floor above chance moves nothing, and lapses lower the ceiling alone. The estimate is where
+the isotonic fit over the levels crosses midway.
 
 The interval inverts tests. That a level lies on the hard side of the crossing follows from its
 accuracy lying below midway, or from the mean over it and any run of easier levels doing so;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,7 +15,13 @@ import torch
 from torch import Tensor
 
 from probes.errors import ProbeError
-from probes.models.archive import MAX_HEADER_BYTES, broken, check_torch_file, not_of_torch
+from probes.models.archive import (
+    MAX_HEADER_BYTES,
+    broken,
+    check_torch_file,
+    list_entries,
+    not_of_torch,
+)
 from probes.models.torchscript import is_torchscript, read_torchscript
 from synthtext.errors import MAX_QUOTED_CHARS, quote
 
@@ -47,7 +55,10 @@ def read_state(path: Path) -> State:
         return _read_safetensors(path)
     if is_torchscript(path):
         return _unwrap_state(dict(read_torchscript(path)), path)
-    return _unwrap_state(_read_torch(path), path)
+    state = _unwrap_state(_read_torch(path), path)
+    if zipfile.is_zipfile(path):
+        _check_storages(path, state)
+    return state
 
 
 def hash_state(state: Mapping[str, Tensor]) -> str:
@@ -110,6 +121,15 @@ def _read_torch(path: Path) -> object:
         raise not_of_torch(path) from error
     except Exception as error:  # A hostile pickle may make its reader raise anything.
         raise broken(path) from error
+
+
+def _check_storages(path: Path, state: State) -> None:
+    """Refuse tensors beyond what an archive holds for them, which older torch would read."""
+    stores = [part.untyped_storage() for part in state.values()]
+    found = Counter({store.data_ptr(): store.nbytes() for store in stores}.values())
+    known = Counter(entry.file_size for entry in list_entries(path))
+    if any(n_bytes and n > known[n_bytes] for n_bytes, n in found.items()):
+        raise broken(path)
 
 
 def _unwrap_state(content: object, path: Path) -> State:

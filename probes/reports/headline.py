@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from probes.data.trials import ALL
+from probes.factors import name_baseline
 from probes.metrics.breakdown import tabulate_conditions
 from probes.metrics.forced_choice import KS
 from probes.tables import Table, percent
@@ -22,7 +24,6 @@ CONDITIONS = {
 }
 """What the baselines of a design are, for people."""
 
-NAMES = {"easy": "easy", "harder": "standard"}
 """What a condition is called."""
 
 ALPHA = 0.05
@@ -41,6 +42,13 @@ def find_legibility(thresholds: Sequence[Row]) -> Row | None:
     """Return the threshold of the x-height at the easy baseline, None where there is none."""
     rows = (row for row in thresholds if (row["unit"], row["baseline"]) == LEGIBILITY)
     return next((row for row in rows if row["reached"]), None)
+
+
+def describe_split(split: str) -> str:
+    """Return which images of a dataset were read, for people."""
+    if split != ALL:
+        return split
+    return "all: nothing here says that the model was trained on any of them"
 
 
 def list_unasked(question: Question, has_pool: bool) -> list[int]:  # noqa: FBT001
@@ -86,7 +94,7 @@ def format_headline(headline: Sequence[Row], unasked: Sequence[int]) -> Table:
     """
     rows = tuple(
         (
-            NAMES.get(row["condition"], str(row["condition"])),
+            name_baseline(str(row["condition"])),
             f"1 of {row['k']:,}",
             f"{row['n']:,}",
             percent(row["accuracy"]),
@@ -136,7 +144,7 @@ def format_level_effects(effects: Sequence[Row]) -> Table:
     rows = tuple(
         (
             f"{row['factor']}: {row['level']}",
-            NAMES.get(row["baseline"], str(row["baseline"])),
+            name_baseline(str(row["baseline"])),
             percent(row["accuracy"]),
             f"{100 * row['difference']:+.1f} points",
             f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}",

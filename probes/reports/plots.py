@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import NullFormatter
 
-from probes.factors import find_factor, label_of
+from probes.factors import find_factor, label_of, name_baseline
 from probes.training.weight_averaging import Mixture
 from synthtext.escapes import show_text
 
@@ -69,7 +69,7 @@ def draw_curve(
                 "o-",
                 color=colour,
                 ms=4,
-                label=plot_text(baseline or "all"),
+                label=plot_text(name_baseline(str(baseline)) or "all"),
             )
             _mark(axes, thresholds, str(baseline), colour)
         _finish(axes, chance)
@@ -111,7 +111,7 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
             ).clip(0)
             axes.errorbar(
                 rows["accuracy"], places, xerr=spans, fmt="o", ms=4, color=colour,
-                label=plot_text(baseline or "all"),
+                label=plot_text(name_baseline(str(baseline)) or "all"),
             )  # fmt: skip
         axes.axvline(chance, color="#777777", ls="--", lw=1)
         axes.set_yticks(range(len(order)), [_shorten(label) for label in order])

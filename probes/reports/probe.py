@@ -13,8 +13,7 @@ from probes.arrays import Pixels
 from probes.data.images import read_image
 from probes.data.stimuli import show_trial
 from probes.data.trials import Trial
-from probes.embeddings.texts import fill_template
-from probes.factors import label_of
+from probes.factors import label_of, name_baseline
 from probes.metrics.breakdown import (
     find_chance,
     list_factors,
@@ -29,9 +28,10 @@ from probes.metrics.cells import find_column, is_design
 from probes.metrics.level_effects import level_effects
 from probes.metrics.regression import Effects
 from probes.metrics.spelling import tabulate_answers
-from probes.models.base import find_cut, identify_model
+from probes.models.base import identify_model
 from probes.reports import plots
 from probes.reports.headline import (
+    describe_split,
     format_headline,
     format_level_effects,
     format_pooled,
@@ -39,9 +39,11 @@ from probes.reports.headline import (
     state_verdict,
     summarize_headline,
 )
+from probes.reports.losses import count_losses, list_losses
 from probes.reports.page import Figure, Page, to_uri, write_report
 from probes.tables import Table, percent
 from probes.tasks.base import load_task
+from probes.tasks.linear_probe import tabulate_linear
 from probes.tasks.run import Probe
 from probes.tasks.vocabulary import PROTOCOL
 from synthtext.dataset.codec import encode_pixels
@@ -66,10 +68,7 @@ CURVES_NOTE = (
 
 
 def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
-    """Write `summary.json`, `report.html` and `plots/*.png`, and return the summary.
-
-    Everything is computed from the outcomes.
-    """
+    """Write `summary.json`, `report.html` and `plots/*.png`, and return the summary."""
     thresholds = tabulate_thresholds(probe.outcomes)
     summary = summarize(probe, thresholds)
     figures = draw_figures(probe.outcomes, thresholds)
@@ -85,7 +84,6 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         thresholds: from `tabulate_thresholds`.
     """
     model, question, outcomes = probe.model, probe.question, probe.outcomes
-    cropped = outcomes[outcomes["is_cropped"]]
     texts = question.candidates.texts
     words = make_texts(texts, [None] * len(texts), "")
     summary: dict[str, Any] = {
@@ -101,12 +99,11 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         "question": {
             "protocol": PROTOCOL, "task": question.task,
             "templates": question.templates, "ks": question.ks,
-            "seed": question.seed, "n_images": len(probe.trials),
+            "seed": question.seed, "split": probe.split, "n_images": len(probe.trials),
             "n_words": int(outcomes["word"].nunique()),
-            "n_texts_cut": _count_cut(probe),
-            "n_images_cropped": len(set(map(_own_key, _to_rows(cropped[["key"]])))),
             "rivals": question.candidates.rivals,
             "vocabulary": {"n_words": len(texts), "sha256": words.sha256},
+            **count_losses(probe),
         },
         "by_template": probe.by_template,
         "headline": summarize_headline(outcomes),
@@ -124,6 +121,8 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         summary[task.name] = task.measure(outcomes)
     if is_design(outcomes):
         summary["effects"] = _to_rows(level_effects(take_scan(outcomes)))
+    if probe.linear is not None:
+        summary["linear"] = probe.linear
     if "answer" in outcomes:
         summary["answers"] = _to_rows(tabulate_answers(outcomes))
         summary["faults"] = list_faults(outcomes)
@@ -136,31 +135,6 @@ def list_faults(outcomes: pd.DataFrame) -> list[str]:
         return []
     rows = outcomes[outcomes["fault"] != ""]
     return [f"{key}: {fault}" for key, fault in zip(rows["key"], rows["fault"], strict=True)]
-
-
-def _count_cut(probe: Probe) -> int:
-    """Return how many candidates are longer than the tokenizer's context in some prompt."""
-    filled = [
-        prompt
-        for template in probe.question.templates
-        for prompt in fill_template(template, probe.question.candidates.texts)
-    ]
-    return len(find_cut(probe.model, filled))
-
-
-def list_losses(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what the model cannot see of what it is asked, where there is any."""
-    question = summary["question"]
-    n_cut, n_cropped = question["n_texts_cut"], question["n_images_cropped"]
-    n_prompts = question["vocabulary"]["n_words"] * len(question["templates"])
-    rows = []
-    if n_cut:
-        rows.append(("cut off by the tokenizer", f"{n_cut:,} of {n_prompts:,} prompts"))
-    if n_cropped:
-        rows.append(
-            ("letters outside the crop", f"in {n_cropped:,} of {question['n_images']:,} images")
-        )
-    return rows
 
 
 def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figure]:
@@ -219,6 +193,8 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     task = load_task(probe.question.task)
     if task.measure is not None and task.tabulate is not None:
         tables.append(task.tabulate(summary[task.name]))
+    if probe.linear is not None:
+        tables.append(tabulate_linear(probe.linear))
     if probe.by_template:
         tables.append(_format_templates(probe.by_template))
     if "effects" in summary:
@@ -257,7 +233,7 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
         fitted = row["fit_note"] or (
             f"{row['fit_level']:.3g}" + _format_ends(row["fit_low"], row["fit_high"])
         )
-        formatted.append((row["unit"], row["baseline"], found, interval, fitted))
+        formatted.append((row["unit"], name_baseline(row["baseline"]), found, interval, fitted))
     columns = ("threshold of", "baseline", "level", "95 % interval", "fitted curve")
     note = (
         "Midway between chance and the accuracy at the easiest level, over words; the interval"
@@ -269,7 +245,7 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
 def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
     formatted = tuple(
         (
-            row["factor"], row["baseline"], str(row["look"]),
+            row["factor"], name_baseline(row["baseline"]), str(row["look"]),
             ", ".join(f"{level:g}" for level in row["levels"]) or "none", row["why"],
         )
         for row in rows
@@ -322,7 +298,7 @@ def _format_fonts(outcomes: pd.DataFrame, fonts: Catalogue) -> list[dict[str, st
             "name": fonts.fonts[row["label"]].family
             if row["label"] in fonts.fonts
             else row["label"],
-            "baseline": row["baseline"],
+            "baseline": name_baseline(row["baseline"]),
             "n": f"{row['n_seen']:,}",
             "accuracy": percent(row["accuracy"]),
             "interval": f"{percent(row['low'])} to {percent(row['high'])}",
@@ -365,7 +341,7 @@ def _choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
 
 
 def _describe_picture(row: Mapping[Any, Any]) -> str:
-    parts = [f"{row['baseline']} {row['factor']} {row['level']}".strip()]
+    parts = [f"{name_baseline(row['baseline'])} {row['factor']} {row['level']}".strip()]
     if not parts[0] and not pd.isna(row["x_height_px"]):
         parts = [f"x-height {row['x_height_px']:.0f} px, {row['contrast_drawn']:.1f}:1"]
     if "p_positive" in row:
@@ -410,6 +386,7 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
         ("prompts", " | ".join(question["templates"])),
         ("candidates", f"{question['vocabulary']['n_words']:,} texts, {question['rivals']}"),
         ("protocol", str(question["protocol"])),
+        *([("split", describe_split(probe.split))] if probe.split else []),
         ("shown", f"{question['n_images']:,} pictures of {question['n_words']:,} texts"),
         *(
             [("cannot be read", f"{len(probe.broken):,}: {', '.join(probe.broken[:N_NAMED])}")]

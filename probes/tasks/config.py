@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probes.data.designs import DEFAULT, parse_design
+from probes.data.trials import ALL
 from probes.errors import ProbeError
 from probes.tasks.registry import TASKS
+from synthtext.factors import SPLITS
 
 MATCHED, ANY = RIVALS = ("matched", "any")
 """Whom the rivals of a text are drawn from: those like it in length and frequency, or all."""
@@ -21,6 +23,8 @@ class ProbeConfig:
         task: one of `TASKS`.
         design: factors to vary, or `latin`; see `parse_design`. Not used with `data`.
         data: a dataset that `synthtext render` wrote, instead of a design.
+        split: of the dataset, or `all`; None takes all of it, or what Rendered SST2 is
+            tested by.
         n: words at each level of a design, or images of a Latin hypercube.
         ks: numbers of candidates to choose among; none takes those of `KS` within reach.
         templates: prompts; none takes those the model was trained with, or those of the task.
@@ -41,6 +45,7 @@ class ProbeConfig:
     task: str = "words"
     design: str = DEFAULT
     data: Path | None = None
+    split: str | None = None
     n: int = 200
     ks: tuple[int, ...] = ()
     templates: tuple[str, ...] = ()
@@ -58,8 +63,8 @@ def check_names(config: ProbeConfig) -> None:
     """Refuse what no probe can be asked, whatever the task and the data are.
 
     Raises:
-        ProbeError: no such task, design or rivals, fewer than 2 words to a level, a width of
-            an interval that is not above 0, or a limit without data.
+        ProbeError: no such task, design, rivals or split, fewer than 2 words to a level, a
+            width of an interval that is not above 0, or a split or a limit without data.
     """
     if config.task not in TASKS:
         raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
@@ -69,9 +74,17 @@ def check_names(config: ProbeConfig) -> None:
         raise ProbeError(f"rivals is {config.rivals!r}; it may be {' or '.join(RIVALS)}")
     if config.width is not None and not 0 < config.width < float("inf"):
         raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
+    _check_data(config)
     if config.data is None:
         parse_design(config.design)
-        if config.limit is not None:
-            raise ProbeError(
-                "limit counts the images of --data; leave it out, and say --n for a design"
-            )
+
+
+def _check_data(config: ProbeConfig) -> None:
+    if config.split not in (None, ALL, *SPLITS):
+        raise ProbeError(f"split is {config.split!r}; it may be {', '.join((*SPLITS, ALL))}")
+    for name, value, instead in (
+        ("split", config.split, "add --data DIR"),
+        ("limit", config.limit, "leave it out, and say --n for a design"),
+    ):
+        if value is not None and config.data is None:
+            raise ProbeError(f"{name} is of the images of --data; {instead}")

@@ -6,6 +6,7 @@ Source: Radford et al. 2021, section 3.2 and appendix A.3.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from probes.errors import ProbeError
 from probes.metrics.binary import score_binary
 from probes.metrics.intervals import wilson
 from probes.models.base import Model
+from probes.tables import Table, percent
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 5))
 """Inverse strengths of the regularisation that are tried."""
@@ -112,6 +114,18 @@ def describe_linear(probe: LinearProbe) -> dict[str, Any]:
         "strength": probe.strength,
         "validation": {f"{strength:g}": share for strength, share in probe.validation.items()},
     }
+
+
+def tabulate_linear(found: Mapping[str, Any]) -> Table:
+    """Return a linear probe's figures, from `describe_linear`, as a table of the report."""
+    rows = (
+        ("accuracy", percent(found["accuracy"])),
+        ("95 % interval", f"{percent(found['low'])} to {percent(found['high'])}"),
+        *((name, percent(found[name])) for name in ("precision", "recall", "f1")),
+        ("inverse regularisation, chosen on val", f"{found['strength']:.4g}"),
+    )
+    note = "Logistic regression on the frozen vectors of the split train, asked on test."
+    return Table("Linear probe", ("figure", "value"), rows, note)
 
 
 def _embed(model: Model, shown: Shown, split: str, folder: Path) -> tuple[Vectors, Labels]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from probes.arrays import Pixels, Vectors
 from probes.data.designs import name_fonts
-from probes.data.rendered import read_trials
+from probes.data.rendered import is_published, read_trials
 from probes.data.stimuli import name_drawn, name_stimuli
-from probes.data.trials import Chunk, Trial
+from probes.data.trials import ALL, Chunk, Trial
 from probes.embeddings.images import FOLDER, Embedded, Share, Stats
 from probes.embeddings.texts import find_cache_folder
 from probes.errors import ProbeError
@@ -51,7 +52,9 @@ class Probe:
         by_template: share read right with each of several prompts alone.
         broken: files that cannot be read, left out.
         data: the dataset that the pictures were read from; None if they were drawn.
+        split: of the dataset, or `all` of it; empty if the pictures were drawn.
         decisions: what each look at each curve led to; none where no levels were to be added.
+        linear: figures of a linear probe beside it, from `describe_linear`; None without one.
     """
 
     model: Model
@@ -62,7 +65,9 @@ class Probe:
     by_template: dict[str, float]
     broken: tuple[str, ...] = ()
     data: Path | None = None
+    split: str = ""
     decisions: tuple[Decision, ...] = ()
+    linear: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -184,8 +189,15 @@ def run_probe(
     shutil.rmtree(out / FOLDER)
     return Probe(
         model, question, looked.trials, outcomes, looked.stats, by_template,
-        found.broken, config.data, looked.decisions,
+        found.broken, config.data, _name_split(config, trials), looked.decisions,
     )  # fmt: skip
+
+
+def _name_split(config: ProbeConfig, trials: Sequence[Trial]) -> str:
+    """Return the split that was read, `all` if nothing else was asked for, empty if none."""
+    if config.data is None:
+        return ""
+    return config.split or (trials[0].spec.split if trials[0].file else ALL)
 
 
 def _choose_stages(
@@ -213,12 +225,16 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
     """Return the images that a config asks about, drawn or read as they are needed.
 
     Raises:
-        ProbeError: a dataset does not say what its images read, though the task needs it.
+        ProbeError: a dataset is empty, or does not say what its images read, though the
+            task needs it.
     """
     if config.data is not None:
+        split = config.split or (None if is_published(config.data) else ALL)
         found = read_trials(
-            config.data, verify=config.verify, limit=config.limit, seed=config.seed
+            config.data, split, verify=config.verify, limit=config.limit, seed=config.seed
         )
+        if not found.trials:
+            raise ProbeError(f"{config.data} holds no images; give a dataset that does")
         if found.trials[0].file and task.needs_text:
             raise ProbeError(
                 f"{config.data} does not say what is written in its pictures;"

@@ -6,7 +6,8 @@ words in the same order, and a larger K adds rivals to those of a smaller one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,30 +80,43 @@ def make_vocabulary(candidates: Candidates, model: Model, seed: int) -> Vocabula
     Raises:
         ProbeError: fewer than two remain.
     """
-    first: dict[tuple[int, ...], int] = {}
-    kept: list[str] = []
-    place_of: dict[str, int] = {}
-    texts = list(candidates.texts)
-    ends = (candidates.n_showable, len(texts) - candidates.n_spare)
-    n_showable, n_usual = 0, 0
-    for number, (word, ids) in enumerate(zip(texts, model.tokenize(texts), strict=True)):
-        if ids not in first:
-            first[ids] = len(kept)
-            kept.append(word)
-            n_showable += number < ends[0]
-            n_usual += number < ends[1]
-        place_of[word] = first[ids]
+    texts = candidates.texts
+    place_of, kept = _merge_alike(texts, model.tokenize)
     if len(kept) < 2:
         raise ProbeError(
             f"the vocabulary has {len(kept)} word that the model tells apart; give two or more"
         )
+    words = [texts[place] for place in kept]
+    n_showable = sum(place < candidates.n_showable for place in kept)
+    n_usual = sum(place < len(texts) - candidates.n_spare for place in kept)
     choice = arrange_texts(
-        kept,
-        place_by_likeness(kept, seed) if candidates.rivals == MATCHED else np.zeros(len(kept)),
-        number_rings(n_showable, n_usual) + [-1] * (len(kept) - n_usual),
+        words,
+        place_by_likeness(words, seed)
+        if candidates.rivals == MATCHED
+        else np.zeros(len(words)),
+        number_rings(n_showable, n_usual) + [-1] * (len(words) - n_usual),
         seed=seed,
     )
-    return Vocabulary(tuple(kept), place_of, len(texts) - len(kept), n_showable, choice)
+    return Vocabulary(tuple(words), place_of, len(texts) - len(words), n_showable, choice)
+
+
+@functools.lru_cache(maxsize=2)
+def _merge_alike(
+    texts: tuple[str, ...], tokenize: Callable[[list[str]], Sequence[tuple[int, ...]]]
+) -> tuple[dict[str, int], tuple[int, ...]]:
+    """Return the place of each text among those that differ in their tokens, and these.
+
+    It is kept, since a large vocabulary is asked about several times in a run.
+    """
+    first: dict[tuple[int, ...], int] = {}
+    kept: list[int] = []
+    place_of: dict[str, int] = {}
+    for number, (text, ids) in enumerate(zip(texts, tokenize(list(texts)), strict=True)):
+        if ids not in first:
+            first[ids] = len(kept)
+            kept.append(number)
+        place_of[text] = first[ids]
+    return place_of, tuple(kept)
 
 
 def place_by_likeness(words: Sequence[str], seed: int) -> Floats:

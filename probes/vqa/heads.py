@@ -22,7 +22,8 @@ from probes.metrics.vqa_accuracy import normalise_answer
 from probes.models.base import Model
 from probes.training.batch_sampler import Order, cluster, cut_batches, shuffle
 from probes.training.losses import Batch, clip_loss
-from probes.vqa.methods import Candidates, QuestionSet, rank_answers, tabulate_guesses
+from probes.vqa.methods import rank_answers, tabulate_guesses
+from probes.vqa.questions import Candidates, QuestionSet
 
 KINDS = {"random": "naive", "image": "hard by picture", "text": "hard by answer",
          "both": "hard by both"}  # fmt: skip

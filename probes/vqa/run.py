@@ -17,13 +17,10 @@ from probes.training.loop import OnProgress
 from probes.vqa.heads import train_heads
 from probes.vqa.methods import (
     N_CANDIDATES,
-    Candidates,
-    QuestionSet,
     answer_questions,
-    list_candidates,
-    make_question_set,
     measure_windows,
 )
+from probes.vqa.questions import Candidates, QuestionSet, list_candidates, make_question_set
 from synthtext.vqa.textvqa import Asked, Questions, read_questions
 
 

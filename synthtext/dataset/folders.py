@@ -89,6 +89,21 @@ def begin_folder(
     (folder / RECORDS).mkdir(exist_ok=True)
 
 
+def check_outside(out: Path, folder: Path | None) -> None:
+    """Refuse to write results into the dataset that they are made from, if there is one.
+
+    Raises:
+        DatasetError: the output is the dataset, or lies inside of it.
+    """
+    if folder is None:
+        return
+    place, source = out.resolve(), folder.resolve()
+    if place == source or source in place.parents:
+        raise DatasetError(
+            f"{out} lies in the dataset {folder} that is read; give another --out"
+        )
+
+
 def is_damaged(folder: Path) -> bool:
     """Return whether the `dataset.json` of a folder is not what was written."""
     if not (folder / "dataset.json").exists():

@@ -7,6 +7,7 @@ part them among workers and ranks, without a repeat and without a word from here
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from synthtext.drawing.photos import Photos
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.errors import DatasetError
 from synthtext.recipe import Recipe, edit_recipe, read_recipe
-from synthtext.sampling import sample_spec
+from synthtext.sampling import sample_specs
+from synthtext.spec import Spec
 from synthtext.storage import parse_folder
 
 Transform = Callable[[Image], Any]
@@ -81,6 +83,16 @@ class Dataset(_Pictures):
         return decode(read_place(*self._places[number]))
 
 
+BLOCK = 128
+"""Specs that are sampled at once: one alone costs as much as thirty of a block."""
+
+MAX_BLOCKS = 1024
+"""Blocks of the longest stream that keeps all of them: 120 MB of specs in each process."""
+
+N_RECENT = 8
+"""Blocks that a longer stream keeps."""
+
+
 class Stream(_Pictures):
     """Images of a split that are drawn when they are asked for, the same for a number.
 
@@ -101,6 +113,8 @@ class Stream(_Pictures):
         self._split, self._transform, self._target = split, transform, target
         self._source = source_of(plan, split)
         self._count = plan.counts[plan.sources.index(self._source)]
+        self._kept: OrderedDict[int, list[Spec]] = OrderedDict()
+        self._last = -1
 
     def __len__(self) -> int:
         return self._count
@@ -109,11 +123,34 @@ class Stream(_Pictures):
         if not 0 <= number < self._count:
             raise IndexError(f"{number} is none of {self._count} images")
         plan = self._plan
-        spec = sample_spec(
-            plan.recipe, self._source, plan.fonts,
-            seed=plan.seed, index=self._source.first + number, photos=plan.photos,
+        return render(self._sample(number), plan.fonts, plan.photos)
+
+    def __getstate__(self) -> dict[str, object]:
+        # What another process gets it can sample faster than it could read it.
+        return {**self.__dict__, "_kept": OrderedDict(), "_last": -1}
+
+    def _sample(self, number: int) -> Spec:
+        """Return the spec of an image, out of a block that is sampled whole."""
+        block, place = divmod(number, BLOCK)
+        follows, self._last = number == self._last + 1, number
+        is_long = self._count > BLOCK * MAX_BLOCKS
+        specs = self._kept.pop(block, None)
+        if specs is None:
+            if is_long and not follows:
+                # Of a block far away in a long stream, no other image may be asked for in time.
+                return self._sample_run(number, number + 1)[0]
+            specs = self._sample_run(block * BLOCK, min((block + 1) * BLOCK, self._count))
+        self._kept[block] = specs
+        if is_long and len(self._kept) > N_RECENT:
+            self._kept.popitem(last=False)
+        return specs[place]
+
+    def _sample_run(self, start: int, stop: int) -> list[Spec]:
+        plan, first = self._plan, self._source.first
+        return sample_specs(
+            plan.recipe, self._source, plan.fonts, seed=plan.seed,
+            indices=range(first + start, first + stop), photos=plan.photos,
         )  # fmt: skip
-        return render(spec, plan.fonts, plan.photos)
 
 
 def load(
@@ -183,7 +220,8 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
 
     Args:
         recipe: name or file of a recipe, or one that was read.
-        words: name or file of a list of words.
+        words: name or file of a list of words, `lang:de` or `pattern:[A-Z]{2}`; see
+            `synthtext.texts.words.read_words`.
         sentences: name, file or folder of sentences.
         count: images over all splits; None draws each text once.
         seed: 0 or more.
@@ -202,8 +240,8 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     given = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     edited = edit_recipe(given, edits or {})
     plan = make_plan(
-        edited, read_texts(words, sentences, edited), fonts or read_catalogue(),
-        seed=seed, count=count, photos=photos,
+        edited, read_texts(words, sentences, edited, count=count, seed=seed),
+        fonts or read_catalogue(), seed=seed, count=count, photos=photos,
     )  # fmt: skip
     if split not in {source.split for source in plan.sources}:
         have = ", ".join(source.split for source in plan.sources)

@@ -117,13 +117,23 @@ def choose_part(part: str, n_shards: int) -> range:
     return chosen
 
 
-def read_texts(words: str | None, sentences: str | None, recipe: Recipe) -> dict[str, Texts]:
+def read_texts(
+    words: str | None,
+    sentences: str | None,
+    recipe: Recipe,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+) -> dict[str, Texts]:
     """Return what to draw, by kind.
 
     Args:
-        words: a file of words or the name of a bundled list.
+        words: a file of words, the name of a bundled list, a language or a pattern; see
+            `read_words`.
         sentences: a TSV of sentences, or `reviews` for those that are bundled.
         recipe: says by its kind which bundled texts to take where nothing is given.
+        count: images in all, as many as texts are drawn from a pattern; None leaves it open.
+        seed: chooses the texts that are drawn from a pattern.
 
     Raises:
         WordsError: a file cannot be used.
@@ -133,7 +143,7 @@ def read_texts(words: str | None, sentences: str | None, recipe: Recipe) -> dict
         words, sentences = (None, REVIEWS) if only_sentences else ("en", None)
     texts = {}
     if words is not None:
-        texts["word"] = read_words(words)
+        texts["word"] = read_words(words, n_drawn=count, seed=seed)
     if sentences is not None:
         is_bundled = sentences == REVIEWS and not Path(sentences).exists()
         texts["sentence"] = (

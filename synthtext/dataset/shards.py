@@ -112,7 +112,7 @@ def pack_samples(samples: Iterable[Sample]) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def read_shard(path: Path) -> Iterator[Rendering]:
+def read_shard(path: str | Path) -> Iterator[Rendering]:
     """Return the images of a shard, in order.
 
     >>> from synthtext import SynthtextError, read_shard
@@ -123,7 +123,7 @@ def read_shard(path: Path) -> Iterator[Rendering]:
     Raises:
         ShardError: the shard is missing, broken or hostile.
     """
-    return map(decode, read_samples(path))
+    return map(decode, read_samples(Path(path) if isinstance(path, str) else path))
 
 
 def read_samples(path: Path) -> Iterator[Sample]:

@@ -44,6 +44,12 @@ MAX_POINTS = 20_000
 MAX_FAR_PX = 16384
 """How far from the image a point may lie; those of broken fonts lie behind the eye."""
 
+MAX_AXES = 64
+"""Axes of a variable font; there are five in common use."""
+
+REGULAR = 400.0
+"""The weight that variable fonts are drawn in, or the nearest that they have."""
+
 SHAPERS = ["ot"]
 """What shapes text, whatever else HarfBuzz was built with or is told to take."""
 
@@ -114,10 +120,11 @@ class Face:
             )
         if not self._handle.contents.face_flags & freetype.FT_FACE_FLAG_SCALABLE:
             raise FontError(f"{path.name} holds bitmaps only; use a font with outlines")
-        self._slot = self._handle.contents.glyph
-        self._em = float(self._handle.contents.units_per_EM)
         self._source = hb.Face(hb.Blob(self._raw))
         self._shaper = hb.Font(self._source)
+        self._set_weight()
+        self._slot = self._handle.contents.glyph
+        self._em = float(self._handle.contents.units_per_EM)
         self._shift = ft.FT_Vector()
         self._shift_ref = ctypes.byref(self._shift)
         self._boxes: dict[int, Box | None] = {}
@@ -237,6 +244,18 @@ class Face:
         ctypes.memmove(outline.points, placed.ctypes.data, n_bytes)
         self._check(ft.FT_Render_Glyph(self._slot, ft.FT_RENDER_MODE_NORMAL))
         return self._read_bitmap(column, row)
+
+    def _set_weight(self) -> None:
+        """Set a variable font to regular weight; some begin with their thinnest."""
+        axes = self._source.axis_infos[:MAX_AXES]
+        at = {axis.tag: axis.default_value for axis in axes}
+        weights = [axis for axis in axes if axis.tag == "wght"]
+        if not weights or at["wght"] == REGULAR:
+            return
+        at["wght"] = min(max(REGULAR, weights[0].min_value), weights[0].max_value)
+        self._shaper.set_variations(at)
+        values = (ft.FT_Fixed * len(axes))(*(round(at[axis.tag] * 65536) for axis in axes))
+        self._check(ft.FT_Set_Var_Design_Coordinates(self._handle, len(axes), values))
 
     def _read_bitmap(self, column: int, row: int) -> tuple[NDArray[np.uint8], int, int]:
         """Return what was painted, and the column and row of its top left pixel."""

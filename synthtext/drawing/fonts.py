@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import io
 import logging
 import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from fontTools.ttLib import TTFont
 
 from synthtext.drawing.composites import check_composites
-from synthtext.drawing.faces import Face, keep_open, open_face
+from synthtext.drawing.faces import REGULAR, Face, keep_open, open_face
 from synthtext.errors import FontError, shorten
 from synthtext.files import list_files, read_file
 from synthtext.toml_files import Limits, read_toml
@@ -39,6 +40,15 @@ MAX_CHARS = 100
 
 LIMITS = Limits(max_bytes=4 << 20, max_depth=2)
 """Of `fonts.toml`: a list of tables, some with a list in them."""
+
+PACKS = (
+    "justmytype_intl_cjk", "justmytype_intl_rtl", "justmytype_intl_sea",
+    "justmytype_intl_south_asia",
+)  # fmt: skip
+"""Packages with the fonts of Noto for scripts beyond Latin, Greek and Cyrillic."""
+
+SCRIPTS = "scripts"
+"""What stands for these packages where a folder of fonts can be given."""
 
 USER_CATEGORY = "user"
 """Category of fonts that a user adds without a `fonts.toml` of their own."""
@@ -120,7 +130,7 @@ def bundled_folder() -> Path:
     return packed if packed.is_dir() else here.parent / "fonts"
 
 
-def read_catalogue(extra: Path | None = None) -> Catalogue:
+def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     """Return the bundled fonts and, if a path is given, a user's own.
 
     >>> from synthtext import read_catalogue
@@ -128,26 +138,53 @@ def read_catalogue(extra: Path | None = None) -> Catalogue:
     'sans'
 
     Args:
-        extra: a folder of font files and of such folders, or one file. A `fonts.toml` in the
+        extra: a folder of font files and of such folders, or one file; or `scripts` for the
+            fonts of `PACKS`, where nothing else has that name. A `fonts.toml` in the
             folder, laid out as the bundled one, says what its fonts are; else each file is
-            asked. Broken fonts are left out and named in `Catalogue.broken`.
+            asked. Broken fonts are left out and named in `Catalogue.broken`. A font with the
+            file name of a bundled one is named `user/FILE`.
 
     Raises:
-        FontError: the path is missing or holds no usable font, or a name is taken.
+        FontError: the path is missing or holds no usable font.
     """
     bundled, broken = _read_folder(bundled_folder())
     if broken:
         raise FontError(f"the bundled fonts are damaged, install again: {broken[0]}")
     if extra is None:
         return Catalogue(bundled)
-    added, broken = _read_file(extra, extra.name) if extra.is_file() else _read_folder(extra)
+    extra = Path(extra)
+    if str(extra) == SCRIPTS and not os.path.lexists(extra):
+        added, broken = _read_packs()
+    elif extra.is_file():
+        added, broken = _read_file(extra, extra.name)
+    else:
+        added, broken = _read_folder(extra)
     if not added:
         reason = broken[0] if broken else f"{extra} holds no .ttf or .otf file"
         raise FontError(f"no usable font in {extra}: {reason}")
-    for file in added:
-        if file in bundled:
-            raise FontError(f"{extra / file} has the name of a bundled font; rename it")
+    # Specs name fonts by their files, so that a bundled font keeps its name to itself.
+    added = {
+        name: replace(font, file=name)
+        for file, font in added.items()
+        for name in (f"{USER_CATEGORY}/{file}" if file in bundled else file,)
+    }
     return Catalogue(dict(sorted({**bundled, **added}.items())), tuple(broken))
+
+
+def _read_packs() -> tuple[dict[str, Font], list[str]]:
+    """Return the fonts of the packages that are installed."""
+    found = [spec for spec in map(importlib.util.find_spec, PACKS) if spec and spec.origin]
+    if not found:
+        raise FontError(
+            "the fonts of other scripts are missing; type: pip install 'synthtext[scripts]'"
+        )
+    fonts: dict[str, Font] = {}
+    broken: list[str] = []
+    for spec in found:
+        added, reasons = _read_folder(Path(str(spec.origin)).parent / "fonts")
+        fonts |= added
+        broken += reasons
+    return fonts, broken
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
@@ -252,9 +289,21 @@ def _ask_font(table: TTFont, path: Path) -> dict[str, Any]:
     return {
         "family": names.getBestFamilyName() or path.stem,
         "category": USER_CATEGORY,
-        "weight": min(900, max(100, style.usWeightClass)),
+        "weight": _ask_weight(table),
         "italic": bool(style.fsSelection & 1 or table["post"].italicAngle),
         "scripts": (),
         "source": "user",
         "licence": names.getDebugName(13) or "unknown",
     }
+
+
+def _ask_weight(table: TTFont) -> int:
+    """Return the weight that a font is drawn in: of a variable one, the nearest to regular."""
+    axes = (
+        [axis for axis in table["fvar"].axes if axis.axisTag == "wght"]
+        if "fvar" in table
+        else []
+    )
+    if not axes:
+        return min(900, max(100, table["OS/2"].usWeightClass))
+    return round(min(max(REGULAR, axes[0].minValue), axes[0].maxValue))

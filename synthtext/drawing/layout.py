@@ -38,6 +38,11 @@ class Placement:
         char_boxes: float64 (m, 4), left, top, right, bottom of each character of `inked`.
         word_boxes: float64 (k, 4), the same of each word, in the order of the text.
         box: left, top, right, bottom of all the ink.
+        clusters: n places in the text: the first character that each glyph stands for.
+        baselines: n heights of the line that each glyph stands on.
+        turns_rad: n turns, clockwise, of text along a curve; none of straight text.
+        char_corners: float64 (m, 4, 2), turned boxes of the same; None of straight text.
+        word_corners: float64 (k, 4, 2), the same of each word.
     """
 
     glyphs: list[int]
@@ -45,6 +50,11 @@ class Placement:
     char_boxes: Boxes
     word_boxes: Boxes
     box: Box
+    clusters: list[int]
+    baselines: list[float]
+    turns_rad: list[float] | None = None
+    char_corners: NDArray[np.float64] | None = None
+    word_corners: NDArray[np.float64] | None = None
 
 
 def inked(text: str) -> list[int]:
@@ -108,6 +118,7 @@ def place_glyphs(
     # A word has too few glyphs for NumPy to be worth its calls.
     glyphs: list[int] = []
     clusters: list[int] = []
+    baselines: list[float] = []
     pens: list[tuple[float, float]] = []
     for row, ((start, _), run, step) in enumerate(zip(lines, runs, steps, strict=True)):
         x = INDENTS[align] * (max(widths) - widths[row])
@@ -116,6 +127,7 @@ def place_glyphs(
             x += advance
         glyphs += run.glyphs
         clusters += [start + cluster for cluster in run.clusters]
+        baselines += [row * line_height] * len(run.glyphs)
     leftward = _list_leftward(directions)
     char_boxes = _box_chars(text, clusters, _box_glyphs(face, glyphs, pens), leftward)
     word_boxes = _box_words(text, char_boxes)
@@ -125,6 +137,8 @@ def place_glyphs(
         char_boxes=np.array(char_boxes),
         word_boxes=np.array(word_boxes),
         box=functools.reduce(_join, word_boxes),
+        clusters=clusters,
+        baselines=baselines,
     )
 
 

@@ -23,11 +23,12 @@ from synthtext.drawing.colours import (
     measure_contrast,
     parse_hex,
 )
+from synthtext.drawing.curves import bend
 from synthtext.drawing.degradations import add_noise, blur
 from synthtext.drawing.faces import Face, make_rotation
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.layout import Boxes, Placement, place_glyphs
-from synthtext.drawing.perspective import Matrix, look, make_view, start_at
+from synthtext.drawing.perspective import Matrix, look, make_turn, make_view, start_at
 from synthtext.drawing.photos import Photos
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
@@ -167,8 +168,8 @@ def render(
     return Rendering(
         spec=spec,
         pixels=pixels,
-        word_quads=_to_quads(placement.word_boxes * spec.size_px, ground),
-        char_quads=_to_quads(placement.char_boxes * spec.size_px, ground),
+        word_quads=_to_quads(placement.word_boxes, placement.word_corners, spec, ground),
+        char_quads=_to_quads(placement.char_boxes, placement.char_corners, spec, ground),
         size_asked_px=size_asked_px,
         x_height_px=round(face.x_height_em * spec.size_px, 3),
         contrast_drawn=round(measure_contrast(_seen(ink, paper, spec.opacity), paper), 3),
@@ -240,7 +241,7 @@ def _set_text(spec: Spec, face: Face) -> Placement:
     wrap_em = None
     if spec.kind == "sentence" and spec.width_px:
         wrap_em = max(0, spec.width_px - 2 * spec.margin_px) / spec.size_px
-    return place_glyphs(
+    placement = place_glyphs(
         spec.drawn_text,
         face,
         letter_spacing_em=spec.letter_spacing_em,
@@ -248,6 +249,9 @@ def _set_text(spec: Spec, face: Face) -> Placement:
         align=spec.align,
         wrap_em=wrap_em,
     )
+    if not spec.arc_deg and not spec.wave_em:
+        return placement
+    return bend(placement, spec.drawn_text, arc_deg=spec.arc_deg, wave_em=spec.wave_em)
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
@@ -283,18 +287,7 @@ def _paint_text(
 ) -> tuple[Pixels, int, int]:
     """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas."""
     face.set_size(spec.size_px)
-    pens = placement.pens * spec.size_px
-    if ground.view is None:
-        rotation = make_rotation(spec.rotation_deg)
-        painted = [
-            face.paint(glyph, x, y, rotation)
-            for glyph, (x, y) in zip(placement.glyphs, ground.move(pens).tolist(), strict=True)
-        ]
-    else:
-        painted = [
-            face.paint_seen(glyph, start_at(ground.view, x, y))
-            for glyph, (x, y) in zip(placement.glyphs, pens.tolist(), strict=True)
-        ]
+    painted = _paint_glyphs(spec, face, placement, ground)
     painted = [part for part in painted if part[0].size]
     if not painted:
         raise DrawError(f"{spec.drawn_text!r} leaves no ink at {spec.size_px:g} px; enlarge it")
@@ -309,6 +302,30 @@ def _paint_text(
         # Neighbours may overlap, in connected scripts by design: the fuller coverage wins.
         np.maximum(place, part, out=place)
     return coverage, left, top
+
+
+def _paint_glyphs(
+    spec: Spec, face: Face, placement: Placement, ground: Ground
+) -> list[tuple[Pixels, int, int]]:
+    """Return what `Face.paint` returns of each glyph."""
+    pens = placement.pens * spec.size_px
+    turns_rad = placement.turns_rad
+    if ground.view is None:
+        places = zip(placement.glyphs, ground.move(pens).tolist(), strict=True)
+        if turns_rad is None:
+            rotation = make_rotation(spec.rotation_deg)
+            return [face.paint(glyph, x, y, rotation) for glyph, (x, y) in places]
+        return [
+            face.paint(glyph, x, y, make_rotation(spec.rotation_deg - math.degrees(turn_rad)))
+            for (glyph, (x, y)), turn_rad in zip(places, turns_rad, strict=True)
+        ]
+    views = [start_at(ground.view, x, y) for x, y in pens.tolist()]
+    if turns_rad is not None:
+        views = [view @ make_turn(t) for view, t in zip(views, turns_rad, strict=True)]
+    return [
+        face.paint_seen(glyph, view)
+        for glyph, view in zip(placement.glyphs, views, strict=True)
+    ]
 
 
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
@@ -327,6 +344,10 @@ def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
     return red, green, blue
 
 
-def _to_quads(boxes: Boxes, ground: Ground) -> Quads:
-    corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-    return ground.move(corners).round(2).astype(np.float32)
+def _to_quads(
+    boxes: Boxes, corners: NDArray[np.float64] | None, spec: Spec, ground: Ground
+) -> Quads:
+    """Return the quads of upright boxes, or of corners where text runs along a curve."""
+    if corners is None:
+        corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    return ground.move(corners * spec.size_px).round(2).astype(np.float32)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from synthtext.dataset.folders import check_outside
 from synthtext.dataset.manifest import read_manifest
 from synthtext.errors import DatasetError
 from synthtext.export.formats import CROPS, TARGETS, WHOLE
@@ -42,6 +43,7 @@ def export_dataset(
         ShardError: a shard is missing, broken or not what was written.
     """
     _check_target(target, out, crops=crops)
+    check_outside(out, folder)
     manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):
         raise DatasetError(f"{folder} is not finished; run the same render again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import math
+import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 from synthtext.errors import RecipeError, WordsError, shorten
 from synthtext.factors import SPLITS, Split
 from synthtext.files import format_bytes, open_file
+from synthtext.texts.languages import list_frequent
+from synthtext.texts.patterns import draw_matches
 
 LISTS = Path(__file__).parent / "lists"
 
@@ -24,6 +27,17 @@ MAX_LINE_BYTES = 64 << 10
 """Longest line, comments and spaces included."""
 
 MAX_WORD_CHARS = 200
+
+PREFIXES = ("lang:", "pattern:")
+"""What a source of words begins with that is not a file or a bundled list."""
+
+N_FREQUENT = 10_000
+"""Words of a language, unless another number is asked for."""
+
+N_DRAWN = 20_000
+"""Texts that are drawn from a pattern, unless another number is asked for."""
+
+MAX_DRAWN = 1_000_000
 
 MAX_MARKS = 30
 """Marks in a row, as on one letter: to put thousands in order takes time that grows squared.
@@ -79,16 +93,32 @@ def list_bundled() -> list[str]:
     return sorted(path.stem for path in set(LISTS.glob("*.txt")) - licences)
 
 
-def read_words(source: str | Path) -> Texts:
-    """Return the words of a file, one a line, or of a bundled list by its name.
+def read_words(source: str | Path, *, n_drawn: int | None = None, seed: int = 0) -> Texts:
+    """Return the words of a file, a bundled list, a language or a pattern.
 
-    Blank lines and lines that begin with `#` are skipped, duplicates are merged, and words are
-    brought to Unicode's form NFC.
+    Blank lines of a file and lines that begin with `#` are skipped, duplicates are merged, and
+    words are brought to Unicode's form NFC.
+
+    >>> from synthtext.texts.words import read_words
+    >>> read_words("pattern:[AB][0-9]", n_drawn=3, seed=1).items
+    ('A3', 'A9', 'B7')
+
+    Args:
+        source: a file with one word a line; the name of a bundled list; `lang:de` or
+            `lang:de:20000` for the most frequent words of a language; `pattern:` before a
+            regular expression or a name of `PATTERNS` for texts that match it.
+        n_drawn: how many texts to draw from a pattern; None draws 20,000. There are fewer if
+            fewer match, and a million at most.
+        seed: chooses those that are drawn.
 
     Raises:
         WordsError: the file is missing, too large, not UTF-8, without words, or a line of it
-            is too long or holds control characters.
+            is too long or holds control characters; or a language or a pattern cannot be used.
     """
+    name = str(source)
+    if name.startswith(PREFIXES) and not os.path.lexists(name):
+        made = _make_words(name, n_drawn, seed)
+        return make_texts(made, [None] * len(made), name)
     path = _find_words(source)
     n_lines = 0
     words: dict[str, None] = {}
@@ -98,6 +128,30 @@ def read_words(source: str | Path) -> Texts:
     if not words:
         raise WordsError(f"{path} holds no word; write one a line")
     return make_texts(list(words), [None] * len(words), path.name, n_lines - len(words))
+
+
+def _make_words(source: str, n_drawn: int | None, seed: int) -> list[str]:
+    """Return the words of a language or a pattern."""
+    kind, _, rest = source.partition(":")
+    if kind == "pattern":
+        words = draw_matches(rest, min(n_drawn or N_DRAWN, MAX_DRAWN), seed)
+    else:
+        language, _, number = rest.partition(":")
+        number = number or str(N_FREQUENT)
+        if not (number.isascii() and number.isdigit() and 0 < int(number[:9]) <= MAX_DRAWN):
+            raise WordsError(
+                f"{shorten(source)} asks for {shorten(number)!r} words; write a number up to "
+                f"{MAX_DRAWN:,}, as in lang:de:20000"
+            )
+        words = list_frequent(language, int(number))
+    for word in words:
+        _check_line(source, None, word, MAX_WORD_CHARS)
+        if word != unicodedata.normalize("NFC", " ".join(word.split())) or not word:
+            raise WordsError(
+                f"{shorten(source)} gives {word!r}; leave out empty texts, spaces at an end or "
+                "in a row, and letters that are not in Unicode's form NFC"
+            )
+    return words
 
 
 def read_lines(
@@ -206,10 +260,11 @@ def _find_words(source: str | Path) -> Path:
     )
 
 
-def _check_line(path: Path, number: int, line: str, max_chars: int) -> None:
+def _check_line(source: Path | str, number: int | None, line: str, max_chars: int) -> None:
+    place = f"{source} line {number}" if number else f"a text of {shorten(str(source))}"
     if len(line) > max_chars:
         raise WordsError(
-            f"{path} line {number} is {len(line)} characters long; at most {max_chars} can be "
+            f"{place} is {len(line)} characters long; at most {max_chars} can be "
             "drawn, so split the line or drop it"
         )
     if line.isascii() and line.replace("\t", "").isprintable():
@@ -220,10 +275,8 @@ def _check_line(path: Path, number: int, line: str, max_chars: int) -> None:
         # Other, all of it: controls, formats, surrogates, private use, unassigned.
         if kind == "C" and char not in JOINERS + "\t":
             raise WordsError(
-                f"{path} line {number} holds the control character U+{ord(char):04X}; remove it"
+                f"{place} holds the control character U+{ord(char):04X}; remove it"
             )
         n_marks = n_marks + 1 if kind == "M" else 0
         if n_marks > MAX_MARKS:
-            raise WordsError(
-                f"{path} line {number} has more than {MAX_MARKS} marks on one letter; drop it"
-            )
+            raise WordsError(f"{place} has more than {MAX_MARKS} marks on one letter; drop it")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +178,9 @@ def check_apart(annotations: Path, folder: Path) -> None:
     Raises:
         DatasetError: they lie there.
     """
-    if not is_remote(folder) and annotations.resolve().parent == folder.resolve():
+    # Unlike `Path.resolve`, this bears a link to itself, which is refused when it is read.
+    place = Path(os.path.realpath(annotations)).parent
+    if not is_remote(folder) and place == Path(os.path.realpath(folder)):
         raise DatasetError(
             f"{annotations} lies in {folder} and would be written over; give another folder"
         )

@@ -152,7 +152,7 @@ DOORS: dict[str, Door] = {
 }  # fmt: skip
 
 OWN = {
-    "a shard, index": ("data",), "a checkpoint": ("run",),
+    "a shard, index": ("data",), "dataset.json, merge": ("data",), "a checkpoint": ("run",),
     "image vectors": ("begun",),
 }  # fmt: skip
 """Folders that these commands may write to besides OUT."""
@@ -200,10 +200,14 @@ def furnish(folder: Path, forks: Forks, *, is_trained: bool) -> None:
     for path in READER.glob("*.*"):
         shutil.copy(path, _make(folder / "model"))
         shutil.copy(path, snapshot)
+    known = _make(folder / "hub/models--bytes/snapshots/0")
+    _make(folder / "hub/models--bytes/refs").joinpath("main").write_text("0")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(READER / name, known)
     shutil.copy(folder / "model/open_clip_model.safetensors", folder / "weights.pt")
     for command in (
         "render --words IN/words.txt --count 12 --splits 0.4,0.3,0.3 --out IN/data",
-        "render-vqa --words IN/words.txt --count 4 --out IN/signs",
+        "render-vqa --words IN/words.txt --count 40 --out IN/signs",
         f"{PROBE} IN/results",
         *([f"{FINETUNE} IN/run"] if is_trained else []),
     ):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,13 @@ from PIL import Image
 from torch.utils.data import DataLoader, DistributedSampler
 
 import synthtext
+from synthtext.dataset import map_style
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import Catalogue
 from synthtext.errors import DatasetError, SpecError
 from synthtext.recipe import default_recipe
+from synthtext.sampling import sample_spec
 from synthtext.texts.words import Texts
 
 
@@ -171,3 +174,52 @@ def test_a_stream_of_a_split_without_texts_is_said(tmp_path: Path, words: Texts)
             words=str(tmp_path / "words.txt"), split="val", edits={"splits": "1,0,0"}
         )
     assert str(caught.value) == "there are no images in the split 'val'; there is train"
+
+
+@pytest.mark.parametrize("count", [700, 10**6])
+def test_a_stream_samples_an_image_as_it_is_sampled_alone(count: int) -> None:
+    pictures = synthtext.stream(words="en", count=count, seed=3)
+    plan, source = pictures._plan, pictures._source
+    numbers = [300, 301, 299, 5, 300, 0, len(pictures) - 1, 128, 127]
+    for number in numbers:
+        alone = sample_spec(
+            plan.recipe, source, plan.fonts, seed=3, index=source.first + number
+        )
+        assert pictures._sample(number) == alone
+
+
+def test_a_stream_keeps_no_more_blocks_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_style, "BLOCK", 4)
+    monkeypatch.setattr(map_style, "MAX_BLOCKS", 3)
+    monkeypatch.setattr(map_style, "N_RECENT", 3)
+    pictures = synthtext.stream(words="en", count=100)
+    runs = []
+    sample_run = pictures._sample_run
+    monkeypatch.setattr(
+        pictures,
+        "_sample_run",
+        lambda start, stop: runs.append((start, stop)) or sample_run(start, stop),
+    )
+    for number in [0, 1, 2, 50, 51, 60, 1, 70, 71, 80, 81, 0]:
+        pictures._sample(number)
+    # A long stream samples a block once two of its images are asked for in a row.
+    assert runs == [
+        (0, 4),
+        (50, 51),
+        (48, 52),
+        (60, 61),
+        (70, 71),
+        (68, 72),
+        (80, 81),
+        (80, 84),
+    ]
+    assert len(pictures._kept) == 3
+
+
+def test_a_stream_goes_to_another_process_without_what_it_sampled() -> None:
+    pictures = synthtext.stream(words="en", count=1000)
+    pictures._sample_run(0, 1)
+    size = len(pickle.dumps(pictures))
+    pictures._sample(500)
+    assert len(pickle.dumps(pictures)) == size
+    assert pickle.loads(pickle.dumps(pictures))._sample(500) == pictures._sample(500)

@@ -63,7 +63,7 @@ def test_drawing_loads_no_torch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["render", "draw", "recipe", "fonts", "preview", "show", "verify"]
+    "command", ["render", "draw", "recipe", "words", "fonts", "preview", "show", "verify"]
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     assert f"synthtext {command}" in run(command, "--help").stdout
@@ -75,7 +75,13 @@ def test_a_render_says_what_it_did(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert "30 of 30" in done.stdout
+    assert "images/s" in done.stdout
     assert done.stderr == ""
+    again = run(
+        "render", "--words", "en", "--count", "30", "--out", tmp_path / "o", "--size", "20"
+    )
+    assert "30 of 30" in again.stdout
+    assert "images/s" not in again.stdout
 
 
 def test_every_factor_has_an_option(out: Path, tmp_path: Path) -> None:
@@ -157,6 +163,23 @@ def test_a_printed_recipe_can_be_rendered(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_words_are_printed_for_a_file(tmp_path: Path) -> None:
+    listed = run("words", "--pattern", "[A-Z]{2}-\\d{4}", "--top", "30").stdout
+    assert len(listed.splitlines()) == 30
+    (tmp_path / "plates.txt").write_text(listed)
+    drawn = run("render", "--words", tmp_path / "plates.txt", "--out", tmp_path / "o")
+    assert drawn.returncode == 0
+    assert run("words").stderr == "synthtext: give either --lang or --pattern\n"
+
+
+def test_texts_of_a_pattern_are_drawn(tmp_path: Path) -> None:
+    options = ("render", "--pattern", "dates", "--count", "12", "--out", tmp_path / "o")
+    assert run(*options).returncode == 0
+    texts = json.loads((tmp_path / "o" / "dataset.json").read_text())["plan"]["texts"]
+    assert (texts["word"]["name"], texts["word"]["n_texts"]) == ("pattern:dates", 12)
+    assert run(*options).returncode == 0
+
+
 def test_fonts_are_listed_and_drawn(tmp_path: Path) -> None:
     done = run("fonts", "--sheet", tmp_path / "fonts.png")
     assert "DejaVuSans.ttf" in done.stdout
@@ -167,6 +190,8 @@ def test_fonts_are_listed_and_drawn(tmp_path: Path) -> None:
     ("options", "sentence"),
     [
         (["--words", "none.txt"], "none.txt is neither a file nor a bundled list; there is en"),
+        (["--words", "en", "--pattern", "a"], "give either --words or --pattern, not both"),
+        (["--pattern", "a*"], "the pattern 'a*' matches texts without end; write {0,8} for * or +"),
         (["--words", "en", "--size", "64:12"], "size_px is 64:12; the low end comes first, so 12:64"),
         (["--words", "en", "--count", "0"], "count is 0; it must be 1 or more"),
         (["--words", "en", "--background", "nois"], "background is 'nois'; did you mean noise"),

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from synthtext_cli.app import app
-from synthtext_cli.experiments import EXPERIMENTS
+from synthtext_cli.experiments import EXPERIMENTS, find_page
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
@@ -20,7 +19,7 @@ def test_what_is_listed_can_be_typed(experiment) -> None:  # noqa: ANN001
         assert program == "synthtext"
         known = {option for part in COMMANDS[name].params for option in part.opts}
         assert {word for word in words if word.startswith("--")} <= known
-    assert Path(experiment.page).is_file()
+    assert find_page(experiment).is_file()
 
 
 def test_every_experiment_is_printed_with_its_commands() -> None:
@@ -29,7 +28,7 @@ def test_every_experiment_is_printed_with_its_commands() -> None:
         for part in (
             experiment.title,
             experiment.question,
-            experiment.page,
+            str(find_page(experiment)),
             *experiment.commands,
         ):
             assert part in printed

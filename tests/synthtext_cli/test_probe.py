@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import open_clip
 import pytest
 
 TINY = Path(__file__).parents[1] / "helpers/tiny.json"
@@ -125,3 +127,13 @@ def test_models_are_listed_with_their_cost() -> None:
     lines = run("models", "--find", "ViT-L-14").stdout.splitlines()
     row = next(line.split() for line in lines if line.startswith("ViT-L-14 "))
     assert row[:5] == ["ViT-L-14", "224", "14", "427.6", "162.0"]
+
+
+def test_a_tag_is_never_cut() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "synthtext_cli", "models", "--find", "ViT-B-32"],
+        capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "40"},
+    )  # fmt: skip
+    rows = [line.split() for line in done.stdout.splitlines()]
+    tags = {row[1] for row in rows if len(row) == 2}
+    assert set(open_clip.list_pretrained_tags_by_model("ViT-B-32")) <= tags

@@ -170,7 +170,7 @@ def test_a_model_config_loads_without_network_in_a_fresh_process(config_path: Pa
         "import socket, sys\n"
         "def refuse(*_): raise SystemExit('asked the network')\n"
         "socket.getaddrinfo = socket.socket.connect = refuse\n"
-        "from probes.models.factory import load_model, read_patch\n"
+        "from probes.models.factory import load_model\n"
         "load_model(sys.argv[1], pretrained='random', device='cpu')\n"
     )
     command = [sys.executable, "-c", code, str(config_path)]

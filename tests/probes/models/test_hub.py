@@ -44,8 +44,8 @@ def test_a_tokenizer_from_the_hub_says_which_files_go_where(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     place = tmp_path / "cache/synthtext/hub/timm--ViT-B-16-SigLIP"
     sentence = (
-        "tokenizer.json is not cached here and the hub cannot be reached (HF_HUB_OFFLINE is"
-        f" set); fetch it from {constants.ENDPOINT}/timm/ViT-B-16-SigLIP on another machine and put it into {place},"
+        "tokenizer.json is not cached here and the hub cannot be reached (HF_HUB_OFFLINE is set);"
+        f" fetch it from {constants.ENDPOINT}/timm/ViT-B-16-SigLIP on another machine and put it into {place},"
         " with special_tokens_map.json and tokenizer_config.json beside it"
     )
     assert refuse(name="ViT-B-16-SigLIP", pretrained="random") == sentence

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import constants
 from PIL import Image
 
 from probes.errors import ProbeError
-from probes.models import pretrained
+from probes.models import hub, pretrained
 from probes.models.factory import load_model, load_parts
 from tiny_clip import draw_pictures, refuse, write_json
 
@@ -84,10 +83,9 @@ def test_a_repository_is_named_without_a_prefix(
 
 
 def test_without_network_a_repository_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub, "_find_obstacle", lambda: "ConnectionError")
     assert refuse(name="openai/clip-vit-base-patch99") == (
-        "there is no folder openai/clip-vit-base-patch99; as a repository: open_clip_config.json is not cached here and the hub cannot be reached"
-        " (HF_HUB_OFFLINE is set); fetch it from"
+        "there is no folder openai/clip-vit-base-patch99; as a repository: open_clip_config.json is not cached here and the hub cannot be reached (ConnectionError); fetch it from"
         " https://huggingface.co/openai/clip-vit-base-patch99 on another machine and pass --model"
         " FOLDER with open_clip_config.json and open_clip_model.safetensors in it"
     )

@@ -10,7 +10,9 @@ from fake_encoders import knowing_model
 from probes.data.rendered import read_trials
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Trial
-from probes.reports.probe import find_pixels, list_losses, summarize
+from probes.metrics.breakdown import tabulate_thresholds
+from probes.reports.losses import list_losses
+from probes.reports.probe import find_pixels, summarize
 from probes.tasks.config import ProbeConfig
 from probes.tasks.run import run_probe
 from synthtext.dataset.generate import render_dataset
@@ -50,7 +52,13 @@ def test_a_report_shows_what_was_drawn_with_fonts_that_are_not_here(
 def test_a_report_counts_what_the_model_cannot_see(tmp_path: Path) -> None:
     recipe = edit_recipe(
         default_recipe(),
-        {"size_px": "28", "width_px": "400", "height_px": "64", "x_frac": "0,0.5=3"},
+        {
+            "size_px": "28",
+            "width_px": "400",
+            "height_px": "64",
+            "x_frac": "0,0.5=3",
+            "splits": "0,0,1",
+        },
     )
     (tmp_path / "words.txt").write_text("\n".join(a + b for a in "aeo" for b in "cnmsvx"))
     texts = {"word": read_words(tmp_path / "words.txt")}
@@ -68,7 +76,7 @@ def test_a_report_counts_what_the_model_cannot_see(tmp_path: Path) -> None:
     ):
         done = run_probe(model, config, tmp_path / f"out-{model.max_tokens}")
         assert done
-        summary = summarize(done)
+        summary = summarize(done, tabulate_thresholds(done.outcomes))
         found = list_losses(summary)
         assert found[: len(losses)] == losses
         n_cropped = summary["question"]["n_images_cropped"]

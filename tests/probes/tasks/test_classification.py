@@ -155,6 +155,8 @@ def test_the_command_leaves_rows_a_page_and_examples(tmp_path: Path) -> None:
     assert "top 1" in done.stdout
     summary = json.loads((tmp_path / "r" / "summary.json").read_text())
     assert (summary["n_classes"], summary["accuracy"][0]["n"]) == (2, 6)
+    # The model was trained without a sentence around a word, and says so.
+    assert summary["templates"] == ["{}"]
     assert len(pd.read_parquet(tmp_path / "r" / "outcomes.parquet")) == 6
     assert (tmp_path / "r" / "report.html").exists()
     assert cv2.imread(str(tmp_path / "r" / "examples.png")) is not None

@@ -66,7 +66,7 @@ def test_a_blind_reader_is_at_chance_in_every_task(
     assert probe
     for row in tabulate_headline(probe.outcomes).itertuples():
         assert row.at_chance
-        if TASKS[task].has_pool:
+        if load_task(task).has_pool:
             # Measured on thousands of words, it is what it should be.
             assert row.chance == pytest.approx(row.guessing, abs=0.03)
 
@@ -98,7 +98,7 @@ def test_rivals_are_as_long_and_as_common_as_the_word_unless_any_will_do() -> No
     model = model_of(BlindReader())
     found = {}
     for rivals in RIVALS:
-        _, candidates = TASKS["words"].show(ProbeConfig(**{**SMALL, "rivals": rivals}))
+        _, candidates = load_task("words").show(ProbeConfig(**{**SMALL, "rivals": rivals}))
         vocabulary = make_vocabulary(candidates, model, 0)
         lengths = np.array([len(word) for word in vocabulary.words])
         truths = np.arange(vocabulary.n_showable)
@@ -190,16 +190,44 @@ def test_processes_share_the_work_and_agree(
     pd.testing.assert_frame_equal(shared.outcomes, alone.outcomes)
 
 
-def test_a_dataset_is_probed_as_it_was_rendered(fonts: Catalogue, tmp_path: Path) -> None:
-    plan = make_plan(default_recipe(), {"word": read_words("en")}, fonts, count=400)
+@pytest.fixture
+def data(fonts: Catalogue, tmp_path: Path) -> Path:
+    plan = make_plan(default_recipe(), {"word": read_words("en")}, fonts, count=120)
     render_dataset(plan, tmp_path / "data")
-    model = model_of(BlindReader())
-    setting = ProbeConfig(data=tmp_path / "data", templates=("{}",))
-    probe = run_probe(model, setting, tmp_path / "out")
+    return tmp_path / "data"
+
+
+def test_a_dataset_is_probed_as_it_was_rendered(data: Path, tmp_path: Path) -> None:
+    setting = ProbeConfig(data=data, templates=("{}",))
+    probe = run_probe(model_of(BlindReader()), setting, tmp_path / "out")
     assert probe
-    assert len(probe.outcomes) == len(probe.trials) == 20
+    assert len(probe.outcomes) == len(probe.trials) == 120
     assert {"x_height_px", "contrast_drawn", "zipf", "n_tokens"} <= set(probe.outcomes)
-    write_probe(probe, tmp_path / "out")
+    summary = write_probe(probe, tmp_path / "out")
+    assert summary["question"]["split"] == "all"
+    page = (tmp_path / "out/report.html").read_text()
+    assert "all: nothing here says that the model was trained on any of them" in page
+    assert "Not asked: 1 of 1,000 and 1 of 10,000, since there are too few texts" in page
+
+
+def test_one_split_of_a_dataset_is_probed_and_a_vocabulary_fills_it_up(
+    data: Path, tmp_path: Path
+) -> None:
+    ranks = {}
+    for vocabulary in (None, "en"):
+        setting = ProbeConfig(
+            data=data, split="test", vocabulary=vocabulary, templates=("{}",),
+            ks=(2,) if vocabulary is None else (2, 100, 1000),
+        )  # fmt: skip
+        probe = run_probe(model_of(BlindReader()), setting, tmp_path / "out")
+        assert probe
+        assert set(probe.outcomes["split"]) == {"test"}
+        ranks[vocabulary] = probe.outcomes["rank_at_2"].tolist()
+        shown = {trial.spec.text for trial in probe.trials}
+    # Rivals are of those shown while there are any.
+    assert len(shown) < 100
+    assert ranks["en"] == ranks[None]
+    assert probe.outcomes["rank_at_1000"].max() > 100
 
 
 def test_a_model_that_says_one_thing_always_is_found_out() -> None:
@@ -275,6 +303,8 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
         ({"n": 1}, "n is 1; a level needs 2 words or more"),
         ({"design": "sise"}, "no design varies 'sise'; it may be size, noise"),
         ({"ks": (2, 60_000)}, "K is 60000, but the vocabulary has 10500 words; ask for fewer"),
+        ({"split": "dev"}, "split is 'dev'; it may be train, val, test, all"),
+        ({"split": "val"}, "split is of the images of --data; add --data DIR"),
         ({"rivals": "near"}, "rivals is 'near'; it may be matched or any"),
     ],
 )
@@ -309,4 +339,16 @@ def test_a_vocabulary_that_lacks_a_word_is_named() -> None:
     assert str(caught.value) == (
         f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one that holds every "
         "word of the pictures"
+    )
+
+
+def test_a_dataset_without_images_is_named(fonts: Catalogue, tmp_path: Path) -> None:
+    texts = {"word": read_words("en")}
+    render_dataset(make_plan(default_recipe(), texts, fonts, count=60), tmp_path / "words")
+    (tmp_path / "words/test/000000.tar").write_bytes(bytes(4096))
+    config = ProbeConfig(data=tmp_path / "words", verify=False, split="test", templates=("{}",))
+    with pytest.raises(ProbeError) as caught:
+        run_probe(model_of(BlindReader()), config, tmp_path / "out")
+    assert str(caught.value) == (
+        f"{tmp_path / 'words'} holds no images; give a dataset that does"
     )

@@ -61,7 +61,11 @@ def test_sentiment_of_a_folder_with_a_linear_probe(published: Path, tmp_path: Pa
     page = (tmp_path / "report.html").read_text()
     assert "positive/z.png" in page
     # Even random weights tell dark from light, once a line is drawn.
-    assert json.loads((tmp_path / "linear.json").read_text())["accuracy"] > 0.8
+    found = json.loads((tmp_path / "linear.json").read_text())
+    assert found["accuracy"] > 0.8
+    assert summary["linear"] == found
+    assert "Linear probe" in page
+    assert "Linear probe" in done.stdout
 
 
 def test_words_cannot_be_asked_of_it(published: Path, tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from probes.tasks.run import run_probe
 from probes.tasks.words import show_words
 from probes.training import epochs
 from probes.training.checkpoint import CHECKPOINT
-from probes.training.finetune import train_model
-from probes.vqa.methods import make_question_set
+from probes.training.fit import train_model
+from probes.vqa.questions import make_question_set
 from synthtext.drawing.fonts import Catalogue
 from synthtext.vqa.textvqa import Asked
 from tiny_training import set_up, write_data, write_model
@@ -165,7 +165,7 @@ def test_training_does_not_go_on_with_other_bytes(
     config = set_up(model, data, schedule={"n_steps": 1})
     train_model(config, tmp_path)
     # As if the shards had been replaced, under the dataset.json that they had.
-    monkeypatch.setattr("probes.training.finetune.hash_files", lambda _: "other bytes")
+    monkeypatch.setattr("probes.training.fit.hash_files", lambda _: "other bytes")
     assert refuse(lambda: train_model(config, tmp_path)) == (
         f"{tmp_path} holds another run, of other data, weights or options; give its own again,"
         " a new --out, or --overwrite"

@@ -15,7 +15,8 @@ from probes.data.pairs import parse_exclusion
 from probes.errors import ProbeError
 from probes.models.factory import load_model
 from probes.reports.finetune import format_card, verdict, write_finetune
-from probes.training.finetune import Finetuned, run_finetune, train_model
+from probes.training.finetune import Finetuned, run_finetune
+from probes.training.fit import train_model
 from synthtext.errors import DatasetError
 from tiny_training import PATCHED, set_up, write_data, write_model
 

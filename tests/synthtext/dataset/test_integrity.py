@@ -444,7 +444,7 @@ def test_a_dataset_json_of_another_shape_is_one_sentence(
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b"[" * 100_000, "is broken (depth limit exceeded: line 1 column 1026 (char 1025))"),
+        (b"[" * 100_000, "is broken ("),
         (b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", "is nested too deep"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is broken (number is infinity"),
         (b'{"a": "\xff"}', "is broken ("),

@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib.tables.TupleVariation import TupleVariation
 
 from hostile_fonts import MAKERS, build_font, deep_composites, replace_table, save
 from synthtext.dataset.generate import render_dataset
@@ -88,11 +91,13 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+def test_a_font_with_the_name_of_a_bundled_one_is_a_font_of_the_user(tmp_path: Path) -> None:
     shutil.copy(LATO, tmp_path / LATO.name)
-    assert explain(tmp_path) == (
-        f"{tmp_path / LATO.name} has the name of a bundled font; rename it"
-    )
+    fonts = read_catalogue(str(tmp_path)).fonts
+    own, bundled = fonts[f"user/{LATO.name}"], fonts[LATO.name]
+    assert own.file == f"user/{LATO.name}"
+    assert (own.path, own.category) == (tmp_path / LATO.name, "user")
+    assert (bundled.path, bundled.category) == (LATO, "sans")
 
 
 def test_a_broken_table_of_fonts_is_named(folder: Path) -> None:
@@ -281,3 +286,63 @@ def test_a_font_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read again"))
     fonts = read_catalogue(folder)
     assert fonts.open("mine.ttf").sha256 == fonts.fonts["mine.ttf"].sha256
+
+
+def make_variable(path: Path, default: float) -> None:
+    """Write a font whose letter x is as wide as its weight says."""
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([".notdef", "x"])
+    builder.setupCharacterMap({ord("x"): "x"})
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for point in ((0, 500), (100, 500), (100, 0)):
+        pen.lineTo(point)
+    pen.closePath()
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "x": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (600, 0), "x": (600, 0)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Wide", "styleName": "Thin"})
+    builder.setupOS2(usWeightClass=int(default))
+    builder.setupPost()
+    builder.setupFvar([("wght", 100, default, 900, "Weight")], [])
+    wider = [(0, 0), (0, 0), (800, 0), (800, 0), (0, 0), (0, 0), (0, 0), (0, 0)]
+    builder.setupGvar({".notdef": [], "x": [TupleVariation({"wght": (0, 1, 1)}, wider)]})
+    builder.save(path)
+
+
+def test_a_variable_font_is_drawn_in_regular_weight(tmp_path: Path) -> None:
+    make_variable(tmp_path / "thin.ttf", 100)
+    fonts = read_catalogue(tmp_path)
+    assert fonts.fonts["thin.ttf"].weight == 400
+    face = fonts.open("thin.ttf")
+    left, _, right, _ = face.ink_box(face.shape("x", ligatures=True).glyphs[0]) or (0, 0, 0, 0)
+    # From 100 to 900 it grows by 800 units of the em, so 300 of them at 400.
+    assert right - left == pytest.approx(0.4, abs=0.002)
+
+
+def test_the_fonts_of_other_scripts_are_had_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("justmytype_intl_rtl", reason="the extra `scripts` is not installed")
+    monkeypatch.chdir(tmp_path)
+    added = set(read_catalogue(Path("scripts")).fonts) - set(read_catalogue().fonts)
+    assert any("NotoSansArabic" in file for file in added)
+
+
+def test_where_they_are_missing_the_way_to_get_them_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fonts_file, "PACKS", ("no_such_pack",))
+    assert explain(Path("scripts")) == (
+        "the fonts of other scripts are missing; type: pip install 'synthtext[scripts]'"
+    )
+
+
+def test_a_folder_of_that_name_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(LATO, tmp_path / "scripts" / "own.ttf")
+    assert "own.ttf" in read_catalogue(Path("scripts")).fonts

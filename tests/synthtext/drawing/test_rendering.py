@@ -51,7 +51,15 @@ def test_quads_enclose_the_ink(
     assert measure_overhang(points, rendering.char_quads) < 0.75
 
 
-@pytest.mark.parametrize("turned", [{}, {"yaw_deg": "-70:70", "pitch_deg": "-60:60"}])
+@pytest.mark.parametrize(
+    "turned",
+    [
+        {},
+        {"yaw_deg": "-70:70", "pitch_deg": "-60:60"},
+        {"arc_deg": "-170:170", "wave_em": "0:0.5"},
+        {"arc_deg": "-170:170", "wave_em": "0:0.5", "yaw_deg": "-50:50", "pitch_deg": "-40:40"},
+    ],
+)
 def test_quads_enclose_the_ink_over_all_factors(
     fonts: Catalogue, turned: dict[str, str]
 ) -> None:
@@ -60,7 +68,12 @@ def test_quads_enclose_the_ink_over_all_factors(
     shard = next(list_shards(plan))
     specs = sample_specs(recipe, source_of(plan, "train"), fonts, seed=0, indices=shard.indices)
     for spec in specs:
-        rendering = render(spec, fonts)
+        try:
+            rendering = render(spec, fonts)
+        except DrawError as error:
+            # A short word may not go around a far bend.
+            assert "lower arc_deg" in str(error)  # noqa: PT017
+            continue
         assert measure_overhang(list_ink(rendering, fonts), rendering.char_quads) < 0.75, spec
 
 
@@ -74,6 +87,7 @@ def test_quads_reach_no_farther_than_the_ink(spec: Spec, fonts: Catalogue) -> No
 
 @given(
     rotation_deg=st.floats(-180, 180),
+    arc_deg=st.just(0.0) | st.floats(-120, 120),
     yaw_deg=st.just(0.0) | st.floats(-75, 75),
     pitch_deg=st.just(0.0) | st.floats(-75, 75),
     x_frac=st.floats(0, 1),
@@ -85,6 +99,7 @@ def test_quads_reach_no_farther_than_the_ink(spec: Spec, fonts: Catalogue) -> No
 def test_quads_stay_within_the_margins(
     fonts: Catalogue,
     rotation_deg: float,
+    arc_deg: float,
     yaw_deg: float,
     pitch_deg: float,
     x_frac: float,
@@ -98,6 +113,7 @@ def test_quads_stay_within_the_margins(
     spec = replace(
         spec,
         rotation_deg=rotation_deg,
+        arc_deg=arc_deg,
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
         x_frac=x_frac,

@@ -403,6 +403,13 @@ def test_bad_targets_are_said(data: Path, tmp_path: Path) -> None:
         with pytest.raises(DatasetError) as caught:
             export_dataset(data, tmp_path / "out", target, crops=crops)
         assert str(caught.value) == sentence
+    inside = data / "train" / "export"
+    with pytest.raises(DatasetError) as caught:
+        export_dataset(data, inside, "coco")
+    assert str(caught.value) == (
+        f"{inside} lies in the dataset {data} that is read; give another --out"
+    )
+    assert not inside.exists()
 
 
 def test_a_package_that_is_missing_is_named(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from synthtext.errors import WordsError
+from synthtext.vqa.generate import check_apart
 from synthtext.vqa.textvqa import read_questions
 
 NEW = {
@@ -160,7 +161,7 @@ def test_a_number_may_name_a_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b'{"data": ' + b"[" * 100_000, "is no JSON (depth limit exceeded"),
+        (b'{"data": ' + b"[" * 100_000, "is no JSON ("),
         (b'{"version": ' + b"9" * 5000 + b"}", "is no JSON (number is infinity"),
         (b'{"version": [[]], "data": []}', "is no TextVQA annotation of version"),
         (b"[" + b"[]," * 4_000_001 + b"[]]", "holds 8,000,004 values, more than 8,000,000; split"),
@@ -195,3 +196,12 @@ def test_the_published_annotations_are_read_whole() -> None:
     assert len(questions.items) == 4000
     assert len({asked.picture for asked in questions.items}) == 2943
     assert questions.broken == ()
+
+
+def test_annotations_that_are_a_link_to_themselves_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.symlink_to(path)
+    check_apart(path, tmp_path / "out")
+    with pytest.raises(WordsError) as caught:
+        read_questions(path)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,30 @@
+"""What a model was trained on, as far as the folder that it lies in says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+
+SUMMARY = "summary.json"
+
+MAX_BYTES = 64 << 20
+
+
+def was_tuned_on(model: Path, data: Path) -> bool:
+    """Return whether a model folder lies in the results of a fine-tuning on a dataset.
+
+    Args:
+        model: a folder, or anything else that names a model.
+        data: the dataset.
+    """
+    path = model.parent / SUMMARY
+    if not (model.is_dir() and path.is_file() and path.stat().st_size <= MAX_BYTES):
+        return False
+    try:
+        found = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    config = found.get("config") if isinstance(found, dict) else None
+    named = config.get("data") if isinstance(config, dict) else None
+    return isinstance(named, str) and Path(named).resolve() == data.resolve()

@@ -1,0 +1,180 @@
+"""Questions about images, as vectors, and the answers to choose among."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.arrays import Vectors
+from probes.data.images import EXTENSIONS, find_broken, read_image
+from probes.data.stimuli import hash_files
+from probes.data.trials import Chunk, Stimulus
+from probes.data.windows import N_WINDOWS, list_windows
+from probes.embeddings.images import embed_renderings
+from probes.errors import ProbeError
+from probes.metrics.vqa_accuracy import normalise_answer
+from probes.models.base import Model
+from synthtext.vqa.textvqa import Asked
+
+CHUNK = 32
+"""Pictures that are read and embed at a time, with all their windows."""
+
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class QuestionSet:
+    """Questions, and the vectors of what is asked about.
+
+    Attributes:
+        questions: N of them.
+        rows: int64 (N,), the picture of each.
+        images: float32 (M, D), unit length.
+        windows: float32 (M, W, D) of the windows of each picture; W is 0 where none were cut.
+        sizes: int64 (M, 2), width and height of each picture in px.
+        queries: float32 (N, D), the questions as texts.
+        files: the file of each picture by its name.
+        broken: a sentence for each question that cannot be asked, for want of its picture.
+    """
+
+    questions: tuple[Asked, ...]
+    rows: Ints
+    images: Vectors
+    windows: Vectors
+    sizes: Ints
+    queries: Vectors
+    files: Mapping[str, Path]
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The answers to choose among.
+
+    Attributes:
+        texts: K of them, the commonest first.
+        vectors: float32 (K, D), unit length.
+    """
+
+    texts: tuple[str, ...]
+    vectors: Vectors
+
+    @functools.cached_property
+    def place_of(self) -> dict[str, int]:
+        """The place of each text."""
+        return {text: place for place, text in enumerate(self.texts)}
+
+
+def list_candidates(questions: Sequence[Asked], n: int) -> tuple[str, ...]:
+    """Return the answers that people gave most often, in the form that they are compared in.
+
+    Raises:
+        ProbeError: fewer than two are asked for, or there are.
+    """
+    if n < 2:
+        raise ProbeError(f"candidates is {n}; a choice is among 2 or more")
+    counts = Counter(
+        normalise_answer(answer) for asked in questions for answer in asked.answers
+    )
+    counts.pop("", None)
+    if len(counts) < 2:
+        raise ProbeError("the annotations have fewer than two answers; give more of them")
+    return tuple(text for text, _ in counts.most_common(n))
+
+
+def make_question_set(
+    model: Model, questions: Sequence[Asked], folder: Path, cache: Path, *, windows: bool
+) -> QuestionSet:
+    """Return questions with the vectors of their pictures, without those that have none.
+
+    Args:
+        model: embeds both.
+        questions: what is asked.
+        folder: of the pictures: `train/NAME.jpg` as an annotation names it, or `NAME.jpg`.
+        cache: keeps the vectors, so that a run that is killed goes on.
+        windows: whether to embed the windows of the pictures as well.
+
+    Raises:
+        ProbeError: no picture can be read, or it is asked for under torchrun.
+    """
+    paths, missing = _find_pictures(questions, folder)
+    lost = find_broken(list(paths.values()))
+    reasons = {name: f"{path} does not decode" for name, path in paths.items() if path in lost}
+    reasons |= {name: f"{folder} has no picture {file}" for name, file in missing.items()}
+    asked = [each for each in questions if each.picture not in reasons]
+    if not asked:
+        reason = next(iter(reasons.values()), "there are no questions")
+        raise ProbeError(f"no question can be asked: {reason}; give --images the right folder")
+    names = list(dict.fromkeys(each.picture for each in asked))
+    chunks: list[Chunk] = [
+        functools.partial(_read_chunk, {n: paths[n] for n in names[at : at + CHUNK]}, windows)
+        for at in range(0, len(names), CHUNK)
+    ]
+    shown = [hash_files([paths[name] for name in names]), windows, *names]
+    embedded, _ = embed_renderings(model, chunks, cache, stimuli=json.dumps(shown))
+    if embedded is None:
+        raise ProbeError("questions are asked in one process; leave out torchrun")
+    n_views = 1 + N_WINDOWS**2 * windows
+    views = embedded.vectors.reshape(len(names), n_views, -1)
+    place_of = {name: place for place, name in enumerate(names)}
+    facts = embedded.facts[::n_views]
+    return QuestionSet(
+        questions=tuple(asked),
+        rows=np.array([place_of[each.picture] for each in asked]),
+        images=views[:, 0],
+        windows=views[:, 1:],
+        sizes=np.array([(fact["width_px"], fact["height_px"]) for fact in facts]),
+        queries=model.encoder.embed_texts([each.question for each in asked]),
+        files={name: paths[name] for name in names},
+        broken=tuple(
+            f"{reasons[each.picture]} (question {each.key})"
+            for each in questions
+            if each.picture in reasons
+        ),
+    )
+
+
+def _find_pictures(
+    questions: Sequence[Asked], folder: Path
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the file of each picture that there is, and the names of the missing."""
+    if not folder.is_dir():
+        raise ProbeError(f"{folder} is not a folder; give --images the folder of the pictures")
+    there = {
+        path.stem: path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in EXTENSIONS
+    }
+    paths: dict[str, Path] = {}
+    missing: dict[str, str] = {}
+    for asked in questions:
+        inner = folder / asked.file
+        # An annotation may name a file anywhere; what lies outside the folder is not read.
+        if inner.resolve().is_relative_to(folder.resolve()) and inner.is_file():
+            paths[asked.picture] = inner
+        elif asked.picture in there:
+            paths[asked.picture] = there[asked.picture]
+        else:
+            missing[asked.picture] = asked.file
+    return paths, missing
+
+
+def _read_chunk(paths: Mapping[str, Path], windows: bool) -> list[Stimulus]:  # noqa: FBT001
+    stimuli = []
+    for name, path in paths.items():
+        pixels = read_image(path)
+        height, width = pixels.shape[:2]
+        stimuli.append(Stimulus(name, pixels, {"width_px": width, "height_px": height}))
+        cuts = list_windows(width, height) if windows else []
+        for number, (left, top, right, bottom) in enumerate(cuts):
+            crop = np.ascontiguousarray(pixels[top:bottom, left:right])
+            stimuli.append(Stimulus(f"{name}@{number}", crop))
+    return stimuli

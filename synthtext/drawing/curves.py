@@ -1,0 +1,166 @@
+"""Text along a curve: each letter keeps its shape and stands upright on the bent baseline."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.drawing.layout import Placement, inked
+from synthtext.errors import DrawError
+
+Points = NDArray[np.float64]
+
+MAX_REACH = 0.8
+"""How far letters may reach towards the middle of an arc, as a part of its radius."""
+
+MIN_RADIUS_EM = 0.7
+"""Least radius of an arc: around a smaller one, letters stand across one another."""
+
+
+STRAIGHT_RAD = 1e-6
+"""A turn that no letter shows, and whose radius is too large to reckon places from."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A bent baseline, in ems: an arc of a circle, or a wave, or a wave on an arc.
+
+    Attributes:
+        left: where the text begins.
+        width: of the straight text, more than 0.
+        arc_rad: how far the text turns from its beginning to its end; above 0 its middle is
+            its highest point, 0 is straight.
+        wave_em: how far one wave over all of the text rises and falls; 0 is straight.
+    """
+
+    left: float
+    width: float
+    arc_rad: float
+    wave_em: float
+
+    def at(self, x: float, y: float) -> tuple[float, float, float]:
+        """Return where a point of the straight text goes, and how far it turns clockwise.
+
+        Args:
+            x: place along the straight baseline.
+            y: how far the point lies below it.
+        """
+        phase = 2 * math.pi * (x - self.left) / self.width
+        y += self.wave_em * math.sin(phase)
+        slope = math.atan(self.wave_em * 2 * math.pi / self.width * math.cos(phase))
+        if abs(self.arc_rad) < STRAIGHT_RAD:
+            return x, y, slope
+        middle, radius = self.left + self.width / 2, self.width / self.arc_rad
+        turn = (x - middle) / radius
+        sin, cos = math.sin(turn), math.cos(turn)
+        return middle + (radius - y) * sin, radius - (radius - y) * cos, turn + slope
+
+
+def bend(placement: Placement, text: str, *, arc_deg: float, wave_em: float) -> Placement:
+    """Return a text along a curve; the same one where both measures are 0.
+
+    The letters of a ligature, and the marks of a letter, move with it. The box of a letter is
+    turned with it, and that of a word is the turned box that holds all of its letters, so both
+    hold the ink.
+
+    Args:
+        placement: the straight text.
+        text: its characters.
+        arc_deg: how far it turns, clockwise from its beginning to its end, -360 to 360.
+        wave_em: how far it rises and falls.
+
+    Raises:
+        DrawError: letters would run into one another at the middle of the arc.
+    """
+    if not arc_deg and not wave_em:
+        return placement
+    left, top, right, bottom = placement.box
+    curve = Curve(left, right - left, math.radians(arc_deg), wave_em)
+    _check_reach(curve, text, arc_deg, top=-top + abs(wave_em), bottom=bottom + abs(wave_em))
+    clusters = sorted(set(placement.clusters))
+    owners = [clusters[bisect_right(clusters, place) - 1] for place in inked(text)]
+    middles = _find_middles(placement, owners)
+    baselines = dict(zip(placement.clusters, placement.baselines, strict=True))
+    frames = {c: _Frame.on(curve, middles[c], baselines[c]) for c in clusters}
+    moved = [
+        frames[cluster].move(pen[None])[0]
+        for cluster, pen in zip(placement.clusters, placement.pens, strict=True)
+    ]
+    corners = placement.char_boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    letters = np.array(
+        [frames[owner].move(four) for owner, four in zip(owners, corners, strict=True)]
+    )
+    words = _box_words(text, letters, [frames[owner].turn_rad for owner in owners])
+    low, high = words.min(axis=(0, 1)).tolist(), words.max(axis=(0, 1)).tolist()
+    return replace(
+        placement,
+        pens=np.array(moved),
+        turns_rad=[frames[cluster].turn_rad for cluster in placement.clusters],
+        char_corners=letters,
+        word_corners=words,
+        box=(*low, *high),
+    )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where a letter goes: turned clockwise about a point, which is moved."""
+
+    start: Points
+    end: Points
+    turn_rad: float
+
+    @classmethod
+    def on(cls, curve: Curve, x: float, y: float) -> _Frame:
+        moved_x, moved_y, turn_rad = curve.at(x, y)
+        return cls(np.array([x, y]), np.array([moved_x, moved_y]), turn_rad)
+
+    def move(self, points: Points) -> Points:
+        """Return points (n, 2) where they go."""
+        return _rotate(points - self.start, self.turn_rad) + self.end
+
+
+def _rotate(points: Points, turn_rad: float) -> Points:
+    """Return points (n, 2), y downwards, turned clockwise about (0, 0)."""
+    cos, sin = math.cos(turn_rad), math.sin(turn_rad)
+    return points @ np.array([[cos, sin], [-sin, cos]])
+
+
+def _check_reach(curve: Curve, text: str, arc_deg: float, *, top: float, bottom: float) -> None:
+    if not curve.arc_rad:
+        return
+    radius = curve.width / abs(curve.arc_rad)
+    if radius < max(MIN_RADIUS_EM, (bottom if arc_deg > 0 else top) / MAX_REACH):
+        raise DrawError(
+            f"{text!r} is too short for an arc of {arc_deg:g} degrees; lower arc_deg"
+        )
+
+
+def _find_middles(placement: Placement, owners: list[int]) -> dict[int, float]:
+    """Return the middle of the ink of each cluster; where a blank begins."""
+    middles = dict(zip(placement.clusters, placement.pens[:, 0].tolist(), strict=True))
+    edges: dict[int, tuple[float, float]] = {}
+    for owner, (left, _, right, _) in zip(owners, placement.char_boxes.tolist(), strict=True):
+        low, high = edges.get(owner, (left, right))
+        edges[owner] = (min(low, left), max(high, right))
+    return middles | {owner: (low + high) / 2 for owner, (low, high) in edges.items()}
+
+
+def _box_words(text: str, letters: Points, turns_rad: list[float]) -> Points:
+    """Return the corners of a box around the letters of each word: float64 (k, 4, 2)."""
+    groups: dict[int, list[int]] = {}
+    for number, place in enumerate(inked(text)):
+        groups.setdefault(text.count(" ", 0, place), []).append(number)
+    boxes = []
+    for numbers in groups.values():
+        # The word's own direction is that of its middle letter.
+        turn_rad = sorted(turns_rad[number] for number in numbers)[len(numbers) // 2]
+        flat = _rotate(letters[numbers].reshape(-1, 2), -turn_rad)
+        (left, top), (right, bottom) = flat.min(axis=0), flat.max(axis=0)
+        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+        boxes.append(_rotate(corners, turn_rad))
+    return np.array(boxes)

@@ -1,0 +1,44 @@
+"""The most frequent words of a language, by wordfreq.
+
+Source: Speer, "rspeer/wordfreq", 2022, doi:10.5281/zenodo.7199437; its data are under
+CC BY-SA 4.0.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from importlib.util import find_spec
+
+from synthtext.errors import WordsError, shorten
+
+
+def list_frequent(language: str, n: int) -> list[str]:
+    """Return words of a language, the most frequent first; numbers and signs are left out.
+
+    Args:
+        language: its code, such as `de`.
+        n: how many; fewer where wordfreq does not know as many.
+
+    Raises:
+        WordsError: wordfreq is not installed, or does not know the language.
+    """
+    if find_spec("wordfreq") is None:
+        raise WordsError(
+            "words of a language need wordfreq; type: pip install 'synthtext[words]'"
+        )
+    import wordfreq
+
+    known = sorted(wordfreq.available_languages())
+    if language not in known:
+        raise WordsError(
+            f"wordfreq has no words of the language {shorten(language)!r}; "
+            f"there is {', '.join(known)}"
+        )
+    frequent = wordfreq.iter_wordlist(language)
+    words: dict[str, None] = {}
+    for word in frequent:
+        if len(words) == n:
+            break
+        if all(unicodedata.category(char)[0] in "LM" for char in word):
+            words[unicodedata.normalize("NFC", word)] = None
+    return list(words)
