@@ -18,20 +18,20 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
-from probes.data.designs import choose_fitting, make_trials, name_fonts
-from probes.data.stimuli import name_drawn, show_trial
+from probes.data.designs import add_levels, make_trials, name_fonts
+from probes.data.stimuli import draw_trial, name_drawn, show_trial
 from probes.data.trials import Stimulus, Trial
 from probes.embeddings.images import embed_renderings
 from probes.embeddings.texts import find_cache_folder
-from probes.factors import FACTORS
-from probes.metrics.breakdown import tabulate_thresholds
+from probes.errors import ProbeError
+from probes.factors import BASELINES, FACTORS
+from probes.metrics.breakdown import tabulate_factor, tabulate_thresholds
 from probes.metrics.intervals import clustered_accuracy
 from probes.metrics.spelling import tabulate_answers
 from probes.models.base import Model, identify_model
@@ -40,21 +40,24 @@ from probes.models.prompts import WORDS
 from probes.tasks.base import ProbeConfig, Question
 from probes.tasks.outcomes import read_outcomes, write_outcomes
 from probes.tasks.run import watch
-from probes.tasks.vocabulary import choose_words
-from probes.tasks.words import WORD_CHARS, choose_among_words, list_common
+from probes.tasks.vocabulary import Candidates, draw_some
+from probes.tasks.words import choose_among_words, choose_shown, read_pool
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.spec import Spec
 
 READERS = ("bundled", "ocr:tesseract:eng:7", "ocr:rapidocr")
 """A word stands on one line, which mode 7 tells Tesseract."""
 
-SIZES_PX = (3.0, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0, 20.0, 28.0)
-"""Em sizes of the factor `size_px`; from below what any of them reads."""
+SMALL_SIZES_PX = (3.0, 4.0, 5.0)
+"""Em sizes below those of a design, since PP-OCRv4 reads the least of them."""
 
 FONT_SIZES_PX = (4.0, 5.5, 7.5, 10.0, 14.0)
 
 N_FONT_WORDS = 4
 """Words in each font at each size, for each of two seeds."""
+
+N_SPARE = 4
+"""Words looked at for each that is shown, since short ones cannot be bent far."""
 
 N_OTHER = 8
 """Words at a level of a factor that has no threshold."""
@@ -76,43 +79,41 @@ TELL_S = 30
 N_DRAWS = 2000
 
 
-def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], list[str]]:
+def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], Candidates]:
     """Return the images to show, in parts, and the words to choose among."""
-    config = ProbeConfig(n=n_words, ks=(K,))
-    common = list_common(replace(config, n=200))
-    short = [word for word in common if len(word) in WORD_CHARS]
-    directed = [name for name, row in FACTORS.items() if row.direction and name != "size_px"]
+    directed = [name for name, row in FACTORS.items() if row.direction]
     others = [name for name, row in FACTORS.items() if not row.direction and name != "font"]
-    shown = choose_fitting(
-        choose_words(short, 400, 0), [*directed, *others, "size_px"], fonts, n_words
-    )
+    config = ProbeConfig(n=N_SPARE * n_words)
+    pool = read_pool(config)
+    fitting = choose_shown(config, pool, [*directed, *others])
+    shown = [word for word in fitting if can_bend(word, fonts)][:n_words]
+    curves = make_trials(shown, directed, 0)
+    for baseline in BASELINES:
+        # A design's least size is read by all; these are part of the same scan.
+        curves += add_levels(curves, "size_px", baseline, SMALL_SIZES_PX, look=curves[0].look)
     parts = {
-        "thresholds": list_sizes(shown) + make_trials(shown, directed, 0),
+        "thresholds": curves,
         "other factors": make_trials(shown[:N_OTHER], others, 0),
-        "fonts": list_fonts(short, fonts),
+        "fonts": list_fonts(pool.texts[: pool.n_showable], fonts),
     }
-    return {name: name_fonts(trials, fonts) for name, trials in parts.items()}, common
+    return {name: name_fonts(trials, fonts) for name, trials in parts.items()}, pool
 
 
-def list_sizes(shown: Sequence[str]) -> list[Trial]:
-    """Return the words at all of `SIZES_PX`, from both baselines."""
-    least = str(FACTORS["size_px"].levels[0])
-    trials = []
-    for trial in make_trials(shown, ["size_px"], 0):
-        # One level of the design becomes all those of this table.
-        if trial.level == least:
-            for size_px in SIZES_PX:
-                key = trial.key.replace(f"-{least}-", f"-{size_px}-")
-                spec = replace(trial.spec, size_px=size_px)
-                trials.append(replace(trial, key=key, spec=spec, level=str(size_px)))
-    return trials
+def can_bend(word: str, fonts: Catalogue) -> bool:
+    """Return whether a word is long enough for every arc."""
+    try:
+        for trial in make_trials([word], ["arc_deg"], 0):
+            draw_trial(trial, fonts)
+    except ProbeError:
+        return False
+    return True
 
 
 def list_fonts(short: Sequence[str], fonts: Catalogue) -> list[Trial]:
     """Return words in every font at every size, twice, the second time with other words."""
     trials = []
     for seed, name in enumerate(FONT_SETS):
-        words = choose_words(short, N_FONT_WORDS, 100 + seed)
+        words = draw_some(short, N_FONT_WORDS, "observatory", seed)
         trials += [
             Trial(
                 f"{name}-{font}-{size_px}-{number}",
@@ -129,7 +130,7 @@ def list_fonts(short: Sequence[str], fonts: Catalogue) -> list[Trial]:
 
 
 def measure(
-    model: Model, trials: Sequence[Trial], common: Sequence[str], file: Path, fonts: Path | None
+    model: Model, trials: Sequence[Trial], pool: Candidates, file: Path, fonts: Path | None
 ) -> pd.DataFrame:
     """Return the outcomes of a reader, those of an earlier run if they are of these images."""
     named = name_drawn(trials, open_catalogue(fonts))
@@ -157,9 +158,7 @@ def measure(
     if embedded is None:
         raise SystemExit("start it without torchrun")
     templates = () if model.reader else WORDS
-    question = Question(
-        "words", tuple(common), templates, (2, 10, K), K, 0, find_cache_folder()
-    )
+    question = Question("words", pool, templates, (2, 10, K), K, 0, find_cache_folder())
     outcomes = choose_among_words(question, model, trials, embedded)
     write_outcomes(file, outcomes)
     stamp.write_text(json.dumps(asked))
@@ -244,17 +243,14 @@ def tabulate_levels(found: dict[str, pd.DataFrame]) -> str:
     for factor, known in FACTORS.items():
         if known.direction or factor == "font":
             continue
-        for baseline in ("easy", "harder"):
-            for level in known.levels:
-                cells = []
-                for outcomes in found.values():
-                    cell = outcomes[
-                        (outcomes["factor"] == factor)
-                        & (outcomes["baseline"] == baseline)
-                        & (outcomes["level"] == str(level))
-                    ]
-                    cells.append(f"{100 * cell['correct'].mean():.0f}")
-                rows.append((factor, baseline, str(level), *cells))
+        tables = [
+            tabulate_factor(outcomes, factor).table.set_index(["baseline", "label"])
+            for outcomes in found.values()
+        ]
+        rows += [
+            (factor, *place, *(f"{100 * table.loc[place, 'accuracy']:.0f}" for table in tables))
+            for place in tables[0].index
+        ]
     return format_table(("factor", "baseline", "level", *found), rows)
 
 
@@ -336,7 +332,7 @@ def main() -> None:
     parser.add_argument("--kli", type=Path)
     asked = parser.parse_args()
     fonts = open_catalogue(asked.fonts)
-    parts, common = list_parts(asked.words, fonts)
+    parts, pool = list_parts(asked.words, fonts)
     print(f"{sum(map(len, parts.values())):,} images", flush=True)
     readers = [name for name in READERS if is_here(name)]
     found: dict[str, dict[str, pd.DataFrame]] = {part: {} for part in parts}
@@ -344,7 +340,7 @@ def main() -> None:
         model = load_model(name, device="cpu")
         for part, trials in parts.items():
             file = asked.out / name.replace(":", "-") / f"{part}.parquet"
-            found[part][name] = measure(model, trials, common, file, asked.fonts)
+            found[part][name] = measure(model, trials, pool, file, asked.fonts)
     write_tables(asked.out, found, fonts, asked.kli)
 
 
