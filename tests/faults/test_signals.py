@@ -51,7 +51,7 @@ CASES = [
     for which in (SIGNALS if IS_FULL else (SIGNALS[place % 3],))
 ]
 
-LONGEST_S = 2.0
+LONGEST_S = 5.0
 
 
 @pytest.fixture(scope="module")
