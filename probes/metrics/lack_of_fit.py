@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.metrics.monotone import Answers
-from probes.metrics.psychometric import Cells, Curve, differentiate, predict
+from probes.metrics.psychometric import Curve, differentiate, pool_words, predict
 
 Floats = NDArray[np.float64]
 
@@ -29,9 +29,8 @@ def measure_fit(answers: Answers, curve: Curve) -> float:
         answers: of two words or more.
         curve: fitted to them.
     """
-    n_seen = answers.n_seen.sum(axis=0)
-    n_right = answers.n_right.sum(axis=0)
-    cells = Cells(answers.x, n_right, n_seen, answers.chance)
+    cells = pool_words(answers)
+    n_seen, n_right = cells.n_seen, cells.n_right
     # A word in a cell counts half at the least, or one slip would outweigh all else.
     p = np.clip(predict(curve, answers.x, answers.chance), 0.5 / n_seen, 1 - 0.5 / n_seen)
     weights = n_seen / (p * (1 - p))

@@ -30,8 +30,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+from probes.errors import ProbeError
+from probes.metrics.axis import Axis, Direction, choose_axis
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -111,26 +114,43 @@ class _Runs:
     largest_to: Singles
 
 
-def gather_answers(x: Floats, correct: Floats, words: object, chance: float) -> Answers:
-    """Return rows, one per image, as a table of words and levels.
+def gather_answers(
+    levels: ArrayLike,
+    correct: ArrayLike,
+    words: ArrayLike,
+    *,
+    chance: float,
+    direction: Direction,
+) -> tuple[Axis, Answers]:
+    """Return rows, one per image, as a table of words and levels, and the axis of its levels.
 
     Args:
-        x: (N,); the place of each image's level, rising towards the easy end.
-        correct: (N,), 0 or 1.
+        levels: (N,), three or more distinct ones.
+        correct: bool (N,).
         words: (N,); the word of each image.
         chance: accuracy of guessing.
+        direction: "falling" where a higher level is harder to read.
+
+    Raises:
+        ProbeError: fewer than three levels or two words.
     """
-    places, at = np.unique(x, return_inverse=True)
-    codes = pd.factorize(np.asarray(words), sort=True)[0]
-    shape = int(codes.max()) + 1, len(places)
-    cell = codes * shape[1] + at
-    size = shape[0] * shape[1]
-    return Answers(
-        x=places,
-        n_right=np.bincount(cell, correct, minlength=size).reshape(shape).astype(np.float64),
-        n_seen=np.bincount(cell, minlength=size).reshape(shape).astype(np.float64),
-        chance=chance,
-    )
+    codes = pd.factorize(np.asarray(words))[0]
+    n_words = int(codes.max(initial=-1)) + 1
+    if n_words < 2:
+        raise ProbeError(
+            f"the rows show {n_words} word; a threshold over words needs 2 or more"
+        )
+    at_level = np.asarray(levels, dtype=np.float64)
+    axis = choose_axis(at_level, direction)
+    places, at = np.unique(axis.place(at_level), return_inverse=True)
+    cell, size = codes * len(places) + at, n_words * len(places)
+
+    def count(weights: Floats) -> Floats:
+        counts = np.bincount(cell, weights, minlength=size).astype(np.float64)
+        return counts.reshape(n_words, len(places))
+
+    right = np.asarray(correct, dtype=np.float64)
+    return axis, Answers(places, count(right), count(np.ones_like(right)), chance)
 
 
 def find_crossing(answers: Answers, confidence: float = 0.95) -> Crossing:

@@ -35,17 +35,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from probes.errors import ProbeError
 from probes.metrics.axis import Axis, Direction, Scale, choose_axis, explain_ends
 from probes.metrics.lack_of_fit import measure_fit
-from probes.metrics.monotone import gather_answers
+from probes.metrics.monotone import Answers, gather_answers
 from probes.metrics.psychometric import (
     Cells,
-    Curve,
     Profile,
     inflate_by_word,
     log_likelihood_of,
     measure_slope,
+    pool_words,
     predict,
     profile_thresholds,
 )
@@ -140,30 +139,18 @@ def fit_word_threshold(
         ProbeError: fewer than three levels or two words, or a level is not a number for the
             scale.
     """
-    rows = pd.DataFrame({"level": levels, "right": correct, "word": words})
-    rows = rows.astype({"level": np.float64, "right": np.float64})
-    n_words = rows["word"].nunique()
-    if n_words < 2:
-        raise ProbeError(
-            f"the rows show {n_words} word; a threshold over words needs 2 or more"
-        )
-    table = rows.groupby("level", as_index=False).agg(
-        right=("right", "sum"), seen=("right", "count")
+    axis, answers = gather_answers(levels, correct, words, chance=chance, direction=direction)
+    return fit_answers(answers, axis, confidence)
+
+
+def fit_answers(answers: Answers, axis: Axis, confidence: float = CONFIDENCE) -> Fit:
+    """Return the same of rows that were gathered by word."""
+    cells = pool_words(answers)
+    independent = float(stats.t.ppf((1 + confidence) / 2, len(answers.n_seen) - 1) ** 2)
+    profile = profile_thresholds(
+        cells, lambda best: independent * inflate_by_word(answers, best)
     )
-    axis = choose_axis(table["level"].to_numpy(), direction)
-    cells = _to_cells(table, axis, chance)
-    at = np.searchsorted(cells.x, axis.place(rows["level"].to_numpy()))
-    codes = pd.factorize(rows["word"])[0]
-    right = rows["right"].to_numpy()
-    independent = float(stats.t.ppf((1 + confidence) / 2, n_words - 1) ** 2)
-
-    def choose_cutoff(best: Curve) -> float:
-        return independent * inflate_by_word(cells, best, at=at, correct=right, words=codes)
-
-    profile = profile_thresholds(cells, choose_cutoff)
-    answers = gather_answers(axis.place(rows["level"].to_numpy()), right, codes, chance)
-    p_fit = measure_fit(answers, profile.best)
-    return replace(_read(profile, cells, axis), p_fit=p_fit)
+    return replace(_read(profile, cells, axis), p_fit=measure_fit(answers, profile.best))
 
 
 def _to_cells(table: pd.DataFrame, axis: Axis, chance: float) -> Cells:

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from probes.metrics.monotone import Answers
+
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 N_THRESHOLDS, N_ZOOMS = 41, 3
 """Thresholds looked at together, and how often they close in on the interval."""
@@ -152,9 +153,14 @@ def measure_slope(curve: Curve) -> float:
     return float(curve.rise * steepness / curve.width)
 
 
-def inflate_by_word(
-    cells: Cells, curve: Curve, *, at: Ints, correct: Floats, words: Ints
-) -> float:
+def pool_words(answers: Answers) -> Cells:
+    """Return the counts of answers over all words."""
+    return Cells(
+        answers.x, answers.n_right.sum(axis=0), answers.n_seen.sum(axis=0), answers.chance
+    )
+
+
+def inflate_by_word(answers: Answers, curve: Curve) -> float:
     """Return by what factor shared words change the variance of the threshold.
 
     It is the sandwich variance, its meat summed by word, over the variance with images
@@ -163,22 +169,19 @@ def inflate_by_word(
     vanish: it is then at least 1.
 
     Args:
-        cells: the counts of the same images.
+        answers: of two words or more.
         curve: the curve that fits them best.
-        at: (N,); the place of each image's level in `cells.x`.
-        correct: (N,), 0 or 1.
-        words: (N,), 0 to W-1.
     """
+    cells = pool_words(answers)
     slopes = differentiate(curve, cells)
     p = np.clip(predict(curve, cells.x, cells.chance), TINY, 1 - TINY)
     information = (slopes * (cells.n_seen / (p * (1 - p)))) @ slopes.T
     size = np.sqrt(np.diag(information))
     if size.min() == 0 or np.linalg.cond(information / np.outer(size, size)) > 1 / TINY:
         return 1.0
-    # Only the row of the threshold is needed: its influence, image by image, summed by word.
+    # Only the row of the threshold is needed: the influence of each word's images on it.
     row = np.linalg.inv(information)[0]
-    influence = (row @ slopes)[at] * ((correct - p[at]) / (p * (1 - p))[at])
-    by_word = np.bincount(words, weights=influence)
+    by_word = (answers.n_right - p * answers.n_seen) @ ((row @ slopes) / (p * (1 - p)))
     n_words = len(by_word)
     ratio = float(n_words / (n_words - 1) * (by_word**2).sum() / row[0])
     done = SHAPES[curve.shape]((cells.x - curve.threshold) / curve.width)

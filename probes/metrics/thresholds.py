@@ -13,13 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from probes.errors import ProbeError
-from probes.metrics.axis import Axis, Direction, choose_axis, explain_ends
+from probes.metrics.axis import Axis, Direction, explain_ends
 from probes.metrics.monotone import Crossing, find_crossing, gather_answers
-from probes.metrics.parametric import Fit, fit_word_threshold
+from probes.metrics.parametric import Fit, fit_answers
 
 Floats = NDArray[np.float64]
 
@@ -89,20 +87,9 @@ def measure_threshold(
     Raises:
         ProbeError: fewer than three levels or two words.
     """
-    rows = pd.DataFrame({"level": levels, "right": correct, "word": words})
-    rows = rows.astype({"level": np.float64, "right": np.float64})
-    n_words = rows["word"].nunique()
-    if n_words < 2:
-        raise ProbeError(
-            f"the rows show {n_words} word; a threshold over words needs 2 or more"
-        )
-    at = rows["level"].to_numpy()
-    axis = choose_axis(at, direction)
-    answers = gather_answers(axis.place(at), rows["right"].to_numpy(), rows["word"], chance)
+    axis, answers = gather_answers(levels, correct, words, chance=chance, direction=direction)
     found = _read(find_crossing(answers, confidence), answers.x, axis, confidence)
-    fit = fit_word_threshold(
-        at, correct, words, chance=chance, direction=direction, confidence=confidence
-    )
+    fit = fit_answers(answers, axis, confidence)
     note = _find_misfit(fit, found)
     return replace(found, fit=None if note else fit, fit_note=note)
 

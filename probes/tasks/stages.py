@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from probes.factors import FACTORS
-from probes.metrics.axis import MIN_LEVELS, Axis, choose_axis
+from probes.metrics.axis import MIN_LEVELS, Axis
 from probes.metrics.cells import spread_baselines
 from probes.metrics.monotone import Answers, Crossing, find_crossing, gather_answers
 from probes.metrics.thresholds import ALPHA
@@ -206,13 +206,10 @@ def _look_at(outcomes: pd.DataFrame, curve: Curve, confidence: float) -> Seen | 
     at = rows["level"].to_numpy(dtype=np.float64)
     if len(np.unique(at)) < MIN_LEVELS or rows["word"].nunique() < 2:
         return None
-    axis = choose_axis(at, FACTORS[factor].direction or "rising")
-    answers = gather_answers(
-        axis.place(at),
-        rows["correct"].to_numpy(dtype=np.float64),
-        rows["word"],
-        1 / int(rows["k"].iloc[0]),
-    )
+    axis, answers = gather_answers(
+        at, rows["correct"], rows["word"],
+        chance=1 / int(rows["k"].iloc[0]), direction=FACTORS[factor].direction or "rising",
+    )  # fmt: skip
     return Seen(
         answers=answers,
         axis=axis,

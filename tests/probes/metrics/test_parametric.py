@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from probes.errors import ProbeError
+from probes.metrics.monotone import Answers, gather_answers
 from probes.metrics.parametric import Fit, fit_threshold, fit_word_threshold
 from probes.metrics.psychometric import (
     SHAPES,
-    Cells,
     Curve,
     inflate_by_word,
+    pool_words,
     profile_thresholds,
 )
 
@@ -204,32 +205,17 @@ def test_rows_without_shared_words_give_the_interval_of_their_counts() -> None:
 
 def test_every_image_shown_twice_doubles_the_variance() -> None:
     levels, correct, words = draw_words(300, word_sd=0.5)
-    cells, factors = [], []
-    for times in (1, 2):
-        at = np.searchsorted(SIZES_PX, np.tile(levels, times))
-        right = np.tile(correct, times).astype(np.float64)
-        counts = Cells(
-            x=np.log2(SIZES_PX),
-            n_right=np.bincount(at, right).astype(np.float64),
-            n_seen=np.bincount(at).astype(np.float64),
-            chance=0.01,
-        )
-        cells.append(counts)
-        curve = profile_thresholds(cells[0], lambda _: 3.84).best
-        tiled = np.tile(words, times)
-        factors.append(inflate_by_word(counts, curve, at=at, correct=right, words=tiled))
+    _, once = gather_answers(levels, correct, words, chance=0.01, direction="rising")
+    twice = Answers(once.x, 2 * once.n_right, 2 * once.n_seen, once.chance)
+    curve = profile_thresholds(pool_words(once), lambda _: 3.84).best
+    factors = [inflate_by_word(answers, curve) for answers in (once, twice)]
     assert factors[1] == pytest.approx(2 * factors[0])
 
 
 def test_a_step_has_no_variance_to_inflate() -> None:
-    cells = Cells(np.arange(4.0), np.array([0.0, 0, 9, 9]), np.full(4, 9.0), 0.0)
+    answers = Answers(np.arange(4.0), np.tile([0.0, 0, 1, 1], (9, 1)), np.ones((9, 4)), 0.0)
     step = Curve("gaussian", threshold=1.5, width=0.01, rise=1)
-    at = np.repeat(np.arange(4), 9)
-    correct = (at >= 2).astype(np.float64)
-    assert (
-        inflate_by_word(cells, step, at=at, correct=correct, words=np.tile(np.arange(9), 4))
-        == 1
-    )
+    assert inflate_by_word(answers, step) == 1
 
 
 def test_equal_rows_give_equal_thresholds() -> None:
