@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import ProbeError
+from probes.pickles import RefusedError, check_steps
 from synthtext.errors import shorten
 from synthtext.files import read_file
 
@@ -33,16 +33,11 @@ BINARY = ("test.bin", "fine_label_names.txt")
 
 PICKLED = ("test", "meta")
 
-MAX_STEPS = 2_000_000
-"""Steps of a pickle; the published ones have some hundred thousand."""
-
 MAX_NAMES = 256
 """Most classes, since a label is a byte; the published ones are 100."""
 
 MAX_NAME_CHARS = 500
 
-NOTES = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
-"""Steps that note an object under a number; room is made for all numbers below."""
 
 KIND = re.compile(r"[ui][1248]")
 """Whole numbers, as a pickled array names them."""
@@ -118,10 +113,6 @@ def _read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     return read_file(path, max_bytes, kind=ProbeError, remedy="fetch it again")
 
 
-class _RefusedError(Exception):
-    """A pickle asks for more than it may."""
-
-
 class _Kind:
     """What a pickle says of the numbers of an array: their kind, and the order of bytes."""
 
@@ -161,7 +152,7 @@ class _ArraysOnly(pickle.Unpickler):
             return PARTS[module, name]
         if (module, name) == ("_codecs", "encode"):
             return _encode
-        raise _RefusedError(f"it asks for {shorten(f'{module}.{name}')}, which may run code")
+        raise RefusedError(f"it asks for {shorten(f'{module}.{name}')}, which may run code")
 
 
 def _encode(text: str, _encoding: str = "latin1") -> bytes:
@@ -172,21 +163,12 @@ def _encode(text: str, _encoding: str = "latin1") -> bytes:
 def _unpickle(path: Path) -> Any:  # noqa: ANN401
     raw = _read_bytes(path)
     try:
-        _check_steps(raw)
+        check_steps(io.BytesIO(raw))
         return _ArraysOnly(io.BytesIO(raw), encoding="latin1").load()
-    except _RefusedError as error:
+    except RefusedError as error:
         raise ProbeError(f"{path} is not unpickled: {error}") from error
     except BROKEN as error:
         raise ProbeError(f"{path} is broken ({shorten(str(error))}); fetch it again") from error
-
-
-def _check_steps(raw: bytes) -> None:
-    """Refuse a pickle that takes long, or that notes objects under numbers beyond all sense."""
-    for step, (code, argument, _) in enumerate(pickletools.genops(raw)):
-        if step >= MAX_STEPS:
-            raise _RefusedError(f"it has more than {MAX_STEPS:,} steps")
-        if code.name in NOTES and int(argument or 0) > MAX_STEPS:
-            raise _RefusedError(f"it notes an object under number {argument:,}")
 
 
 def _to_array(thing: object) -> NDArray[Any]:

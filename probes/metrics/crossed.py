@@ -6,7 +6,6 @@ those of their intersections taken off again, which resampling one kind would le
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from probes.metrics.intervals import Floats, Interval, clustered_accuracy, wilson
+from probes.metrics.intervals import Interval, clustered_accuracy, measure_variance, wilson
 
 
 def crossed_accuracy(
@@ -47,22 +46,6 @@ def crossed_accuracy(
     if right.min() == right.max():
         low, high = wilson(right[0] * n_fewest, n_fewest, confidence)
         return Interval(mean, float(low), float(high))
-    variance = 0.0
-    for n_kinds in range(1, len(codes) + 1):
-        for chosen in itertools.combinations(codes, n_kinds):
-            variance += (-1) ** (n_kinds + 1) * _measure_variance(right - mean, chosen)
-    # Taking intersections off can leave less than one kind of cluster alone has.
-    alone = max(_measure_variance(right - mean, [column]) for column in codes)
-    reach = float(
-        stats.t.ppf((1 + confidence) / 2, n_fewest - 1) * np.sqrt(max(variance, alone))
-    )
+    variance = measure_variance(right - mean, codes)
+    reach = float(stats.t.ppf((1 + confidence) / 2, n_fewest - 1) * np.sqrt(variance))
     return Interval(mean, max(0.0, mean - reach), min(1.0, mean + reach))
-
-
-def _measure_variance(residuals: Floats, codes: Sequence[ArrayLike]) -> float:
-    """Return the variance of a mean whose rows go together where all the codes agree."""
-    groups = pd.DataFrame({number: np.asarray(column) for number, column in enumerate(codes)})
-    at = groups.groupby(list(groups.columns)).ngroup().to_numpy()
-    sums = np.bincount(at, residuals)
-    n = len(sums)
-    return float((sums**2).sum() / len(residuals) ** 2 * n / (n - 1)) if n > 1 else 0.0

@@ -7,6 +7,8 @@ whole words resampled.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,17 +77,10 @@ def cluster_bootstrap(
     Source: Hesterberg, "What teachers should know about the bootstrap", The American
     Statistician 69 (2015), on the expanded percentile interval.
     """
-    sums, counts = _sum_by_cluster(values, clusters)
-    n = len(sums)
-    if n == 0:
-        return Interval(np.nan, np.nan, np.nan)
-    mean = float(sums.sum() / counts.sum())
-    if n == 1:
-        return Interval(mean, np.nan, np.nan)
-    tail = stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf((1 - confidence) / 2, n - 1))
-    means = _resample_means(sums, counts, n_draws=n_draws, seed=seed)
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(mean, float(low), float(high))
+    rows = np.asarray(values, dtype=np.float64)
+    return clustered_ratio(
+        rows, np.ones_like(rows), clusters, n_draws=n_draws, seed=seed, confidence=confidence
+    )
 
 
 def clustered_ratio(
@@ -95,8 +90,9 @@ def clustered_ratio(
     *,
     n_draws: int = 2000,
     seed: int = 0,
+    confidence: float = 0.95,
 ) -> Interval:
-    """Return the sum of the parts over that of the wholes, with a 95 % interval by clusters.
+    """Return the sum of the parts over that of the wholes, with an interval by clusters.
 
     Such as wrong characters over all characters; as for `cluster_bootstrap`, few clusters widen
     the interval, and one alone has none.
@@ -107,16 +103,20 @@ def clustered_ratio(
         clusters: (N,); what each row belongs to.
         n_draws: resamplings.
         seed: equal seeds give equal intervals.
+        confidence: the share of such intervals that hold the truth, 0 to 1.
     """
-    sums, _ = _sum_by_cluster(parts, clusters)
-    counts, _ = _sum_by_cluster(wholes, clusters)
+    codes = pd.factorize(np.asarray(clusters), sort=True)[0]
+    sums, counts = (
+        np.bincount(codes, weights=np.asarray(values, dtype=np.float64)).astype(np.float64)
+        for values in (parts, wholes)
+    )
     n = len(sums)
     if n == 0 or counts.sum() == 0:
         return Interval(np.nan, np.nan, np.nan)
     ratio = float(sums.sum() / counts.sum())
     if n == 1:
         return Interval(ratio, np.nan, np.nan)
-    tail = stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf(0.025, n - 1))
+    tail = stats.norm.cdf(np.sqrt(n / (n - 1)) * stats.t.ppf((1 - confidence) / 2, n - 1))
     means = _resample_means(sums, counts, n_draws=n_draws, seed=seed)
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(ratio, float(low), float(high))
@@ -159,7 +159,7 @@ def clustered_accuracy(
             return Interval(mean, np.nan, np.nan)
         usual = stats.norm.ppf((1 + confidence) / 2)
         widened = stats.t.ppf((1 + confidence) / 2, n_least - 1)
-        variance = max(_measure_variance(right - mean, codes), mean * (1 - mean) / right.size)
+        variance = max(measure_variance(right - mean, codes), mean * (1 - mean) / right.size)
         n_effective = mean * (1 - mean) / variance * float(usual / widened) ** 2
     low, high = wilson(mean * n_effective, n_effective, confidence)
     return Interval(mean, float(low), float(high))
@@ -182,13 +182,6 @@ def correct_for_chance(accuracy: ArrayLike, chance: ArrayLike) -> Floats:
     return corrected
 
 
-def _sum_by_cluster(values: ArrayLike, clusters: ArrayLike) -> tuple[Floats, Floats]:
-    """Return the sum of the values and the number of rows of each cluster."""
-    codes = pd.factorize(np.asarray(clusters), sort=True)[0]
-    sums = np.bincount(codes, weights=np.asarray(values, dtype=np.float64))
-    return sums.astype(np.float64), np.bincount(codes).astype(np.float64)
-
-
 def _resample_means(sums: Floats, counts: Floats, *, n_draws: int, seed: int) -> Floats:
     """Return the mean over all rows of each of `n_draws` resamplings of the clusters."""
     rng = np.random.default_rng(seed)
@@ -201,17 +194,24 @@ def _resample_means(sums: Floats, counts: Floats, *, n_draws: int, seed: int) ->
     return means
 
 
-def _measure_variance(residuals: Floats, codes: list[Ints]) -> float:
-    """Return the variance of a mean whose rows share clusters of one kind or of two."""
-    parts = [_scatter(residuals, code) for code in codes]
-    if len(parts) == 1:
-        return parts[0]
-    both = pd.factorize(codes[0] * (int(codes[1].max()) + 1) + codes[1])[0]
-    # The difference may fall below what either says alone, and even below 0.
-    return max(*parts, sum(parts) - _scatter(residuals, both))
+def measure_variance(residuals: Floats, codes: Sequence[Ints]) -> float:
+    """Return the variance of a mean whose rows share clusters of one kind or of several.
+
+    Variances by each kind are added, and those by what kinds have in common taken off again.
+    """
+    variance = 0.0
+    for n_kinds in range(1, len(codes) + 1):
+        for chosen in itertools.combinations(codes, n_kinds):
+            variance += (-1) ** (n_kinds + 1) * _scatter(residuals, chosen)
+    # The difference may fall below what one kind says alone, and even below 0.
+    return max(variance, *(_scatter(residuals, [code]) for code in codes))
 
 
-def _scatter(residuals: Floats, codes: Ints) -> float:
-    sums = np.bincount(codes, weights=residuals)
+def _scatter(residuals: Floats, codes: Sequence[Ints]) -> float:
+    """Return the variance of a mean whose rows go together where all the codes agree."""
+    together = np.zeros(len(residuals), np.int64)
+    for code in codes:
+        together = pd.factorize(together * (int(code.max()) + 1) + code)[0]
+    sums = np.bincount(together, weights=residuals)
     n = len(sums)
     return float(n / max(1, n - 1) * (sums**2).sum() / len(residuals) ** 2)

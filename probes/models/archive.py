@@ -6,18 +6,14 @@ A pickle is walked before it is read, since some bytes in it can become gigabyte
 from __future__ import annotations
 
 import io
-import pickletools
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
 
 from probes.errors import ProbeError
+from probes.pickles import check_steps
 
 MAX_HEADER_BYTES = 16 << 20
 """Largest pickle of weights, and largest list of what is in an archive."""
-
-MAX_STEPS = 2_000_000
-"""Most steps of all the pickles of weights; a state dict takes some 25 for a tensor."""
 
 N_OLD_PICKLES = 5
 """Pickles at the beginning of a file of torch before 1.6, which is not an archive."""
@@ -69,7 +65,7 @@ def check_torch_file(path: Path) -> None:
             _check_archive(path)
         else:
             with path.open("rb") as file:
-                _walk(io.BytesIO(file.read(MAX_HEADER_BYTES)), N_OLD_PICKLES)
+                check_steps(io.BytesIO(file.read(MAX_HEADER_BYTES)), N_OLD_PICKLES)
     except ProbeError:
         raise
     except Exception as error:  # What is broken ends in errors of many classes.
@@ -100,12 +96,4 @@ def _check_archive(path: Path) -> None:
     if not fits_in(path, entries) or found.file_size > MAX_HEADER_BYTES:
         raise ValueError("too large")
     with zipfile.ZipFile(path) as archive:
-        _walk(io.BytesIO(archive.read(found)), 1)
-
-
-def _walk(file: BinaryIO, n_pickles: int) -> None:
-    """Raise a ValueError for pickles that are broken, or have more steps than weights need."""
-    steps = (step for _ in range(n_pickles) for step in pickletools.genops(file))
-    for number, _ in enumerate(steps):
-        if number > MAX_STEPS:
-            raise ValueError("too many steps")
+        check_steps(io.BytesIO(archive.read(found)))

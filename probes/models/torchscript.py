@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import math
 import pickle
-import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,8 @@ import torch
 from torch import Tensor
 
 from probes.errors import ProbeError
-from probes.models.archive import MAX_HEADER_BYTES, MAX_STEPS, fits_in, list_entries
+from probes.models.archive import MAX_HEADER_BYTES, fits_in, list_entries
+from probes.pickles import RefusedError, check_steps
 from synthtext.errors import quote
 
 MAX_DEPTH = 64
@@ -33,8 +33,6 @@ MAX_TENSORS = 100_000
 MASK = "attn_mask"
 """Hangs beside the weights in some archives; a model makes its own."""
 
-NOTES = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
-"""Steps that note an object under a number; room is made for all numbers below."""
 
 KINDS = {
     "FloatStorage": torch.float32, "HalfStorage": torch.float16,
@@ -52,10 +50,6 @@ BROKEN = (
     NotImplementedError,
 )  # fmt: skip
 """What a broken archive ends in."""
-
-
-class _RefusedError(Exception):
-    """An archive asks for more than it may."""
 
 
 class _Module:
@@ -97,7 +91,7 @@ def is_openai(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             raw = _read_entry(archive, f"{_find_root(archive)}/data.pkl", MAX_HEADER_BYTES)
         return all(mark in raw for mark in OPENAI_MARKS)
-    except (_RefusedError, *BROKEN):
+    except (RefusedError, *BROKEN):
         return False  # What is wrong with it is said when it is read.
 
 
@@ -114,10 +108,10 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
         with zipfile.ZipFile(path) as archive:
             root = _find_root(archive)
             raw = _read_entry(archive, f"{root}/data.pkl", MAX_HEADER_BYTES)
-            _check_steps(raw)
+            check_steps(io.BytesIO(raw))
             found: dict[str, Tensor] = {}
             _collect(_TensorsOnly(raw, archive, root).load(), "", 0, found)
-    except _RefusedError as error:
+    except RefusedError as error:
         raise ProbeError(
             f"{path} is a TorchScript archive that is not read: {error}; save its state dict as"
             " safetensors"
@@ -151,14 +145,14 @@ class _TensorsOnly(pickle.Unpickler):
             return OrderedDict
         if module == "torch.jit._pickle":
             return _take_first
-        raise _RefusedError(f"it asks for {quote(f'{module}.{name}')}")
+        raise RefusedError(f"it asks for {quote(f'{module}.{name}')}")
 
     def persistent_load(self, pid: Any) -> _Bytes:  # noqa: ANN401 - as its base.
         """Return where the numbers of a tensor lie."""
         word, kind, key, _, n = pid
         fits = isinstance(kind, torch.dtype) and isinstance(key, str) and type(n) is int
         if word != "storage" or not fits:
-            raise _RefusedError("it holds something that is not a tensor")
+            raise RefusedError("it holds something that is not a tensor")
         return _Bytes(kind, key, n)
 
     def _rebuild(
@@ -200,28 +194,19 @@ def _find_root(archive: zipfile.ZipFile) -> str:
     roots = [name.removesuffix("/data.pkl") for name in archive.namelist()]
     roots = [name for name in roots if f"{name}/data.pkl" in archive.NameToInfo]
     if len(roots) != 1 or "/" in roots[0]:
-        raise _RefusedError("it has no data.pkl of its own")
+        raise RefusedError("it has no data.pkl of its own")
     return roots[0]
 
 
 def _read_entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     entry = archive.getinfo(name)
     if not _is_plain(entry) or entry.file_size > most:
-        raise _RefusedError(f"{quote(name)} is packed or larger than it may be")
+        raise RefusedError(f"{quote(name)} is packed or larger than it may be")
     return archive.read(entry)
 
 
 def _is_plain(entry: zipfile.ZipInfo) -> bool:
     return entry.compress_type == zipfile.ZIP_STORED
-
-
-def _check_steps(raw: bytes) -> None:
-    """Refuse a pickle that takes long, or that notes objects under numbers beyond all sense."""
-    for step, (code, argument, _) in enumerate(pickletools.genops(raw)):
-        if step >= MAX_STEPS:
-            raise _RefusedError(f"it has more than {MAX_STEPS:,} steps")
-        if code.name in NOTES and int(argument or 0) > MAX_STEPS:
-            raise _RefusedError(f"it notes an object under number {argument:,}")
 
 
 def _collect(thing: object, name: str, depth: int, found: dict[str, Tensor]) -> None:
@@ -233,7 +218,7 @@ def _collect(thing: object, name: str, depth: int, found: dict[str, Tensor]) -> 
     if not isinstance(parts, Mapping):
         return
     if depth > MAX_DEPTH or len(found) > MAX_TENSORS:
-        raise _RefusedError("it has modules without end")
+        raise RefusedError("it has modules without end")
     for part, inner in parts.items():
         if part == MASK:
             continue
