@@ -24,8 +24,6 @@ CONDITIONS = {
 }
 """What the baselines of a design are, for people."""
 
-"""What a condition is called."""
-
 ALPHA = 0.05
 """Effects are listed where p, after Holm, is below this."""
 

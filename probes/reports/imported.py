@@ -12,7 +12,7 @@ from probes.metrics.breakdown import FactorTable, tabulate_confusions
 from probes.metrics.crossed import crossed_accuracy
 from probes.metrics.intervals import Interval
 from probes.reports import plots
-from probes.reports.page import Figure, Page, write_report
+from probes.reports.page import Figure, Page, to_rows, write_report
 from probes.tables import Table, percent
 from probes.tasks.imported import ImportConfig, list_clusters, tabulate_by
 
@@ -37,12 +37,7 @@ def write_imported(
             "n": len(outcomes), "accuracy": overall.mean, "low": _to_json(overall.low),
             "high": _to_json(overall.high), "k": k, "chance": 1 / k,
         },
-        "factors": {
-            table.factor: table.table.astype(object)
-            .where(table.table.notna(), None)
-            .to_dict("records")
-            for table in factors
-        },
+        "factors": {table.factor: to_rows(table.table) for table in factors},
     }  # fmt: skip
     tables = [_format_headline(overall, len(outcomes), k), *map(_format_factor, factors)]
     mistakes = tabulate_confusions(outcomes)

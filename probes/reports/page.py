@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 import orjson
+import pandas as pd
 from markupsafe import Markup
 
 from probes.tables import Table
@@ -54,6 +55,13 @@ class Page:
     facts: Sequence[tuple[str, str]]
     fonts: Sequence[Mapping[str, str]] = ()
     pictures: Sequence[Mapping[str, Any]] = ()
+
+
+def to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table as rows for JSON, None for what is missing."""
+    names = [str(name) for name in table.columns]
+    plain = table.astype(object).where(table.notna(), None)
+    return [dict(zip(names, row, strict=True)) for row in plain.to_numpy().tolist()]
 
 
 def write_report(out: Path, summary: object, page: Page) -> None:

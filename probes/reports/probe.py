@@ -40,7 +40,7 @@ from probes.reports.headline import (
     summarize_headline,
 )
 from probes.reports.losses import count_losses, list_losses
-from probes.reports.page import Figure, Page, to_uri, write_report
+from probes.reports.page import Figure, Page, to_rows, to_uri, write_report
 from probes.tables import Table, percent
 from probes.tasks.base import load_task
 from probes.tasks.linear_probe import tabulate_linear
@@ -107,11 +107,11 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         },
         "by_template": probe.by_template,
         "headline": summarize_headline(outcomes),
-        "pooled": _to_rows(tabulate_headline(take_scan(outcomes))),
-        "thresholds": _to_rows(thresholds),
+        "pooled": to_rows(tabulate_headline(take_scan(outcomes))),
+        "thresholds": to_rows(thresholds),
         "looks": [dataclasses.asdict(decision) for decision in probe.decisions],
         "factors": {
-            name: _to_rows(tabulate_factor(outcomes, name).table)
+            name: to_rows(tabulate_factor(outcomes, name).table)
             for name in list_factors(outcomes)
         },
         "encoder": dataclasses.asdict(probe.stats),
@@ -120,11 +120,11 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
     if task.measure is not None:
         summary[task.name] = task.measure(outcomes)
     if is_design(outcomes):
-        summary["effects"] = _to_rows(level_effects(take_scan(outcomes)))
+        summary["effects"] = to_rows(level_effects(take_scan(outcomes)))
     if probe.linear is not None:
         summary["linear"] = probe.linear
     if "answer" in outcomes:
-        summary["answers"] = _to_rows(tabulate_answers(outcomes))
+        summary["answers"] = to_rows(tabulate_answers(outcomes))
         summary["faults"] = list_faults(outcomes)
     return summary
 
@@ -397,10 +397,3 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
         ("seed", str(question["seed"])),
         ("versions", ", ".join(f"{k} {v}" for k, v in probe.model.versions.items())),
     ]
-
-
-def _to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a table as rows for JSON, None for what is missing."""
-    names = [str(name) for name in table.columns]
-    plain = table.astype(object).where(table.notna(), None)
-    return [dict(zip(names, row, strict=True)) for row in plain.to_numpy().tolist()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ from probes.tasks.stages import Decision, Stages
 from probes.tasks.vocabulary import PROTOCOL, Candidates, list_candidates
 from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
+
+Count = Callable[[int], None]
+"""Called with how many more are done."""
 
 
 @dataclass(frozen=True)
@@ -92,44 +95,40 @@ class ProbeImages:
 class _Watched:
     """An encoder that says how many pictures and texts are done."""
 
-    def __init__(
-        self, encoder: Encoder, n_pictures: int | None, on_progress: OnProgress
-    ) -> None:
+    def __init__(self, encoder: Encoder, count_pictures: Count, count_texts: Count) -> None:
         self._encoder = encoder
-        self._n_pictures = n_pictures
-        self._on_progress = on_progress
-        self._n_done = {"pictures": 0, "texts": 0}
+        self._count_pictures = count_pictures
+        self._count_texts = count_texts
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         vectors = self._encoder.embed_images(images)
-        self._count("pictures", len(images), self._n_pictures)
+        self._count_pictures(len(images))
         return vectors
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         vectors = self._encoder.embed_texts(texts)
-        self._count("texts", len(texts), None)
+        self._count_texts(len(texts))
         return vectors
-
-    def _count(self, unit: str, n: int, n_all: int | None) -> None:
-        self._n_done[unit] += n
-        n_done = self._n_done[unit]
-        # Levels that are added raise what the scan was to come to.
-        self._on_progress(unit, n_done, None if n_all is None else max(n_all, n_done))
 
 
 def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
     """Return the model, saying how many of its pictures and texts are done."""
-    if model.reader is not None:
+
+    def count(unit: str, n_all: int | None) -> Count:
         n_done = 0
 
-        def count(n: int) -> None:
+        def add(n: int) -> None:
             nonlocal n_done
             n_done += n
-            n_all = None if n_pictures is None else max(n_pictures, n_done)
-            on_progress("pictures", n_done, n_all)
+            # Levels that are added raise what the scan was to come to.
+            on_progress(unit, n_done, None if n_all is None else max(n_all, n_done))
 
-        return replace(model, reader=WatchedReader(model.reader, model.name, count))
-    return replace(model, encoder=_Watched(model.encoder, n_pictures, on_progress))
+        return add
+
+    pictures = count("pictures", n_pictures)
+    if model.reader is not None:
+        return replace(model, reader=WatchedReader(model.reader, model.name, pictures))
+    return replace(model, encoder=_Watched(model.encoder, pictures, count("texts", None)))
 
 
 def run_probe(
