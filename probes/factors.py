@@ -78,8 +78,55 @@ FACTORS: dict[str, ProbedFactor] = {
     "wave_em": ProbedFactor(
         (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8), "wave, em", "falling"
     ),
+    "jitter_em": ProbedFactor(
+        (0.0, 0.04, 0.08, 0.12, 0.18, 0.26, 0.35), "displacement of letters, em", "falling"
+    ),
+    "letter_rotation_deg": ProbedFactor(
+        (0.0, 6.0, 12.0, 18.0, 25.0, 35.0, 45.0), "rotation of letters, degrees", "falling"
+    ),
+    "embolden_em": ProbedFactor(
+        (-0.04, -0.02, 0.0, 0.02, 0.04, 0.07, 0.1), "thickening of strokes, em"
+    ),
+    "wear_frac": ProbedFactor(
+        (0.0, 0.2, 0.4, 0.55, 0.7, 0.8, 0.9), "ink worn off, fraction", "falling"
+    ),
+    "outline_em": ProbedFactor(
+        (0.0, 0.02, 0.05, 0.08, 0.12, 0.18, 0.25), "outline, em", "falling"
+    ),
+    "extrude_em": ProbedFactor(
+        (0.0, 0.05, 0.1, 0.15, 0.22, 0.3, 0.4), "extrusion, em", "falling"
+    ),
+    "shadow_em": ProbedFactor(
+        (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6), "distance of the shadow, em"
+    ),
     "letter_spacing_em": ProbedFactor(
         (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3), "letter spacing, em", spread=(-0.1, 0.2)
+    ),
+    "occlusion_frac": ProbedFactor(
+        (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8), "ink hidden, fraction", "falling"
+    ),
+    "light_frac": ProbedFactor(
+        (0.0, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0), "light lost towards one side, fraction",
+        "falling",
+    ),
+    "shade_frac": ProbedFactor(
+        (0.0, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0), "light lost in a shadow, fraction", "falling"
+    ),
+    "downscale": ProbedFactor(
+        (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), "reduced and enlarged, times", "falling",
+        is_log=True,
+    ),
+    "motion_px": ProbedFactor(
+        (0.0, 3.0, 6.0, 9.0, 13.0, 18.0, 25.0), "motion blur, px", "falling"
+    ),
+    "defocus_px": ProbedFactor(
+        (0.0, 1.0, 2.0, 3.0, 4.5, 6.5, 9.0), "defocus, px", "falling"
+    ),
+    "salt_frac": ProbedFactor(
+        (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7), "pixels black or white, fraction", "falling"
+    ),
+    "prior_jpeg_quality": ProbedFactor(
+        (2, 5, 10, 20, 40, 70, 100), "quality of an earlier JPEG", "rising"
     ),
     "blur_px": ProbedFactor(
         (0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0), "blur, px", "falling", (0.0, 3.0)

@@ -100,13 +100,54 @@ FACTORS: dict[str, Factor] = {
         "0", "rise and fall of text along a wave, in ems",
         Bounds(0, 4, "it is a height in ems"),
     ),
+    "jitter_em": Factor(
+        "0", "displacement of each letter, standard deviation in ems",
+        Bounds(0, 0.5, "it is a deviation in ems"),
+    ),
+    "letter_rotation_deg": Factor(
+        "0", "rotation of each letter, standard deviation in degrees",
+        Bounds(0, 45, "it is a deviation in degrees"),
+    ),
     "ink": Factor("any", "colour of the ink, such as black,#c02020", is_colour=True),
+    "ink2": Factor("any", "colour of outline, extrusion and fill", is_colour=True),
+    "ink_fill": Factor(
+        "plain", "how the ink goes over to its second colour",
+        choices=("plain", "gradient", "texture"),
+    ),
     "contrast": Factor(
         "2:21:log", "WCAG ratio of ink to paper; 0 leaves the ink as it is",
         Bounds(0, 21, "it is a WCAG ratio of 1 to 21, or 0 to leave the ink alone"),
     ),
     "opacity": Factor(
         "0.8:1", "opacity of the ink", Bounds(0, 1, "1 hides the paper behind the ink")
+    ),
+    "embolden_em": Factor(
+        "0", "how much strokes are thickened on each side, in ems; thinned below 0",
+        Bounds(-0.05, 0.1, "it is a part of the em"),
+    ),
+    "wear_frac": Factor(
+        "0", "fraction of the ink that has worn off",
+        Bounds(0, 0.95, "it is a fraction of the ink"),
+    ),
+    "outline_em": Factor(
+        "0", "width of an outline around the letters, in ems",
+        Bounds(0, 0.3, "it is a width in ems"),
+    ),
+    "extrude_em": Factor(
+        "0", "depth of letters that stand out from the background, in ems",
+        Bounds(0, 0.5, "it is a depth in ems"),
+    ),
+    "shadow_em": Factor(
+        "0", "distance of a shadow from its letters, in ems",
+        Bounds(0, 1, "it is a distance in ems"),
+    ),
+    "shadow_blur_em": Factor(
+        "0.05", "blur of the shadow, standard deviation in ems",
+        Bounds(0, 0.5, "it is a deviation in ems"),
+    ),
+    "shadow_angle_deg": Factor(
+        "0:360", "where shadow and extrusion point, clockwise from the right, in degrees",
+        Bounds(0, 360, "it is an angle in degrees"),
     ),
     "background": Factor(
         "plain,gradient,noise,texture", "kinds of paper",
@@ -116,12 +157,47 @@ FACTORS: dict[str, Factor] = {
     "paper2": Factor(
         "any", "second colour of gradients, textures and clutter", is_colour=True
     ),
+    "occlusion_frac": Factor(
+        "0", "fraction of the ink hidden behind something",
+        Bounds(0, 0.95, "it is a fraction of the ink"),
+    ),
+    "light_frac": Factor(
+        "0", "fraction of the light lost towards one side",
+        Bounds(0, 1, "it is a fraction of the light"),
+    ),
+    "shade_frac": Factor(
+        "0", "fraction of the light lost in a shadow cast across the image",
+        Bounds(0, 1, "it is a fraction of the light"),
+    ),
+    "downscale": Factor(
+        "1", "how many times the image is reduced and enlarged again",
+        Bounds(1, 32, "it is a ratio, and 1 changes nothing"),
+    ),
+    "motion_px": Factor(
+        "0", "length of motion blur, in px", Bounds(0, 128, "it is a length in px")
+    ),
+    "motion_angle_deg": Factor(
+        "0:180", "direction of motion blur, clockwise from the right, in degrees",
+        Bounds(0, 180, "it is an angle in degrees"),
+    ),
+    "defocus_px": Factor(
+        "0", "radius of the disc that a point out of focus becomes, in px",
+        Bounds(0, 64, "it is a radius in px"),
+    ),
     "blur_px": Factor(
         "0:1", "blur, standard deviation in px", Bounds(0, 64, "it is a radius in px")
     ),
     "noise_std": Factor(
         "0:8", "pixel noise, standard deviation in levels of 255",
         Bounds(0, 128, "it is a deviation in levels of 255"),
+    ),
+    "salt_frac": Factor(
+        "0", "fraction of pixels turned black or white",
+        Bounds(0, 1, "it is a fraction of the pixels"),
+    ),
+    "prior_jpeg_quality": Factor(
+        "100", "quality of an earlier save as JPEG; 100 is none",
+        Bounds(1, 100, "100 changes nothing"), is_whole=True,
     ),
     "jpeg_quality": Factor(
         "90", "JPEG quality; 100 spares PNG and WebP",

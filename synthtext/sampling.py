@@ -13,17 +13,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.colours import format_hex
 from synthtext.drawing.fonts import Catalogue, Font
 from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice, Range
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
 from synthtext.recipe import ANY, Recipe, parse_numbers
-from synthtext.rng import draw_below, draw_bits, draw_units, pick
+from synthtext.rng import LANES, draw_below, draw_bits, draw_units, pick
 from synthtext.spec import CASES, NAMES, Spec
 
 Column = Sequence[object]
+
+SEEDS = ("paper_seed", "noise_seed", "ink_seed", "damage_seed")
+"""Fields of 32 bits each."""
 
 N_DECIMALS = 3
 """Numbers are rounded to what a person may type, so that a spec reads well as text."""
@@ -103,6 +105,8 @@ def sample_specs(
     n = len(indices)
 
     def units(name: str) -> NDArray[np.float64]:
+        if _is_constant(recipe.draws.get(name)):
+            return np.zeros((n, LANES))
         return draw_units(seed, name, indices.start, indices.stop)
 
     columns: dict[str, Column] = {
@@ -117,12 +121,12 @@ def sample_specs(
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
         elif factor.is_colour:
             columns[name] = _draw_colours(recipe.draws[name], units(name))
-    for name in ("case", "align"):
+    for name in ("case", "align", "ink_fill"):
         choices = FACTORS[name].choices
         columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
-    for name in ("paper_seed", "noise_seed"):
+    for name in SEEDS:
         bits = draw_bits(seed, name, indices.start, indices.stop)
         columns[name] = (bits[:, 0] >> np.uint64(32)).tolist()
     return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
@@ -148,6 +152,11 @@ def choose_font(
         return None
     place = places[int(np.searchsorted(edges, unit * edges[-1], side="right"))]
     return list(fonts.fonts.values())[place]
+
+
+def _is_constant(draw: Range | Choice | None) -> bool:
+    """Return whether there is one value alone, for which nothing needs to be drawn."""
+    return isinstance(draw, Choice) and len(draw.values) == 1 and draw.values[0] != ANY
 
 
 def _draw_texts(recipe: Recipe, source: Source, seed: int, indices: range) -> dict[str, Column]:
@@ -208,10 +217,11 @@ def _draw_colours(draw: Range | Choice, units: NDArray[np.float64]) -> Column:
     """Return colours from four numbers each: one for the choice, three for any colour."""
     if isinstance(draw, Range):
         raise RecipeError(f"a colour is {draw}; give colours, not a range")
-    levels = draw_below(units[:, 1:], 256).tolist()
+    # All levels in one string of digits: to format each colour takes three times as long.
+    digits = draw_below(units[:, 1:], 256).astype(np.uint8).tobytes().hex()
     return [
-        format_hex((red, green, blue)) if name == ANY else name
-        for name, (red, green, blue) in zip(draw.at(units[:, 0]), levels, strict=True)
+        "#" + digits[6 * place : 6 * place + 6] if name == ANY else name
+        for place, name in enumerate(draw.at(units[:, 0]))
     ]
 
 

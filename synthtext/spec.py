@@ -70,18 +70,45 @@ class Spec:
         arc_deg: how far a text along an arc turns clockwise from its beginning to its end, -360
             to 360, so that its middle is highest above 0; 0 is a straight line.
         wave_em: how far one wave over all of the text rises and falls, in ems; 0 is straight.
+        jitter_em: how far each letter is displaced, standard deviation along and across the
+            line in ems; 0 changes nothing.
+        letter_rotation_deg: how far each letter is rotated, standard deviation; 0 changes
+            nothing.
         ink: colour of the ink, `#rrggbb`.
+        ink2: second colour: of the outline, the extrusion, and of a fill that is not plain.
+        ink_fill: plain, gradient or texture: how the ink goes over to its second colour.
         contrast: WCAG ratio to bring the ink to, 1 to 21, keeping its hue; 0 leaves the ink as
             it is.
         opacity: 1 hides the paper behind the ink, 0 shows nothing of the ink.
+        embolden_em: how much strokes are thickened on each side, thinned below 0; 0 changes
+            nothing.
+        wear_frac: fraction of the ink that has worn off; 0 is none.
+        outline_em: width of the outline around the letters; 0 is none.
+        extrude_em: how deep the letters stand out from the paper; 0 is flat.
+        shadow_em: distance of the shadow from its letters; 0 is none.
+        shadow_blur_em: standard deviation of the shadow's blur; 0 is a hard edge.
+        shadow_angle_deg: where shadow and extrusion point, clockwise from the right.
+        ink_seed: chooses the displacements, the wear and the fill; 32 bits.
         background: name of the paper's kind.
         paper: its first colour, `#rrggbb`.
         paper2: its second colour; only some kinds use it.
         photo: file name of the photograph, empty for other papers.
         paper_seed: chooses the grain, the angle or the crop of the paper; 32 bits.
+        occlusion_frac: fraction of the ink that is hidden behind something; 0 is none.
+        light_frac: fraction of the light that is lost towards one side; 0 changes nothing.
+        shade_frac: fraction of the light that is lost in a shadow cast across the image; 0
+            changes nothing.
+        damage_seed: chooses what hides the ink, where the light comes from, and which pixels
+            turn black or white; 32 bits.
+        downscale: how many times the image is reduced and enlarged again; 1 changes nothing.
+        motion_px: length of the motion blur; 0 changes nothing.
+        motion_angle_deg: its direction, clockwise from the right.
+        defocus_px: radius of the disc that a point out of focus becomes; 0 changes nothing.
         blur_px: standard deviation of the blur; 0 changes nothing.
         noise_std: standard deviation of the pixel noise in levels of 255; 0 changes nothing.
         noise_seed: chooses the noise; 32 bits.
+        salt_frac: fraction of pixels turned black or white; 0 changes nothing.
+        prior_jpeg_quality: of an earlier save as JPEG, 1 to 100; 100 changes nothing.
         jpeg_quality: 1 to 100; 100 leaves PNG and WebP files untouched by JPEG.
         shrink: whether text that does not fit is drawn smaller instead of not at all.
     """
@@ -126,6 +153,28 @@ class Spec:
     shrink: bool = False
     arc_deg: float = 0.0
     wave_em: float = 0.0
+    jitter_em: float = 0.0
+    letter_rotation_deg: float = 0.0
+    ink2: str = "#000000"
+    ink_fill: str = "plain"
+    embolden_em: float = 0.0
+    wear_frac: float = 0.0
+    outline_em: float = 0.0
+    extrude_em: float = 0.0
+    shadow_em: float = 0.0
+    shadow_blur_em: float = 0.0
+    shadow_angle_deg: float = 0.0
+    ink_seed: int = 0
+    occlusion_frac: float = 0.0
+    light_frac: float = 0.0
+    shade_frac: float = 0.0
+    damage_seed: int = 0
+    downscale: float = 1.0
+    motion_px: float = 0.0
+    motion_angle_deg: float = 0.0
+    defocus_px: float = 0.0
+    salt_frac: float = 0.0
+    prior_jpeg_quality: int = 100
 
     @property
     def drawn_text(self) -> str:
@@ -141,8 +190,15 @@ class Spec:
 NAMES = tuple(field.name for field in dataclasses.fields(Spec))
 TYPES = get_type_hints(Spec)
 
-LATER = {"yaw_deg": 0.0, "pitch_deg": 0.0, "arc_deg": 0.0, "wave_em": 0.0}
-"""Names that the first shards lack, and what they mean where they are missing: nothing done."""
+LATER = {
+    field.name: field.default
+    for field in dataclasses.fields(Spec)
+    if field.name in ("yaw_deg", "pitch_deg") or NAMES.index(field.name) > NAMES.index("shrink")
+}
+"""Names that the first shards lack, and what they mean where they are missing: nothing done.
+
+A new field comes last in `Spec`, so it is one of these by itself.
+"""
 
 _read_fields = operator.attrgetter(*NAMES)
 
@@ -154,6 +210,8 @@ BOUNDS: dict[str, Bounds] = {
     "class_index": Bounds(0, 2**53, "it counts lines from 0"),
     "paper_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
     "noise_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
+    "ink_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
+    "damage_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
 }
 """Bounds of each number that a spec holds."""
 

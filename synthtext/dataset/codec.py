@@ -53,7 +53,7 @@ FORMATS = {
 Pillow would open dozens of others by their content, and start Ghostscript for some.
 """
 
-MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn")
+MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn", "ink_visible_frac")
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,9 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             x_height_px=_read_number(fields, "x_height_px"),
             contrast_drawn=_read_number(fields, "contrast_drawn"),
             ink_drawn=_read_colour(fields, "ink_drawn"),
+            ink_visible_frac=_read_number(
+                {"ink_visible_frac": 1.0} | fields, "ink_visible_frac"
+            ),
         )
     except ValueError as error:
         raise ShardError(

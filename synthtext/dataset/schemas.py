@@ -42,7 +42,9 @@ def describe_sample() -> dict[str, Any]:
         "title": "KEY.json of a synthtext sample",
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if name not in LATER],
+        "required": [
+            name for name in properties if name not in LATER and name != "ink_visible_frac"
+        ],
     }
 
 

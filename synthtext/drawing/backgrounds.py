@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.colours import parse_hex
+from synthtext.drawing.colours import Colour, parse_hex
 from synthtext.drawing.degradations import POOL_PX, POOL_STD, cut, noise_pool
 from synthtext.drawing.photos import Photos, read_photo
 from synthtext.errors import PhotoError, SpecError
@@ -63,7 +63,12 @@ def _draw_plain(spec: Spec, width_px: int, height_px: int) -> Pixels:
 
 
 def _draw_gradient(spec: Spec, width_px: int, height_px: int) -> Pixels:
-    angle = unfold(spec.paper_seed, 1)[0] * 2 * math.pi
+    return _mix(make_gradient(spec.paper_seed, width_px, height_px), spec, 1.0)
+
+
+def make_gradient(seed: int, width_px: int, height_px: int) -> Pixels:
+    """Return a ramp from 0 at one edge or corner to 255 at the opposite one: uint8 (H, W)."""
+    angle = unfold(seed, 1)[0] * 2 * math.pi
     across = math.cos(angle) * (np.arange(width_px, dtype=np.float32) - (width_px - 1) / 2)
     down = math.sin(angle) * (np.arange(height_px, dtype=np.float32) - (height_px - 1) / 2)
     # The corners farthest along the angle get the pure colours.
@@ -72,7 +77,7 @@ def _draw_gradient(spec: Spec, width_px: int, height_px: int) -> Pixels:
     # In place, because each new array of this size costs more than its arithmetic.
     share *= 127.5 / reach
     share += 127.5
-    return _mix(share.astype(np.uint8), spec, 1.0)
+    return share.astype(np.uint8)
 
 
 def _draw_noise(spec: Spec, width_px: int, height_px: int) -> Pixels:
@@ -88,13 +93,16 @@ def _draw_noise(spec: Spec, width_px: int, height_px: int) -> Pixels:
 
 
 def _draw_texture(spec: Spec, width_px: int, height_px: int) -> Pixels:
-    kind, column, row, turned = unfold(spec.paper_seed, 4)
+    return _mix(make_texture(spec.paper_seed, width_px, height_px), spec, TEXTURE_SHARE)
+
+
+def make_texture(seed: int, width_px: int, height_px: int) -> Pixels:
+    """Return a piece of one of `TEXTURES`: uint8 (H, W)."""
+    kind, column, row, turned = unfold(seed, 4)
     pool = list(TEXTURES.values())[int(kind * len(TEXTURES))]()
     if turned < 0.5:
-        share = cut(pool, column, row, height_px, width_px)
-    else:
-        share = cv2.transpose(cut(pool, column, row, width_px, height_px))
-    return _mix(share, spec, TEXTURE_SHARE)
+        return cut(pool, column, row, height_px, width_px)
+    return cv2.transpose(cut(pool, column, row, width_px, height_px))
 
 
 def _draw_clutter(spec: Spec, width_px: int, height_px: int) -> Pixels:
@@ -133,14 +141,19 @@ def _fill(colour: str, width_px: int, height_px: int) -> Pixels:
 
 
 def _mix(share: Pixels, spec: Spec, greatest: float) -> Pixels:
-    """Return the first colour of the paper mixed with the second.
+    return mix(share, parse_hex(spec.paper), parse_hex(spec.paper2), greatest)
+
+
+def mix(share: Pixels, one: Colour, other: Colour, greatest: float) -> Pixels:
+    """Return a colour mixed with a second one: uint8 (H, W, 3).
 
     Args:
         share: uint8 (H, W), 255 for as much of the second as there may be.
-        spec: names the colours.
+        one: the first colour.
+        other: the second colour.
         greatest: how much of the second there may be, 0 to 1.
     """
-    ends = zip(parse_hex(spec.paper), parse_hex(spec.paper2), strict=True)
+    ends = zip(one, other, strict=True)
     # A line through two levels costs OpenCV a third of a table of them.
     return cv2.merge(
         [
@@ -156,7 +169,7 @@ def _gray_pool() -> Pixels:
 
 
 @cache
-def _clouds() -> Pixels:
+def clouds() -> Pixels:
     """Return smooth noise of many scales, as of stone or of handmade paper."""
     total = np.zeros((POOL_PX, POOL_PX), np.float32)
     for octave in range(2, 9):
@@ -180,7 +193,7 @@ def _fibres() -> Pixels:
     for line, shade in zip(np.rint(lines * 16).astype(np.int32), shades, strict=True):
         cv2.polylines(canvas, [line], False, shade, 1, cv2.LINE_AA, 4)  # noqa: FBT003 - open line
     soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 0.6)
-    return _stretch(soft + _clouds() * 0.35 + noise_pool()[:, :, 2] * 0.25)
+    return _stretch(soft + clouds() * 0.35 + noise_pool()[:, :, 2] * 0.25)
 
 
 @cache
@@ -207,14 +220,14 @@ def _wood() -> Pixels:
 def _concrete() -> Pixels:
     """Return clouds with specks."""
     specks = cv2.GaussianBlur(noise_pool()[:, :, 1].astype(np.float32), (0, 0), 0.9)
-    return _stretch(_clouds().astype(np.float32) + 1.5 * specks)
+    return _stretch(clouds().astype(np.float32) + 1.5 * specks)
 
 
 @cache
 def _shapes() -> Pixels:
     """Return bars, panes, discs and arcs of all sizes, one upon the other, as in a street."""
     bits = np.random.Generator(np.random.Philox(key=41))
-    canvas = (_clouds() // 4 + 96).astype(np.uint8)
+    canvas = (clouds() // 4 + 96).astype(np.uint8)
     for _ in range(1400):
         x, y = bits.integers(0, POOL_PX, 2).tolist()
         size = 6 * 16 ** bits.uniform()
@@ -258,7 +271,7 @@ def _stretch(values: NDArray[np.float32]) -> Pixels:
 
 
 TEXTURES: dict[str, Callable[[], Pixels]] = {
-    "clouds": _clouds,
+    "clouds": clouds,
     "fibres": _fibres,
     "linen": _linen,
     "wood": _wood,

@@ -1,9 +1,11 @@
-"""Text along a curve: each letter keeps its shape and stands upright on the bent baseline."""
+"""Letters out of line: along a curve, or each displaced and rotated, its shape kept."""
 
 from __future__ import annotations
 
 import math
+import operator
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +13,14 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.layout import Placement, inked
 from synthtext.errors import DrawError
+from synthtext.spec import Spec
 
 Points = NDArray[np.float64]
+
+PointMap = Callable[[float, float], tuple[float, float, float]]
+"""From a point to where it goes, and how far what stands there turns clockwise, in radians."""
+
+_read_bends = operator.attrgetter("arc_deg", "wave_em", "jitter_em", "letter_rotation_deg")
 
 MAX_REACH = 0.8
 """How far letters may reach towards the middle of an arc, as a part of its radius."""
@@ -60,32 +68,48 @@ class Curve:
         return middle + (radius - y) * sin, radius - (radius - y) * cos, turn + slope
 
 
-def bend(placement: Placement, text: str, *, arc_deg: float, wave_em: float) -> Placement:
-    """Return a text along a curve; the same one where both measures are 0.
-
-    The letters of a ligature, and the marks of a letter, move with it. The box of a letter is
-    turned with it, and that of a word is the turned box that holds all of its letters, so both
-    hold the ink.
+def bend(placement: Placement, spec: Spec) -> Placement:
+    """Return a text along a curve, its letters out of line; the same one if neither is asked.
 
     Args:
         placement: the straight text.
-        text: its characters.
-        arc_deg: how far it turns, clockwise from its beginning to its end, -360 to 360.
-        wave_em: how far it rises and falls.
+        spec: holds its characters, `arc_deg`, `wave_em`, `jitter_em` and `letter_rotation_deg`.
 
     Raises:
         DrawError: letters would run into one another at the middle of the arc.
     """
-    if not arc_deg and not wave_em:
+    arc_deg, wave_em, jitter_em, letter_rotation_deg = _read_bends(spec)
+    if not (arc_deg or wave_em or jitter_em or letter_rotation_deg):
         return placement
+    text = spec.drawn_text
     left, top, right, bottom = placement.box
     curve = Curve(left, right - left, math.radians(arc_deg), wave_em)
     _check_reach(curve, text, arc_deg, top=-top + abs(wave_em), bottom=bottom + abs(wave_em))
+    if not (jitter_em or letter_rotation_deg):
+        return _move_letters(placement, text, curve.at)
+    chance = np.random.Generator(np.random.Philox(key=spec.ink_seed))
+
+    def at(x: float, y: float) -> tuple[float, float, float]:
+        # A letter three deviations out of place is rare, and one beyond could leave the image.
+        right, down, turn = np.clip(chance.standard_normal(3), -3, 3).tolist()
+        x, y, turn_rad = curve.at(x + jitter_em * right, y + jitter_em * down)
+        return x, y, turn_rad + math.radians(letter_rotation_deg) * turn
+
+    return _move_letters(placement, text, at)
+
+
+def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
+    """Return a text whose letters go where the middles of their baselines are sent.
+
+    The letters of a ligature, and the marks of a letter, move with it. The box of a letter is
+    turned with it, and that of a word is the turned box that holds all of its letters, so both
+    hold the ink.
+    """
     clusters = sorted(set(placement.clusters))
     owners = [clusters[bisect_right(clusters, place) - 1] for place in inked(text)]
     middles = _find_middles(placement, owners)
     baselines = dict(zip(placement.clusters, placement.baselines, strict=True))
-    frames = {c: _Frame.on(curve, middles[c], baselines[c]) for c in clusters}
+    frames = {c: _Frame.on(at, middles[c], baselines[c]) for c in clusters}
     moved = [
         frames[cluster].move(pen[None])[0]
         for cluster, pen in zip(placement.clusters, placement.pens, strict=True)
@@ -115,8 +139,8 @@ class _Frame:
     turn_rad: float
 
     @classmethod
-    def on(cls, curve: Curve, x: float, y: float) -> _Frame:
-        moved_x, moved_y, turn_rad = curve.at(x, y)
+    def on(cls, at: PointMap, x: float, y: float) -> _Frame:
+        moved_x, moved_y, turn_rad = at(x, y)
         return cls(np.array([x, y]), np.array([moved_x, moved_y]), turn_rad)
 
     def move(self, points: Points) -> Points:

@@ -1,14 +1,16 @@
-"""Pixels only: blur, noise and JPEG. Each returns its image untouched at its neutral value."""
+"""Pixels only: light, blur, noise, JPEG. Each returns the image itself at its neutral value."""
 
 from __future__ import annotations
 
-from functools import cache
+import math
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.rng import unfold
+from synthtext.spec import Spec
 
 Pixels = NDArray[np.uint8]
 
@@ -16,6 +18,19 @@ POOL_PX = 1024
 
 POOL_STD = 32
 """Deviation of the noise pool; four of them reach either end of a byte."""
+
+
+def damage(spec: Spec, pixels: Pixels) -> Pixels:
+    """Return the image with all that is done to its pixels, in the order of a camera."""
+    pixels = dim(pixels, spec.light_frac, spec.damage_seed)
+    pixels = shade(pixels, spec.shade_frac, spec.damage_seed)
+    pixels = downscale(pixels, spec.downscale)
+    pixels = blur_by_motion(pixels, spec.motion_px, spec.motion_angle_deg)
+    pixels = defocus(pixels, spec.defocus_px)
+    pixels = blur(pixels, spec.blur_px)
+    pixels = add_noise(pixels, spec.noise_std, spec.noise_seed)
+    pixels = add_salt(pixels, spec.salt_frac, spec.damage_seed)
+    return jpeg(pixels, spec.prior_jpeg_quality)
 
 
 def blur(pixels: Pixels, radius_px: float) -> Pixels:
@@ -28,6 +43,81 @@ def blur(pixels: Pixels, radius_px: float) -> Pixels:
     if radius_px == 0:
         return pixels
     return cv2.GaussianBlur(pixels, (0, 0), radius_px, borderType=cv2.BORDER_REFLECT_101)
+
+
+def downscale(pixels: Pixels, ratio: float) -> Pixels:
+    """Return the image reduced and enlarged again, as a thumbnail that was blown up.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        ratio: of the sides, 1 or more; 1 changes nothing.
+    """
+    if ratio == 1:
+        return pixels
+    height, width = pixels.shape[:2]
+    size = max(1, round(width / ratio)), max(1, round(height / ratio))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def blur_by_motion(pixels: Pixels, length_px: float, angle_deg: float) -> Pixels:
+    """Return the image as a camera takes it that moves evenly along a line.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        length_px: of the line; 0 changes nothing.
+        angle_deg: its direction, clockwise from the right.
+    """
+    if length_px == 0:
+        return pixels
+    return _filter(pixels, _make_line(round(length_px, 3), round(angle_deg, 3)))
+
+
+def defocus(pixels: Pixels, radius_px: float) -> Pixels:
+    """Return the image out of focus: each point becomes a disc.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        radius_px: of the disc; 0 changes nothing.
+    """
+    if radius_px == 0:
+        return pixels
+    reach = math.ceil(radius_px)
+    places = np.arange(-reach, reach + 1)
+    # The edge of the disc runs through pixels, which it covers in part.
+    disc = np.clip(radius_px + 0.5 - np.hypot(places[:, None], places), 0, 1)
+    return _filter(pixels, disc / disc.sum())
+
+
+def dim(pixels: Pixels, fraction: float, seed: int) -> Pixels:
+    """Return the image lit from one side, evenly darker towards the other.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        fraction: of the light that is lost at the dark end, 0 to 1; 0 changes nothing.
+        seed: 32 bits; chooses the direction.
+    """
+    if fraction == 0:
+        return pixels
+    depth, _ = _measure_depth(pixels, seed)
+    return _darken(pixels, depth, fraction)
+
+
+def shade(pixels: Pixels, fraction: float, seed: int) -> Pixels:
+    """Return the image with a shadow across a part of it, its edge more or less sharp.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        fraction: of the light that the shadow takes, 0 to 1; 0 changes nothing.
+        seed: 32 bits; chooses where the shadow lies.
+    """
+    if fraction == 0:
+        return pixels
+    depth, extent_px = _measure_depth(pixels, seed)
+    place, softness = unfold(seed, 4)[2:]
+    width = 2 + 0.2 * softness * extent_px
+    edge = (depth - (0.25 + 0.5 * place)) * (extent_px / width) + 0.5
+    return _darken(pixels, np.clip(edge, 0, 1), fraction)
 
 
 def add_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
@@ -45,6 +135,24 @@ def add_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
     grain = cut(noise_pool(), x, y, height, width)
     gain = std / POOL_STD
     return cv2.addWeighted(pixels, 1, grain, gain, -128 * gain)
+
+
+def add_salt(pixels: Pixels, fraction: float, seed: int) -> Pixels:
+    """Return the image with some pixels turned black and as many white.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        fraction: of the pixels, 0 to 1; 0 changes nothing.
+        seed: 32 bits; chooses the pixels.
+    """
+    if fraction == 0:
+        return pixels
+    height, width = pixels.shape[:2]
+    chance = np.random.Generator(np.random.Philox(key=seed)).random((height, width), np.float32)
+    salted = pixels.copy()
+    salted[chance < fraction / 2] = 0
+    salted[chance > 1 - fraction / 2] = 255
+    return salted
 
 
 def jpeg(pixels: Pixels, quality: int) -> Pixels:
@@ -72,6 +180,28 @@ def noise_pool() -> Pixels:
     return np.clip(np.rint(128 + POOL_STD * normal), 0, 255).astype(np.uint8)
 
 
+def hide_fraction(
+    field: NDArray[np.float32], coverage: Pixels, fraction: float, softness: float
+) -> Pixels:
+    """Return a mask that hides a fraction of the ink, lowest places of a field first.
+
+    Args:
+        field: float32 (H, W), 0 or more, such as the distance from a line.
+        coverage: uint8 (H, W), the ink.
+        fraction: of the ink, above 0 and below 1.
+        softness: of the mask's edge, in units of the field.
+
+    Returns:
+        uint8 (H, W), 255 where all is hidden.
+    """
+    inked = coverage > 0
+    values, weights = field[inked], coverage[inked]
+    order = np.argsort(values, kind="stable")
+    ink = np.cumsum(weights[order], dtype=np.int64)
+    edge = values[order[int(np.searchsorted(ink, fraction * ink[-1]))]]
+    return np.clip((edge - field) * (255 / softness) + 127.5, 0, 255).astype(np.uint8)
+
+
 def cut(pool: Pixels, x: float, y: float, height: int, width: int) -> Pixels:
     """Return a piece of a pool, which goes on beyond its edges as its mirror image.
 
@@ -89,6 +219,45 @@ def cut(pool: Pixels, x: float, y: float, height: int, width: int) -> Pixels:
     if below or beside:
         pool = cv2.copyMakeBorder(pool, 0, below, 0, beside, cv2.BORDER_REFLECT)
     return pool[top:bottom, left:right]
+
+
+def _filter(pixels: Pixels, kernel: NDArray[np.float64]) -> Pixels:
+    return cv2.filter2D(pixels, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+
+
+@lru_cache(maxsize=256)
+def _make_line(length_px: float, angle_deg: float) -> NDArray[np.float64]:
+    """Return the kernel of a line through its middle, of odd sides, that adds up to 1."""
+    reach = math.ceil(length_px / 2)
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
+    # Each sample is divided among the four pixels around it.
+    n_samples = 8 * reach + 1
+    along = (np.arange(n_samples) / (n_samples - 1) - 0.5) * length_px
+    xs, ys = (reach + along * f(math.radians(angle_deg)) for f in (math.cos, math.sin))
+    columns, rows = np.floor(xs).astype(int), np.floor(ys).astype(int)
+    for right, below in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        part_x = xs - columns if right else 1 - (xs - columns)
+        part_y = ys - rows if below else 1 - (ys - rows)
+        at = np.minimum(rows + below, 2 * reach), np.minimum(columns + right, 2 * reach)
+        np.add.at(kernel, at, part_x * part_y)
+    return kernel / kernel.sum()
+
+
+def _measure_depth(pixels: Pixels, seed: int) -> tuple[NDArray[np.float32], float]:
+    """Return how far each pixel lies along a direction, 0 to 1, and all of its length in px."""
+    angle_rad = 2 * math.pi * unfold(seed, 1)[0]
+    height, width = pixels.shape[:2]
+    across = np.float32(math.cos(angle_rad)) * np.arange(width, dtype=np.float32)
+    down = np.float32(math.sin(angle_rad)) * np.arange(height, dtype=np.float32)
+    low, high = across.min() + down.min(), across.max() + down.max()
+    extent_px = max(np.float32(high - low), np.float32(1))
+    return (down[:, None] + (across - low)) / extent_px, float(extent_px)
+
+
+def _darken(pixels: Pixels, depth: NDArray[np.float32], fraction: float) -> Pixels:
+    """Return the image with a fraction of its light lost where the depth is 1."""
+    left = np.rint(255 - (255 * fraction) * depth).astype(np.uint8)
+    return cv2.multiply(pixels, cv2.merge([left] * 3), scale=1 / 255)
 
 
 def _count_places(length: int, room: int) -> int:

@@ -19,15 +19,22 @@ from synthtext.drawing.colours import (
     Colour,
     format_hex,
     ink_for,
-    map_levels,
     measure_contrast,
     parse_hex,
 )
 from synthtext.drawing.curves import bend
-from synthtext.drawing.degradations import add_noise, blur
+from synthtext.drawing.degradations import damage
 from synthtext.drawing.faces import Face, make_rotation
 from synthtext.drawing.fonts import Catalogue, read_catalogue
+from synthtext.drawing.ink_styles import (
+    is_styled,
+    lay_styled,
+    make_room,
+    measure_growth,
+    style_letters,
+)
 from synthtext.drawing.layout import Boxes, Placement, place_glyphs
+from synthtext.drawing.occlusion import occlude
 from synthtext.drawing.perspective import Matrix, look, make_turn, make_view, start_at
 from synthtext.drawing.photos import Photos
 from synthtext.errors import DrawError
@@ -67,6 +74,7 @@ class Rendering:
         x_height_px: height of the letter x, of text seen head-on.
         contrast_drawn: WCAG ratio between the ink, its opacity applied, and the paper behind.
         ink_drawn: colour of the ink before its opacity, `#rrggbb`.
+        ink_visible_frac: fraction of the ink that nothing lies over, 0 to 1.
     """
 
     spec: Spec
@@ -77,6 +85,7 @@ class Rendering:
     x_height_px: float
     contrast_drawn: float
     ink_drawn: str
+    ink_visible_frac: float = 1.0
 
     @property
     def image(self) -> Image.Image:
@@ -160,20 +169,27 @@ def render(
     if row < 0 or column < 0 or behind.shape[:2] != coverage.shape:
         # What has no box is not made room for.
         raise DrawError(f"{spec.drawn_text!r} has a mark that stands alone; drop it")
+    if is_styled(spec):
+        coverage, column, row = make_room(spec, coverage, (column, row), pixels.shape[:2])
+        height, width = coverage.shape
+        behind = pixels[row : row + height, column : column + width]
+        coverage = style_letters(spec, coverage)
     paper = _mean_colour(behind, coverage)
     ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
-    behind[:] = lay_ink(behind, coverage, ink, spec.opacity)
-    pixels = blur(pixels, spec.blur_px)
-    pixels = add_noise(pixels, spec.noise_std, spec.noise_seed)
+    lay_styled(spec, behind, coverage, ink)
+    pixels, visible_frac = occlude(
+        pixels, coverage, (column, row), spec.occlusion_frac, spec.damage_seed
+    )
     return Rendering(
         spec=spec,
-        pixels=pixels,
+        pixels=damage(spec, pixels),
         word_quads=_to_quads(placement.word_boxes, placement.word_corners, spec, ground),
         char_quads=_to_quads(placement.char_boxes, placement.char_corners, spec, ground),
         size_asked_px=size_asked_px,
         x_height_px=round(face.x_height_em * spec.size_px, 3),
         contrast_drawn=round(measure_contrast(_seen(ink, paper, spec.opacity), paper), 3),
         ink_drawn=format_hex(ink),
+        ink_visible_frac=visible_frac,
     )
 
 
@@ -188,22 +204,6 @@ def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
         return points.copy()
     cos, sin = math.cos(angle_rad), math.sin(angle_rad)
     return points @ np.array([[cos, -sin], [sin, cos]])
-
-
-def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour, opacity: float) -> Pixels:
-    """Return the paper with ink on it.
-
-    Args:
-        paper: uint8 (H, W, 3).
-        coverage: uint8 (H, W), 255 where the ink covers a pixel whole.
-        ink: its colour.
-        opacity: 0 to 1; 0 changes nothing.
-    """
-    if opacity < 1:
-        coverage = cv2.LUT(coverage, np.rint(np.arange(256) * opacity).astype(np.uint8))
-    levels = np.rint(np.arange(256)[:, None] * np.array(ink) / 255).astype(np.uint8)
-    left = cv2.cvtColor(cv2.bitwise_not(coverage), cv2.COLOR_GRAY2RGB)
-    return cv2.add(map_levels(coverage, levels), cv2.multiply(paper, left, scale=1 / 255))
 
 
 def _fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
@@ -249,9 +249,7 @@ def _set_text(spec: Spec, face: Face) -> Placement:
         align=spec.align,
         wrap_em=wrap_em,
     )
-    if not spec.arc_deg and not spec.wave_em:
-        return placement
-    return bend(placement, spec.drawn_text, arc_deg=spec.arc_deg, wave_em=spec.wave_em)
+    return bend(placement, spec)
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
@@ -267,11 +265,12 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
     spans = (
         [x * cos + y * sin for x, y in corners], [y * cos - x * sin for x, y in corners],
     )  # fmt: skip
+    grown_px = measure_growth(spec)
     sides, shifts, shares = [], [], []
     for along, asked, frac in zip(
         spans, (spec.width_px, spec.height_px), (spec.x_frac, spec.y_frac), strict=True
     ):
-        low, extent = min(along), max(along) - min(along)
+        low, extent = min(along) - grown_px, max(along) - min(along) + 2 * grown_px
         side = asked or min(MAX_SIDE_PX, math.ceil(extent) + 2 * spec.margin_px)
         room = side - 2 * spec.margin_px
         sides.append(side)
@@ -350,4 +349,19 @@ def _to_quads(
     """Return the quads of upright boxes, or of corners where text runs along a curve."""
     if corners is None:
         corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-    return ground.move(corners * spec.size_px).round(2).astype(np.float32)
+    quads = ground.move(corners * spec.size_px)
+    grown_px = measure_growth(spec)
+    if grown_px:
+        quads = _grow(quads, grown_px)
+    return quads.round(2).astype(np.float32)
+
+
+def _grow(quads: NDArray[np.float64], by_px: float) -> NDArray[np.float64]:
+    """Return convex quads (n, 4, 2), clockwise, with every edge moved outwards."""
+    along = np.roll(quads, -1, axis=1) - quads
+    along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
+    outward = np.stack([along[..., 1], -along[..., 0]], axis=2)
+    # A corner moves so that it lies as far out from both of its edges.
+    before = np.roll(outward, 1, axis=1)
+    cos = (before * outward).sum(axis=2, keepdims=True)
+    return quads + by_px * (before + outward) / np.maximum(1 + cos, 0.1)

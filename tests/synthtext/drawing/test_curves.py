@@ -14,7 +14,7 @@ from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layout import place_glyphs
 from synthtext.drawing.rendering import render
 from synthtext.errors import DrawError
-from synthtext.spec import Spec
+from synthtext.spec import Spec, make_spec
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def face(fonts: Catalogue) -> Face:
 
 def test_a_curve_of_nothing_is_the_text_itself(face: Face) -> None:
     placement = place_glyphs("jumping", face)
-    assert bend(placement, "jumping", arc_deg=0, wave_em=0) is placement
+    assert bend(placement, make_spec("jumping")) is placement
 
 
 @given(arc_deg=st.floats(1, 360), sign=st.sampled_from([-1, 1]))
@@ -44,7 +44,7 @@ def test_an_arc_is_as_long_as_its_text_and_turns_as_asked(arc_deg: float, sign: 
 def test_the_middle_of_an_arc_is_its_highest_point_above_0(face: Face) -> None:
     placement = place_glyphs("nnnnnnn", face)
     for arc_deg, is_higher in ((60, True), (-60, False)):
-        middles = bend(placement, "nnnnnnn", arc_deg=arc_deg, wave_em=0).char_corners.mean(
+        middles = bend(placement, make_spec("nnnnnnn", arc_deg=arc_deg)).char_corners.mean(
             axis=1
         )
         assert (middles[3, 1] < middles[0, 1]) == is_higher
@@ -53,7 +53,7 @@ def test_the_middle_of_an_arc_is_its_highest_point_above_0(face: Face) -> None:
 
 def test_letters_keep_their_shape_along_a_curve(face: Face) -> None:
     placement = place_glyphs("affix", face)
-    bent = bend(placement, "affix", arc_deg=80, wave_em=0.2)
+    bent = bend(placement, make_spec("affix", arc_deg=80, wave_em=0.2))
     sides = np.linalg.norm(np.diff(bent.char_corners, axis=1), axis=2)
     assert np.allclose(sides[:, 0], np.ptp(placement.char_boxes[:, [0, 2]], axis=1))
     assert np.allclose(sides[:, 1], np.ptp(placement.char_boxes[:, [1, 3]], axis=1))
@@ -63,7 +63,7 @@ def test_letters_keep_their_shape_along_a_curve(face: Face) -> None:
 
 def test_a_word_box_holds_the_corners_of_its_letters(face: Face) -> None:
     text = "far away"
-    bent = bend(place_glyphs(text, face), text, arc_deg=150, wave_em=0.1)
+    bent = bend(place_glyphs(text, face), make_spec(text, arc_deg=150, wave_em=0.1))
     for word, letters in zip(
         bent.word_corners, (bent.char_corners[:3], bent.char_corners[3:]), strict=True
     ):

@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthtext.drawing.degradations import add_noise, blur, cut, jpeg
+from synthtext.drawing.degradations import (
+    Pixels,
+    add_noise,
+    add_salt,
+    blur,
+    blur_by_motion,
+    cut,
+    defocus,
+    dim,
+    downscale,
+    jpeg,
+    shade,
+)
 
 GRAY = np.full((200, 220, 3), 128, np.uint8)
 
@@ -15,6 +27,74 @@ def test_neutral_values_change_nothing() -> None:
     assert blur(pixels, 0.0) is pixels
     assert add_noise(pixels, 0.0, 7) is pixels
     assert jpeg(pixels, 100) is pixels
+    assert downscale(pixels, 1.0) is pixels
+    assert blur_by_motion(pixels, 0.0, 30.0) is pixels
+    assert defocus(pixels, 0.0) is pixels
+    assert dim(pixels, 0.0, 7) is pixels
+    assert shade(pixels, 0.0, 7) is pixels
+    assert add_salt(pixels, 0.0, 7) is pixels
+
+
+def spread_of_a_point(pixels: Pixels) -> tuple[float, float]:
+    """Return the variances along x and y of the light of a small square, less its own."""
+    light = pixels[:, :, 0].astype(float)
+    places = np.arange(len(light)) - len(light) // 2
+    across = (light.sum(axis=0) * places**2).sum() / light.sum()
+    down = (light.sum(axis=1) * places**2).sum() / light.sum()
+    return across - 2, down - 2
+
+
+@pytest.fixture
+def point() -> Pixels:
+    pixels = np.zeros((81, 81, 3), np.uint8)
+    pixels[38:43, 38:43] = 255
+    return pixels
+
+
+@pytest.mark.parametrize("length_px", [4.0, 11.0, 30.0])
+@pytest.mark.parametrize("angle_deg", [0.0, 60.0, 90.0])
+def test_motion_spreads_a_point_along_its_line(
+    point: Pixels, length_px: float, angle_deg: float
+) -> None:
+    across, down = spread_of_a_point(blur_by_motion(point, length_px, angle_deg))
+    # An even line of length n has a variance of n^2 / 12.
+    assert across + down == pytest.approx(length_px**2 / 12, rel=0.15, abs=0.5)
+    share = np.cos(np.radians(angle_deg)) ** 2
+    assert across / (across + down) == pytest.approx(share, abs=0.1)
+
+
+@pytest.mark.parametrize("radius_px", [2.0, 5.5, 12.0])
+def test_a_point_out_of_focus_becomes_a_disc(point: Pixels, radius_px: float) -> None:
+    across, down = spread_of_a_point(defocus(point, radius_px))
+    # A disc of radius r has a variance of r^2 / 4 along each axis.
+    assert (across, down) == pytest.approx((radius_px**2 / 4,) * 2, rel=0.15, abs=0.3)
+
+
+def test_a_reduced_image_keeps_its_size_and_loses_detail() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 91, 3), np.uint8)
+    spreads = []
+    for ratio in (1.0, 1.5, 3.0, 8.0, 1000.0):
+        small = downscale(pixels, ratio)
+        assert small.shape == pixels.shape
+        spreads.append(small.std())
+    assert spreads == sorted(spreads, reverse=True)
+
+
+@pytest.mark.parametrize("darken", [dim, shade])
+@pytest.mark.parametrize("fraction", [0.2, 0.7, 1.0])
+def test_light_is_lost_on_one_side_alone(darken: object, fraction: float) -> None:
+    assert callable(darken)
+    for seed in range(6):
+        light = darken(GRAY, fraction, seed)[:, :, 0]
+        assert light.min() == pytest.approx(128 * (1 - fraction), abs=2)
+        assert light.max() == pytest.approx(128, abs=2)
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.3, 1.0])
+def test_as_many_pixels_turn_black_and_white_as_asked(fraction: float) -> None:
+    salted = add_salt(GRAY, fraction, 11)
+    assert (salted == 0).mean() == pytest.approx(fraction / 2, abs=0.01)
+    assert (salted == 255).mean() == pytest.approx(fraction / 2, abs=0.01)
 
 
 def test_blur_spreads_a_point_by_its_deviation() -> None:

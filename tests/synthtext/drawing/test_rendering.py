@@ -58,6 +58,17 @@ def test_quads_enclose_the_ink(
         {"yaw_deg": "-70:70", "pitch_deg": "-60:60"},
         {"arc_deg": "-170:170", "wave_em": "0:0.5"},
         {"arc_deg": "-170:170", "wave_em": "0:0.5", "yaw_deg": "-50:50", "pitch_deg": "-40:40"},
+        {
+            "jitter_em": "0:0.2",
+            "letter_rotation_deg": "0:40",
+            "embolden_em": "-0.02:0.06",
+            "outline_em": "0,0.05,0.2",
+            "wear_frac": "0,0.3",
+            "occlusion_frac": "0,0.4",
+            "ink_fill": "any",
+            "rotation_deg": "-180:180",
+            "yaw_deg": "-40:40",
+        },
     ],
 )
 def test_quads_enclose_the_ink_over_all_factors(

@@ -1,0 +1,221 @@
+"""Ink styles: what is done to painted letters, and what lies between them and the background.
+
+All of them work on coverage, uint8 (H, W), 255 where ink covers a pixel whole. Each returns its
+coverage untouched at its neutral value.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.drawing.backgrounds import make_gradient, make_texture, mix
+from synthtext.drawing.colours import Colour, map_levels, parse_hex
+from synthtext.drawing.degradations import cut, hide_fraction, noise_pool
+from synthtext.rng import unfold
+from synthtext.spec import Spec
+
+Coverage = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
+
+SHADOW_OPACITY = 0.6
+"""How much of the light a shadow takes."""
+
+FILL_FRACTION = 0.6
+"""How far a fill goes over to its second colour, so that the first remains the text's own."""
+
+MAX_KERNEL_PX = 6
+"""Radius up to which strokes grow by a kernel, which keeps the soft edges of thin strokes."""
+
+WEAR_EM = 0.05
+"""Standard deviation of the blur that gives worn patches their size, in ems."""
+
+
+def measure_growth(spec: Spec) -> float:
+    """Return how far letters reach beyond their outlines, in px."""
+    # Each is painted to the part of a pixel, so its last pixel is a faint one.
+    return sum(
+        math.ceil(max(em, 0.0) * spec.size_px) for em in (spec.embolden_em, spec.outline_em)
+    )
+
+
+def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour | Pixels, opacity: float) -> Pixels:
+    """Return the paper with ink on it.
+
+    Args:
+        paper: uint8 (H, W, 3).
+        coverage: uint8 (H, W), 255 where the ink covers a pixel whole.
+        ink: its colour, or that of each pixel, uint8 (H, W, 3).
+        opacity: 0 to 1; 0 changes nothing.
+    """
+    if opacity < 1:
+        coverage = cv2.LUT(coverage, np.rint(np.arange(256) * opacity).astype(np.uint8))
+    if isinstance(ink, tuple):
+        levels = np.rint(np.arange(256)[:, None] * np.array(ink) / 255).astype(np.uint8)
+        laid = map_levels(coverage, levels)
+    else:
+        full = cv2.cvtColor(coverage, cv2.COLOR_GRAY2RGB)
+        laid = cv2.multiply(ink, full, scale=1 / 255)
+    left = cv2.cvtColor(cv2.bitwise_not(coverage), cv2.COLOR_GRAY2RGB)
+    return cv2.add(laid, cv2.multiply(paper, left, scale=1 / 255))
+
+
+def is_styled(spec: Spec) -> bool:
+    """Return whether anything is done to the letters, or lies under them."""
+    return any(
+        (spec.embolden_em, spec.wear_frac, spec.outline_em, spec.extrude_em, spec.shadow_em)
+    )
+
+
+def make_room(
+    spec: Spec, coverage: Pixels, place: tuple[int, int], shape: tuple[int, int]
+) -> tuple[Pixels, int, int]:
+    """Return the coverage with room around it for what a style adds, within the canvas."""
+    reach = measure_growth(spec) + spec.size_px * max(
+        spec.extrude_em, spec.shadow_em + 3 * spec.shadow_blur_em if spec.shadow_em else 0.0
+    )
+    room = math.ceil(reach) + 1
+    column, row = place
+    left, top = max(0, column - room), max(0, row - room)
+    right = min(shape[1], column + coverage.shape[1] + room)
+    bottom = min(shape[0], row + coverage.shape[0] + room)
+    roomy = np.zeros((bottom - top, right - left), np.uint8)
+    height, width = coverage.shape
+    roomy[row - top : row - top + height, column - left : column - left + width] = coverage
+    return roomy, left, top
+
+
+def style_letters(spec: Spec, coverage: Coverage) -> Coverage:
+    """Return letters emboldened and worn as their spec says."""
+    coverage = embolden(coverage, spec.embolden_em * spec.size_px)
+    return wear_off(coverage, spec.wear_frac, spec.ink_seed, WEAR_EM * spec.size_px)
+
+
+def lay_styled(spec: Spec, behind: Pixels, coverage: Pixels, ink: Colour) -> None:
+    """Lay shadow, extrusion, outline and letters onto the paper, one upon the other."""
+    ink2, size_px, angle_deg = parse_hex(spec.ink2), spec.size_px, spec.shadow_angle_deg
+    letters = coverage
+    if spec.outline_em:
+        letters = embolden(coverage, spec.outline_em * size_px)
+    if spec.shadow_em:
+        blur_px = spec.shadow_blur_em * size_px
+        shadow = cast_shadow(letters, spec.shadow_em * size_px, angle_deg, blur_px)
+        behind[:] = lay_ink(behind, shadow, (0, 0, 0), SHADOW_OPACITY * spec.opacity)
+    if spec.extrude_em:
+        body = extrude(letters, spec.extrude_em * size_px, angle_deg)
+        behind[:] = lay_ink(behind, body, ink2, spec.opacity)
+    if spec.outline_em:
+        behind[:] = lay_ink(behind, letters, ink2, spec.opacity)
+    fill: Colour | Pixels = ink
+    if spec.ink_fill != "plain":
+        fill = fill_ink(spec.ink_fill, ink, ink2, coverage.shape, spec.ink_seed)
+    behind[:] = lay_ink(behind, coverage, fill, spec.opacity)
+
+
+def embolden(coverage: Coverage, radius_px: float) -> Coverage:
+    """Return letters with strokes thicker by a radius on each side, or thinner below 0.
+
+    Args:
+        coverage: with room around the letters for what is added.
+        radius_px: 0 changes nothing.
+    """
+    if radius_px == 0:
+        return coverage
+    if radius_px < 0:
+        return cv2.bitwise_not(embolden(cv2.bitwise_not(coverage), -radius_px))
+    if radius_px > MAX_KERNEL_PX:
+        # Its cost does not grow with the radius, as that of a kernel does.
+        distance = cv2.distanceTransform(
+            255 - cv2.compare(coverage, 127, cv2.CMP_GT), cv2.DIST_L2, 5
+        )
+        return np.clip((radius_px + 1 - distance) * 255, 0, 255).astype(np.uint8)
+    whole = math.floor(radius_px)
+    smaller, larger = (_dilate(coverage, radius) for radius in (whole, whole + 1))
+    part = radius_px - whole
+    return cv2.addWeighted(smaller, 1 - part, larger, part, 0)
+
+
+def wear_off(coverage: Coverage, fraction: float, seed: int, patch_px: float) -> Coverage:
+    """Return letters of which a fraction of the ink has worn off, in patches.
+
+    Args:
+        coverage: of the letters.
+        fraction: of the ink, 0 to 1; 0 changes nothing.
+        seed: 32 bits; chooses the patches.
+        patch_px: how large they are: standard deviation of the blur that smooths their noise.
+    """
+    if fraction == 0:
+        return coverage
+    x, y = unfold(seed, 2)
+    grain = cut(noise_pool()[:, :, 0], x, y, *coverage.shape).astype(np.float32)
+    field = cv2.GaussianBlur(grain, (0, 0), patch_px)
+    worn = hide_fraction(field, coverage, fraction, softness=float(field.std()) / 2)
+    return cv2.multiply(coverage, cv2.bitwise_not(worn), scale=1 / 255)
+
+
+def extrude(coverage: Coverage, depth_px: float, angle_deg: float) -> Coverage:
+    """Return what letters cover that are drawn out in one direction, themselves included.
+
+    Args:
+        coverage: with room for what is added.
+        depth_px: how far; 0 changes nothing.
+        angle_deg: where to, clockwise from the right.
+    """
+    done_px = 0.0
+    while done_px < depth_px:
+        # Each step doubles the length that is covered.
+        step_px = min(max(done_px, 1.0), depth_px - done_px)
+        moved = _shift(coverage, step_px, angle_deg)
+        coverage = np.maximum(coverage, moved)
+        done_px += step_px
+    return coverage
+
+
+def cast_shadow(
+    coverage: Coverage, distance_px: float, angle_deg: float, blur_px: float
+) -> Coverage:
+    """Return the shadow of letters.
+
+    Args:
+        coverage: with room for what is added.
+        distance_px: from the letters to their shadow.
+        angle_deg: where it falls, clockwise from the right.
+        blur_px: standard deviation; 0 leaves its edge hard.
+    """
+    shadow = _shift(coverage, distance_px, angle_deg)
+    if blur_px:
+        shadow = cv2.GaussianBlur(shadow, (0, 0), blur_px, borderType=cv2.BORDER_CONSTANT)
+    return shadow
+
+
+def fill_ink(kind: str, ink: Colour, ink2: Colour, shape: tuple[int, int], seed: int) -> Pixels:
+    """Return the colours of ink that is not plain: uint8 (H, W, 3).
+
+    Args:
+        kind: `gradient` or `texture`.
+        ink: first colour.
+        ink2: second colour.
+        shape: H and W.
+        seed: 32 bits; chooses the direction or the texture.
+    """
+    height, width = shape
+    share = {"gradient": make_gradient, "texture": make_texture}[kind](seed, width, height)
+    return mix(share, ink, ink2, FILL_FRACTION)
+
+
+def _dilate(coverage: Coverage, radius_px: int) -> Coverage:
+    # The ellipses of OpenCV reach beyond their radius, and letters would beyond their quads.
+    places = np.arange(-radius_px, radius_px + 1)
+    disc = (np.hypot(places[:, None], places) <= radius_px).astype(np.uint8)
+    return cv2.dilate(coverage, disc, borderValue=0) if radius_px else coverage
+
+
+def _shift(coverage: Coverage, distance_px: float, angle_deg: float) -> Coverage:
+    """Return coverage moved in one direction, by parts of a pixel too."""
+    x = distance_px * math.cos(math.radians(angle_deg))
+    y = distance_px * math.sin(math.radians(angle_deg))
+    height, width = coverage.shape
+    return cv2.warpAffine(coverage, np.array([[1, 0, x], [0, 1, y]]), (width, height))

@@ -1,0 +1,110 @@
+"""Occlusion: something lies over the text and hides a stated fraction of its ink."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.drawing.colours import Colour
+from synthtext.drawing.degradations import cut, hide_fraction, noise_pool
+from synthtext.rng import unfold
+
+Pixels = NDArray[np.uint8]
+Field = NDArray[np.float32]
+
+SOFTNESS = {"bar": 1.0, "disc": 1.0, "fence": 1.0, "dirt": 0.5}
+"""Width of the edges of what hides the text, in units of its field."""
+
+
+def occlude(
+    pixels: Pixels, coverage: Pixels, place: tuple[int, int], fraction: float, seed: int
+) -> tuple[Pixels, float]:
+    """Return the image with something over its text, and the fraction of ink left to see.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        coverage: uint8 (h, w), the ink.
+        place: column and row of the coverage in the image.
+        fraction: of the ink to hide, 0 to 0.95; 0 changes nothing.
+        seed: 32 bits; chooses what hides the text, where it lies and its colour.
+    """
+    if fraction == 0:
+        return pixels, 1.0
+    column, row = place
+    height, width = coverage.shape
+    kind, x, y, angle, size, *levels = unfold(seed, 8)
+    name = list(SOFTNESS)[int(kind * len(SOFTNESS))]
+    ink = np.zeros(pixels.shape[:2], np.uint8)
+    ink[row : row + height, column : column + width] = coverage
+    # The middle lies in the text's box, so that no more is hidden of the image than need be.
+    middle = column + x * width, row + y * height
+    field = FIELDS[name](pixels.shape[:2], middle, math.pi * angle, size * height)
+    mask = hide_fraction(field, ink, fraction, SOFTNESS[name])
+    red, green, blue = (int(256 * level) for level in levels)
+    hidden = _cover(pixels, mask, (red, green, blue))
+    n_hidden = float(np.dot(ink.ravel().astype(float), mask.ravel())) / 255
+    return hidden, round(1 - n_hidden / float(ink.sum(dtype=np.int64)), 4)
+
+
+def _cover(pixels: Pixels, mask: Pixels, colour: Colour) -> Pixels:
+    sheet = np.empty_like(pixels)
+    sheet[:] = colour
+    over = cv2.multiply(sheet, cv2.merge([mask] * 3), scale=1 / 255)
+    return cv2.add(over, cv2.multiply(pixels, cv2.merge([255 - mask] * 3), scale=1 / 255))
+
+
+def _measure_along(
+    shape: tuple[int, int], middle: tuple[float, float], angle_rad: float
+) -> Field:
+    """Return how far each pixel lies along a direction from the middle."""
+    down, across = (
+        np.arange(side, dtype=np.float32) - at
+        for side, at in zip(shape, reversed(middle), strict=True)
+    )
+    return (
+        across * np.float32(math.cos(angle_rad))
+        + (down * np.float32(math.sin(angle_rad)))[:, None]
+    )
+
+
+def _measure_bar(
+    shape: tuple[int, int], middle: tuple[float, float], angle_rad: float, size_px: float
+) -> Field:
+    return np.abs(_measure_along(shape, middle, angle_rad))
+
+
+def _measure_disc(
+    shape: tuple[int, int], middle: tuple[float, float], angle_rad: float, size_px: float
+) -> Field:
+    along = _measure_along(shape, middle, angle_rad)
+    return np.hypot(along, _measure_along(shape, middle, angle_rad + math.pi / 2))
+
+
+def _measure_fence(
+    shape: tuple[int, int], middle: tuple[float, float], angle_rad: float, size_px: float
+) -> Field:
+    gap_px = 6 + size_px
+    along = _measure_along(shape, middle, angle_rad)
+    return np.abs(np.mod(along + gap_px / 2, gap_px) - gap_px / 2)
+
+
+def _measure_dirt(
+    shape: tuple[int, int], middle: tuple[float, float], angle_rad: float, size_px: float
+) -> Field:
+    x, y = (at / side % 1 for at, side in zip(middle, reversed(shape), strict=True))
+    grain = cut(noise_pool()[:, :, 1], x, y, *shape).astype(np.float32)
+    patches = cv2.GaussianBlur(grain, (0, 0), 1 + size_px / 6)
+    return (patches - patches.min()) / (patches.std() + np.float32(1e-6))
+
+
+FIELDS: dict[str, Callable[[tuple[int, int], tuple[float, float], float, float], Field]] = {
+    "bar": _measure_bar,
+    "disc": _measure_disc,
+    "fence": _measure_fence,
+    "dirt": _measure_dirt,
+}
+"""What may hide a text: how far each pixel is from being hidden by it."""

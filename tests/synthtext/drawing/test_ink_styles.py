@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.ink_styles import (
+    Coverage,
+    cast_shadow,
+    embolden,
+    extrude,
+    fill_ink,
+    wear_off,
+)
+from synthtext.drawing.rendering import render
+from synthtext.spec import Spec
+
+STYLES = {
+    "outline_em": (0.02, 0.05, 0.1, 0.2, 0.3),
+    "extrude_em": (0.02, 0.05, 0.1, 0.25, 0.5),
+    "embolden_em": (-0.05, -0.02, 0.0, 0.03, 0.1),
+}
+"""Levels of which each covers more of the image than the one before."""
+
+
+@pytest.fixture
+def stroke() -> Coverage:
+    coverage = np.zeros((80, 120), np.uint8)
+    cv2.rectangle(coverage, (40, 30), (79, 49), 255, cv2.FILLED)
+    return coverage
+
+
+def count_ink(coverage: Coverage) -> float:
+    return float(coverage.sum()) / 255
+
+
+def test_neutral_values_change_nothing(stroke: Coverage) -> None:
+    assert embolden(stroke, 0.0) is stroke
+    assert wear_off(stroke, 0.0, 7, 2.0) is stroke
+    assert extrude(stroke, 0.0, 30.0) is stroke
+
+
+@pytest.mark.parametrize("radius_px", [-5.0, -1.5, 0.5, 2.0, 5.9, 6.1, 12.0])
+def test_a_stroke_grows_by_its_radius_on_each_side(stroke: Coverage, radius_px: float) -> None:
+    grown = embolden(stroke, radius_px)
+    assert count_ink(grown[40:41]) == pytest.approx(40 + 2 * radius_px, abs=0.6)
+    assert count_ink(grown[:, 60:61]) == pytest.approx(20 + 2 * radius_px, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("angle_deg", "x", "y"), [(0, 10, 0), (90, 0, 10), (225, -7.07, -7.07)]
+)
+def test_a_shadow_lies_where_its_angle_points(
+    stroke: Coverage, angle_deg: float, x: float, y: float
+) -> None:
+    shadow = cast_shadow(stroke, 10.0, angle_deg, blur_px=1.5)
+    rows, columns = np.indices(shadow.shape)
+    total = shadow.sum(dtype=float)
+    middle = (columns * shadow).sum() / total, (rows * shadow).sum() / total
+    assert middle == pytest.approx((59.5 + x, 39.5 + y), abs=0.1)
+
+
+@pytest.mark.parametrize("depth_px", [0.5, 3.0, 10.0, 27.5])
+def test_an_extrusion_is_as_deep_as_asked_and_without_gaps(
+    stroke: Coverage, depth_px: float
+) -> None:
+    body = extrude(stroke, depth_px, 0.0)
+    assert count_ink(body[40:41]) == pytest.approx(40 + depth_px, abs=0.6)
+    assert (body >= stroke).all()
+
+
+@given(fraction=st.floats(0.05, 0.9), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_as_much_ink_wears_off_as_asked(fraction: float, seed: int) -> None:
+    coverage = np.zeros((40, 200), np.uint8)
+    coverage[8:32] = 255
+    worn = wear_off(coverage, fraction, seed, 2.0)
+    assert 1 - count_ink(worn) / count_ink(coverage) == pytest.approx(fraction, abs=0.06)
+    assert (worn <= coverage).all()
+
+
+@pytest.mark.parametrize("kind", ["gradient", "texture"])
+def test_a_fill_goes_from_the_first_colour_towards_the_second(kind: str) -> None:
+    fill = fill_ink(kind, (200, 0, 0), (0, 0, 200), (60, 90), 5)
+    red, blue = fill[..., 0].astype(int), fill[..., 2].astype(int)
+    assert red.max() - red.min() > 60
+    assert np.abs(red + blue - 200).max() <= 1
+    assert red.min() >= 79
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_a_stronger_style_covers_more(name: str, spec: Spec, fonts: Catalogue) -> None:
+    blank = render(replace(spec, opacity=0.0), fonts).pixels.astype(int)
+    covered = []
+    for level in STYLES[name]:
+        styled = replace(spec, ink2=spec.ink, shadow_angle_deg=30.0)
+        pixels = render(replace(styled, **{name: level}), fonts).pixels  # type: ignore[arg-type]
+        covered.append(np.abs(pixels - blank).sum())
+    assert covered == sorted(covered)
+    assert len(set(covered)) == len(covered)
+
+
+def test_letters_lie_upon_outline_upon_extrusion_upon_shadow(
+    spec: Spec, fonts: Catalogue
+) -> None:
+    red, blue = (255, 0, 0), (0, 0, 255)
+    styled = replace(
+        spec, ink="#ff0000", ink2="#0000ff", contrast=0.0, size_px=60.0, outline_em=0.05,
+        extrude_em=0.1, shadow_em=0.3, shadow_angle_deg=90.0, shadow_blur_em=0.0,
+    )  # fmt: skip
+    plain = render(replace(spec, size_px=60.0, contrast=0.0), fonts).pixels
+    letters = (plain == 0).all(axis=2)
+    pixels = render(styled, fonts).pixels
+    assert (pixels[letters] == red).all()
+    assert (pixels == blue).all(axis=2).sum() > 0.3 * letters.sum()
+    assert (pixels == 102).all(axis=2).sum() > 0.1 * letters.sum()
+
+
+def test_a_style_near_the_edge_is_cut_off_by_it(spec: Spec, fonts: Catalogue) -> None:
+    styled = replace(
+        spec, width_px=0, height_px=0, margin_px=1, shadow_em=1.0, shadow_angle_deg=45.0
+    )
+    plain = render(replace(styled, shadow_em=0.0), fonts)
+    assert render(styled, fonts).pixels.shape == plain.pixels.shape
