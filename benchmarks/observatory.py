@@ -26,11 +26,10 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from probes.data.designs import add_levels, make_trials, name_fonts
-from probes.data.stimuli import draw_trial, name_drawn, show_trial
+from probes.data.stimuli import name_drawn, show_trial
 from probes.data.trials import Stimulus, Trial
 from probes.embeddings.images import embed_renderings
 from probes.embeddings.texts import find_cache_folder
-from probes.errors import ProbeError
 from probes.factors import BASELINES, FACTORS
 from probes.metrics.breakdown import tabulate_factor, tabulate_thresholds
 from probes.metrics.intervals import clustered_accuracy
@@ -86,8 +85,7 @@ def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], 
     others = [name for name, row in FACTORS.items() if not row.direction and name != "font"]
     config = ProbeConfig(n=N_SPARE * n_words)
     pool = read_pool(config)
-    fitting = choose_shown(config, pool, [*directed, *others])
-    shown = [word for word in fitting if can_bend(word, fonts)][:n_words]
+    shown = choose_shown(config, pool, [*directed, *others])[:n_words]
     curves = make_trials(shown, directed, 0)
     for baseline in BASELINES:
         # A design's least size is read by all; these are part of the same scan.
@@ -98,16 +96,6 @@ def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], 
         "fonts": list_fonts(pool.texts[: pool.n_showable], fonts),
     }
     return {name: name_fonts(trials, fonts) for name, trials in parts.items()}, pool
-
-
-def can_bend(word: str, fonts: Catalogue) -> bool:
-    """Return whether a word is long enough for every arc."""
-    try:
-        for trial in make_trials([word], ["arc_deg"], 0):
-            draw_trial(trial, fonts)
-    except ProbeError:
-        return False
-    return True
 
 
 def list_fonts(short: Sequence[str], fonts: Catalogue) -> list[Trial]:

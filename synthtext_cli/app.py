@@ -88,6 +88,7 @@ COMMANDS = {
     ),
     "Look": (
         (look.preview, "preview", "A contact sheet: preview OUT --sheet sheet.png"),
+        (look.gallery, "gallery", "Every factor at its levels: gallery --out all.png"),
         (look.stats, "stats", "What is in it: stats OUT"),
         (look.show, "show", "One image and its factors: show OUT KEY"),
         (look.verify, "verify", "Check every byte: verify OUT"),

@@ -16,6 +16,7 @@ from synthtext_cli.console import (
     say,
     show_progress,
     warn,
+    warn_broken,
     write_json,
 )
 from synthtext_cli.options import (
@@ -157,6 +158,31 @@ BARS = " ▁▂▃▄▅▆▇█"
 
 N_VALUES = 6
 """Values of a category that are named; the rest is counted."""
+
+
+def gallery(
+    *,
+    out: Annotated[Path, typer.Option(parser=parse_png, metavar="FILE", help="PNG to write.")],
+    text: Annotated[str, typer.Option(help="What is drawn.")] = "quartz",
+    factors: Annotated[
+        str | None,
+        typer.Option(help="Factors to show, such as blur,shadow; all without it."),
+    ] = None,
+    fonts: FontFolder = None,
+) -> None:
+    """Draw one text at every level of every factor, a row for each.
+
+    synthtext gallery --out gallery.png --factors blur,shadow,wear
+    """
+    from probes.data.designs import list_levels, parse_design
+    from synthtext.drawing.contact_sheets import draw_levels, write_image
+    from synthtext.drawing.fonts import read_catalogue
+
+    chosen = parse_design(factors) if factors else None
+    catalogue = read_catalogue(fonts)
+    warn_broken(catalogue.broken)
+    write_image(out, draw_levels(list_levels(text, chosen), catalogue))
+    say(f"wrote {out}")
 
 
 def stats(

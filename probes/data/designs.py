@@ -7,6 +7,7 @@ differs between two levels is the factor alone. A Latin hypercube varies all of 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -14,7 +15,8 @@ from probes.data.trials import Trial
 from probes.errors import ProbeError
 from probes.factors import BASELINE, BASELINES, FACTORS
 from synthtext.drawing.fonts import Catalogue
-from synthtext.drawing.layout import place_glyphs
+from synthtext.drawing.ink_styles import measure_growth
+from synthtext.drawing.rendering import set_text
 from synthtext.errors import DrawError
 from synthtext.spec import Spec
 
@@ -22,6 +24,19 @@ LATIN = "latin"
 
 DEFAULT = "size,contrast,rotation,blur,font,case"
 """The design of a probe that names none."""
+
+SHAPING = (
+    "font", "size_px", "letter_spacing_em", "case", "rotation_deg", "arc_deg", "wave_em",
+    "jitter_em", "letter_rotation_deg", "embolden_em", "outline_em",
+)  # fmt: skip
+"""Fields that the extent of a text depends on."""
+
+GALLERY: dict[str, object] = {
+    "size_px": 32.0, "font": "Lato_700Bold.ttf", "ink": "#b03020", "ink2": "#20407a",
+    "paper": "#e8e0d0", "paper2": "#a0b0c0", "background": "gradient", "shrink": True,
+    "motion_angle_deg": 20.0,
+}  # fmt: skip
+"""What `list_levels` varies from: colours, so that the second of each is seen."""
 
 UNITS = ("_px", "_deg", "_em", "_std", "_frac")
 
@@ -93,6 +108,30 @@ def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list
             for spec in specs
         ]
     return trials
+
+
+def list_levels(text: str, factors: Sequence[str] | None = None) -> dict[str, dict[str, Spec]]:
+    """Return a small image of a text for every level of every factor, in colour.
+
+    Args:
+        text: what is drawn, smaller where it does not fit.
+        factors: from `parse_design`; None takes all.
+
+    Raises:
+        ProbeError: a Latin hypercube, which has no levels.
+    """
+    if factors == (LATIN,):
+        raise ProbeError(f"{LATIN} has no levels to show; name factors, such as size,blur")
+    base = replace(
+        _base(text, 0, 5, {**GALLERY, "damage_seed": 77}), width_px=146, height_px=64
+    )
+    return {
+        name: {
+            str(level): replace(base, **{name: level})  # type: ignore[arg-type]
+            for level in FACTORS[name].levels
+        }
+        for name in factors or FACTORS
+    }
 
 
 def add_levels(
@@ -181,6 +220,10 @@ def _base(word: str, seed: int, number: int, changes: Mapping[str, object]) -> S
         font="DejaVuSans.ttf",
         paper_seed=(seed * 7919 + number) % 2**32,
         noise_seed=(seed * 104729 + number) % 2**32,
+        shadow_angle_deg=45.0,
+        shadow_blur_em=0.05,
+        ink_seed=(seed * 15485863 + number) % 2**32,
+        damage_seed=(seed * 32452843 + number) % 2**32,
         width_px=224,
         height_px=224,
     )
@@ -202,22 +245,22 @@ def _list_shapes(factors: Sequence[str]) -> dict[str, Spec]:
             for factor in factors
             for level in FACTORS[factor].levels
         ]
-    names = ("font", "size_px", "letter_spacing_em", "case", "rotation_deg")
-    return {str([getattr(spec, name) for name in names]): spec for spec in specs}
+    return {str([getattr(spec, name) for name in SHAPING]): spec for spec in specs}
 
 
 def _fits(spec: Spec, fonts: Catalogue) -> bool:
     try:
         face = fonts.open(spec.font)
-        placement = place_glyphs(
-            spec.drawn_text, face, letter_spacing_em=spec.letter_spacing_em
-        )
+        placement = set_text(replace(spec, jitter_em=0.0, letter_rotation_deg=0.0), face)
     except DrawError:
         return False
     left, top, right, bottom = placement.box
+    # Letters are out of place by three deviations at most, and rotated by any angle.
+    out_em = 3 * spec.jitter_em + (0.5 if spec.letter_rotation_deg else 0.0)
     # The diagonal fits at any angle.
-    extent = ((right - left) ** 2 + (bottom - top) ** 2) ** 0.5 * spec.size_px
-    return extent <= min(spec.width_px, spec.height_px) - 2 * spec.margin_px
+    extent = math.hypot(right - left + 2 * out_em, bottom - top + 2 * out_em) * spec.size_px
+    room = min(spec.width_px, spec.height_px) - 2 * spec.margin_px
+    return extent + 2 * measure_growth(spec) <= room
 
 
 def _shorten(name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from synthtext.drawing.degradations import jpeg
 from synthtext.drawing.fonts import Catalogue, Font, bundled_folder
 from synthtext.drawing.rendering import Quads, Rendering, render
 from synthtext.errors import DatasetError
@@ -59,13 +60,45 @@ def draw_specimen(
     catalogue: Catalogue, *, n_columns: int = 3, size_px: float = 34
 ) -> Image.Image:
     """Return a sheet with a line in every font of a catalogue."""
-    tiles, captions = [], []
+    tiles: list[Image.Image] = []
+    captions = []
     for font in catalogue.fonts.values():
         rendering = render(_specimen_spec(font, size_px), catalogue)
         tiles.append(Image.fromarray(rendering.pixels))
         slant = " italic" if font.italic else ""
         captions.append((font.family, f"{font.category} {font.weight}{slant}  {font.file}"))
     return _arrange(tiles, captions, n_columns, max(tile.width for tile in tiles))
+
+
+def draw_levels(
+    rows: Mapping[str, Mapping[str, Spec]], catalogue: Catalogue, *, tile_px: int = 150
+) -> Image.Image:
+    """Return a sheet with a row for each factor and a tile for each of its levels.
+
+    Args:
+        rows: of each factor, its levels as text and the specs that have them.
+        catalogue: holds their fonts.
+        tile_px: longest side of a tile.
+
+    Raises:
+        DatasetError: there is nothing to show.
+        DrawError: a text does not fit its image.
+    """
+    specs = [spec for row in rows.values() for spec in row.values()]
+    renderings = [_show_file(render(spec, catalogue)) for spec in specs]
+    if not renderings:
+        raise DatasetError("there is no level to show; name a factor")
+    n_columns = max(len(row) for row in rows.values())
+    tiles: list[Image.Image | None] = []
+    captions = []
+    left = iter(renderings)
+    for name, row in rows.items():
+        tiles += [_draw_tile(next(left), tile_px, has_boxes=False) for _ in row]
+        captions += [(name, level) for level in row]
+        # A factor of fewer levels leaves the rest of its row empty.
+        tiles += [None] * (n_columns - len(row))
+        captions += [("", "")] * (n_columns - len(row))
+    return _arrange(tiles, captions, n_columns, tile_px)
 
 
 def write_image(path: Path, image: Image.Image) -> None:
@@ -80,6 +113,12 @@ def _specimen_spec(font: Font, size_px: float) -> Spec:
     shown = text.strip() or chr(min(code for code in font.characters if code > 32))
     neutral = Spec(seed=0, index=0, split="train", kind="word", text=shown, font=font.file)
     return replace(neutral, size_px=size_px, width_px=0, height_px=0)
+
+
+def _show_file(rendering: Rendering) -> Rendering:
+    """Return the image as a file of its quality shows it."""
+    pixels = jpeg(rendering.pixels, rendering.spec.jpeg_quality)
+    return replace(rendering, pixels=pixels)
 
 
 def _draw_tile(rendering: Rendering, tile_px: int, has_boxes: bool) -> Image.Image:  # noqa: FBT001
@@ -108,7 +147,7 @@ def _caption(rendering: Rendering) -> tuple[str, str]:
 
 
 def _arrange(
-    tiles: Sequence[Image.Image],
+    tiles: Sequence[Image.Image | None],
     captions: Sequence[tuple[str, str]],
     n_columns: int,
     width_px: int,
@@ -118,7 +157,7 @@ def _arrange(
     font = ImageFont.truetype(bundled_folder() / CAPTION_FONT, CAPTION_PX)
     caption_px = 2 * (CAPTION_PX + 4)
     rows = [range(i, min(i + n_columns, len(tiles))) for i in range(0, len(tiles), n_columns)]
-    heights = [max(tiles[i].height for i in row) for row in rows]
+    heights = [max(tile.height for i in row if (tile := tiles[i])) for row in rows]
     sheet = Image.new(
         "RGB",
         (
@@ -132,7 +171,8 @@ def _arrange(
     for row, height in zip(rows, heights, strict=True):
         for column, i in enumerate(row):
             left = GAP_PX + column * (width_px + GAP_PX)
-            sheet.paste(tiles[i], (left, top))
+            if tile := tiles[i]:
+                sheet.paste(tile, (left, top))
             for line, (text, colour) in enumerate(zip(captions[i], (TEXT, FAINT), strict=True)):
                 y = top + height + 2 + line * (CAPTION_PX + 3)
                 pen.text((left, y), _clip(show_text(text), font, width_px), colour, font)

@@ -209,7 +209,7 @@ def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
 def _fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
     """Return the spec at a size that fits, its text set, and where it goes."""
     while True:
-        placement = _set_text(spec, face)
+        placement = set_text(spec, face)
         ground, share = _find_ground(spec, placement)
         if share >= 1:
             return spec, placement, ground
@@ -237,7 +237,12 @@ def _shrink(spec: Spec, share: float) -> float:
     return math.floor(spec.size_px * factor * 1000) / 1000
 
 
-def _set_text(spec: Spec, face: Face) -> Placement:
+def set_text(spec: Spec, face: Face) -> Placement:
+    """Return the text of a spec in its lines or along its curve, lengths in ems.
+
+    Raises:
+        DrawError: it is too short for its arc.
+    """
     wrap_em = None
     if spec.kind == "sentence" and spec.width_px:
         wrap_em = max(0, spec.width_px - 2 * spec.margin_px) / spec.size_px

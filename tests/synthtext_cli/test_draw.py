@@ -186,6 +186,19 @@ def test_fonts_are_listed_and_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "fonts.png").exists()
 
 
+def test_every_factor_is_drawn_at_its_levels(tmp_path: Path) -> None:
+    done = run("gallery", "--out", tmp_path / "all.png")
+    assert (done.returncode, done.stderr) == (0, f"wrote {tmp_path}/all.png\n")
+    two = run(
+        "gallery", "--factors", "blur,shadow", "--text", "sphinx", "--out", tmp_path / "2.png"
+    )
+    assert two.returncode == 0
+    assert (tmp_path / "all.png").stat().st_size > (tmp_path / "2.png").stat().st_size > 1000
+    refused = run("gallery", "--factors", "blur,latin", "--out", tmp_path / "no.png")
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -198,7 +211,7 @@ def test_fonts_are_listed_and_drawn(tmp_path: Path) -> None:
         (["--words", "en", "--workers", "0"], "workers is 0; it must be 1 or more"),
         (["--words", "en", "--fonts", "none"], "none is not a folder of fonts; give one that holds .ttf or .otf files"),
         (["--words", "en", "--backgrounds", "none"], "none is not a folder; give one that holds photographs"),
-        (["--recipe", "none"], "no recipe 'none'; give a file or one of default, clip-224, ocr-crops, rendered-sst2"),
+        (["--recipe", "none"], "no recipe 'none'; give a file or one of default, clip-224, ocr-crops, rendered-sst2, street"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence_and_exit_code_2(

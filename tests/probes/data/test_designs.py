@@ -48,6 +48,20 @@ def test_every_level_can_be_drawn_unshrunk(fonts: Catalogue, factor: str) -> Non
         assert rendering.spec == trial.spec
 
 
+def test_a_word_too_short_for_an_arc_is_not_among_those_that_fit(fonts: Catalogue) -> None:
+    assert choose_fitting(["it", "jumping"], ["arc_deg"], fonts, 1) == ["jumping"]
+
+
+@pytest.mark.parametrize("factor", ["jitter_em", "letter_rotation_deg", "outline_em"])
+def test_words_that_fit_can_be_drawn_whatever_their_letters_do(
+    fonts: Catalogue, factor: str
+) -> None:
+    words = choose_fitting(["wideawakemoments", *WORDS], [factor], fonts, 3)
+    for seed in range(5):
+        for trial in make_trials(words, [factor], seed):
+            render(trial.spec, fonts)
+
+
 def test_every_key_is_its_own() -> None:
     trials = make_trials(WORDS, list(FACTORS), seed=0)
     assert len({trial.key for trial in trials}) == len(trials)

@@ -5,7 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synthtext.drawing.contact_sheets import CAPTION_PX, GAP_PX, draw_sheet, draw_specimen
+from synthtext.drawing.contact_sheets import (
+    CAPTION_PX,
+    GAP_PX,
+    draw_levels,
+    draw_sheet,
+    draw_specimen,
+)
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import render
 from synthtext.errors import DatasetError
@@ -36,6 +42,27 @@ def test_nothing_to_show_is_an_error() -> None:
     with pytest.raises(DatasetError) as caught:
         draw_sheet([])
     assert str(caught.value) == "there is no image to show; render some first"
+
+
+def test_levels_stand_in_a_row_for_each_factor(spec: Spec, fonts: Catalogue) -> None:
+    rows = {
+        "blur_px": {str(level): replace(spec, blur_px=level) for level in (0.0, 2.0, 8.0)},
+        "jpeg_quality": {str(level): replace(spec, jpeg_quality=level) for level in (100, 2)},
+    }
+    sheet = draw_levels(rows, fonts, tile_px=100)
+    assert sheet.width == 3 * (100 + GAP_PX) + GAP_PX
+    tiles = np.asarray(sheet.convert("L")).astype(int)
+    top, below = 100 + 2 * (CAPTION_PX + 4) + GAP_PX, 100 + GAP_PX
+    first, *others = [
+        tiles[y : y + 100, x : x + 100]
+        for x, y in ((GAP_PX, GAP_PX), (below + GAP_PX, GAP_PX), (below + GAP_PX, top + GAP_PX))
+    ]
+    assert all((first != other).any() for other in others)
+
+
+def test_no_level_to_show_is_an_error(fonts: Catalogue) -> None:
+    with pytest.raises(DatasetError, match="there is no level to show; name a factor"):
+        draw_levels({}, fonts)
 
 
 def test_a_specimen_shows_every_font(fonts: Catalogue) -> None:
