@@ -44,13 +44,13 @@ check: .venv/installed docs
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check README.md docs/commands.md
+	$(BIN)/cog --check README.md docs/commands.md docs/factors.md
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
 fix: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/cog -r README.md docs/commands.md
+	$(BIN)/cog -r README.md docs/commands.md docs/factors.md
 
 # The tests at the oldest versions that pyproject.toml allows of what it names, some GB with torch;
 # all but those that start a cluster or a server of S3, which only the group `dev` installs.

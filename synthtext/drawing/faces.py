@@ -21,14 +21,11 @@ import numpy as np
 import uharfbuzz as hb
 from numpy.typing import NDArray
 
+from synthtext.drawing.outlines import Outline, paint
 from synthtext.errors import FontError, shorten
 
 Box = tuple[float, float, float, float]
-Matrix = NDArray[np.float64]
-
-OUTLINING = ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP
-
-PAINTING = OUTLINING | ft.FT_LOAD_RENDER
+PAINTING = ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP | ft.FT_LOAD_RENDER
 
 MEASURING = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_IGNORE_TRANSFORM
 
@@ -40,9 +37,6 @@ MAX_GLYPHS, MAX_GLYPHS_PER_CHAR = 64, 8
 
 MAX_POINTS = 20_000
 """Points of a glyph's outline."""
-
-MAX_FAR_PX = 16384
-"""How far from the image a point may lie; those of broken fonts lie behind the eye."""
 
 MAX_AXES = 64
 """Axes of a variable font; there are five in common use."""
@@ -128,6 +122,7 @@ class Face:
         self._shift = ft.FT_Vector()
         self._shift_ref = ctypes.byref(self._shift)
         self._boxes: dict[int, Box | None] = {}
+        self._outlines: dict[int, Outline] = {}
         self.widths: dict[tuple[str, float], float] = {}
         self.x_height_em = self._measure_x_height()
 
@@ -214,36 +209,23 @@ class Face:
         self._check(ft.FT_Load_Glyph(self._handle, glyph, PAINTING))
         return self._read_bitmap(column, row)
 
-    def paint_seen(self, glyph: int, view: Matrix) -> tuple[NDArray[np.uint8], int, int]:
-        """Return the same of a glyph whose outline is moved point by point.
-
-        Curves are moved by their control points, which bends none by more than can be seen.
-
-        Args:
-            glyph: glyph number.
-            view: homography, float64 (3, 3), from px about the glyph's origin, y downwards, to
-                px from the image's top left.
+    def outline(self, glyph: int) -> Outline:
+        """Return the curves of a glyph; none of a blank.
 
         Raises:
-            FontError: its outline goes far beyond the image.
+            FontError: it has more points than any letter needs.
         """
-        ft.FT_Set_Transform(self._handle, None, None)
-        self._check(ft.FT_Load_Glyph(self._handle, glyph, OUTLINING))
-        outline = self._slot.contents.outline
-        n_bytes = outline.n_points * ctypes.sizeof(ft.FT_Vector)
-        if not n_bytes:
-            return np.zeros((0, 0), np.uint8), 0, 0
-        # FreeType counts in 64ths of a pixel, y upwards.
-        points = np.frombuffer(ctypes.string_at(outline.points, n_bytes), "l").reshape(-1, 2)
-        seen = points @ (view[:, :2] * (1 / 64, -1 / 64)).T + view[:, 2]
-        seen = seen[:, :2] / seen[:, 2:]
-        if not np.abs(seen).max() < MAX_FAR_PX:
-            raise FontError(f"{self.name} holds an outline without bounds; remove the font")
-        column, row = (math.floor(edge) for edge in seen.min(axis=0).tolist())
-        placed = np.rint((seen - (column, row)) * (64, -64)).astype("l")
-        ctypes.memmove(outline.points, placed.ctypes.data, n_bytes)
-        self._check(ft.FT_Render_Glyph(self._slot, ft.FT_RENDER_MODE_NORMAL))
-        return self._read_bitmap(column, row)
+        if glyph not in self._outlines:
+            self._outlines[glyph] = self._read_outline(glyph)
+        return self._outlines[glyph]
+
+    def paint_outline(self, outline: Outline) -> tuple[NDArray[np.uint8], int, int]:
+        """Return the same as `paint` of curves whose points lie where they go, in px.
+
+        Raises:
+            FontError: a point lies far beyond the image, or there are too many.
+        """
+        return paint(self._library, outline, self.name)
 
     def _set_weight(self) -> None:
         """Set a variable font to regular weight; some begin with their thinnest."""
@@ -265,6 +247,21 @@ class Face:
         raw = ctypes.string_at(bitmap.buffer, n_rows * pitch)
         coverage = np.frombuffer(raw, np.uint8).reshape(n_rows, pitch)
         return coverage[:, : bitmap.width], column + slot.bitmap_left, row - slot.bitmap_top
+
+    def _read_outline(self, glyph: int) -> Outline:
+        # Measured first, which refuses what is too large.
+        if self.ink_box(glyph) is None:
+            return Outline(np.zeros((0, 2)), np.zeros(0, np.uint8), np.zeros(0, np.int64))
+        self._check(ft.FT_Load_Glyph(self._handle, glyph, MEASURING))
+        raw = self._slot.contents.outline
+        n = raw.n_points
+        points = ctypes.string_at(raw.points, n * ctypes.sizeof(ft.FT_Vector))
+        ends = ctypes.string_at(raw.contours, raw.n_contours * ctypes.sizeof(ctypes.c_short))
+        return Outline(
+            np.frombuffer(points, "l").reshape(n, 2) * (1 / self._em, -1 / self._em),
+            np.frombuffer(ctypes.string_at(raw.tags, n), np.uint8),
+            np.frombuffer(ends, np.int16).astype(np.int64),
+        )
 
     def _measure_box(self, glyph: int) -> Box | None:
         self._check(ft.FT_Load_Glyph(self._handle, glyph, MEASURING))

@@ -49,16 +49,3 @@ def look(points: Points, view: Matrix) -> Points:
     """Return points (..., 2) where they are seen."""
     seen = points @ view[:, :2].T + view[:, 2]
     return seen[..., :2] / seen[..., 2:]
-
-
-def make_turn(angle_rad: float) -> Matrix:
-    """Return the matrix that turns points clockwise about (0, 0), y downwards."""
-    cos, sin = math.cos(angle_rad), math.sin(angle_rad)
-    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-
-
-def start_at(view: Matrix, x: float, y: float) -> Matrix:
-    """Return the view of points that are counted from (x, y)."""
-    moved = view.copy()
-    moved[:, 2] += view[:, :2] @ (x, y)
-    return moved

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import io
 import math
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -35,7 +34,8 @@ from synthtext.drawing.ink_styles import (
 )
 from synthtext.drawing.layout import Boxes, Placement, place_glyphs
 from synthtext.drawing.occlusion import occlude
-from synthtext.drawing.perspective import Matrix, look, make_turn, make_view, start_at
+from synthtext.drawing.outlines import join
+from synthtext.drawing.perspective import Matrix, look, make_view
 from synthtext.drawing.photos import Photos
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
@@ -216,7 +216,7 @@ def _fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
         size_px = _shrink(spec, share)
         if not spec.shrink or size_px < MIN_SIZE_PX:
             raise DrawError(_explain_misfit(spec))
-        spec = dataclasses.replace(spec, size_px=size_px)
+        spec = replace(spec, size_px=size_px)
 
 
 def _explain_misfit(spec: Spec) -> str:
@@ -290,11 +290,28 @@ def _paint_text(
     spec: Spec, face: Face, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
     """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas."""
+    is_straight = ground.view is None and placement.turns_rad is None
+    paint = _paint_glyphs if is_straight else _paint_outlines
+    coverage, column, row = paint(spec, face, placement, ground)
+    if not coverage.any():
+        raise DrawError(f"{spec.drawn_text!r} leaves no ink at {spec.size_px:g} px; enlarge it")
+    return coverage, column, row
+
+
+def _paint_glyphs(
+    spec: Spec, face: Face, placement: Placement, ground: Ground
+) -> tuple[Pixels, int, int]:
+    """Return the same of straight text seen head-on, whose glyphs FreeType rotates itself."""
     face.set_size(spec.size_px)
-    painted = _paint_glyphs(spec, face, placement, ground)
+    rotation = make_rotation(spec.rotation_deg)
+    places = ground.move(placement.pens * spec.size_px).tolist()
+    painted = [
+        face.paint(glyph, x, y, rotation)
+        for glyph, (x, y) in zip(placement.glyphs, places, strict=True)
+    ]
     painted = [part for part in painted if part[0].size]
     if not painted:
-        raise DrawError(f"{spec.drawn_text!r} leaves no ink at {spec.size_px:g} px; enlarge it")
+        return np.zeros((0, 0), np.uint8), 0, 0
     left = min(column for _, column, _ in painted)
     top = min(row for _, _, row in painted)
     right = max(column + part.shape[1] for part, column, _ in painted)
@@ -308,28 +325,24 @@ def _paint_text(
     return coverage, left, top
 
 
-def _paint_glyphs(
+def _paint_outlines(
     spec: Spec, face: Face, placement: Placement, ground: Ground
-) -> list[tuple[Pixels, int, int]]:
-    """Return what `Face.paint` returns of each glyph."""
-    pens = placement.pens * spec.size_px
-    turns_rad = placement.turns_rad
-    if ground.view is None:
-        places = zip(placement.glyphs, ground.move(pens).tolist(), strict=True)
-        if turns_rad is None:
-            rotation = make_rotation(spec.rotation_deg)
-            return [face.paint(glyph, x, y, rotation) for glyph, (x, y) in places]
-        return [
-            face.paint(glyph, x, y, make_rotation(spec.rotation_deg - math.degrees(turn_rad)))
-            for (glyph, (x, y)), turn_rad in zip(places, turns_rad, strict=True)
-        ]
-    views = [start_at(ground.view, x, y) for x, y in pens.tolist()]
-    if turns_rad is not None:
-        views = [view @ make_turn(t) for view, t in zip(views, turns_rad, strict=True)]
-    return [
-        face.paint_seen(glyph, view)
-        for glyph, view in zip(placement.glyphs, views, strict=True)
-    ]
+) -> tuple[Pixels, int, int]:
+    """Return the same of text along a curve or seen from the side, all of its points moved.
+
+    Curves are moved by their control points, which bends none by more than can be seen.
+    """
+    outlines = [face.outline(glyph) for glyph in placement.glyphs]
+    counts = [len(each.points) for each in outlines]
+    text = join(outlines)
+    points = text.points
+    if placement.turns_rad is not None:
+        turns_rad = np.repeat(placement.turns_rad, counts)
+        cos, sin = np.cos(turns_rad), np.sin(turns_rad)
+        x, y = points.T
+        points = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
+    points = (points + np.repeat(placement.pens, counts, axis=0)) * spec.size_px
+    return face.paint_outline(replace(text, points=ground.move(points)))
 
 
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
@@ -363,10 +376,10 @@ def _to_quads(
 
 def _grow(quads: NDArray[np.float64], by_px: float) -> NDArray[np.float64]:
     """Return convex quads (n, 4, 2), clockwise, with every edge moved outwards."""
-    along = np.roll(quads, -1, axis=1) - quads
+    along = quads[:, [1, 2, 3, 0]] - quads
     along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
-    outward = np.stack([along[..., 1], -along[..., 0]], axis=2)
+    outward = along[..., ::-1] * (1, -1)
     # A corner moves so that it lies as far out from both of its edges.
-    before = np.roll(outward, 1, axis=1)
+    before = outward[:, [3, 0, 1, 2]]
     cos = (before * outward).sum(axis=2, keepdims=True)
     return quads + by_px * (before + outward) / np.maximum(1 + cos, 0.1)

@@ -1,0 +1,110 @@
+"""Outlines: all letters of a text as one shape, painted at once wherever its points lie."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import freetype
+import freetype.raw as ft
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.errors import FontError
+
+Points = NDArray[np.float64]
+
+MAX_FAR_PX = 16384
+"""How far from the image a point may lie; those of broken fonts lie behind the eye."""
+
+MAX_POINTS = 32_000
+"""Points of a shape: FreeType counts them in 16 bits."""
+
+N_GRAYS = 256
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The curves of a glyph.
+
+    Attributes:
+        points: float64 (n, 2), in ems from the glyph's origin, y downwards.
+        tags: uint8 (n,), whether a point lies on a curve or controls one, as FreeType says it.
+        ends: int64 (c,), the last point of each contour.
+    """
+
+    points: Points
+    tags: NDArray[np.uint8]
+    ends: NDArray[np.int64]
+
+
+def join(outlines: Sequence[Outline]) -> Outline:
+    """Return outlines as one, their points in order."""
+    starts = np.cumsum([0, *(len(each.points) for each in outlines[:-1])])
+    return Outline(
+        np.concatenate([each.points for each in outlines]),
+        np.concatenate([each.tags for each in outlines]),
+        np.concatenate(
+            [each.ends + start for each, start in zip(outlines, starts, strict=True)]
+        ),
+    )
+
+
+def paint(
+    library: ft.FT_Library, outline: Outline, name: str
+) -> tuple[NDArray[np.uint8], int, int]:
+    """Return the coverage of a shape, and where its pixels go.
+
+    Args:
+        library: FreeType's, of the thread that paints.
+        outline: its points in px from the image's top left.
+        name: of the font, for messages.
+
+    Returns:
+        uint8 (h, w), 255 is full ink; the column and the row of its top left pixel.
+
+    Raises:
+        FontError: a point lies far beyond the image, or there are too many.
+    """
+    points = outline.points
+    if not len(points):
+        return np.zeros((0, 0), np.uint8), 0, 0
+    if len(points) > MAX_POINTS:
+        raise FontError(
+            f"{name} takes {len(points):,} points for a text, more than {MAX_POINTS:,};"
+            " draw a shorter text or remove the font"
+        )
+    if not np.abs(points).max() < MAX_FAR_PX:
+        raise FontError(f"{name} holds an outline without bounds; remove the font")
+    column, row = (math.floor(edge) for edge in points.min(axis=0).tolist())
+    right, bottom = (math.ceil(edge) for edge in points.max(axis=0).tolist())
+    coverage = np.zeros((max(1, bottom - row), max(1, right - column)), np.uint8)
+    # FreeType counts in 64ths of a pixel, from the bottom left.
+    placed = np.rint((points - (column, bottom)) * (64, -64)).astype("l")
+    tags, ends = np.ascontiguousarray(outline.tags), outline.ends.astype(np.int16)
+    shape = ft.FT_Outline(
+        len(ends),
+        len(placed),
+        placed.ctypes.data_as(ctypes.POINTER(ft.FT_Vector)),
+        tags.ctypes.data_as(ctypes.POINTER(ctypes.c_ubyte)),
+        ends.ctypes.data_as(ctypes.POINTER(ctypes.c_short)),
+        0,
+    )
+    height, width = coverage.shape
+    bitmap = ft.FT_Bitmap(
+        height,
+        width,
+        width,
+        coverage.ctypes.data_as(ctypes.POINTER(ctypes.c_ubyte)),
+        N_GRAYS,
+        freetype.FT_PIXEL_MODE_GRAY,
+    )
+    code = ft.FT_Outline_Get_Bitmap(library, ctypes.byref(shape), ctypes.byref(bitmap))
+    if code:
+        raise FontError(
+            f"{name} holds an outline that FreeType cannot paint (error {code}); "
+            "remove the font"
+        )
+    return coverage, column, row
