@@ -78,12 +78,13 @@ $(PEERS)/installed: | .venv/installed
 	$(PEERS)/trdg/bin/pip install --quiet trdg==1.8.0 "pillow<10" "numpy<2"
 	$(PYTHON) -m venv $(PEERS)/synthtiger
 	$(PEERS)/synthtiger/bin/pip install --quiet synthtiger==1.2.1 "pillow<10" "numpy<2"
+	git clone --quiet --depth 1 --branch 1.2.1 https://github.com/clovaai/synthtiger $(PEERS)/synthtiger-source
 	touch $@
 
 peers: $(PEERS)/installed
 	$(BIN)/python benchmarks/peers.py $(PEERS)
 
-# Whose words teach a recogniser most, on two cores within the hour; REAL=DIR adds real pictures.
+# Whose words train a recogniser best, hours on two cores; REAL="name=DIR ..." adds real images.
 recogniser: $(PEERS)/installed
 	$(BIN)/python benchmarks/recogniser.py $(PEERS) $(PEERS)/words $(if $(REAL),--real $(REAL))
 

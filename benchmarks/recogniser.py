@@ -1,20 +1,25 @@
-"""Does the data teach? One small recogniser, the same steps, on three renderers' words.
+"""Do the words teach? One small recogniser, the same steps, on the words of several generators.
 
-A CRNN (convolutions, a recurrent layer, CTC) is trained from random weights on the pictures of
-synthtext, of TRDG and of SynthTIGER, of the same words in the same fonts, and reads words that
-it was not taught, as each of the three draws them; and real ones, if a folder with ICDAR's
-`gt.txt` (`word_1.png, "Text"`) is given. Nothing is tuned on real pictures.
+    python benchmarks/recogniser.py PEERS OUT [--ours ocr-crops street mine.toml] [--seeds 3]
+        [--real NAME=DIR ...] [--taught-by NAME=DIR ...] [--count 6000] [--steps 2000]
 
-`make recogniser` installs the others and runs it at small size; at full size it is called as
-`recogniser.py PEERS OUT [--real DIR] [--steps N] [--count N] [--device cuda]`. PEERS is where
-they are installed; OUT keeps what was drawn, so that a second run need not draw it again.
+A CRNN (convolutions, a recurrent layer, CTC) is trained from random weights on images of the
+same words in the same fonts, as each recipe of ours and each peer draws them, and reads words
+that it was not taught: as every other generator draws them, and real ones from folders with
+ICDAR's `gt.txt` (`word_1.png, "Text"`). `--taught-by` trains on such a folder too, which shows
+how far real training words go. PEERS is where `make peers` installed the others, each called as
+it ships: TRDG with the effects of its command line, SynthTIGER by the template, configuration,
+colour map and textures of its repository. OUT keeps what was drawn and what was found, so that
+a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import subprocess
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -25,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from probes.metrics.intervals import wilson
+from probes.metrics.spelling import count_edits
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.map_style import stream
 from synthtext.drawing.fonts import bundled_folder
@@ -37,11 +42,20 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 HEIGHT_PX, WIDTH_PX = 32, 128
 
-SOURCES = ("synthtext", "TRDG", "SynthTIGER")
-
 BATCH = 64
 
 N_TEST = 1000
+
+N_DRAWS = 2000
+
+PEERS = {
+    "TRDG": ("trdg", "trdg_crops.py", ()),
+    "SynthTIGER": ("synthtiger", "synthtiger_template.py", ("synthtiger-source",)),
+}
+"""The environment of each peer, the script that calls it, and folders that the script needs."""
+
+Images = NDArray[np.uint8]
+Errors = NDArray[np.int64]
 
 
 class Crnn(nn.Module):
@@ -69,31 +83,31 @@ class Crnn(nn.Module):
         return self.name(self.line(columns)[0]).log_softmax(2).transpose(0, 1)
 
 
-def draw(source: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> None:
-    """Write n word pictures of a source, and then `gt.txt`; peers' are not drawn twice."""
-    out.mkdir(parents=True, exist_ok=True)
-    if source == "synthtext":
-        pictures = stream(
-            "ocr-crops", str(words), count=n, seed=seed, edits={"splits": "1,0,0"}
-        )
-        lines = []
-        for index, rendering in enumerate(pictures):
-            (out / f"{index}.jpg").write_bytes(encode_pixels(rendering.pixels, "jpg", 90))
-            lines.append(f'{index}.jpg, "{rendering.spec.drawn_text}"')
-        (out / "gt.txt").write_text("\n".join([*lines, ""]))
-        return
+def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> Path:
+    """Return a folder with n word images and `gt.txt`, by a recipe of ours or by a peer."""
     if (out / "gt.txt").exists():
-        return
-    name = source.lower()
-    subprocess.run(
-        [peers / name / "bin/python", SCRIPTS / f"{name}_crops.py", words, bundled_folder(),
-         out, str(n), str(seed)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        return out
+    out.mkdir(parents=True, exist_ok=True)
+    if name in PEERS:
+        environment, script, needed = PEERS[name]
+        subprocess.run(
+            [peers / environment / "bin/python", SCRIPTS / script, words, bundled_folder(),
+             out, str(n), str(seed), *(peers / each for each in needed)],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        return out
+    lines = []
+    images = stream(name, str(words), count=n, seed=seed, edits={"splits": "1,0,0"})
+    for index, rendering in enumerate(images):
+        quality = rendering.spec.jpeg_quality
+        (out / f"{index}.jpg").write_bytes(encode_pixels(rendering.pixels, "jpg", quality))
+        lines.append(f'{index}.jpg, "{rendering.spec.drawn_text}"\n')
+    (out / "gt.txt").write_text("".join(lines))
+    return out
 
 
-def read(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return the pictures of a folder at one size, uint8 (N, 32, 128), and their letters."""
+def read(folder: Path) -> tuple[Images, list[str]]:
+    """Return the images of a folder at one size, uint8 (N, 32, 128), and their letters."""
     images, texts = [], []
     for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines():
         name, _, quoted = line.partition(", ")
@@ -110,20 +124,20 @@ def read(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
     return np.stack(images), texts
 
 
-def to_input(images: NDArray[np.uint8], device: str) -> Tensor:
-    """Return pictures as a model takes them, each of its own mean and contrast."""
+def to_input(images: Images, device: str) -> Tensor:
+    """Return images as a model takes them, each of its own mean and contrast."""
     pixels = torch.from_numpy(images).to(device).float().unsqueeze(1)
     mean, std = pixels.mean((2, 3), keepdim=True), pixels.std((2, 3), keepdim=True)
     return (pixels - mean) / (std + 8)
 
 
-def train(images: NDArray[np.uint8], texts: list[str], steps: int, device: str) -> Crnn:
-    """Return a recogniser that was taught from random weights."""
-    torch.manual_seed(0)
+def train(images: Images, texts: list[str], steps: int, device: str, seed: int) -> Crnn:
+    """Return a recogniser trained from random weights."""
+    torch.manual_seed(seed)
     model = Crnn().to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
-    chance = np.random.default_rng(0)
+    chance = np.random.default_rng(seed)
     for _ in range(steps):
         rows = chance.integers(0, len(texts), BATCH)
         named = [[LETTERS.index(c) + 1 for c in texts[row]] for row in rows.tolist()]
@@ -143,15 +157,58 @@ def train(images: NDArray[np.uint8], texts: list[str], steps: int, device: str) 
 
 
 @torch.inference_mode()
-def count_right(model: Crnn, images: NDArray[np.uint8], texts: list[str], device: str) -> int:
-    """Return how many words are read without a mistake, case aside."""
-    n_right = 0
+def count_errors(model: Crnn, images: Images, texts: list[str], device: str) -> Errors:
+    """Return the wrong characters of each word as it is read, case aside: int64 (N,)."""
+    errors = []
     for at in range(0, len(texts), 256):
         best = model(to_input(images[at : at + 256], device)).argmax(2).T.cpu().numpy()
         for row, text in zip(best, texts[at : at + 256], strict=True):
             kept = row[np.r_[True, row[1:] != row[:-1]]]
-            n_right += "".join(LETTERS[k - 1] for k in kept if k) == text
-    return n_right
+            errors.append(count_edits("".join(LETTERS[k - 1] for k in kept if k), text))
+    return np.array(errors)
+
+
+def describe(errors: Errors, texts: Sequence[str]) -> str:
+    """Return word accuracy and character error rate, 95 % intervals over words and seeds.
+
+    Args:
+        errors: wrong characters, int64 (seeds, words).
+        texts: the words.
+    """
+    n_seeds, n_words = errors.shape
+    lengths = np.array([len(text) for text in texts])
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(N_DRAWS):
+        seeds, words = rng.integers(0, n_seeds, n_seeds), rng.integers(0, n_words, n_words)
+        drawn = errors[seeds][:, words]
+        found.append(((drawn == 0).mean(), drawn.mean() / lengths[words].mean()))
+    low, high = np.quantile(np.array(found), [0.025, 0.975], axis=0)
+    values = (errors == 0).mean(), errors.mean() / lengths.mean()
+    words_right, characters = (
+        f"{100 * value:.1f} ({100 * a:.1f} to {100 * b:.1f})"
+        for value, a, b in zip(values, low, high, strict=True)
+    )
+    return f"{words_right}; {characters}"
+
+
+def write_words(out: Path) -> tuple[Path, Path]:
+    """Return files of words to teach and of words that are kept apart."""
+    listed = [
+        word
+        for word in read_words("en").items
+        if word.isascii() and word.isalpha() and 3 <= len(word) <= 12
+    ]
+    out.mkdir(parents=True, exist_ok=True)
+    taught, new = out / "taught.txt", out / "new.txt"
+    taught.write_text("\n".join(word for k, word in enumerate(listed) if k % 10))
+    new.write_text("\n".join(listed[::10]))
+    return taught, new
+
+
+def parse_folders(pairs: Sequence[str]) -> dict[str, Path]:
+    """Return folders by their names, given as NAME=DIR."""
+    return {name: Path(folder) for name, _, folder in (pair.partition("=") for pair in pairs)}
 
 
 def main() -> None:
@@ -159,40 +216,63 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peers", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--real", type=Path)
+    parser.add_argument("--ours", nargs="*", default=["ocr-crops", "street"])
+    parser.add_argument("--rivals", nargs="*", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--real", nargs="*", default=[], metavar="NAME=DIR")
+    parser.add_argument("--taught-by", nargs="*", default=[], metavar="NAME=DIR")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    listed = [
-        word for word in read_words("en").items if word.isascii() and 3 <= len(word) <= 12
-    ]
-    taught = [word for k, word in enumerate(listed) if k % 10]
     out: Path = given.out
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "taught.txt").write_text("\n".join(w for w in taught if w.isalpha()))
-    (out / "new.txt").write_text("\n".join(w for w in listed[::10] if w.isalpha()))
-    tests = {}
-    for source in SOURCES:
-        draw(source, out / "new.txt", out / f"{source}-test", N_TEST, given.peers, 1)
-        tests[source] = read(out / f"{source}-test")
-    if given.real:
-        tests["real pictures"] = read(given.real)
-    table = Table("taught by", *(f"reads {title}, %" for title in tests), "minutes", box=None)
-    for source in SOURCES:
-        lessons = out / f"{source}-{given.count}"
-        draw(source, out / "taught.txt", lessons, given.count, given.peers, 0)
-        begin = time.perf_counter()
-        model = train(*read(lessons), given.steps, given.device)
-        cells = []
-        for images, texts in tests.values():
-            right = count_right(model, images, texts, given.device)
-            low, high = wilson(right, len(texts))
-            cells.append(
-                f"{100 * right / len(texts):.1f} ({100 * low:.1f} to {100 * high:.1f})"
-            )
-        table.add_row(source, *cells, f"{(time.perf_counter() - begin) / 60:.1f}")
-    Console(width=120).print(table)
+    taught, new = write_words(out)
+    generators = [*given.ours, *given.rivals]
+    tests = {
+        name: read(draw(name, new, out / f"{Path(name).stem}-test", N_TEST, given.peers, 10**6))
+        for name in generators
+    }
+    tests |= {name: read(folder) for name, folder in parse_folders(given.real).items()}
+    real = parse_folders(given.taught_by)
+    table = Table("taught by", *(f"reads {title}: words, %; CER, %" for title in tests))
+    for source in [*generators, *real]:
+        errors: dict[str, list[list[int]]] = {title: [] for title in tests}
+        for seed in range(given.seeds):
+            folder = real.get(source) or draw(
+                source, taught, out / f"{Path(source).stem}-{given.count}-{seed}", given.count,
+                given.peers, seed,
+            )  # fmt: skip
+            found = measure(folder, tests, given.steps, given.device, seed, out)
+            for title in tests:
+                errors[title].append(found[title])
+        cells = [describe(np.array(rows), tests[title][1]) for title, rows in errors.items()]
+        table.add_row(source, *cells)
+    Console(width=60 + 40 * len(tests)).print(table)
+
+
+def measure(
+    folder: Path,
+    tests: dict[str, tuple[Images, list[str]]],
+    steps: int,
+    device: str,
+    seed: int,
+    out: Path,
+) -> dict[str, list[int]]:
+    """Return the wrong characters of every word of every test, kept in OUT for another run."""
+    gt = (folder / "gt.txt").read_bytes()
+    asked = hashlib.sha256(gt + f"{sorted(tests)} {steps} {seed}".encode()).hexdigest()[:16]
+    file = out / f"errors-{asked}.json"
+    if not file.exists():
+        images, texts = read(folder)
+        model = train(images, texts, steps, device, seed)
+        found = {
+            name: count_errors(model, *test, device).tolist() for name, test in tests.items()
+        }
+        file.write_text(json.dumps(found))
+        right = {name: f"{100 * np.mean(np.array(e) == 0):.1f}" for name, e in found.items()}
+        print(folder.name, f"seed {seed}", right, flush=True)
+    kept: dict[str, list[int]] = json.loads(file.read_text())
+    return kept
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from synthtext.dataset.map_style import Dataset, Stream, load, stream
     from synthtext.dataset.shards import read_shard, write_shard
     from synthtext.drawing.fonts import read_catalogue
+    from synthtext.drawing.layers import draw_layer
     from synthtext.drawing.rendering import Rendering, render
     from synthtext.errors import SynthtextError
     from synthtext.recipe import edit_recipe, read_recipe
@@ -30,6 +31,7 @@ __all__ = [
     "Stream",
     "SynthtextError",
     "decode",
+    "draw_layer",
     "edit_recipe",
     "encode",
     "load",
@@ -50,6 +52,7 @@ _HOMES = {
     "errors": ("SynthtextError",),
     "drawing.fonts": ("read_catalogue",),
     "recipe": ("edit_recipe", "read_recipe"),
+    "drawing.layers": ("draw_layer",),
     "drawing.rendering": ("Rendering", "render"),
     "dataset.shards": ("read_shard", "write_shard"),
     "spec": ("Spec", "make_spec"),

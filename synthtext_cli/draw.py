@@ -222,16 +222,26 @@ def draw(
         Path | None,
         typer.Option(parser=parse_png, metavar="FILE", help="PNG to write; else KEY.png."),
     ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            help="A part of the image: background, undamaged, or a mask: ink, letters."
+        ),
+    ] = None,
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
     no_verify: NoVerify = False,
 ) -> None:
-    """Draw an image of a dataset again, with some of its factors changed.
+    """Draw an image of a dataset again, with some of its factors changed, or a part of it.
 
     synthtext draw --from data/words 000000007 --set blur_px=4 --set case=upper
     """
+    from PIL import Image
+
     from synthtext.dataset.verify import find_rendering
+    from synthtext.drawing.contact_sheets import write_image
     from synthtext.drawing.fonts import read_catalogue
+    from synthtext.drawing.layers import draw_layer
     from synthtext.drawing.photos import read_photos
     from synthtext.drawing.rendering import render as render_spec
     from synthtext.spec import edit_spec
@@ -240,7 +250,13 @@ def draw(
         find_rendering(folder, key, verify=not no_verify).spec, _split_pairs(changes or [])
     )
     photos = read_photos(backgrounds) if backgrounds else None
-    write_one(render_spec(spec, read_catalogue(fonts), photos), out)
+    catalogue = read_catalogue(fonts)
+    if layer is None:
+        write_one(render_spec(spec, catalogue, photos), out)
+        return
+    path = out or Path(f"{spec.key}-{layer}.png")
+    write_image(path, Image.fromarray(draw_layer(layer, spec, catalogue, photos)))
+    say(f"wrote {path}")
 
 
 @with_factors

@@ -34,7 +34,7 @@ from synthtext.drawing.ink_styles import (
 )
 from synthtext.drawing.layout import Boxes, Placement, place_glyphs
 from synthtext.drawing.occlusion import occlude
-from synthtext.drawing.outlines import join
+from synthtext.drawing.outlines import Outline, join
 from synthtext.drawing.perspective import Matrix, look, make_view
 from synthtext.drawing.photos import Photos
 from synthtext.errors import DrawError
@@ -153,27 +153,13 @@ def render(
         FontError: the catalogue lacks the font, or the font cannot be painted.
         PhotoError: the photograph is missing.
     """
-    if not spec.font:
-        raise DrawError(
-            f"no font has every character of {spec.drawn_text!r}; add one with --fonts"
-        )
-    if not spec.text:
-        raise DrawError("the text is empty, so there is nothing to draw; give one")
-    face = (fonts or _read_bundled()).open(spec.font)
+    face = open_face_of(spec, fonts)
     size_asked_px = spec.size_px
-    spec, placement, ground = _fit(spec, face)
+    spec, placement, ground = fit(spec, face)
     pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)
-    coverage, column, row = _paint_text(spec, face, placement, ground)
+    coverage, column, row = cover(spec, face, placement, ground)
     height, width = coverage.shape
     behind = pixels[row : row + height, column : column + width]
-    if row < 0 or column < 0 or behind.shape[:2] != coverage.shape:
-        # What has no box is not made room for.
-        raise DrawError(f"{spec.drawn_text!r} has a mark that stands alone; drop it")
-    if is_styled(spec):
-        coverage, column, row = make_room(spec, coverage, (column, row), pixels.shape[:2])
-        height, width = coverage.shape
-        behind = pixels[row : row + height, column : column + width]
-        coverage = style_letters(spec, coverage)
     paper = _mean_colour(behind, coverage)
     ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
     lay_styled(spec, behind, coverage, ink)
@@ -198,6 +184,22 @@ def _read_bundled() -> Catalogue:
     return read_catalogue()
 
 
+def open_face_of(spec: Spec, fonts: Catalogue | None) -> Face:
+    """Return the open font of a spec.
+
+    Raises:
+        DrawError: there is no font, or nothing to draw with it.
+        FontError: the catalogue lacks the font, or it cannot be opened.
+    """
+    if not spec.font:
+        raise DrawError(
+            f"no font has every character of {spec.drawn_text!r}; add one with --fonts"
+        )
+    if not spec.text:
+        raise DrawError("the text is empty, so there is nothing to draw; give one")
+    return (fonts or _read_bundled()).open(spec.font)
+
+
 def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
     """Return points (..., 2), y downwards, turned counter-clockwise about (0, 0)."""
     if not angle_rad:
@@ -206,7 +208,7 @@ def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
     return points @ np.array([[cos, -sin], [sin, cos]])
 
 
-def _fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
+def fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
     """Return the spec at a size that fits, its text set, and where it goes."""
     while True:
         placement = set_text(spec, face)
@@ -286,16 +288,28 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
     return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1], view), min(shares)
 
 
-def _paint_text(
+def cover(
     spec: Spec, face: Face, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
-    """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas."""
+    """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas.
+
+    Raises:
+        DrawError: there is no ink, or some of it lies beyond the canvas.
+    """
     is_straight = ground.view is None and placement.turns_rad is None
     paint = _paint_glyphs if is_straight else _paint_outlines
     coverage, column, row = paint(spec, face, placement, ground)
     if not coverage.any():
         raise DrawError(f"{spec.drawn_text!r} leaves no ink at {spec.size_px:g} px; enlarge it")
-    return coverage, column, row
+    bottom, right = row + coverage.shape[0], column + coverage.shape[1]
+    if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
+        # What has no box is not made room for.
+        raise DrawError(f"{spec.drawn_text!r} has a mark that stands alone; drop it")
+    if not is_styled(spec):
+        return coverage, column, row
+    canvas = ground.height_px, ground.width_px
+    coverage, column, row = make_room(spec, coverage, (column, row), canvas)
+    return style_letters(spec, coverage), column, row
 
 
 def _paint_glyphs(
@@ -332,6 +346,11 @@ def _paint_outlines(
 
     Curves are moved by their control points, which bends none by more than can be seen.
     """
+    return face.paint_outline(outline_text(spec, face, placement, ground))
+
+
+def outline_text(spec: Spec, face: Face, placement: Placement, ground: Ground) -> Outline:
+    """Return all glyphs of a text as one outline, in px from the top left of the canvas."""
     outlines = [face.outline(glyph) for glyph in placement.glyphs]
     counts = [len(each.points) for each in outlines]
     text = join(outlines)
@@ -342,7 +361,7 @@ def _paint_outlines(
         x, y = points.T
         points = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
     points = (points + np.repeat(placement.pens, counts, axis=0)) * spec.size_px
-    return face.paint_outline(replace(text, points=ground.move(points)))
+    return replace(text, points=ground.move(points))
 
 
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:

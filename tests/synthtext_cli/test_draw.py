@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -184,6 +185,17 @@ def test_fonts_are_listed_and_drawn(tmp_path: Path) -> None:
     done = run("fonts", "--sheet", tmp_path / "fonts.png")
     assert "DejaVuSans.ttf" in done.stdout
     assert (tmp_path / "fonts.png").exists()
+
+
+def test_a_part_of_an_image_is_drawn(out: Path, tmp_path: Path) -> None:
+    file = tmp_path / "letters.png"
+    done = run("draw", "--from", out, "000000007", "--layer", "letters", "--out", file)
+    assert (done.returncode, done.stderr) == (0, f"wrote {file}\n")
+    with Image.open(file) as image:
+        assert len(np.unique(np.asarray(image))) > 2
+    refused = run("draw", "--from", out, "000000007", "--layer", "mask", "--out", file)
+    assert refused.returncode == 2
+    assert "an image has no layer 'mask'; it is one of background," in refused.stderr
 
 
 def test_every_factor_is_drawn_at_its_levels(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Layers: parts of an image, each drawn alone from the spec of the whole."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.layout import inked
+from synthtext.drawing.photos import Photos
+from synthtext.drawing.rendering import cover, fit, open_face_of, outline_text, render
+from synthtext.errors import DrawError
+from synthtext.spec import Spec, strip_damage, strip_text
+
+Layer = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+def draw_layer(
+    name: str, spec: Spec, fonts: Catalogue | None = None, photos: Photos | None = None
+) -> Layer:
+    """Return a part of the image of a spec, pixel for pixel where it is in the image.
+
+    >>> from synthtext import draw_layer, make_spec
+    >>> letters = draw_layer("letters", make_spec("quartz", blur_px=3.0))
+    >>> letters.shape, int(letters.max())
+    ((224, 224), 6)
+
+    Args:
+        name: `background`, the image without its text; `undamaged`, the image before blur,
+            noise and all else that happens to its pixels; `ink`, a mask of the ink; or
+            `letters`, a mask of each letter.
+        spec: of the image.
+        fonts: holds the font that the spec names; None takes those that are bundled.
+        photos: holds the photograph that the spec names, if it names one.
+
+    Returns:
+        uint8 (H, W, 3) of an image; uint8 (H, W) of the ink, 255 where it covers a pixel whole;
+        uint16 (H, W) of letters: 0 where there is none, else 1 and upwards in the order of
+        `Rendering.char_quads`. Letters of a ligature have the number of its first one.
+
+    Raises:
+        DrawError: no such layer, or what `render` raises.
+    """
+    if name not in LAYERS:
+        raise DrawError(f"an image has no layer {name!r}; it is one of {', '.join(LAYERS)}")
+    return LAYERS[name](spec, fonts, photos)
+
+
+def _draw_background(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
+    return render(strip_text(spec), fonts, photos).pixels
+
+
+def _draw_undamaged(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
+    return render(strip_damage(spec), fonts, photos).pixels
+
+
+def _draw_ink(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
+    face = open_face_of(spec, fonts)
+    spec, placement, ground = fit(spec, face)
+    mask = np.zeros((ground.height_px, ground.width_px), np.uint8)
+    coverage, column, row = cover(spec, face, placement, ground)
+    mask[row : row + coverage.shape[0], column : column + coverage.shape[1]] = coverage
+    return mask
+
+
+def _draw_letters(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
+    face = open_face_of(spec, fonts)
+    spec, placement, ground = fit(spec, face)
+    best = np.zeros((ground.height_px, ground.width_px), np.uint8)
+    letters = np.zeros(best.shape, np.uint16)
+    clusters = sorted(set(placement.clusters))
+    owners = [clusters[bisect_right(clusters, place) - 1] for place in inked(spec.drawn_text)]
+    for cluster in clusters:
+        if cluster not in owners:
+            continue
+        members = [k for k, each in enumerate(placement.clusters) if each == cluster]
+        part = replace(
+            placement,
+            glyphs=[placement.glyphs[k] for k in members],
+            pens=placement.pens[members],
+            turns_rad=placement.turns_rad and [placement.turns_rad[k] for k in members],
+        )
+        coverage, column, row = face.paint_outline(outline_text(spec, face, part, ground))
+        height, width = coverage.shape
+        there = np.s_[row : row + height, column : column + width]
+        # Where letters overlap, the one that covers more of a pixel has it.
+        wins = coverage > best[there]
+        best[there][wins] = coverage[wins]
+        letters[there][wins] = owners.index(cluster) + 1
+    return letters
+
+
+LAYERS: dict[str, Callable[[Spec, Catalogue | None, Photos | None], Layer]] = {
+    "background": _draw_background,
+    "undamaged": _draw_undamaged,
+    "ink": _draw_ink,
+    "letters": _draw_letters,
+}

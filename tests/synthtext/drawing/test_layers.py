@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.layers import LAYERS, draw_layer
+from synthtext.drawing.rendering import render
+from synthtext.errors import DrawError
+from synthtext.spec import DAMAGES, Spec
+
+HARD = {
+    "blur_px": 2.0, "noise_std": 9.0, "occlusion_frac": 0.3, "downscale": 2.0, "salt_frac": 0.1,
+    "light_frac": 0.4, "shade_frac": 0.5, "motion_px": 3.0, "defocus_px": 1.0,
+    "prior_jpeg_quality": 30, "jpeg_quality": 40,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "bent", [{}, {"yaw_deg": 40.0}, {"arc_deg": 90.0}, {"rotation_deg": 30.0, "jitter_em": 0.1}]
+)
+def test_each_letter_lies_in_its_quad(
+    spec: Spec, fonts: Catalogue, bent: dict[str, float]
+) -> None:
+    spec = replace(spec, text="jumping fox", shrink=True, **bent)  # type: ignore[arg-type]
+    rendering = render(spec, fonts)
+    letters = draw_layer("letters", spec, fonts)
+    assert sorted(np.unique(letters)) == list(range(len(rendering.char_quads) + 1))
+    for number, quad in enumerate(rendering.char_quads, start=1):
+        rows, columns = np.nonzero(letters == number)
+        outside = [
+            -cv2.pointPolygonTest(quad.reshape(-1, 1, 2), (x + 0.5, y + 0.5), True)
+            for x, y in zip(columns.tolist(), rows.tolist(), strict=True)
+        ]
+        assert max(outside) < 0.75
+
+
+def test_the_ink_is_what_the_text_changes(spec: Spec, fonts: Catalogue) -> None:
+    rendering = render(spec, fonts)
+    ink = draw_layer("ink", spec, fonts)
+    background = draw_layer("background", spec, fonts)
+    changed = (rendering.pixels != background).any(axis=2)
+    assert (changed <= (ink > 0)).all()
+    assert changed[ink > 8].all()
+    assert ((draw_layer("letters", spec, fonts) > 0) >= (ink > 16)).all()
+
+
+def test_layers_are_those_of_an_image_before_anything_happened_to_it(
+    spec: Spec, fonts: Catalogue
+) -> None:
+    assert HARD.keys() == set(DAMAGES)
+    hard = replace(spec, **HARD)  # type: ignore[arg-type]
+    assert (draw_layer("undamaged", hard, fonts) == render(spec, fonts).pixels).all()
+    for name in ("ink", "letters"):
+        assert (draw_layer(name, hard, fonts) == draw_layer(name, spec, fonts)).all()
+
+
+def test_a_background_has_no_text_whatever_its_style(spec: Spec, fonts: Catalogue) -> None:
+    styled = replace(spec, outline_em=0.1, shadow_em=0.2, extrude_em=0.1, occlusion_frac=0.5)
+    assert (draw_layer("background", styled, fonts) == 255).all()
+
+
+def test_an_unknown_layer_is_named(spec: Spec, fonts: Catalogue) -> None:
+    with pytest.raises(DrawError) as caught:
+        draw_layer("mask", spec, fonts)
+    listed = ", ".join(LAYERS)
+    assert str(caught.value) == f"an image has no layer 'mask'; it is one of {listed}"
