@@ -151,7 +151,7 @@ FACTORS: dict[str, ProbedFactor] = {
         tuple(case for case in CASES if case != "as-is"), "case", drawn="case_drawn"
     ),
     "background": ProbedFactor(
-        ("plain", "gradient", "noise", "texture", "clutter"), "background"
+        ("plain", "gradient", "noise", "texture", "clutter", "writing"), "background"
     ),
     "font": ProbedFactor(
         (

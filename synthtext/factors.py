@@ -151,7 +151,7 @@ FACTORS: dict[str, Factor] = {
     ),
     "background": Factor(
         "plain,gradient,noise,texture", "kinds of paper",
-        choices=("plain", "gradient", "noise", "texture", "clutter", "photo"),
+        choices=("plain", "gradient", "noise", "texture", "clutter", "writing", "photo"),
     ),
     "paper": Factor("any", "colour of the paper", is_colour=True),
     "paper2": Factor(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
+from string import ascii_letters
 
 import cv2
 import numpy as np
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.colours import Colour, parse_hex
 from synthtext.drawing.degradations import POOL_PX, POOL_STD, cut, noise_pool
+from synthtext.drawing.faces import open_face
+from synthtext.drawing.fonts import bundled_folder
 from synthtext.drawing.photos import Photos, read_photo
 from synthtext.errors import PhotoError, SpecError
 from synthtext.rng import unfold
@@ -26,8 +29,16 @@ Pixels = NDArray[np.uint8]
 GRAIN_STD = (3.0, 18.0)
 """Least and greatest deviation of the grain of noisy paper, in levels of 255."""
 
+WRITING_FONTS = (
+    "DejaVuSans.ttf", "Lato_700Bold.ttf", "CrimsonText_400Regular.ttf",
+    "BarlowCondensed_400Regular.ttf", "PatrickHand_400Regular.ttf",
+)  # fmt: skip
+
 TEXTURE_SHARE = 0.35
 """How far a texture goes from the first colour to the second, so that text stays legible."""
+
+WRITING_SHARE = 0.5
+"""The same of other writing, which is to be told from the text and not to hide it."""
 
 CLUTTER_SHARE = 0.6
 """The same of clutter, whose edges are as sharp as those of text."""
@@ -108,6 +119,11 @@ def make_texture(seed: int, width_px: int, height_px: int) -> Pixels:
 def _draw_clutter(spec: Spec, width_px: int, height_px: int) -> Pixels:
     column, row = unfold(spec.paper_seed, 2)
     return _mix(cut(_shapes(), column, row, height_px, width_px), spec, CLUTTER_SHARE)
+
+
+def _draw_writing(spec: Spec, width_px: int, height_px: int) -> Pixels:
+    column, row = unfold(spec.paper_seed, 2)
+    return _mix(cut(_writing(), column, row, height_px, width_px), spec, WRITING_SHARE)
 
 
 def _crop_photo(photos: Photos, spec: Spec, width_px: int, height_px: int) -> Pixels:
@@ -251,6 +267,40 @@ def _shapes() -> Pixels:
     return canvas
 
 
+@cache
+def _writing() -> Pixels:
+    """Return lines of letters in all sizes, as on a page or a wall of notices: no words."""
+    bits = np.random.Generator(np.random.Philox(key=43))
+    canvas = np.zeros((POOL_PX, POOL_PX), np.uint8)
+    top = 0.0
+    while top < POOL_PX:
+        size_px = 8 * 6 ** bits.uniform()
+        face = open_face(bundled_folder() / str(bits.choice(WRITING_FONTS)))
+        face.set_size(size_px)
+        x, baseline = -size_px * bits.uniform(), top + size_px
+        while x < POOL_PX:
+            letters = "".join(bits.choice(list(ascii_letters), bits.integers(2, 10)).tolist())
+            run = face.shape(letters, ligatures=False)
+            for glyph, advance in zip(run.glyphs, run.advances, strict=True):
+                _stamp(canvas, *face.paint(glyph, x, baseline, None))
+                x += advance * size_px
+            x += size_px * bits.uniform(0.3, 3)
+        top += size_px * bits.uniform(1.1, 1.8)
+    return canvas
+
+
+def _stamp(canvas: Pixels, part: Pixels, column: int, row: int) -> None:
+    """Lay a part on a canvas, as far as it lies there."""
+    left, top = max(0, column), max(0, row)
+    right = min(canvas.shape[1], column + part.shape[1])
+    bottom = min(canvas.shape[0], row + part.shape[0])
+    if left < right and top < bottom:
+        place = canvas[top:bottom, left:right]
+        np.maximum(
+            place, part[top - row : bottom - row, left - column : right - column], out=place
+        )
+
+
 def _smooth(key: int, n_columns: int, n_rows: int) -> NDArray[np.float32]:
     """Return noise as coarse as a grid: float32 (1024, 1024), mean 0, that repeats."""
     bits = np.random.Generator(np.random.Philox(key=key))
@@ -284,4 +334,5 @@ BACKGROUNDS: dict[str, Callable[[Spec, int, int], Pixels]] = {
     "noise": _draw_noise,
     "texture": _draw_texture,
     "clutter": _draw_clutter,
+    "writing": _draw_writing,
 }

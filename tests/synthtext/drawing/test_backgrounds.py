@@ -80,7 +80,7 @@ def test_another_seed_draws_another_paper(spec: Spec, kind: str) -> None:
     assert (one != other).any()
 
 
-@pytest.mark.parametrize("kind", ["noise", "texture", "clutter"])
+@pytest.mark.parametrize("kind", ["noise", "texture", "clutter", "writing"])
 @pytest.mark.parametrize("side_px", [1000, 1024, 1500])
 def test_large_papers_differ_between_seeds_too(spec: Spec, kind: str, side_px: int) -> None:
     drawn = {

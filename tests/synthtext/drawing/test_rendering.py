@@ -230,7 +230,7 @@ def test_an_unknown_background_is_named(spec: Spec, fonts: Catalogue) -> None:
     with pytest.raises(SpecError) as caught:
         render(replace(spec, background="x"), fonts)
     assert str(caught.value) == (
-        "background is 'x'; it is one of plain, gradient, noise, texture, clutter, photo"
+        "background is 'x'; it is one of plain, gradient, noise, texture, clutter, writing, photo"
     )
 
 
