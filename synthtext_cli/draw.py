@@ -267,7 +267,7 @@ def print_recipe(
 ) -> None:
     """Print a recipe in full, with a comment for each factor.
 
-    Bundled are default, clip-224, ocr-crops and rendered-sst2.
+    Bundled are default, clip-224, ocr-crops, rendered-sst2 and street.
 
     synthtext recipe ocr-crops --size 20:40 > mine.toml
     """
