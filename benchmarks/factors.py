@@ -4,7 +4,7 @@
 
 Twenty words at each level of every number that a design varies, from the easy baseline, read by
 the bundled reader and by Tesseract, where it is installed. What is done lies in OUT, so a run
-that was stopped goes on. `OUT/factors.svg` is the figure of docs/factors.md, `OUT/factors.md`
+that was stopped goes on. `OUT/factors.png` is the figure of docs/factors.md, `OUT/factors.md`
 its table.
 """
 
@@ -25,8 +25,9 @@ from probes.tasks.base import ProbeConfig
 from probes.tasks.words import choose_shown, read_pool
 from synthtext.drawing.fonts import read_catalogue
 
-mpl.use("svg")
+mpl.use("agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 NUMBERS = [name for name, row in FACTORS.items() if isinstance(row.levels[0], int | float)]
 
@@ -53,7 +54,7 @@ def main() -> None:
         file = asked.out / name.replace(":", "-") / "factors.parquet"
         outcomes = measure(load_model(name, device="cpu"), trials, pool, file, None)
         tables[name] = {factor: tabulate_factor(outcomes, factor).table for factor in NUMBERS}
-    draw_curves(tables, asked.out / "factors.svg")
+    draw_curves(tables, asked.out / "factors.png")
     columns = ("factor", *(f"{name}: points lost; rank correlation" for name in tables))
     rows = [
         [each, *(describe(found[each], each) for found in tables.values())] for each in NUMBERS
@@ -75,7 +76,7 @@ def describe(table: pd.DataFrame, factor: str) -> str:
 
 def draw_curves(tables: dict[str, dict[str, pd.DataFrame]], path: Path) -> None:
     """Write a figure with a small plot for each factor."""
-    mpl.rcParams |= {"font.size": 8, "svg.hashsalt": "factors", "svg.fonttype": "path"}
+    mpl.rcParams["font.size"] = 8
     n_rows = -(-len(NUMBERS) // N_COLUMNS)
     figure, axes = plt.subplots(n_rows, N_COLUMNS, figsize=(11, 1.9 * n_rows), sharey=True)
     for axis, factor in zip(axes.flat, NUMBERS, strict=False):
@@ -90,6 +91,8 @@ def draw_curves(tables: dict[str, dict[str, pd.DataFrame]], path: Path) -> None:
         axis.set_ylim(-3, 103)
         if FACTORS[factor].is_log:
             axis.set_xscale("log")
+            axis.xaxis.set_major_formatter(ScalarFormatter())
+            axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(NUMBERS) :]:
         axis.axis("off")
@@ -98,7 +101,7 @@ def draw_curves(tables: dict[str, dict[str, pd.DataFrame]], path: Path) -> None:
     handles, labels = axes.flat[0].get_legend_handles_labels()
     axes.flat[-1].legend(handles, labels, loc="center", frameon=False)
     figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
