@@ -172,7 +172,7 @@ def _draw_nearest(
 
 TASK = Task(
     "distractors",
-    "which of ten: as long and as common, one letter off, look-alikes, nearest in meaning",
+    "which of ten: matched words, words one letter off, look-alikes, nearest in meaning",
     show_words,
     choose_among_distractors,
     takes_readers=True,

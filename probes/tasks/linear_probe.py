@@ -124,8 +124,8 @@ def tabulate_linear(found: Mapping[str, Any]) -> Table:
         *((name, percent(found[name])) for name in ("precision", "recall", "f1")),
         ("inverse regularisation, chosen on val", f"{found['strength']:.4g}"),
     )
-    note = "Logistic regression on the frozen vectors of the split train, asked on test."
-    return Table("Linear probe", ("figure", "value"), rows, note)
+    note = "Logistic regression on frozen embeddings, trained on train, evaluated on test."
+    return Table("Linear probe", ("metric", "value"), rows, note)
 
 
 def _embed(model: Model, shown: Shown, split: str, folder: Path) -> tuple[Vectors, Labels]:

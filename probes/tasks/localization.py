@@ -43,7 +43,7 @@ SIDE_PX = 448
 
 SIZES_PX = (10.0, 14.0, 20.0, 28.0)
 
-WHOLE, WINDOW = "whole picture", "best window"
+WHOLE, WINDOW = "whole image", "best window"
 
 N_VIEWS = N_WINDOWS**2 + 1
 
@@ -160,20 +160,20 @@ def tabulate_localization(found: Mapping[str, Any]) -> Table:
     """Return the figures of `measure_localization` as a table."""
     gain = f"{100 * found['gain']:+.1f} points"
     rows = (
-        ("best window holds the word", percent(found["hit_rate"]),
+        ("best window contains the word", percent(found["hit_rate"]),
          f"{percent(found['hit_low'])} to {percent(found['hit_high'])}"),
         ("a window drawn blindly does", percent(found["hit_chance"]), ""),
         ("read from the whole picture", percent(found["accuracy_whole"]), ""),
-        ("read from the best window", percent(found["accuracy_window"]), ""),
+        ("accuracy in the best window", percent(found["accuracy_window"]), ""),
         ("gain", gain, f"{100 * found['gain_low']:+.1f} to {100 * found['gain_high']:+.1f}"),
     )  # fmt: skip
-    note = "The best window is the one most like any candidate; the truth is not consulted."
-    return Table("Where it looks", ("figure", "value", "95 % interval"), rows, note)
+    note = "The best window is the one most similar to any candidate, whatever the true word."
+    return Table("Best windows", ("metric", "value", "95 % interval"), rows, note)
 
 
 TASK = Task(
     "where",
-    "which window of a large picture holds the word, and what reading it there gains",
+    "which window of a large image contains the word, and what reading it there gains",
     show_words_somewhere,
     choose_among_windows,
     draw=draw_windows,

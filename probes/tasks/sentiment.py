@@ -61,20 +61,20 @@ def tabulate_sentiment(found: Mapping[str, Any]) -> Table:
     (tn, fp), (fn, tp) = found["confusion"]
     shares = found["share_guessed"]
     rows = [(name, f"{found[name]:.4f}") for name in ("accuracy", "precision", "recall", "f1")]
-    rows += [("said negative of negative / positive", f"{tn} / {fn}")]
-    rows += [("said positive of negative / positive", f"{fp} / {tp}")]
-    rows += [(f"share of guesses: {name}", f"{share:.3f}") for name, share in shares.items()]
+    rows += [("answered negative: true negative / positive", f"{tn} / {fn}")]
+    rows += [("answered positive: true negative / positive", f"{fp} / {tp}")]
+    rows += [(f"rate of answers: {name}", f"{share:.3f}") for name, share in shares.items()]
     note = (
-        "It says the same of every picture, so it reads nothing."
+        "It gives the same answer for every image, so it does not read."
         if found["is_constant"]
         else ""
     )
-    return Table("Sentiment", ("figure", "value"), tuple(rows), note)
+    return Table("Sentiment", ("metric", "value"), tuple(rows), note)
 
 
 TASK = Task(
     "sentiment",
-    "is the review positive: accuracy, precision, recall, F1, share of each guess",
+    "is the review positive: accuracy, precision, recall, F1, rate of each answer",
     show_sentences,
     choose_sentiment,
     templates=SENTIMENT,

@@ -34,7 +34,7 @@ N_WITHIN, N_AT_END = 3, 1
 WORTH = 0.1
 """A gap of less than this part of the interval is not worth a level: words decide its width."""
 
-NARROW = "its interval is as narrow as asked"
+NARROW = "its interval is as narrow as requested"
 
 DIGITS = 3
 """Significant digits of an added level."""
@@ -162,13 +162,13 @@ def choose_levels(seen: Seen, look: int, width: float) -> tuple[tuple[float, ...
     if seen.crossing.p_monotone < ALPHA:
         return (), "not monotone"
     if seen.crossing.x is None or seen.crossing.high is None:
-        return (), "it does not cross midway between the levels"
+        return (), "it does not cross the midway accuracy"
     if seen.width <= width:
         return (), NARROW
     if look == len(ERRORS):
-        return (), f"{look} looks are done"
+        return (), f"{look} stages are complete"
     levels = _place_levels(seen, width)
-    return levels, _explain(seen) if levels else "the words decide its width, not the levels"
+    return levels, _explain(seen) if levels else "the words limit its width, not the levels"
 
 
 def choose_confidence(look: int, why: str) -> float:
@@ -195,7 +195,7 @@ def _cut(decision: Decision, n: int) -> Decision:
     if n > 0:
         places = (np.arange(n) + 0.5) * len(decision.levels) / n
         return replace(decision, levels=tuple(decision.levels[int(i)] for i in places))
-    why = "the budget is spent"
+    why = "the budget is used up"
     return replace(
         decision, levels=(), confidence=choose_confidence(decision.look, why), why=why
     )

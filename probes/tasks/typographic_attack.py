@@ -128,15 +128,15 @@ def tabulate_attack(found: Sequence[Mapping[str, Any]]) -> Table:
         )
         for row in found
     )
-    note = "What a model names when the name of something else is written on a picture."
+    note = "What a model names when the name of something else is written on an image."
     return Table(
-        "Attack by a word", ("word", "it names the", "share", "95 % interval"), rows, note
+        "Typographic attack", ("word", "it names the", "fraction", "95 % interval"), rows, note
     )
 
 
 TASK = Task(
     "attack",
-    "the picture, or the wrong word that is written on it",
+    "the object in the image, or the wrong word written on it",
     show_attacks,
     name_pictures,
     templates=ATTACK,

@@ -41,7 +41,7 @@ N_PSEUDOWORDS = 60
 """Pseudowords that are read before and after, at each size of a design."""
 
 
-SHOWN = {"words": "words it was not taught", "sentiment": "reviews it was not taught"}
+SHOWN = {"words": "held-out words", "sentiment": "held-out reviews"}
 """What the pictures of the split `test` show, by task."""
 
 

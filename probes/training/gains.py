@@ -33,7 +33,7 @@ def tabulate_gains(
     seen = np.array([not has_level(row, exclusion) for row in fields])
     groups = {title: seen}
     for name, draw in exclusion.items():
-        label = f"{title}, {name} left out: {draw}"
+        label = f"{title}, unseen {name}: {draw}"
         groups[label] = np.array([has_level(row, {name: draw}) for row in fields])
     rows = []
     for label, members in groups.items():

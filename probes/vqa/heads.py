@@ -25,7 +25,7 @@ from probes.training.losses import Batch, clip_loss
 from probes.vqa.methods import rank_answers, tabulate_guesses
 from probes.vqa.questions import Candidates, QuestionSet
 
-KINDS = {"random": "naive", "image": "hard by picture", "text": "hard by answer",
+KINDS = {"random": "naive", "image": "hard by image", "text": "hard by answer",
          "both": "hard by both"}  # fmt: skip
 """Batches by the name that "Can CLIP Read?" has for them."""
 

@@ -43,14 +43,14 @@ BLOCK = 512
 
 
 PICTURE, QUESTION, SUM, PROMPTED = (
-    "picture alone", "question alone", "picture + question", "question in the prompt",
+    "image alone", "question alone", "image + question", "question in the prompt",
 )  # fmt: skip
 
 
 WINDOW, WINDOW_SUM = "best window", "best window + question"
 
 
-COMMONEST, RANDOM, POSSIBLE = "commonest answer", "random answer", "best possible"
+COMMONEST, RANDOM, POSSIBLE = "most frequent answer", "random answer", "best possible"
 
 
 Floats = NDArray[np.float64]

@@ -83,9 +83,9 @@ configs:
 
 ![A few of the images](preview.jpg)
 
-{counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, drawn by
+{counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, rendered by
 synthtext {version}, seed {plan["seed"]}. {counts["not_drawn"]:,} more
-could not be drawn; `dataset.json` names them and says why.
+could not be drawn; `dataset.json` lists them with the reasons.
 
 {texts}
 
@@ -97,12 +97,12 @@ No text is in two splits.
 
 ## A sample
 
-| file | holds |
+| file | content |
 |---|---|
 | {quote_markdown(f"KEY.{extension}")} | the image |
-| `KEY.txt` | the text as it is drawn |
-| `KEY.json` | every factor, what was measured, and the quads of words and characters |
-| `KEY.cls` | the line of `classnames.txt`, from 0 |
+| `KEY.txt` | the text as drawn |
+| `KEY.json` | every factor, measurements, and the quads of words and characters |
+| `KEY.cls` | the line number in `classnames.txt`, counted from 0 |
 
 ## Factors
 
@@ -110,8 +110,8 @@ No text is in two splits.
 |---|---|---|
 {factors}
 
-`dataset.json` holds the recipe, the versions and a checksum of every shard; with them
-`synthtext render` writes the same bytes again.
+`dataset.json` has the recipe, the versions and a checksum of every shard; with them,
+`synthtext render` reproduces the same bytes.
 """
 
 

@@ -110,7 +110,7 @@ def test_a_polite_signal(
         if code == 128 + which:
             # Once all is drawn there is not a folder to name.
             assert printed.replace(f" in {out}", "") == (
-                "stopped; what is finished is whole, and the same command goes on\n"
+                "stopped; what was finished is complete, and the same command continues\n"
             )
         n_equal += code in (0, 128 + which) and finish(out) == expected
         shutil.rmtree(out)

@@ -140,7 +140,11 @@ def test_an_image_is_drawn_again_with_one_factor_changed(out: Path, tmp_path: Pa
 
 def test_a_whole_dataset_verifies(out: Path) -> None:
     done = run("verify", out)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out} is whole\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "",
+        f"{out} is complete and undamaged\n",
+    )
 
 
 def test_a_fault_is_a_line_and_ends_with_1(tmp_path: Path) -> None:

@@ -66,7 +66,12 @@ def test_a_summary_and_a_page_are_written(table: Path, tmp_path: Path) -> None:
     assert held["headline"]["accuracy"] == 0.6
     assert held["headline"]["low"] < 0.6 < held["headline"]["high"]
     assert held["headline"]["chance"] == 0.5
-    assert [each.title for each in tables] == ["Headline", "area", "kind", "Commonest mistakes"]
+    assert [each.title for each in tables] == [
+        "Headline",
+        "area",
+        "kind",
+        "Most frequent mistakes",
+    ]
     assert (tmp_path / "out/plots/area.png").stat().st_size > 5000
     assert "60.0 % are right" in (tmp_path / "out/report.html").read_text()
 

@@ -163,4 +163,4 @@ def test_no_text_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr == "synthtext: there are no texts; give --texts or --texts-file\n"
+    assert done.stderr == "synthtext: no texts were given; add --texts or --texts-file\n"

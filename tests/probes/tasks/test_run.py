@@ -206,8 +206,8 @@ def test_a_dataset_is_probed_as_it_was_rendered(data: Path, tmp_path: Path) -> N
     summary = write_probe(probe, tmp_path / "out")
     assert summary["question"]["split"] == "all"
     page = (tmp_path / "out/report.html").read_text()
-    assert "all: nothing here says that the model was trained on any of them" in page
-    assert "Not asked: 1 of 1,000 and 1 of 10,000, since there are too few texts" in page
+    assert "all: there is no record that the model was trained on any of them" in page
+    assert "Not asked: 1 of 1,000 and 1 of 10,000, because there are too few texts" in page
 
 
 def test_one_split_of_a_dataset_is_probed_and_a_vocabulary_fills_it_up(
@@ -283,7 +283,7 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
     page = (tmp_path / "out/report.html").read_text()
     assert "<script" not in page
     assert not re.search(r"https?:", page)
-    assert "It finds the right one of 100 texts for 100.0 % of the easy images" in page
+    assert "It chooses the right one of 100 texts for 100.0 % in the easy condition" in page
     assert summary["question"]["protocol"] == 2
     assert [row["condition"] for row in summary["headline"]] == ["easy"] * 3 + ["harder"] * 3
     assert (

@@ -52,14 +52,14 @@ def test_labels_are_learnt(write, tmp_path: Path) -> None:  # noqa: ANN001
     assert done is not None
     assert done.config.templates == ("a {} review of a movie.",)
     assert done.k == 2
-    assert done.gains["group"].tolist() == ["reviews it was not taught"]
+    assert done.gains["group"].tolist() == ["held-out reviews"]
     assert done.outcomes[1]["correct"].mean() > 0.9
     write_finetune(done, tmp_path / "out")
     before, after = summarize(done)["sentiment"]
     assert after["accuracy"] > max(0.9, before["accuracy"])
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Sentiment" in page
-    assert "share of guesses: negative" in page
+    assert "rate of answers: negative" in page
 
 
 def test_words_without_labels_are_refused(tmp_path: Path) -> None:

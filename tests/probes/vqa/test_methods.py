@@ -95,10 +95,10 @@ def test_a_reader_that_knows_the_answer_answers_everything(signs: Path, tmp_path
     candidates = offer(model, questions)
     outcomes = answer_questions(model, question_set, candidates)
     means = outcomes.groupby("method")[["exact", "soft"]].mean()
-    for method in ("picture alone", "question in the prompt", "best window"):
+    for method in ("image alone", "question in the prompt", "best window"):
         assert means.loc[method].tolist() == [1.0, 1.0]
     # A question of no meaning, added, is noise that the truth outweighs.
-    assert means.loc["picture + question", "exact"] > 0.95
+    assert means.loc["image + question", "exact"] > 0.95
     assert means.loc["question alone", "exact"] < 0.2
     found = measure_windows(question_set, candidates, outcomes)
     assert found["hit_rate"] == 1.0
@@ -122,7 +122,7 @@ def test_a_blind_reader_is_at_chance(signs: Path, tmp_path: Path) -> None:
         queries=np.tile(vector_of(""), (90, 1)),
     )
     methods = tabulate_methods(answer_questions(model, among, candidates)).set_index("method")
-    for method in ("picture alone", "question alone", "picture + question", "best window"):
+    for method in ("image alone", "question alone", "image + question", "best window"):
         assert methods.loc[method, "exact"] == pytest.approx(0.1)
         assert methods.loc[method, "exact_low"] < 0.1 < methods.loc[method, "exact_high"]
 
@@ -218,7 +218,7 @@ def test_a_head_learns_to_look_past_what_all_pictures_share(
         question_set, images=images / np.linalg.norm(images, axis=1, keepdims=True)
     )
     before = answer_questions(model, dazzled, candidates)
-    assert before.groupby("method")["exact"].mean()["picture alone"] < 0.1
+    assert before.groupby("method")["exact"].mean()["image alone"] < 0.1
     outcomes = train_heads(model, dazzled, dazzled, candidates, seed=0)
     means = outcomes.groupby("method")["exact"].mean()
     assert len(means) == 2 * len(KINDS)
@@ -323,7 +323,7 @@ def test_the_bundled_reader_is_asked(signs: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "best window" in done.stdout
-    assert "commonest answer" in done.stdout
+    assert "most frequent answer" in done.stdout
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["windows"]["n_boxes"] == summary["n_questions"] == 48
 

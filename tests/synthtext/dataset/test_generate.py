@@ -90,7 +90,7 @@ def test_ctrl_c_ends_with_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
     _, stderr = process.communicate()
     assert process.returncode == 130
     assert stderr == (
-        f"stopped; what is finished in {tmp_path / 'out'} is whole, and the same command goes on\n"
+        f"stopped; what was finished in {tmp_path / 'out'} is complete, and the same command continues\n"
     )
     assert not list((tmp_path / "out").glob("*/*.part"))
 

@@ -253,7 +253,7 @@ def test_a_dataset_of_an_earlier_version_is_read(harmed: Path, plan: Plan, whole
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         0,
-        f"it is of an earlier version: its shards alone have checksums\n{harmed} is whole\n",
+        f"an earlier version wrote this dataset: only its shards have checksums\n{harmed} is complete and undamaged\n",
     )
     render_dataset(plan, harmed)
     assert not is_all_sealed(harmed)

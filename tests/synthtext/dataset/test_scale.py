@@ -256,7 +256,10 @@ def test_a_server_of_s3_holds_the_same_bytes(
             [sys.executable, "-m", "synthtext_cli", "verify", "s3://bucket/words"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, "s3://bucket/words is whole\n")
+        assert (done.returncode, done.stderr) == (
+            0,
+            "s3://bucket/words is complete and undamaged\n",
+        )
         done = subprocess.run(
             [sys.executable, "-m", "synthtext_cli", "render", "--words", "en", "--count", "40",
              "--shard-size", "10", "--workers", "2", "--out", "s3://bucket/more"],

@@ -193,16 +193,16 @@ def test_bad_input_is_one_line_and_exit_code_2(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--size", "12"], "vqa draws signs of its own; leave out size_px"),
+        (["--size", "12"], "vqa draws its own signs; leave out size_px"),
         (
             ["--shards", "0/2", "--repair"],
-            "vqa draws signs of its own; leave out shards, repair",
+            "vqa draws its own signs; leave out shards, repair",
         ),
-        (["--recipe", "clip-224"], "vqa draws signs of its own; leave out recipe"),
-        (["--task", "quiz"], "there is no task 'quiz' to render; it is words or vqa"),
+        (["--recipe", "clip-224"], "vqa draws its own signs; leave out recipe"),
+        (["--task", "quiz"], "--task is 'quiz'; it must be words or vqa"),
         (
             ["--task", "words", "--annotations", "a.json"],
-            "annotations are drawn by `synthtext render-vqa`; use it, or leave them out",
+            "--annotations works only with `synthtext render-vqa`; use that, or leave it out",
         ),
     ],
 )
