@@ -83,7 +83,7 @@ def _run_on_ray(
         import ray
     except ImportError as error:
         raise DatasetError(
-            "the engine ray needs ray; type: pip install 'synthtext[ray]'"
+            "the engine ray needs ray; run: pip install 'synthtext[ray]'"
         ) from error
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS")
@@ -161,8 +161,8 @@ def _explain_loss() -> Iterator[None]:
         yield
     except (EOFError, OSError) as error:
         raise DatasetError(
-            "a worker was killed, perhaps for want of memory; what is finished is whole, "
-            "so run the same command again, with fewer --workers"
+            "a worker was killed, perhaps for lack of memory; what is finished is complete,"
+            " so run the same command again, with fewer --workers"
         ) from error
 
 

@@ -93,7 +93,7 @@ def list_files(
 
     def refuse(error: OSError) -> None:
         reason = (error.strerror or str(error)).lower()
-        raise kind(f"{error.filename} cannot be read ({reason}); give a folder that can be")
+        raise kind(f"{error.filename} cannot be read ({reason}); give a readable folder")
 
     names: list[str] = []
     n_seen = 0
@@ -101,7 +101,9 @@ def list_files(
         folders[:] = [name for name in folders if not name.startswith(".")]
         n_seen += len(files) + len(folders)
         if n_seen > MAX_LISTED:
-            raise kind(f"{folder} holds more than {MAX_LISTED:,} files; give a smaller folder")
+            raise kind(
+                f"{folder} contains more than {MAX_LISTED:,} files; give a smaller folder"
+            )
         start = Path(inner).relative_to(folder)
         names += [
             (start / name).as_posix() for name in files if Path(name).suffix.lower() in suffixes

@@ -92,7 +92,7 @@ def read_rgb(path: Path, *, kind: type[SynthtextError]) -> Image.Image:
             raise kind(f"{path} has more than {MAX_PIXELS:,} px; {REMEDY}") from error
         except Exception as error:  # A hostile image may make a decoder raise anything.
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise kind(f"{path} does not decode ({reason}); {REMEDY}") from error
+            raise kind(f"{path} cannot be decoded ({reason}); {REMEDY}") from error
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def _check_header(image: Image.Image) -> int:
     if n_pixels > MAX_PIXELS:
         raise _UnfitError(f"has {image.width}x{image.height} px, more than {MAX_PIXELS:,}")
     if image.mode == "F":
-        raise _UnfitError("holds floating-point levels, not 8 or 16 bits")
+        raise _UnfitError("has floating-point levels, not 8 or 16 bits")
     return n_pixels
 
 

@@ -48,12 +48,12 @@ def parse_folder(text: str) -> Path:
         path.exists()
     except (ImportError, ValueError) as error:
         raise DatasetError(
-            f"{text} cannot be reached ({error}); type: pip install 'synthtext[remote]'"
+            f"{text} cannot be reached ({error}); run: pip install 'synthtext[remote]'"
         ) from error
     except Exception as error:
         # Each store has errors of its own for a missing key, bucket or network.
         raise DatasetError(
-            f"{text} cannot be reached ({error}); check the address and your access to it"
+            f"{text} cannot be reached ({error}); check the address and your access rights"
         ) from error
     return path
 
@@ -169,7 +169,7 @@ def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
         DatasetError: another process has it, or it is a file.
     """
     if folder.exists() and not folder.is_dir():
-        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+        raise DatasetError(f"{folder} contains something else; give a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     if is_remote(folder):
         yield

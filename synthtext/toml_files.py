@@ -83,4 +83,4 @@ def _check_shape(text: str, max_depth: int) -> None:
         elif token[0] not in "\"'#" and len(token) > MAX_BARE_CHARS:
             raise ValueError(f"{token[:20]}... is {len(token):,} characters long")
         if depth > max_depth or n_dots > max_depth:
-            raise ValueError(f"its arrays or tables lie more than {max_depth} deep")
+            raise ValueError(f"its arrays or tables are nested more than {max_depth} deep")

@@ -62,7 +62,7 @@ def check_run(
         return
     before = _read_run(out / RUN)
     if before is None:
-        fail(f"{out} holds other results; give another --out, or --overwrite")
+        fail(f"{out} has other results; give another --out, or --overwrite")
     asked, inputs = _list_options(context), _hash_inputs(context, out)
     known = before.get("inputs")
     hashes = known if isinstance(known, dict) else {}
@@ -78,7 +78,7 @@ def check_run(
     ]
     if changed:
         listed = ", ".join(changed)
-        fail(f"{out} holds a run with other {listed}; give another --out, or --overwrite")
+        fail(f"{out} has a run with other {listed}; give another --out, or --overwrite")
 
 
 def note_run(context: typer.Context, out: Path) -> None:

@@ -71,8 +71,8 @@ def read_cifar(
         raw = _read_bytes(folder / f"{split}.bin")
         if not raw or len(raw) % RECORD_BYTES:
             raise ProbeError(
-                f"{folder / split}.bin has {len(raw)} bytes, no whole number of pictures of"
-                f" {RECORD_BYTES}; fetch it again"
+                f"{folder / split}.bin has {len(raw)} bytes, not a whole number of images of"
+                f" {RECORD_BYTES}; download it again"
             )
         records = np.frombuffer(raw, np.uint8).reshape(-1, RECORD_BYTES)
         listed = _read_bytes(folder / BINARY[1], MAX_NAMES * MAX_NAME_CHARS)
@@ -84,7 +84,7 @@ def read_cifar(
         return _check(folder, _to_array(rows), _to_array(labels), _check_names(listed))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ProbeError(
-            f"{folder / split} is not CIFAR-100: it lacks or garbles {shorten(str(error))}"
+            f"{folder / split} is not CIFAR-100: it has no valid {shorten(str(error))}"
         ) from error
 
 
@@ -102,7 +102,7 @@ def _check(
     if not fits:
         raise ProbeError(
             f"{folder} is not CIFAR-100: {rows.dtype} {rows.shape}, {len(labels)} labels and"
-            f" {len(names)} names do not belong together"
+            f" {len(names)} names do not match"
         )
     planes = rows.reshape(-1, 3, SIDE_PX, SIDE_PX)
     texts = tuple(str(name).replace("_", " ") for name in names)
@@ -110,7 +110,7 @@ def _check(
 
 
 def _read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
-    return read_file(path, max_bytes, kind=ProbeError, remedy="fetch it again")
+    return read_file(path, max_bytes, kind=ProbeError, remedy="download it again")
 
 
 class _Kind:
@@ -166,9 +166,11 @@ def _unpickle(path: Path) -> Any:  # noqa: ANN401
         check_steps(io.BytesIO(raw))
         return _ArraysOnly(io.BytesIO(raw), encoding="latin1").load()
     except RefusedError as error:
-        raise ProbeError(f"{path} is not unpickled: {error}") from error
+        raise ProbeError(f"{path} cannot be unpickled safely: {error}") from error
     except BROKEN as error:
-        raise ProbeError(f"{path} is broken ({shorten(str(error))}); fetch it again") from error
+        raise ProbeError(
+            f"{path} is broken ({shorten(str(error))}); download it again"
+        ) from error
 
 
 def _to_array(thing: object) -> NDArray[Any]:
@@ -185,7 +187,7 @@ def _to_array(thing: object) -> NDArray[Any]:
         raise ValueError("an array of whole numbers")
     order = kind.state[1] if isinstance(kind.state, tuple) and len(kind.state) > 1 else "|"
     if order not in ("|", "<", ">", "="):
-        raise ValueError("an order of bytes")
+        raise ValueError("a byte order")
     content = raw.encode("latin1") if isinstance(raw, str) else raw
     numbers = np.frombuffer(content, np.dtype(f"{order}{name}"))
     return numbers.reshape(shape, order="F" if is_fortran else "C")

@@ -40,7 +40,9 @@ def parse_design(text: str) -> tuple[str, ...]:
         name = part.strip().replace("-", "_")
         if name not in FACTORS and name not in short:
             near = difflib.get_close_matches(name, short, n=3) or [*short, LATIN]
-            raise ProbeError(f"no design varies {part.strip()!r}; it may be {', '.join(near)}")
+            raise ProbeError(
+                f"there is no factor {part.strip()!r}; choose among {', '.join(near)}"
+            )
         factors.append(short.get(name, name))
     return tuple(dict.fromkeys(factors))
 
@@ -61,8 +63,8 @@ def choose_fitting(
         if len(fitting) == n:
             return fitting
     raise ProbeError(
-        f"only {len(fitting)} of {len(words)} words fit the picture at every level; "
-        f"ask for fewer than {n} or give shorter words"
+        f"only {len(fitting)} of {len(words)} words fit the image at every level; ask for"
+        f" fewer than {n} or give shorter words"
     )
 
 

@@ -40,10 +40,10 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
         elif os.path.lexists(path):
             found.append(path)
         else:
-            raise ProbeError(f"there is not a file {path}; give pictures, or folders of them")
+            raise ProbeError(f"there is no file {path}; give images, or folders of them")
     if not found:
         listed = ", ".join(map(str, paths))
-        raise ProbeError(f"there are no pictures in {listed}; give .jpg, .png or .webp files")
+        raise ProbeError(f"there are no images in {listed}; give .jpg, .png or .webp files")
     return found
 
 

@@ -110,9 +110,7 @@ def _read_folders(folder: Path) -> LabelledImages:
     pictures = [functools.partial(read_image, path) for _, path in found if path not in lost]
     truths = [place for place, path in found if path not in lost]
     if not pictures:
-        raise ProbeError(
-            f"{folder} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg"
-        )
+        raise ProbeError(f"{folder} has no images in class folders; give FOLDER/CLASS/*.jpg")
     # Without a picture of its own a class is still there to be taken for.
     names = list(map(name_file, names))
     broken += [f"{names[k]}/, which is empty" for k in sorted({*range(len(names))} - {*truths})]
@@ -131,12 +129,12 @@ def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> LabelledIm
         None,
     )
     if path is None:
-        raise ProbeError(f"{folder} has shards but no classnames.txt; put one beside them")
+        raise ProbeError(f"{folder} has shards but no classnames.txt; add one")
     lines = list(read_lines(path, MAX_NAME_CHARS))
     names = tuple(text for _, text in lines)
     if lines and lines[-1][0] != len(lines):
         # Every class below it would get the name of the next.
-        raise ProbeError(f"{path} has a blank line; write the name of a class on each line")
+        raise ProbeError(f"{path} has a blank line; write one class name per line")
     pictures, truths, broken = [], [], []
     for file in files:
         for place in list_places(file):
@@ -148,7 +146,7 @@ def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> LabelledIm
             pictures.append(functools.partial(_read_sample, file, name, place.spans[kind]))
             truths.append(label)
     if not pictures:
-        raise ProbeError(f"{folder} has no sample with a picture and a class; write KEY.cls")
+        raise ProbeError(f"{folder} has no sample with an image and a class; write KEY.cls")
     return LabelledImages(str(folder), tuple(pictures), names, np.array(truths), tuple(broken))
 
 

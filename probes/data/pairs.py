@@ -102,7 +102,7 @@ def read_pairs(
     if not found:
         where = f"{files[0]} and {len(files) - 1} more" if files else "the folder"
         raise ProbeError(
-            f"{where}: no sample has a picture and a caption; it needs KEY.jpg and KEY.txt"
+            f"{where}: no sample has an image and a caption; a sample needs KEY.jpg and KEY.txt"
         )
     captions, spans, extensions, is_marked = zip(*found, strict=True)
     return Pairs(tuple(files), captions, np.array(spans), extensions, np.array(is_marked))
@@ -123,7 +123,7 @@ def keep_pairs(pairs: Pairs, numbers: NDArray[np.int64]) -> Pairs:
         ProbeError: none is left.
     """
     if not len(numbers):
-        raise ProbeError("every picture has a level that is left out; exclude fewer levels")
+        raise ProbeError("every image has an excluded level; exclude fewer levels")
     kept = numbers.tolist()
     return Pairs(
         pairs.files,
@@ -219,7 +219,7 @@ def _read_shard(
 def _read_fields(name: str, raw: bytes) -> Mapping[str, Any]:
     fields = decode_json(name, raw)
     if not isinstance(fields, dict):
-        raise ShardError(f"{name} does not hold fields and their values; draw it again")
+        raise ShardError(f"{name} is not a JSON object; render it again")
     return fields
 
 

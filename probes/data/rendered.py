@@ -72,8 +72,7 @@ def read_trials(
     if is_published(folder):
         if split == ALL:
             raise ProbeError(
-                f"{folder} is published in splits that stay apart; choose one of"
-                f" {', '.join(SPLITS)}"
+                f"{folder} is published in splits; choose one of {', '.join(SPLITS)}"
             )
         return _read_published(folder, split, limit, seed)
     found = read_manifest(folder, verify=verify)["splits"]
@@ -144,7 +143,7 @@ def _read_published(folder: Path, split: str | None, limit: int | None, seed: in
     readable = [trial for trial in trials if Path(trial.file) not in lost]
     broken = (*misnamed, *sorted(str(path.relative_to(inner)) for path in lost))
     if not readable:
-        raise ProbeError(f"{inner} holds no pictures; give negative/*.png and positive/*.png")
+        raise ProbeError(f"{inner} has no images; give negative/*.png and positive/*.png")
     readable = [readable[place] for place in _choose(len(readable), limit, seed)]
     chunks: list[Chunk] = [
         functools.partial(_read_files, tuple(readable[at : at + CHUNK]))

@@ -78,7 +78,7 @@ def _hash_file(path: Path) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise ProbeError(
-            f"{path} cannot be read ({error.strerror or error}); get it back and run the same"
+            f"{path} cannot be read ({error.strerror or error}); restore it and run the same"
             " command again"
         ) from error
 
@@ -92,7 +92,7 @@ def draw_trial(trial: Trial, fonts: Catalogue) -> Rendering:
     try:
         return render(trial.spec, fonts)
     except SynthtextError as error:
-        raise ProbeError(f"the picture {trial.key} cannot be drawn: {error}") from error
+        raise ProbeError(f"the image {trial.key} cannot be rendered: {error}") from error
 
 
 def make_stimulus(key: str, rendering: Rendering) -> Stimulus:

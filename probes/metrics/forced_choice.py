@@ -58,7 +58,7 @@ def list_ks(n_candidates: int, asked: Sequence[int] = ()) -> list[int]:
     """
     for k in asked:
         if k < 2:
-            raise ProbeError(f"K is {k}; a choice is among 2 or more")
+            raise ProbeError(f"K is {k}; it must be 2 or more")
         if k > n_candidates:
             raise ProbeError(
                 f"K is {k}, but the vocabulary has {n_candidates} words; ask for fewer"

@@ -179,18 +179,19 @@ def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.D
     protocols = [_read_protocol(rows) for rows in (rows_a, rows_b)]
     if protocols[0] != protocols[1]:
         raise ProbeError(
-            f"A was asked by protocol {protocols[0]} and B by protocol {protocols[1]}, whose"
-            " questions differ; probe again what is of the lower one"
+            f"A uses protocol {protocols[0]} and B protocol {protocols[1]}, whose questions"
+            f" differ; repeat the probe with the older one"
         )
     for name, rows in (("A", rows_a), ("B", rows_b)):
         require_columns(rows.columns, ["key", "correct", *shared])
         repeated = rows["key"][rows["key"].duplicated()]
         if len(repeated):
             raise ProbeError(
-                f"{name} has key {repeated.iloc[0]!r} more than once; a key names one image"
+                f"{name} has key {repeated.iloc[0]!r} more than once; each image needs its"
+                f" own key"
             )
     if rows_a.empty and rows_b.empty:
-        raise ProbeError("A and B have no rows; probe both first")
+        raise ProbeError("A and B have no rows; run both probes first")
     n_missing = len(set(rows_a["key"]) ^ set(rows_b["key"]))
     if n_missing:
         raise ProbeError(

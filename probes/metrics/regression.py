@@ -92,7 +92,7 @@ def main_effects(rows: pd.DataFrame, factors: list[str], *, cluster: str = "word
     if len(right) == 0:
         return _say_nothing("there are no rows")
     if right.min() == right.max():
-        return _say_nothing("every row is right" if right[0] else "every row is wrong")
+        return _say_nothing("every row is correct" if right[0] else "every row is incorrect")
     terms, notes = _keep_independent(*_make_terms(rows, factors))
     codes, words = pd.factorize(rows[cluster])
     n_needed = len(terms) + 1 + MIN_SPARE_CLUSTERS
@@ -176,7 +176,7 @@ def _keep_independent(terms: list[_Term], notes: list[str]) -> tuple[list[_Term]
 
 def _explain_loss(term: _Term) -> str:
     name = term.factor if term.level is None else f"{term.factor} {term.level}"
-    return f"{name} is left out: it follows from the factors before it"
+    return f"{name} is left out: the factors before it determine it"
 
 
 def _fit(terms: list[_Term], right: Floats, codes: NDArray[np.int64]) -> pd.DataFrame:

@@ -36,7 +36,9 @@ def measure_recall(cosines: Vectors, seed: int = 0) -> Recall:
     """
     n, n_columns = cosines.shape
     if n != n_columns:
-        raise ProbeError(f"{n} cannot be paired with {n_columns}; give one for each, in order")
+        raise ProbeError(
+            f"{n} cannot be paired with {n_columns}; give one text for each image, in order"
+        )
     own = np.diag(cosines)[:, None]
     n_equal = (cosines == own).sum(axis=1) - 1
     before = (draw_units(seed, "recall", 0, n)[:, 0] * (n_equal + 1)).astype(np.int64)

@@ -152,8 +152,8 @@ def fit_pixels(
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ProbeError(
-            f"a picture is {pixels.dtype} of shape {pixels.shape};"
-            " an encoder takes uint8 of shape (height, width, 3)"
+            f"an image is {pixels.dtype} of shape {pixels.shape}; an encoder takes uint8 of"
+            f" shape (height, width, 3)"
         )
     if pixels.shape[:2] == (side_px, side_px):
         return pixels

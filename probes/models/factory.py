@@ -93,7 +93,7 @@ def load_model(  # noqa: PLR0913 - each is an option of its own.
     if is_engine(name) or name.startswith((PREFIX, RESPONSES)):
         if pretrained is not None:
             raise ProbeError(
-                f"{name} brings its own weights; leave out --pretrained {pretrained}"
+                f"{name} includes its own weights; leave out --pretrained {pretrained}"
             )
         return _load_other(name, time_limit_s)
     choose_precision(precision, choose_device(device))  # Before a large file is fetched.
@@ -113,9 +113,9 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
         ProbeError: no such model, weights that do not fit or are not here, no such device.
     """
     if name.startswith(PREFIX):
-        raise ProbeError(f"{name} is code of your own; only models of open_clip can be trained")
+        raise ProbeError(f"{name} is your own code; only open_clip models can be trained")
     if is_engine(name) or name.startswith(RESPONSES):
-        raise ProbeError(f"{name} answers in text; only models of open_clip can be trained")
+        raise ProbeError(f"{name} returns text; only open_clip models can be trained")
     place = choose_device(device)
     source = find_source(name, pretrained, read_registry())
     tokenizer = build_tokenizer(source)
@@ -190,7 +190,7 @@ def follow_module(
 ) -> Model:
     """Return a reader that asks other functions than those of its module, as training does."""
     if not isinstance(model.encoder, ClipEncoder):
-        raise ProbeError(f"{model.name} has no towers that could be changed")
+        raise ProbeError(f"{model.name} has no trainable towers")
     encoder = replace(model.encoder, encode_image=encode_image, encode_text=encode_text)
     return replace(model, encoder=encoder)
 

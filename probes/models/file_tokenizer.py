@@ -179,8 +179,8 @@ def _check_roles(tokenizer: FileTokenizer) -> None:
     for role in needed:
         if role not in tokenizer.vocabulary.roles:
             raise ProbeError(
-                f"{tokenizer.vocabulary.files[0]} comes without a {role};"
-                f" state it in the {SETTINGS_NAMES[-1]} beside it"
+                f"{tokenizer.vocabulary.files[0]} has no {role}; state it in the"
+                f" {SETTINGS_NAMES[-1]} beside it"
             )
 
 
@@ -192,7 +192,7 @@ def check_ids(tokenizer: Any, known: int, name: str) -> None:  # noqa: ANN401
     """
     if tokenizer.vocab_size > known:
         raise ProbeError(
-            f"the tokenizer of {name} speaks {tokenizer.vocab_size} tokens, but its text tower"
-            f" knows {known}; set text_cfg.vocab_size or text_cfg.hf_tokenizer_name as the"
+            f"the tokenizer of {name} has {tokenizer.vocab_size} tokens, but its text tower"
+            f" has {known}; set text_cfg.vocab_size or text_cfg.hf_tokenizer_name as the"
             " weights were trained"
         )

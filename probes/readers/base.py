@@ -118,7 +118,7 @@ def check_answers(answers: object, n: int, name: str) -> list[Reading]:
         given = type(answers).__name__
         if isinstance(answers, Sequence) and not isinstance(answers, str):
             given = f"{len(answers)} answers"
-        raise ProbeError(f"{name} returned {given} for {n} images; return a text for each")
+        raise ProbeError(f"{name} returned {given} for {n} images; return one text per image")
     return [_check_answer(answer, name) for answer in answers]
 
 
@@ -138,7 +138,7 @@ def _check_answer(answer: object, name: str) -> Reading:
         )
     sure = float(confidence)
     if not (math.isnan(sure) or 0 <= sure <= 1):
-        raise ProbeError(f"{name} returned the confidence {sure:g}; it is from 0 to 1")
+        raise ProbeError(f"{name} returned the confidence {sure:g}; it must be from 0 to 1")
     return Reading(tidy_text(text), sure, fault)
 
 

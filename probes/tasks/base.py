@@ -87,8 +87,8 @@ def find_truth(trial: Trial, vocabulary: Vocabulary) -> int:
         if text in vocabulary.place_of:
             return vocabulary.place_of[text]
     raise ProbeError(
-        f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one that holds "
-        "every word of the pictures"
+        f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one with every word"
+        f" of the images"
     )
 
 

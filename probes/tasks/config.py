@@ -69,11 +69,11 @@ def check_names(config: ProbeConfig) -> None:
     if config.task not in TASKS:
         raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
     if config.n < 2:
-        raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
+        raise ProbeError(f"n is {config.n}; a level needs at least 2 words")
     if config.rivals not in RIVALS:
-        raise ProbeError(f"rivals is {config.rivals!r}; it may be {' or '.join(RIVALS)}")
+        raise ProbeError(f"rivals is {config.rivals!r}; it must be {' or '.join(RIVALS)}")
     if config.width is not None and not 0 < config.width < float("inf"):
-        raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
+        raise ProbeError(f"width is {config.width:g}; it must be above 0")
     _check_data(config)
     if config.data is None:
         parse_design(config.design)
@@ -81,10 +81,12 @@ def check_names(config: ProbeConfig) -> None:
 
 def _check_data(config: ProbeConfig) -> None:
     if config.split not in (None, ALL, *SPLITS):
-        raise ProbeError(f"split is {config.split!r}; it may be {', '.join((*SPLITS, ALL))}")
+        raise ProbeError(
+            f"split is {config.split!r}; it must be one of {', '.join((*SPLITS, ALL))}"
+        )
     for name, value, instead in (
         ("split", config.split, "add --data DIR"),
-        ("limit", config.limit, "leave it out, and say --n for a design"),
+        ("limit", config.limit, "leave it out, and use --n for a design"),
     ):
         if value is not None and config.data is None:
-            raise ProbeError(f"{name} is of the images of --data; {instead}")
+            raise ProbeError(f"{name} applies to --data; {instead}")

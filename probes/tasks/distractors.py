@@ -155,7 +155,7 @@ def _draw_nearest(
     """Return each word with its nearest neighbours among the vectors of the pool."""
     if len(pool) <= N_DISTRACTORS:
         raise ProbeError(
-            f"{len(pool)} words are too few for {N_DISTRACTORS} neighbours of each"
+            f"{len(pool)} words are too few to give each {N_DISTRACTORS} neighbours"
         )
     vectors, own = (
         embed_candidates(question, model, pool),

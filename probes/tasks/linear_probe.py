@@ -88,7 +88,7 @@ def fit_linear(
         ProbeError: there is one label alone to learn from.
     """
     if len(np.unique(train[1])) < 2:
-        raise ProbeError("the split 'train' has one label alone; a linear probe needs both")
+        raise ProbeError("the split 'train' has only one label; a linear probe needs both")
     lines = {}
     for strength in STRENGTHS:
         line = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS)
@@ -132,7 +132,7 @@ def _embed(model: Model, shown: Shown, split: str, folder: Path) -> tuple[Vector
     labels = [trial.spec.label for trial in shown.trials]
     if None in labels:
         key = shown.trials[labels.index(None)].key
-        raise ProbeError(f"{key} has no label; a linear probe is taught by labelled sentences")
+        raise ProbeError(f"{key} has no label; a linear probe needs labelled sentences")
     stimuli = f"{split} {name_stimuli(shown.trials, shown.files)}"
     embedded, _ = embed_renderings(model, shown.chunks, folder / split, stimuli=stimuli)
     if embedded is None:

@@ -162,8 +162,8 @@ def tabulate_localization(found: Mapping[str, Any]) -> Table:
     rows = (
         ("best window contains the word", percent(found["hit_rate"]),
          f"{percent(found['hit_low'])} to {percent(found['hit_high'])}"),
-        ("a window drawn blindly does", percent(found["hit_chance"]), ""),
-        ("read from the whole picture", percent(found["accuracy_whole"]), ""),
+        ("a random window does", percent(found["hit_chance"]), ""),
+        ("accuracy in the whole image", percent(found["accuracy_whole"]), ""),
         ("accuracy in the best window", percent(found["accuracy_window"]), ""),
         ("gain", gain, f"{100 * found['gain_low']:+.1f} to {100 * found['gain_high']:+.1f}"),
     )  # fmt: skip

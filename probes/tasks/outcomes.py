@@ -157,6 +157,6 @@ def read_outcomes(path: Path) -> pd.DataFrame:
         column = outcomes[name]
         if len(column) and not (is_kind(column) and column.notna().all()):
             raise ProbeError(
-                f"{file} does not hold {what} in its column {name}; run the probe again"
+                f"{file} does not have {what} in its column {name}; run the probe again"
             )
     return outcomes

@@ -233,11 +233,10 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
             config.data, split, verify=config.verify, limit=config.limit, seed=config.seed
         )
         if not found.trials:
-            raise ProbeError(f"{config.data} holds no images; give a dataset that does")
+            raise ProbeError(f"{config.data} has no images; give a dataset that has some")
         if found.trials[0].file and task.needs_text:
             raise ProbeError(
-                f"{config.data} does not say what is written in its pictures;"
-                " ask for --task sentiment"
+                f"{config.data} does not record the texts of its images; use --task sentiment"
             )
         named = name_stimuli(found.trials, found.files)
         texts = {trial.spec.text for trial in found.trials}
@@ -260,7 +259,7 @@ def check_config(config: ProbeConfig) -> Task:
     check_names(config)
     task = load_task(config.task)
     if config.data is not None and not task.takes_data:
-        raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
+        raise ProbeError(f"the task {task.name} draws its own images; leave out --data")
     return task
 
 
@@ -275,10 +274,11 @@ def check_reader(task: Task, model: Model, config: ProbeConfig) -> None:
     if not task.takes_readers:
         able = ", ".join(list_readable())
         raise ProbeError(
-            f"{model.name} answers in text, and the task {task.name} needs vectors; ask {able}"
+            f"{model.name} returns text, and the task {task.name} needs embeddings; choose"
+            f" {able}"
         )
     if config.templates:
-        raise ProbeError(f"{model.name} answers in text; leave out the prompts")
+        raise ProbeError(f"{model.name} returns text; leave out the prompts")
 
 
 def _measure_templates(

@@ -33,7 +33,7 @@ def choose_sentiment(
     labels = [trial.spec.label for trial in trials]
     if None in labels:
         key = trials[labels.index(None)].key
-        raise ProbeError(f"{key} has no label; sentiment is asked of labelled sentences")
+        raise ProbeError(f"{key} has no label; the task sentiment needs labelled sentences")
     truths = np.array(labels, np.int64)
     texts = embed_candidates(question, model, SENTIMENTS)
     guesses = guess_nested(

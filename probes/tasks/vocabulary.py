@@ -84,7 +84,8 @@ def make_vocabulary(candidates: Candidates, model: Model, seed: int) -> Vocabula
     place_of, kept = _merge_alike(texts, model.tokenize)
     if len(kept) < 2:
         raise ProbeError(
-            f"the vocabulary has {len(kept)} word that the model tells apart; give two or more"
+            f"the vocabulary has only {len(kept)} word that the model can distinguish; give"
+            f" two or more"
         )
     words = [texts[place] for place in kept]
     n_showable = sum(place < candidates.n_showable for place in kept)

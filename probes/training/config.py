@@ -133,10 +133,10 @@ def check_config(config: FinetuneConfig) -> None:
             raise ProbeError(f"{name} is {value!r}; it is one of {', '.join(known)}")
     if config.task == "sentiment" and config.batches not in CLUSTERED:
         raise ProbeError(
-            f"batches is {config.batches!r}, but sentiment has two captions alone;"
-            " take random or image"
+            f"batches is {config.batches!r}, but sentiment has only two captions; choose"
+            f" random or image"
         )
     if ARMS[config.arm].starts_random and config.schedule.distill:
-        raise ProbeError(f"{config.arm} has no original to stay near; leave out --distill")
+        raise ProbeError(f"{config.arm} has no original to distil from; leave out --distill")
     for template in config.templates:
         check_template(template)

@@ -79,7 +79,7 @@ def read_split(
     files = list(open_shards(folder, split, verify=verify))
     names = (folder / "classnames.txt").read_text(encoding="utf-8").split()
     if tuple(names) != SENTIMENTS:
-        raise ProbeError(f"{folder} has no reviews with labels; render --sentences alone")
+        raise ProbeError(f"{folder} has no reviews with labels; render only --sentences")
     return read_pairs(files, marks, names)
 
 
@@ -91,8 +91,8 @@ def read_training_pairs(config: FinetuneConfig) -> tuple[Pairs, int]:
     if config.exclude and not own.is_marked.any():
         asked = ", ".join(f"{name}={draw}" for name, draw in config.exclude.items())
         raise ProbeError(
-            f"no picture of {config.data} has {asked}, so nothing would be held out;"
-            " name levels that it has"
+            f"no image of {config.data} has {asked}, so nothing would be held out; give"
+            f" levels that it has"
         )
     own = keep_pairs(own, np.flatnonzero(~own.is_marked))
     n_own = len(own.captions)
@@ -109,7 +109,7 @@ def list_mixed(folder: Path) -> list[Path]:
     """
     files = sorted(folder.glob("**/*.tar"))
     if not files:
-        raise ProbeError(f"{folder} holds no .tar; give a folder of WebDataset shards")
+        raise ProbeError(f"{folder} has no .tar files; give a folder of WebDataset shards")
     return files
 
 

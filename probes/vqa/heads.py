@@ -159,8 +159,8 @@ def _make_training_set(
     kept = np.array([row for row, text in enumerate(truths) if text in candidates.place_of])
     if len(kept) < MIN_PAIRS:
         raise ProbeError(
-            f"{len(kept)} questions to learn from have an answer among the candidates;"
-            f" a head takes {MIN_PAIRS} or more"
+            f"{len(kept)} training questions have an answer among the candidates; a head"
+            f" needs {MIN_PAIRS} or more"
         )
     places = np.array([candidates.place_of[truths[row]] for row in kept.tolist()])
     device = torch.device(model.device or "cpu")

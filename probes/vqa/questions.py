@@ -80,7 +80,7 @@ def list_candidates(questions: Sequence[Asked], n: int) -> tuple[str, ...]:
         ProbeError: fewer than two are asked for, or there are.
     """
     if n < 2:
-        raise ProbeError(f"candidates is {n}; a choice is among 2 or more")
+        raise ProbeError(f"candidates is {n}; it must be 2 or more")
     counts = Counter(
         normalise_answer(answer) for asked in questions for answer in asked.answers
     )
@@ -108,11 +108,13 @@ def make_question_set(
     paths, missing = _find_pictures(questions, folder)
     lost = find_broken(list(paths.values()))
     reasons = {name: f"{path} does not decode" for name, path in paths.items() if path in lost}
-    reasons |= {name: f"{folder} has no picture {file}" for name, file in missing.items()}
+    reasons |= {name: f"{folder} has no image {file}" for name, file in missing.items()}
     asked = [each for each in questions if each.picture not in reasons]
     if not asked:
         reason = next(iter(reasons.values()), "there are no questions")
-        raise ProbeError(f"no question can be asked: {reason}; give --images the right folder")
+        raise ProbeError(
+            f"no question is usable: {reason}; give the right folder with --images"
+        )
     names = list(dict.fromkeys(each.picture for each in asked))
     chunks: list[Chunk] = [
         functools.partial(_read_chunk, {n: paths[n] for n in names[at : at + CHUNK]}, windows)
@@ -121,7 +123,7 @@ def make_question_set(
     shown = [hash_files([paths[name] for name in names]), windows, *names]
     embedded, _ = embed_renderings(model, chunks, cache, stimuli=json.dumps(shown))
     if embedded is None:
-        raise ProbeError("questions are asked in one process; leave out torchrun")
+        raise ProbeError("questions run in one process; leave out torchrun")
     n_views = 1 + N_WINDOWS**2 * windows
     views = embedded.vectors.reshape(len(names), n_views, -1)
     place_of = {name: place for place, name in enumerate(names)}
@@ -147,7 +149,9 @@ def _find_pictures(
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Return the file of each picture that there is, and the names of the missing."""
     if not folder.is_dir():
-        raise ProbeError(f"{folder} is not a folder; give --images the folder of the pictures")
+        raise ProbeError(
+            f"{folder} is not a folder; give the folder of the images with --images"
+        )
     there = {
         path.stem: path
         for path in sorted(folder.iterdir())

@@ -106,8 +106,8 @@ def run_vqa(
         n_common = _count_common(train.items, val.items)
         if n_common:
             notes.append(
-                f"no heads were trained: {n_common:,} of the questions to be asked are among"
-                " those to learn from"
+                f"no heads were trained: {n_common:,} of the evaluation questions are also"
+                f" training questions"
             )
         else:
             taught = make_question_set(

@@ -53,12 +53,12 @@ def write_page(
         DatasetError: there is nothing to show, or no image has an answer.
     """
     if not renderings:
-        raise DatasetError("there is no image to show; render some first")
+        raise DatasetError("there are no images to show; render some first")
     if accuracy is not None:
         renderings = [image for image in renderings if image.spec.key in accuracy]
         if not renderings:
             raise DatasetError(
-                "the outcomes are of none of the images shown; give those of this dataset"
+                "the outcomes contain none of the images shown; give outcomes of this dataset"
             )
     images = [_describe(image, accuracy) for image in renderings]
     data = orjson.dumps({"title": show_text(title), "total": n_all, "images": images}).decode()

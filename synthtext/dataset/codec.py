@@ -138,7 +138,7 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
     try:
         spec = spec_from_dict(fields)
     except SpecError as error:
-        raise ShardError(f"{sample.key}.json holds no spec: {error}") from error
+        raise ShardError(f"{sample.key}.json has no valid spec: {error}") from error
     pixels = decode_pixels(sample)
     text = spec.drawn_text
     try:
@@ -156,9 +156,7 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             ink_drawn=_read_colour(fields, "ink_drawn"),
         )
     except ValueError as error:
-        raise ShardError(
-            f"{sample.key}.json lacks or garbles {error}; draw it again"
-        ) from error
+        raise ShardError(f"{sample.key}.json has no valid {error}; render it again") from error
 
 
 def decode_fields(sample: Sample) -> dict[str, Any]:
@@ -185,11 +183,11 @@ def decode_json(name: str, raw: bytes) -> object:
         ShardError: it is broken or too large.
     """
     if len(raw) > MAX_JSON_BYTES:
-        raise ShardError(f"{name} has {len(raw)} bytes; {MAX_JSON_BYTES} are the most")
+        raise ShardError(f"{name} has {len(raw)} bytes; the limit is {MAX_JSON_BYTES}")
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise ShardError(f"{name} is broken ({error}); draw it again") from error
+        raise ShardError(f"{name} is broken ({error}); render it again") from error
 
 
 def decode_class(name: str, raw: bytes, n_classes: int) -> int:
@@ -222,7 +220,7 @@ def decode_pixels(sample: Sample) -> Pixels:
         raw = sample.files.get(extension)
         if raw is not None:
             return decode_image(f"{sample.key}.{extension}", raw, extension)
-    raise ShardError(f"{sample.key} has no .jpg, .png or .webp; draw it again")
+    raise ShardError(f"{sample.key} has no .jpg, .png or .webp; render it again")
 
 
 def decode_image(name: str, raw: bytes, *formats: str) -> Pixels:
@@ -241,13 +239,13 @@ def decode_image(name: str, raw: bytes, *formats: str) -> Pixels:
         # The size is read from the header, so that a bomb is refused before it goes off.
         width, height = _read_size(raw, formats or tuple(FORMATS))
         if max(width, height) > MAX_SIDE_PX:
-            raise ShardError(f"{name} is {width}x{height} px; {MAX_SIDE_PX} is the most")
+            raise ShardError(f"{name} is {width}x{height} px; the limit is {MAX_SIDE_PX}")
         bgr = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
     except (OSError, SyntaxError, ValueError, cv2.error):
         bgr = None
     # OpenCV turns an image as its camera says.
     if bgr is None or sorted(bgr.shape[:2]) != sorted((height, width)):
-        raise ShardError(f"{name} does not decode; draw it again")
+        raise ShardError(f"{name} cannot be decoded; render it again")
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
@@ -266,7 +264,7 @@ def _check_size(spec: Spec, pixels: Pixels) -> None:
     height, width = pixels.shape[:2]
     if spec.width_px not in (0, width) or spec.height_px not in (0, height):
         asked = f"{spec.width_px}x{spec.height_px}"
-        raise ValueError(f"the size {asked} of an image of {width}x{height} px")
+        raise ValueError(f"the size {asked} for an image of {width}x{height} px")
 
 
 def _read_quads(fields: Mapping[str, Any], name: str, n: int) -> Quads:

@@ -80,7 +80,7 @@ def begin_folder(
     if path.exists() and not is_anew:
         check_same_plan(folder, read_manifest(folder)["plan"], begun["plan"])
     elif not is_anew and any(path.suffix != PART for path in folder.glob("*")):
-        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+        raise DatasetError(f"{folder} contains something else; give a new or an empty folder")
     else:
         # First of all, so that another machine that begins its part at once knows the folder.
         replace_file(path, to_json(seal(begun)))
@@ -100,7 +100,7 @@ def check_outside(out: Path, folder: Path | None) -> None:
     place, source = out.resolve(), folder.resolve()
     if place == source or source in place.parents:
         raise DatasetError(
-            f"{out} lies in the dataset {folder} that is read; give another --out"
+            f"{out} lies in the dataset {folder} that the command reads; give another --out"
         )
 
 
@@ -226,7 +226,7 @@ def _read_row(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise DamageError(f"{path} cannot be used: {error}; {REPAIR}") from error
     if not is_sealed:
-        raise DamageError(f"{path} does not fit its own checksum; {REPAIR}")
+        raise DamageError(f"{path} does not match its own checksum; {REPAIR}")
     return row
 
 

@@ -228,7 +228,7 @@ def explain_failure(folder: Path, error: OSError) -> str:
     """Return what a user should know of a folder that cannot be written."""
     if error.errno == errno.ENOSPC:
         return (
-            f"the disk of {folder} is full; what is finished there is whole, "
-            "so make room and run the same command again"
+            f"the disk of {folder} is full; what is finished there is complete, so free some"
+            f" space and run the same command again"
         )
-    return f"{folder} cannot be written ({error}); mend that and run the same command again"
+    return f"{folder} cannot be written ({error}); fix that and run the same command again"

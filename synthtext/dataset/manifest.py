@@ -70,10 +70,10 @@ def read_manifest(folder: Path, *, verify: bool = True) -> dict[str, Any]:
         manifest, is_sealed = read_sealed(path)
     except OSError as error:
         raise DatasetError(
-            f"{folder} holds no dataset.json; give a folder that `synthtext render` wrote"
+            f"{folder} has no dataset.json; give a folder that `synthtext render` wrote"
         ) from error
     if verify and not is_sealed:
-        raise DamageError(f"{path} does not fit its own checksum; {REPAIR}")
+        raise DamageError(f"{path} does not match its own checksum; {REPAIR}")
     if manifest.get("format") != FORMAT:
         raise DatasetError(f"{path} is not of format {FORMAT}; use the synthtext that wrote it")
     try:
@@ -92,7 +92,7 @@ def list_rows(folder: Path, manifest: Mapping[str, Any], split: str) -> list[dic
     rows = [row for row in manifest.get("shards", []) if row["file"].startswith(f"{split}/")]
     if not rows:
         have = ", ".join(manifest["splits"]) or "none yet; finish the render"
-        raise DatasetError(f"{folder} has no pictures in the split {split!r}; it has {have}")
+        raise DatasetError(f"{folder} has no images in the split {split!r}; it has {have}")
     return rows
 
 
@@ -197,8 +197,8 @@ def check_same_plan(
             check_same_plan(folder, old, new, f"{inside}{name} ")
         elif old != new:
             raise DatasetError(
-                f"{folder} was begun with {inside}{name[:40]} {_cut(old)}, not {_cut(new)}; "
-                "give that again, or another folder"
+                f"{folder} was started with {inside}{name[:40]} {_cut(old)}, not {_cut(new)};"
+                f" use the same again, or give another folder"
             )
 
 

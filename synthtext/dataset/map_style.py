@@ -121,7 +121,7 @@ class Stream(_Pictures):
 
     def _read(self, number: int) -> Rendering:
         if not 0 <= number < self._count:
-            raise IndexError(f"{number} is none of {self._count} images")
+            raise IndexError(f"{number} is not one of {self._count} images")
         plan = self._plan
         return render(self._sample(number), plan.fonts, plan.photos)
 

@@ -67,7 +67,7 @@ def merge_datasets(
         if missing:
             raise DatasetError(
                 f"{out} still lacks {len(missing)} of {len(files)} shards, such as"
-                f" {missing[0]}; draw them with render --shards, and merge again"
+                f" {missing[0]}; render them with --shards, and merge again"
             )
         return finish_dataset(out, manifest)
 
@@ -89,7 +89,8 @@ def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecor
     if record.file in have:
         if have[record.file].sha256 != record.sha256:
             raise DatasetError(
-                f"{part / record.file} differs from that in {out}; draw both with one version"
+                f"{part / record.file} differs from the file in {out}; render both parts with"
+                f" one version"
             )
         return
     if (part / record.file).is_file():
@@ -107,6 +108,6 @@ def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecor
 def _check_whole(folder: Path, record: ShardRecord) -> None:
     if not is_whole(folder, record):
         raise DamageError(
-            f"{folder / record.file} is not the file that was written; delete it, draw it again"
-            " with render --shards, and merge again"
+            f"{folder / record.file} is not the file that was written; delete it, render it"
+            f" again with --shards, and merge again"
         )

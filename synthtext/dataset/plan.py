@@ -104,12 +104,12 @@ def choose_part(part: str, n_shards: int) -> range:
     """
     found = re.fullmatch(r"(\d+)(:|/)(\d+)", part)
     if not found:
-        raise DatasetError(f"shards is {part!r}; write A:B, or K/N for the K-th part of N")
+        raise DatasetError(f"shards is {part!r}; write A:B, or K/N for part K of N")
     first, last = int(found[1]), int(found[3])
     if found[2] == ":":
         chosen = range(n_shards)[first:last]
     elif first >= last:
-        raise DatasetError(f"shards is {part!r}; parts are counted from 0/{last} on")
+        raise DatasetError(f"shards is {part!r}; parts are counted from 0/{last}")
     else:
         chosen = range(first * n_shards // last, (first + 1) * n_shards // last)
     if not chosen and found[2] == ":":
@@ -241,8 +241,8 @@ def check_size(plan: Plan) -> None:
     n_shards = sum(-(-count // plan.recipe.shard_size) for count in plan.counts)
     if n_shards > MAX_SHARDS:
         raise DatasetError(
-            f"{plan.n_images:,} images make {n_shards:,} shards, and {MAX_SHARDS:,} are the"
-            " most; ask for fewer images, or for larger shards with --shard-size"
+            f"{plan.n_images:,} images make {n_shards:,} shards, and the limit is"
+            f" {MAX_SHARDS:,}; ask for fewer images, or for larger shards with --shard-size"
         )
 
 
@@ -297,7 +297,9 @@ def _check_fonts(recipe: Recipe, fonts: Catalogue) -> None:
                     if near
                     else "`synthtext fonts` lists them"
                 )
-                raise RecipeError(f"{name} is {shorten(value)!r}, and no font is; {hint}")
+                raise RecipeError(
+                    f"{name} is {shorten(value)!r}, and there is no such font; {hint}"
+                )
 
 
 def _weigh_kinds(recipe: Recipe, texts: Mapping[str, Texts]) -> dict[str, float]:
@@ -310,7 +312,7 @@ def _weigh_kinds(recipe: Recipe, texts: Mapping[str, Texts]) -> dict[str, float]
     total = sum(asked.values())
     if not total:
         have = ", ".join(texts)
-        raise RecipeError(f"kind is {draw}, but the texts given are of kind {have}")
+        raise RecipeError(f"kind is {draw}, but the given texts are of kind {have}")
     return {kind: weight / total for kind, weight in asked.items()}
 
 
@@ -364,5 +366,5 @@ def _check_drawable(plan: Plan) -> None:
                 return
     sample = next(iter(plan.texts.values())).items[0]
     raise WordsError(
-        f"no font covers any of the texts, {sample!r} for one; add a font with --fonts"
+        f"no font covers any of the texts, such as {sample!r}; add a font with --fonts"
     )

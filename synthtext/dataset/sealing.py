@@ -23,7 +23,7 @@ MAX_PARTS = 16_000_000
 A million shards have 9 million, and 16 million of the costliest kind take about 2 GB.
 """
 
-REPAIR = "run the same render with --repair, or get it anew"
+REPAIR = "run the same render command with --repair, or get a new copy"
 """The way out that errors name."""
 
 
@@ -60,11 +60,11 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bool]:
     except orjson.JSONDecodeError as error:
         raise DamageError(f"{path} is broken ({error}); {REPAIR}") from error
     if not isinstance(content, dict):
-        raise DamageError(f"{path} is broken (it holds no names and values); {REPAIR}")
+        raise DamageError(f"{path} is broken (it is not a JSON object); {REPAIR}")
     try:
         found = hash_json(content)
     except TypeError as error:  # orjson says so of what is nested too deep for it.
-        raise DamageError(f"{path} is nested too deep; {REPAIR}") from error
+        raise DamageError(f"{path} is nested too deeply; {REPAIR}") from error
     return content, content.get(CHECKSUM, found) == found
 
 
@@ -72,7 +72,7 @@ def _read_bounded(path: Path) -> bytes:
     """Return the bytes of a file that is not too large to be parsed."""
     if not path.is_file():
         if path.exists():
-            raise DatasetError(f"{path} is not a file; give a folder that holds one")
+            raise DatasetError(f"{path} is not a file; give a folder that contains one")
         raise FileNotFoundError(path)
     with path.open("rb") as file:
         raw = file.read(MAX_BYTES + 1)
@@ -81,6 +81,6 @@ def _read_bounded(path: Path) -> bytes:
     n_parts = sum(map(raw.count, (b",", b"[", b"{")))
     if n_parts > MAX_PARTS:
         raise DamageError(
-            f"{path} holds about {n_parts:,} values, and {MAX_PARTS:,} are the most; {REPAIR}"
+            f"{path} has about {n_parts:,} values, and the limit is {MAX_PARTS:,}; {REPAIR}"
         )
     return raw

@@ -62,11 +62,11 @@ def check_record(row: object) -> None:
 def _check_size(plan: Mapping[str, Any], splits: Mapping[str, Any]) -> None:
     n_asked = sum(row["asked"] for row in splits.values())
     if n_asked != plan["count"]:
-        raise ValueError(f"its splits ask for {n_asked} images, its plan for {plan['count']}")
+        raise ValueError(f"its splits have {n_asked} images, its plan has {plan['count']}")
     size = plan["recipe"]["shard_size"]
     n_shards = sum(-(-row["asked"] // size) for row in splits.values())
     if n_shards > MAX_SHARDS:
-        raise ValueError(f"it asks for {n_shards} shards, and {MAX_SHARDS} are the most")
+        raise ValueError(f"it asks for {n_shards} shards, and the limit is {MAX_SHARDS}")
 
 
 def _check(where: str, row: object, needed: Shape, later: Shape | None = None) -> None:

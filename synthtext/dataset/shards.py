@@ -181,14 +181,14 @@ def _open_shard(path: Path) -> Iterator[BinaryIO]:
     try:
         # To open a pipe is to wait for whoever writes to it.
         if not is_remote(path) and path.exists() and not path.is_file():
-            raise ShardError(f"{path} is not a file; discard it")
+            raise ShardError(f"{path} is not a file; delete it")
         with path.open("rb") as file:
             yield file
     except FileNotFoundError as error:
         raise ShardError(f"{path} is missing; `synthtext render` writes it") from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ShardError(f"{path} cannot be read ({reason}); get it anew") from error
+        raise ShardError(f"{path} cannot be read ({reason}); get a new copy") from error
 
 
 def _read_places(file: BinaryIO, path: Path) -> Iterator[Place]:
@@ -203,13 +203,13 @@ def _read_places(file: BinaryIO, path: Path) -> Iterator[Place]:
                 yield Place(key, spans)
             if stem in seen:
                 raise ShardError(
-                    f"{path} holds files of the sample {quote(stem)} in two places; render"
-                    " it again, or pack it in the order of the names"
+                    f"{path} has files of the sample {quote(stem)} in two places; render it"
+                    f" again, or pack it in the order of names"
                 )
             seen.add(stem)
             key, spans = stem, {}
         if extension in spans:
-            raise ShardError(f"{path} holds {quote(member.name)} twice; render it again")
+            raise ShardError(f"{path} contains {quote(member.name)} twice; render it again")
         spans[extension] = (member.offset, member.size)
     if spans:
         yield Place(key, spans)
@@ -226,7 +226,7 @@ def _split_name(name: str, path: Path) -> tuple[str, str]:
 
 def _refuse(path: Path, name: str) -> ShardError:
     return ShardError(
-        f"{path} holds {quote(name)}, which is not a file of a sample; discard it"
+        f"{path} contains {quote(name)}, which is not a file of a sample; delete it"
     )
 
 
@@ -240,7 +240,7 @@ def _read_bytes(file: BinaryIO, path: Path, span: tuple[int, int]) -> bytes:
     file.seek(offset)
     content = file.read(size)
     if len(content) != size:
-        raise ShardError(f"{path} has become shorter since it was looked at; get it anew")
+        raise ShardError(f"{path} has become shorter since it was checked; get a new copy")
     return content
 
 
@@ -248,7 +248,9 @@ def _make_header(name: bytes, n_bytes: int) -> bytes:
     """Return the header of a member: tarfile's own, with name, size and checksum filled in."""
     size = b"%011o" % n_bytes
     if len(name) > NAME_BYTES or len(size) > SIZE_BYTES:
-        raise ShardError(f"{name[:60]!r} of {n_bytes} bytes fits no shard; shorten it")
+        raise ShardError(
+            f"{name[:60]!r} of {n_bytes} bytes is too long for a shard; shorten it"
+        )
     checksum = BLANK_SUM + sum(name) + sum(size)
     header = bytearray(BLANK_HEADER)
     header[: len(name)] = name

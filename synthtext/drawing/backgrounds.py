@@ -50,7 +50,9 @@ def draw_paper(
     """
     if spec.background == "photo":
         if photos is None:
-            raise PhotoError(f"{spec.photo!r} is a photograph; give its folder (--backgrounds)")
+            raise PhotoError(
+                f"{spec.photo!r} is a photograph; give its folder with --backgrounds"
+            )
         return _crop_photo(photos, spec, width_px, height_px)
     if spec.background not in BACKGROUNDS:
         listed = ", ".join([*BACKGROUNDS, "photo"])

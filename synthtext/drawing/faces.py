@@ -119,7 +119,7 @@ class Face:
                 f"{path.name} is not a font that FreeType can open; remove it from the folder"
             )
         if not self._handle.contents.face_flags & freetype.FT_FACE_FLAG_SCALABLE:
-            raise FontError(f"{path.name} holds bitmaps only; use a font with outlines")
+            raise FontError(f"{path.name} has only bitmaps; use a font with outlines")
         self._source = hb.Face(hb.Blob(self._raw))
         self._shaper = hb.Font(self._source)
         self._set_weight()
@@ -238,7 +238,7 @@ class Face:
         seen = points @ (view[:, :2] * (1 / 64, -1 / 64)).T + view[:, 2]
         seen = seen[:, :2] / seen[:, 2:]
         if not np.abs(seen).max() < MAX_FAR_PX:
-            raise FontError(f"{self.name} holds an outline without bounds; remove the font")
+            raise FontError(f"{self.name} has an outline without bounds; remove the font")
         column, row = (math.floor(edge) for edge in seen.min(axis=0).tolist())
         placed = np.rint((seen - (column, row)) * (64, -64)).astype("l")
         ctypes.memmove(outline.points, placed.ctypes.data, n_bytes)
@@ -295,7 +295,7 @@ class Face:
     def _check(self, code: int) -> None:
         if code:
             raise FontError(
-                f"{self.name} holds an outline that FreeType cannot paint (error {code}); "
+                f"{self.name} has an outline that FreeType cannot draw (error {code}); "
                 "remove the font"
             )
 
@@ -327,7 +327,7 @@ def open_face(path: Path, sha256: str | None = None) -> Face:
         face = keep_open(path, _read_bytes(path))
     if face.sha256 != (sha256 or face.sha256):
         raise FontError(
-            f"{path.name} was changed while it was in use; put the font back, or begin anew"
+            f"{path.name} was changed while it was in use; restore the font, or start again"
         )
     return face
 

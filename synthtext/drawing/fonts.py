@@ -149,7 +149,7 @@ def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     """
     bundled, broken = _read_folder(bundled_folder())
     if broken:
-        raise FontError(f"the bundled fonts are damaged, install again: {broken[0]}")
+        raise FontError(f"the bundled fonts are damaged; reinstall synthtext: {broken[0]}")
     if extra is None:
         return Catalogue(bundled)
     extra = Path(extra)
@@ -160,7 +160,7 @@ def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     else:
         added, broken = _read_folder(extra)
     if not added:
-        reason = broken[0] if broken else f"{extra} holds no .ttf or .otf file"
+        reason = broken[0] if broken else f"{extra} has no .ttf or .otf file"
         raise FontError(f"no usable font in {extra}: {reason}")
     # Specs name fonts by their files, so that a bundled font keeps its name to itself.
     added = {
@@ -176,7 +176,7 @@ def _read_packs() -> tuple[dict[str, Font], list[str]]:
     found = [spec for spec in map(importlib.util.find_spec, PACKS) if spec and spec.origin]
     if not found:
         raise FontError(
-            "the fonts of other scripts are missing; type: pip install 'synthtext[scripts]'"
+            "the fonts of other scripts are missing; run: pip install 'synthtext[scripts]'"
         )
     fonts: dict[str, Font] = {}
     broken: list[str] = []
@@ -190,11 +190,11 @@ def _read_packs() -> tuple[dict[str, Font], list[str]]:
 def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
     if not folder.is_dir():
         raise FontError(
-            f"{folder} is not a folder of fonts; give one that holds .ttf or .otf files"
+            f"{folder} is not a folder of fonts; give one that contains .ttf or .otf files"
         )
     names = list_files(folder, SUFFIXES, kind=FontError)
     if len(names) > MAX_FONTS:
-        raise FontError(f"{folder} holds {len(names):,} fonts; give {MAX_FONTS:,} at most")
+        raise FontError(f"{folder} has {len(names):,} fonts; give at most {MAX_FONTS:,}")
     rows = _read_rows(folder / "fonts.toml")
     fonts: dict[str, Font] = {}
     broken: list[str] = []
@@ -206,8 +206,8 @@ def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
         n_characters += sum(len(font.characters) for font in added.values())
         if n_characters > MAX_CHARACTERS:
             raise FontError(
-                f"the fonts in {folder} have more than {MAX_CHARACTERS:,} characters in all; "
-                "give fewer of them"
+                f"the fonts in {folder} have more than {MAX_CHARACTERS:,} characters in"
+                f" total; give fewer fonts"
             )
     return fonts, broken
 
@@ -215,7 +215,7 @@ def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
 def _read_rows(path: Path) -> dict[str, dict[str, Any]]:
     if not os.path.lexists(path):
         return {}
-    remedy = "lay it out as the bundled one, or remove it"
+    remedy = "write it like the bundled one, or remove it"
     content = read_toml(path, LIMITS, kind=FontError, remedy=remedy)
     try:
         return {row["file"]: row for row in content["font"]}
@@ -236,7 +236,7 @@ def _read_file(
 def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
     named = os.fsencode(name).decode("utf-8", "backslashreplace")
     if named != name:
-        raise FontError(f"{named} is not a name in UTF-8; rename the font")
+        raise FontError(f"{named} is not a valid UTF-8 name; rename the font")
     remedy = "remove it from the folder"
     raw = read_file(path, MAX_FONT_BYTES, kind=FontError, remedy=remedy)
     try:
@@ -266,7 +266,7 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
     except Exception as error:  # A hostile font may make a parser raise anything.
         reason = str(error) if type(error) is ValueError else type(error).__name__
         raise FontError(
-            f"{name} is not a font that can be read ({shorten(reason)}); {remedy}"
+            f"{name} cannot be read as a font ({shorten(reason)}); {remedy}"
         ) from error
 
 

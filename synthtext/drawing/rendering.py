@@ -146,10 +146,10 @@ def render(
     """
     if not spec.font:
         raise DrawError(
-            f"no font has every character of {spec.drawn_text!r}; add one with --fonts"
+            f"no font has all characters of {spec.drawn_text!r}; add one with --fonts"
         )
     if not spec.text:
-        raise DrawError("the text is empty, so there is nothing to draw; give one")
+        raise DrawError("the text is empty; give a text to draw")
     face = (fonts or _read_bundled()).open(spec.font)
     size_asked_px = spec.size_px
     spec, placement, ground = _fit(spec, face)
@@ -159,7 +159,7 @@ def render(
     behind = pixels[row : row + height, column : column + width]
     if row < 0 or column < 0 or behind.shape[:2] != coverage.shape:
         # What has no box is not made room for.
-        raise DrawError(f"{spec.drawn_text!r} has a mark that stands alone; drop it")
+        raise DrawError(f"{spec.drawn_text!r} has a combining mark without a letter; remove it")
     paper = _mean_colour(behind, coverage)
     ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
     behind[:] = lay_ink(behind, coverage, ink, spec.opacity)
@@ -290,7 +290,9 @@ def _paint_text(
     painted = _paint_glyphs(spec, face, placement, ground)
     painted = [part for part in painted if part[0].size]
     if not painted:
-        raise DrawError(f"{spec.drawn_text!r} leaves no ink at {spec.size_px:g} px; enlarge it")
+        raise DrawError(
+            f"{spec.drawn_text!r} has no visible ink at {spec.size_px:g} px; enlarge it"
+        )
     left = min(column for _, column, _ in painted)
     top = min(row for _, _, row in painted)
     right = max(column + part.shape[1] for part, column, _ in painted)

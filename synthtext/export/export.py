@@ -46,7 +46,7 @@ def export_dataset(
     check_outside(out, folder)
     manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):
-        raise DatasetError(f"{folder} is not finished; run the same render again")
+        raise DatasetError(f"{folder} is not finished; run the same render command again")
     counts: dict[str, int] = {}
 
     def watch(items: Items, split: str) -> Items:
@@ -71,17 +71,19 @@ def _explain(out: Path) -> Iterator[None]:
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else error
         raise DatasetError(
-            f"{out} cannot be written ({reason}); nothing was left there, so mend that and run"
+            f"{out} cannot be written ({reason}); nothing was left there, so fix that and run"
             " the same command again"
         ) from error
 
 
 def _check_target(target: str, out: Path, *, crops: bool) -> None:
     if target not in TARGETS:
-        raise DatasetError(f"no export is called {target!r}; there is {', '.join(TARGETS)}")
+        raise DatasetError(
+            f"there is no export format {target!r}; choose one of {', '.join(TARGETS)}"
+        )
     if crops and target in WHOLE:
-        raise DatasetError(f"{target} takes whole pictures; leave out --crops")
+        raise DatasetError(f"{target} takes whole images; leave out --crops")
     if target in CROPS and not crops:
-        raise DatasetError(f"{target} takes one word to a picture; add --crops")
+        raise DatasetError(f"{target} takes one word per image; add --crops")
     if out.exists():
-        raise DatasetError(f"{out} is there already; give a new folder, or remove it")
+        raise DatasetError(f"{out} already exists; give a new folder, or remove it")

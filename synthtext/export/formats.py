@@ -297,7 +297,7 @@ def _write_clip_benchmark(items: Items, out: Path, folder: Path) -> None:
 
 
 def _say_missing(package: str) -> str:
-    return f"this export needs {package}; type: pip install 'synthtext[export]'"
+    return f"this export needs {package}; run: pip install 'synthtext[export]'"
 
 
 TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {

@@ -72,8 +72,9 @@ def read_items(folder: Path, split: str, *, crops: bool = False, verify: bool = 
             # Shards hold one range after another, so that no list of all keys is needed.
             if index <= before:
                 raise ShardError(
-                    f"{file} holds {item.name}, which a shard before it held or should have"
-                    " held; render it again"
+                    f"{file} contains {item.name}, which belongs in a shard before it; render"
+                    f" it"
+                    f" again"
                 )
             last = max(last, index)
             if verify:
@@ -95,7 +96,9 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
         height, width = drawn.pixels.shape[:2]
         inside = (drawn.word_quads >= 0) & (drawn.word_quads <= (width, height))
         if not inside.all():
-            raise ShardError(f"{sample.key}.json has quads that do not fit; draw it again")
+            raise ShardError(
+                f"{sample.key}.json has quads that do not match its text; render it again"
+            )
         extension = next(name for name in FORMATS if name in sample.files)
         item = Item(
             name=f"{sample.key}.{extension}",
@@ -118,12 +121,12 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
 def _check_files(sample: Sample, spec: Spec) -> None:
     """Check that the other files of a sample say what its `.json` says."""
     if sample.key != spec.key:
-        raise ShardError(f"{sample.key}.json is that of {spec.key}; draw it again")
+        raise ShardError(f"{sample.key}.json belongs to {spec.key}; render it again")
     said = {"txt": spec.drawn_text.encode(), "cls": str(spec.class_index).encode()}
     for extension, content in said.items():
         if sample.files.get(extension, content) != content:
             raise ShardError(
-                f"{sample.key}.{extension} does not agree with {sample.key}.json; draw it again"
+                f"{sample.key}.{extension} does not match {sample.key}.json; render it again"
             )
 
 

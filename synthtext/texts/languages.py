@@ -24,15 +24,15 @@ def list_frequent(language: str, n: int) -> list[str]:
     """
     if find_spec("wordfreq") is None:
         raise WordsError(
-            "words of a language need wordfreq; type: pip install 'synthtext[words]'"
+            "words of a language need the package wordfreq; run: pip install 'synthtext[words]'"
         )
     import wordfreq
 
     known = sorted(wordfreq.available_languages())
     if language not in known:
         raise WordsError(
-            f"wordfreq has no words of the language {shorten(language)!r}; "
-            f"there is {', '.join(known)}"
+            f"wordfreq has no words of the language {shorten(language)!r}; there is"
+            f" {', '.join(known)}"
         )
     frequent = wordfreq.iter_wordlist(language)
     words: dict[str, None] = {}

@@ -146,7 +146,9 @@ class _Sketch:
 
     def _repeat(self, least: int, most: int, parts: Iterable[Any], state: int) -> int:
         if most is ops.MAXREPEAT:
-            raise _refuse(self.pattern, "matches texts without end", "write {0,8} for * or +")
+            raise _refuse(
+                self.pattern, "matches texts of unlimited length", "write {0,8} for * or +"
+            )
         ends = [state]
         for _ in range(most):
             self.n_parts += 1
@@ -166,8 +168,8 @@ def read_pattern(pattern: str) -> Automaton:
     4
 
     Raises:
-        WordsError: it is not a regular expression, matches texts without end or too many of
-            them, or asks for more than characters, classes, groups, `|` and repeats.
+        WordsError: it is not a regular expression, matches too long or too many texts, or uses
+            more than characters, classes, groups, `|` and repeats.
     """
     pattern = PATTERNS.get(pattern, pattern)
     if len(pattern) > MAX_PATTERN_CHARS:
@@ -272,7 +274,7 @@ def _determine(sketch: _Sketch, end: int) -> Automaton:
         steps = [step for state in states for step in sketch.steps[state]]
         n_edges += sum(len(chars) for chars, _ in steps)
         if n_edges > MAX_EDGES or number > MAX_STATES:
-            raise _refuse(sketch.pattern, "can go on in too many ways")
+            raise _refuse(sketch.pattern, "can continue in too many ways")
         row = []
         for followers, options in _group(steps).items():
             reached = _reach(sketch, followers)

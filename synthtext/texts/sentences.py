@@ -100,7 +100,7 @@ def read_sentences(path: Path) -> Texts:
     else:
         rows = _read_file(path, None)
         if not rows.items:
-            raise WordsError(f"{path} holds no sentence; write one a line below the header")
+            raise WordsError(f"{path} has no sentences; write one per line below the header")
     n_repeated = len(rows.items) - len(set(rows.items))
     return make_texts(rows.items, rows.labels, path.name, n_repeated, rows.splits)
 
@@ -114,7 +114,7 @@ def _read_folder(folder: Path) -> _Rows:
         [split for part in parts for split in part.splits],
     )
     if not rows.items:
-        raise WordsError(f"{folder} holds no sentences; give train.tsv, dev.tsv and test.tsv")
+        raise WordsError(f"{folder} has no sentences; give train.tsv, dev.tsv and test.tsv")
     return rows
 
 
@@ -125,7 +125,7 @@ def _read_file(path: Path, split: Split | None) -> _Rows:
     if "sentence" not in names or "label" not in names:
         raise WordsError(
             f"{path} begins with {' '.join(names)[:60]!r}; its first line must name the "
-            "columns sentence and label, parted by a tab"
+            "columns sentence and label, separated by a tab"
         )
     rows = _Rows([], [], [])
     for number, line in lines:
@@ -141,7 +141,7 @@ def _read_file(path: Path, split: Split | None) -> _Rows:
             rows.splits.append(split or _read_split(row["split"], where))
         sentence = unicodedata.normalize("NFC", detokenise(row["sentence"]))
         if not sentence:
-            raise WordsError(f"{where} has no sentence; write one or drop the line")
+            raise WordsError(f"{where} has no sentence; write one or delete the line")
         rows.items.append(sentence)
     return rows
 

@@ -126,7 +126,7 @@ def read_words(source: str | Path, *, n_drawn: int | None = None, seed: int = 0)
         n_lines += 1
         words[unicodedata.normalize("NFC", " ".join(line.split()))] = None
     if not words:
-        raise WordsError(f"{path} holds no word; write one a line")
+        raise WordsError(f"{path} has no words; write one per line")
     return make_texts(list(words), [None] * len(words), path.name, n_lines - len(words))
 
 
@@ -193,10 +193,10 @@ def _split_file(path: Path, max_chars: int) -> Iterator[bytes]:
             if len(raw) > MAX_LINE_BYTES:
                 raise WordsError(
                     f"{path} line {number} is longer than {format_bytes(MAX_LINE_BYTES)}; at "
-                    f"most {max_chars} characters can be drawn, so split the line or drop it"
+                    f"most {max_chars} characters can be drawn, so split the line or delete it"
                 )
             yield raw
-    raise WordsError(f"{path} has more than {MAX_LINES:,} lines; give it in parts")
+    raise WordsError(f"{path} has more than {MAX_LINES:,} lines; split it into several files")
 
 
 def split_of(text: str, fractions: tuple[float, float, float]) -> Split:
@@ -214,7 +214,8 @@ def split_of(text: str, fractions: tuple[float, float, float]) -> Split:
     train, val, test = fractions
     if not (min(fractions) >= 0 and math.isclose(sum(fractions), 1, abs_tol=1e-6)):
         raise RecipeError(
-            f"splits is {train:g},{val:g},{test:g}; three shares of 0 or more must add up to 1"
+            f"splits is {train:g},{val:g},{test:g}; three fractions of 0 or more must add up"
+            f" to 1"
         )
     # Folding the case can part a letter from its accent, so the form is restored after it.
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
@@ -255,8 +256,8 @@ def _find_words(source: str | Path) -> Path:
         return LISTS / f"{source}.txt"
     near = difflib.get_close_matches(str(source)[:80], names, n=3) or names
     raise WordsError(
-        f"{shorten(str(source))} is neither a file nor a bundled list;"
-        f" there is {', '.join(near)}"
+        f"{shorten(str(source))} is neither a file nor a bundled list; there is"
+        f" {', '.join(near)}"
     )
 
 
@@ -265,7 +266,7 @@ def _check_line(source: Path | str, number: int | None, line: str, max_chars: in
     if len(line) > max_chars:
         raise WordsError(
             f"{place} is {len(line)} characters long; at most {max_chars} can be "
-            "drawn, so split the line or drop it"
+            "drawn, so split the line or delete it"
         )
     if line.isascii() and line.replace("\t", "").isprintable():
         return
@@ -275,8 +276,10 @@ def _check_line(source: Path | str, number: int | None, line: str, max_chars: in
         # Other, all of it: controls, formats, surrogates, private use, unassigned.
         if kind == "C" and char not in JOINERS + "\t":
             raise WordsError(
-                f"{place} holds the control character U+{ord(char):04X}; remove it"
+                f"{place} contains the control character U+{ord(char):04X}; remove it"
             )
         n_marks = n_marks + 1 if kind == "M" else 0
         if n_marks > MAX_MARKS:
-            raise WordsError(f"{place} has more than {MAX_MARKS} marks on one letter; drop it")
+            raise WordsError(
+                f"{place} has more than {MAX_MARKS} combining marks on one letter; delete it"
+            )

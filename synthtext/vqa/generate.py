@@ -157,7 +157,7 @@ def plan_stand_ins(
     """
     _check_range("seed", seed, 0, MAX_SEED)
     if file.startswith(".") or file in OWN_NAMES:
-        raise DatasetError(f"{file} is what a file of the output is called; rename it")
+        raise DatasetError(f"{file} is the name of an output file; rename it")
     texts: dict[str, dict[str, None]] = {}
     for asked in questions.items:
         texts.setdefault(asked.picture, {})[asked.answer] = None
@@ -182,7 +182,7 @@ def check_apart(annotations: Path, folder: Path) -> None:
     place = Path(os.path.realpath(annotations)).parent
     if not is_remote(folder) and place == Path(os.path.realpath(folder)):
         raise DatasetError(
-            f"{annotations} lies in {folder} and would be written over; give another folder"
+            f"{annotations} lies in {folder} and would be overwritten; give another folder"
         )
 
 
@@ -264,7 +264,7 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
     if path.exists():
         _check_begun(folder, described)
     elif any(each.suffix != PART for each in folder.iterdir()):
-        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+        raise DatasetError(f"{folder} contains something else; give a new or an empty folder")
     if not path.exists():
         # First of all, for a folder that holds anything else without it is not taken up again.
         begun = seal({"format": FORMAT, "complete": False, "plan": described})
@@ -289,7 +289,7 @@ def _check_begun(folder: Path, described: Mapping[str, Any]) -> None:
     except DamageError as error:
         raise DatasetError(f"{path} is broken; give another folder") from error
     if not is_sealed or not isinstance(begun.get("plan"), dict):
-        raise DatasetError(f"{path} is not what was written; give another folder")
+        raise DatasetError(f"{path} is not the file that was written; give another folder")
     check_same_plan(folder, begun["plan"], described)
 
 

@@ -101,8 +101,8 @@ def read_questions(path: Path) -> Questions:
     if not isinstance(entries, list) or version not in VERSIONS:
         near = difflib.get_close_matches(version[:80], VERSIONS, n=1) or VERSIONS
         raise WordsError(
-            f"{path} is no TextVQA annotation of version {' or '.join(near)}: it needs the"
-            " version and a list called data"
+            f"{path} is not a TextVQA annotation file of version {' or '.join(near)}: it"
+            f" needs a version and a list named data"
         )
     items, rows, broken, keys = [], [], [], set[str]()
     for row, entry in enumerate(entries):
@@ -116,7 +116,7 @@ def read_questions(path: Path) -> Questions:
         rows.append(row)
     if not items:
         reason = f", such as: {broken[0]}" if broken else ""
-        raise WordsError(f"{path} has no question that can be asked{reason}")
+        raise WordsError(f"{path} has no usable question{reason}")
     return Questions(tuple(items), tuple(broken), version, content, tuple(rows))
 
 
@@ -124,15 +124,15 @@ def _read_json(path: Path) -> dict[str, Any]:
     raw = read_file(path, MAX_FILE_BYTES, kind=WordsError, remedy="give a JSON file")
     n_values = sum(map(raw.count, (b"[", b"{", b",")))
     if n_values > MAX_VALUES:
-        raise WordsError(
-            f"{path} holds {n_values:,} values, more than {MAX_VALUES:,}; split it"
-        )
+        raise WordsError(f"{path} has {n_values:,} values, more than {MAX_VALUES:,}; split it")
     try:
         content = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise WordsError(f"{path} is no JSON ({error}); give TextVQA's annotations") from error
+        raise WordsError(
+            f"{path} is not valid JSON ({error}); give TextVQA's annotations"
+        ) from error
     if not isinstance(content, dict):
-        raise WordsError(f"{path} holds no object; give TextVQA's annotations")
+        raise WordsError(f"{path} is not a JSON object; give TextVQA's annotations")
     return content
 
 
@@ -152,7 +152,7 @@ def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
         if isinstance(each, str) and each.strip() and len(each) <= MAX_TEXT_CHARS
     ]
     if not given:
-        raise ValueError(f"has no answers (picture {picture})")
+        raise ValueError(f"has no answers (image {picture})")
     key = str(entry.get("question_id", row))
     if not 0 < len(key) <= MAX_KEY_CHARS:
         raise ValueError("has an empty or a very long question_id")
@@ -172,18 +172,18 @@ def _read_name(entry: Mapping[str, Any]) -> str:
     """Return the file of a question's image, by a name that a file can have anywhere."""
     given = entry.get("image") or entry.get("image_id")
     if isinstance(given, bool) or not isinstance(given, str | int):
-        raise ValueError("names no picture")  # noqa: TRY004 - as above.
+        raise ValueError("names no image")  # noqa: TRY004 - as above.
     file = given if isinstance(given, str) and entry.get("image") else f"{given}.jpg"
     name = PurePosixPath(file).stem
     if not name or name.startswith("."):
-        raise ValueError("names no picture")
+        raise ValueError("names no image")
     if len(file) > MAX_PATH_CHARS or len(name.encode()) > MAX_NAME_BYTES:
-        raise ValueError(f"names a picture by {len(file):,} characters, too many for a file")
+        raise ValueError(f"names an image by {len(file):,} characters, too many for a file")
     if any(unicodedata.category(char)[0] == "C" for char in file):
-        raise ValueError(f"names a picture by a control character: {shorten(file)!r}")
+        raise ValueError(f"names an image by a control character: {shorten(file)!r}")
     path = PurePosixPath(file)
     if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"names a picture outside its folder: {shorten(file)!r}")
+        raise ValueError(f"names an image outside its folder: {shorten(file)!r}")
     return file
 
 

@@ -159,7 +159,7 @@ def test_an_argument_that_is_not_utf_8_is_one_sentence() -> None:
         (["export", "d", "--to", "coco", "--out", "s3://b/x"], "s3://b/x is an address; give a folder on this machine"),
         (["render", "--out", "o", "--seed", "9" * 24], f"seed is {'9' * 24}; it must be 9007199254740992 or less"),
         (["render", "--out", "o", "--count", "9" * 24], f"count is {'9' * 24}; it must be 9007199254740992 or less"),
-        (["render", "--out", "o", "--count", "9" * 14], "and 1,000,000 are the most; ask for fewer images"),
+        (["render", "--out", "o", "--count", "9" * 14], "and the limit is 1,000,000; ask for fewer images"),
     ],
 )  # fmt: skip
 def test_options_of_the_wrong_shape_are_one_sentence(

@@ -96,7 +96,7 @@ def test_parquet_is_read_as_well(table: Path, tmp_path: Path) -> None:
             ImportConfig(),
             "{}: the rows have no column 'guess'; use one of key, truth",
         ),
-        ("key,truth,guess\n", ImportConfig(), "{} has no rows; there is nothing to import"),
+        ("key,truth,guess\n", ImportConfig(), "{} has no rows to import"),
         ("key,truth,guess\na,b,c\na,b,c\n", ImportConfig(), "{} has the key 'a' twice"),
         ("key,truth,guess\na,,c\n", ImportConfig(), "{} has no truth for 'a'"),
         (
@@ -107,9 +107,9 @@ def test_parquet_is_read_as_well(table: Path, tmp_path: Path) -> None:
         (
             "key,truth,guess,word\na,b,c,d\n",
             ImportConfig(clusters=("word",)),
-            "{} has the column 'word', which outcomes have of their own; give it another name",
+            "{} has the column 'word', which is the name of a column of outcomes; rename it",
         ),
-        ("key,truth,guess\na,b,c\n", ImportConfig(k=1), "K is 1; a choice is among 2 or more"),
+        ("key,truth,guess\na,b,c\n", ImportConfig(k=1), "K is 1; it must be 2 or more"),
     ],
 )
 def test_a_table_that_cannot_be_imported_is_one_sentence(

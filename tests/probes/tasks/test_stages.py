@@ -112,7 +112,7 @@ def test_a_budget_below_the_scan_is_refused(reader: Model, tmp_path: Path) -> No
 def test_a_width_of_an_interval_is_above_0(reader: Model, tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         run_probe(reader, replace(SETTING, width=-1.0), tmp_path)
-    assert str(caught.value) == "width is -1; an interval is wider than 0"
+    assert str(caught.value) == "width is -1; it must be above 0"
 
 
 def test_equal_answers_lead_to_equal_levels(reader: Model, tmp_path: Path) -> None:

@@ -218,19 +218,19 @@ def test_two_processes_train_one_model(data: Path, model: Path, tmp_path: Path) 
         ({"batch_size": 999}, "a batch of 999 is larger than the "),
         (
             {"exclude": parse_exclusion(["case=upper"])},
-            "every picture has a level that is left",
+            "every image has an excluded level",
         ),
         (
             {"exclude": parse_exclusion(["font_category=scripts"])},
-            "no picture of ",
+            "no image of ",
         ),
         (
             {"arm": "scratch", "schedule": {"distill": 1.0}},
-            "scratch has no original to stay near; leave out --distill",
+            "scratch has no original to distil from; leave out --distill",
         ),
         (
             {"templates": ("a word",)},
-            "the template 'a word' has no place for a word; write {} there",
+            "the template 'a word' has no place for a word; add {}",
         ),
     ],
 )
@@ -247,7 +247,7 @@ def test_an_empty_split_is_said(model: Path, tmp_path: Path) -> None:
     for split, run in (("val", train_model), ("test", run_finetune)):
         with pytest.raises(DatasetError) as caught:
             run(set_up(model, data), tmp_path / "r")
-        expected = f"{data} has no pictures in the split {split!r}; it has train"
+        expected = f"{data} has no images in the split {split!r}; it has train"
         assert str(caught.value) == expected
 
 

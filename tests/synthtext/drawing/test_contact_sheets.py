@@ -35,7 +35,7 @@ def test_boxes_are_drawn_where_the_quads_are(spec: Spec, fonts: Catalogue) -> No
 def test_nothing_to_show_is_an_error() -> None:
     with pytest.raises(DatasetError) as caught:
         draw_sheet([])
-    assert str(caught.value) == "there is no image to show; render some first"
+    assert str(caught.value) == "there are no images to show; render some first"
 
 
 def test_a_specimen_shows_every_font(fonts: Catalogue) -> None:
