@@ -187,7 +187,7 @@ def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def show_interval(value: float, low: float, high: float) -> str:
-    """Return a share with its interval, in percent."""
+    """Return a fraction with its interval, in percent."""
     return f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
@@ -200,7 +200,7 @@ def show_tau(a: pd.Series, b: pd.Series) -> str:
 
 
 def tabulate_headlines(found: dict[str, pd.DataFrame]) -> str:
-    """Return the share read right of each reader, and what its answers are worth."""
+    """Return the accuracy of each reader, and what its answers are worth."""
     rows = []
     for name, outcomes in found.items():
         overall = clustered_accuracy(outcomes["correct"], outcomes["word"])
@@ -239,7 +239,7 @@ def tabulate_all_thresholds(found: dict[str, pd.DataFrame]) -> str:
 
 
 def tabulate_levels(found: dict[str, pd.DataFrame]) -> str:
-    """Return the share read right at each level of the factors without a threshold."""
+    """Return the accuracy at each level of the factors without a threshold."""
     rows = []
     for factor, known in FACTORS.items():
         if known.direction or factor == "font":
@@ -256,7 +256,7 @@ def tabulate_levels(found: dict[str, pd.DataFrame]) -> str:
 
 
 def score_fonts(outcomes: pd.DataFrame, name: str) -> pd.Series:
-    """Return the share read right in each font, over sizes and words."""
+    """Return the accuracy in each font, over sizes and words."""
     return outcomes[outcomes["baseline"] == name].groupby("level")["correct"].mean()
 
 

@@ -1,9 +1,9 @@
 """Does the data teach? One small recogniser, the same steps, on three renderers' words.
 
-A CRNN (convolutions, a recurrent layer, CTC) is trained from random weights on the pictures of
+A CRNN (convolutions, a recurrent layer, CTC) is trained from random weights on the images of
 synthtext, of TRDG and of SynthTIGER, of the same words in the same fonts, and reads words that
-it was not taught, as each of the three draws them; and real ones, if a folder with ICDAR's
-`gt.txt` (`word_1.png, "Text"`) is given. Nothing is tuned on real pictures.
+it was not trained on, as each of the three draws them; and real ones, if a folder with ICDAR's
+`gt.txt` (`word_1.png, "Text"`) is given. Nothing is tuned on real images.
 
 `make recogniser` installs the others and runs it at small size; at full size it is called as
 `recogniser.py PEERS OUT [--real DIR] [--steps N] [--count N] [--device cuda]`. PEERS is where
@@ -70,7 +70,7 @@ class Crnn(nn.Module):
 
 
 def draw(source: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> None:
-    """Write n word pictures of a source, and then `gt.txt`; peers' are not drawn twice."""
+    """Write n word images of a source, and then `gt.txt`; peers' are not drawn twice."""
     out.mkdir(parents=True, exist_ok=True)
     if source == "synthtext":
         pictures = stream(
@@ -93,7 +93,7 @@ def draw(source: str, words: Path, out: Path, n: int, peers: Path, seed: int) ->
 
 
 def read(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return the pictures of a folder at one size, uint8 (N, 32, 128), and their letters."""
+    """Return the images of a folder at one size, uint8 (N, 32, 128), and their letters."""
     images, texts = [], []
     for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines():
         name, _, quoted = line.partition(", ")
@@ -111,14 +111,14 @@ def read(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
 
 
 def to_input(images: NDArray[np.uint8], device: str) -> Tensor:
-    """Return pictures as a model takes them, each of its own mean and contrast."""
+    """Return images as a model takes them, each of its own mean and contrast."""
     pixels = torch.from_numpy(images).to(device).float().unsqueeze(1)
     mean, std = pixels.mean((2, 3), keepdim=True), pixels.std((2, 3), keepdim=True)
     return (pixels - mean) / (std + 8)
 
 
 def train(images: NDArray[np.uint8], texts: list[str], steps: int, device: str) -> Crnn:
-    """Return a recogniser that was taught from random weights."""
+    """Return a recogniser that was trained from random weights."""
     torch.manual_seed(0)
     model = Crnn().to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.01)

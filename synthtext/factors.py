@@ -18,7 +18,7 @@ MAX_SIDE_PX = 8192
 
 @dataclass(frozen=True)
 class Bounds:
-    """Least and greatest value of a number, and what it means."""
+    """Minimum and maximum value of a number, and what it means."""
 
     low: float
     high: float

@@ -44,14 +44,14 @@ MAX_SHARD_SIZE = 1_000_000
 
 @dataclass(frozen=True)
 class Recipe:
-    """What every factor is drawn from, and how images are kept.
+    """What every factor is drawn from, and how images are stored.
 
     Attributes:
         draws: a `Range` or `Choice` for each name of `FACTORS`.
         image_format: `jpg`, `png` or `webp`.
-        splits: shares of train, val and test, by text.
-        shrink: whether text that does not fit is drawn smaller instead of not at all.
-        shard_size: images to a shard.
+        splits: fractions of train, val and test, by text.
+        shrink: whether text that does not fit is drawn smaller instead of being left out.
+        shard_size: images per shard.
     """
 
     draws: Mapping[str, Range | Choice]
@@ -72,7 +72,7 @@ def list_recipes() -> list[str]:
 
 
 def read_recipe(source: str | Path) -> Recipe:
-    """Return a bundled recipe by its name, or the one in a TOML file; what it omits is default.
+    """Return a bundled recipe by name, or one from a TOML file; omitted entries are default.
 
     >>> from synthtext import read_recipe
     >>> read_recipe("rendered-sst2").image_format
@@ -100,7 +100,7 @@ def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
     20:40
 
     Args:
-        recipe: where to start.
+        recipe: the recipe to change.
         edits: name to value as written in a recipe, such as `{"size_px": "12:64"}`. A lossless
             `image_format` also lifts `jpeg_quality` to 100, unless that is among the edits.
 

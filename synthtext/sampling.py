@@ -95,7 +95,7 @@ def sample_specs(
         fonts: the fonts to choose from.
         seed: seed of the dataset.
         indices: a run without gaps, none below `source.first`.
-        photos: where the background `photo` takes its pictures from.
+        photos: where the background `photo` takes its images from.
 
     Raises:
         RecipeError: the recipe asks for photographs or kinds of text that are not there.

@@ -57,7 +57,7 @@ def is_cifar(folder: Path) -> bool:
 def read_cifar(
     folder: Path, split: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
-    """Return pictures (N, 32, 32, 3), fine labels (N,) and the names of the labels.
+    """Return images (N, 32, 32, 3), fine labels (N,) and the names of the labels.
 
     Args:
         folder: the binary version, or the pickles as torchvision keeps them.

@@ -1,4 +1,4 @@
-"""Designs: which pictures to draw so that a question about one factor gets its answer.
+"""Designs: which images to draw so that a question about one factor gets its answer.
 
 One factor is varied at a time, from two baselines, with the same words at every level: what
 differs between two levels is the factor alone. A Latin hypercube varies all of them at once.
@@ -69,9 +69,9 @@ def choose_fitting(
 
 
 def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list[Trial]:
-    """Return the pictures of a design: every word at every level of every factor.
+    """Return the images of a design: every word at every level of every factor.
 
-    The picture of a baseline comes once, and not again for each factor that has its level.
+    The image of a baseline comes once, and not again for each factor that has its level.
 
     Args:
         words: those to show; each fits at every level.
@@ -100,7 +100,7 @@ def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list
 def add_levels(
     trials: Sequence[Trial], factor: str, baseline: str, levels: Sequence[float], look: int
 ) -> list[Trial]:
-    """Return the words of a curve at further levels, each with its own paper and noise.
+    """Return the words of a curve at further levels, each with its own background and noise.
 
     Args:
         trials: of the coarse scan.
@@ -125,7 +125,7 @@ def add_levels(
 
 
 def _is_same(one: Spec, other: Spec) -> bool:
-    """Return whether two specs draw the same picture."""
+    """Return whether two specs draw the same image."""
     return _set_case(one) == _set_case(other)
 
 

@@ -29,7 +29,7 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
     """Return the files among paths, and those in folders among them, in order of their names.
 
     Raises:
-        ProbeError: a path is missing, or there is no picture at all.
+        ProbeError: a path is missing, or there is no image at all.
     """
     found: list[Path] = []
     for path in paths:

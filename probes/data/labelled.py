@@ -1,4 +1,4 @@
-"""Labelled images: pictures of named things, to see what a model keeps of what it knew."""
+"""Labelled images: images of named things, to see what a model keeps of what it knew."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from synthtext.rng import draw_bits
 from synthtext.texts.words import read_lines
 
 N_DRAWN = 25
-"""Drawn pictures of each thing."""
+"""Drawn images of each thing."""
 
 DRAWN_PX = 224
 
@@ -34,18 +34,18 @@ MAX_CLASS_BYTES = 100
 """Bytes of a `.cls` that are read; a longer one is not a class."""
 
 BLOCK = 256
-"""Pictures that are in memory at a time."""
+"""Images that are in memory at a time."""
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Pictures and what they show.
+    """Images and what they show.
 
     Attributes:
         title: where they come from.
         pictures: N of them, read or drawn when called.
         names: what there is to choose among.
-        truths: int64 (N,), the place of each picture's name.
+        truths: int64 (N,), the place of each image's name.
         broken: files that cannot be read, left out, and classes without any.
     """
 
@@ -57,7 +57,7 @@ class LabelledImages:
 
 
 def draw_shapes() -> LabelledImages:
-    """Return the bundled pictures: shapes of several colours and sizes, on white."""
+    """Return the bundled images: shapes of several colours and sizes, on white."""
     pictures, truths = [], []
     for place, name in enumerate(PICTURES):
         for bits in draw_bits(0, f"album {name}", 0, N_DRAWN)[:, 0].tolist():
@@ -69,7 +69,7 @@ def draw_shapes() -> LabelledImages:
 
 
 def read_labelled(folder: Path, split: str = "test", *, verify: bool = True) -> LabelledImages:
-    """Return the pictures of a folder, whichever of three forms it has.
+    """Return the images of a folder, whichever of three forms it has.
 
     - class folders, `FOLDER/name of the class/*.jpg`, or the same below `FOLDER/SPLIT`;
     - CIFAR-100, its binary version or its pickles as torchvision keeps them;
@@ -81,7 +81,7 @@ def read_labelled(folder: Path, split: str = "test", *, verify: bool = True) -> 
         verify: whether shards that `synthtext render` wrote must be as they were written.
 
     Raises:
-        ProbeError: no class, or none of the pictures can be read.
+        ProbeError: no class, or none of the images can be read.
     """
     if is_cifar(folder):
         images, truths, names = read_cifar(folder, split)
@@ -111,7 +111,7 @@ def _read_folders(folder: Path) -> LabelledImages:
     truths = [place for place, path in found if path not in lost]
     if not pictures:
         raise ProbeError(f"{folder} has no images in class folders; give FOLDER/CLASS/*.jpg")
-    # Without a picture of its own a class is still there to be taken for.
+    # Without an image of its own a class is still there to be taken for.
     names = list(map(name_file, names))
     broken += [f"{names[k]}/, which is empty" for k in sorted({*range(len(names))} - {*truths})]
     texts = tuple(name.replace("_", " ") for name in names)
@@ -119,7 +119,7 @@ def _read_folders(folder: Path) -> LabelledImages:
 
 
 def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> LabelledImages:
-    """Return the pictures of shards whose samples have a class."""
+    """Return the images of shards whose samples have a class."""
     path = next(
         (
             each / "classnames.txt"

@@ -65,7 +65,7 @@ def read_trials(
         seed: of that choice.
 
     Raises:
-        ProbeError: there are no such pictures.
+        ProbeError: there are no such images.
         DatasetError: the dataset has no such split, or is not finished.
         ShardError: a shard is missing, broken or not what was written.
     """
@@ -117,7 +117,7 @@ def _choose(n: int, limit: int | None, seed: int) -> list[int]:
 
 
 def is_published(folder: Path) -> bool:
-    """Return whether a folder has reviews as pictures, in folders by split and label."""
+    """Return whether a folder has reviews as images, in folders by split and label."""
     return not (folder / "dataset.json").exists() and any(
         (folder / split / SENTIMENTS[1]).is_dir() for split in PUBLISHED.values()
     )

@@ -1,4 +1,4 @@
-"""Embeddings: chunks of pictures -> float32 (N, D), on disk so that a killed run resumes."""
+"""Embeddings: chunks of images -> float32 (N, D), on disk so that a killed run resumes."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ LENGTH_SLACK = 1e-3
 
 @dataclass(frozen=True)
 class Embedded:
-    """Pictures as vectors, in the order of the chunks.
+    """Images as vectors, in the order of the chunks.
 
     Attributes:
         keys: every key exactly once.
         vectors: float32 (N, D), unit length.
-        facts: one mapping for each picture.
+        facts: one mapping for each image.
     """
 
     keys: tuple[str, ...]
@@ -71,10 +71,10 @@ class Stats:
     """What a run of the encoder took.
 
     Attributes:
-        n_images: pictures embedded now.
+        n_images: images embedded now.
         n_chunks_reused: chunks that lay on disk already.
         seconds: from the first chunk to the last.
-        seconds_waiting: of these, waiting for pictures.
+        seconds_waiting: of these, waiting for images.
     """
 
     n_images: int
@@ -112,11 +112,11 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
     files of all through the folder; the others get None and are done.
 
     Args:
-        model: embeds the pictures.
-        chunks: draw the pictures.
+        model: embeds the images.
+        chunks: draw the images.
         folder: holds a file for each chunk, `000000.vectors` and so on; made if need be.
         stimuli: names what the chunks draw, such as a hash of the design or the data set. Files
-            of other stimuli or another model are written anew.
+            of other stimuli or another model are written again.
         expected: the keys that must come, if they are known.
         n_threads: that draw or decode chunks ahead of the encoder.
         share: of this process; None takes what torchrun gives it.

@@ -56,7 +56,7 @@ def embed_prompts(
         words: what the templates are filled with, N of them.
         templates: such as "the word {}.".
         cache_folder: keeps a file per model, template and list of words; made if need be. A
-            file that is damaged, or that another user could have written, is written anew; a
+            file that is damaged, or that another user could have written, is written again; a
             folder that cannot be written is done without. Either is logged as a warning.
 
     Raises:

@@ -50,7 +50,7 @@ COIN = 0.25
 """Variance of one more word that is read by the toss of a coin, so that none is ever 0."""
 
 DIP = 0.1
-"""A fall towards easier levels that matters, as a share of the way from chance to ceiling."""
+"""A relevant fall towards easier levels, as a fraction of the way from chance to ceiling."""
 
 TINY = 1e-12
 """Sums closer than this are equal."""
@@ -158,7 +158,7 @@ def find_crossing(answers: Answers, confidence: float = 0.95) -> Crossing:
 
     Args:
         answers: of two words or more at two levels or more.
-        confidence: the share of such intervals that hold the truth, at least; 0 to 1.
+        confidence: the coverage of such intervals, at least; 0 to 1.
     """
     accuracy, influence = _measure(answers)
     midway = (answers.chance + float(accuracy[-1])) / 2

@@ -106,7 +106,7 @@ def paired_difference(
         clusters: (N,); what each image belongs to, its word as a rule.
         n_draws: resamplings.
         seed: equal seeds give equal intervals.
-        confidence: the share of such intervals that hold the truth, 0 to 1.
+        confidence: the coverage of such intervals, 0 to 1.
     """
     only_a, only_b = _split(right_a, right_b)
     gains = only_b.astype(np.float64) - only_a

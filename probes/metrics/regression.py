@@ -53,10 +53,11 @@ class Effects:
 
     Attributes:
         table: a row per coefficient, empty where none can be told. `factor`; `level` and
-            `reference` (categories: the level, and the commonest that it is held against; None
-            for numbers); `unit` (numbers: the standard deviation that the coefficient stands
-            for; nan for categories); `n_seen` rows at the level; `coefficient` in log odds
-            with `low` and `high` of its 95 % interval; `p`, and `p_holm` over the whole table.
+            `reference` (categories: the level, and the most frequent level that it is compared
+            with; None for numbers); `unit` (numbers: the standard deviation that the
+            coefficient stands for; nan for categories); `n_seen` rows at the level;
+            `coefficient` in log odds with `low` and `high` of its 95 % interval; `p`, and
+            `p_holm` over the whole table.
         notes: a sentence for each factor left out and why, or why the table is empty.
     """
 
@@ -141,7 +142,7 @@ def _number_term(factor: str, values: Floats) -> _Term:
 
 
 def _category_terms(factor: str, column: pd.Series[str]) -> list[_Term]:
-    """Return a term per level but the commonest, the rarest taken together."""
+    """Return a term per level but the most frequent, the rarest taken together."""
     names = column.astype(str)
     counts = names.value_counts()
     # Ties are broken by name, so that the order of the rows never chooses the reference.

@@ -46,7 +46,7 @@ class Encoder(Protocol):
     """
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
-        """Return one vector of unit length for each picture; their sizes may differ."""
+        """Return one vector of unit length for each image; their sizes may differ."""
         ...
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
@@ -59,11 +59,11 @@ class Model:
     """An encoder and what is known of it.
 
     Attributes:
-        encoder: embeds pictures and texts.
+        encoder: embeds images and texts.
         name: such as "ViT-L-14".
         tag: such as "openai", "random" or a path; empty where the name says it all.
         weights_sha256: hash of the weights actually loaded. Caches are keyed by it, so for an
-            encoder of one's own it must change whenever the vectors do.
+            encoder of your own it must change whenever the vectors do.
         config: the model config, with the activation and the tokenizer; empty if unknown.
         input_px: side of the square the tower sees; 0 if unknown.
         patch_px: side of a patch in px of the input; 0 where there are no patches.
@@ -118,7 +118,7 @@ def find_cut(model: Model, texts: Sequence[str]) -> list[str]:
 
 
 def seen_scale(model: Model, width_px: int, height_px: int) -> float:
-    """Return how many px of the model's input one px of a picture becomes, top to bottom.
+    """Return how many px of the model's input one px of an image becomes, top to bottom.
 
     1 where the preprocessing is unknown.
     """
@@ -127,9 +127,9 @@ def seen_scale(model: Model, width_px: int, height_px: int) -> float:
 
 
 def visible_box(model: Model, width_px: int, height_px: int) -> Box:
-    """Return the part of a picture that the model sees: left, top, right, bottom in its px.
+    """Return the part of an image that the model sees: left, top, right, bottom in its px.
 
-    Most models crop a picture that is not square, so text near its ends may be lost.
+    Most models crop an image that is not square, so text near its ends may be lost.
     """
     preprocessing = _know_preprocessing(model)
     if preprocessing is None:

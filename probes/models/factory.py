@@ -1,4 +1,4 @@
-"""Models: a name -> something that embeds pictures and texts, by the towers of open_clip."""
+"""Models: a name -> something that embeds images and texts, by the towers of open_clip."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Parts:
         source: what it was built from.
         module: open_clip's, both towers.
         tokenizer: texts -> token ids (B, context), padded.
-        fit: brings a picture to the square that the model sees.
+        fit: brings an image to the square that the model sees.
         patch_px: side of a patch; 0 where there are none.
         device: where the module is.
     """
@@ -55,7 +55,7 @@ class Parts:
     device: torch.device
 
     def fit_pixels(self, pixels: Pixels) -> Pixels:
-        """Return uint8 (S, S, 3) of a picture of any size."""
+        """Return uint8 (S, S, 3) of an image of any size."""
         return fit_pixels(pixels, self.fit, self.source.preprocessing.size_px)
 
 
@@ -84,7 +84,7 @@ def load_model(  # noqa: PLR0913 - each is an option of its own.
         device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.models.device.choose_device`.
         precision: "auto", "fp32" or "bf16".
         compile: whether to compile the vision tower: slow to start, faster afterwards.
-        batch_size: pictures or texts at a time.
+        batch_size: images or texts at a time.
         time_limit_s: how long a reader may take for one image.
 
     Raises:

@@ -136,7 +136,7 @@ def build_tokenizer(source: Source) -> Any:  # noqa: ANN401 - open_clip carries 
 def save_tokenizer(tokenizer: object, folder: Path) -> None:
     """Write the files of a tokenizer; open_clip's own goes by the config alone.
 
-    What is special is written anew, so that a class or a template that a stranger's file names
+    What is special is written again, so that a class or a template that a stranger's file names
     is not handed on.
     """
     if not isinstance(tokenizer, FileTokenizer):

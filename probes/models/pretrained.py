@@ -1,7 +1,7 @@
 """Sources: what `--model` and `--pretrained` name -> config, preprocessing and file of weights.
 
 Here a mismatch is refused that would otherwise load in silence and read badly: weights trained
-with QuickGELU run with GELU, or pictures preprocessed for other weights.
+with QuickGELU run with GELU, or images preprocessed for other weights.
 """
 
 from __future__ import annotations

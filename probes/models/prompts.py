@@ -24,7 +24,7 @@ SENTIMENT = ("a {} review of a movie.",)
 
 
 ATTACK = ("a picture of a {}.",)
-"""Templates for what a picture shows."""
+"""Templates for what an image shows."""
 
 
 def read_templates(path: Path) -> tuple[str, ...]:

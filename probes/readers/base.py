@@ -23,8 +23,8 @@ class Reading:
 
     Attributes:
         text: what it read, white space as single spaces; empty if nothing.
-        confidence: how sure it says it is, 0 to 1; nan where it does not say.
-        fault: why there is no answer, such as "no answer within 30 s"; empty if there is one.
+        confidence: the confidence that it reports, 0 to 1; NaN if it reports none.
+        fault: why there is no answer, such as "no answer within 30 s"; else empty.
     """
 
     text: str

@@ -93,7 +93,7 @@ def describe_tesseract(name: str) -> ReaderFacts:
     """Return what is known of `ocr:tesseract[:LANGUAGES[:LAYOUT]]`.
 
     Raises:
-        ProbeError: Tesseract or one of the languages is not here, or there is no such layout.
+        ProbeError: Tesseract or a language is not installed, or there is no such layout.
     """
     languages, layout = _parse(name)
     if shutil.which("tesseract") is None:

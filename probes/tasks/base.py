@@ -33,7 +33,7 @@ HEADLINE_K = 100
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the pictures.
+    """What is asked of the images.
 
     Attributes:
         task: name of the task.

@@ -12,7 +12,7 @@ from probes.tasks.registry import TASKS
 from synthtext.factors import SPLITS
 
 MATCHED, ANY = RIVALS = ("matched", "any")
-"""Whom the rivals of a text are drawn from: those like it in length and frequency, or all."""
+"""The sources of distractors: texts of similar length and frequency, or all texts."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ProbeConfig:
         n: words at each level of a design, or images of a Latin hypercube.
         ks: numbers of candidates to choose among; none takes those of `KS` within reach.
         templates: prompts; none takes those the model was trained with, or those of the task.
-        vocabulary: a word list; a design takes its commonest words to show and to choose
+        vocabulary: a word list; a design takes its most frequent words to show and to choose
             among, and none is the bundled one. With `data` its words are further candidates,
             where those shown are fewer than K.
         rivals: `matched` to the text in length and frequency, or `any`.
@@ -63,7 +63,7 @@ def check_names(config: ProbeConfig) -> None:
     """Refuse what no probe can be asked, whatever the task and the data are.
 
     Raises:
-        ProbeError: no such task, design, rivals or split, fewer than 2 words to a level, a
+        ProbeError: no such task, design, distractors or split, fewer than 2 words to a level, a
             width of an interval that is not above 0, or a split or a limit without data.
     """
     if config.task not in TASKS:

@@ -1,4 +1,4 @@
-"""A linear probe: labelled pictures -> what a line through a model's vectors can tell.
+"""A linear probe: labelled images -> what a line through a model's vectors can tell.
 
 Logistic regression on frozen vectors, its regularisation chosen on the validation split.
 Source: Radford et al. 2021, section 3.2 and appendix A.3.
@@ -35,12 +35,12 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """What came of a linear probe.
+    """The result of a linear probe.
 
     Attributes:
         strength: inverse strength of the regularisation that was chosen.
         validation: accuracy on the split `val` by inverse strength.
-        truths: labels of the test pictures, (N,).
+        truths: labels of the test images, (N,).
         guesses: what was guessed, (N,).
     """
 
@@ -51,7 +51,7 @@ class LinearProbe:
 
     @property
     def accuracy(self) -> float:
-        """Share of the test pictures that are labelled right."""
+        """Share of the test images that are labelled right."""
         return float((self.truths == self.guesses).mean())
 
 
@@ -59,13 +59,13 @@ def run_linear(model: Model, data: Path, folder: Path, *, verify: bool = True) -
     """Return a linear probe that is trained on `train`, tuned on `val` and asked on `test`.
 
     Args:
-        model: embeds the pictures.
+        model: embeds the images.
         data: labelled sentences, as `read_trials` reads them.
         folder: keeps the vectors meanwhile.
         verify: whether shards must be those that were written.
 
     Raises:
-        ProbeError: a split is missing, or has pictures of one label alone.
+        ProbeError: a split is missing, or has images of one label alone.
     """
     train, val, test = (
         _embed(model, read_trials(data, split, verify=verify), split, folder)

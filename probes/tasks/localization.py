@@ -1,8 +1,8 @@
-"""Does a model know where to look? Windows of a large picture against the whole of it.
+"""Does a model know where to look? Windows of a large image against the whole of it.
 
 The best window is the one that looks most like any of the candidates, so it is found without
 knowing the truth. It is a hit if it holds the word whole; and reading from it rather than from
-the whole picture is the gain.
+the whole image is the gain.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ WHOLE, WINDOW = "whole image", "best window"
 N_VIEWS = N_WINDOWS**2 + 1
 
 BLOCK = 64
-"""Pictures whose windows are held against their candidates at a time."""
+"""Images whose windows are held against their candidates at a time."""
 
 
 def show_words_somewhere(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
@@ -59,7 +59,7 @@ def show_words_somewhere(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
 
 
 def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
-    """Return trials with each word somewhere on a large picture, in several sizes."""
+    """Return trials with each word somewhere on a large image, in several sizes."""
     places = draw_units(seed, "where", 0, len(words)).round(3)
     return [
         Trial(
@@ -82,7 +82,7 @@ def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
 def choose_among_windows(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
-    """Return two outcomes for each picture: from the whole of it, and from its best window.
+    """Return two outcomes for each image: from the whole of it, and from its best window.
 
     The columns `hit` and `share_holding` tell whether the best window holds the word, and how
     many of the windows do, which is the chance of a hit.
@@ -134,7 +134,7 @@ def measure_localization(outcomes: pd.DataFrame) -> dict[str, Any]:
 
 
 def _find_best(windows: Vectors, texts: Vectors, places: np.ndarray) -> np.ndarray:
-    """Return the window of each picture that is nearest to any of its candidates: (N,)."""
+    """Return the window of each image that is nearest to any of its candidates: (N,)."""
     parts = []
     for at in range(0, len(windows), BLOCK):
         block = slice(at, at + BLOCK)

@@ -86,7 +86,7 @@ def run_looks(  # noqa: PLR0913 - each names another thing about one run.
     n_threads: int = N_THREADS,
     share: Share | None = None,
 ) -> Looked | None:
-    """Return what came of a coarse scan, and of the levels that were added to it.
+    """Return the results of a coarse scan, and of the levels that were added to it.
 
     Args:
         model: embeds the images.

@@ -47,7 +47,7 @@ def make_outcomes(
             height_px.
         guesses: what the model answered.
         answers: the text of each guess.
-        model: tells how much smaller it sees a picture, and how many tokens a text has.
+        model: tells how much smaller it sees an image, and how many tokens a text has.
         task: name of the task.
     """
     rows = pd.DataFrame([trial_fields(trial) for trial in trials])

@@ -44,18 +44,18 @@ Count = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Probe:
-    """What a probe showed and what came of it.
+    """What a probe showed and the outcomes.
 
     Attributes:
         model: what was probed.
         question: what was asked.
-        trials: the pictures.
-        outcomes: a row per picture.
+        trials: the images.
+        outcomes: a row per image.
         stats: what the encoder took.
-        by_template: share read right with each of several prompts alone.
+        by_template: accuracy with each of several prompts alone.
         broken: files that cannot be read, left out.
-        data: the dataset that the pictures were read from; None if they were drawn.
-        split: of the dataset, or `all` of it; empty if the pictures were drawn.
+        data: the dataset that the images were read from; None if they were drawn.
+        split: of the dataset, or `all` of it; empty if the images were drawn.
         decisions: what each look at each curve led to; none where no levels were to be added.
         linear: figures of a linear probe beside it, from `describe_linear`; None without one.
     """
@@ -93,7 +93,7 @@ class ProbeImages:
 
 
 class _Watched:
-    """An encoder that says how many pictures and texts are done."""
+    """An encoder that says how many images and texts are done."""
 
     def __init__(self, encoder: Encoder, count_pictures: Count, count_texts: Count) -> None:
         self._encoder = encoder
@@ -112,7 +112,7 @@ class _Watched:
 
 
 def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
-    """Return the model, saying how many of its pictures and texts are done."""
+    """Return the model, saying how many of its images and texts are done."""
 
     def count(unit: str, n_all: int | None) -> Count:
         n_done = 0
@@ -139,7 +139,7 @@ def run_probe(
     on_progress: OnProgress = lambda *_: None,
     share: Share | None = None,
 ) -> Probe | None:
-    """Probe a model, write `outcomes.parquet` into a folder, and return what came of it.
+    """Probe a model, write `outcomes.parquet` into a folder, and return the outcomes.
 
     Vectors are kept in the folder until the outcomes are written, so a run that was killed is
     taken up where it stopped.
@@ -148,7 +148,7 @@ def run_probe(
         model: from `load_model`, or any `Model` around an encoder.
         config: what to ask.
         out: folder of results; made if need be.
-        on_progress: called as pictures and texts are embedded.
+        on_progress: called as images and texts are embedded.
         share: of this process; None takes what torchrun gives it.
 
     Returns:
@@ -284,7 +284,7 @@ def check_reader(task: Task, model: Model, config: ProbeConfig) -> None:
 def _measure_templates(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> dict[str, float]:
-    """Return the share read right with each prompt instead of the mean over all of them."""
+    """Return the accuracy with each prompt instead of the mean over all of them."""
     return {
         template: float(
             load_task(question.task)

@@ -48,7 +48,7 @@ def choose_sentiment(
 
 
 def measure_sentiment(outcomes: pd.DataFrame) -> dict[str, Any]:
-    """Return accuracy, precision, recall, F1, the confusion matrix and the share of guesses."""
+    """Return accuracy, precision, recall, F1, confusion matrix and the rate of each answer."""
     truth = outcomes["label"].to_numpy(int)
     guess = (outcomes["guess"] == SENTIMENTS[1]).to_numpy().astype(int)
     scores = vars(score_binary(truth, guess))

@@ -157,7 +157,7 @@ def resume(
     try:
         _check_content(content, trained_clip, optimizer, identity.n_pairs)
         trained_clip.load_state_dict(content["trained_clip"], strict=False)
-        # The groups are this run's own: their rates are set anew in each step.
+        # The groups are this run's own: their rates are set again in each step.
         groups = optimizer.state_dict()["param_groups"]
         state = content["optimizer"]["state"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})

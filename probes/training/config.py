@@ -11,10 +11,10 @@ from probes.models.prompts import check_template
 from probes.training.arms import ARMS
 
 TASKS = ("words", "sentiment")
-"""What can be taught: the text of a picture, or the label of a review."""
+"""What can be trained on: the text of an image, or the label of a review."""
 
 KINDS = ("random", "image", "text", "both", "edit")
-"""By chance; near one another as pictures, as texts, as either; captions one edit apart."""
+"""By chance; near one another as images, as texts, as either; captions one edit apart."""
 
 LOSSES = ("clip", "siglip")
 """Names of the contrastive losses, which `losses.LOSSES` computes."""
@@ -31,7 +31,7 @@ class Schedule:
         n_steps: steps of the optimiser in all.
         lr: highest learning rate.
         weight_decay: of weights with two dimensions and more.
-        warmup_frac: share of the steps in which the rate rises from 0; it falls to 0 after that
+        warmup_frac: fraction of the steps in which the rate rises from 0; then it falls to 0
             as a cosine.
         clip_norm: longest gradient.
         n_accumulated: batches whose gradients are added up for a step; each is compared within
@@ -73,9 +73,9 @@ class FinetuneConfig:
         arm: one of `ARMS`.
         batches: one of `KINDS`.
         resamples: whether an epoch draws pairs with replacement, instead of each once.
-        exclude: levels of factors that training leaves out, to be proven on.
-        mix: folder of WebDataset shards with natural pictures and captions, if any.
-        mix_frac: share of natural pairs in a batch.
+        exclude: levels of factors that are held out of training for evaluation.
+        mix: folder of WebDataset shards with natural images and captions, if any.
+        mix_frac: fraction of natural pairs in a batch.
         n_epochs: times that every pair is seen, where no steps are given.
         batch_size: pairs to a batch, over all processes.
         templates: prompts that captions are put into; none takes those of the task.
@@ -83,13 +83,13 @@ class FinetuneConfig:
         device: as `load_model` takes it.
         checkpointing: whether to compute activations twice instead of keeping them.
         retention: what should not be forgotten: class folders, or a folder that `synthtext
-            render` wrote; None takes bundled pictures.
-        retention_limit: how far its share right may fall, 0 to 1.
+            render` wrote; None takes bundled images.
+        retention_limit: how far its accuracy may fall, 0 to 1.
         seed: of weights, order and prompts.
         verify: whether shards of `data` and `retention` must be those that were written.
         overwrite: whether the checkpoint of another run in the folder is replaced, instead of
             refused.
-        schedule: the rest; 0 steps go by epochs, and a rate of 0 is that of the arm.
+        schedule: the rest; 0 steps go by epochs, and a rate of 0 is that of the method.
     """
 
     model: str

@@ -45,7 +45,7 @@ from synthtext.dataset.plan import SENTIMENTS
 from synthtext.dataset.verify import open_shards
 
 BLOCK = 256
-"""Pictures or texts that go through a tower at a time."""
+"""Images or texts that go through a tower at a time."""
 
 
 def read_split(
@@ -62,11 +62,11 @@ def read_split(
         folder: the dataset.
         split: `train`, `val` or `test`.
         marks: levels of factors; samples that have one are marked.
-        task: whether the caption of a picture is its text, or the name of its label.
+        task: whether the caption of an image is its text, or the name of its label.
         verify: whether shards must be those that were written.
 
     Raises:
-        ProbeError: the pictures have no labels, and those are asked for.
+        ProbeError: the images have no labels, and those are asked for.
         DatasetError: the dataset has no such split, or it is empty.
         ShardError: a shard is missing, broken or not what was written.
     """
@@ -173,7 +173,7 @@ def cut_epoch(
 def _mine_images(
     config: FinetuneConfig, training_set: TrainingSet, trained_clip: TrainedClip, parts: Parts
 ) -> Vectors:
-    """Return what the model in training makes of the pictures now, (n_own, D), unit length."""
+    """Return what the model in training makes of the images now, (n_own, D), unit length."""
     trained_clip.eval()
     blocks = np.array_split(np.arange(training_set.n_own), -(-training_set.n_own // BLOCK))
     seen: Iterable[NDArray[Any]]
@@ -228,7 +228,7 @@ def _count_mixed(config: FinetuneConfig, n_processes: int) -> int:
 
 
 def _embed_all(pairs: Pairs, parts: Parts, reader: Model) -> Vectors:
-    """Return the vectors of all pictures, (N, D), unit length."""
+    """Return the vectors of all images, (N, D), unit length."""
     blocks = np.array_split(np.arange(len(pairs.captions)), -(-len(pairs.captions) // BLOCK))
     seen = read_batches(pairs, blocks, parts.fit_pixels)
     return np.concatenate([reader.encoder.embed_images(list(images)) for images in seen])

@@ -42,7 +42,7 @@ N_PSEUDOWORDS = 60
 
 
 SHOWN = {"words": "held-out words", "sentiment": "held-out reviews"}
-"""What the pictures of the split `test` show, by task."""
+"""What the images of the split `test` show, by task."""
 
 
 MODEL_FOLDER = "model"
@@ -58,9 +58,9 @@ class Finetuned:
         before: the model as it was.
         after: the model that was saved.
         history: scalars of the training.
-        mixtures: what each share of what was learnt is worth; empty where none was tried.
-        alpha: the share that was saved.
-        gains: a row for each group of pictures, from `tabulate_gains`.
+        mixtures: accuracy and retention at each interpolation ratio; may be empty.
+        alpha: the interpolation ratio that was saved.
+        gains: a row for each group of images, from `tabulate_gains`.
         factors: a row for each level of each factor, from `tabulate_factors`.
         outcomes: of the test split, before and after.
         retention: what was kept.
@@ -92,7 +92,7 @@ def run_finetune(
     Args:
         config: what to train, on what, and how.
         out: folder of the run, new or begun by the same setting.
-        on_progress: called after every step, and as pictures are embedded.
+        on_progress: called after every step, and as images are embedded.
 
     Returns:
         None under torchrun for every process but the first.
@@ -118,7 +118,7 @@ def run_finetune(
         alpha = choose_mixture(mixtures, _find_limit(config, retention_set, first.kept)).alpha
     chosen = mix_states(before, trained_state, alpha)
     parts.module.load_state_dict(chosen)
-    # Saved before it is proven, so that a run that is killed meanwhile loses nothing.
+    # Saved before the evaluation, so that a run that is killed meanwhile loses nothing.
     own = config.templates if config.task == "words" else parts.source.prompts
     save_model(out / MODEL_FOLDER, parts, templates=own)
     last = _evaluate(config, parts, chosen, retention_set, out / "after", on_progress)
@@ -142,7 +142,7 @@ def run_finetune(
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """A model before or after training, and what it made of the same pictures."""
+    """A model before or after training, and what it made of the same images."""
 
     model: Model
     outcomes: dict[str, pd.DataFrame]
@@ -153,7 +153,7 @@ class _Evaluation:
 def _try_mixtures(
     trained: Trained, trained_state: State, retention_set: RetentionSet, on_progress: OnProgress
 ) -> list[Mixture]:
-    """Return what each share of what was learnt is worth."""
+    """Return accuracy and retention at each interpolation ratio."""
     config, parts, labelled = trained.config, trained.parts, draw_shapes()
     found: list[Mixture] = []
     originals = None
@@ -177,7 +177,7 @@ def _try_mixtures(
 def _find_limit(
     config: FinetuneConfig, retention_set: RetentionSet, right: NDArray[np.bool_]
 ) -> float | None:
-    """Return how far the share right may fall, None where the model knew nothing before."""
+    """Return how far the accuracy may fall, None where the model knew nothing before."""
     low, _ = wilson(right.sum(), len(right))
     return config.retention_limit if low > retention_set.chance else None
 

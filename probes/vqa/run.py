@@ -1,4 +1,4 @@
-"""Questions about pictures: annotations and a model -> how many of them it answers."""
+"""Questions about images: annotations and a model -> how many of them it answers."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class VqaConfig:
         annotations: questions of training, in TextVQA's format; their answers are the
             candidates, and heads learn from them.
         val: questions to ask, in the same format.
-        images: folder of the pictures of both.
-        n_candidates: answers to choose among, the commonest of training.
-        windows: whether to cut pictures into windows and look for the best.
+        images: folder of the images of both.
+        n_candidates: answers to choose among, the most frequent of training.
+        windows: whether to cut images into windows and look for the best.
         heads: whether to train heads on the frozen vectors.
         seed: of the order in which heads learn.
     """
@@ -56,7 +56,7 @@ class Answered:
         config: what was asked.
         model: of whom.
         train: questions of training.
-        val: questions that were asked, those without a picture included.
+        val: questions that were asked, those without an image included.
         question set: those that have one.
         candidates: the answers there were to choose among.
         outcomes: a row for each question and way, of `answer_questions`.
@@ -78,7 +78,7 @@ class Answered:
 def run_vqa(
     model: Model, config: VqaConfig, out: Path, *, on_progress: OnProgress = lambda *_: None
 ) -> Answered:
-    """Ask a model questions about pictures and return what it answers.
+    """Ask a model questions about images and return what it answers.
 
     Vectors are kept in the folder until all is answered, so a run that was killed goes on.
 
@@ -86,7 +86,7 @@ def run_vqa(
         model: from `load_model`, or any `Model` around an encoder.
         config: what to ask.
         out: folder of results; made if need be.
-        on_progress: called as pictures and texts are embedded.
+        on_progress: called as images and texts are embedded.
 
     Raises:
         ProbeError: it cannot be asked.
@@ -124,6 +124,6 @@ def run_vqa(
 
 
 def _count_common(train: Sequence[Asked], val: Sequence[Asked]) -> int:
-    """Return how many questions of `val` are asked in `train` as well, of the same picture."""
+    """Return how many questions of `val` are asked in `train` as well, of the same image."""
     known = {(asked.picture, asked.question) for asked in train}
     return sum((asked.picture, asked.question) in known for asked in val)

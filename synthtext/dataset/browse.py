@@ -47,7 +47,7 @@ def write_page(
         renderings: the images of the page, all of which are in the file.
         title: names the dataset.
         n_all: images that the dataset holds.
-        accuracy: by key, the share of a reader's answers that are right; None shows none.
+        accuracy: by key, the accuracy of a reader's answers; None shows none.
 
     Raises:
         DatasetError: there is nothing to show, or no image has an answer.

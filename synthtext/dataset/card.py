@@ -1,4 +1,4 @@
-"""The card of a dataset folder: `README.md` with a picture."""
+"""The card of a dataset folder: `README.md` with an image."""
 
 from __future__ import annotations
 

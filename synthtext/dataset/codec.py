@@ -28,7 +28,7 @@ WEBP_LOSSLESS = 101
 """The quality above 100 by which OpenCV is asked for lossless WebP."""
 
 PNG_SETTINGS = [
-    # Flat paper packs best without row filters, and in half the time.
+    # Flat backgrounds compress best without row filters, and in half the time.
     cv2.IMWRITE_PNG_FILTER,
     cv2.IMWRITE_PNG_FILTER_NONE,
     cv2.IMWRITE_PNG_COMPRESSION,
@@ -78,9 +78,9 @@ def encode(rendering: Rendering, image_format: str) -> Sample:
     ['png', 'txt', 'json', 'cls']
 
     Args:
-        rendering: what was drawn.
-        image_format: `jpg`, at the spec's quality; or `png` or `webp`, without further loss
-            once the image has gone through JPEG at that quality (100 spares it).
+        rendering: the image and its labels.
+        image_format: `jpg`, at the quality of the spec; or `png` or `webp`, lossless, after the
+            image was compressed as JPEG at that quality (not at 100).
     """
     spec = rendering.spec
     fields = {
@@ -116,7 +116,7 @@ def encode_pixels(pixels: Pixels, image_format: str, jpeg_quality: int) -> bytes
 
 
 def decode(sample: Sample) -> Rendering:
-    """Return the image that `encode` wrote, its pixels as far as its format keeps them.
+    """Return the rendering that `encode` wrote; pixels are as exact as the format.
 
     >>> from synthtext import Spec, decode, encode, read_catalogue, render
     >>> spec = Spec(0, 7, "train", "word", "quartz", "Lato_700Bold.ttf")
@@ -224,7 +224,7 @@ def decode_pixels(sample: Sample) -> Pixels:
 
 
 def decode_image(name: str, raw: bytes, *formats: str) -> Pixels:
-    """Return a picture of a shard: uint8 (H, W, 3), RGB.
+    """Return an image of a shard: uint8 (H, W, 3), RGB.
 
     Args:
         name: says in the error which it is.

@@ -42,7 +42,7 @@ def open_folder(
         plan: what is drawn.
         folder: where.
         files: the shards whose records are asked for; None asks for all.
-        repairs: whether a damaged `dataset.json` is begun anew, and shards that hold other
+        repairs: whether a damaged `dataset.json` is begun again, and shards that hold other
             bytes than were written count as not finished.
 
     Raises:

@@ -303,7 +303,7 @@ def _check_fonts(recipe: Recipe, fonts: Catalogue) -> None:
 
 
 def _weigh_kinds(recipe: Recipe, texts: Mapping[str, Texts]) -> dict[str, float]:
-    """Return the share of each kind of text among the images; they add up to 1."""
+    """Return the fraction of each kind of text among the images; they add up to 1."""
     draw = recipe.draws["kind"]
     asked = dict.fromkeys(texts, 1.0)
     if isinstance(draw, Choice) and ANY not in draw.values:

@@ -21,13 +21,13 @@ from synthtext.errors import ShardError, quote
 from synthtext.storage import is_remote, write_whole
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
-"""What pictures are called in shards, ours and other makers'."""
+"""What images are called in shards, ours and other makers'."""
 
 NAME_BYTES, SIZE_BYTES = 100, 11
 """Fields of a tar's header."""
 
 BLANK_HEADER = tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT)
-"""To make one of these for every file would take Python as long as to draw its picture."""
+"""To make one of these for every file would take Python as long as to draw its image."""
 
 BLANK_SUM = (
     sum(BLANK_HEADER[:124]) + sum(BLANK_HEADER[135:148]) + 8 * 32 + sum(BLANK_HEADER[156:])
@@ -67,7 +67,7 @@ class Place:
 
     @property
     def image(self) -> str | None:
-        """Extension of the picture, None where the sample has none."""
+        """Extension of the image, None where the sample has none."""
         return next((name for name in IMAGE_EXTENSIONS if name in self.spans), None)
 
 
@@ -83,7 +83,7 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
     >>> next(iter(read_shard(path))).spec.text
     'quartz'
 
-    Equal samples give equal bytes. A shard that is there is replaced, whole or not at all.
+    Equal samples give equal bytes. An existing shard is replaced, whole or not at all.
     """
     n_samples = n_bytes = 0
     digest = hashlib.sha256()

@@ -24,7 +24,7 @@ from synthtext.spec import Spec
 Pixels = NDArray[np.uint8]
 
 GRAIN_STD = (3.0, 18.0)
-"""Least and greatest deviation of the grain of noisy paper, in levels of 255."""
+"""Minimum and maximum deviation of the grain of a noisy background, in levels of 255."""
 
 TEXTURE_SHARE = 0.35
 """How far a texture goes from the first colour to the second, so that text stays legible."""
@@ -36,7 +36,7 @@ CLUTTER_SHARE = 0.6
 def draw_paper(
     spec: Spec, width_px: int, height_px: int, photos: Photos | None = None
 ) -> Pixels:
-    """Return the paper of a spec: uint8 (H, W, 3), RGB, the caller's own.
+    """Return the background of a spec: uint8 (H, W, 3), RGB, the caller's own.
 
     Args:
         spec: names the kind, its colours and its seed.
@@ -46,7 +46,7 @@ def draw_paper(
 
     Raises:
         PhotoError: the photograph is not there.
-        SpecError: no such kind of paper.
+        SpecError: no such kind of background.
     """
     if spec.background == "photo":
         if photos is None:
@@ -135,7 +135,7 @@ def _fill(colour: str, width_px: int, height_px: int) -> Pixels:
 
 
 def _mix(share: Pixels, spec: Spec, greatest: float) -> Pixels:
-    """Return the first colour of the paper mixed with the second.
+    """Return the first colour of the background mixed with the second.
 
     Args:
         share: uint8 (H, W), 255 for as much of the second as there may be.

@@ -31,7 +31,7 @@ def blur(pixels: Pixels, radius_px: float) -> Pixels:
 
 
 def add_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
-    """Return the image with Gaussian noise, drawn anew for each pixel and channel.
+    """Return the image with Gaussian noise, drawn again for each pixel and channel.
 
     Args:
         pixels: uint8 (H, W, 3).

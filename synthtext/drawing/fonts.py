@@ -1,4 +1,4 @@
-"""The catalogue of fonts: those bundled, and a user's own."""
+"""The catalogue of fonts: the bundled ones, and the user's own."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ USER_CATEGORY = "user"
 
 @dataclass(frozen=True)
 class Font:
-    """A font file and what is known of it.
+    """A font file and its properties.
 
     Attributes:
-        file: path from the folder on, parted by `/`; the catalogue's key.
+        file: path relative to the folder, separated by `/`; the key in the catalogue.
         family: family name, such as "Lato".
         category: sans, serif, slab, mono, handwriting, script, display, blackletter,
             condensed, or `USER_CATEGORY`.
@@ -103,7 +103,7 @@ class Catalogue:
         return dict(masks)
 
     def path_of(self, file: str) -> Path:
-        """Return where a font lies.
+        """Return the path of a font.
 
         Raises:
             FontError: the catalogue has no such font.
@@ -138,14 +138,14 @@ def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     'sans'
 
     Args:
-        extra: a folder of font files and of such folders, or one file; or `scripts` for the
-            fonts of `PACKS`, where nothing else has that name. A `fonts.toml` in the
-            folder, laid out as the bundled one, says what its fonts are; else each file is
-            asked. Broken fonts are left out and named in `Catalogue.broken`. A font with the
-            file name of a bundled one is named `user/FILE`.
+        extra: a folder with font files, also in subfolders, or one font file; or `scripts` for
+            the fonts of `PACKS`, if no file has that name. A `fonts.toml` in the folder,
+            written like the bundled one, describes its fonts; otherwise the font files do.
+            Broken fonts are left out and listed in `Catalogue.broken`. A font with the file
+            name of a bundled one is called `user/FILE`.
 
     Raises:
-        FontError: the path is missing or holds no usable font.
+        FontError: the path is missing or has no usable font.
     """
     bundled, broken = _read_folder(bundled_folder())
     if broken:

@@ -1,4 +1,4 @@
-"""Spec -> Rendering: the pixels of one image, where its text lies, and what was measured."""
+"""Spec -> Rendering: the pixels of one image, the positions of its text, and measurements."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MIN_SIZE_PX = 4.0
 
 @dataclass(frozen=True)
 class Rendering:
-    """A drawn image and what is true of it.
+    """A rendered image with its labels.
 
     >>> from synthtext import stream
     >>> rendering = stream(count=100)[0]
@@ -55,17 +55,17 @@ class Rendering:
     >>> rendering.image.size
     (224, 224)
 
-    A notebook shows it as its picture.
+    A notebook displays its image.
 
     Attributes:
-        spec: the choices behind it; `size_px` is the size drawn, where the text was shrunk.
+        spec: the choices behind it; `size_px` is the size as drawn, if the text was shrunk.
         pixels: uint8 (H, W, 3), RGB.
         word_quads: float32 (k, 4, 2), the ink of each word; corners (x, y) in px, clockwise
             from the top left of the upright text.
-        char_quads: float32 (m, 4, 2), the same of each character but spaces and marks.
+        char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
-        x_height_px: height of the letter x, of text seen head-on.
-        contrast_drawn: WCAG ratio between the ink, its opacity applied, and the paper behind.
+        x_height_px: height of the letter x, before any perspective.
+        contrast_drawn: WCAG ratio between the ink, its opacity applied, and the background.
         ink_drawn: colour of the ink before its opacity, `#rrggbb`.
     """
 
@@ -80,7 +80,7 @@ class Rendering:
 
     @property
     def image(self) -> Image.Image:
-        """The pixels as a picture of Pillow's."""
+        """The pixels as a Pillow image."""
         # Pillow is imported here, since drawing does without it.
         from PIL import Image
 
@@ -134,13 +134,12 @@ def render(
     ((2, 4, 2), (8, 4, 2))
 
     Args:
-        spec: every choice, as `sample_spec` or `make_spec` makes it, or `check_spec` has passed
-            it.
-        fonts: holds the font that the spec names; None takes those that are bundled.
-        photos: holds the photograph that the spec names, if it names one.
+        spec: every choice, from `sample_spec` or `make_spec`, or checked by `check_spec`.
+        fonts: a catalogue with the font of the spec; None uses the bundled fonts.
+        photos: a collection with the photograph of the spec, if it has one.
 
     Raises:
-        DrawError: the text does not fit, or leaves no ink.
+        DrawError: the text does not fit, or has no visible ink.
         FontError: the catalogue lacks the font, or the font cannot be painted.
         PhotoError: the photograph is missing.
     """
@@ -191,7 +190,7 @@ def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
 
 
 def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour, opacity: float) -> Pixels:
-    """Return the paper with ink on it.
+    """Return the background with ink on it.
 
     Args:
         paper: uint8 (H, W, 3).
@@ -229,7 +228,7 @@ def _explain_misfit(spec: Spec) -> str:
 
 
 def _shrink(spec: Spec, share: float) -> float:
-    """Return a smaller size for text of which only a share of its extent fits."""
+    """Return a smaller size for text of which only a fraction of its extent fits."""
     # Wrapped text gets shorter lines and fewer of them at once, so its extent falls faster
     # than its size; small steps towards the fit keep it as large as it may be.
     is_wrapped = spec.kind == "sentence" and spec.width_px > 0
@@ -255,7 +254,7 @@ def _set_text(spec: Spec, face: Face) -> Placement:
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
-    """Return where the text goes, and the share of its extent that fits (1 or more: all)."""
+    """Return where the text goes, and the fraction of its extent that fits (1 or more: all)."""
     # Four corners are too few for NumPy to be worth its calls.
     left, top, right, bottom = (edge * spec.size_px for edge in placement.box)
     angle_rad = math.radians(spec.rotation_deg)
@@ -331,13 +330,13 @@ def _paint_glyphs(
 
 
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
-    """Return the mean colour of the paper under the ink."""
+    """Return the mean colour of the background under the ink."""
     red, green, blue, _ = cv2.mean(paper, coverage)
     return round(red), round(green), round(blue)
 
 
 def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
-    """Return the colour where ink covers its paper whole, by the arithmetic of `lay_ink`."""
+    """Return the colour where ink covers its background completely, as in `lay_ink`."""
     share = round(255 * opacity)
     red, green, blue = (
         min(255, round(share * above / 255) + round((255 - share) * below / 255))

@@ -26,17 +26,17 @@ def export_dataset(
     verify: bool = True,
     on_progress: OnProgress = lambda *_: None,
 ) -> dict[str, int]:
-    """Write a dataset in another layout and return the pictures of each split.
+    """Write a dataset in another layout and return the images of each split.
 
-    It gets its name when all of it is written; what a killed export left is begun anew.
+    It gets its name when all of it is written; what a killed export left is begun again.
 
     Args:
         folder: a dataset that `synthtext render` wrote.
         out: new; nothing that is there is touched.
         target: one of `TARGETS`.
-        crops: whether to cut out every word, upright, instead of taking whole pictures.
+        crops: whether to cut out every word, upright, instead of taking whole images.
         verify: whether shards must be those that were written.
-        on_progress: called after every picture.
+        on_progress: called after every image.
 
     Raises:
         DatasetError: no such target, something is there already, or a package is missing.

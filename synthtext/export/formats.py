@@ -26,7 +26,7 @@ MAP_BYTES = 1 << 40
 
 
 N_PER_COMMIT = 1000
-"""Pictures to a transaction of LMDB, or to a row group of Parquet."""
+"""Images to a transaction of LMDB, or to a row group of Parquet."""
 
 
 TEMPLATES = {
@@ -37,7 +37,7 @@ TEMPLATES = {
 
 
 def _write_images(items: Items, folder: Path) -> Items:
-    """Write the pictures of items into a folder and pass the items on."""
+    """Write the images of items into a folder and pass the items on."""
     folder.mkdir(exist_ok=True)
     for item in items:
         (folder / item.name).write_bytes(item.image)
@@ -45,7 +45,7 @@ def _write_images(items: Items, folder: Path) -> Items:
 
 
 def _write_folder(items: Items, out: Path, _: Path) -> None:
-    """Write pictures and `metadata.jsonl`, as Hugging Face's imagefolder reads them."""
+    """Write images and `metadata.jsonl`, as Hugging Face's imagefolder reads them."""
     with (out / "metadata.jsonl").open("wb") as file:
         for item in _write_images(items, out):
             file.write(orjson.dumps({"file_name": item.name, "text": item.text}) + b"\n")
@@ -185,7 +185,7 @@ def _write_coco(items: Items, out: Path, _: Path) -> None:
 
 
 def _write_easyocr(items: Items, out: Path, _: Path) -> None:
-    """Write pictures and `labels.csv`, as EasyOCR's trainer reads them.
+    """Write images and `labels.csv`, as EasyOCR's trainer reads them.
 
     It parts a line at the first comma and takes the rest as it stands, so nothing is quoted.
     """
@@ -238,7 +238,7 @@ def _write_yolo_obb(items: Items, out: Path, _: Path) -> None:
 
 
 def _write_labels(items: Items, out: Path, place: Callable[[Floats], Floats]) -> None:
-    """Write YOLO's files; `place` turns a quad (4, 2), in shares of the sides, into a row."""
+    """Write YOLO's files; `place` turns a quad (4, 2), in fractions of a side, into a row."""
     (out / "labels").mkdir()
     for item in _write_images(items, out / "images"):
         rows = [place(quad / item.size_px) for quad in item.quads.astype(np.float64)]
@@ -322,4 +322,4 @@ WHOLE = frozenset({"coco", "yolo", "yolo-obb", "clip-benchmark"})
 
 
 CROPS = frozenset({"tesstrain"})
-"""Targets that take one line of text to a picture, so that words must be cut out."""
+"""Targets that take one line of text to an image, so that words must be cut out."""

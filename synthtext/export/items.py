@@ -19,7 +19,7 @@ from synthtext.errors import ShardError
 from synthtext.spec import Spec
 
 CROP_MARGIN = 0.08
-"""Room around a word in its crop, as a share of its height."""
+"""Room around a word in its crop, as a fraction of its height."""
 
 
 CROP_QUALITY = 95
@@ -27,7 +27,7 @@ CROP_QUALITY = 95
 
 @dataclass(frozen=True)
 class Item:
-    """A picture to export.
+    """An image to export.
 
     Attributes:
         name: of its file, with its ending.
@@ -58,10 +58,10 @@ Items = Iterator[Item]
 
 
 def read_items(folder: Path, split: str, *, crops: bool = False, verify: bool = True) -> Items:
-    """Return the pictures of a split, or the words cut out of them, in order.
+    """Return the images of a split, or the words cut out of them, in order.
 
     Raises:
-        ShardError: a shard is broken, or a picture comes a second time.
+        ShardError: a shard is broken, or an image comes a second time.
         DatasetError: a shard is not the one that was written, or of another split.
     """
     last = -1
@@ -86,7 +86,7 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
     """Return the same of one shard.
 
     Raises:
-        ShardError: it is broken, or its words lie where its picture does not.
+        ShardError: it is broken, or its words lie where its image does not.
     """
     for sample in read_samples(file):
         fields = decode_fields(sample)
@@ -136,7 +136,7 @@ def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixel
     Args:
         pixels: uint8 (H, W, 3).
         quad: float32 (4, 2), clockwise from the top left of the upright text.
-        margin: room around it, as a share of its height; beyond the picture its edge goes on.
+        margin: room around it, as a fraction of its height; beyond the image its edge goes on.
     """
     upright, size = _plan_crop(quad, margin)
     # Quads count from a pixel's edge, OpenCV from its middle.

@@ -224,7 +224,7 @@ def _find_next(tokens: list[str], wanted: str) -> list[int]:
 
 
 def _mend_encoding(text: str) -> str:
-    """Return the text, single-spaced, with UTF-8 that was read as cp1252 or Latin-1 mended."""
+    """Return the text, single-spaced, with UTF-8 misread as cp1252 or Latin-1 repaired."""
     spaced = " ".join(text.split())
     if spaced.isascii():
         return spaced

@@ -206,10 +206,10 @@ def split_of(text: str, fractions: tuple[float, float, float]) -> Split:
 
     Args:
         text: a word or a sentence.
-        fractions: shares of the three splits, adding up to 1.
+        fractions: fractions of the three splits, adding up to 1.
 
     Raises:
-        RecipeError: a share is below 0, or they do not add up to 1.
+        RecipeError: a fraction is below 0, or they do not add up to 1.
     """
     train, val, test = fractions
     if not (min(fractions) >= 0 and math.isclose(sum(fractions), 1, abs_tol=1e-6)):
@@ -230,7 +230,7 @@ def split_texts(texts: Texts, fractions: tuple[float, float, float]) -> dict[str
     """Return the places of the texts in each split, the one they were given if they have one.
 
     Raises:
-        RecipeError: a share is below 0, or they do not add up to 1.
+        RecipeError: a fraction is below 0, or they do not add up to 1.
     """
     places: dict[str, list[int]] = {split: [] for split in SPLITS}
     for place, item in enumerate(texts.items):

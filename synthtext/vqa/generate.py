@@ -1,4 +1,4 @@
-"""Scenes -> a folder laid out as TextVQA is: pictures, and annotations with the truth in them.
+"""Scenes -> a folder laid out as TextVQA is: images, and annotations with the truth in them.
 
 `images/NAME.jpg`, an annotation file for each split, and `scenes.json`, which says how it was
 made. A run that was killed is taken up again; the bytes are those of an unbroken one.
@@ -82,7 +82,7 @@ class ScenePlan:
         pictures: what to draw.
         fonts: to choose from.
         source: where the texts come from, for `scenes.json`.
-        given: annotations whose pictures these stand in for; None makes questions of its own.
+        given: annotations whose images these stand in for; None makes questions of its own.
         file: name of the annotations that are given.
     """
 
@@ -141,9 +141,9 @@ def _check_range(name: str, value: int, low: int, high: int) -> None:
 def plan_stand_ins(
     questions: Questions, words: Texts, fonts: Catalogue, *, seed: int, file: str
 ) -> ScenePlan:
-    """Return the plan of pictures that stand in for those of an annotation file.
+    """Return the plan of images that stand in for those of an annotation file.
 
-    Each has a sign for the answer to each question about it, and one for a word by chance.
+    Each has a sign for the answer to each question about it, and one for a random word.
 
     Args:
         questions: what is asked.

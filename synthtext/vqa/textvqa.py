@@ -1,7 +1,7 @@
-"""TextVQA: its annotation files -> questions about pictures, with their answers.
+"""TextVQA: its annotation files -> questions about images, with their answers.
 
 Two versions are out: 0.5.1, in which every question has ten answers, and 0.1, which names the
-file of a picture instead of its number and has more answers or fewer.
+file of an image instead of its number and has more answers or fewer.
 
 Source: Singh et al., "Towards VQA models that can read", CVPR 2019; the files at textvqa.org.
 """
@@ -45,12 +45,12 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Asked:
-    """A question about a picture.
+    """A question about an image.
 
     Attributes:
         key: names it; no other question of its file has it.
-        picture: names the picture: its file without folder and ending.
-        file: the picture as the annotation names it, such as `train/0054c91397f2fe05.jpg`.
+        picture: names the image: its file without folder and ending.
+        file: the image as the annotation names it, such as `train/0054c91397f2fe05.jpg`.
         question: as it was asked.
         answers: of several people, as they gave them; one or more.
         box: where the answer is written; None where that is not known.
