@@ -159,7 +159,7 @@ def check_reader(reader: Reader, n_runs: int) -> Iterator[Check]:
 
 
 def check_pairs(n_runs: int) -> Iterator[Check]:
-    """Measure the interval of a difference, and how often equal readers are told apart."""
+    """Measure the interval of a difference, and the false positive rate for equal readers."""
     a, b = Reader("A"), replace(Reader("B"), middle=3.3)
     places = a.place()
     truth = (expect_accuracy(b, places) - expect_accuracy(a, places)).mean()

@@ -4,9 +4,9 @@
 
 Each reader sees the same images: words at every level of every factor from two baselines, and
 words in every font at five sizes, the latter twice, with other words and another seed. What is
-done lies in OUT, so a run that was stopped goes on; `OUT/READER/PART.parquet` has a row for
-each image, `OUT/tables.md` what is made of them. Some 5,800 images with 20 words, a quarter of
-an hour on one core. `--kli` takes the results of the Kept Legibility Index, `--fonts`
+done lies in OUT, so that a run that was stopped resumes; `OUT/READER/PART.parquet` has a row
+for each image, `OUT/tables.md` what is made of them. Some 5,800 images with 20 words, a quarter
+of an hour on one core. `--kli` takes the results of the Kept Legibility Index, `--fonts`
 typefaces that it ranks too.
 """
 

@@ -13,7 +13,7 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 MAX_SIDE_PX = 8192
-"""Longest side of an image: a bound for specs that come from elsewhere."""
+"""Maximum side length of an image: a bound for specs that come from elsewhere."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ MAX_SEGMENTS = 10_000
 """Parts of a JPEG, or of a PNG before its pixels."""
 
 MAX_BYTES_OF = {b"GI": 32 << 20, b"P1": 16 << 20, b"P2": 16 << 20, b"P3": 16 << 20}
-"""Largest file by how it begins: comments in a GIF and levels written in digits are slow."""
+"""Maximum file size by first bytes: GIF comments and levels written in digits are slow."""
 
 LARGE_PIXELS = 16_000_000
 """Of larger images one is decoded at a time: the largest takes up to 1.7 GB."""

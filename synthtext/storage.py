@@ -162,7 +162,7 @@ def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
     """Keep a folder for this process until it ends, however it ends.
 
     Args:
-        folder: it is made if need be; at an address nothing is locked.
+        folder: it is created if needed; at an address nothing is locked.
         is_shared: whether others that share may be there as well.
 
     Raises:

@@ -27,14 +27,14 @@ SIDE_PX = 32
 RECORD_BYTES = 2 + 3 * SIDE_PX * SIDE_PX
 
 MAX_BYTES = 400 << 20
-"""Largest file that is read; the published ones have 155 MB."""
+"""Maximum file size that is read; the published ones have 155 MB."""
 
 BINARY = ("test.bin", "fine_label_names.txt")
 
 PICKLED = ("test", "meta")
 
 MAX_NAMES = 256
-"""Most classes, since a label is a byte; the published ones are 100."""
+"""Maximum number of classes, since a label is a byte; the published ones are 100."""
 
 MAX_NAME_CHARS = 500
 
@@ -114,7 +114,7 @@ def _read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 class _Kind:
-    """What a pickle says of the numbers of an array: their kind, and the order of bytes."""
+    """What a pickle says about the numbers of an array: their kind, and the order of bytes."""
 
     def __init__(self, *said: object) -> None:
         self.said = said
@@ -125,7 +125,7 @@ class _Kind:
 
 
 class _Array:
-    """What a pickle says of an array: version, shape, kind, order and bytes."""
+    """What a pickle says about an array: version, shape, kind, order and bytes."""
 
     def __init__(self, *_: object) -> None:
         self.state: Any = ()
@@ -141,7 +141,7 @@ PARTS: Mapping[tuple[str, str], Any] = {
     ("numpy", "dtype"): _Kind,
 }
 """What a pickled array is put together by, and what stands in for it: NumPy's own would take as
-much memory as a stranger says."""
+much memory as an untrusted file says."""
 
 
 class _ArraysOnly(pickle.Unpickler):

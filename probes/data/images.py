@@ -22,7 +22,7 @@ THUMB_PX = 160
 """Longer side of a thumbnail."""
 
 N_THREADS = 4
-"""Images that are decoded at a time: a bound on memory."""
+"""Number of images decoded at a time: a bound on memory."""
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:

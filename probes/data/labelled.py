@@ -28,13 +28,13 @@ N_DRAWN = 25
 DRAWN_PX = 224
 
 MAX_NAME_CHARS = 500
-"""Longest name of a class."""
+"""Maximum length of a name of a class."""
 
 MAX_CLASS_BYTES = 100
 """Bytes of a `.cls` that are read; a longer one is not a class."""
 
 BLOCK = 256
-"""Images that are in memory at a time."""
+"""Number of images in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class LabelledImages:
     Attributes:
         title: where they come from.
         pictures: N of them, read or drawn when called.
-        names: what there is to choose among.
+        names: the candidates.
         truths: int64 (N,), the place of each image's name.
-        broken: files that cannot be read, left out, and classes without any.
+        broken: files that cannot be read and were left out, and classes without any.
     """
 
     title: str
@@ -78,7 +78,7 @@ def read_labelled(folder: Path, split: str = "test", *, verify: bool = True) -> 
     Args:
         folder: where they are.
         split: the part of it, where it has parts.
-        verify: whether shards that `synthtext render` wrote must be as they were written.
+        verify: whether shards that `synthtext render` wrote must match their checksums.
 
     Raises:
         ProbeError: no class, or none of the images can be read.

@@ -58,7 +58,7 @@ def parse_exclusion(texts: Sequence[str]) -> Exclusion:
     {'size_px': Range(low=8.0, high=12.0, is_log=False)}
 
     Raises:
-        ProbeError: no such form.
+        ProbeError: not of this form.
         RecipeError: no such factor or level.
     """
     exclusion: dict[str, Range | Choice] = {}
@@ -86,7 +86,7 @@ def read_pairs(
     """Return the pairs in shards, in order.
 
     Args:
-        files: shards with an image and a `.txt` in each sample, ours or another maker's.
+        files: shards with an image and a `.txt` in each sample, from synthtext or other tools.
         marks: levels of factors; samples that have one, by their `.json`, are marked.
         names: of classes, by number; with them, that of a sample's `.cls` is its caption.
 

@@ -37,7 +37,7 @@ class Shown:
         trials: one for each.
         chunks: read them, in the same order.
         files: what they are read from.
-        broken: files that cannot be read, left out.
+        broken: files that cannot be read and were left out.
     """
 
     trials: list[Trial]
@@ -60,7 +60,7 @@ def read_trials(
         folder: one that `synthtext render` wrote, or Rendered SST2 as it is published:
             `train|valid|test/negative|positive/*.png`.
         split: `train`, `val`, `test`, or `all` of them; None takes test, or what there is.
-        verify: whether shards must be those that were written, and hold samples of their split.
+        verify: whether to compare the checksums of shards, and the splits of their samples.
         limit: images to take at random; None takes all.
         seed: of that choice.
 

@@ -23,7 +23,7 @@ from synthtext.drawing.rendering import Rendering, render
 from synthtext.errors import SynthtextError
 
 CHUNK = 256
-"""Images that are drawn and embedded at a time."""
+"""Number of images drawn and embedded at a time."""
 
 
 def draw_stimuli(trials: Sequence[Trial]) -> list[Chunk]:

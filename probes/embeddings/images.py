@@ -114,7 +114,7 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
     Args:
         model: embeds the images.
         chunks: draw the images.
-        folder: holds a file for each chunk, `000000.vectors` and so on; made if need be.
+        folder: holds a file for each chunk, `000000.vectors` and so on; created if needed.
         stimuli: names what the chunks draw, such as a hash of the design or the data set. Files
             of other stimuli or another model are written again.
         expected: the keys that must come, if they are known.

@@ -55,7 +55,7 @@ def embed_prompts(
         model: embeds the texts.
         words: what the templates are filled with, N of them.
         templates: such as "the word {}.".
-        cache_folder: keeps a file per model, template and list of words; made if need be. A
+        cache_folder: keeps a file per model, template and list of words; created if needed. A
             file that is damaged, or that another user could have written, is written again; a
             folder that cannot be written is done without. Either is logged as a warning.
 

@@ -1,4 +1,4 @@
-"""How fast a model embeds images, held against what its device can do."""
+"""How fast a model embeds images, compared with the peak of its device."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ KS = (2, 10, 100, 1000, 10_000)
 """Numbers of candidates to choose among, unless others are asked for."""
 
 BLOCK_CELLS = 4_000_000
-"""Images times words that are held against each other at a time: some 120 MB."""
+"""Images times words that are compared at a time: some 120 MB."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def guess_nested(
     ks: Sequence[int],
     headline: int,
 ) -> Guesses:
-    """Return the answers where each image is held against its text and the distractors of that.
+    """Return the answers if each image is compared with its text and the text's distractors.
 
     Args:
         images: (N, D), unit length.

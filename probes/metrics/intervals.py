@@ -26,7 +26,7 @@ DRAWS_PER_BLOCK = 2_000_000
 
 
 class Interval(NamedTuple):
-    """A mean and the ends of its interval; the ends are nan where they cannot be known."""
+    """A mean and the ends of its interval; the ends are NaN where they cannot be known."""
 
     mean: float
     low: float
@@ -36,7 +36,7 @@ class Interval(NamedTuple):
 def wilson(
     n_right: ArrayLike, n_seen: ArrayLike, confidence: float = 0.95
 ) -> tuple[Floats, Floats]:
-    """Return the ends of Wilson's score interval for each cell, nan where nothing was seen.
+    """Return the ends of Wilson's score interval for each cell, NaN where nothing was seen.
 
     Args:
         n_right: how many were read, any shape.

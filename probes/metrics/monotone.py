@@ -12,7 +12,7 @@ only one that matters, so levels need no further correction. The other end is th
 A level takes most of the error for itself; the rest is shared by the runs, whose largest
 statistic is bounded by that of Gaussian draws with the words' own covariance.
 
-Every answer of a word is held against its answer at the easiest level, and words are what is
+Every answer of a word is compared with its answer at the easiest level, and words are what is
 sampled: answers of one word may depend on each other in any way.
 
 The isotonic fit crosses midway where the sums of accuracy less midway are least, and a rejected

@@ -143,7 +143,7 @@ def compare(
 
     Returns:
         `factor` ("overall" first), `baseline` (empty outside designs), `level`, `centre`
-        (median of a number's level, else nan), `n_seen`, the two accuracies, `difference`
+        (median of a number's level, else NaN), `n_seen`, the two accuracies, `difference`
         (B less A) with `low` and `high` of its 95 % interval, `n_only_a` and `n_only_b`, the
         `p` of `mcnemar_by_word`, and `p_holm`, Holm's correction over the levels of one factor.
 
@@ -201,7 +201,7 @@ def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.D
     other = rows_b.set_index("key").loc[rows_a["key"]].reset_index()
     pairs = rows_a.reset_index(drop=True)
     for column in dict.fromkeys(shared):
-        # The missing equal the missing here, as nan and nan do not.
+        # The missing equal the missing here, unlike NaN and NaN.
         same = (pairs[column] == other[column]) | (pairs[column].isna() & other[column].isna())
         if not same.all():
             key = pairs["key"][~same].iloc[0]
@@ -229,7 +229,7 @@ def _split_cells(pairs: pd.DataFrame) -> list[_Level]:
 
 
 def _split_levels(pairs: pd.DataFrame, factor: str) -> list[_Level]:
-    """Return the levels of a column: no baseline, name, centre (nan for a category), rows."""
+    """Return the levels of a column: no baseline, name, centre (NaN for a category), rows."""
     column = pairs[factor]
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         bins = bin_levels(column.to_numpy(dtype=np.float64))

@@ -55,7 +55,7 @@ class Effects:
         table: a row per coefficient, empty where none can be told. `factor`; `level` and
             `reference` (categories: the level, and the most frequent level that it is compared
             with; None for numbers); `unit` (numbers: the standard deviation that the
-            coefficient stands for; nan for categories); `n_seen` rows at the level;
+            coefficient stands for; NaN for categories); `n_seen` rows at the level;
             `coefficient` in log odds with `low` and `high` of its 95 % interval; `p`, and
             `p_holm` over the whole table.
         notes: a sentence for each factor left out and why, or why the table is empty.

@@ -108,7 +108,7 @@ class FileTokenizer:
 
 
 def build_tokenizer(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no types.
-    """Return the tokenizer of a source; its files are fetched from the hub if need be.
+    """Return the tokenizer of a source; its files are fetched from the hub if needed.
 
     Raises:
         ProbeError: a file is missing or broken, or there are more ids than the tower knows.
@@ -136,7 +136,7 @@ def build_tokenizer(source: Source) -> Any:  # noqa: ANN401 - open_clip carries 
 def save_tokenizer(tokenizer: object, folder: Path) -> None:
     """Write the files of a tokenizer; open_clip's own goes by the config alone.
 
-    What is special is written again, so that a class or a template that a stranger's file names
+    What is special is written again, so that a class or a template that an untrusted file names
     is not handed on.
     """
     if not isinstance(tokenizer, FileTokenizer):

@@ -1,9 +1,9 @@
 """Hub: files of a repository on the Hugging Face hub, from this machine's cache where they are.
 
 The only user of huggingface_hub. Whether the hub answers is asked once and briefly, since its
-own client tries for 20 seconds and more before it gives up. What it says of a file is checked
-before the file is fetched, the file is not let grow beyond its kind, and what has arrived is
-compared with the checksum that was stated.
+own client tries for 20 seconds and more before it gives up. What it says about a file is
+checked before the file is fetched, the file is not let grow beyond its kind, and what has
+arrived is compared with the checksum that was stated.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
 
 
 def _check_metadata(repo: str, file: str, limit: int) -> str:
-    """Return the etag of a file; what the hub says of it is refused if it could do harm."""
+    """Return the etag of a file; what the hub says about it is refused if it could do harm."""
     said = get_hf_file_metadata(hf_hub_url(repo, file), timeout=REACH_TIMEOUT_S)
     address = f"{constants.ENDPOINT}/{repo}"
     if not COMMIT.fullmatch(said.commit_hash or "") or not ETAG.fullmatch(said.etag or ""):

@@ -56,7 +56,7 @@ def preprocessing_from_dict(
 
     Args:
         fields: from a config; `mean` and `std` may be one number or three, and names that mean
-            nothing here are left alone.
+            nothing here are ignored.
         size_px: side of the square the tower sees.
         origin: where the fields come from, for the error.
 

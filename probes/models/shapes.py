@@ -135,7 +135,7 @@ def check_entries(
         value: parsed JSON.
         shapes: name of an entry to what it may be.
         origin: what the object is, which begins the error.
-        others: whether entries of other names are left alone rather than refused.
+        others: whether entries of other names are ignored rather than refused.
 
     Raises:
         ProbeError: it is not an object, or an entry is unknown or does not fit.

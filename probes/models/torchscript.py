@@ -53,7 +53,7 @@ BROKEN = (
 
 
 class _Module:
-    """What a pickle says of a module: its parts by name."""
+    """What a pickle says about a module: its parts by name."""
 
     parts: object = None
 

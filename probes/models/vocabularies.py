@@ -62,7 +62,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 _SIDE = Either((Null(), Text(("left", "right"))))
 
 SETTINGS: Mapping[str, Shape] = {"padding_side": _SIDE, "truncation_side": _SIDE}
-"""Entries of `SETTINGS_NAMES` that are used besides `ROLES`; all others are left alone."""
+"""Entries of `SETTINGS_NAMES` that are used besides `ROLES`; all others are ignored."""
 
 EXTRA = ("additional_special_tokens", "extra_special_tokens")
 """Further special tokens, without a role."""
@@ -155,7 +155,7 @@ def hold_to_sentences(origin: str) -> Iterator[None]:
 
 
 def _read_tokenizer(file: Path) -> tuple[Tokenizer, object]:
-    """Return the tokenizer, and what it says of padding."""
+    """Return the tokenizer, and its padding settings."""
     remedy = (
         "give a fast tokenizer, which transformers writes with"
         " AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)"

@@ -76,7 +76,7 @@ def write_report(out: Path, summary: object, page: Page) -> None:
 
 def fill_page(page: Page) -> str:
     """Return a page as HTML, its images inside; everything is escaped."""
-    # Words come from files of strangers: everything is escaped.
+    # Words come from untrusted files: everything is escaped.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
         finalize=_show_value,

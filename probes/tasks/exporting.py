@@ -30,7 +30,7 @@ def export_pictures(
 
     Args:
         config: what would be asked.
-        folder: for `responses.csv` and `images/`; made if need be.
+        folder: for `responses.csv` and `images/`; created if needed.
         on_progress: called as images are written.
 
     Raises:

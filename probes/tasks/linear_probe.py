@@ -62,7 +62,7 @@ def run_linear(model: Model, data: Path, folder: Path, *, verify: bool = True) -
         model: embeds the images.
         data: labelled sentences, as `read_trials` reads them.
         folder: keeps the vectors meanwhile.
-        verify: whether shards must be those that were written.
+        verify: whether to compare the checksums of shards.
 
     Raises:
         ProbeError: a split is missing, or has images of one label alone.

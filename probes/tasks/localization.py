@@ -48,7 +48,7 @@ WHOLE, WINDOW = "whole image", "best window"
 N_VIEWS = N_WINDOWS**2 + 1
 
 BLOCK = 64
-"""Images whose windows are held against their candidates at a time."""
+"""Images whose windows are compared with their candidates at a time."""
 
 
 def show_words_somewhere(config: ProbeConfig) -> tuple[list[Trial], Candidates]:

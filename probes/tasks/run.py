@@ -82,7 +82,7 @@ class ProbeImages:
         chunks: draw or read the images, in the same order.
         candidates: texts to choose among.
         named: the key of these images in caches.
-        broken: files that cannot be read, left out.
+        broken: files that cannot be read and were left out.
     """
 
     trials: list[Trial]

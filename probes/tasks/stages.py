@@ -1,6 +1,6 @@
 """Levels chosen by what was seen: after a coarse scan, more where a curve crosses midway.
 
-A curve is looked at three times at the most. At each look its interval is measured; where it
+A curve is looked at three times at most. At each look its interval is measured; where it
 is wider than asked, levels are added in the gaps at its ends, and the same words are shown
 there. The looks share the error of the interval, so that to look again is paid for: the last
 has most of it, and is also the one that counts where no level could be added.
@@ -50,7 +50,7 @@ class Stages:
     Attributes:
         width: of an interval that is narrow enough, in octaves; in the unit of a factor whose
             levels include 0.
-        budget: images at the most, the coarse scan included; None sets no bound.
+        budget: images at most, the coarse scan included; None sets no bound.
     """
 
     width: float
@@ -189,7 +189,7 @@ def _decide(outcomes: pd.DataFrame, curve: Curve, look: int, stages: Stages) -> 
 
 
 def _cut(decision: Decision, n: int) -> Decision:
-    """Return a decision that adds n of its levels at the most, spread over all of them."""
+    """Return a decision that adds n of its levels at most, spread over all of them."""
     if n >= len(decision.levels):
         return decision
     if n > 0:

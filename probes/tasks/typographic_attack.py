@@ -68,7 +68,7 @@ def write_on_pictures(n: int, seed: int) -> list[Trial]:
 def name_pictures(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
-    """Return what the model says of each image; right is to name the image.
+    """Return what the model answers for each image; right is to name the image.
 
     The column `said` is "image", "word" or "other".
     """

@@ -57,7 +57,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a checkpoint has to agree with to be taken up.
+    """What a checkpoint has to agree with to be resumed.
 
     Attributes:
         run: names data, weights and options.

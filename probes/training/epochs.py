@@ -63,7 +63,7 @@ def read_split(
         split: `train`, `val` or `test`.
         marks: levels of factors; samples that have one are marked.
         task: whether the caption of an image is its text, or the name of its label.
-        verify: whether shards must be those that were written.
+        verify: whether to compare the checksums of shards.
 
     Raises:
         ProbeError: the images have no labels, and those are asked for.

@@ -180,7 +180,7 @@ def copy_state(module: Any) -> State:  # noqa: ANN401 - open_clip carries no typ
 
 
 def _name_run(config: FinetuneConfig, schedule: Schedule, reader: Model) -> str:
-    """Return what a checkpoint must agree with to be taken up."""
+    """Return what a checkpoint must agree with to be resumed."""
     # The evaluation can be repeated without training again; and data and weights are
     # identified by their hashes, wherever they lie and whatever device trains on them.
     trained = replace(

@@ -71,7 +71,7 @@ def train(  # noqa: PLR0913 - each names another thing about one run.
 ) -> list[dict[str, float]]:
     """Train a model in place and return the history of its scalars.
 
-    A run that was killed goes on from its last checkpoint. On the CPU it ends with the very
+    A run that was killed resumes from its last checkpoint. On the CPU it ends with the very
     weights of a run that was not.
 
     Args:

@@ -25,7 +25,7 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Images to read, and what there is to choose among.
+    """Images to read, and the candidates.
 
     Attributes:
         images: uint8 (N, S, S, 3).

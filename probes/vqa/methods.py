@@ -39,7 +39,7 @@ PROMPT = "{answer}. {question}"
 
 
 BLOCK = 512
-"""Questions that are held against all candidates at a time."""
+"""Questions that are compared with all candidates at a time."""
 
 
 PICTURE, QUESTION, SUM, PROMPTED = (

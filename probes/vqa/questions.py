@@ -99,7 +99,7 @@ def make_question_set(
         model: embeds both.
         questions: what is asked.
         folder: of the images: `train/NAME.jpg` as an annotation names it, or `NAME.jpg`.
-        cache: keeps the vectors, so that a run that is killed goes on.
+        cache: keeps the vectors, so that a run that is killed resumes.
         windows: whether to embed the windows of the images as well.
 
     Raises:

@@ -38,10 +38,10 @@ PNG_SETTINGS = [
 MAX_JSON_BYTES = 8 << 20
 
 MAX_QUAD_PX = 1e6
-"""Largest coordinate of a quad: a bound before it becomes a float32."""
+"""Maximum coordinate of a quad: a bound before it becomes a float32."""
 
 MAX_CLASS_DIGITS = 16
-"""Most digits of a class."""
+"""Maximum number of digits of a class."""
 
 FORMATS = {
     "jpg": (b"\xff\xd8\xff", JpegImageFile),

@@ -1,4 +1,4 @@
-"""Merging: datasets that parts of one run were drawn into -> one dataset."""
+"""Merging: datasets with parts of one run -> one dataset."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def merge_datasets(
 ) -> dict[str, Any]:
     """Move the shards of parts into one folder, write its `dataset.json`, and return it.
 
-    A merge that was killed is finished by the same call. What is there stays there, even if
-    some shards are still missing.
+    The same call finishes a merge that was killed. Existing files stay, even if some shards are
+    still missing.
 
     Args:
-        parts: folders that were begun by one plan, each with some of its shards.
-        out: new, empty, one of the parts, or begun by the same plan.
+        parts: folders that were started with one plan, each with some of its shards.
+        out: new, empty, one of the parts, or started with the same plan.
         on_progress: called after every shard.
 
     Raises:
-        DatasetError: the parts are not of one plan, hold different bytes for one shard, or
-            lack a shard between them.
+        DatasetError: the parts have different plans, different bytes for one shard, or lack a
+            shard.
         DamageError: a shard or `classnames.txt` is not what was written.
     """
     begun = _read_begun(parts[0])
@@ -73,7 +73,7 @@ def merge_datasets(
 
 
 def _read_begun(part: Path) -> dict[str, Any]:
-    """Return the `dataset.json` of a part as it was when the part was begun."""
+    """Return the `dataset.json` of a part as it was when the part was started."""
     manifest = read_manifest(part)
     found = hash_file(part / CLASSNAMES)
     known = manifest.get("files", {CLASSNAMES: found})
@@ -85,7 +85,7 @@ def _read_begun(part: Path) -> dict[str, Any]:
 
 
 def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecord]) -> None:
-    """Move one shard, unless it is there."""
+    """Move one shard, unless it was moved before."""
     if record.file in have:
         if have[record.file].sha256 != record.sha256:
             raise DatasetError(

@@ -142,7 +142,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
 def list_places(path: Path) -> Iterator[Place]:
     """Return where the samples of a shard lie, in order, reading their headers alone.
 
-    Shards of other makers may have folders in their names; nothing is ever written under them.
+    Shards from other tools may have folders in their names; nothing is ever written under them.
 
     Raises:
         ShardError: the shard is missing or broken, or holds what no shard holds.

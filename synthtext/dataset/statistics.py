@@ -1,4 +1,4 @@
-"""What a dataset holds: its texts, characters and fonts, and how each factor is spread."""
+"""Statistics of a dataset: texts, characters, fonts, and the distribution of each factor."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def count_dataset(
 
     Args:
         folder: a dataset that `synthtext render` wrote.
-        verify: whether the shards must be those that were written.
+        verify: whether to compare the checksums of the shards.
         on_progress: called after every shard.
 
     Raises:

@@ -20,19 +20,19 @@ from synthtext.errors import ShardError, quote
 BLOCK_BYTES = 512
 
 MAX_MEMBER_BYTES = 64 << 20
-"""Largest file that is read from a shard: a bound for shards that come from elsewhere."""
+"""Maximum file size that is read from a shard: a bound for shards that come from elsewhere."""
 
 MAX_NAME_BYTES = 4096
-"""Longest name of a file, as on Linux."""
+"""Maximum length of a name of a file, as on Linux."""
 
 MAX_EXTENDED_BYTES = 1 << 16
 """Largest header of pax, or name of GNU tar, that stands before a file."""
 
 MAX_END_BYTES = 16 << 20
-"""Most zeros after the last file; makers fill their last record up with them."""
+"""Most zeros after the last file; writers pad their last record with them."""
 
 MAX_DIGITS = 20
-"""Most digits of a size in a header of pax."""
+"""Maximum number of digits of a size in a header of pax."""
 
 BLANK = bytes(BLOCK_BYTES)
 

@@ -119,7 +119,7 @@ def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rend
     Args:
         folder: the dataset.
         n: how many.
-        verify: whether the shards must be those that were written.
+        verify: whether to compare the checksums of the shards.
 
     Raises:
         DatasetError: no dataset, or one that is not finished.

@@ -168,7 +168,7 @@ def _clouds() -> Pixels:
 
 @cache
 def _fibres() -> Pixels:
-    """Return short fibres lying about in all directions, as in rag paper."""
+    """Return short fibres in random directions, as in rag paper."""
     bits = np.random.Generator(np.random.Philox(key=11))
     canvas = np.zeros((POOL_PX, POOL_PX), np.uint8)
     n_fibres = 9000

@@ -1,4 +1,4 @@
-"""Composite glyphs: how many outlines each is put together from, before anything draws it.
+"""Composite glyphs: how many outlines each is composed of, before anything draws it.
 
 A glyph of two glyphs of two glyphs, thirty times over, takes some hundred bytes to write down
 and a billion steps to draw.
@@ -29,7 +29,7 @@ Source: OpenType 1.9, the glyf table.
 
 
 def check_composites(font: TTFont) -> None:
-    """Check that no glyph of a font is put together from too many.
+    """Check that no glyph of a font is composed of too many.
 
     Raises:
         ValueError: one is.

@@ -73,7 +73,7 @@ def noise_pool() -> Pixels:
 
 
 def cut(pool: Pixels, x: float, y: float, height: int, width: int) -> Pixels:
-    """Return a piece of a pool, which goes on beyond its edges as its mirror image.
+    """Return a piece of a pool, extended beyond its edges by reflection.
 
     Args:
         pool: uint8 (H, W, ...).

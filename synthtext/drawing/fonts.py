@@ -36,7 +36,7 @@ MAX_CHARACTERS = 10_000_000
 """Characters of all fonts together, each counted for every font that has it."""
 
 MAX_CHARS = 100
-"""Longest name of a family, and longest of the other things that a font says of itself."""
+"""Maximum length of a family name, and of the other texts in a font's name table."""
 
 LIMITS = Limits(max_bytes=4 << 20, max_depth=2)
 """Of `fonts.toml`: a list of tables, some with a list in them."""
@@ -271,7 +271,7 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
 
 
 def _clean(value: object) -> str:
-    """Return what a font says of itself: one line, without control characters."""
+    """Return what a font states about itself: one line, without control characters."""
     line = " ".join(str(value)[: 10 * MAX_CHARS].split())
     kept = "".join(char for char in line if unicodedata.category(char)[0] != "C")
     return kept[:MAX_CHARS]
@@ -284,7 +284,7 @@ def _check_weight(value: object) -> int:
 
 
 def _ask_font(table: TTFont, path: Path) -> dict[str, Any]:
-    """Return what a font file says of itself, as a row of `fonts.toml` would."""
+    """Return what a font file states about itself, as a row of `fonts.toml` would."""
     names, style = table["name"], table["OS/2"]
     return {
         "family": names.getBestFamilyName() or path.stem,

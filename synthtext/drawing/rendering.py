@@ -101,7 +101,7 @@ class Rendering:
 
 
 class Ground(NamedTuple):
-    """Where upright text in px goes on the canvas: turned about (0, 0), then moved.
+    """The position of upright text on the canvas, in px: turned about (0, 0), then moved.
 
     `view` is all of it where the text is seen from the side, a homography.
     """

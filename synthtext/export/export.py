@@ -28,14 +28,14 @@ def export_dataset(
 ) -> dict[str, int]:
     """Write a dataset in another layout and return the images of each split.
 
-    It gets its name when all of it is written; what a killed export left is begun again.
+    It gets its name when all of it is written; what a killed export left is started again.
 
     Args:
         folder: a dataset that `synthtext render` wrote.
         out: new; nothing that is there is touched.
         target: one of `TARGETS`.
         crops: whether to cut out every word, upright, instead of taking whole images.
-        verify: whether shards must be those that were written.
+        verify: whether to compare the checksums of shards.
         on_progress: called after every image.
 
     Raises:

@@ -136,7 +136,8 @@ def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixel
     Args:
         pixels: uint8 (H, W, 3).
         quad: float32 (4, 2), clockwise from the top left of the upright text.
-        margin: room around it, as a fraction of its height; beyond the image its edge goes on.
+        margin: room around it, as a fraction of its height; beyond the image its edge is
+            repeated.
     """
     upright, size = _plan_crop(quad, margin)
     # Quads count from a pixel's edge, OpenCV from its middle.

@@ -1,7 +1,7 @@
 """Scenes -> a folder laid out as TextVQA is: images, and annotations with the truth in them.
 
 `images/NAME.jpg`, an annotation file for each split, and `scenes.json`, which says how it was
-made. A run that was killed is taken up again; the bytes are those of an unbroken one.
+made. A run that was killed is resumed; the bytes are those of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def render_scenes(
 
     Args:
         plan: what to draw.
-        folder: new, empty, or begun by the same plan.
+        folder: new, empty, or started with the same plan.
         n_workers: processes to draw with, 1 or more.
         on_progress: called after every block of scenes.
 
@@ -266,7 +266,7 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
     elif any(each.suffix != PART for each in folder.iterdir()):
         raise DatasetError(f"{folder} contains something else; give a new or an empty folder")
     if not path.exists():
-        # First of all, for a folder that holds anything else without it is not taken up again.
+        # First of all, for a folder that holds anything else without it is not resumed.
         begun = seal({"format": FORMAT, "complete": False, "plan": described})
         replace_file(path, to_json(begun))
     (folder / "images").mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ MAX_VALUES = 8_000_000
 """Lists, objects and what they hold: the parser takes up to some hundred bytes for each."""
 
 MAX_NAME_BYTES = 120
-"""Longest name of an image: files are called by it, with endings."""
+"""Maximum length of a name of an image: files are called by it, with endings."""
 
 MAX_PATH_CHARS = 1000
 
