@@ -1,8 +1,8 @@
-"""Image files -> RGB: one set of rules for photographs and for images that a model looks at.
+"""Image files -> RGB: one set of rules for photographs and for images for a model.
 
-The content tells the format, which is one of a few that decode without other programs. What is
-transparent lies on white, 16 bits become 8, the rotation that a camera noted is applied, and of
-several frames the first is taken.
+The content determines the format, which is one of a few that need no other programs to decode.
+Transparent images are put on white, 16 bits become 8, the camera's rotation is applied, and the
+first of several frames is used.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from synthtext.errors import SynthtextError
 from synthtext.files import format_bytes, open_file
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-"""What is opened. Pillow would hand others, such as EPS, to programs that run what they say."""
+"""Accepted formats. Pillow would pass others, such as EPS, to programs that execute them."""
 
 MAX_FILE_BYTES = 256 << 20
 
 MAX_PIXELS = 64_000_000
 
 MAX_SCANNED_PIXELS = 64 * MAX_PIXELS
-"""Pixels times scans of a JPEG: a scan of a few bytes is enough to go over all of them."""
+"""Pixels times scans of a JPEG: a scan of a few bytes can touch all pixels."""
 
 MAX_SEGMENTS = 10_000
 """Parts of a JPEG, or of a PNG before its pixels."""
@@ -62,7 +62,7 @@ _one_large = threading.Lock()
 
 
 class _UnfitError(Exception):
-    """An image is of a kind or a size that is not read."""
+    """An image has a format or a size that is not accepted."""
 
 
 def read_rgb(path: Path, *, kind: type[SynthtextError]) -> Image.Image:
@@ -97,7 +97,7 @@ def read_rgb(path: Path, *, kind: type[SynthtextError]) -> Image.Image:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Keep Pillow's warnings from the terminal: what matters of them is said by an error.
+    """Keep Pillow's warnings off the terminal; errors report what matters.
 
     Warnings belong to the whole process: where threads decode, their starter sets this.
     """
@@ -107,7 +107,7 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def _check_file(file: BinaryIO) -> None:
-    """Refuse what would keep a decoder busy for minutes, before it sees it."""
+    """Refuse images that would keep a decoder busy for minutes."""
     head = file.read(2)
     limit = MAX_BYTES_OF.get(head, MAX_FILE_BYTES)
     if head == JPEG_START:

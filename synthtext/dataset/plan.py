@@ -343,7 +343,7 @@ def _deal(kind: str, texts: Texts, places: Sequence[int], class_indices: list[in
 
 
 def _apportion(count: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Return the number of images of each split, by largest remainders; empty ones are omitted."""
+    """Return the number of images of each split, by largest remainders; omits empty ones."""
     total = sum(shares.values())
     quotas = {split: count * share / total for split, share in shares.items()}
     counts = {split: int(quota + 1e-9) for split, quota in quotas.items()}

@@ -1,4 +1,4 @@
-"""Exporting: a dataset -> the layouts that recognisers, detectors and other tools read."""
+"""Exporting: a dataset -> the formats of recognisers, detectors and other tools."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def export_dataset(
     verify: bool = True,
     on_progress: OnProgress = lambda *_: None,
 ) -> dict[str, int]:
-    """Write a dataset in another layout and return the images of each split.
+    """Write a dataset in another format and return the number of images of each split.
 
-    It gets its name when all of it is written; what a killed export left is started again.
+    The output gets its name when it is complete; a killed export starts again.
 
     Args:
         folder: a dataset that `synthtext render` wrote.
-        out: new; nothing that is there is touched.
+        out: a new folder; existing files are never touched.
         target: one of `TARGETS`.
-        crops: whether to cut out every word, upright, instead of taking whole images.
+        crops: whether to write upright crops of all words instead of whole images.
         verify: whether to compare the checksums of shards.
         on_progress: called after every image.
 
     Raises:
-        DatasetError: no such target, something is there already, or a package is missing.
+        DatasetError: no such target, the output exists, or a package is missing.
         ShardError: a shard is missing, broken or not what was written.
     """
     _check_target(target, out, crops=crops)
@@ -65,7 +65,7 @@ def export_dataset(
 
 @contextmanager
 def _explain(out: Path) -> Iterator[None]:
-    """Turn what a disk or a file system does to an export into one sentence."""
+    """Turn an error of the disk or file system into one sentence."""
     try:
         yield
     except OSError as error:

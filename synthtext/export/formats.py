@@ -1,4 +1,4 @@
-"""A writer for the layout of each other tool."""
+"""The writers for the formats of other tools."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAP_BYTES = 1 << 40
 
 
 N_PER_COMMIT = 1000
-"""Images to a transaction of LMDB, or to a row group of Parquet."""
+"""Images per LMDB transaction or Parquet row group."""
 
 
 TEMPLATES = {
@@ -63,7 +63,7 @@ def _write_parquet(items: Items, out: Path, _: Path) -> None:
     if first is None:
         return
     schema = pa.Table.from_pylist(first).schema
-    # A file of ours, so that Arrow's own does not hide what a disk says.
+    # Opened here, because Arrow's own file would hide the errors of the disk.
     with (
         (out / "data.parquet").open("wb") as file,
         parquet.ParquetWriter(file, schema) as writer,
@@ -108,7 +108,7 @@ def _write_lmdb(items: Items, out: Path, _: Path) -> None:
             batch[b"num-samples"] = str(n).encode()
             _commit(database, batch)
     except lmdb.Error as error:
-        # LMDB does not say by which number a disk refused; its text does.
+        # LMDB gives no error number; only its message names the cause.
         raise OSError(str(error)) from error
 
 
@@ -187,7 +187,8 @@ def _write_coco(items: Items, out: Path, _: Path) -> None:
 def _write_easyocr(items: Items, out: Path, _: Path) -> None:
     """Write images and `labels.csv`, as EasyOCR's trainer reads them.
 
-    It parts a line at the first comma and takes the rest as it stands, so nothing is quoted.
+    The trainer splits a line at the first comma and uses the rest as it is, so nothing is
+    quoted.
     """
     with (out / "labels.csv").open("wb") as file:
         file.write(b"filename,words\n")
@@ -318,8 +319,8 @@ TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
 
 
 WHOLE = frozenset({"coco", "yolo", "yolo-obb", "clip-benchmark"})
-"""Targets for which words that are cut out make no sense."""
+"""Targets for which word crops make no sense."""
 
 
 CROPS = frozenset({"tesstrain"})
-"""Targets that take one line of text to an image, so that words must be cut out."""
+"""Targets that need one line of text per image, so that words must be cropped."""

@@ -17,7 +17,7 @@ def list_frequent(language: str, n: int) -> list[str]:
 
     Args:
         language: its code, such as `de`.
-        n: how many; fewer where wordfreq does not know as many.
+        n: how many; fewer if wordfreq does not have as many.
 
     Raises:
         WordsError: wordfreq is not installed, or does not know the language.

@@ -1,7 +1,7 @@
 """TextVQA: its annotation files -> questions about images, with their answers.
 
-Two versions are out: 0.5.1, in which every question has ten answers, and 0.1, which names the
-file of an image instead of its number and has more answers or fewer.
+There are two versions: 0.5.1, in which every question has ten answers, and 0.1, which gives the
+file of an image instead of its number, and a varying number of answers.
 
 Source: Singh et al., "Towards VQA models that can read", CVPR 2019; the files at textvqa.org.
 """
@@ -25,7 +25,7 @@ from synthtext.files import read_file
 MAX_FILE_BYTES = 256 << 20
 
 MAX_VALUES = 8_000_000
-"""Lists, objects and what they hold: the parser takes up to some hundred bytes for each."""
+"""Maximum number of values: the parser needs up to some hundred bytes for each."""
 
 MAX_NAME_BYTES = 120
 """Maximum length of a name of an image: files are called by it, with endings."""
@@ -35,7 +35,7 @@ MAX_PATH_CHARS = 1000
 MAX_KEY_CHARS = 200
 
 MAX_TEXT_CHARS = 1000
-"""Longest question or answer: a bound for files that come from elsewhere."""
+"""Maximum length of a question or answer, since the file may be untrusted."""
 
 VERSIONS = ("0.1", "0.5.1")
 
@@ -65,7 +65,7 @@ class Asked:
 
     @property
     def answer(self) -> str:
-        """The answer that most people gave, of equals the first."""
+        """The most frequent answer; the first of several."""
         return Counter(self.answers).most_common(1)[0][0]
 
 
@@ -74,8 +74,8 @@ class Questions:
     """The questions of an annotation file.
 
     Attributes:
-        items: those that can be asked.
-        broken: a sentence for each of the rest.
+        items: the usable questions.
+        broken: a sentence for each of the others.
         version: of the layout, one of `VERSIONS`.
         content: the file as it was read.
         rows: the place of each item in the file.
@@ -137,7 +137,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
-    """Return a question, or raise a ValueError that says what it lacks."""
+    """Return a question, or raise a ValueError that says what is wrong with it."""
     if not isinstance(entry, dict):
         raise ValueError("is not an object")  # noqa: TRY004 - told apart by nobody.
     file = _read_name(entry)
