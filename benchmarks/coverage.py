@@ -6,9 +6,9 @@ Thresholds are those of the staged design itself, run on planted readers and on 
 is the `outcomes.parquet` of a dense run, such as `benchmarks/dense.py` writes, from which words
 are drawn with replacement. Of pooled accuracies, paired differences and effects every run draws
 new words, each with a threshold and a ceiling of its own, and shows them at every level. Prints
-tables; exits with 1 where a share is out of its bounds.
+tables; exits with 1 if a fraction is out of its bounds.
 
-Of 200 runs with an exact 95 % interval the share held leaves the bounds about once in thirty
+Of 200 runs with an exact 95 % interval, the coverage leaves the bounds about once in thirty
 times, and there are some thirty checks. Of 1000 it leaves them once in ten thousand times.
 """
 
@@ -64,7 +64,7 @@ class Reader:
         middle: where the course of a typical word is half way, on the axis of the fit.
         width: from 5 to 95 % of the course, in units of that axis.
         word_sd: spread of the words' middles, in the same units.
-        reach: share of the way from chance to 1 that a word gets on average, 0 to 1.
+        reach: fraction of the way from chance to 1 that a word gets on average, 0 to 1.
         likeness: how alike the words' reaches are; near 0 a word is read always or never.
         chance: accuracy of guessing.
         levels: what is shown.
@@ -99,7 +99,7 @@ READERS = (
 
 @dataclass(frozen=True)
 class Check:
-    """A share that was measured, and the bounds within which it must lie."""
+    """A measured fraction, and the bounds within which it must lie."""
 
     name: str
     share: float
@@ -108,7 +108,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the share lies within its bounds."""
+        """Whether the fraction lies within its bounds."""
         return self.low <= self.share <= self.high
 
 
@@ -159,7 +159,7 @@ def check_reader(reader: Reader, n_runs: int) -> Iterator[Check]:
 
 
 def check_pairs(n_runs: int) -> Iterator[Check]:
-    """Measure the interval of a difference, and how often equal readers are told apart."""
+    """Measure the interval of a difference, and the false positive rate for equal readers."""
     a, b = Reader("A"), replace(Reader("B"), middle=3.3)
     places = a.place()
     truth = (expect_accuracy(b, places) - expect_accuracy(a, places)).mean()
@@ -213,7 +213,7 @@ def check_effects(n_runs: int) -> Iterator[Check]:
 
 
 def bound_above(n: int) -> float:
-    """Return the share that tests at LEVEL exceed by chance once in a hundred times."""
+    """Return the fraction that tests at LEVEL exceed by chance once in a hundred times."""
     return LEVEL + 2.33 * float(np.sqrt(LEVEL * (1 - LEVEL) / n))
 
 

@@ -3,7 +3,8 @@
     python benchmarks/dense.py FOLDER [--model bundled] [--n 800] [--between 3]
 
 Writes FOLDER/outcomes.parquet: every word at the levels of the coarse scan and at some between
-each two of them, for every factor with a threshold. A run that is killed goes on where it was.
+each two of them, for every factor with a threshold. A run that is killed resumes where it
+stopped.
 """
 
 from __future__ import annotations

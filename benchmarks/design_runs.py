@@ -44,10 +44,10 @@ class Coverage:
     Attributes:
         name: of the reader.
         n_words: words of each run.
-        held: share of the intervals that hold the truth, of curves that are given one.
+        held: fraction of the intervals that contain the truth, of curves that are given one.
         width: median width, in octaves or the unit of the factor.
-        n_open: share of runs with an open end.
-        n_not_monotone: share of runs that gave no threshold.
+        n_open: fraction of runs with an open end.
+        n_not_monotone: fraction of runs that gave no threshold.
         n_levels: levels shown on average.
     """
 

@@ -1,7 +1,8 @@
 """How fast drawing is, and where the time goes: `make bench`.
 
-The standard work is 224x224, mixed papers, JPEG at quality 90, one process on one core, every
-factor recorded. Rounds of each task alternate, because machines are noisy; medians are shown,
+The standard work is 224x224, mixed backgrounds, JPEG at quality 90, one process on one core,
+every factor recorded. Rounds of each task alternate, because machines are noisy; medians are
+shown,
 and ratios to a bare loop that only draws a word, encodes it and appends it to a tar.
 """
 

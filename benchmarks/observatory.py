@@ -4,9 +4,9 @@
 
 Each reader sees the same images: words at every level of every factor from two baselines, and
 words in every font at five sizes, the latter twice, with other words and another seed. What is
-done lies in OUT, so a run that was stopped goes on; `OUT/READER/PART.parquet` has a row for
-each image, `OUT/tables.md` what is made of them. Some 5,800 images with 20 words, a quarter of
-an hour on one core. `--kli` takes the results of the Kept Legibility Index, `--fonts`
+done lies in OUT, so that a run that was stopped resumes; `OUT/READER/PART.parquet` has a row
+for each image, `OUT/tables.md` what is made of them. Some 5,800 images with 20 words, a quarter
+of an hour on one core. `--kli` takes the results of the Kept Legibility Index, `--fonts`
 typefaces that it ranks too.
 """
 
@@ -175,7 +175,7 @@ def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def show_interval(value: float, low: float, high: float) -> str:
-    """Return a share with its interval, in percent."""
+    """Return a fraction with its interval, in percent."""
     return f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
@@ -188,7 +188,7 @@ def show_tau(a: pd.Series, b: pd.Series) -> str:
 
 
 def tabulate_headlines(found: dict[str, pd.DataFrame]) -> str:
-    """Return the share read right of each reader, and what its answers are worth."""
+    """Return the accuracy of each reader, and what its answers are worth."""
     rows = []
     for name, outcomes in found.items():
         overall = clustered_accuracy(outcomes["correct"], outcomes["word"])
@@ -227,7 +227,7 @@ def tabulate_all_thresholds(found: dict[str, pd.DataFrame]) -> str:
 
 
 def tabulate_levels(found: dict[str, pd.DataFrame]) -> str:
-    """Return the share read right at each level of the factors without a threshold."""
+    """Return the accuracy at each level of the factors without a threshold."""
     rows = []
     for factor, known in FACTORS.items():
         if known.direction or factor == "font":
@@ -244,7 +244,7 @@ def tabulate_levels(found: dict[str, pd.DataFrame]) -> str:
 
 
 def score_fonts(outcomes: pd.DataFrame, name: str) -> pd.Series:
-    """Return the share read right in each font, over sizes and words."""
+    """Return the accuracy in each font, over sizes and words."""
     return outcomes[outcomes["baseline"] == name].groupby("level")["correct"].mean()
 
 

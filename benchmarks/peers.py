@@ -7,7 +7,7 @@ shown. The differences:
 
 - ours places text anywhere, sets its contrast, and records every factor and the quads of words
   and letters; TRDG and SynthTIGER write the image alone, in its middle, in one ink;
-- TRDG draws at 224 px and scales down; its white paper is our plain one;
+- TRDG draws at 224 px and scales down; its white background is our plain one;
 - SynthTIGER's noise comes from image files only, so it draws on a plain board; its layers are
   called directly, without its template, which costs it more than half of its speed;
 - the bare loop draws, encodes and appends to a tar, and does nothing else.

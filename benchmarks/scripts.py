@@ -113,7 +113,7 @@ def list_tesseract() -> set[str]:
 
 
 def read_back(drawn: list[Rendering], data: str) -> list[str]:
-    """Return what Tesseract reads in each picture, taken for one line."""
+    """Return what Tesseract reads in each image, taken for one line."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{place:04d}.png" for place in range(len(drawn))]
         for path, rendering in zip(paths, drawn, strict=True):

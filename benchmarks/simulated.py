@@ -94,8 +94,8 @@ class Planted:
         spread: its shape, a key of SPREADS.
         floor: accuracy at the hard end; None is chance.
         ceiling: accuracy at the easy end.
-        n_never: share of words that are never read.
-        dip: share that is lost again at the two easiest levels.
+        n_never: fraction of words that are never read.
+        dip: fraction that is lost again at the two easiest levels.
         kink: whether the curve is a slow climb, and then a leap where the middle is.
     """
 

@@ -1,7 +1,7 @@
-"""What teaches: arms and batches of `synthtext finetune` on the bundled reader, over seeds.
+"""What teaches: methods and batches of `synthtext finetune` on the bundled reader, over seeds.
 
-Every run has the same pictures and the same number of steps. The reader has never seen
-blackletter; gains are on test words, in blackletter and in all other fonts, paired by picture,
+Every run has the same images and the same number of steps. The reader has never seen
+blackletter; gains are on test words, in blackletter and in all other fonts, paired by image,
 with intervals that resample whole words over all seeds.
 
     python benchmarks/teaching.py --out runs/teaching
@@ -49,7 +49,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "siglip": {"schedule": {"loss": "siglip"}},
     "distill 1": {"schedule": {"distill": 1.0}},
 }
-"""What each run changes about `vision` with batches by chance, the mask on."""
+"""What each run changes about `vision` with random batches, the mask on."""
 
 RATES = {"vision": 3e-4, "full": 3e-4, "lora": 1e-3, "head": 1e-3, "scratch": 1e-3}
 """Learning rates that suit a model of 2 million weights."""

@@ -1,12 +1,12 @@
-"""Measures who can read text in images, and fine-tunes models to read it.
+"""Measures how well models read text in images, and fine-tunes models to read it.
 
 >>> import probes
 >>> config = probes.ProbeConfig(task="words", design="size", n=12, ks=(2, 10))
 >>> config.task, config.n
 ('words', 12)
 
-`docs/reference.md` shows a whole probe; `load_model` takes what `synthtext probe --model`
-takes.
+`docs/reference.md` shows a complete probe; `load_model` takes the same names as
+`synthtext probe --model`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _HOMES = {
     "training.finetune": ("Finetuned", "run_finetune"),
     "vqa.run": ("VqaConfig", "run_vqa"),
 }
-"""Where each name lives; it is fetched when it is used, so that importing costs nothing."""
+"""The module of each public name; it is imported on first use, so that importing is fast."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for.

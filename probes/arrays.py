@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-"""One picture, (H, W, 3) RGB."""
+"""One image, (H, W, 3) RGB."""
 
 
 Vectors = NDArray[np.float32]

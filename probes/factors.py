@@ -1,4 +1,4 @@
-"""What a probe knows of each factor: levels, direction, label and scale, a row for each."""
+"""The factors that a probe can vary: levels, direction, label and scale of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from synthtext.spec import CASES
 Direction = Literal["rising", "falling"]
 
 BASELINE = "baseline"
-"""Stands where a factor does in the pictures of a baseline itself."""
+"""Takes the place of a factor's name for the images of the baseline itself."""
 
 BASELINES: dict[str, dict[str, object]] = {
     "easy": {"size_px": 28.0, "font": "DejaVuSans.ttf", "contrast": 21.0},
@@ -20,11 +20,11 @@ BASELINES: dict[str, dict[str, object]] = {
         "rotation_deg": 6.0, "blur_px": 0.6, "noise_std": 6.0,
     },
 }  # fmt: skip
-"""Where one factor is varied from: nothing in the way, and a little of everything."""
+"""The conditions from which one factor is varied: no difficulty, and a little of each."""
 
 
 def name_baseline(baseline: str) -> str:
-    """Return what a baseline is called where people read of it."""
+    """Return the name of a baseline in reports."""
     return "standard" if baseline == "harder" else baseline
 
 
@@ -33,15 +33,15 @@ class ProbedFactor:
     """A field of `Spec` that a design can vary.
 
     Attributes:
-        levels: what a design varies it over.
-        label: with its unit, for plots.
+        levels: the levels of a design.
+        label: name with unit, for plots.
         direction: "rising" where higher levels are easier to read, "falling" where they are
-            harder; None where there is no threshold to look for.
-        spread: least and greatest value in a Latin hypercube; None leaves a number out.
+            harder; None if the factor has no threshold.
+        spread: minimum and maximum in a Latin hypercube; None leaves a number out.
         is_log: whether plots show it on a logarithmic scale.
-        measured: the column of the outcomes that holds it as the model sees it; empty takes
+        measured: the column of the outcomes with the value as the model sees it; empty means
             the field itself.
-        drawn: the column that holds it as it was drawn, where a dataset is probed; likewise.
+        drawn: the column with the value as drawn, used if a dataset is probed; empty as above.
     """
 
     levels: tuple[object, ...]
@@ -140,11 +140,11 @@ FACTORS: dict[str, ProbedFactor] = {
     ),
     "jpeg_quality": ProbedFactor((2, 5, 10, 20, 40, 70, 95), "JPEG quality", "rising"),
     "x_frac": ProbedFactor(
-        (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0), "place from left to right",
+        (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0), "horizontal position, 0 left to 1 right",
         spread=(0.0, 1.0),
     ),
     "y_frac": ProbedFactor(
-        (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0), "place from top to bottom",
+        (0.0, 0.165, 0.33, 0.5, 0.67, 0.835, 1.0), "vertical position, 0 top to 1 bottom",
         spread=(0.0, 1.0),
     ),
     "case": ProbedFactor(
@@ -163,11 +163,11 @@ FACTORS: dict[str, ProbedFactor] = {
         "font",
     ),
 }  # fmt: skip
-"""Every factor of a design. Seven levels of each number; one font of each category."""
+"""Every factor of a design: seven levels of each number, one font of each category."""
 
 
 def label_of(column: str) -> str:
-    """Return the label of a factor, or of the column that holds it; others are put in words.
+    """Return the label of a factor or of its column; other names with spaces for underscores.
 
     >>> label_of("contrast_drawn"), label_of("n_chars")
     ('contrast, WCAG ratio', 'n chars')
@@ -177,6 +177,6 @@ def label_of(column: str) -> str:
 
 
 def find_factor(column: str) -> ProbedFactor | None:
-    """Return the row of a factor, by its name or the column that holds it as drawn."""
+    """Return the row of a factor, by its name or by the column of its drawn value."""
     drawn = {row.drawn: row for row in FACTORS.values() if row.drawn}
     return FACTORS.get(column) or drawn.get(column)

@@ -65,14 +65,16 @@ def read_table(path: Path) -> pd.DataFrame:
     except ProbeError:
         raise
     except Exception as error:  # A hostile file may make its reader raise anything.
-        raise ProbeError(f"{path} is not a whole Parquet file; run the probe again") from error
+        raise ProbeError(
+            f"{path} is not a complete Parquet file; run the probe again"
+        ) from error
 
 
 def _bound(path: Path, what: str, n: int, n_most: int) -> None:
     if n > n_most:
         raise ProbeError(
-            f"{path} has {n:,} {what}, and {n_most:,} are the most that are read; give the"
-            " outcomes of a smaller probe"
+            f"{path} has {n:,} {what}, and the limit is {n_most:,}; give the outcomes of a"
+            f" smaller probe"
         )
 
 
@@ -87,7 +89,7 @@ def _check_description(path: Path, file: pq.ParquetFile) -> list[str]:
         if not _is_plain(column.type):
             raise ProbeError(
                 f"{path} has a column of {str(column.type)[:60]}, and a table of outcomes has"
-                " numbers and texts alone; run the probe again"
+                f" only numbers and texts; run the probe again"
             )
     parts = [
         about.row_group(group).column(column)
@@ -97,8 +99,8 @@ def _check_description(path: Path, file: pq.ParquetFile) -> list[str]:
     for part in parts:
         if part.compression not in CODECS:
             raise ProbeError(
-                f"{path} is compressed by {part.compression}, and {' or '.join(sorted(CODECS))}"
-                " is read; run the probe again"
+                f"{path} is compressed with {part.compression}, and only"
+                f" {' or '.join(sorted(CODECS))} can be read; run the probe again"
             )
     _bound(path, "bytes", sum(part.total_uncompressed_size for part in parts), MAX_BYTES)
     return [column.name for column in schema if not _is_number(column.type)]

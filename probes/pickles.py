@@ -32,4 +32,4 @@ def check_steps(file: BinaryIO, n_pickles: int = 1) -> None:
         if number >= MAX_STEPS:
             raise RefusedError(f"it has more than {MAX_STEPS:,} steps")
         if code.name in NOTES and int(argument or 0) > MAX_STEPS:
-            raise RefusedError(f"it notes an object under number {argument:,}")
+            raise RefusedError(f"it stores an object under number {argument:,}")

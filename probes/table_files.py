@@ -29,7 +29,7 @@ def read_table_file(path: Path) -> pd.DataFrame:
     if separator is None and path.suffix.lower() != ".parquet":
         raise ProbeError(f"{path} is not a table; give a .csv, .tsv or .parquet file")
     if not path.is_file():
-        raise ProbeError(f"there is not a file {path}; give a .csv, .tsv or .parquet file")
+        raise ProbeError(f"there is no file {path}; give a .csv, .tsv or .parquet file")
     return read_table(path) if separator is None else _read_csv(path, separator)
 
 
@@ -37,27 +37,29 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     with path.open("rb") as file:
         raw = file.read(MAX_FILE_BYTES + 1)
     if len(raw) > MAX_FILE_BYTES:
-        raise ProbeError(f"{path} holds more than {MAX_FILE_BYTES:,} bytes; give a smaller one")
+        raise ProbeError(f"{path} has more than {MAX_FILE_BYTES:,} bytes; give a smaller one")
     try:
         text = raw.decode("utf-8-sig")
         csv.field_size_limit(MAX_CELL_CHARS)
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ProbeError(f"{path} is not a table in UTF-8 ({error}); write it again") from error
+        raise ProbeError(f"{path} is not a UTF-8 table ({error}); write it again") from error
     if not rows or len(rows) > MAX_ROWS or len(rows[0]) > MAX_COLUMNS:
         raise ProbeError(
-            f"{path} has {len(rows):,} lines; a table has a line of names, and at most"
+            f"{path} has {len(rows):,} lines; a table has a header line and at most"
             f" {MAX_ROWS:,} rows and {MAX_COLUMNS} columns"
         )
     names = rows[0]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ProbeError(f"{path} has the column {twice!r} twice; name each once")
+        raise ProbeError(
+            f"{path} has the column {twice!r} twice; give each column its own name"
+        )
     filled = [row for row in rows[1:] if row]
     for number, row in enumerate(filled, start=2):
         if len(row) != len(names):
             raise ProbeError(
                 f"{path} has {len(row)} cells in row {number}, but {len(names)} columns; give"
-                " each row as many cells, texts with a separator in quotes"
+                f" each row as many cells, and put texts with a separator in quotes"
             )
     return pd.DataFrame(filled, columns=names, dtype=str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NOTHING = 1e-9
-"""A share below this is 0, as the end of an interval may be but for rounding."""
+"""A fraction below this is 0, as the end of an interval may be but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,6 @@ class Table:
 
 
 def percent(share: float) -> str:
-    """Return a share as a person reads it, two digits of one that is tiny."""
+    """Return a fraction for people to read, two digits of one that is tiny."""
     is_tiny = NOTHING < share < 0.001
     return f"{100 * share:.2g} %" if is_tiny else f"{100 * share:.1f} %"

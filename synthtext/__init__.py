@@ -1,4 +1,4 @@
-"""Draws text: words and sentences with every factor recorded, into WebDataset shards.
+"""Renders text images, with every factor recorded, into WebDataset shards.
 
 >>> import synthtext
 >>> spec = synthtext.make_spec("quartz", size_px=40, rotation_deg=10)
@@ -57,7 +57,7 @@ _HOMES = {
     "dataset.shards": ("read_shard", "write_shard"),
     "spec": ("Spec", "make_spec"),
 }
-"""Where each name lives; it is fetched when it is used, so that importing costs nothing."""
+"""The module of each public name; it is imported on first use, so that importing is fast."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for.

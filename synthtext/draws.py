@@ -1,4 +1,4 @@
-"""What a factor is drawn from: any number of a range, or one of some values."""
+"""What a factor is drawn from: a range of numbers, or a choice of values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from synthtext.rng import Floats, pick
 
 @dataclass(frozen=True)
 class Range:
-    """Any number from low to high, evenly or, with `is_log`, evenly in ratios."""
+    """A uniform range from low to high, log-uniform with `is_log`."""
 
     low: float
     high: float
@@ -30,7 +30,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values, as likely as their weights say."""
+    """One of some values, with probability proportional to their weights."""
 
     values: tuple[str, ...]
     weights: tuple[float, ...]

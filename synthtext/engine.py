@@ -30,14 +30,14 @@ N_AHEAD = 4
 """Tasks for each processor of a cluster that are handed out ahead of time."""
 
 GRACE_S = 5.0
-"""How long a worker may take to tidy up before it is killed."""
+"""How long a worker may take to clean up before it is killed."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 def check_engine(engine: str, n_workers: int) -> None:
-    """Say at once that there must be somebody to do the work.
+    """Refuse invalid engines and numbers of workers at once.
 
     Raises:
         DatasetError: no such engine, or no workers.
@@ -54,11 +54,11 @@ def run_tasks(
     n_workers: int,
     engine: str = LOCAL,
 ) -> Generator[Result]:
-    """Return the results of tasks as they are finished, in any order.
+    """Return the results of tasks as they finish, in any order.
 
     Args:
-        work: does one; it is sent to each worker once, so it may carry much.
-        tasks: what is to be done, small.
+        work: does one task; it is sent to each worker once, so it may be large.
+        tasks: the tasks, which should be small.
         n_workers: processes, 1 or more; for `local` 1 works in this one.
         engine: one of `ENGINES`.
 
@@ -75,15 +75,15 @@ def run_tasks(
 def _run_on_ray(
     work: Callable[[Task], Result], tasks: Sequence[Task], n_workers: int
 ) -> Generator[Result]:
-    """Return the results from a Ray cluster: that of RAY_ADDRESS, or one of this machine.
+    """Return the results from a Ray cluster: that of RAY_ADDRESS, or one on this machine.
 
-    The tasks of a worker or a node that is lost are done again by others.
+    If a worker or a node is lost, others repeat its tasks.
     """
     try:
         import ray
     except ImportError as error:
         raise DatasetError(
-            "the engine ray needs ray; type: pip install 'synthtext[ray]'"
+            "the engine ray needs ray; run: pip install 'synthtext[ray]'"
         ) from error
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS")
@@ -156,13 +156,13 @@ def _hand_out(link: Connection, waiting: list[Any], handed: dict[Connection, int
 
 @contextmanager
 def _explain_loss() -> Iterator[None]:
-    """Say what it means that the other end of a link is gone."""
+    """Raise a clear error if the other end of a connection is gone."""
     try:
         yield
     except (EOFError, OSError) as error:
         raise DatasetError(
-            "a worker was killed, perhaps for want of memory; what is finished is whole, "
-            "so run the same command again, with fewer --workers"
+            "a worker was killed, perhaps for lack of memory; what is finished is complete,"
+            " so run the same command again, with fewer --workers"
         ) from error
 
 
@@ -184,14 +184,14 @@ def _start_worker(file: str, crew: dict[Connection, Worker]) -> None:
 
 
 def _dismiss(link: Connection, crew: dict[Connection, Worker]) -> None:
-    """Let a worker go for which there is nothing more to do."""
+    """Stop a worker for which no task is left."""
     worker = crew.pop(link)
     link.close()
     worker.join()
 
 
 def _end_workers(workers: Sequence[Worker]) -> None:
-    """End processes and what they are at, half-written files included."""
+    """End processes and remove their half-written files."""
     for worker in workers:
         worker.terminate()
     for worker in workers:
@@ -202,8 +202,8 @@ def _end_workers(workers: Sequence[Worker]) -> None:
 
 
 def _serve(file: str, link: Connection) -> None:
-    """Do tasks as they come, until the other end of the link is closed."""
-    # The parent alone answers the terminal, and then ends its workers by SIGTERM.
+    """Do tasks as they arrive, until the other end of the connection is closed."""
+    # Only the parent reacts to the terminal, and then ends its workers with SIGTERM.
     for each in ENDING:
         signal.signal(each, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
@@ -238,4 +238,4 @@ def _leave_with_parent() -> None:
 
 
 ENGINES: dict[str, Callable[..., Generator[Any]]] = {LOCAL: _run_pool, "ray": _run_on_ray}
-"""What tasks run on: processes of this machine, or a Ray cluster."""
+"""The engines: processes of this machine, or a Ray cluster."""

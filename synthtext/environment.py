@@ -1,4 +1,4 @@
-"""The environment: what would change the pixels is taken out before a library reads it."""
+"""The environment: variables that change pixels are removed before a library reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALTERING = (
     "OPENCV_CPU_DISABLE",
     "OPENCV_IPP",
 )
-"""Variables by which FreeType, HarfBuzz and OpenCV draw otherwise than by default.
+"""Variables that change how FreeType, HarfBuzz and OpenCV draw.
 
 Sources: FreeType's "Driver properties"; HarfBuzz's `hb_options_t` and the names in its library;
 OpenCV's "Environment variables reference".
@@ -21,9 +21,9 @@ OpenCV's "Environment variables reference".
 
 
 def clear_environment() -> None:
-    """Take out what alters pixels, for this process and those that it starts.
+    """Remove variables that change pixels, for this process and those that it starts.
 
-    The libraries look there once, when they are loaded or first used, so this comes first.
+    The libraries read them once, when they are loaded or first used, so this must come first.
     """
     for name in ALTERING:
         os.environ.pop(name, None)

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree.
+"""The errors of synthtext, as one tree.
 
 SynthtextError
 ├── WordsError      a word list or a sentence file cannot be used
@@ -11,7 +11,7 @@ SynthtextError
 └── DatasetError    a dataset folder cannot be read, written or continued
     └── DamageError a file of a dataset is not the one that was written
 
-Every message says what is wrong, its value, and the way out, in one sentence.
+Every message says in one sentence what is wrong, its value, and what to do.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def quote(value: object) -> str:
 
 
 class SynthtextError(Exception):
-    """Any failure that a user can mend.
+    """Any failure that a user can fix.
 
     >>> from synthtext import SynthtextError, read_recipe
     >>> try:

@@ -1,11 +1,11 @@
-"""Texts from elsewhere as they are shown: control characters become escapes."""
+"""Display of untrusted texts: control characters become escapes."""
 
 from __future__ import annotations
 
 import re
 
 MAX_CHARS = 4000
-"""Longest text in a message or a cell; of a longer one the ends are shown."""
+"""Maximum length of a text in a message or a cell; of longer ones the ends are shown."""
 
 
 HIDDEN = re.compile(
@@ -17,7 +17,7 @@ HIDDEN = re.compile(
     r"\U000e0000-\U000e007f"  # Tags, which can hide a whole text.
     "]"
 )
-"""What a terminal obeys instead of showing it, or does not show at all."""
+"""Characters that a terminal obeys, or does not show."""
 
 
 def show_text(value: object, max_chars: int | None = MAX_CHARS) -> str:
@@ -30,7 +30,7 @@ def show_text(value: object, max_chars: int | None = MAX_CHARS) -> str:
 
     Args:
         value: what to show.
-        max_chars: a longer text keeps its beginning and its end; None keeps all.
+        max_chars: a longer text is reduced to its beginning and end; None keeps all.
     """
     text = str(value)
     if max_chars is not None and len(text) > max_chars:

@@ -1,6 +1,6 @@
 """Every factor of an image: what it is drawn from, its bounds and its choices, a row for each.
 
-Loads nothing, so that help texts can be printed without NumPy.
+This module imports no third-party package, so that help texts can be printed without NumPy.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 MAX_SIDE_PX = 8192
-"""Longest side of an image: a bound for specs that come from elsewhere."""
+"""Maximum side length of an image: a bound for specs that come from elsewhere."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Least and greatest value of a number, and what it means."""
+    """Minimum and maximum value of a number, and what it means."""
 
     low: float
     high: float
@@ -54,75 +54,81 @@ _FREE_ROOM = Bounds(0, 1, "it is a fraction of the free room")
 _SIDEWAYS = Bounds(-75, 75, "it is an angle in degrees, and text edge-on cannot be seen")
 
 FACTORS: dict[str, Factor] = {
-    "kind": Factor("any", "word or sentence, of those given", choices=("word", "sentence")),
+    "kind": Factor("any", "kind of text: word or sentence", choices=("word", "sentence")),
     "case": Factor(
         "as-is=2,lower,upper,title", "letter case",
         choices=("as-is", "lower", "upper", "title"),
     ),
-    "font_category": Factor("any", "kinds of font, such as sans,serif"),
-    "font_family": Factor("any", "families of font, such as Lato"),
-    "size_px": Factor("12:64:log", "em size in px", Bounds(1, 2048, "it is an em size in px")),
+    "font_category": Factor("any", "font categories, such as sans,serif"),
+    "font_family": Factor("any", "font families, such as Lato"),
+    "size_px": Factor(
+        "12:64:log", "font size (em) in px", Bounds(1, 2048, "it is an em size in px")
+    ),
     "letter_spacing_em": Factor(
-        "0=4,-0.02,0.05,0.15", "extra space after a letter, in ems",
+        "0=4,-0.02,0.05,0.15", "extra space between letters, in em",
         Bounds(-0.5, 4, "it is a fraction of the em"),
     ),
     "line_height": Factor(
-        "1.1:1.6", "distance of two baselines, in ems",
+        "1.1:1.6", "distance between baselines, in em",
         Bounds(0.5, 8, "it is a multiple of the em"),
     ),
     "align": Factor(
         "left,center,right", "alignment of lines", choices=("left", "center", "right")
     ),
     "width_px": Factor(
-        "224", "width of the image; 0 fits it to the text", _SIDE, is_whole=True
+        "224", "image width in px; 0 fits it to the text", _SIDE, is_whole=True
     ),
     "height_px": Factor(
-        "224", "height of the image; 0 fits it to the text", _SIDE, is_whole=True
+        "224", "image height in px; 0 fits it to the text", _SIDE, is_whole=True
     ),
     "margin_px": Factor(
-        "4", "least distance from ink to edge, in px",
+        "4", "minimum margin around the text, in px",
         Bounds(1, 1024, "ink is painted to a 64th of a pixel and needs one to spare"),
         is_whole=True,
     ),
-    "x_frac": Factor("0:1", "place in the free room, 0 left to 1 right", _FREE_ROOM),
-    "y_frac": Factor("0:1", "place in the free room, 0 top to 1 bottom", _FREE_ROOM),
+    "x_frac": Factor("0:1", "position in free space, 0 left to 1 right", _FREE_ROOM),
+    "y_frac": Factor("0:1", "position in free space, 0 top to 1 bottom", _FREE_ROOM),
     "rotation_deg": Factor(
         "-12:12", "rotation, counter-clockwise, in degrees",
         Bounds(-180, 180, "it is an angle in degrees"),
     ),
-    "yaw_deg": Factor("0", "how far the right end is turned away, in degrees", _SIDEWAYS),
-    "pitch_deg": Factor("0", "how far the top leans away, in degrees", _SIDEWAYS),
+    "yaw_deg": Factor(
+        "0", "turn about the vertical axis, right end away, in degrees", _SIDEWAYS
+    ),
+    "pitch_deg": Factor(
+        "0", "turn about the horizontal axis, top away, in degrees", _SIDEWAYS
+    ),
     "arc_deg": Factor(
-        "0", "turn of text along an arc, in degrees; above 0 the middle is highest",
+        "0", "angle of an arc that the text follows, in degrees; above 0 its middle is up",
         Bounds(-360, 360, "360 is all of a circle"),
     ),
     "wave_em": Factor(
-        "0", "rise and fall of text along a wave, in ems",
+        "0", "amplitude of a wave that the text follows, in em",
         Bounds(0, 4, "it is a height in ems"),
     ),
     "jitter_em": Factor(
-        "0", "displacement of each letter, standard deviation in ems",
-        Bounds(0, 0.5, "it is a deviation in ems"),
+        "0", "displacement of each letter, standard deviation in em",
+        Bounds(0, 0.5, "it is a deviation in em"),
     ),
     "letter_rotation_deg": Factor(
         "0", "rotation of each letter, standard deviation in degrees",
         Bounds(0, 45, "it is a deviation in degrees"),
     ),
-    "ink": Factor("any", "colour of the ink, such as black,#c02020", is_colour=True),
-    "ink2": Factor("any", "colour of outline, extrusion and fill", is_colour=True),
+    "ink": Factor("any", "text colour, such as black,#c02020", is_colour=True),
+    "ink2": Factor("any", "second text colour, of outline, extrusion and fill", is_colour=True),
     "ink_fill": Factor(
-        "plain", "how the ink goes over to its second colour",
+        "plain", "how the text colour changes into the second one",
         choices=("plain", "gradient", "texture"),
     ),
     "contrast": Factor(
-        "2:21:log", "WCAG ratio of ink to paper; 0 leaves the ink as it is",
+        "2:21:log", "WCAG contrast ratio of text to background; 0 keeps the text colour",
         Bounds(0, 21, "it is a WCAG ratio of 1 to 21, or 0 to leave the ink alone"),
     ),
     "opacity": Factor(
-        "0.8:1", "opacity of the ink", Bounds(0, 1, "1 hides the paper behind the ink")
+        "0.8:1", "text opacity", Bounds(0, 1, "1 hides the paper behind the ink")
     ),
     "embolden_em": Factor(
-        "0", "how much strokes are thickened on each side, in ems; thinned below 0",
+        "0", "thickening of strokes on each side, in em; below 0 they get thinner",
         Bounds(-0.05, 0.1, "it is a part of the em"),
     ),
     "wear_frac": Factor(
@@ -130,43 +136,43 @@ FACTORS: dict[str, Factor] = {
         Bounds(0, 0.95, "it is a fraction of the ink"),
     ),
     "outline_em": Factor(
-        "0", "width of an outline around the letters, in ems",
+        "0", "width of an outline around the letters, in em",
         Bounds(0, 0.3, "it is a width in ems"),
     ),
     "extrude_em": Factor(
-        "0", "depth of letters that stand out from the background, in ems",
+        "0", "depth of the letters' extrusion, in em",
         Bounds(0, 0.5, "it is a depth in ems"),
     ),
     "shadow_em": Factor(
-        "0", "distance of a shadow from its letters, in ems",
+        "0", "distance between the letters and their shadow, in em",
         Bounds(0, 1, "it is a distance in ems"),
     ),
     "shadow_blur_em": Factor(
-        "0.05", "blur of the shadow, standard deviation in ems",
-        Bounds(0, 0.5, "it is a deviation in ems"),
+        "0.05", "blur of the shadow, standard deviation in em",
+        Bounds(0, 0.5, "it is a deviation in em"),
     ),
     "shadow_angle_deg": Factor(
-        "0:360", "where shadow and extrusion point, clockwise from the right, in degrees",
+        "0:360", "direction of shadow and extrusion, clockwise from the right, in degrees",
         Bounds(0, 360, "it is an angle in degrees"),
     ),
     "background": Factor(
-        "plain,gradient,noise,texture", "kinds of paper",
+        "plain,gradient,noise,texture", "kinds of background",
         choices=("plain", "gradient", "noise", "texture", "clutter", "writing", "photo"),
     ),
-    "paper": Factor("any", "colour of the paper", is_colour=True),
+    "paper": Factor("any", "background colour", is_colour=True),
     "paper2": Factor(
         "any", "second colour of gradients, textures and clutter", is_colour=True
     ),
     "occlusion_frac": Factor(
-        "0", "fraction of the ink hidden behind something",
+        "0", "fraction of the ink that is hidden behind something",
         Bounds(0, 0.95, "it is a fraction of the ink"),
     ),
     "light_frac": Factor(
-        "0", "fraction of the light lost towards one side",
+        "0", "fraction of the light that is lost towards one side",
         Bounds(0, 1, "it is a fraction of the light"),
     ),
     "shade_frac": Factor(
-        "0", "fraction of the light lost in a shadow cast across the image",
+        "0", "fraction of the light that is lost in a cast shadow",
         Bounds(0, 1, "it is a fraction of the light"),
     ),
     "downscale": Factor(
@@ -188,7 +194,7 @@ FACTORS: dict[str, Factor] = {
         "0:1", "blur, standard deviation in px", Bounds(0, 64, "it is a radius in px")
     ),
     "noise_std": Factor(
-        "0:8", "pixel noise, standard deviation in levels of 255",
+        "0:8", "pixel noise, standard deviation on a scale of 0 to 255",
         Bounds(0, 128, "it is a deviation in levels of 255"),
     ),
     "salt_frac": Factor(
@@ -200,17 +206,17 @@ FACTORS: dict[str, Factor] = {
         Bounds(1, 100, "100 changes nothing"), is_whole=True,
     ),
     "jpeg_quality": Factor(
-        "90", "JPEG quality; 100 spares PNG and WebP",
+        "90", "JPEG quality; at 100, PNG and WebP have no JPEG artefacts",
         Bounds(1, 100, "100 leaves PNG and WebP files untouched"), is_whole=True,
     ),
 }  # fmt: skip
 """Every factor of a recipe, in the order of drawing."""
 
 SETTINGS = {
-    "image_format": "file format: jpg, png or webp",
-    "splits": "shares of train, val and test; a text is in one of them only",
-    "shrink": "draw text that does not fit smaller, instead of leaving it out",
-    "shard_size": "images to a shard",
+    "image_format": "image format: jpg, png or webp",
+    "splits": "fractions of train, val and test; a text is in one split only",
+    "shrink": "shrink text that does not fit, instead of leaving it out",
+    "shard_size": "images per shard",
 }
 """What a recipe holds besides its factors."""
 

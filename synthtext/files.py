@@ -1,4 +1,4 @@
-"""Files that people give: regular files only, their size bounded before a parser sees them."""
+"""Files from users: only regular files, whose size is limited before a parser sees them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import BinaryIO
 from synthtext.errors import SynthtextError, shorten
 
 MAX_LISTED = 1_000_000
-"""Names in a folder and its folders: a bound for trees that come from elsewhere."""
+"""Maximum number of names in a folder tree, since it may be untrusted."""
 
 MAX_PATH_CHARS = 300
-"""Longest path that an error repeats whole."""
+"""Maximum length of a path that an error shows in full."""
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -23,7 +23,7 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-"""What stands in a folder besides files."""
+"""Other things than files that a folder can contain."""
 
 
 def open_file(
@@ -32,10 +32,10 @@ def open_file(
     """Return a file, open for reading.
 
     Args:
-        path: where it lies; a link to a file will do.
+        path: the file, or a link to it.
         max_bytes: largest size.
         kind: the error to raise.
-        remedy: the way out, which ends the sentence of an error.
+        remedy: what to do, the end of an error message.
 
     Raises:
         SynthtextError: of that kind: it is missing, is not a regular file, or is too large.
@@ -60,7 +60,7 @@ def open_file(
 
 
 def read_file(path: Path, max_bytes: int, *, kind: type[SynthtextError], remedy: str) -> bytes:
-    """Return what a file holds; arguments and errors are those of `open_file`."""
+    """Return the content of a file; arguments and errors are those of `open_file`."""
     with open_file(path, max_bytes, kind=kind, remedy=remedy) as file:
         try:
             raw = file.read(max_bytes + 1)
@@ -69,7 +69,7 @@ def read_file(path: Path, max_bytes: int, *, kind: type[SynthtextError], remedy:
             reason = (error.strerror or str(error)).lower()
             raise kind(f"{name} cannot be read ({reason}); {remedy}") from error
     if len(raw) > max_bytes:
-        # Some files are longer than they say, as those of /proc are.
+        # Some files are longer than their stated size, such as those in /proc.
         raise kind(f"{path} is larger than {format_bytes(max_bytes)}; {remedy}")
     return raw
 
@@ -85,7 +85,7 @@ def list_files(
         kind: the error to raise.
 
     Returns:
-        Paths from the folder on, parted by `/`; pipes, sockets and devices are among them.
+        Paths relative to the folder, separated by `/`, including pipes, sockets and devices.
 
     Raises:
         SynthtextError: of that kind: the folder cannot be read or holds far too much.
@@ -93,7 +93,7 @@ def list_files(
 
     def refuse(error: OSError) -> None:
         reason = (error.strerror or str(error)).lower()
-        raise kind(f"{error.filename} cannot be read ({reason}); give a folder that can be")
+        raise kind(f"{error.filename} cannot be read ({reason}); give a readable folder")
 
     names: list[str] = []
     n_seen = 0
@@ -101,7 +101,9 @@ def list_files(
         folders[:] = [name for name in folders if not name.startswith(".")]
         n_seen += len(files) + len(folders)
         if n_seen > MAX_LISTED:
-            raise kind(f"{folder} holds more than {MAX_LISTED:,} files; give a smaller folder")
+            raise kind(
+                f"{folder} contains more than {MAX_LISTED:,} files; give a smaller folder"
+            )
         start = Path(inner).relative_to(folder)
         names += [
             (start / name).as_posix() for name in files if Path(name).suffix.lower() in suffixes

@@ -1,8 +1,8 @@
-"""Image files -> RGB: one set of rules for photographs and for images that a model looks at.
+"""Image files -> RGB: one set of rules for photographs and for images for a model.
 
-The content tells the format, which is one of a few that decode without other programs. What is
-transparent lies on white, 16 bits become 8, the rotation that a camera noted is applied, and of
-several frames the first is taken.
+The content determines the format, which is one of a few that need no other programs to decode.
+Transparent images are put on white, 16 bits become 8, the camera's rotation is applied, and the
+first of several frames is used.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from synthtext.errors import SynthtextError
 from synthtext.files import format_bytes, open_file
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-"""What is opened. Pillow would hand others, such as EPS, to programs that run what they say."""
+"""Accepted formats. Pillow would pass others, such as EPS, to programs that execute them."""
 
 MAX_FILE_BYTES = 256 << 20
 
 MAX_PIXELS = 64_000_000
 
 MAX_SCANNED_PIXELS = 64 * MAX_PIXELS
-"""Pixels times scans of a JPEG: a scan of a few bytes is enough to go over all of them."""
+"""Pixels times scans of a JPEG: a scan of a few bytes can touch all pixels."""
 
 MAX_SEGMENTS = 10_000
 """Parts of a JPEG, or of a PNG before its pixels."""
 
 MAX_BYTES_OF = {b"GI": 32 << 20, b"P1": 16 << 20, b"P2": 16 << 20, b"P3": 16 << 20}
-"""Largest file by how it begins: comments in a GIF and levels written in digits are slow."""
+"""Maximum file size by first bytes: GIF comments and levels written in digits are slow."""
 
 LARGE_PIXELS = 16_000_000
 """Of larger images one is decoded at a time: the largest takes up to 1.7 GB."""
@@ -62,7 +62,7 @@ _one_large = threading.Lock()
 
 
 class _UnfitError(Exception):
-    """An image is of a kind or a size that is not read."""
+    """An image has a format or a size that is not accepted."""
 
 
 def read_rgb(path: Path, *, kind: type[SynthtextError]) -> Image.Image:
@@ -92,12 +92,12 @@ def read_rgb(path: Path, *, kind: type[SynthtextError]) -> Image.Image:
             raise kind(f"{path} has more than {MAX_PIXELS:,} px; {REMEDY}") from error
         except Exception as error:  # A hostile image may make a decoder raise anything.
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise kind(f"{path} does not decode ({reason}); {REMEDY}") from error
+            raise kind(f"{path} cannot be decoded ({reason}); {REMEDY}") from error
 
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Keep Pillow's warnings from the terminal: what matters of them is said by an error.
+    """Keep Pillow's warnings off the terminal; errors report what matters.
 
     Warnings belong to the whole process: where threads decode, their starter sets this.
     """
@@ -107,7 +107,7 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def _check_file(file: BinaryIO) -> None:
-    """Refuse what would keep a decoder busy for minutes, before it sees it."""
+    """Refuse images that would keep a decoder busy for minutes."""
     head = file.read(2)
     limit = MAX_BYTES_OF.get(head, MAX_FILE_BYTES)
     if head == JPEG_START:
@@ -157,7 +157,7 @@ def _check_header(image: Image.Image) -> int:
     if n_pixels > MAX_PIXELS:
         raise _UnfitError(f"has {image.width}x{image.height} px, more than {MAX_PIXELS:,}")
     if image.mode == "F":
-        raise _UnfitError("holds floating-point levels, not 8 or 16 bits")
+        raise _UnfitError("has floating-point levels, not 8 or 16 bits")
     return n_pixels
 
 

@@ -44,14 +44,14 @@ MAX_SHARD_SIZE = 1_000_000
 
 @dataclass(frozen=True)
 class Recipe:
-    """What every factor is drawn from, and how images are kept.
+    """What every factor is drawn from, and how images are stored.
 
     Attributes:
         draws: a `Range` or `Choice` for each name of `FACTORS`.
         image_format: `jpg`, `png` or `webp`.
-        splits: shares of train, val and test, by text.
-        shrink: whether text that does not fit is drawn smaller instead of not at all.
-        shard_size: images to a shard.
+        splits: fractions of train, val and test, by text.
+        shrink: whether text that does not fit is drawn smaller instead of being left out.
+        shard_size: images per shard.
     """
 
     draws: Mapping[str, Range | Choice]
@@ -72,7 +72,7 @@ def list_recipes() -> list[str]:
 
 
 def read_recipe(source: str | Path) -> Recipe:
-    """Return a bundled recipe by its name, or the one in a TOML file; what it omits is default.
+    """Return a bundled recipe by name, or one from a TOML file; omitted entries are default.
 
     >>> from synthtext import read_recipe
     >>> read_recipe("rendered-sst2").image_format
@@ -100,7 +100,7 @@ def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
     20:40
 
     Args:
-        recipe: where to start.
+        recipe: the recipe to change.
         edits: name to value as written in a recipe, such as `{"size_px": "12:64"}`. A lossless
             `image_format` also lifts `jpeg_quality` to 100, unless that is among the edits.
 
@@ -180,10 +180,10 @@ def _parse_range(name: str, text: str) -> Range:
     low, high = (_parse_number(name, part, text) for part in parts[:2])
     if low > high:
         raise RecipeError(
-            f"{name} is {shorten(text)}; the low end comes first, so {high:g}:{low:g}"
+            f"{name} is {shorten(text)}; put the lower end first, as in {high:g}:{low:g}"
         )
     if is_log and low <= 0:
-        raise RecipeError(f"{name} is {shorten(text)}; a range even in ratios starts above 0")
+        raise RecipeError(f"{name} is {shorten(text)}; a log range must start above 0")
     return Range(low, high, is_log)
 
 
@@ -192,7 +192,7 @@ def _parse_choice(name: str, text: str) -> Choice:
     weights: list[float] = []
     parts = text.split(",")
     if len(parts) > MAX_VALUES:
-        raise RecipeError(f"{name} has {len(parts):,} values; give {MAX_VALUES:,} at most")
+        raise RecipeError(f"{name} has {len(parts):,} values; give at most {MAX_VALUES:,}")
     for part in parts:
         value, _, weight = part.strip().partition("=")
         values.append(_check_value(name, value.strip(), text))
@@ -214,7 +214,7 @@ def _check_value(name: str, value: str, text: str) -> str:
         near = difflib.get_close_matches(value, factor.choices, n=3) or factor.choices
         raise RecipeError(f"{name} is {shorten(value)!r}; did you mean {', '.join(near)}")
     if not value:
-        raise RecipeError(f"{name} is {shorten(text)!r}; it lacks a value")
+        raise RecipeError(f"{name} is {shorten(text)!r}; a value is missing")
     return value
 
 
@@ -275,13 +275,13 @@ def _parse_splits(text: str) -> tuple[float, float, float]:
         train, val, test = (float(part) for part in text.split(","))
     except ValueError as error:
         raise RecipeError(
-            f"splits is {shorten(text)!r}; give three shares, such as 0.9,0.05,0.05"
+            f"splits is {shorten(text)!r}; give three fractions, such as 0.9,0.05,0.05"
         ) from error
     if not all(0 <= share <= 1 for share in (train, val, test)) or not math.isclose(
         train + val + test, 1, abs_tol=1e-6
     ):
         raise RecipeError(
-            f"splits is {shorten(text)}; three shares of 0 or more must add up to 1"
+            f"splits is {shorten(text)}; three fractions of 0 or more must add up to 1"
         )
     return train, val, test
 
@@ -305,7 +305,7 @@ def _parse_count(name: str, text: str) -> int:
 def _to_text(name: str, value: object) -> str:
     if isinstance(value, dict):
         raise RecipeError(
-            f"{shorten(name)} is a table; a recipe is flat, so leave out its head"
+            f"{shorten(name)} is a table; a recipe has no tables, so leave out the table header"
         )
     if isinstance(value, list):
         return ",".join(_to_text(name, item) for item in value)

@@ -58,7 +58,7 @@ def draw_below(units: Floats, bound: int) -> NDArray[np.int64]:
 
 
 def pick(units: Floats, weights: Floats) -> NDArray[np.int64]:
-    """Return the places that numbers in [0, 1) fall to, as likely as their weights say.
+    """Return the indices that numbers in [0, 1) select, in proportion to their weights.
 
     Args:
         units: float64 (n,) in [0, 1).

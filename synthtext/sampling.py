@@ -97,7 +97,7 @@ def sample_specs(
         fonts: the fonts to choose from.
         seed: seed of the dataset.
         indices: a run without gaps, none below `source.first`.
-        photos: where the background `photo` takes its pictures from.
+        photos: where the background `photo` takes its images from.
 
     Raises:
         RecipeError: the recipe asks for photographs or kinds of text that are not there.
@@ -182,7 +182,7 @@ def _weigh_kinds(recipe: Recipe, source: Source) -> NDArray[np.float64]:
     weights = np.array([asked.get(deck.kind, 0.0) for deck in source.decks])
     if not weights.any():
         have = ", ".join(deck.kind for deck in source.decks)
-        raise RecipeError(f"kind is {draw}, but the texts given are of kind {have}")
+        raise RecipeError(f"kind is {draw}, but the given texts are of kind {have}")
     return weights
 
 
@@ -274,13 +274,13 @@ def _draw_papers(
     """Return the columns background and photo."""
     draw = recipe.draws["background"]
     if isinstance(draw, Range):
-        raise RecipeError(f"background is {draw}; give kinds of paper, not a range")
+        raise RecipeError(f"background is {draw}; give kinds of background, not a range")
     papers = draw.at(units[:, 0])
     if "photo" not in papers:
         return {"background": papers, "photo": [""] * len(papers)}
     if photos is None:
         raise RecipeError(
-            "background is photo; give a folder of photographs (--backgrounds DIR)"
+            "background is photo; give a folder of photographs with --backgrounds"
         )
     places = draw_below(units[:, 1], len(photos.names)).tolist()
     chosen = [

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, what `kill` and batch systems send, and a terminal that is closed."""
+"""Signals of Ctrl-C, of `kill` and batch systems, and of a closed terminal."""
 
 SHOW_CURSOR = b"\x1b[?25h"
 """Source: DEC VT510, DECTCEM; a progress bar hides it."""
@@ -24,7 +24,7 @@ class Stopped(BaseException):
     `KeyboardInterrupt`, which the parser of the command line answers itself.
 
     Attributes:
-        exit_code: 128 and the number of the signal, as a shell tells it.
+        exit_code: 128 plus the number of the signal, as in a shell.
     """
 
     def __init__(self, number: int) -> None:
@@ -58,7 +58,7 @@ def catch_signals() -> Iterator[None]:
 
 
 def end_at_once(exit_code: int) -> NoReturn:
-    """End this process and its workers without tidying up."""
+    """End this process and its workers without cleaning up."""
     processes = sys.modules.get("multiprocessing")
     for child in processes.active_children() if processes else ():
         child.kill()

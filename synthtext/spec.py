@@ -31,10 +31,10 @@ HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Every choice behind one image. Drawing it again needs this, its font and its photograph.
+    """Every choice behind one image. The spec, its font and its photograph determine the image.
 
-    `dataclasses.replace(spec, blur_px=4)` is the same image with one factor changed. Defaults
-    are neutral: black on white in the middle, nothing done to the pixels.
+    `dataclasses.replace(spec, blur_px=4)` gives the same image with one factor changed.
+    Defaults are neutral: black on white, centred, without degradations.
 
     >>> from synthtext import Spec
     >>> Spec(0, 7, "train", "word", "quartz", "Lato_700Bold.ttf", case="upper").drawn_text
@@ -42,70 +42,70 @@ class Spec:
 
     Attributes:
         seed: seed of the dataset.
-        index: place of the image in the dataset, 0 or more; names it together with the seed.
+        index: number of the image in the dataset, 0 or more.
         split: `train`, `val` or `test`, from a hash of the text.
         kind: `word` or `sentence`; sentences are wrapped to the width of the image.
-        text: the text as it stands in its list.
+        text: the text as in its list.
         font: file name in the catalogue.
-        label: 1 positive, 0 negative, None where the text has no label.
+        label: 1 positive, 0 negative, None if the text has no label.
         class_index: line of the text, or of its label, in the dataset's `classnames.txt`.
         case: one of `CASES`, applied to the text when it is drawn.
         font_family: family name, such as "Lato".
         font_category: such as "sans"; see the catalogue.
         font_weight: 100 to 900, regular is 400.
         font_italic: whether the face is slanted.
-        size_px: em size in px.
-        letter_spacing_em: extra advance after each character, in ems; 0 adds nothing.
-        line_height: distance of two baselines, in ems.
-        align: left, center or right; matters where a text has several lines.
+        size_px: font size (em) in px.
+        letter_spacing_em: extra advance after each character, in em; 0 adds nothing.
+        line_height: distance between baselines, in em.
+        align: left, center or right; matters only for several lines.
         width_px: width of the image; 0 fits it to the text and its margins.
         height_px: height of the image; 0 fits it to the text and its margins.
-        margin_px: least distance from the ink to every edge, 1 or more.
-        x_frac: place of the text in the free room, 0 at the left to 1 at the right.
+        margin_px: minimum distance from the ink to every edge in px, 1 or more.
+        x_frac: position of the text in the free space, 0 at the left to 1 at the right.
         y_frac: the same from top to bottom.
         rotation_deg: counter-clockwise, -180 to 180; 0 changes nothing.
-        yaw_deg: how far the right end of the text is turned away from the eye, -75 to 75; 0
+        yaw_deg: turn about the vertical axis, with the right end away from the viewer, -75 to
+            75; 0 changes nothing.
+        pitch_deg: turn about the horizontal axis, with the top away, -75 to 75; 0 changes
+            nothing.
+        arc_deg: angle by which the text turns clockwise along an arc, -360 to 360; above 0 its
+            middle is highest; 0 is a straight line.
+        wave_em: amplitude of one wave over the whole text, in em; 0 is straight.
+        jitter_em: displacement of each letter, standard deviation along and across the line, in
+            em; 0 changes nothing.
+        letter_rotation_deg: rotation of each letter, standard deviation; 0 changes nothing.
+        ink: text colour, `#rrggbb`.
+        ink2: second text colour: of the outline, the extrusion, and a fill that is not plain.
+        ink_fill: plain, gradient or texture: how the text colour changes into the second one.
+        contrast: WCAG ratio to which the text colour is adjusted, 1 to 21, keeping its hue; 0
+            leaves the colour as it is.
+        opacity: 1 hides the background behind the text, 0 makes the text invisible.
+        embolden_em: how much strokes are thickened on each side, in em, or thinned below 0; 0
             changes nothing.
-        pitch_deg: how far its top leans away from the eye, -75 to 75; 0 changes nothing.
-        arc_deg: how far a text along an arc turns clockwise from its beginning to its end, -360
-            to 360, so that its middle is highest above 0; 0 is a straight line.
-        wave_em: how far one wave over all of the text rises and falls, in ems; 0 is straight.
-        jitter_em: how far each letter is displaced, standard deviation along and across the
-            line in ems; 0 changes nothing.
-        letter_rotation_deg: how far each letter is rotated, standard deviation; 0 changes
-            nothing.
-        ink: colour of the ink, `#rrggbb`.
-        ink2: second colour: of the outline, the extrusion, and of a fill that is not plain.
-        ink_fill: plain, gradient or texture: how the ink goes over to its second colour.
-        contrast: WCAG ratio to bring the ink to, 1 to 21, keeping its hue; 0 leaves the ink as
-            it is.
-        opacity: 1 hides the paper behind the ink, 0 shows nothing of the ink.
-        embolden_em: how much strokes are thickened on each side, thinned below 0; 0 changes
-            nothing.
         wear_frac: fraction of the ink that has worn off; 0 is none.
-        outline_em: width of the outline around the letters; 0 is none.
-        extrude_em: how deep the letters stand out from the paper; 0 is flat.
-        shadow_em: distance of the shadow from its letters; 0 is none.
-        shadow_blur_em: standard deviation of the shadow's blur; 0 is a hard edge.
-        shadow_angle_deg: where shadow and extrusion point, clockwise from the right.
-        ink_seed: chooses the displacements, the wear and the fill; 32 bits.
-        background: name of the paper's kind.
+        outline_em: width of the outline around the letters, in em; 0 is none.
+        extrude_em: depth of the letters' extrusion, in em; 0 is flat.
+        shadow_em: distance between the letters and their shadow, in em; 0 is none.
+        shadow_blur_em: standard deviation of the shadow's blur, in em; 0 is a hard edge.
+        shadow_angle_deg: direction of shadow and extrusion, clockwise from the right.
+        ink_seed: chooses displacements, rotations, wear and fill; 32 bits.
+        background: kind of background.
         paper: its first colour, `#rrggbb`.
         paper2: its second colour; only some kinds use it.
-        photo: file name of the photograph, empty for other papers.
-        paper_seed: chooses the grain, the angle or the crop of the paper; 32 bits.
+        photo: file name of the photograph, empty for other backgrounds.
+        paper_seed: chooses the grain, the angle or the crop of the background; 32 bits.
         occlusion_frac: fraction of the ink that is hidden behind something; 0 is none.
         light_frac: fraction of the light that is lost towards one side; 0 changes nothing.
-        shade_frac: fraction of the light that is lost in a shadow cast across the image; 0
-            changes nothing.
+        shade_frac: fraction of the light that is lost in a cast shadow; 0 changes nothing.
         damage_seed: chooses what hides the ink, where the light comes from, and which pixels
             turn black or white; 32 bits.
         downscale: how many times the image is reduced and enlarged again; 1 changes nothing.
         motion_px: length of the motion blur; 0 changes nothing.
-        motion_angle_deg: its direction, clockwise from the right.
+        motion_angle_deg: direction of the motion blur, clockwise from the right.
         defocus_px: radius of the disc that a point out of focus becomes; 0 changes nothing.
         blur_px: standard deviation of the blur; 0 changes nothing.
-        noise_std: standard deviation of the pixel noise in levels of 255; 0 changes nothing.
+        noise_std: standard deviation of the pixel noise, on a scale of 0 to 255; 0 changes
+            nothing.
         noise_seed: chooses the noise; 32 bits.
         salt_frac: fraction of pixels turned black or white; 0 changes nothing.
         prior_jpeg_quality: of an earlier save as JPEG, 1 to 100; 100 changes nothing.
@@ -195,9 +195,9 @@ LATER = {
     for field in dataclasses.fields(Spec)
     if field.name in ("yaw_deg", "pitch_deg") or NAMES.index(field.name) > NAMES.index("shrink")
 }
-"""Names that the first shards lack, and what they mean where they are missing: nothing done.
+"""Fields that the first shards lack, with their neutral values.
 
-A new field comes last in `Spec`, so it is one of these by itself.
+A new field comes last in `Spec`, which makes it one of them.
 """
 
 _read_fields = operator.attrgetter(*NAMES)
@@ -243,7 +243,7 @@ def strip_text(spec: Spec) -> Spec:
 
 
 def make_spec(text: str, **factors: Any) -> Spec:  # noqa: ANN401 - of the type of each field.
-    """Return the spec of a text that is in no dataset; what is not given is neutral.
+    """Return the spec of a text outside of any dataset; factors not given are neutral.
 
     >>> from synthtext import make_spec
     >>> spec = make_spec("quartz", size_px=20, blur_px=1.5)
@@ -251,7 +251,7 @@ def make_spec(text: str, **factors: Any) -> Spec:  # noqa: ANN401 - of the type 
     ('Lato_400Regular.ttf', 20.0, 0.0)
 
     Args:
-        text: to draw; with `kind="sentence"` it is wrapped to the width of the image.
+        text: the text to draw; with `kind="sentence"` it is wrapped to the width of the image.
         factors: fields of `Spec` and their values.
 
     Raises:
@@ -308,7 +308,7 @@ def spec_to_dict(spec: Spec) -> dict[str, Any]:
 
 
 def spec_from_dict(fields: dict[str, Any]) -> Spec:
-    """Return the spec that `spec_to_dict` took apart; names it does not know are left alone.
+    """Return the spec of such a dict, the inverse of `spec_to_dict`; unknown names are ignored.
 
     Raises:
         SpecError: a field is missing, or a value cannot be drawn.
@@ -328,7 +328,7 @@ def edit_spec(spec: Spec, edits: dict[str, str]) -> Spec:
     """Return the spec with some fields changed, their values given as text.
 
     Args:
-        spec: where to start.
+        spec: the spec to change.
         edits: field name to new value, such as `{"blur_px": "4"}`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where data lies: here, or at any address that fsspec knows; files whole or not at all."""
+"""Storage, local or at any address of fsspec; files are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from typing import Any, BinaryIO, cast
 from synthtext.errors import DatasetError
 
 PART = ".part"
-"""What unfinished files end with."""
+"""The suffix of unfinished files."""
 
 WRITABLE = ("s3", "gs", "gcs", "az", "abfs", "hdfs", "sftp", "ssh", "smb", "memory", "file")
 """Kinds of address where files can be written, and folders listed afterwards."""
 
 OUR_PART = re.compile(rf"\..+-\d+-[0-9a-f]{{8}}{re.escape(PART)}")
-"""What `_name_part` makes; other hidden files that end alike belong to somebody else."""
+"""The names that `_name_part` makes; other hidden files with this suffix are not ours."""
 
 ABANDONED_S = 86_400
-"""After so long without a change, what another machine was writing is taken for abandoned."""
+"""After this time without a change, the partial file of another machine counts as abandoned."""
 
 
 def parse_folder(text: str) -> Path:
     """Return a folder from its path, or from an address such as `s3://bucket/words`.
 
-    Addresses become a `UPath`, which does what a `Path` does.
+    Addresses become a `UPath`, which behaves like a `Path`.
 
     Raises:
-        DatasetError: what it takes to go there is not installed.
+        DatasetError: the package for this kind of address is not installed.
     """
     protocol, is_address, rest = text.partition("://")
     if not is_address:
@@ -48,12 +48,12 @@ def parse_folder(text: str) -> Path:
         path.exists()
     except (ImportError, ValueError) as error:
         raise DatasetError(
-            f"{text} cannot be reached ({error}); type: pip install 'synthtext[remote]'"
+            f"{text} cannot be reached ({error}); run: pip install 'synthtext[remote]'"
         ) from error
     except Exception as error:
-        # Each store has errors of its own for a missing key, bucket or network.
+        # Each store has its own errors for a missing key, bucket or network.
         raise DatasetError(
-            f"{text} cannot be reached ({error}); check the address and your access to it"
+            f"{text} cannot be reached ({error}); check the address and your access rights"
         ) from error
     return path
 
@@ -86,17 +86,17 @@ def parse_local(text: str | Path) -> Path:
 
 
 def is_remote(path: Path) -> bool:
-    """Return whether a path is an address rather than a place on this machine."""
+    """Return whether a path is a remote address."""
     return hasattr(path, "fs")
 
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write, which gets its name when all of it is written and safe.
+    """Open a file for writing that gets its name when it is complete and safe on disk.
 
-    A file that is there is replaced, whole or not at all. Here that is a rename; elsewhere an
-    upload of a file that is finished, which the stores that fsspec knows show when it is done.
-    A link is followed, and a device or a pipe is written to as it is.
+    An existing file is replaced, whole or not at all: locally by a rename, remotely by the
+    upload of a finished file, which the stores of fsspec show only when it is complete. A link
+    is followed, and a device or a pipe is written to directly.
     """
     if is_remote(path):
         with tempfile.NamedTemporaryFile(prefix="synthtext-") as local:
@@ -126,10 +126,10 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def write_folder(path: Path) -> Iterator[Path]:
-    """Give a folder to write into, which gets its name when all of it is written and safe.
+    """Create a folder that gets its name when it is complete and safe on disk.
 
     Args:
-        path: new; nothing may be there.
+        path: a new path, which must not exist.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_once(path.parent)
@@ -152,24 +152,24 @@ def write_folder(path: Path) -> Iterator[Path]:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a small file whole or not at all, over the one that is there."""
+    """Write a small file, whole or not at all; an existing one is replaced."""
     with write_whole(path) as file:
         file.write(content)
 
 
 @contextmanager
 def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
-    """Keep a folder for this process until it ends, however it ends.
+    """Lock a folder for this process until it ends, however it ends.
 
     Args:
-        folder: it is made if need be; at an address nothing is locked.
-        is_shared: whether others that share may be there as well.
+        folder: it is created if needed; at an address nothing is locked.
+        is_shared: whether other processes with a shared lock may use it too.
 
     Raises:
         DatasetError: another process has it, or it is a file.
     """
     if folder.exists() and not folder.is_dir():
-        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+        raise DatasetError(f"{folder} contains something else; give a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     if is_remote(folder):
         yield
@@ -192,7 +192,7 @@ def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
 
 
 def remove_parts(folder: Path, *, below: bool = False) -> None:
-    """Remove the unfinished files and folders that processes which are dead have left behind.
+    """Remove the unfinished files and folders that dead processes have left behind.
 
     Those of a process that is still writing are kept. It holds a lock on each of them, which
     ends with it however it ends. A disk may hide the locks of other machines, so theirs are
@@ -205,13 +205,13 @@ def remove_parts(folder: Path, *, below: bool = False) -> None:
     if is_remote(folder):
         return
     for part in list(folder.glob(f"{'**/' if below else ''}.*{PART}")):
-        # What cannot be removed does no harm: it is never read.
+        # What cannot be removed is harmless, since it is never read.
         with suppress(OSError):
             _remove_dead(part)
 
 
 def move_file(source: Path, target: Path) -> None:
-    """Move a file, by a rename if it can be; else it is copied whole and then removed."""
+    """Move a file, by a rename if possible; otherwise it is copied and then removed."""
     if not is_remote(source) and not is_remote(target):
         try:
             source.replace(target)
@@ -285,7 +285,7 @@ def _lock(handle: int, *, is_shared: bool = False, waits: bool = False) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder last through a power cut."""
+    """Make the names in a folder survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

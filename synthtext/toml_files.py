@@ -1,4 +1,4 @@
-"""TOML from elsewhere: its size, depth and numbers are bounded before a parser sees it."""
+"""Untrusted TOML: its size, depth and numbers are limited before a parser sees it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from synthtext.errors import SynthtextError
 from synthtext.files import read_file
 
 MAX_BARE_CHARS = 64
-"""Longest key, number, date or word outside quotation marks."""
+"""Maximum length of a key, number, date or word outside quotation marks."""
 
 TOKEN = re.compile(
     r"""
@@ -31,11 +31,11 @@ TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a TOML file may hold.
+    """The limits of a TOML file.
 
     Attributes:
         max_bytes: size of the file.
-        max_depth: how deep arrays, tables and dotted keys may lie in each other.
+        max_depth: how deeply arrays, tables and dotted keys may be nested.
     """
 
     max_bytes: int
@@ -45,11 +45,11 @@ class Limits:
 def read_toml(
     path: Path, limits: Limits, *, kind: type[SynthtextError], remedy: str
 ) -> dict[str, Any]:
-    """Return what a TOML file holds.
+    """Return the content of a TOML file.
 
     Args:
         path: the file.
-        limits: how much it may hold.
+        limits: the limits of the file.
         kind: the error to raise.
         remedy: the way out, which ends the sentence of an error.
 
@@ -67,7 +67,7 @@ def read_toml(
 
 
 def _check_shape(text: str, max_depth: int) -> None:
-    """Raise a ValueError if the text nests too deep or holds too long a word."""
+    """Raise a ValueError if the text is nested too deeply or has too long a word."""
     # The parser calls itself for every level, and Python stops at long numbers with an error
     # that is not the parser's.
     depth = n_dots = 0
@@ -83,4 +83,4 @@ def _check_shape(text: str, max_depth: int) -> None:
         elif token[0] not in "\"'#" and len(token) > MAX_BARE_CHARS:
             raise ValueError(f"{token[:20]}... is {len(token):,} characters long")
         if depth > max_depth or n_dots > max_depth:
-            raise ValueError(f"its arrays or tables lie more than {max_depth} deep")
+            raise ValueError(f"its arrays or tables are nested more than {max_depth} deep")

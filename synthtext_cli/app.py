@@ -1,4 +1,4 @@
-"""The command line: every command in its group, and what happens to errors."""
+"""The command line: the commands in their groups, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from synthtext_cli.console import (
 )
 
 USAGE_ERROR: Any = typer.BadParameter.__base__
-"""What is raised for a wrong option, whether or not typer carries a click of its own."""
+"""The error of a wrong option, whether or not typer includes its own copy of click."""
 
 app = typer.Typer(
     name="synthtext",
@@ -63,13 +63,13 @@ def _take_options(
         float,
         typer.Option(
             metavar="S",
-            help="Seconds between lines of progress in a log. [30]",
+            help="Seconds between progress lines in a log. [30]",
             min=0,
             show_default=False,
         ),
     ] = 30.0,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that go before a command."""
     if verbose and quiet:
         fail("--verbose and --quiet contradict each other; give one of them")
     LOG_EVERY_S.set(log_every)
@@ -77,40 +77,40 @@ def _take_options(
 
 
 COMMANDS = {
-    "Draw": (
-        (draw.render, "render", "Write shards: render --words en --out data/words"),
-        (draw.render_vqa, "render-vqa", "Signs and questions: render-vqa --out data/signs"),
-        (draw.merge, "merge", "Join parts of a run: merge a b --out all"),
-        (draw.draw, "draw", "Draw one again: draw --from OUT KEY --set blur_px=4"),
+    "Render": (
+        (draw.render, "render", "Render shards: render --words en --out data/words"),
+        (draw.render_vqa, "render-vqa", "Scenes with questions: render-vqa --out data/s"),
+        (draw.merge, "merge", "Join the parts of a run: merge a b --out all"),
+        (draw.draw, "draw", "Redraw an image: draw --from OUT KEY --set blur_px=4"),
         (draw.print_recipe, "recipe", "Print a recipe: recipe > mine.toml"),
         (draw.words, "words", "List words: words --lang de --top 20000"),
         (draw.fonts, "fonts", "List fonts: fonts --sheet fonts.png"),
     ),
-    "Look": (
-        (look.preview, "preview", "A contact sheet: preview OUT --sheet sheet.png"),
+    "Inspect": (
+        (look.preview, "preview", "Contact sheet: preview OUT --sheet sheet.png"),
         (look.gallery, "gallery", "Every factor at its levels: gallery --out all.png"),
-        (look.stats, "stats", "What is in it: stats OUT"),
-        (look.show, "show", "One image and its factors: show OUT KEY"),
-        (look.verify, "verify", "Check every byte: verify OUT"),
+        (look.stats, "stats", "Statistics: stats OUT"),
+        (look.show, "show", "Show an image: show OUT KEY"),
+        (look.verify, "verify", "Check every file: verify OUT"),
     ),
     "Measure": (
         (probe.probe, "probe", "Measure reading: probe --model ViT-L-14 --out res"),
-        (probe.compare, "compare", "Two probes, paired: compare res/a res/b"),
-        (imported.import_table, "import", "Answers from elsewhere: import FILE --out res"),
-        (images.match, "match", 'Which text fits: match a.jpg --texts "a dog"'),
-        (images.matrix, "matrix", "All cosines: matrix *.jpg --texts-file F"),
+        (probe.compare, "compare", "Paired comparison: compare res/a res/b"),
+        (imported.import_table, "import", "Import answers: import FILE --out res"),
+        (images.match, "match", 'Rank texts: match a.jpg --texts "a dog"'),
+        (images.matrix, "matrix", "Similarity matrix: matrix *.jpg --texts-file F"),
         (images.classify, "classify", "Classify images: classify DIR --out res/c"),
-        (images.vqa, "vqa", "Answer: vqa --annotations T --val V --images D"),
-        (models.experiments, "experiments", "Experiments and their commands: experiments"),
+        (images.vqa, "vqa", "Answer questions: vqa --annotations T --val V --images D"),
+        (models.experiments, "experiments", "List experiments: experiments"),
         (models.models, "models", "List models: models --find ViT-B"),
         (models.bench, "bench", "Throughput: bench --probe --model ViT-B-32"),
     ),
     "Train": (
         (train.finetune, "finetune", "Fine-tune: finetune --model X --data OUT --out DIR"),
     ),
-    "Share": (
-        (share.export, "export", "Other layouts: export OUT --to lmdb --out DIR"),
-        (share.index, "index", "By number: index OUT writes wids' JSON"),
+    "Export": (
+        (share.export, "export", "Convert: export OUT --to lmdb --out DIR"),
+        (share.index, "index", "Index for wids: index OUT"),
     ),
 }
 """Each group of commands: function, name and example."""
@@ -121,7 +121,7 @@ for group, commands in COMMANDS.items():
 
 
 def main() -> NoReturn:
-    """Run the command line; every failure that a user can mend is one line and exit code 2."""
+    """Run the command line; a failure that a user can fix is one line and exit code 2."""
     open_streams()
     words = sys.argv[1:]
     if sys.platform == "win32":
@@ -136,7 +136,7 @@ def main() -> NoReturn:
     except SynthtextError as error:
         fail(str(error))
     except USAGE_ERROR as error:
-        # Without any words, the help has been shown instead.
+        # Without arguments, the help has been shown instead.
         if words:
             fail(error.format_message())
         sys.exit(2)
@@ -145,7 +145,7 @@ def main() -> NoReturn:
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Refuse what cannot be written into JSON or asked of a model."""
+    """Refuse arguments that cannot be written to JSON or passed to a model."""
     for word in words:
         if not word.isprintable() and any("\ud800" <= char <= "\udfff" for char in word):
             given = os.fsencode(word).decode("utf-8", "backslashreplace")
@@ -153,25 +153,25 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _make_command(words: Sequence[str]) -> Callable[..., int | None]:
-    """Return the command line as one command, whose help is shown letter by letter."""
+    """Return the command line as one command, whose help is shown literally."""
     command = typer.main.get_command(app)
     if not words or {"-h", "--help"} & set(words):
         from rich.markup import escape
 
         for option in command.params:
-            # Its own texts would push the commands off the screen.
+            # Its long default text would push the commands off the screen.
             if option.name == "install_completion":
                 option.help = "Install completion for this shell."  # type: ignore[attr-defined]
             option.hidden = option.name == "show_completion"  # type: ignore[attr-defined]
         for each in command.commands.values():  # type: ignore[attr-defined]
             for option in each.params:
-                # Rich would take [0:4] for a mark of its own, and show nothing.
+                # Rich would treat [0:4] as markup, and show nothing.
                 option.help = escape(getattr(option, "help", None) or "")
     return command
 
 
 def _repeat(option: str, words: list[str]) -> list[str]:
-    """Return a command line in which an option stands before each of its values.
+    """Return a command line in which an option precedes each of its values.
 
     >>> _repeat("--texts", ["match", "a.jpg", "--texts", "a dog", "a cat", "--top", "2"])
     ['match', 'a.jpg', '--texts', 'a dog', '--texts', 'a cat', '--top', '2']

@@ -18,7 +18,7 @@ from synthtext.toml_files import Limits, read_toml
 LIMITS = Limits(max_bytes=1 << 20, max_depth=2)
 
 OWN = frozenset({"config", "help"})
-"""Options that do not stand in a file."""
+"""Options that a file cannot set."""
 
 
 TYPES = {
@@ -43,7 +43,7 @@ ConfigFile = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="TOML file of options, such as the run.toml of another run; those given here win.",
+        help="TOML file of options, such as run.toml of another run; the command line wins.",
         is_eager=True,
         callback=_take_file,
     ),

@@ -1,8 +1,8 @@
-"""The terminal: texts as data, tables, and the progress of long work.
+"""Terminal output: texts as data, tables, and the progress of long work.
 
-On a terminal progress is a bar, elsewhere a line every so often. All printing goes through this
-file. A text may come from a file of a stranger, so it is never taken for markup, and what a
-terminal would obey or hide is shown as an escape.
+Progress is a bar on a terminal, and a line at intervals elsewhere. All printing goes through
+this file. A text may come from an untrusted file, so it is never interpreted as markup, and
+characters that a terminal would obey or hide are shown as escapes.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from synthtext.signals import Stopped
 logger = logging.getLogger(__name__)
 
 LOG_EVERY_S: ContextVar[float] = ContextVar("LOG_EVERY_S", default=30.0)
-"""Seconds between two lines of progress, where there is no terminal."""
+"""Seconds between two progress lines, where there is no terminal."""
 
 PIPE_WIDTH = 240
-"""A pipe has no width; a table cut to 80 columns would lose what a program looks for."""
+"""A pipe has no width, and a table cut to 80 columns would lose data that a program needs."""
 
 
 def open_streams() -> None:
-    """Make the standard streams fit for any text, and open those that are closed.
+    """Make the standard streams accept any text, and open those that are closed.
 
-    A file that is opened while a standard stream is closed would get its number, and then be
-    written what a library prints.
+    A file that is opened while a standard stream is closed would get its number, and a library
+    that prints would then write into that file.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)  # noqa: FBT003 - the function takes it by position.
@@ -46,7 +46,7 @@ def open_streams() -> None:
         if stream is None:
             setattr(sys, name, os.fdopen(number_of[name], "w", encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):
-            # An ASCII terminal shows other letters as escapes, like a hidden character.
+            # An ASCII terminal shows other letters as escapes, as hidden characters are shown.
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -56,13 +56,13 @@ def print_text(text: object = "") -> None:
 
 
 def print_document(text: str) -> None:
-    """Print a text of many lines to the standard output, whole, for a file to keep."""
+    """Print a text of many lines to the standard output in full, for saving to a file."""
     _write(sys.stdout, "\n".join(show_text(line, None) for line in text.split("\n")))
 
 
 def print_note(text: object) -> None:
-    """Print one line to the standard error, the text as data; nothing if nobody can read it."""
-    # There is nowhere to say that this failed.
+    """Print one line to the standard error, the text as data, unless the stream is closed."""
+    # There is nowhere left to report a failure.
     with contextlib.suppress(OSError, ValueError):
         _write(sys.stderr, show_text(text) + "\n")
 
@@ -80,7 +80,7 @@ def print_table(
         table.add_column(Text(show_text(name)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(show_text(cell)) for cell in row))
-    # Rich would end the process when a reader has gone, and there may be work to do still.
+    # Rich would end the process if the reader of a pipe is gone, and work may remain.
     shown, is_terminal = io.StringIO(), sys.stdout.isatty()
     width = None if is_terminal else PIPE_WIDTH
     Console(file=shown, force_terminal=is_terminal, width=width).print(table, highlight=False)
@@ -88,14 +88,14 @@ def print_table(
 
 
 class _Notes(logging.Handler):
-    """Prints a line for what a module logs."""
+    """Prints a line for each log record of a module."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print_note(self.format(record))
 
 
 def start_logging(*, verbose: bool = False, quiet: bool = False) -> None:
-    """Print what the program logs: notes and warnings, every step, or warnings alone."""
+    """Print log records: notes and warnings by default, every step, or warnings only."""
     handler = _Notes()
     if verbose:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -110,13 +110,13 @@ def start_logging(*, verbose: bool = False, quiet: bool = False) -> None:
 def show_progress(out: object = None, *, resumes: bool = True) -> Iterator[Callable[..., None]]:
     """Show the progress of long work, and end the command if it is interrupted.
 
-    Gives a function that moves it on: what is counted, how many are done, of how many or
-    None, and a remark if there is one. On a terminal that is a bar for each kind of work,
-    elsewhere a line every `LOG_EVERY_S`, with --quiet nothing.
+    Yields a function that advances the progress. Its arguments are the unit that is counted,
+    the number done, the total or None, and optionally a remark. On a terminal there is a bar
+    for each unit, elsewhere a line every `LOG_EVERY_S` seconds, with --quiet nothing.
 
     Args:
-        out: where the results go, for the message of an interrupted command.
-        resumes: whether the same command goes on where it was interrupted.
+        out: where the results go, for the message about an interruption.
+        resumes: whether the same command continues where it was interrupted.
     """
     try:
         if not logger.isEnabledFor(logging.INFO):
@@ -170,7 +170,7 @@ def _show_bars() -> Iterator[Callable[..., None]]:
 
 
 def _make_lines() -> Callable[..., None]:
-    """Return what logs a line every so often, and one at the end of work that had any."""
+    """Return a function that logs progress at intervals, and at the end if it logged before."""
     begun: dict[str, tuple[float, int]] = {}
     shown: set[str] = set()
     last = time.monotonic()
@@ -194,7 +194,7 @@ def _make_lines() -> Callable[..., None]:
 def _describe_progress(
     unit: str, n_done: int, n_all: int | None, rate: float, remark: str
 ) -> str:
-    """Return a line of progress.
+    """Return a progress line.
 
     >>> _describe_progress("images", 1500, 30_000, 12.5, "loss 0.310")
     'images: 1,500 of 30,000 (5 %), 12/s, 38 min left, loss 0.310'
@@ -210,7 +210,7 @@ def _describe_progress(
 
 
 def _describe_seconds(seconds: float) -> str:
-    """Return a time in units that suit its length.
+    """Return a duration in suitable units.
 
     >>> _describe_seconds(40), _describe_seconds(300), _describe_seconds(5400)
     ('40 s', '5 min', '1 h 30 min')
@@ -222,15 +222,15 @@ def _describe_seconds(seconds: float) -> str:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write and flush; once a reader has gone, what is said to it goes nowhere.
+    """Write and flush; once the reader of a pipe is gone, discard the output.
 
-    The work goes on and ends as it would: `synthtext fonts | head -1` is not a fault.
+    The work continues and ends normally: `synthtext fonts | head -1` is not an error.
     """
     try:
         stream.write(text)
         stream.flush()
     except OSError as error:
-        # What is still buffered is then flushed into nothing when Python ends.
+        # What is still buffered is then discarded when Python ends.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
@@ -240,19 +240,19 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 N_NAMED = 10
-"""Texts named in a summary, of those that could not be drawn."""
+"""Number of failures that a summary lists individually."""
 
 
 def warn_some(what: str, reasons: Sequence[str]) -> None:
-    """Print the first of some reasons, and how many there are."""
+    """Print the first few reasons, and how many there are in total."""
     for reason in reasons[:N_NAMED]:
         warn(f"{what}: {reason}")
     if len(reasons) > N_NAMED:
-        warn(f"{what}: {len(reasons):,} in all")
+        warn(f"{what}: {len(reasons):,} in total")
 
 
 def write_results(out: Path, name: str, png: bytes, summary: object) -> None:
-    """Write a picture and a JSON file of the same name."""
+    """Write an image and a JSON file of the same name."""
     from synthtext.storage import replace_file
 
     out.mkdir(parents=True, exist_ok=True)
@@ -272,28 +272,28 @@ def write_json(path: Path, content: object) -> None:
 
 
 def fail(message: str) -> NoReturn:
-    """Say what is wrong and how to mend it, and end with exit code 2."""
+    """Print what is wrong and how to fix it, and end with exit code 2."""
     print_note(f"synthtext: {message}")
     sys.exit(2)
 
 
 def stop(stopped: Stopped, where: str = "") -> NoReturn:
-    """End a command that was interrupted, and say how to go on."""
-    print_note(f"stopped; what is finished {where}is whole, and the same command goes on")
+    """End a command that was interrupted, and say how to continue."""
+    print_note(f"stopped; what was finished {where}is complete, and the same command continues")
     sys.exit(stopped.exit_code)
 
 
 def say(message: str) -> None:
-    """Print a line for people, beside the results; --quiet leaves it out."""
+    """Print a note beside the results, unless --quiet is given."""
     logger.info("%s", message)
 
 
 def warn(message: str) -> None:
-    """Print a line about what is wrong although the work goes on; --quiet keeps it."""
+    """Print a warning about something that does not stop the work, even with --quiet."""
     logger.warning("%s", message)
 
 
 def warn_broken(broken: tuple[str, ...]) -> None:
-    """Name the files that are left out, and why."""
+    """Report the files that are left out, with the reasons."""
     for reason in broken:
         warn(f"left out: {reason}")

@@ -1,4 +1,4 @@
-"""Commands that draw: render, merge, draw, recipe, fonts."""
+"""Commands that draw: render, render-vqa, merge, draw, recipe, words, fonts."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ from synthtext_cli.options import (
 )
 
 N_SCENES = 1000
-"""Scenes that are drawn unless another number is asked for."""
+"""Default number of scenes."""
 
 
 Out = Annotated[
     Path,
     typer.Option(
-        parser=parse_output, help="Folder or address (s3://...), new or begun.", metavar="OUT"
+        parser=parse_output,
+        help="Folder or address (s3://...), new or unfinished.",
+        metavar="OUT",
     ),
 ]
 
@@ -56,7 +58,7 @@ def render(
     pattern: Pattern = None,
     sentences: Sentences = None,
     count: Annotated[
-        int | None, typer.Option(help="Number of images; without it, each text is drawn once.")
+        int | None, typer.Option(help="Number of images; by default, each text is drawn once.")
     ] = None,
     seed: Seed = 0,
     recipe: RecipeSource = "default",
@@ -67,39 +69,39 @@ def render(
     ] = 1,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
     shards: Annotated[
-        str | None, typer.Option(help="Shards to draw: A:B, or K/N for the K-th of N parts.")
+        str | None, typer.Option(help="Shards to draw: A:B, or K/N for part K of N.")
     ] = None,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Draw missing and damaged files of a dataset again."),
+        typer.Option("--repair", help="Redraw missing and damaged files of a dataset."),
     ] = False,
     task: Annotated[str, typer.Option(hidden=True)] = "words",
     annotations: Annotated[Path | None, typer.Option(hidden=True)] = None,
     edits: dict[str, str],
 ) -> None:
-    """Draw words and sentences into WebDataset shards.
+    """Render words and sentences into WebDataset shards.
 
-    A killed run is finished by the same command.
+    If a run is killed, the same command finishes it.
 
     synthtext render --words en --out data/words --count 100000 --size 12:64 --workers 2
     """
     # Until version 0.2, `render-vqa` is called `render --task vqa` as well.
     if task not in ("words", "vqa"):
-        fail(f"there is no task {task!r} to render; it is words or vqa")
+        fail(f"--task is {task!r}; it must be words or vqa")
     if task == "vqa":
         unused = [*edits, *_name_given(sentences=sentences, backgrounds=backgrounds)]
         unused += _name_given(pattern=pattern)
         unused += _name_given(shards=shards, repair=repair or None)
         unused += ["engine"] if engine != "local" else []
         if unused or recipe != "default":
-            fail(f"vqa draws signs of its own; leave out {', '.join(unused) or 'recipe'}")
+            fail(f"vqa draws its own signs; leave out {', '.join(unused) or 'recipe'}")
         render_vqa(
             out=out, words=words, annotations=annotations, fonts=fonts, count=count, seed=seed,
             workers=workers,
         )  # fmt: skip
         return
     if annotations:
-        fail("annotations are drawn by `synthtext render-vqa`; use it, or leave them out")
+        fail("--annotations works only with `synthtext render-vqa`; use that, or leave it out")
     from synthtext.dataset.folders import list_strays
     from synthtext.dataset.generate import render_dataset
 
@@ -125,7 +127,7 @@ def render(
             plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
             on_progress=note,
         )  # fmt: skip
-    # The first count is of what earlier runs have drawn.
+    # The first count is the number that earlier runs drew.
     n_new = counted[-1] - counted[0]
     _print_counts(out, manifest, n_new / (time.perf_counter() - begin))
     if repair:
@@ -136,7 +138,9 @@ def render_vqa(
     *,
     out: Annotated[
         Path,
-        typer.Option(parser=parse_output, help="Folder to write, new or begun.", metavar="OUT"),
+        typer.Option(
+            parser=parse_output, help="Folder to write, new or unfinished.", metavar="OUT"
+        ),
     ],
     words: Words = None,
     annotations: Annotated[
@@ -152,9 +156,9 @@ def render_vqa(
         int, typer.Option(help="Number of processes; the output does not depend on it.")
     ] = 1,
 ) -> None:
-    """Draw scenes with signs, and questions about them in TextVQA's format.
+    """Render scenes with signs, and questions about them in TextVQA's format.
 
-    A run that was stopped is finished by the same command.
+    If a run is stopped, the same command finishes it.
 
     synthtext render-vqa --count 5000 --out data/signs
 
@@ -168,7 +172,7 @@ def render_vqa(
     catalogue, listed = read_catalogue(fonts), read_words(words or "en")
     if annotations:
         if count is not None:
-            fail("with --annotations there are as many pictures as they ask about; no --count")
+            fail("--annotations determines the number of images; leave out --count")
         check_apart(annotations, out)
         given = read_questions(annotations)
         warn_some("left out", given.broken)
@@ -190,7 +194,7 @@ def merge(
     parts: Annotated[
         list[Path],
         typer.Argument(
-            parser=parse_folder, help="Folders that render --shards wrote.", metavar="PARTS..."
+            parser=parse_folder, help="Folders of `render --shards`.", metavar="PARTS..."
         ),
     ],
     out: Out,
@@ -207,20 +211,20 @@ def merge(
 
 
 def draw(
-    key: Annotated[str, typer.Argument(help="Key of the image, as its files are named.")],
+    key: Annotated[str, typer.Argument(help="Key of the image: the name of its files.")],
     *,
     folder: Annotated[
         Path,
         typer.Option(
-            "--from", parser=parse_folder, help="Folder that `render` wrote.", metavar="OUT"
+            "--from", parser=parse_folder, help="Dataset written by `render`.", metavar="OUT"
         ),
     ],
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="FIELD=VALUE, as often as you like.")
+        list[str] | None, typer.Option("--set", help="Change a field: FIELD=VALUE; repeatable.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(parser=parse_png, metavar="FILE", help="PNG to write; else KEY.png."),
+        typer.Option(parser=parse_png, metavar="FILE", help="PNG to write. [KEY.png]"),
     ] = None,
     layer: Annotated[
         str | None,
@@ -232,7 +236,7 @@ def draw(
     backgrounds: PhotoFolder = None,
     no_verify: NoVerify = False,
 ) -> None:
-    """Draw an image of a dataset again, with some of its factors changed, or a part of it.
+    """Redraw an image of a dataset, with some factors changed, or a part of it.
 
     synthtext draw --from data/words 000000007 --set blur_px=4 --set case=upper
     """
@@ -265,9 +269,9 @@ def print_recipe(
     *,
     edits: dict[str, str],
 ) -> None:
-    """Print a recipe in full, with a comment for each factor.
+    """Print a complete recipe, with a comment for each factor.
 
-    Bundled are default, clip-224, ocr-crops, rendered-sst2 and street.
+    The bundled recipes are default, clip-224, ocr-crops, rendered-sst2 and street.
 
     synthtext recipe ocr-crops --size 20:40 > mine.toml
     """
@@ -278,14 +282,12 @@ def print_recipe(
 
 def words(
     *,
-    lang: Annotated[
-        str | None, typer.Option(help="Most frequent words of a language, such as de.")
-    ] = None,
+    lang: Annotated[str | None, typer.Option(help="Language of the words, such as de.")] = None,
     pattern: Pattern = None,
-    top: Annotated[int, typer.Option(help="How many words, 1 to 1,000,000.")] = 10_000,
+    top: Annotated[int, typer.Option(help="Number of words, 1 to 1,000,000.")] = 10_000,
     seed: Seed = 0,
 ) -> None:
-    r"""Print words, one a line: those of a language, or texts that match a pattern.
+    r"""Print the most frequent words of a language, or texts that match a pattern.
 
     synthtext words --lang de --top 20000 > de.txt
 
@@ -307,11 +309,11 @@ def fonts(
     sheet: Annotated[
         Path | None,
         typer.Option(
-            parser=parse_png, metavar="FILE", help="PNG to write: a line in every font."
+            parser=parse_png, metavar="FILE", help="PNG to write, with a line in every font."
         ),
     ] = None,
 ) -> None:
-    """List the fonts, bundled and your own, and draw a specimen of each.
+    """List the fonts, bundled and your own, and draw a specimen sheet.
 
     synthtext fonts --fonts ~/myfonts --sheet fonts.png
     """
@@ -360,4 +362,4 @@ def _print_counts(out: Path, manifest: dict[str, Any], images_per_s: float = 0.0
     for lost in manifest["not_drawn"][:N_NAMED]:
         warn(f"not drawn: {lost['reason']}")
     if counts["not_drawn"] > N_NAMED:
-        warn(f"not drawn: {counts['not_drawn']:,} in all; {out}/dataset.json names them")
+        warn(f"not drawn: {counts['not_drawn']:,} in total; {out}/dataset.json lists them")

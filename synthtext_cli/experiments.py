@@ -1,4 +1,4 @@
-"""The experiments that this project grew out of, and the commands that run them."""
+"""The experiments that this project started from, and the commands that run them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Experiment:
-    """A question that can be put to a model.
+    """A question about a model, and how to answer it.
 
     Attributes:
         title: a few words.
-        question: what is asked.
-        commands: what to type, in order; data of one's own goes where a path stands.
-        page: where it is explained, with results.
+        question: one sentence.
+        commands: shell commands in order, with paths to replace by your own data.
+        page: the page that explains it and gives results.
     """
 
     title: str
@@ -26,7 +26,7 @@ class Experiment:
 EXPERIMENTS = (
     Experiment(
         "Dictionary words",
-        "Can a model read a word, and from what size, contrast, font or damage on can it not?",
+        "Can a model read words, and at which size, contrast, font or blur does it fail?",
         (
             "synthtext render --words en --out data/words",
             "synthtext probe --model ViT-L-14 --out results/l14",
@@ -35,8 +35,8 @@ EXPERIMENTS = (
         "docs/experiments/words.md",
     ),
     Experiment(
-        "Questions about pictures",
-        "Does it answer what is asked about text in a picture, and know where to look?",
+        "Questions about images",
+        "Does it answer questions about text in an image, and does it know where to look?",
         (
             "synthtext render-vqa --count 5000 --out data/signs",
             "synthtext vqa --annotations data/signs/train.json --val data/signs/val.json"
@@ -48,7 +48,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         "Rendered SST2",
-        "Does it tell a good review from a bad one by reading it, and can it be taught to?",
+        "Does it tell positive from negative reviews by reading them, and can it learn to?",
         (
             "synthtext render --recipe rendered-sst2 --sentences sst2 --out data/sst2",
             "synthtext probe --task sentiment --data data/sst2 --linear --model ViT-L-14"
@@ -59,8 +59,8 @@ EXPERIMENTS = (
         "docs/experiments/rendered-sst2.md",
     ),
     Experiment(
-        "Pictures and texts",
-        "Which of some texts fits each of some pictures?",
+        "Images and texts",
+        "Which of several texts fits each of several images best?",
         (
             'synthtext match photos/ --texts "a dog" "a diagram" --out results/match',
             "synthtext matrix photos/ --texts-file captions.txt --out results/matrix",
@@ -69,7 +69,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         "Classes",
-        "What does it take the pictures of CIFAR-100, or of any class folders, for?",
+        "How does it classify CIFAR-100, or the images of any class folders?",
         ("synthtext classify cifar-100-python --model ViT-B-32 --out results/cifar",),
         "docs/experiments/classes.md",
     ),
@@ -77,7 +77,7 @@ EXPERIMENTS = (
 
 
 def find_page(experiment: Experiment) -> Path:
-    """Return where the page of an experiment lies: in the wheel, or beside the sources."""
+    """Return the path of an experiment's page: in the wheel, or beside the sources."""
     here = Path(__file__).parent
     packed = here / "_experiments" / Path(experiment.page).name
     return packed if packed.is_file() else here.parent / experiment.page

@@ -1,4 +1,4 @@
-"""Commands about images of one's own: match, matrix, classify, vqa."""
+"""Commands for your own images: match, matrix, classify, vqa."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from synthtext_cli.options import (
 from synthtext_cli.runs import Overwrite, check_run, note_run
 
 MAX_TEXT_CHARS = 1000
-"""Longest text to match."""
+"""Maximum length of a text to match."""
 
 
 Pictures = Annotated[
@@ -39,12 +39,12 @@ Pictures = Annotated[
 
 
 TextList = Annotated[
-    list[str] | None, typer.Option("--texts", help="Texts to choose among; several may follow.")
+    list[str] | None, typer.Option("--texts", help="Texts to rank; one or more.")
 ]
 
 
 TextFile = Annotated[
-    Path | None, typer.Option("--texts-file", help="File of texts, one per line.")
+    Path | None, typer.Option("--texts-file", help="File with one text per line.")
 ]
 
 
@@ -75,12 +75,12 @@ def match(
     out: Annotated[
         Path,
         typer.Option(
-            parser=parse_local, metavar="DIR", help="Folder of match.json and match.png."
+            parser=parse_local, metavar="DIR", help="Folder for match.json and match.png."
         ),
     ] = Path(),
     device: Device = "auto",
 ) -> None:
-    """Print the texts that fit each image best, with their probabilities among all texts.
+    """Print the best matching texts of each image, with their probabilities.
 
     synthtext match cat.jpg chart.png --texts "a dog" "a cat" "a diagram"
     """
@@ -118,14 +118,14 @@ def matrix(
     out: Annotated[
         Path,
         typer.Option(
-            parser=parse_local, metavar="DIR", help="Folder of matrix.json and matrix.png."
+            parser=parse_local, metavar="DIR", help="Folder for matrix.json and matrix.png."
         ),
     ] = Path(),
     device: Device = "auto",
 ) -> None:
-    """Draw the cosine similarity of every image and every text.
+    """Draw the cosine similarities of all images and texts.
 
-    With one text for each image, in the same order, recall at 1 and 5 is printed both ways.
+    With one text per image, in the same order, recall at 1 and 5 is printed both ways.
 
     synthtext matrix a.jpg b.jpg --texts-file captions.txt
     """
@@ -181,10 +181,10 @@ def classify(
     options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Classify images zero-shot: accuracy at 1 and 5, by class, mistakes, and examples.
+    """Classify images zero-shot: top-1 and top-5 accuracy, by class, mistakes, and examples.
 
-    Reads class folders, CIFAR-100 in its binary and its pickled version, and WebDataset shards
-    with classnames.txt.
+    Reads class folders, CIFAR-100 (binary or pickled), and WebDataset shards with
+    classnames.txt.
 
     synthtext classify cifar-100-python --model ViT-B-32 --out results/cifar
     """
@@ -220,11 +220,11 @@ def vqa(
     candidates: Annotated[
         int,
         typer.Option(
-            help="Number of candidate answers, the most common of the training split."
+            help="Number of candidate answers, the most frequent of the training split."
         ),
     ] = 10_000,
     windows: Annotated[
-        bool, typer.Option(help="Also search the windows of each image for the best answer.")
+        bool, typer.Option(help="Also look for the best answer in windows of each image.")
     ] = True,
     heads: Annotated[
         bool,
@@ -238,9 +238,9 @@ def vqa(
     options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Ask questions that are answered by text in the images, as TextVQA does.
+    """Ask questions that are answered by text in the images, as in TextVQA.
 
-    Reads annotations of version 0.5.1 and 0.1, and those that render-vqa writes.
+    Reads annotations of versions 0.5.1 and 0.1, and those that render-vqa writes.
 
     synthtext vqa --annotations train.json --val val.json --images train_images --out res/vqa
     """
@@ -264,13 +264,13 @@ def vqa(
 
 
 def _list_texts(texts: list[str] | None, file: Path | None) -> list[str]:
-    """Return the texts of an option and of a file, each once."""
+    """Return the texts of an option and of a file, without duplicates."""
     from synthtext.texts.words import read_lines
 
     lines = [line for _, line in read_lines(file, MAX_TEXT_CHARS)] if file else []
     listed = list(dict.fromkeys([*(texts or []), *lines]))
     if not listed:
-        fail("there are no texts; give --texts or --texts-file")
+        fail("no texts were given; add --texts or --texts-file")
     return listed
 
 

@@ -1,4 +1,4 @@
-"""The command for outcomes that were made elsewhere: import."""
+"""The command for outcomes from other programs: import."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ def import_table(
     table: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet file.", metavar="TABLE")],
     out: Results,
     by: Annotated[
-        str, typer.Option(metavar="COLUMNS", help="Columns to break accuracy down by.")
+        str, typer.Option(metavar="COLUMNS", help="Columns by which to break accuracy down.")
     ] = "",
     cluster: Annotated[
         str,
         typer.Option(
             metavar="COLUMNS",
-            help="Columns whose values are sampled as wholes; several may cross. [the truth]",
+            help="Columns to cluster by; several may cross. [the truth]",
         ),
     ] = "",
     key: Annotated[str, typer.Option(help="Column that names each row.")] = "key",
-    truth: Annotated[str, typer.Option(help="Column of what would be right.")] = "truth",
-    guess: Annotated[str, typer.Option(help="Column of what was answered.")] = "guess",
+    truth: Annotated[str, typer.Option(help="Column of the correct answers.")] = "truth",
+    guess: Annotated[str, typer.Option(help="Column of the given answers.")] = "guess",
     k: Annotated[
         int | None,
-        typer.Option("--k", help="Answers to choose among. [as many as the table has]"),
+        typer.Option("--k", help="Number of possible answers. [as many as the table has]"),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Turn a table of truths and guesses into outcomes, a summary and a report.
 
-    What it writes is compared like any probe's.
+    `compare` takes the results like those of a probe.
 
     synthtext import answers.csv --by note_area --cluster object,attack --out results/theirs
     """

@@ -1,4 +1,4 @@
-"""Commands that look at what was drawn: preview, stats, show, verify."""
+"""Commands that inspect datasets: preview, stats, show, verify."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from synthtext_cli.options import (
 )
 
 N_ON_SHEET, N_ON_PAGE = 36, 400
-"""Images that are shown if nothing is said."""
+"""Default numbers of images."""
 
 
 @with_factors
@@ -44,34 +44,38 @@ def preview(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            parser=parse_folder, help="Folder that `render` wrote.", metavar="[OUT]"
+            parser=parse_folder, help="Dataset written by `render`.", metavar="[OUT]"
         ),
     ] = None,
     *,
     sheet: Annotated[
         Path | None,
         typer.Option(
-            parser=parse_png, metavar="FILE", help="PNG to write; else sheet.png, or a page."
+            parser=parse_png,
+            metavar="FILE",
+            help="PNG to write. [sheet.png, or none with --html]",
         ),
     ] = None,
     html: Annotated[
         Path | None,
         typer.Option(
-            parser=parse_html, metavar="FILE", help="Page to browse the images by factor."
+            parser=parse_html,
+            metavar="FILE",
+            help="HTML page to write, to browse the images by factor.",
         ),
     ] = None,
     outcomes: Annotated[
         Path | None,
         typer.Option(
-            help="Results of `probe --data OUT`, to sort the page by what is hard.",
+            help="Results of `probe --data OUT`, to sort the page by difficulty.",
             metavar="DIR",
         ),
     ] = None,
     n: Annotated[
         int | None,
-        typer.Option("--n", help="Images to show: 36, or 400 on a page.", min=1, max=2000),
+        typer.Option("--n", help="Number of images. [36, or 400 on a page]", min=1, max=2000),
     ] = None,
-    columns: Annotated[int, typer.Option(help="Images to a row.", min=1, max=40)] = 6,
+    columns: Annotated[int, typer.Option(help="Images per row.", min=1, max=40)] = 6,
     boxes: Annotated[bool, typer.Option("--boxes", help="Draw the quads.")] = False,
     words: Words = None,
     sentences: Sentences = None,
@@ -82,7 +86,7 @@ def preview(
     no_verify: NoVerify = False,
     edits: dict[str, str],
 ) -> None:
-    """Draw a contact sheet, of a dataset or of what a render would draw.
+    """Draw a contact sheet of a dataset, or of what `render` would draw.
 
     synthtext preview data/words --sheet sheet.png --boxes
 
@@ -98,7 +102,7 @@ def preview(
     from synthtext.drawing.contact_sheets import draw_sheet, write_image
 
     if outcomes and not (html and folder):
-        fail("--outcomes sorts a page of a dataset; add OUT and --html page.html")
+        fail("--outcomes needs a page of a dataset; add OUT and --html page.html")
     accuracy = _read_accuracy(outcomes) if outcomes else None
     n = n or (N_ON_PAGE if html else N_ON_SHEET)
     if folder is not None:
@@ -127,7 +131,7 @@ def preview(
 
 
 def _read_accuracy(path: Path) -> dict[str, float]:
-    """Return the share of right answers of each image by its key."""
+    """Return the accuracy on each image, by its key."""
     from probes.tasks.outcomes import read_outcomes
 
     found = read_outcomes(path).groupby("key")["correct"].mean()
@@ -157,7 +161,7 @@ BARS = " ▁▂▃▄▅▆▇█"
 """Heights of a histogram's bars, the empty one first."""
 
 N_VALUES = 6
-"""Values of a category that are named; the rest is counted."""
+"""Number of values of a category to list; the rest is counted."""
 
 
 def gallery(
@@ -190,11 +194,11 @@ def stats(
     *,
     json: Annotated[
         Path | None,
-        typer.Option(parser=parse_local, metavar="FILE", help="JSON to write all of it to."),
+        typer.Option(parser=parse_local, metavar="FILE", help="JSON file for all figures."),
     ] = None,
     no_verify: NoVerify = False,
 ) -> None:
-    """Print what a dataset holds: texts, characters, fonts, and the spread of each factor.
+    """Print statistics of a dataset: texts, characters, fonts, distribution of each factor.
 
     synthtext stats data/words --json stats.json
     """
@@ -209,14 +213,14 @@ def stats(
         [(split, f"{n:,}", f"{found.texts[split]:,}") for split, n in found.images.items()],
     )
     print_table(
-        ("number", "least", "5 %", "median", "95 %", "most", "histogram"),
+        ("number", "minimum", "5 %", "median", "95 %", "maximum", "histogram"),
         [
             (name, *(f"{value:.4g}" for value in each.quantiles), _draw_bars(each.counts))
             for name, each in found.numbers.items()
         ],
     )
     print_table(
-        ("category", "values", "share of the images"),
+        ("category", "values", "fraction of images"),
         [
             (name, f"{len(each):,}", _list_shares(each))
             for name, each in found.categories.items()
@@ -224,7 +228,7 @@ def stats(
     )
     rarest = list(found.characters.items())[: -N_VALUES - 1 : -1]
     print_table(
-        ("characters", "drawn", "rarest"),
+        ("characters", "total", "rarest"),
         [
             (
                 f"{len(found.characters):,} different",
@@ -245,7 +249,7 @@ def stats(
 
 def _draw_bars(counts: Sequence[int]) -> str:
     top = max(counts)
-    # Any image at all makes a bar that can be seen.
+    # A single image already makes a visible bar.
     return "".join(BARS[-(-n * (len(BARS) - 1) // top)] for n in counts)
 
 
@@ -257,9 +261,9 @@ def _list_shares(counts: Mapping[str, int]) -> str:
 
 
 def verify(folder: Folder) -> None:
-    """Check every shard against dataset.json, and every sample for its parts.
+    """Check every file and shard against dataset.json, and every sample for completeness.
 
-    Prints a line for each fault, and ends with 1 if there is any.
+    Prints one line per fault; the exit code is 1 if there is any.
 
     synthtext verify data/words
     """
@@ -272,5 +276,5 @@ def verify(folder: Folder) -> None:
     if n_faults:
         raise typer.Exit(1)
     if not is_all_sealed(folder):
-        say("it is of an earlier version: its shards alone have checksums")
-    say(f"{folder} is whole")
+        say("an earlier version wrote this dataset: only its shards have checksums")
+    say(f"{folder} is complete and undamaged")

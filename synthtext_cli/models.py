@@ -14,7 +14,7 @@ from synthtext_cli.options import Compiled, Device, Precision, make_plan, need_p
 
 
 def experiments() -> None:
-    """List the experiments that this program was made for, with the commands that run them.
+    """List the experiments that synthtext was made for, with the commands that run them.
 
     synthtext experiments
     """
@@ -30,11 +30,11 @@ def experiments() -> None:
 
 
 def models(
-    find: Annotated[str, typer.Option(help="Part of the names to list.")] = "",
+    find: Annotated[str, typer.Option(help="List only models whose names contain this.")] = "",
 ) -> None:
-    """List the models that open_clip knows: input, patch, parameters, GFLOP, cached weights.
+    """List the models of open_clip: input, patch, parameters, GFLOP, cached weights.
 
-    With --find, the tags of the models found are listed too.
+    With --find, their pretrained tags are listed too.
 
     synthtext models --find ViT-L
     """
@@ -51,9 +51,9 @@ def models(
         )
         for row in found
     ]  # fmt: skip
-    print_table(("model", "px", "patch", "M param", "GFLOP", "here"), rows)
+    print_table(("model", "px", "patch", "M param", "GFLOP", "cached"), rows)
     if find:
-        # Two columns, so that no terminal is too narrow for a tag.
+        # With two columns, no terminal is too narrow for a tag.
         tags = [(row.name, tag) for row in found for tag in row.tags]
         print_table(("model", "tag"), tags, "Tags for --pretrained")
 
@@ -72,7 +72,7 @@ def bench(
     precision: Precision = "auto",
     compiled: Compiled = False,
 ) -> None:
-    """Measure images/s of drawing and, with --probe, of a model on this machine.
+    """Measure the throughput of rendering and, with --probe, of a model on this machine.
 
     synthtext bench --probe --model ViT-L-14 --n 4096
     """
@@ -80,7 +80,7 @@ def bench(
 
     plan = make_plan(None, None, "default", {"splits": "1,0,0"}, None, None, seed=0, count=n)
     rows: list[tuple[str, str]] = [
-        ("drawn, one process, images/s", f"{measure_drawing(plan):,.0f}")
+        ("rendering, one process, images/s", f"{measure_drawing(plan):,.0f}")
     ]
     if probed:
         need_probes()
@@ -93,15 +93,15 @@ def bench(
         found = measure_speed(loaded, n)
         rows += [
             ("device, precision", f"{loaded.device}, {loaded.precision}"),
-            ("embedded from memory, images/s", f"{found.in_memory:,.1f}"),
+            ("embedding from memory, images/s", f"{found.in_memory:,.1f}"),
             ("end to end, images/s", f"{found.end_to_end:,.1f}"),
-            ("end to end, of that from memory", f"{found.end_to_end / found.in_memory:.2f}"),
-            ("time waiting for pictures", f"{found.share_waiting:.1%}"),
+            ("end to end, relative to memory", f"{found.end_to_end / found.in_memory:.2f}"),
+            ("fraction of time waiting for images", f"{found.share_waiting:.1%}"),
             ("matrix product, TFLOP/s", f"{found.ceiling_tflops:,.2f}"),
         ]
         if found.tflops is not None:
             share = found.tflops / found.ceiling_tflops
             rows.append(
-                ("encoder, TFLOP/s", f"{found.tflops:,.2f}, {share:.0%} of the product")
+                ("encoder, TFLOP/s", f"{found.tflops:,.2f}, {share:.0%} of the matrix product")
             )
     print_table(("bench", ""), rows)

@@ -1,4 +1,4 @@
-"""Options that commands share, and what is read from their values."""
+"""Options that commands share, and functions that parse their values."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 def parse_png(text: str) -> Path:
-    """Return a PNG file to write, before any work is done for it."""
+    """Return the path of a PNG file to write, checked before any work is done."""
     return parse_file(text, ".png")
 
 
 def parse_html(text: str) -> Path:
-    """Return an HTML file to write, before any work is done for it."""
+    """Return the path of an HTML file to write, checked before any work is done."""
     return parse_file(text, ".html")
 
 
 def parse_file(text: str, suffix: str) -> Path:
-    """Return a file to write, before any work is done for it."""
+    """Return the path of a file to write, checked before any work is done."""
     path = parse_local(text)
     if path.suffix.lower() != suffix:
         fail(f"{path} would be written as {suffix[1:].upper()}; give a name with {suffix}")
     if path.is_dir() or not path.parent.is_dir():
-        fail(f"{path} cannot be a file; give a name in a folder that is there")
+        fail(f"{path} cannot be written as a file; give a name in a folder that exists")
     return path
 
 
@@ -43,7 +43,7 @@ Words = Annotated[
     str | None,
     typer.Option(
         "--words",
-        help="File with a word per line, the bundled list en, or lang:de:20000 for the most "
+        help="File with one word per line, the bundled list en, or lang:de:20000 for the most "
         "frequent words of a language. [en]",
     ),
 ]
@@ -53,7 +53,7 @@ Pattern = Annotated[
     str | None,
     typer.Option(
         "--pattern",
-        help="Draw texts that match a regular expression, such as '[A-Z]{2}-\\d{4}', or dates, "
+        help="Regular expression that texts match, such as '[A-Z]{2}-\\d{4}', or dates, "
         "iso-dates, times, prices, phones, plates, ids, pseudowords.",
     ),
 ]
@@ -63,7 +63,7 @@ Sentences = Annotated[
     str | None,
     typer.Option(
         "--sentences",
-        help="TSV with columns sentence and label, a folder of splits, or reviews.",
+        help="TSV with columns sentence and label, a folder of splits, or reviews (bundled).",
     ),
 ]
 
@@ -72,7 +72,7 @@ Seed = Annotated[int, typer.Option(help="Random seed, 0 or more.")]
 
 
 RecipeSource = Annotated[
-    str, typer.Option("--recipe", help="TOML file or name of a bundled recipe; see `recipe`.")
+    str, typer.Option("--recipe", help="TOML file, or name of a bundled recipe (see `recipe`).")
 ]
 
 
@@ -81,7 +81,7 @@ FontFolder = Annotated[
     typer.Option(
         "--fonts",
         help="Folder of .ttf and .otf files to add to the bundled fonts, or scripts for Noto;"
-        " with --font-category user, they alone are used.",
+        " --font-category user uses only these.",
     ),
 ]
 
@@ -168,7 +168,7 @@ def with_factors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def choose_words(words: str | None, pattern: str | None) -> str | None:
-    """Return the source of words, as one of two options says."""
+    """Return the source of words that one of two options gives."""
     if words is not None and pattern is not None:
         fail("give either --words or --pattern, not both")
     return words if pattern is None else f"pattern:{pattern}"
@@ -185,7 +185,7 @@ def make_plan(
     seed: int,
     count: int | None,
 ) -> Plan:
-    """Return what to draw, as options say; what is broken is named and left out."""
+    """Return the plan that the options describe; broken files are reported and left out."""
     from synthtext.dataset.plan import make_plan, read_texts
     from synthtext.drawing.fonts import read_catalogue
     from synthtext.drawing.photos import read_photos
@@ -194,7 +194,7 @@ def make_plan(
     edited = edit_recipe(read_recipe(recipe), edits)
     papers = str(edited.draws["background"])
     if backgrounds and "background" not in edits and "photo" not in papers:
-        # Who gives photographs wants them drawn on, as often as any other paper.
+        # If photographs are given, they are used as often as any other background.
         edited = edit_recipe(edited, {"background": f"{papers},photo"})
     texts = read_texts(words, sentences, edited, count=count, seed=seed)
     catalogue = read_catalogue(fonts)
@@ -205,14 +205,14 @@ def make_plan(
 
 
 def need_probes() -> None:
-    """Say what to install where the renderer is alone."""
+    """Fail with the command to install, if the packages that probes need are missing."""
     for package in ("torch", "open_clip", "pandas", "sklearn"):
         if importlib.util.find_spec(package) is None:
-            fail(f"measuring needs {package}; type: pip install 'synthtext[probe]'")
+            fail(f"this command needs {package}; run: pip install 'synthtext[probe]'")
 
 
 def write_one(rendering: Rendering, out: Path | None) -> None:
-    """Print the factors of an image and write it, if a file is given."""
+    """Print the factors of an image and write it to a PNG file."""
     from PIL import Image
 
     from synthtext.dataset.codec import MEASURED

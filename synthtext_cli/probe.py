@@ -64,7 +64,7 @@ def probe(
     ] = None,
     task: Annotated[
         str,
-        typer.Option(help=f"What is asked: {', '.join(TASKS)}."),
+        typer.Option(help=f"Task: {', '.join(TASKS)}."),
     ] = "words",
     data: Annotated[
         Path | None, typer.Option(help="Dataset written by `render`, instead of a design.")
@@ -72,7 +72,7 @@ def probe(
     split: Annotated[
         str | None,
         typer.Option(
-            help="With --data: test, val, train or all. [all, or test if it was tuned on]"
+            help="With --data: test, val, train or all. [all, or test if fine-tuned on it]"
         ),
     ] = None,
     design: Annotated[
@@ -82,17 +82,17 @@ def probe(
         ),
     ] = None,
     n: Annotated[
-        int, typer.Option("--n", "-n", help="Words shown at each level of a factor.")
+        int, typer.Option("--n", "-n", help="Number of words at each level of a factor.")
     ] = 200,
     width: Annotated[
         float,
         typer.Option(
-            help="Add levels until intervals of thresholds are this narrow, in octaves or the"
+            help="Add levels until threshold intervals are this narrow, in octaves or the"
             " factor's unit; 0 adds none."
         ),
     ] = 0.05,
     budget: Annotated[
-        int | None, typer.Option(help="Most images, those of the coarse scan included.")
+        int | None, typer.Option(help="Maximum number of images, including the coarse scan.")
     ] = None,
     k: Annotated[
         str | None,
@@ -110,7 +110,7 @@ def probe(
     ] = None,
     rivals: Annotated[
         str,
-        typer.Option(help="Candidates as long and as common as the word (matched), or any."),
+        typer.Option(help="Distractors: matched in length and frequency, or any."),
     ] = "matched",
     prompts: Annotated[
         Path | None,
@@ -124,7 +124,7 @@ def probe(
     ] = False,
     seed: Seed = 0,
     time_limit: Annotated[
-        float, typer.Option(help="Seconds that a reader may take for one image.", min=0.1)
+        float, typer.Option(help="Seconds that a reader may take per image.", min=0.1)
     ] = 30.0,
     export_pictures: Annotated[
         Path | None,
@@ -144,7 +144,7 @@ def probe(
     ] = 2,
     limit: Annotated[
         int | None,
-        typer.Option(help="Number of images of --data to show, drawn at random.", min=1),
+        typer.Option(help="Number of images of --data to use, sampled at random.", min=1),
     ] = None,
     options_file: ConfigFile = None,
     overwrite: Overwrite = False,
@@ -160,7 +160,7 @@ def probe(
     synthtext probe --model ocr:tesseract --design size,blur --n 100 --out results/tesseract
     """
     if linear and (data is None or task != "sentiment"):
-        fail("a linear probe learns from labelled pictures; add --task sentiment --data DIR")
+        fail("--linear needs labelled images; add --task sentiment --data DIR")
     need_probes()
     from probes.models.prompts import read_templates
     from probes.tasks.config import ProbeConfig, check_names
@@ -226,7 +226,7 @@ def compare(
         Path | None, typer.Option(parser=_parse_csv, metavar="FILE", help="CSV file to write.")
     ] = None,
 ) -> None:
-    """Compare two probes image by image: exact McNemar test and paired differences.
+    """Compare two probes image by image: exact McNemar tests and paired differences.
 
     synthtext compare results/b32 results/l14
     """
@@ -236,7 +236,7 @@ def compare(
     from probes.tasks.outcomes import read_outcomes
     from synthtext.storage import replace_file
 
-    # Levels that were added differ from reader to reader.
+    # Added levels differ from reader to reader.
     first, second = take_scan(read_outcomes(one)), take_scan(read_outcomes(other))
     table = compare_rows(first, second, list_factors(first))
     if out:

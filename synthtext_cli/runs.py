@@ -1,4 +1,4 @@
-"""Folders of results: a run writes down what was asked, and none writes over another's.
+"""Folders of results: a run records its options, and no run overwrites another's results.
 
 `run.json` has the command line, its options and hashes of what it read; `run.toml` has the
 options again, as `--config` takes them.
@@ -33,7 +33,7 @@ INPUTS = frozenset(
     {"model", "pretrained", "data", "folder", "prompts", "vocabulary", "annotations", "val",
      "images", "mix"}
 )  # fmt: skip
-"""Options that may be files or folders: known by their content, and not by their path."""
+"""Options that may be files or folders, identified by content and not by path."""
 
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the results of another run in --out.")
@@ -55,14 +55,14 @@ def check_run(
         out: the folder.
         overwrite: whether it may hold another run all the same.
         apart: options that may differ.
-        begun: whether a run without results yet counts as well.
+        begun: whether a run that has no results yet counts as well.
     """
     has_run = (out / RESULT).exists() or (begun and (out / RUN).exists())
     if overwrite or not has_run:
         return
     before = _read_run(out / RUN)
     if before is None:
-        fail(f"{out} holds other results; give another --out, or --overwrite")
+        fail(f"{out} has other results; give another --out, or --overwrite")
     asked, inputs = _list_options(context), _hash_inputs(context, out)
     known = before.get("inputs")
     hashes = known if isinstance(known, dict) else {}
@@ -78,7 +78,7 @@ def check_run(
     ]
     if changed:
         listed = ", ".join(changed)
-        fail(f"{out} holds a run with other {listed}; give another --out, or --overwrite")
+        fail(f"{out} has a run with other {listed}; give another --out, or --overwrite")
 
 
 def note_run(context: typer.Context, out: Path) -> None:
@@ -105,7 +105,7 @@ def _list_options(context: typer.Context) -> dict[str, object]:
 
 
 def _read_run(path: Path) -> dict[str, Any] | None:
-    """Return what was noted of a run, None if its file does not hold it."""
+    """Return the record of a run, or None if its file has no valid one."""
     try:
         with path.open("rb") as file:
             noted = json.loads(file.read(MAX_BYTES))
@@ -117,7 +117,7 @@ def _read_run(path: Path) -> dict[str, Any] | None:
 def _hash_inputs(context: typer.Context, out: Path) -> dict[str, str]:
     """Return a hash of the content of each option that is a file or a folder.
 
-    Results in a folder that is read are not of its content.
+    Results inside a folder that is read are not part of its content.
     """
     inputs = {}
     for name in sorted(INPUTS & context.params.keys()):
@@ -129,7 +129,7 @@ def _hash_inputs(context: typer.Context, out: Path) -> dict[str, str]:
 
 
 def _describe_input(path: Path, out: Path) -> str:
-    """Return what tells a file or folder from others wherever it lies.
+    """Return what distinguishes a file or folder from others, wherever it lies.
 
     That is the plan of a dataset, the bytes of a file and of a model folder, and the names and
     sizes in any other folder, which may be too large to read twice.

@@ -25,13 +25,13 @@ def export(
     out: Annotated[
         Path,
         typer.Option(
-            parser=parse_local, metavar="DIR", help="Folder to write; it must be new."
+            parser=parse_local, metavar="DIR", help="Folder to write; it must not exist yet."
         ),
     ],
     crops: Annotated[
         bool,
         typer.Option(
-            "--crops", help="Crop every word, upright, instead of writing whole images."
+            "--crops", help="Write upright crops of all words instead of whole images."
         ),
     ] = False,
     no_verify: NoVerify = False,
@@ -46,11 +46,11 @@ def export(
         counts = export_dataset(
             folder, out, to, crops=crops, verify=not no_verify, on_progress=advance
         )
-    print_table((str(out), "pictures"), [(split, f"{n:,}") for split, n in counts.items()])
+    print_table((str(out), "images"), [(split, f"{n:,}") for split, n in counts.items()])
 
 
 def index(folder: Folder, *, no_verify: NoVerify = False) -> None:
-    """Write an index for each split, by which wids finds samples by number.
+    """Write an index for each split, so that wids finds samples by number.
 
     synthtext index data/words
     """

@@ -23,7 +23,7 @@ from synthtext_cli.options import (
 from synthtext_cli.runs import APART, Overwrite, check_run, note_run
 
 AFTERWARDS = frozenset({"retention", "retention_limit", "no_verify"})
-"""Options that may change without training anew: what is asked when training is done."""
+"""Options of the evaluation, which may change without training again."""
 
 
 def finetune(
@@ -55,13 +55,13 @@ def finetune(
     ] = "random",
     epochs: Annotated[int, typer.Option(help="Number of epochs.", min=1)] = 1,
     steps: Annotated[int, typer.Option(help="Number of steps, instead of epochs.", min=0)] = 0,
-    batch_size: Annotated[int, typer.Option(help="Batch size of one device.", min=2)] = 256,
+    batch_size: Annotated[int, typer.Option(help="Batch size per device.", min=2)] = 256,
     accumulate: Annotated[
         int, typer.Option(help="Gradient accumulation: batches per step.", min=1)
     ] = 1,
     lr: Annotated[
         float,
-        typer.Option(help="Peak learning rate; 0 takes the default of what is trained.", min=0),
+        typer.Option(help="Peak learning rate; 0 is the default of the method.", min=0),
     ] = 0.0,
     weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.", min=0)] = 0.1,
     warmup: Annotated[
@@ -72,7 +72,7 @@ def finetune(
         bool, typer.Option("--no-mask", help="Count equal captions as negatives of each other.")
     ] = False,
     letters: Annotated[
-        float, typer.Option(help="Weight of an auxiliary loss that names the letters.", min=0)
+        float, typer.Option(help="Weight of an auxiliary loss that predicts letters.", min=0)
     ] = 0.0,
     distill: Annotated[
         float, typer.Option(help="Weight of distillation from the original model.", min=0)
@@ -86,7 +86,7 @@ def finetune(
     ] = 0.25,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(help="FACTOR=LEVELS to hold out of training and test apart; repeatable."),
+        typer.Option(help="FACTOR=LEVELS to hold out and evaluate separately; repeatable."),
     ] = None,
     prompts: Annotated[
         Path | None,
@@ -97,10 +97,13 @@ def finetune(
     ] = False,
     retention: Annotated[
         Path | None,
-        typer.Option(help="Class folders or a dataset on which accuracy must be kept."),
+        typer.Option(help="Class folders or a dataset on which accuracy must be retained."),
     ] = None,
     retention_limit: Annotated[
-        float, typer.Option(help="Percentage points of it that may be lost.", min=0, max=100)
+        float,
+        typer.Option(
+            help="Percentage points of that accuracy that may be lost.", min=0, max=100
+        ),
     ] = 1.0,
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 500,
     seed: Seed = 0,
@@ -115,10 +118,10 @@ def finetune(
     options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Fine-tune a model to read, and measure what it gained and kept on the test split.
+    """Fine-tune a model to read, and measure what it gained and retained on the test split.
 
-    Writes model/, which open_clip and probe load, report.html, summary.json, plots/ and
-    tensorboard/ into the folder. A run that was stopped resumes with the same command.
+    Writes model/ (loadable by open_clip and probe), report.html, summary.json, plots/ and
+    tensorboard/ to the folder. If a run is stopped, the same command resumes it.
 
     synthtext finetune --model ViT-B-32 --data data/words --out runs/b32
 

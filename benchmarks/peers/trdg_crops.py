@@ -1,4 +1,4 @@
-"""Word pictures by TextRecognitionDataGenerator, its own effects on; run by `recogniser.py`."""
+"""Word images by TextRecognitionDataGenerator, its own effects on; run by `recogniser.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trdg.data_generator import FakeTextDataGenerator
 
 
 def main() -> None:
-    """Draw the words of a file, in the fonts of a folder, n pictures, into a folder."""
+    """Draw the words of a file, in the fonts of a folder, n images, into a folder."""
     words, fonts = Path(sys.argv[1]).read_text().split(), Path(sys.argv[2])
     out, n, seed = Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
     random.seed(seed)

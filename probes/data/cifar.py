@@ -27,14 +27,14 @@ SIDE_PX = 32
 RECORD_BYTES = 2 + 3 * SIDE_PX * SIDE_PX
 
 MAX_BYTES = 400 << 20
-"""Largest file that is read; the published ones have 155 MB."""
+"""Maximum file size that is read; the published ones have 155 MB."""
 
 BINARY = ("test.bin", "fine_label_names.txt")
 
 PICKLED = ("test", "meta")
 
 MAX_NAMES = 256
-"""Most classes, since a label is a byte; the published ones are 100."""
+"""Maximum number of classes, since a label is a byte; the published ones are 100."""
 
 MAX_NAME_CHARS = 500
 
@@ -57,7 +57,7 @@ def is_cifar(folder: Path) -> bool:
 def read_cifar(
     folder: Path, split: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
-    """Return pictures (N, 32, 32, 3), fine labels (N,) and the names of the labels.
+    """Return images (N, 32, 32, 3), fine labels (N,) and the names of the labels.
 
     Args:
         folder: the binary version, or the pickles as torchvision keeps them.
@@ -71,8 +71,8 @@ def read_cifar(
         raw = _read_bytes(folder / f"{split}.bin")
         if not raw or len(raw) % RECORD_BYTES:
             raise ProbeError(
-                f"{folder / split}.bin has {len(raw)} bytes, no whole number of pictures of"
-                f" {RECORD_BYTES}; fetch it again"
+                f"{folder / split}.bin has {len(raw)} bytes, not a whole number of images of"
+                f" {RECORD_BYTES}; download it again"
             )
         records = np.frombuffer(raw, np.uint8).reshape(-1, RECORD_BYTES)
         listed = _read_bytes(folder / BINARY[1], MAX_NAMES * MAX_NAME_CHARS)
@@ -84,7 +84,7 @@ def read_cifar(
         return _check(folder, _to_array(rows), _to_array(labels), _check_names(listed))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ProbeError(
-            f"{folder / split} is not CIFAR-100: it lacks or garbles {shorten(str(error))}"
+            f"{folder / split} is not CIFAR-100: it has no valid {shorten(str(error))}"
         ) from error
 
 
@@ -102,7 +102,7 @@ def _check(
     if not fits:
         raise ProbeError(
             f"{folder} is not CIFAR-100: {rows.dtype} {rows.shape}, {len(labels)} labels and"
-            f" {len(names)} names do not belong together"
+            f" {len(names)} names do not match"
         )
     planes = rows.reshape(-1, 3, SIDE_PX, SIDE_PX)
     texts = tuple(str(name).replace("_", " ") for name in names)
@@ -110,11 +110,11 @@ def _check(
 
 
 def _read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
-    return read_file(path, max_bytes, kind=ProbeError, remedy="fetch it again")
+    return read_file(path, max_bytes, kind=ProbeError, remedy="download it again")
 
 
 class _Kind:
-    """What a pickle says of the numbers of an array: their kind, and the order of bytes."""
+    """What a pickle says about the numbers of an array: their kind, and the order of bytes."""
 
     def __init__(self, *said: object) -> None:
         self.said = said
@@ -125,7 +125,7 @@ class _Kind:
 
 
 class _Array:
-    """What a pickle says of an array: version, shape, kind, order and bytes."""
+    """What a pickle says about an array: version, shape, kind, order and bytes."""
 
     def __init__(self, *_: object) -> None:
         self.state: Any = ()
@@ -141,7 +141,7 @@ PARTS: Mapping[tuple[str, str], Any] = {
     ("numpy", "dtype"): _Kind,
 }
 """What a pickled array is put together by, and what stands in for it: NumPy's own would take as
-much memory as a stranger says."""
+much memory as an untrusted file says."""
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -166,9 +166,11 @@ def _unpickle(path: Path) -> Any:  # noqa: ANN401
         check_steps(io.BytesIO(raw))
         return _ArraysOnly(io.BytesIO(raw), encoding="latin1").load()
     except RefusedError as error:
-        raise ProbeError(f"{path} is not unpickled: {error}") from error
+        raise ProbeError(f"{path} cannot be unpickled safely: {error}") from error
     except BROKEN as error:
-        raise ProbeError(f"{path} is broken ({shorten(str(error))}); fetch it again") from error
+        raise ProbeError(
+            f"{path} is broken ({shorten(str(error))}); download it again"
+        ) from error
 
 
 def _to_array(thing: object) -> NDArray[Any]:
@@ -185,7 +187,7 @@ def _to_array(thing: object) -> NDArray[Any]:
         raise ValueError("an array of whole numbers")
     order = kind.state[1] if isinstance(kind.state, tuple) and len(kind.state) > 1 else "|"
     if order not in ("|", "<", ">", "="):
-        raise ValueError("an order of bytes")
+        raise ValueError("a byte order")
     content = raw.encode("latin1") if isinstance(raw, str) else raw
     numbers = np.frombuffer(content, np.dtype(f"{order}{name}"))
     return numbers.reshape(shape, order="F" if is_fortran else "C")

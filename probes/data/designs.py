@@ -1,4 +1,4 @@
-"""Designs: which pictures to draw so that a question about one factor gets its answer.
+"""Designs: which images to draw so that a question about one factor gets its answer.
 
 One factor is varied at a time, from two baselines, with the same words at every level: what
 differs between two levels is the factor alone. A Latin hypercube varies all of them at once.
@@ -55,7 +55,9 @@ def parse_design(text: str) -> tuple[str, ...]:
         name = part.strip().replace("-", "_")
         if name not in FACTORS and name not in short:
             near = difflib.get_close_matches(name, short, n=3) or [*short, LATIN]
-            raise ProbeError(f"no design varies {part.strip()!r}; it may be {', '.join(near)}")
+            raise ProbeError(
+                f"there is no factor {part.strip()!r}; choose among {', '.join(near)}"
+            )
         factors.append(short.get(name, name))
     return tuple(dict.fromkeys(factors))
 
@@ -76,15 +78,15 @@ def choose_fitting(
         if len(fitting) == n:
             return fitting
     raise ProbeError(
-        f"only {len(fitting)} of {len(words)} words fit the picture at every level; "
-        f"ask for fewer than {n} or give shorter words"
+        f"only {len(fitting)} of {len(words)} words fit the image at every level; ask for"
+        f" fewer than {n} or give shorter words"
     )
 
 
 def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list[Trial]:
-    """Return the pictures of a design: every word at every level of every factor.
+    """Return the images of a design: every word at every level of every factor.
 
-    The picture of a baseline comes once, and not again for each factor that has its level.
+    The image of a baseline comes once, and not again for each factor that has its level.
 
     Args:
         words: those to show; each fits at every level.
@@ -137,7 +139,7 @@ def list_levels(text: str, factors: Sequence[str] | None = None) -> dict[str, di
 def add_levels(
     trials: Sequence[Trial], factor: str, baseline: str, levels: Sequence[float], look: int
 ) -> list[Trial]:
-    """Return the words of a curve at further levels, each with its own paper and noise.
+    """Return the words of a curve at further levels, each with its own background and noise.
 
     Args:
         trials: of the coarse scan.
@@ -162,7 +164,7 @@ def add_levels(
 
 
 def _is_same(one: Spec, other: Spec) -> bool:
-    """Return whether two specs draw the same picture."""
+    """Return whether two specs draw the same image."""
     return _set_case(one) == _set_case(other)
 
 

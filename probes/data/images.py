@@ -22,14 +22,14 @@ THUMB_PX = 160
 """Longer side of a thumbnail."""
 
 N_THREADS = 4
-"""Images that are decoded at a time: a bound on memory."""
+"""Number of images decoded at a time: a bound on memory."""
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
     """Return the files among paths, and those in folders among them, in order of their names.
 
     Raises:
-        ProbeError: a path is missing, or there is no picture at all.
+        ProbeError: a path is missing, or there is no image at all.
     """
     found: list[Path] = []
     for path in paths:
@@ -40,10 +40,10 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
         elif os.path.lexists(path):
             found.append(path)
         else:
-            raise ProbeError(f"there is not a file {path}; give pictures, or folders of them")
+            raise ProbeError(f"there is no file {path}; give images, or folders of them")
     if not found:
         listed = ", ".join(map(str, paths))
-        raise ProbeError(f"there are no pictures in {listed}; give .jpg, .png or .webp files")
+        raise ProbeError(f"there are no images in {listed}; give .jpg, .png or .webp files")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Labelled images: pictures of named things, to see what a model keeps of what it knew."""
+"""Labelled images: images of named things, to see what a model keeps of what it knew."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from synthtext.rng import draw_bits
 from synthtext.texts.words import read_lines
 
 N_DRAWN = 25
-"""Drawn pictures of each thing."""
+"""Drawn images of each thing."""
 
 DRAWN_PX = 224
 
 MAX_NAME_CHARS = 500
-"""Longest name of a class."""
+"""Maximum length of a name of a class."""
 
 MAX_CLASS_BYTES = 100
 """Bytes of a `.cls` that are read; a longer one is not a class."""
 
 BLOCK = 256
-"""Pictures that are in memory at a time."""
+"""Number of images in memory at a time."""
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Pictures and what they show.
+    """Images and what they show.
 
     Attributes:
         title: where they come from.
         pictures: N of them, read or drawn when called.
-        names: what there is to choose among.
-        truths: int64 (N,), the place of each picture's name.
-        broken: files that cannot be read, left out, and classes without any.
+        names: the candidates.
+        truths: int64 (N,), the place of each image's name.
+        broken: files that cannot be read and were left out, and classes without any.
     """
 
     title: str
@@ -57,7 +57,7 @@ class LabelledImages:
 
 
 def draw_shapes() -> LabelledImages:
-    """Return the bundled pictures: shapes of several colours and sizes, on white."""
+    """Return the bundled images: shapes of several colours and sizes, on white."""
     pictures, truths = [], []
     for place, name in enumerate(PICTURES):
         for bits in draw_bits(0, f"album {name}", 0, N_DRAWN)[:, 0].tolist():
@@ -69,7 +69,7 @@ def draw_shapes() -> LabelledImages:
 
 
 def read_labelled(folder: Path, split: str = "test", *, verify: bool = True) -> LabelledImages:
-    """Return the pictures of a folder, whichever of three forms it has.
+    """Return the images of a folder, whichever of three forms it has.
 
     - class folders, `FOLDER/name of the class/*.jpg`, or the same below `FOLDER/SPLIT`;
     - CIFAR-100, its binary version or its pickles as torchvision keeps them;
@@ -78,10 +78,10 @@ def read_labelled(folder: Path, split: str = "test", *, verify: bool = True) -> 
     Args:
         folder: where they are.
         split: the part of it, where it has parts.
-        verify: whether shards that `synthtext render` wrote must be as they were written.
+        verify: whether shards that `synthtext render` wrote must match their checksums.
 
     Raises:
-        ProbeError: no class, or none of the pictures can be read.
+        ProbeError: no class, or none of the images can be read.
     """
     if is_cifar(folder):
         images, truths, names = read_cifar(folder, split)
@@ -110,10 +110,8 @@ def _read_folders(folder: Path) -> LabelledImages:
     pictures = [functools.partial(read_image, path) for _, path in found if path not in lost]
     truths = [place for place, path in found if path not in lost]
     if not pictures:
-        raise ProbeError(
-            f"{folder} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg"
-        )
-    # Without a picture of its own a class is still there to be taken for.
+        raise ProbeError(f"{folder} has no images in class folders; give FOLDER/CLASS/*.jpg")
+    # Without an image of its own a class is still there to be taken for.
     names = list(map(name_file, names))
     broken += [f"{names[k]}/, which is empty" for k in sorted({*range(len(names))} - {*truths})]
     texts = tuple(name.replace("_", " ") for name in names)
@@ -121,7 +119,7 @@ def _read_folders(folder: Path) -> LabelledImages:
 
 
 def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> LabelledImages:
-    """Return the pictures of shards whose samples have a class."""
+    """Return the images of shards whose samples have a class."""
     path = next(
         (
             each / "classnames.txt"
@@ -131,12 +129,12 @@ def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> LabelledIm
         None,
     )
     if path is None:
-        raise ProbeError(f"{folder} has shards but no classnames.txt; put one beside them")
+        raise ProbeError(f"{folder} has shards but no classnames.txt; add one")
     lines = list(read_lines(path, MAX_NAME_CHARS))
     names = tuple(text for _, text in lines)
     if lines and lines[-1][0] != len(lines):
         # Every class below it would get the name of the next.
-        raise ProbeError(f"{path} has a blank line; write the name of a class on each line")
+        raise ProbeError(f"{path} has a blank line; write one class name per line")
     pictures, truths, broken = [], [], []
     for file in files:
         for place in list_places(file):
@@ -148,7 +146,7 @@ def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> LabelledIm
             pictures.append(functools.partial(_read_sample, file, name, place.spans[kind]))
             truths.append(label)
     if not pictures:
-        raise ProbeError(f"{folder} has no sample with a picture and a class; write KEY.cls")
+        raise ProbeError(f"{folder} has no sample with an image and a class; write KEY.cls")
     return LabelledImages(str(folder), tuple(pictures), names, np.array(truths), tuple(broken))
 
 

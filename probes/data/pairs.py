@@ -1,6 +1,6 @@
-"""Pairs: shards -> pictures and their captions, each to be had by its number.
+"""Pairs: shards -> images and their captions, each accessible by its number.
 
-Batches of hard negatives take their pictures from all over a dataset, so the shards are read
+Batches of hard negatives take their images from all over a dataset, so the shards are read
 at random places instead of from front to back.
 """
 
@@ -34,13 +34,13 @@ Exclusion = Mapping[str, Range | Choice]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pictures and captions.
+    """Images and captions.
 
     Attributes:
         files: shards.
         captions: N of them.
-        spans: int64 (N, 3): number of the shard, offset and size in bytes of the picture there.
-        extensions: format of each picture.
+        spans: int64 (N, 3): number of the shard, offset and size in bytes of the image there.
+        extensions: format of each image.
         is_marked: bool (N,): whether a sample has one of the levels asked for.
     """
 
@@ -58,7 +58,7 @@ def parse_exclusion(texts: Sequence[str]) -> Exclusion:
     {'size_px': Range(low=8.0, high=12.0, is_log=False)}
 
     Raises:
-        ProbeError: no such form.
+        ProbeError: not of this form.
         RecipeError: no such factor or level.
     """
     exclusion: dict[str, Range | Choice] = {}
@@ -86,7 +86,7 @@ def read_pairs(
     """Return the pairs in shards, in order.
 
     Args:
-        files: shards with a picture and a `.txt` in each sample, ours or another maker's.
+        files: shards with an image and a `.txt` in each sample, from synthtext or other tools.
         marks: levels of factors; samples that have one, by their `.json`, are marked.
         names: of classes, by number; with them, that of a sample's `.cls` is its caption.
 
@@ -102,14 +102,14 @@ def read_pairs(
     if not found:
         where = f"{files[0]} and {len(files) - 1} more" if files else "the folder"
         raise ProbeError(
-            f"{where}: no sample has a picture and a caption; it needs KEY.jpg and KEY.txt"
+            f"{where}: no sample has an image and a caption; a sample needs KEY.jpg and KEY.txt"
         )
     captions, spans, extensions, is_marked = zip(*found, strict=True)
     return Pairs(tuple(files), captions, np.array(spans), extensions, np.array(is_marked))
 
 
 def pair_files(files: Sequence[Path], captions: Sequence[str]) -> Pairs:
-    """Return the pairs of picture files and their captions, in order."""
+    """Return the pairs of image files and their captions, in order."""
     rows = [(number, 0, file.stat().st_size) for number, file in enumerate(files)]
     extensions = tuple(file.suffix.removeprefix(".").lower() for file in files)
     unmarked = np.zeros(len(files), bool)
@@ -123,7 +123,7 @@ def keep_pairs(pairs: Pairs, numbers: NDArray[np.int64]) -> Pairs:
         ProbeError: none is left.
     """
     if not len(numbers):
-        raise ProbeError("every picture has a level that is left out; exclude fewer levels")
+        raise ProbeError("every image has an excluded level; exclude fewer levels")
     kept = numbers.tolist()
     return Pairs(
         pairs.files,
@@ -155,17 +155,17 @@ def read_batches(
     n_threads: int = 2,
     n_ahead: int = 3,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Return the pictures of each batch, uint8 (B, S, S, 3), read ahead by threads.
+    """Return the images of each batch, uint8 (B, S, S, 3), read ahead by threads.
 
     Args:
-        pairs: where the pictures are.
+        pairs: where the images are.
         batches: numbers of pairs.
-        fit: brings a picture to the square that the model sees.
+        fit: brings an image to the square that the model sees.
         n_threads: threads that read and decode.
         n_ahead: batches that are ready before they are asked for.
 
     Raises:
-        ShardError: a picture does not decode.
+        ShardError: an image does not decode.
     """
 
     def read(number: int) -> Pixels:
@@ -189,7 +189,7 @@ def read_batches(
 def _read_shard(
     number: int, file: Path, marks: Exclusion, names: Sequence[str]
 ) -> Iterator[tuple[str, tuple[int, int, int], str, bool]]:
-    """Return caption, span, format and mark of each sample that has a picture and a caption."""
+    """Return caption, span, format and mark of each sample that has an image and a caption."""
     if not file.is_file():
         raise ShardError(f"{file} is missing; `synthtext render` writes it")
     with file.open("rb") as handle:
@@ -219,7 +219,7 @@ def _read_shard(
 def _read_fields(name: str, raw: bytes) -> Mapping[str, Any]:
     fields = decode_json(name, raw)
     if not isinstance(fields, dict):
-        raise ShardError(f"{name} does not hold fields and their values; draw it again")
+        raise ShardError(f"{name} is not a JSON object; render it again")
     return fields
 
 

@@ -37,7 +37,7 @@ class Shown:
         trials: one for each.
         chunks: read them, in the same order.
         files: what they are read from.
-        broken: files that cannot be read, left out.
+        broken: files that cannot be read and were left out.
     """
 
     trials: list[Trial]
@@ -60,20 +60,19 @@ def read_trials(
         folder: one that `synthtext render` wrote, or Rendered SST2 as it is published:
             `train|valid|test/negative|positive/*.png`.
         split: `train`, `val`, `test`, or `all` of them; None takes test, or what there is.
-        verify: whether shards must be those that were written, and hold samples of their split.
+        verify: whether to compare the checksums of shards, and the splits of their samples.
         limit: images to take at random; None takes all.
         seed: of that choice.
 
     Raises:
-        ProbeError: there are no such pictures.
+        ProbeError: there are no such images.
         DatasetError: the dataset has no such split, or is not finished.
         ShardError: a shard is missing, broken or not what was written.
     """
     if is_published(folder):
         if split == ALL:
             raise ProbeError(
-                f"{folder} is published in splits that stay apart; choose one of"
-                f" {', '.join(SPLITS)}"
+                f"{folder} is published in splits; choose one of {', '.join(SPLITS)}"
             )
         return _read_published(folder, split, limit, seed)
     found = read_manifest(folder, verify=verify)["splits"]
@@ -118,7 +117,7 @@ def _choose(n: int, limit: int | None, seed: int) -> list[int]:
 
 
 def is_published(folder: Path) -> bool:
-    """Return whether a folder has reviews as pictures, in folders by split and label."""
+    """Return whether a folder has reviews as images, in folders by split and label."""
     return not (folder / "dataset.json").exists() and any(
         (folder / split / SENTIMENTS[1]).is_dir() for split in PUBLISHED.values()
     )
@@ -144,7 +143,7 @@ def _read_published(folder: Path, split: str | None, limit: int | None, seed: in
     readable = [trial for trial in trials if Path(trial.file) not in lost]
     broken = (*misnamed, *sorted(str(path.relative_to(inner)) for path in lost))
     if not readable:
-        raise ProbeError(f"{inner} holds no pictures; give negative/*.png and positive/*.png")
+        raise ProbeError(f"{inner} has no images; give negative/*.png and positive/*.png")
     readable = [readable[place] for place in _choose(len(readable), limit, seed)]
     chunks: list[Chunk] = [
         functools.partial(_read_files, tuple(readable[at : at + CHUNK]))

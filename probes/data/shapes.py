@@ -1,4 +1,4 @@
-"""Simple pictures to write a wrong word on: shapes that any reader of pictures can name."""
+"""Simple images to write a wrong word on: shapes that any reader of images can name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stimuli: the pictures of a design, drawn as they are needed, or those of a dataset."""
+"""Stimuli: the images of a design, drawn as they are needed, or those of a dataset."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from synthtext.drawing.rendering import Rendering, render
 from synthtext.errors import SynthtextError
 
 CHUNK = 256
-"""Pictures that are drawn and embedded at a time."""
+"""Number of images drawn and embedded at a time."""
 
 
 def draw_stimuli(trials: Sequence[Trial]) -> list[Chunk]:
@@ -43,18 +43,18 @@ def draw_windows(trials: Sequence[Trial]) -> list[Chunk]:
 
 
 def name_stimuli(trials: Sequence[Trial], files: Sequence[Path]) -> str:
-    """Return what caches of these pictures are keyed by: what is shown, and its bytes.
+    """Return what caches of these images are keyed by: what is shown, and its bytes.
 
     Args:
         trials: what is shown.
-        files: what the pictures are read from, shards or pictures; or the fonts that draw them.
+        files: what the images are read from, shards or images; or the fonts that draw them.
     """
     versions = json.dumps(list_versions(), sort_keys=True)
     return " ".join([hash_trials(trials), hash_files(files), versions])
 
 
 def name_drawn(trials: Sequence[Trial], fonts: Catalogue) -> str:
-    """Return what caches of pictures that are drawn by these fonts are keyed by."""
+    """Return what caches of images that are drawn by these fonts are keyed by."""
     return name_stimuli(
         trials, [fonts.path_of(file) for file in sorted({trial.spec.font for trial in trials})]
     )
@@ -78,13 +78,13 @@ def _hash_file(path: Path) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise ProbeError(
-            f"{path} cannot be read ({error.strerror or error}); get it back and run the same"
+            f"{path} cannot be read ({error.strerror or error}); restore it and run the same"
             " command again"
         ) from error
 
 
 def draw_trial(trial: Trial, fonts: Catalogue) -> Rendering:
-    """Return the picture of a trial.
+    """Return the image of a trial.
 
     Raises:
         ProbeError: it cannot be drawn; a design should not ask for it.
@@ -92,11 +92,11 @@ def draw_trial(trial: Trial, fonts: Catalogue) -> Rendering:
     try:
         return render(trial.spec, fonts)
     except SynthtextError as error:
-        raise ProbeError(f"the picture {trial.key} cannot be drawn: {error}") from error
+        raise ProbeError(f"the image {trial.key} cannot be rendered: {error}") from error
 
 
 def make_stimulus(key: str, rendering: Rendering) -> Stimulus:
-    """Return a picture to embed, and what only drawing it tells.
+    """Return an image to embed, and what only drawing it tells.
 
     `letter_span` is the box around the centres of its letters: left, top, right, bottom in px.
     """
@@ -121,7 +121,7 @@ def make_stimulus(key: str, rendering: Rendering) -> Stimulus:
 
 
 def show_trial(trial: Trial, fonts: Catalogue) -> Stimulus:
-    """Return the picture of a trial as a model sees it, its JPEG damage included.
+    """Return the image of a trial as a model sees it, its JPEG damage included.
 
     Raises:
         ProbeError: it cannot be drawn; a design should not ask for it.

@@ -18,7 +18,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Trial:
-    """A picture to draw, and why.
+    """An image to draw, and why.
 
     Attributes:
         key: names it within the probe.
@@ -26,8 +26,8 @@ class Trial:
         baseline: the one that it varies, empty in a Latin hypercube or a dataset.
         factor: the one that is varied, empty there too.
         level: the level of that factor, as text.
-        picture: what is drawn below the text, one of `PICTURES`; empty for paper alone.
-        file: the picture itself, where it was not drawn here; its text is then not known.
+        picture: what is drawn below the text, one of `PICTURES`; empty for a background alone.
+        file: the image itself, where it was not drawn here; its text is then not known.
         look: 1 in the coarse scan, more where its level was added by what was seen.
     """
 
@@ -60,10 +60,10 @@ def trial_fields(trial: Trial) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A picture to embed.
+    """An image to embed.
 
     Attributes:
-        key: names it; no other picture of the run has it.
+        key: names it; no other image of the run has it.
         pixels: uint8 (H, W, 3).
         facts: kept beside the vector, for what only drawing tells; values that JSON knows.
     """

@@ -11,9 +11,9 @@ N_WINDOWS = 3
 
 
 def list_windows(width_px: int, height_px: int) -> list[tuple[int, int, int, int]]:
-    """Return the windows of a picture, left, top, right, bottom in px, row by row.
+    """Return the windows of an image, left, top, right, bottom in px, row by row.
 
-    Each is half as wide and half as high as the picture, and they overlap by half.
+    Each is half as wide and half as high as the image, and they overlap by half.
     """
     return [
         (left, top, left + width_px // 2, top + height_px // 2)
@@ -23,7 +23,7 @@ def list_windows(width_px: int, height_px: int) -> list[tuple[int, int, int, int
 
 
 def hold_box(box: Sequence[float], width_px: int, height_px: int) -> list[bool]:
-    """Return which windows of a picture hold a box whole; it is left, top, right, bottom."""
+    """Return which windows of an image hold a box whole; it is left, top, right, bottom."""
     left, top, right, bottom = box
     return [
         x0 <= left and y0 <= top and right <= x1 and bottom <= y1

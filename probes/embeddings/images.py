@@ -1,4 +1,4 @@
-"""Embeddings: chunks of pictures -> float32 (N, D), on disk so that a killed run resumes."""
+"""Embeddings: chunks of images -> float32 (N, D), on disk so that a killed run resumes."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ LENGTH_SLACK = 1e-3
 
 @dataclass(frozen=True)
 class Embedded:
-    """Pictures as vectors, in the order of the chunks.
+    """Images as vectors, in the order of the chunks.
 
     Attributes:
         keys: every key exactly once.
         vectors: float32 (N, D), unit length.
-        facts: one mapping for each picture.
+        facts: one mapping for each image.
     """
 
     keys: tuple[str, ...]
@@ -71,10 +71,10 @@ class Stats:
     """What a run of the encoder took.
 
     Attributes:
-        n_images: pictures embedded now.
+        n_images: images embedded now.
         n_chunks_reused: chunks that lay on disk already.
         seconds: from the first chunk to the last.
-        seconds_waiting: of these, waiting for pictures.
+        seconds_waiting: of these, waiting for images.
     """
 
     n_images: int
@@ -112,11 +112,11 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
     files of all through the folder; the others get None and are done.
 
     Args:
-        model: embeds the pictures.
-        chunks: draw the pictures.
-        folder: holds a file for each chunk, `000000.vectors` and so on; made if need be.
+        model: embeds the images.
+        chunks: draw the images.
+        folder: holds a file for each chunk, `000000.vectors` and so on; created if needed.
         stimuli: names what the chunks draw, such as a hash of the design or the data set. Files
-            of other stimuli or another model are written anew.
+            of other stimuli or another model are written again.
         expected: the keys that must come, if they are known.
         n_threads: that draw or decode chunks ahead of the encoder.
         share: of this process; None takes what torchrun gives it.
@@ -207,7 +207,7 @@ def read_vectors(
         for i, stamp in enumerate(stamps)
     ]
     if not parts:
-        raise ProbeError("there are no pictures to embed; widen the design or the data set")
+        raise ProbeError("there are no images to embed; enlarge the design or the dataset")
     keys = tuple(itertools.chain.from_iterable(part.keys for part in parts))
     _check_keys(keys, expected)
     facts = tuple(itertools.chain.from_iterable(part.facts for part in parts))
@@ -260,7 +260,7 @@ def _draw_ahead(
 def _embed_chunk(model: Model, batch: Sequence[Stimulus]) -> tuple[Vectors, Facts]:
     """Return what a model makes of a chunk, and what is kept beside it."""
     if not batch:
-        raise ProbeError("a chunk holds no pictures; leave empty chunks out")
+        raise ProbeError("a chunk has no images; leave out empty chunks")
     _check_keys([stimulus.key for stimulus in batch], None)
     facts = [dict(stimulus.facts) for stimulus in batch]
     if model.reader is not None:
@@ -295,10 +295,10 @@ def _read_chunk(path: Path, stamp: str) -> Embedded | None:
         keys, facts = orjson.loads(found.notes)
         is_fit = len(keys) == len(facts) == len(found.vectors)
         if not (is_fit and {*map(type, keys)} <= {str} and {*map(type, facts)} <= {dict}):
-            raise DamagedFileError("its notes do not belong to its vectors")
+            raise DamagedFileError("its index does not match its vectors")
         return Embedded(tuple(keys), found.vectors, tuple(facts))
     except (ValueError, TypeError) as error:
-        raise DamagedFileError("its notes cannot be read") from error
+        raise DamagedFileError("its index cannot be read") from error
 
 
 def _list_missing(folder: Path, stamps: Sequence[str], mine: Iterable[int]) -> list[int]:
@@ -314,8 +314,8 @@ def _list_missing(folder: Path, stamps: Sequence[str], mine: Iterable[int]) -> l
             damaged.append(f"{path.name} ({error})")
     if damaged:
         logger.warning(
-            "%d files of vectors in %s could not be trusted, such as %s; their images are"
-            " embedded again", len(damaged), folder, damaged[0],
+            "%d embedding files in %s are not valid, such as %s; their images are embedded"
+            " again", len(damaged), folder, damaged[0],
         )  # fmt: skip
     return missing
 
@@ -325,8 +325,8 @@ def _await_chunk(path: Path, stamp: str, patience_s: float) -> Embedded:
     while (part := _find_chunk(path, stamp)) is None:
         if time.monotonic() >= deadline:
             raise ProbeError(
-                f"{path} did not come within {patience_s:g} s; its process has stopped,"
-                " so run the same command again"
+                f"{path} did not appear within {patience_s:g} s; the process that writes it"
+                f" has stopped, so run the same command again"
             )
         time.sleep(POLL_S)
     return part
@@ -343,18 +343,18 @@ def _check_keys(keys: Sequence[str], expected: Collection[str] | None) -> None:
     seen: set[str] = set()
     for key in keys:
         if key in seen:
-            raise ProbeError(f"the key {key!r} came twice; give every picture a key of its own")
+            raise ProbeError(f"the key {key!r} occurred twice; give every image its own key")
         seen.add(key)
     if expected is None:
         return
     missing, stray = set(expected) - seen, seen - set(expected)
     if missing:
         raise ProbeError(
-            f"the key {min(missing)!r} never came, nor did {len(missing) - 1} others;"
-            " the pictures are not those of the design or data set, so make it anew"
+            f"the key {min(missing)!r} never occurred, nor did {len(missing) - 1} others; the"
+            f" images do not match the design or dataset, so make it again"
         )
     if stray:
         raise ProbeError(
-            f"the key {min(stray)!r} came, but belongs to no picture that was asked for;"
-            " make the design or data set anew"
+            f"the key {min(stray)!r} occurred, but belongs to no requested image; make the"
+            f" design or dataset again"
         )

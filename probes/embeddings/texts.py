@@ -55,8 +55,8 @@ def embed_prompts(
         model: embeds the texts.
         words: what the templates are filled with, N of them.
         templates: such as "the word {}.".
-        cache_folder: keeps a file per model, template and list of words; made if need be. A
-            file that is damaged, or that another user could have written, is written anew; a
+        cache_folder: keeps a file per model, template and list of words; created if needed. A
+            file that is damaged, or that another user could have written, is written again; a
             folder that cannot be written is done without. Either is logged as a warning.
 
     Raises:
@@ -81,8 +81,8 @@ def embed_prompts(
         by_template.append(vectors)
     if damaged:
         _warn(
-            f"{len(damaged)} of {len(templates)} files of text vectors in {cache_folder} could"
-            f" not be trusted, such as {damaged[0]}; those vectors were computed again"
+            f"{len(damaged)} of {len(templates)} text embedding files in {cache_folder} are"
+            f" not valid, such as {damaged[0]}; they were computed again"
         )
     return by_template
 
@@ -132,8 +132,8 @@ def _keep_texts(path: Path, origin: bytes, vectors: Vectors) -> Vectors:
     except (OSError, DamagedFileError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         _warn(
-            f"vectors of texts cannot be kept in {path.parent} ({reason}); the run goes on"
-            " without, and the next one computes them again"
+            f"text embeddings cannot be cached in {path.parent} ({reason}); the run continues"
+            f" without a cache, and the next one computes them again"
         )
         return vectors
     return vectors if found is None else found.vectors

@@ -1,4 +1,4 @@
-"""How fast a model embeds pictures, held against what its device can do."""
+"""How fast a model embeds images, compared with the peak of its device."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Speed:
     """What a device and a model reach, measured in one run.
 
     Attributes:
-        n_images: pictures embedded in each round.
-        in_memory: images/s of the encoder alone, pictures drawn beforehand.
+        n_images: images embedded in each round.
+        in_memory: images/s of the encoder alone, images drawn beforehand.
         end_to_end: images/s with drawing and writing beside it.
-        share_waiting: share of the time end to end that the encoder waits for pictures.
+        share_waiting: fraction of the time end to end that the encoder waits for images.
         tflops: of the encoder alone; None where the cost of an image is not known.
         ceiling_tflops: of a large matrix product in the same precision.
     """
@@ -44,11 +44,11 @@ class Speed:
 
 
 def measure_speed(model: Model, n_images: int) -> Speed:
-    """Return how fast a model embeds pictures of its input size.
+    """Return how fast a model embeds images of its input size.
 
     Args:
         model: from `load_model`.
-        n_images: pictures to a round, some seconds' worth.
+        n_images: images to a round, some seconds' worth.
     """
     side = model.input_px or 224
     trials = [

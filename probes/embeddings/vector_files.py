@@ -119,14 +119,14 @@ def _read(
         raise DamagedFileError("another user could have written it")
     head = file.read(HEADER.size)
     if len(head) < HEADER.size or not head.startswith(MAGIC):
-        raise DamagedFileError("not a file of vectors")
+        raise DamagedFileError("not an embedding file")
     _, made_from, checksum, *counts = HEADER.unpack(head)
     if made_from != origin:
         return None
     n_rows, n_columns, n_notes = counts
     n_bytes = 4 * n_rows * n_columns
     if HEADER.size + n_bytes + n_notes != facts.st_size:
-        raise DamagedFileError("longer or shorter than it says")
+        raise DamagedFileError("of the wrong length")
     digest = hashlib.sha256(origin + COUNTS.pack(*counts))
     while block := file.read(BLOCK_BYTES):
         digest.update(block)

@@ -48,7 +48,7 @@ def tabulate_headline(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each K.
 
     It holds k, n, accuracy, low, high, chance, guessing, corrected and at_chance.
-    Chance is what the same reader gets of white pictures, `guessing` is 1/K. Where either lies
+    Chance is what the same reader gets of white images, `guessing` is 1/K. Where either lies
     within the interval, or between, the reader is at chance.
     """
     rows = []
@@ -69,7 +69,7 @@ def tabulate_headline(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def find_chance(rows: pd.DataFrame, k: int) -> float:
-    """Return the accuracy of the same reader on white pictures, or 1/K if that is not known."""
+    """Return the accuracy of the same reader on white images, or 1/K if that is not known."""
     column = f"chance_at_{k}"
     return float(rows[column].mean()) if column in rows else 1 / k
 
@@ -150,7 +150,7 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
             else (find_column(str(factor)),)
         )
         for unit in units:
-            # As drawn a level differs a little from word to word, on grainy paper.
+            # As drawn a level differs a little from word to word, on a grainy background.
             places = cell.groupby("level")[unit].transform("median")
             cell = cell.assign(**{unit: places})  # noqa: PLW2901
             if cell[unit].round(4).nunique() >= MIN_LEVELS and cell["word"].nunique() > 1:
@@ -208,7 +208,7 @@ def tabulate_effects(outcomes: pd.DataFrame) -> Effects:
 
 
 def tabulate_confusions(outcomes: pd.DataFrame, n: int = 20) -> pd.DataFrame:
-    """Return the commonest mistakes: word, guess, n."""
+    """Return the most frequent mistakes: word, guess, n."""
     wrong = outcomes[~outcomes["correct"]]
     counts = wrong.groupby(["word", "guess"], as_index=False).size()
     counts = counts.rename(columns={"size": "n"})

@@ -1,6 +1,6 @@
 """Rows of a design -> its cells: the same words at one level of one factor, from one baseline.
 
-The picture of a baseline is drawn once. It is a cell of its own, and the level of every factor
+The image of a baseline is drawn once. It is a cell of its own, and the level of every factor
 that the baseline stands at.
 """
 
@@ -22,7 +22,7 @@ def list_varied(outcomes: pd.DataFrame) -> list[str]:
 
 
 def take_baselines(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the baselines' own pictures."""
+    """Return the rows of the baselines' own images."""
     return outcomes[outcomes["factor"] == BASELINE]
 
 

@@ -27,7 +27,7 @@ def crossed_accuracy(
     Args:
         correct: bool (N,).
         clusters: one or more columns (N,), what each row belongs to.
-        confidence: the share of such intervals that hold the truth, 0 to 1.
+        confidence: the coverage of such intervals, 0 to 1.
 
     Source: Cameron, Gelbach and Miller, "Robust inference with multiway clustering", Journal
     of Business & Economic Statistics 29 (2011), for a mean; Student's t with one degree less

@@ -1,4 +1,4 @@
-"""Vectors -> one outcome per image: which candidate a model takes a picture for.
+"""Vectors -> one outcome per image: which candidate a model takes an image for.
 
 Ties are broken by a draw of each text's own, so a reader that sees nothing scores at chance.
 """
@@ -26,7 +26,7 @@ KS = (2, 10, 100, 1000, 10_000)
 """Numbers of candidates to choose among, unless others are asked for."""
 
 BLOCK_CELLS = 4_000_000
-"""Images times words that are held against each other at a time: some 120 MB."""
+"""Images times words that are compared at a time: some 120 MB."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Guesses:
 
     Attributes:
         guesses: int64 (N,), the candidate it takes the image for among the headline's K.
-        margins: float64 (N,), similarity of the truth less that of its best rival among them.
+        margins: float64 (N,), similarity of the truth minus that of its best distractor there.
         ranks: K -> int64 (N,), the place of the truth among K candidates; 1 is right.
         k: the headline's K.
     """
@@ -58,7 +58,7 @@ def list_ks(n_candidates: int, asked: Sequence[int] = ()) -> list[int]:
     """
     for k in asked:
         if k < 2:
-            raise ProbeError(f"K is {k}; a choice is among 2 or more")
+            raise ProbeError(f"K is {k}; it must be 2 or more")
         if k > n_candidates:
             raise ProbeError(
                 f"K is {k}, but the vocabulary has {n_candidates} words; ask for fewer"
@@ -68,20 +68,21 @@ def list_ks(n_candidates: int, asked: Sequence[int] = ()) -> list[int]:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which rivals stand against each text, for every K: a property of the texts and the seed.
+    """The distractors of each text, for every K: a property of the texts and the seed.
 
-    The texts lie on a circle, like beside like. The rivals of a text are those about it, itself
-    at a place of its own among them, any as likely; and a larger K takes more of the same. So
+    The texts lie on a circle, similar ones adjacent. The distractors of a text are its
+    neighbours, with the text at a uniformly random position among them; a larger K takes more
+    neighbours. So
     every set of K neighbours is asked about each of its members as often, and a reader that
     sees nothing is right once in K times whatever texts it likes best.
 
-    The circle is cut into rings, samples of it: rivals are of the ring of their text while it
-    lasts, so that a small K needs the vectors of one ring alone.
+    The circle is divided into rings, which are samples of it. Distractors come from the ring of
+    their text as long as it has enough, so that a small K needs the vectors of only one ring.
 
     Attributes:
         order: int64 (V,), the places of the texts along the circle.
-        rings: int64 (V,), the ring of each text; below 0 for those that are rivals alone.
-        offsets: float64 (V,) in [0, 1), where each text stands among its rivals.
+        rings: int64 (V,), the ring of each text; below 0 for those that are distractors alone.
+        offsets: float64 (V,) in [0, 1), where each text stands among its distractors.
         ties: float64 (V,) in [0, 1), breaks the ties of each text.
     """
 
@@ -94,12 +95,12 @@ class Choice:
 def arrange_texts(
     texts: Sequence[str], likeness: ArrayLike, rings: ArrayLike, *, seed: int
 ) -> Choice:
-    """Return which rivals stand against each text.
+    """Return the distractors of each text.
 
     Args:
         texts: V, all different.
         likeness: the texts are laid out by these numbers; equal ones at random.
-        rings: the ring of each text, below 0 for those that are rivals alone.
+        rings: the ring of each text, below 0 for those that are distractors alone.
         seed: of all that is random. A draw hashes the text, so other texts do not shift it.
     """
     return Choice(
@@ -126,7 +127,7 @@ def hash_units(seed: int, name: str, texts: Sequence[str]) -> Floats:
 
 
 def draw_rivals(choice: Choice, truths: Ints, k: int) -> Ints:
-    """Return the rivals of texts among K: int64 (N, K - 1).
+    """Return the distractors of texts among K: int64 (N, K - 1).
 
     The first of them are those of a smaller K.
 
@@ -160,13 +161,13 @@ def guess_nested(
     ks: Sequence[int],
     headline: int,
 ) -> Guesses:
-    """Return the answers where each image is held against its text and the rivals of that.
+    """Return the answers if each image is compared with its text and the text's distractors.
 
     Args:
         images: (N, D), unit length.
         texts: (V, D), unit length; those that `list_needed` leaves out may be anything.
         truths: (N,), the place of each truth in `texts`.
-        choice: the rivals of each text.
+        choice: the distractors of each text.
         ks: each 2 to V.
         headline: one of `ks`.
     """
@@ -188,7 +189,7 @@ def guess_scored(
         headline: likewise.
     """
     n = len(truths)
-    # Images of one text go together, since its rivals are found once.
+    # Images of one text go together, since its distractors are found once.
     rows = np.argsort(truths, kind="stable")
     guesses, margins = np.empty(n, np.int64), np.empty(n)
     ranks = {k: np.empty(n, np.int64) for k in ks}
@@ -244,7 +245,7 @@ def guess_first(sims: Floats, ties: Floats) -> Guesses:
 
 
 def _draw_in_ring(choice: Choice, truths: Ints, ring: int, k: int) -> Ints:
-    """Return the rivals (N, K - 1) of texts of one ring: those of it, then others."""
+    """Return the distractors (N, K - 1) of texts of one ring: those of it, then others."""
     is_own = choice.rings[choice.order] == ring
     place_on_circle = np.empty(len(choice.order), np.int64)
     place_on_circle[choice.order] = np.arange(len(choice.order))
@@ -277,7 +278,7 @@ def _walk(offsets: Floats, n: int) -> Ints:
 
 
 def _rank(rivals: Vectors | Floats, own: Vectors | Floats, ties: Floats) -> Ints:
-    """Return the place of the truth (N,) among its rivals (N, K - 1), ties broken."""
+    """Return the place of the truth (N,) among its distractors (N, K - 1), ties broken."""
     n_equal = (rivals == own).sum(axis=1)
     ranks: Ints = 1 + (rivals > own).sum(axis=1) + (ties * (n_equal + 1)).astype(np.int64)
     return ranks

@@ -26,7 +26,7 @@ DRAWS_PER_BLOCK = 2_000_000
 
 
 class Interval(NamedTuple):
-    """A mean and the ends of its interval; the ends are nan where they cannot be known."""
+    """A mean and the ends of its interval; the ends are NaN where they cannot be known."""
 
     mean: float
     low: float
@@ -36,12 +36,12 @@ class Interval(NamedTuple):
 def wilson(
     n_right: ArrayLike, n_seen: ArrayLike, confidence: float = 0.95
 ) -> tuple[Floats, Floats]:
-    """Return the ends of Wilson's score interval for each cell, nan where nothing was seen.
+    """Return the ends of Wilson's score interval for each cell, NaN where nothing was seen.
 
     Args:
         n_right: how many were read, any shape.
         n_seen: of how many, of the same shape.
-        confidence: the share of such intervals that hold the truth, 0 to 1.
+        confidence: the coverage of such intervals, 0 to 1.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference",
     JASA 22 (1927); compared with others in Newcombe, Statistics in Medicine 17 (1998).
@@ -72,7 +72,7 @@ def cluster_bootstrap(
         clusters: (N,); what each row belongs to, its word as a rule.
         n_draws: resamplings.
         seed: equal seeds give equal intervals.
-        confidence: the share of such intervals that hold the truth, 0 to 1.
+        confidence: the coverage of such intervals, 0 to 1.
 
     Source: Hesterberg, "What teachers should know about the bootstrap", The American
     Statistician 69 (2015), on the expanded percentile interval.
@@ -103,7 +103,7 @@ def clustered_ratio(
         clusters: (N,); what each row belongs to.
         n_draws: resamplings.
         seed: equal seeds give equal intervals.
-        confidence: the share of such intervals that hold the truth, 0 to 1.
+        confidence: the coverage of such intervals, 0 to 1.
     """
     codes = pd.factorize(np.asarray(clusters), sort=True)[0]
     sums, counts = (
@@ -139,7 +139,7 @@ def clustered_accuracy(
         correct: bool (N,).
         clusters: (N,); what each row belongs to, its word as a rule.
         second: (N,); what else it belongs to; rows that share either are not independent.
-        confidence: the share of such intervals that hold the truth, 0 to 1.
+        confidence: the coverage of such intervals, 0 to 1.
 
     Source: Korn and Graubard, "Confidence intervals for proportions with small expected number
     of positive counts estimated from survey data", Survey Methodology 24 (1998), with Wilson's
@@ -174,7 +174,7 @@ def correct_for_chance(accuracy: ArrayLike, chance: ArrayLike) -> Floats:
     """Return accuracies on one scale for every K: 0 is chance, 1 is all right.
 
     Args:
-        accuracy: share right, 0 to 1, any shape.
+        accuracy: fraction correct, 0 to 1, any shape.
         chance: that of a reader that sees nothing, 0 to below 1.
     """
     chances = np.asarray(chance, dtype=np.float64)

@@ -36,7 +36,7 @@ def bin_levels(column: ArrayLike, n_bins: int = 7) -> Bins:
 
     Args:
         column: numbers (N,); a missing value belongs to no level.
-        n_bins: levels at the most for a column of many values.
+        n_bins: levels at most for a column of many values.
     """
     values = np.asarray(column, dtype=np.float64)
     known = values[~np.isnan(values)]

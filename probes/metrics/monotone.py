@@ -12,7 +12,7 @@ only one that matters, so levels need no further correction. The other end is th
 A level takes most of the error for itself; the rest is shared by the runs, whose largest
 statistic is bounded by that of Gaussian draws with the words' own covariance.
 
-Every answer of a word is held against its answer at the easiest level, and words are what is
+Every answer of a word is compared with its answer at the easiest level, and words are what is
 sampled: answers of one word may depend on each other in any way.
 
 The isotonic fit crosses midway where the sums of accuracy less midway are least, and a rejected
@@ -50,7 +50,7 @@ COIN = 0.25
 """Variance of one more word that is read by the toss of a coin, so that none is ever 0."""
 
 DIP = 0.1
-"""A fall towards easier levels that matters, as a share of the way from chance to ceiling."""
+"""A relevant fall towards easier levels, as a fraction of the way from chance to ceiling."""
 
 TINY = 1e-12
 """Sums closer than this are equal."""
@@ -158,7 +158,7 @@ def find_crossing(answers: Answers, confidence: float = 0.95) -> Crossing:
 
     Args:
         answers: of two words or more at two levels or more.
-        confidence: the share of such intervals that hold the truth, at least; 0 to 1.
+        confidence: the coverage of such intervals, at least; 0 to 1.
     """
     accuracy, influence = _measure(answers)
     midway = (answers.chance + float(accuracy[-1])) / 2

@@ -106,7 +106,7 @@ def paired_difference(
         clusters: (N,); what each image belongs to, its word as a rule.
         n_draws: resamplings.
         seed: equal seeds give equal intervals.
-        confidence: the share of such intervals that hold the truth, 0 to 1.
+        confidence: the coverage of such intervals, 0 to 1.
     """
     only_a, only_b = _split(right_a, right_b)
     gains = only_b.astype(np.float64) - only_a
@@ -143,7 +143,7 @@ def compare(
 
     Returns:
         `factor` ("overall" first), `baseline` (empty outside designs), `level`, `centre`
-        (median of a number's level, else nan), `n_seen`, the two accuracies, `difference`
+        (median of a number's level, else NaN), `n_seen`, the two accuracies, `difference`
         (B less A) with `low` and `high` of its 95 % interval, `n_only_a` and `n_only_b`, the
         `p` of `mcnemar_by_word`, and `p_holm`, Holm's correction over the levels of one factor.
 
@@ -179,18 +179,19 @@ def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.D
     protocols = [_read_protocol(rows) for rows in (rows_a, rows_b)]
     if protocols[0] != protocols[1]:
         raise ProbeError(
-            f"A was asked by protocol {protocols[0]} and B by protocol {protocols[1]}, whose"
-            " questions differ; probe again what is of the lower one"
+            f"A uses protocol {protocols[0]} and B protocol {protocols[1]}, whose questions"
+            f" differ; repeat the probe with the older one"
         )
     for name, rows in (("A", rows_a), ("B", rows_b)):
         require_columns(rows.columns, ["key", "correct", *shared])
         repeated = rows["key"][rows["key"].duplicated()]
         if len(repeated):
             raise ProbeError(
-                f"{name} has key {repeated.iloc[0]!r} more than once; a key names one image"
+                f"{name} has key {repeated.iloc[0]!r} more than once; each image needs its"
+                f" own key"
             )
     if rows_a.empty and rows_b.empty:
-        raise ProbeError("A and B have no rows; probe both first")
+        raise ProbeError("A and B have no rows; run both probes first")
     n_missing = len(set(rows_a["key"]) ^ set(rows_b["key"]))
     if n_missing:
         raise ProbeError(
@@ -200,7 +201,7 @@ def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.D
     other = rows_b.set_index("key").loc[rows_a["key"]].reset_index()
     pairs = rows_a.reset_index(drop=True)
     for column in dict.fromkeys(shared):
-        # The missing equal the missing here, as nan and nan do not.
+        # The missing equal the missing here, unlike NaN and NaN.
         same = (pairs[column] == other[column]) | (pairs[column].isna() & other[column].isna())
         if not same.all():
             key = pairs["key"][~same].iloc[0]
@@ -228,7 +229,7 @@ def _split_cells(pairs: pd.DataFrame) -> list[_Level]:
 
 
 def _split_levels(pairs: pd.DataFrame, factor: str) -> list[_Level]:
-    """Return the levels of a column: no baseline, name, centre (nan for a category), rows."""
+    """Return the levels of a column: no baseline, name, centre (NaN for a category), rows."""
     column = pairs[factor]
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         bins = bin_levels(column.to_numpy(dtype=np.float64))

@@ -133,7 +133,7 @@ def fit_word_threshold(
         words: (N,); the word of each image.
         chance: accuracy of guessing, 1/K.
         direction: "falling" where a higher level is harder to read, as for blur.
-        confidence: the share of such intervals that hold the truth, 0 to 1.
+        confidence: the coverage of such intervals, 0 to 1.
 
     Raises:
         ProbeError: fewer than three levels or two words, or a level is not a number for the

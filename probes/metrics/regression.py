@@ -53,10 +53,11 @@ class Effects:
 
     Attributes:
         table: a row per coefficient, empty where none can be told. `factor`; `level` and
-            `reference` (categories: the level, and the commonest that it is held against; None
-            for numbers); `unit` (numbers: the standard deviation that the coefficient stands
-            for; nan for categories); `n_seen` rows at the level; `coefficient` in log odds
-            with `low` and `high` of its 95 % interval; `p`, and `p_holm` over the whole table.
+            `reference` (categories: the level, and the most frequent level that it is compared
+            with; None for numbers); `unit` (numbers: the standard deviation that the
+            coefficient stands for; NaN for categories); `n_seen` rows at the level;
+            `coefficient` in log odds with `low` and `high` of its 95 % interval; `p`, and
+            `p_holm` over the whole table.
         notes: a sentence for each factor left out and why, or why the table is empty.
     """
 
@@ -92,7 +93,7 @@ def main_effects(rows: pd.DataFrame, factors: list[str], *, cluster: str = "word
     if len(right) == 0:
         return _say_nothing("there are no rows")
     if right.min() == right.max():
-        return _say_nothing("every row is right" if right[0] else "every row is wrong")
+        return _say_nothing("every row is correct" if right[0] else "every row is incorrect")
     terms, notes = _keep_independent(*_make_terms(rows, factors))
     codes, words = pd.factorize(rows[cluster])
     n_needed = len(terms) + 1 + MIN_SPARE_CLUSTERS
@@ -141,7 +142,7 @@ def _number_term(factor: str, values: Floats) -> _Term:
 
 
 def _category_terms(factor: str, column: pd.Series[str]) -> list[_Term]:
-    """Return a term per level but the commonest, the rarest taken together."""
+    """Return a term per level but the most frequent, the rarest taken together."""
     names = column.astype(str)
     counts = names.value_counts()
     # Ties are broken by name, so that the order of the rows never chooses the reference.
@@ -176,7 +177,7 @@ def _keep_independent(terms: list[_Term], notes: list[str]) -> tuple[list[_Term]
 
 def _explain_loss(term: _Term) -> str:
     name = term.factor if term.level is None else f"{term.factor} {term.level}"
-    return f"{name} is left out: it follows from the factors before it"
+    return f"{name} is left out: the factors before it determine it"
 
 
 def _fit(terms: list[_Term], right: Floats, codes: NDArray[np.int64]) -> pd.DataFrame:

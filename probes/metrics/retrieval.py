@@ -16,8 +16,8 @@ class Recall:
     """How often the partner is found, one way.
 
     Attributes:
-        at_1: share of those whose partner comes first.
-        at_5: share of those whose partner is among the first five.
+        at_1: fraction of those whose partner comes first.
+        at_5: fraction of those whose partner is among the first five.
         chance_1: what guessing would find first.
         chance_5: what it would find among five.
     """
@@ -29,14 +29,16 @@ class Recall:
 
 
 def measure_recall(cosines: Vectors, seed: int = 0) -> Recall:
-    """Return how often row i finds column i; ties are broken by chance.
+    """Return how often row i finds column i; ties are broken at random.
 
     Raises:
         ProbeError: rows and columns are not as many.
     """
     n, n_columns = cosines.shape
     if n != n_columns:
-        raise ProbeError(f"{n} cannot be paired with {n_columns}; give one for each, in order")
+        raise ProbeError(
+            f"{n} cannot be paired with {n_columns}; give one text for each image, in order"
+        )
     own = np.diag(cosines)[:, None]
     n_equal = (cosines == own).sum(axis=1) - 1
     before = (draw_units(seed, "recall", 0, n)[:, 0] * (n_equal + 1)).astype(np.int64)

@@ -61,7 +61,7 @@ def guess_by_spelling(
         answers: N texts; case does not count.
         words: V texts to choose among.
         truths: (N,), the place of each truth among the words.
-        choice: the rivals of each word, as for vectors.
+        choice: the distractors of each word, as for vectors.
         ks: each 2 to V.
         headline: one of `ks`.
     """

@@ -39,7 +39,7 @@ class Threshold:
             the tested levels, or where the curve is not monotone.
         low: lower end of the interval; None where it lies below the tested levels.
         high: upper end; None where it lies above them.
-        confidence: the share of such intervals that hold the truth, at least.
+        confidence: the coverage of such intervals, at least.
         is_bracket: whether the ends are neighbours, so that nothing is known between them.
         ceiling: accuracy at the easiest level.
         midway: accuracy at the threshold.
@@ -82,7 +82,7 @@ def measure_threshold(
         words: (N,); the word of each image.
         chance: accuracy of guessing: 1/K, or what was measured.
         direction: "falling" where a higher level is harder to read, as for blur.
-        confidence: the share of such intervals that hold the truth, at least; 0 to 1.
+        confidence: the coverage of such intervals, at least; 0 to 1.
 
     Raises:
         ProbeError: fewer than three levels or two words.
@@ -104,7 +104,7 @@ def _read(crossing: Crossing, x: Floats, axis: Axis, confidence: float) -> Thres
     is_monotone = crossing.p_monotone >= ALPHA
     if not is_monotone:
         harder, easier = (f"{at[end]:.3g}" for end in crossing.worst)
-        note = f"not monotone: it reads better at {harder} than at {easier}"
+        note = f"not monotone: it accuracy is higher at {harder} than at {easier}"
     elif crossing.high is None:
         note = f"not above chance even at {at[-1]:g}"
     else:

@@ -74,14 +74,14 @@ def check_torch_file(path: Path) -> None:
 
 def broken(path: Path) -> ProbeError:
     """Return the error of a file that is not whole."""
-    return ProbeError(f"{path} is broken; fetch or write it again")
+    return ProbeError(f"{path} is broken; download or save it again")
 
 
 def not_of_torch(path: Path) -> ProbeError:
     """Return the error of a file that is another thing than tensors, which may be code."""
     return ProbeError(
-        f"{path} holds Python objects or is not a file of torch, and is not unpickled;"
-        " save its state dict as safetensors"
+        f"{path} contains Python objects or is not a torch file, and is not unpickled; save its"
+        f" state dict as safetensors"
     )
 
 
@@ -89,8 +89,8 @@ def _check_archive(path: Path) -> None:
     entries = list_entries(path)
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise ProbeError(
-            f"{path} holds compressed entries, which torch does not write and which may unpack"
-            " to any size; save its state dict as safetensors"
+            f"{path} has compressed entries, which torch does not write and which could"
+            f" unpack to any size; save its state dict as safetensors"
         )
     found = find_pickle(entries)
     if not fits_in(path, entries) or found.file_size > MAX_HEADER_BYTES:

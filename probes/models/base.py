@@ -1,4 +1,4 @@
-"""Readers: what can be probed, and what is known of it. Loads neither torch nor open_clip."""
+"""Models that can be probed, and their properties. Imports neither torch nor open_clip."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from probes.readers.base import Reader
 
 
 class Encoder(Protocol):
-    """What a reader must do to be probed.
+    """The interface of an encoder that can be probed.
 
-    Any object with these two methods will do:
+    Any object with these two methods is one:
 
     >>> import numpy as np
     >>> class LetterCounter:
@@ -42,11 +42,11 @@ class Encoder(Protocol):
     >>> LetterCounter().embed_texts(["cat", "horse"]).shape
     (2, 2)
 
-    In a file `readers.py` it is probed by `--model python:readers:LetterCounter`.
+    In a file `readers.py`, it is probed with `--model python:readers:LetterCounter`.
     """
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
-        """Return one vector of unit length for each picture; their sizes may differ."""
+        """Return one vector of unit length for each image; their sizes may differ."""
         ...
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
@@ -56,28 +56,28 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """An encoder and what is known of it.
+    """An encoder and its properties.
 
     Attributes:
-        encoder: embeds pictures and texts.
+        encoder: embeds images and texts.
         name: such as "ViT-L-14".
-        tag: such as "openai", "random" or a path; empty where the name says it all.
+        tag: such as "openai", "random" or a path; empty if the name is sufficient.
         weights_sha256: hash of the weights actually loaded. Caches are keyed by it, so for an
-            encoder of one's own it must change whenever the vectors do.
+            encoder of your own it must change whenever its vectors change.
         config: the model config, with the activation and the tokenizer; empty if unknown.
-        input_px: side of the square the tower sees; 0 if unknown.
-        patch_px: side of a patch in px of the input; 0 where there are no patches.
-        tokenize: texts -> token ids, neither padded, nor marked, nor cut off; texts with the
-            same ids are one text to the model.
-        max_tokens: ids of a text that fit into the context; 0 if there is no bound.
+        input_px: side of the square input in px; 0 if unknown.
+        patch_px: side of a patch in px of the input; 0 if there are no patches.
+        tokenize: texts -> token ids, without padding, special tokens or truncation; texts with
+            the same ids are the same to the model.
+        max_tokens: maximum number of token ids of a text; 0 if there is no limit.
         preprocessing: the fields of `Preprocessing`; empty if unknown.
         precision: "fp32" or "bf16"; empty if unknown.
         device: such as "cpu" or "cuda:0"; empty if unknown.
-        versions: of the packages that computed the vectors.
-        logit_scale: what cosines are multiplied by before the softmax.
-        prompts: templates to ask about text with; none takes those of the task.
-        reader: answers in text instead of vectors; None for an encoder. Beside a reader the
-            encoder is never asked.
+        versions: of the packages that compute the vectors.
+        logit_scale: factor for cosine similarities before the softmax.
+        prompts: templates for texts; empty means those of the task.
+        reader: an object that returns text instead of vectors; None for an encoder. If there is
+            a reader, the encoder is never called.
     """
 
     encoder: Encoder
@@ -99,7 +99,7 @@ class Model:
 
 
 def identify_model(model: Model) -> str:
-    """Return a SHA-256 of all that decides a model's vectors, to key caches by.
+    """Return a SHA-256 of everything that determines a model's vectors, as a cache key.
 
     The same weights with another activation, preprocessing or precision are another model.
     """
@@ -108,28 +108,28 @@ def identify_model(model: Model) -> str:
 
 
 def find_cut(model: Model, texts: Sequence[str]) -> list[str]:
-    """Return those texts that the model sees only the beginning of."""
+    """Return the texts that are too long for the model's context."""
     if model.max_tokens == 0:
         return []
-    # No tokenizer makes more than a few ids of a byte, so that short texts need not be asked.
+    # No tokenizer makes more than a few ids per byte, so short texts need not be tokenized.
     long = [text for text in texts if 4 * len(text.encode()) > model.max_tokens]
     ids = model.tokenize(long)
     return [text for text, row in zip(long, ids, strict=True) if len(row) > model.max_tokens]
 
 
 def seen_scale(model: Model, width_px: int, height_px: int) -> float:
-    """Return how many px of the model's input one px of a picture becomes, top to bottom.
+    """Return the vertical scale from px of an image to px of the model's input.
 
-    1 where the preprocessing is unknown.
+    1 if the preprocessing is unknown.
     """
     preprocessing = _know_preprocessing(model)
     return 1.0 if preprocessing is None else measure_scale(preprocessing, width_px, height_px)
 
 
 def visible_box(model: Model, width_px: int, height_px: int) -> Box:
-    """Return the part of a picture that the model sees: left, top, right, bottom in its px.
+    """Return the part of an image that the model sees: left, top, right, bottom in image px.
 
-    Most models crop a picture that is not square, so text near its ends may be lost.
+    Most models crop an image that is not square, so text near its ends may be lost.
     """
     preprocessing = _know_preprocessing(model)
     if preprocessing is None:

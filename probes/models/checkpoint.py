@@ -50,7 +50,7 @@ def read_state(path: Path) -> State:
         ProbeError: the file is missing, broken, holds code, or holds no tensors.
     """
     if not path.is_file():
-        raise ProbeError(f"there is not a file {path}; pass the file that holds the weights")
+        raise ProbeError(f"there is no file {path}; pass the file with the weights")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if is_torchscript(path):
@@ -83,18 +83,18 @@ def check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], origi
     Raises:
         ProbeError: a tensor is missing, left over, or has another shape.
     """
-    remedy = "they were saved from another config, so load them with the config they came with"
+    remedy = "they were saved with another config, so load them with that config"
     missing = sorted(set(wanted) - set(state))
     if missing:
         raise ProbeError(f"{origin} lack {_name_some(missing)} of the model; {remedy}")
     extra = sorted(set(state) - set(wanted))
     if extra:
-        raise ProbeError(f"{origin} hold {_name_some(extra)}, unknown to the model; {remedy}")
+        raise ProbeError(f"{origin} have {_name_some(extra)}, unknown to the model; {remedy}")
     for name in sorted(wanted):
         here, there = tuple(state[name].shape), tuple(wanted[name].shape)
         if here != there:
             raise ProbeError(
-                f"{origin} hold {name} in shape {quote(here)}, but the model wants {there};"
+                f"{origin} have {name} in shape {quote(here)}, but the model needs {there};"
                 f" {remedy}"
             )
 
@@ -136,14 +136,14 @@ def _unwrap_state(content: object, path: Path) -> State:
     """Return the state dict inside a training checkpoint, freed of its DDP prefix."""
     inner = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(inner, dict) or not inner:
-        raise ProbeError(f"{path} holds no state dict; save the tensors of the model by name")
+        raise ProbeError(f"{path} has no state dict; save the model's tensors by name")
     state = {name: part for name, part in inner.items() if isinstance(part, Tensor)}
     if len(state) < len(inner):
-        raise ProbeError(f"{path} holds more than tensors; save the model's state dict alone")
+        raise ProbeError(f"{path} contains more than tensors; save only the model's state dict")
     for name, part in state.items():
         if not isinstance(name, str) or not _is_plain(part):
             raise ProbeError(
-                f"{path} holds {quote(name)}, which is not a plain tensor of numbers with a"
+                f"{path} contains {quote(name)}, which is not a plain tensor of numbers with a"
                 " name; save the model's state dict as safetensors"
             )
     if all(name.startswith("module.") for name in state):

@@ -1,4 +1,4 @@
-"""Encoders: pictures and texts -> vectors, on a module with CLIP's two towers."""
+"""Encoders: images and texts -> vectors, on a module with CLIP's two towers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ClipEncoder:
         encode_text: token ids (B, context) -> (B, D), on the device.
         n_dims: D.
         tokenizer: texts -> token ids (B, context).
-        fit: brings a picture to the input size, exactly as the model's own transform does.
+        fit: brings an image to the input size, exactly as the model's own transform does.
         preprocessing: tells the input size and how to normalise.
         device: where the towers are.
         precision: "fp32", or "bf16" for autocast.
-        batch_size: pictures or texts at a time.
+        batch_size: images or texts at a time.
         pads: whether a short batch is filled up, so that a compiled tower sees one shape.
     """
 
@@ -45,12 +45,12 @@ class ClipEncoder:
     pads: bool = False
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
-        """Return vectors of unit length, (N, D), of uint8 pictures (H, W, 3) of any size.
+        """Return vectors of unit length, (N, D), of uint8 images (H, W, 3) of any size.
 
-        Pictures that have the input size already go to the device as they are.
+        Images that have the input size already go to the device as they are.
 
         Raises:
-            ProbeError: a picture is not uint8 or not (H, W, 3).
+            ProbeError: an image is not uint8 or not (H, W, 3).
         """
         mean, std = (
             torch.tensor(part, device=self.device).view(1, 3, 1, 1)
@@ -121,7 +121,7 @@ class ClipEncoder:
             yield pixels
 
     def _fill(self, buffer: Tensor, images: Sequence[Pixels]) -> None:
-        """Write pictures into a buffer (B, S, S, 3), brought to its size."""
+        """Write images into a buffer (B, S, S, 3), brought to its size."""
         rows = buffer.numpy()
         for row, pixels in zip(rows, images, strict=True):
             row[:] = fit_pixels(pixels, self.fit, len(row))
@@ -140,7 +140,7 @@ class ClipEncoder:
 def fit_pixels(
     pixels: Pixels, fit: Callable[[Image.Image], Image.Image], side_px: int
 ) -> Pixels:
-    """Return a picture as the square that a model sees; one that is that already stays itself.
+    """Return an image as the square that a model sees; one that is that already stays itself.
 
     Args:
         pixels: uint8 (H, W, 3).
@@ -148,12 +148,12 @@ def fit_pixels(
         side_px: of the square.
 
     Raises:
-        ProbeError: the picture is not uint8 or not (H, W, 3).
+        ProbeError: the image is not uint8 or not (H, W, 3).
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ProbeError(
-            f"a picture is {pixels.dtype} of shape {pixels.shape};"
-            " an encoder takes uint8 of shape (height, width, 3)"
+            f"an image is {pixels.dtype} of shape {pixels.shape}; an encoder takes uint8 of"
+            f" shape (height, width, 3)"
         )
     if pixels.shape[:2] == (side_px, side_px):
         return pixels

@@ -181,11 +181,11 @@ def read_config(path: Path) -> ModelConfig:
     Raises:
         ProbeError: the file is missing, is not a model config, or contradicts itself.
     """
-    raw = read_bounded(path, MAX_CONFIG_BYTES, "a model config belongs there")
+    raw = read_bounded(path, MAX_CONFIG_BYTES, "give a model config")
     content = parse_json(raw, path, "pass a model config")
     model = content.get("model_cfg", content) if isinstance(content, dict) else None
     if not isinstance(model, dict):
-        raise ProbeError(f"{path} is not a model config; it holds no object of settings")
+        raise ProbeError(f"{path} is not a model config; it is not a JSON object")
     check_model(model, str(path))
     _check_activation(content, model, path)
     _check_tokenizer(content, model, path)
@@ -217,14 +217,14 @@ def check_model(model: Mapping[str, Any], origin: str) -> None:
     if not timm_name.replace(".", "_").isidentifier():
         raise ProbeError(
             f"the vision_cfg of {origin} has timm_model_name {quote(timm_name)};"
-            " it is the name of an architecture of timm, not of a repository or a folder"
+            " it is the name of an architecture of timm, not a repository or a folder"
         )
     for key in ("hf_model_name", "hf_tokenizer_name"):
         name = text.get(key) or "none"
         if name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
             raise ProbeError(
-                f"the text_cfg of {origin} has {key} {quote(name)};"
-                " it is a repository of the hub, written as 'org/name'"
+                f"the text_cfg of {origin} has {key} {quote(name)}; it must be a repository"
+                f" on the hub, written as 'org/name'"
             )
 
 
@@ -237,8 +237,8 @@ def read_text_config(path: Path) -> dict[str, Any]:
     Raises:
         ProbeError: the file is missing or is not such a config.
     """
-    raw = read_bounded(path, MAX_CONFIG_BYTES, "a config of a text tower belongs there")
-    content = parse_json(raw, path, "fetch it again")
+    raw = read_bounded(path, MAX_CONFIG_BYTES, "give the config of a text tower")
+    content = parse_json(raw, path, "download it again")
     held = check_entries(content, HF_MODEL, str(path), others=True)
     if "model_type" not in held:
         raise ProbeError(f"{path} lacks model_type; it is one of {', '.join(HF_TYPES)}")
@@ -272,7 +272,7 @@ def _check_patches(vision: Mapping[str, Any], origin: str) -> None:
     ):
         raise ProbeError(
             f"the vision_cfg of {origin} has image_size {size} and patch_size {patch_px};"
-            f" together they make 1 to {MAX_PATCHES:,} patches"
+            f" together they must make 1 to {MAX_PATCHES:,} patches"
         )
 
 
@@ -280,7 +280,7 @@ def _read_prompts(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     prompts = content.get("prompts") or []
     if Row(Text(), 0, 1000).find_fault(prompts) or not all(SLOT in each for each in prompts):
         raise ProbeError(
-            f"{path} has prompts {quote(prompts)}; each is a text with {SLOT} in it"
+            f"{path} has prompts {quote(prompts)}; each must be a text with {SLOT} in it"
         )
     return tuple(prompts)
 
@@ -304,6 +304,7 @@ def _check_tokenizer(content: Mapping[str, Any], model: Mapping[str, Any], path:
         held = model["text_cfg"].get(key, value)
         if held != value:
             raise ProbeError(
-                f"{path} says its tokenizer has {key} {value}, but its text_cfg has {held};"
+                f"{path} says that its tokenizer has {key} {value}, but its text_cfg has"
+                f" {held};"
                 " load the config that was saved with the weights"
             )

@@ -39,7 +39,9 @@ def choose_device(name: str) -> torch.device:
         )
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         n = torch.cuda.device_count()
-        raise ProbeError(f"device is {name!r}, but this machine ends at cuda:{n - 1}; use that")
+        raise ProbeError(
+            f"device is {name!r}, but the last device of this machine is cuda:{n - 1}; use that"
+        )
     return torch.device(name)
 
 

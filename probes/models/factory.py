@@ -1,4 +1,4 @@
-"""Models: a name -> something that embeds pictures and texts, by the towers of open_clip."""
+"""Models: a name -> an object that embeds images and texts with the towers of open_clip."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from probes.readers.responses import PREFIX as RESPONSES
 
 @dataclass(frozen=True)
 class Parts:
-    """A model taken apart, as training needs it.
+    """The parts of a model, as training needs them.
 
     Attributes:
         source: what it was built from.
-        module: open_clip's, both towers.
+        module: open_clip's module with both towers.
         tokenizer: texts -> token ids (B, context), padded.
-        fit: brings a picture to the square that the model sees.
-        patch_px: side of a patch; 0 where there are none.
+        fit: crops and scales an image to the square input of the model.
+        patch_px: side of a patch; 0 if there are none.
         device: where the module is.
     """
 
@@ -55,7 +55,7 @@ class Parts:
     device: torch.device
 
     def fit_pixels(self, pixels: Pixels) -> Pixels:
-        """Return uint8 (S, S, 3) of a picture of any size."""
+        """Return uint8 (S, S, 3) of an image of any size."""
         return fit_pixels(pixels, self.fit, self.source.preprocessing.size_px)
 
 
@@ -69,31 +69,31 @@ def load_model(  # noqa: PLR0913 - each is an option of its own.
     batch_size: int = 256,
     time_limit_s: float = LIMIT_S,
 ) -> Model:
-    """Return the model that a name stands for, ready on its device.
+    """Return the model of a name, ready on its device.
 
     Args:
         name: a name of open_clip, "bundled", "hf-hub:org/name", a folder with config and
             weights, a `.json` model config, or "python:module:factory". The last imports a
             module, also from the working directory, and calls the factory, which returns an
-            `Encoder`, a `Reader`, or a `Model` to say more about it. That is your own code and
-            runs as such; nothing else that is loaded here may run code. What answers in text:
-            "ocr:tesseract", "ocr:rapidocr", "hf-vlm:org/name" (or a folder), or "responses:"
-            and a table of answers.
+            `Encoder`, a `Reader`, or a `Model` with more information. That is your own code and
+            runs as such; nothing else that is loaded here can run code. Readers that return
+            text are "ocr:tesseract", "ocr:rapidocr", "hf-vlm:org/name" (or a folder), or
+            "responses:" and a table of answers.
         pretrained: a tag, a file, "TAG=FILE" or "random"; see
             `probes.models.pretrained.find_source`.
         device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.models.device.choose_device`.
         precision: "auto", "fp32" or "bf16".
-        compile: whether to compile the vision tower: slow to start, faster afterwards.
-        batch_size: pictures or texts at a time.
-        time_limit_s: how long a reader may take for one image.
+        compile: whether to compile the vision tower, which is slow at first and faster later.
+        batch_size: images or texts per batch.
+        time_limit_s: the time that a reader may take per image, in seconds.
 
     Raises:
-        ProbeError: no such model, weights that do not fit or are not here, no such device.
+        ProbeError: no such model or device, or weights that do not fit or are missing.
     """
     if is_engine(name) or name.startswith((PREFIX, RESPONSES)):
         if pretrained is not None:
             raise ProbeError(
-                f"{name} brings its own weights; leave out --pretrained {pretrained}"
+                f"{name} includes its own weights; leave out --pretrained {pretrained}"
             )
         return _load_other(name, time_limit_s)
     choose_precision(precision, choose_device(device))  # Before a large file is fetched.
@@ -105,17 +105,17 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
     """Return the parts of a model, its module in eval mode on its device.
 
     Args:
-        name: as for `load_model`, but for plugins, whose parts are not known.
+        name: as for `load_model`, except plugins, whose parts are not known.
         pretrained: as for `load_model`.
         device: as for `load_model`.
 
     Raises:
-        ProbeError: no such model, weights that do not fit or are not here, no such device.
+        ProbeError: no such model or device, or weights that do not fit or are missing.
     """
     if name.startswith(PREFIX):
-        raise ProbeError(f"{name} is code of your own; only models of open_clip can be trained")
+        raise ProbeError(f"{name} is your own code; only open_clip models can be trained")
     if is_engine(name) or name.startswith(RESPONSES):
-        raise ProbeError(f"{name} answers in text; only models of open_clip can be trained")
+        raise ProbeError(f"{name} returns text; only open_clip models can be trained")
     place = choose_device(device)
     source = find_source(name, pretrained, read_registry())
     tokenizer = build_tokenizer(source)
@@ -140,7 +140,7 @@ def make_reader(
     compile: bool = False,  # noqa: A002 - named as the option is.
     batch_size: int = 256,
 ) -> Model:
-    """Return the reader that a module is as it stands; train it on, and the reader is stale.
+    """Return the model of a module in its present state, which further training makes stale.
 
     Args:
         parts: from `load_parts`.
@@ -188,9 +188,9 @@ def follow_module(
     encode_image: Callable[[Tensor], Tensor],
     encode_text: Callable[[Tensor], Tensor],
 ) -> Model:
-    """Return a reader that asks other functions than those of its module, as training does."""
+    """Return a model that calls other functions than those of its module, as training does."""
     if not isinstance(model.encoder, ClipEncoder):
-        raise ProbeError(f"{model.name} has no towers that could be changed")
+        raise ProbeError(f"{model.name} has no trainable towers")
     encoder = replace(model.encoder, encode_image=encode_image, encode_text=encode_text)
     return replace(model, encoder=encoder)
 

@@ -108,7 +108,7 @@ class FileTokenizer:
 
 
 def build_tokenizer(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no types.
-    """Return the tokenizer of a source; its files are fetched from the hub if need be.
+    """Return the tokenizer of a source; its files are fetched from the hub if needed.
 
     Raises:
         ProbeError: a file is missing or broken, or there are more ids than the tower knows.
@@ -136,7 +136,7 @@ def build_tokenizer(source: Source) -> Any:  # noqa: ANN401 - open_clip carries 
 def save_tokenizer(tokenizer: object, folder: Path) -> None:
     """Write the files of a tokenizer; open_clip's own goes by the config alone.
 
-    What is special is written anew, so that a class or a template that a stranger's file names
+    What is special is written again, so that a class or a template that an untrusted file names
     is not handed on.
     """
     if not isinstance(tokenizer, FileTokenizer):
@@ -179,8 +179,8 @@ def _check_roles(tokenizer: FileTokenizer) -> None:
     for role in needed:
         if role not in tokenizer.vocabulary.roles:
             raise ProbeError(
-                f"{tokenizer.vocabulary.files[0]} comes without a {role};"
-                f" state it in the {SETTINGS_NAMES[-1]} beside it"
+                f"{tokenizer.vocabulary.files[0]} has no {role}; state it in the"
+                f" {SETTINGS_NAMES[-1]} beside it"
             )
 
 
@@ -192,7 +192,7 @@ def check_ids(tokenizer: Any, known: int, name: str) -> None:  # noqa: ANN401
     """
     if tokenizer.vocab_size > known:
         raise ProbeError(
-            f"the tokenizer of {name} speaks {tokenizer.vocab_size} tokens, but its text tower"
-            f" knows {known}; set text_cfg.vocab_size or text_cfg.hf_tokenizer_name as the"
+            f"the tokenizer of {name} has {tokenizer.vocab_size} tokens, but its text tower"
+            f" has {known}; set text_cfg.vocab_size or text_cfg.hf_tokenizer_name as the"
             " weights were trained"
         )

@@ -1,9 +1,9 @@
 """Hub: files of a repository on the Hugging Face hub, from this machine's cache where they are.
 
 The only user of huggingface_hub. Whether the hub answers is asked once and briefly, since its
-own client tries for 20 seconds and more before it gives up. What it says of a file is checked
-before the file is fetched, the file is not let grow beyond its kind, and what has arrived is
-compared with the checksum that was stated.
+own client tries for 20 seconds and more before it gives up. What it says about a file is
+checked before the file is fetched, the file is not let grow beyond its kind, and what has
+arrived is compared with the checksum that was stated.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def find_cached(repo: str, files: Sequence[str]) -> Path | None:
             cached = try_to_load_from_cache(repo, file)
         except HFValidationError as error:
             raise ProbeError(
-                f"{repo!r} is not a repository of the hub; write it as 'org/name'"
+                f"{repo!r} is not the name of a repository on the hub; write it as 'org/name'"
             ) from error
         if isinstance(cached, str):
             return Path(cached)
@@ -105,14 +105,14 @@ def fetch_file(repo: str, files: Sequence[str], remedy: str) -> Path:
     address = f"{constants.ENDPOINT}/{repo}"
     if obstacle := _find_obstacle():
         raise ProbeError(
-            f"{files[0]} is not cached here and the hub cannot be reached ({obstacle});"
-            f" fetch it from {address} on another machine and {remedy}"
+            f"{files[0]} is not in the cache, and the hub cannot be reached ({obstacle});"
+            f" download it from {address} on another machine and {remedy}"
         )
     for file in files:
         found = _download(repo, file, remedy)
         if found is not None:
             return found
-    raise ProbeError(f"{address} holds no {' and no '.join(files)}; check the name")
+    raise ProbeError(f"{address} has no {' and no '.join(files)}; check the name")
 
 
 def find_file(repo: str, file: str) -> Path | None:
@@ -139,7 +139,7 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
         raise
     except RepositoryNotFoundError as error:
         raise ProbeError(
-            f"the hub shows no {address}; check the name, or log in if it is private"
+            f"the hub has no {address}; check the name, or log in if it is private"
         ) from error
     except LocalEntryNotFoundError as error:
         raise ProbeError(_say_broken(file, address, remedy, error)) from error
@@ -151,19 +151,21 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
 
 
 def _check_metadata(repo: str, file: str, limit: int) -> str:
-    """Return the etag of a file; what the hub says of it is refused if it could do harm."""
+    """Return the etag of a file; what the hub says about it is refused if it could do harm."""
     said = get_hf_file_metadata(hf_hub_url(repo, file), timeout=REACH_TIMEOUT_S)
     address = f"{constants.ENDPOINT}/{repo}"
     if not COMMIT.fullmatch(said.commit_hash or "") or not ETAG.fullmatch(said.etag or ""):
         raise ProbeError(
-            f"{address} does not answer as a hub does about {file}; check HF_ENDPOINT"
+            f"{address} does not answer like a hub about {file}; check HF_ENDPOINT"
         )
     if urlsplit(said.location).scheme not in WEB:
-        raise ProbeError(f"{address} sends elsewhere than to the web for {file}; do not use it")
+        raise ProbeError(
+            f"{address} redirects {file} to an address that is not on the web; do not use it"
+        )
     if said.size is not None and not 0 <= said.size <= limit:
         raise ProbeError(
-            f"{file} of {address} is said to hold {said.size:,} bytes, of which at most"
-            f" {limit:,} are fetched; check the name"
+            f"{file} of {address} has {said.size:,} bytes according to the hub, and the limit"
+            f" is {limit:,}; check the name"
         )
     return str(said.etag)
 
@@ -208,8 +210,8 @@ def _limit_bar(limit: int) -> type[tqdm]:
             shown = super().update(n)
             if self.n_bytes > limit:
                 raise ProbeError(
-                    f"the hub sends more than {limit:,} bytes, where a few belong;"
-                    " check the name"
+                    f"the hub sends more than {limit:,} bytes, where a few are expected;"
+                    f" check the name"
                 )
             return shown
 
@@ -218,8 +220,8 @@ def _limit_bar(limit: int) -> type[tqdm]:
 
 def _say_broken(file: str, address: str, remedy: str, cause: Exception) -> str:
     return (
-        f"the download of {file} failed ({_name_cause(cause)}); try again, or fetch it from"
-        f" {address} on another machine and {remedy}"
+        f"the download of {file} failed ({_name_cause(cause)}); try again, or download it"
+        f" from {address} on another machine and {remedy}"
     )
 
 
@@ -235,7 +237,7 @@ def _find_obstacle() -> str:
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
     if urlsplit(constants.ENDPOINT).scheme not in WEB:
-        return f"HF_ENDPOINT is {shorten(constants.ENDPOINT)!r}, which is not of the web"
+        return f"HF_ENDPOINT is {shorten(constants.ENDPOINT)!r}, which is not a web address"
     request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=REACH_TIMEOUT_S):

@@ -109,7 +109,7 @@ def _check_size(module: Any, source: Source) -> None:  # noqa: ANN401
     if n_parameters > MAX_PARAMETERS:
         raise ProbeError(
             f"the config of {source.name} asks for {n_parameters:,} parameters;"
-            f" at most {MAX_PARAMETERS:,} are drawn at random"
+            f" the limit for random weights is {MAX_PARAMETERS:,}"
         )
 
 
@@ -119,7 +119,7 @@ def _match_state(module: Any, state: State, origin: str) -> State:  # noqa: ANN4
         state = dict(convert_state_dict(module, dict(state)))
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError) as error:
         raise ProbeError(
-            f"{origin} are named as MobileCLIP's, but are not; pass those of the config"
+            f"{origin} are named like MobileCLIP's, but are not; pass the weights of the config"
         ) from error
     wanted = module.state_dict()
     if "positional_embedding" in state and "positional_embedding" not in wanted:

@@ -29,8 +29,8 @@ def build_plugin(name: str) -> tuple[object, str]:
     embeds = hasattr(encoder, "embed_images") and hasattr(encoder, "embed_texts")
     if not (embeds or reads(built)):
         raise ProbeError(
-            f"{name} returned {type(built).__name__}, which is not an encoder;"
-            " give it the methods embed_images and embed_texts, or read_images"
+            f"{name} returned {type(built).__name__}, which is not an encoder; it needs the"
+            f" methods embed_images and embed_texts, or read_images"
         )
     return built, digest
 

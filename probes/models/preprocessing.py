@@ -1,4 +1,4 @@
-"""Preprocessing: how a picture becomes the square that a model sees, and what gets lost.
+"""Preprocessing: how an image becomes the square that a model sees, and what gets lost.
 
 The pixels themselves are moved by the model's own transform; here is its geometry, so that the
 size of a letter can be told in px of the input, and a letter outside the crop is noticed.
@@ -25,11 +25,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to a picture before the tower sees it. The defaults are OpenAI's.
+    """What is done to an image before the tower sees it. The defaults are OpenAI's.
 
     Attributes:
         size_px: side of the square the tower sees.
-        mean: taken off each channel, in shares of 255.
+        mean: taken off each channel, in fractions of 255.
         std: divides each channel after that.
         interpolation: one of `INTERPOLATIONS`.
         resize_mode: one of `RESIZE_MODES`.
@@ -56,7 +56,7 @@ def preprocessing_from_dict(
 
     Args:
         fields: from a config; `mean` and `std` may be one number or three, and names that mean
-            nothing here are left alone.
+            nothing here are ignored.
         size_px: side of the square the tower sees.
         origin: where the fields come from, for the error.
 
@@ -81,7 +81,7 @@ def preprocessing_from_dict(
 
 
 def measure_scale(preprocessing: Preprocessing, width_px: int, height_px: int) -> float:
-    """Return how many px of the input one px of the picture becomes, from top to bottom.
+    """Return how many px of the input one px of the image becomes, from top to bottom.
 
     Heights are what legibility is told in; `squash` alone scales widths by another factor.
     """
@@ -94,7 +94,7 @@ def measure_scale(preprocessing: Preprocessing, width_px: int, height_px: int) -
 
 
 def measure_visible(preprocessing: Preprocessing, width_px: int, height_px: int) -> Box:
-    """Return the part of the picture that reaches the tower, in px of the picture.
+    """Return the part of the image that reaches the tower, in px of the image.
 
     Only `shortest` crops: what sticks out of the centred square is lost.
     """

@@ -1,7 +1,7 @@
 """Sources: what `--model` and `--pretrained` name -> config, preprocessing and file of weights.
 
 Here a mismatch is refused that would otherwise load in silence and read badly: weights trained
-with QuickGELU run with GELU, or pictures preprocessed for other weights.
+with QuickGELU run with GELU, or images preprocessed for other weights.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ def _from_path(name: str, pretrained: str | None, registry: Registry) -> Source:
         try:
             return _from_hub(f"{HUB_PREFIX}{name}", pretrained)
         except ProbeError as error:
-            raise ProbeError(f"there is no folder {name}; as a repository: {error}") from error
+            raise ProbeError(
+                f"there is no folder {name}, and as a repository: {error}"
+            ) from error
     near = difflib.get_close_matches(known, registry.configs, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}" if near else "`synthtext models` lists them"
     raise ProbeError(f"there is no model and no folder {name!r}; {hint}")
@@ -203,7 +205,7 @@ def _choose_tag(name: str, tags: Mapping[str, object]) -> str:
     if not tags:
         raise ProbeError(f"open_clip has no weights for {name}; pass them with --pretrained")
     raise ProbeError(
-        f"{name} comes with several weights; choose one with --pretrained: {_list_some(tags)}"
+        f"{name} has several sets of weights; choose one with --pretrained: {_list_some(tags)}"
     )
 
 
@@ -259,8 +261,8 @@ def _from_file(name: str, file: Path, registry: Registry) -> Source:
     if len(kinds) > 1:
         raise ProbeError(
             f"{file} does not say which activation and preprocessing it was trained with, and"
-            f" {name} comes with several; pass --pretrained TAG={file}, TAG being the weights"
-            f" it is or was tuned from: {_list_some(tags)}"
+            f" {name} has several; pass --pretrained TAG={file}, where TAG names the weights"
+            f" it is, or was fine-tuned from: {_list_some(tags)}"
         )
     if not kinds:
         return Source(name, str(file), config, _preprocess({}, config, name), file, None)
@@ -292,7 +294,7 @@ def _from_folder(folder: Path, pretrained: str | None) -> Source:
     if pretrained == RANDOM:
         weights = None
     elif weights is None:
-        raise ProbeError(f"{folder} holds no weights; put {WEIGHT_NAMES[0]} beside its config")
+        raise ProbeError(f"{folder} has no weights; put {WEIGHT_NAMES[0]} beside its config")
     preprocessing = _preprocess(stated.preprocessing, stated.model, str(folder / CONFIG_NAME))
     tag = RANDOM if weights is None else str(folder)
     name = folder.resolve().name
@@ -326,7 +328,7 @@ def _from_transformers(name: str, repo: str, config: Path) -> Source:
 def _from_config(path: Path, pretrained: str | None) -> Source:
     stated = read_config(path)
     if pretrained is None:
-        raise ProbeError(f"{path} comes without weights; pass --pretrained FILE or random")
+        raise ProbeError(f"{path} has no weights; pass --pretrained FILE or random")
     weights = None if pretrained == RANDOM else Path(pretrained)
     preprocessing = _preprocess(stated.preprocessing, stated.model, str(path))
     return Source(path.stem, pretrained, stated.model, preprocessing, weights, None)
@@ -334,7 +336,9 @@ def _from_config(path: Path, pretrained: str | None) -> Source:
 
 def _refuse_pretrained(name: str, pretrained: str | None) -> None:
     if pretrained is not None:
-        raise ProbeError(f"{name} brings its own weights; leave out --pretrained {pretrained}")
+        raise ProbeError(
+            f"{name} includes its own weights; leave out --pretrained {pretrained}"
+        )
 
 
 def _preprocess(
@@ -343,7 +347,7 @@ def _preprocess(
     side_px = read_input_px(config)
     if side_px == 0:
         size = config["vision_cfg"]["image_size"]
-        raise ProbeError(f"{origin} sees {size} px; only square inputs can be probed")
+        raise ProbeError(f"{origin} takes {size} px; only square inputs can be probed")
     return preprocessing_from_dict(fields, side_px, origin)
 
 

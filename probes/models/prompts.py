@@ -24,7 +24,7 @@ SENTIMENT = ("a {} review of a movie.",)
 
 
 ATTACK = ("a picture of a {}.",)
-"""Templates for what a picture shows."""
+"""Templates for what an image shows."""
 
 
 def read_templates(path: Path) -> tuple[str, ...]:
@@ -39,11 +39,11 @@ def read_templates(path: Path) -> tuple[str, ...]:
         raise ProbeError(str(error)) from error
     if len(templates) > MAX_TEMPLATES:
         raise ProbeError(
-            f"{path} holds {len(templates):,} templates; give {MAX_TEMPLATES:,} at most"
+            f"{path} has {len(templates):,} templates; give at most {MAX_TEMPLATES:,}"
         )
     if not templates:
         raise ProbeError(
-            f"{path} holds no template; write one a line, with {SLOT} for the word"
+            f"{path} has no template; write one per line, with {SLOT} for the word"
         )
     for template in templates:
         if SLOT not in template:
@@ -60,6 +60,4 @@ def check_template(template: str) -> None:
         ProbeError: it has none.
     """
     if SLOT not in template:
-        raise ProbeError(
-            f"the template {template!r} has no place for a word; write {SLOT} there"
-        )
+        raise ProbeError(f"the template {template!r} has no place for a word; add {SLOT}")

@@ -21,7 +21,7 @@ def save_model(folder: Path, parts: Parts, *, templates: Sequence[str]) -> None:
     """Write weights, tokenizer and config, which comes last: half a folder is not a model.
 
     Args:
-        folder: made if need be.
+        folder: created if needed.
         parts: module, config, preprocessing and tokenizer.
         templates: prompts that it was trained with, which `probe` then asks with.
     """

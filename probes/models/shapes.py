@@ -135,13 +135,13 @@ def check_entries(
         value: parsed JSON.
         shapes: name of an entry to what it may be.
         origin: what the object is, which begins the error.
-        others: whether entries of other names are left alone rather than refused.
+        others: whether entries of other names are ignored rather than refused.
 
     Raises:
         ProbeError: it is not an object, or an entry is unknown or does not fit.
     """
     if not isinstance(value, dict):
-        raise ProbeError(f"{origin} is {quote(value)}; it is an object of settings")
+        raise ProbeError(f"{origin} is {quote(value)}; it must be a JSON object")
     for name, held in value.items():
         if name not in shapes:
             if others:
@@ -169,7 +169,7 @@ def read_bounded(path: Path, max_bytes: int, remedy: str) -> bytes:
     """
     try:
         if not path.exists():
-            raise ProbeError(f"there is not a file {path}; {remedy}")
+            raise ProbeError(f"there is no file {path}; {remedy}")
         if not path.is_file():
             raise ProbeError(f"{path} is not a regular file; {remedy}")
         with path.open("rb") as file:
@@ -177,7 +177,7 @@ def read_bounded(path: Path, max_bytes: int, remedy: str) -> bytes:
     except (OSError, ValueError) as error:
         raise ProbeError(f"{path} cannot be read ({error}); {remedy}") from error
     if len(raw) > max_bytes:
-        raise ProbeError(f"{path} holds more than {max_bytes:,} bytes; {remedy}")
+        raise ProbeError(f"{path} has more than {max_bytes:,} bytes; {remedy}")
     return raw
 
 
@@ -188,7 +188,7 @@ def parse_json(raw: bytes, path: Path, remedy: str) -> Any:  # noqa: ANN401 - JS
         ProbeError: it is not JSON, or holds more parts than memory allows.
     """
     if raw.count(b",") > MAX_ITEMS or raw.count(b"[") + raw.count(b"{") > MAX_NESTED:
-        raise ProbeError(f"{path} holds too many entries; {remedy}")
+        raise ProbeError(f"{path} has too many entries; {remedy}")
     try:
         return orjson.loads(raw)
     except ValueError as error:

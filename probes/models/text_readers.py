@@ -49,7 +49,7 @@ class NoEncoder:
 
     def _refuse(self) -> NoReturn:
         raise ProbeError(
-            f"{self.name} answers in text and gives no vectors; give a model that embeds images"
+            f"{self.name} returns text and has no embeddings; give a model that embeds images"
         )
 
 
@@ -71,9 +71,7 @@ def _find_config(source: str) -> Path:
     if Path(source).is_dir():
         config = Path(source) / CONFIG
         if not config.is_file():
-            raise ProbeError(
-                f"{source} holds no {CONFIG}; give a folder as transformers saves it"
-            )
+            raise ProbeError(f"{source} has no {CONFIG}; give a folder that transformers saved")
         return config
     return fetch_file(source, (CONFIG,), f"pass --model {VLM_PREFIX}FOLDER with all its files")
 

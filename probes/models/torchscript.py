@@ -53,7 +53,7 @@ BROKEN = (
 
 
 class _Module:
-    """What a pickle says of a module: its parts by name."""
+    """What a pickle says about a module: its parts by name."""
 
     parts: object = None
 
@@ -113,15 +113,16 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
             _collect(_TensorsOnly(raw, archive, root).load(), "", 0, found)
     except RefusedError as error:
         raise ProbeError(
-            f"{path} is a TorchScript archive that is not read: {error}; save its state dict as"
+            f"{path} is a TorchScript archive that cannot be read: {error}; save its state"
+            f" dict as"
             " safetensors"
         ) from error
     except BROKEN as error:
         raise ProbeError(
-            f"{path} is broken ({quote(str(error))}); fetch or write it again"
+            f"{path} is broken ({quote(str(error))}); download or save it again"
         ) from error
     if not found:
-        raise ProbeError(f"{path} holds no tensors; pass the file that holds the weights")
+        raise ProbeError(f"{path} has no tensors; pass the file with the weights")
     return found
 
 
@@ -152,7 +153,7 @@ class _TensorsOnly(pickle.Unpickler):
         word, kind, key, _, n = pid
         fits = isinstance(kind, torch.dtype) and isinstance(key, str) and type(n) is int
         if word != "storage" or not fits:
-            raise RefusedError("it holds something that is not a tensor")
+            raise RefusedError("it contains something that is not a tensor")
         return _Bytes(kind, key, n)
 
     def _rebuild(
@@ -161,7 +162,7 @@ class _TensorsOnly(pickle.Unpickler):
         numbers = self._read(held)
         whole = (offset, *size, *stride)
         if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in whole):
-            raise ValueError("a tensor of no shape")
+            raise ValueError("a tensor without a shape")
         reach = sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         n_numbers = math.prod(size)
         if n_numbers and (offset + reach >= len(numbers) or n_numbers > len(numbers)):
@@ -201,7 +202,7 @@ def _find_root(archive: zipfile.ZipFile) -> str:
 def _read_entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     entry = archive.getinfo(name)
     if not _is_plain(entry) or entry.file_size > most:
-        raise RefusedError(f"{quote(name)} is packed or larger than it may be")
+        raise RefusedError(f"{quote(name)} is compressed or too large")
     return archive.read(entry)
 
 
@@ -218,7 +219,7 @@ def _collect(thing: object, name: str, depth: int, found: dict[str, Tensor]) -> 
     if not isinstance(parts, Mapping):
         return
     if depth > MAX_DEPTH or len(found) > MAX_TENSORS:
-        raise RefusedError("it has modules without end")
+        raise RefusedError("it has endlessly nested modules")
     for part, inner in parts.items():
         if part == MASK:
             continue

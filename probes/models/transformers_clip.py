@@ -141,15 +141,15 @@ def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
         ProbeError: it is the config of another model, or does not fit together.
     """
     content = parse_json(
-        read_bounded(path, MAX_CONFIG_BYTES, "a model config belongs there"),
+        read_bounded(path, MAX_CONFIG_BYTES, "give a model config"),
         path,
-        "fetch it again",
+        "download it again",
     )
     kind = content.get("model_type") if isinstance(content, dict) else None
     if kind != KIND:
         raise ProbeError(
-            f"{path} is of model_type {quote(kind)}; of transformers' models {KIND!r} is"
-            " loaded, and for others there are open_clip's own: `synthtext models` lists them"
+            f"{path} is of model_type {quote(kind)}; of transformers' models only {KIND!r}"
+            f" can be loaded; `synthtext models` lists those of open_clip"
         )
     check_entries(content, {"projection_dim": Either((Null(), WIDTH))}, str(path), others=True)
     vision, text = (_read_tower(content, name, path) for name in TOWERS)
@@ -185,8 +185,8 @@ def read_preprocessor(path: Path | None) -> dict[str, Any]:
     """
     if path is None or not path.is_file():
         return {}
-    raw = read_bounded(path, MAX_CONFIG_BYTES, "remove it or fetch it again")
-    content = parse_json(raw, path, "fetch it again")
+    raw = read_bounded(path, MAX_CONFIG_BYTES, "remove it or download it again")
+    content = parse_json(raw, path, "download it again")
     stated = check_entries(content, PREPROCESSOR, str(path), others=True)
     fields: dict[str, Any] = {
         field: stated[name]
@@ -238,7 +238,7 @@ def _read_tower(content: Mapping[str, Any], name: str, path: Path) -> dict[str, 
     if tower["hidden_size"] % tower["num_attention_heads"]:
         raise ProbeError(
             f"the {name}_config of {path} has hidden_size {tower['hidden_size']}, which"
-            f" {tower['num_attention_heads']} heads do not share evenly"
+            f" {tower['num_attention_heads']} heads do not divide evenly"
         )
     return tower
 
@@ -247,8 +247,8 @@ def _shape_tower(tower: Mapping[str, Any], path: Path) -> dict[str, Any]:
     ratio = tower["intermediate_size"] / tower["hidden_size"]
     if int(tower["hidden_size"] * ratio) != tower["intermediate_size"]:
         raise ProbeError(
-            f"{path} has intermediate_size {tower['intermediate_size']}, which open_clip cannot"
-            " have beside its hidden_size"
+            f"{path} has intermediate_size {tower['intermediate_size']}, which open_clip"
+            f" cannot combine with its hidden_size"
         )
     shaped = {"width": tower["hidden_size"], "layers": tower["num_hidden_layers"]}
     shaped |= {} if ratio == 4 else {"mlp_ratio": ratio}

@@ -62,7 +62,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 _SIDE = Either((Null(), Text(("left", "right"))))
 
 SETTINGS: Mapping[str, Shape] = {"padding_side": _SIDE, "truncation_side": _SIDE}
-"""Entries of `SETTINGS_NAMES` that are used besides `ROLES`; all others are left alone."""
+"""Entries of `SETTINGS_NAMES` that are used besides `ROLES`; all others are ignored."""
 
 EXTRA = ("additional_special_tokens", "extra_special_tokens")
 """Further special tokens, without a role."""
@@ -155,9 +155,9 @@ def hold_to_sentences(origin: str) -> Iterator[None]:
 
 
 def _read_tokenizer(file: Path) -> tuple[Tokenizer, object]:
-    """Return the tokenizer, and what it says of padding."""
+    """Return the tokenizer, and its padding settings."""
     remedy = (
-        "a fast tokenizer belongs there, which transformers writes with"
+        "give a fast tokenizer, which transformers writes with"
         " AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)"
     )
     raw = read_bounded(file, MAX_TOKENIZER_BYTES, remedy)
@@ -173,15 +173,15 @@ def _read_tokenizer(file: Path) -> tuple[Tokenizer, object]:
         n_pieces = _multiply(content.get("post_processor"), "processors", _count_pieces)
     if growth > MAX_GROWTH or n_pieces > MAX_PIECES:
         raise ProbeError(
-            f"{file} makes texts {max(growth, n_pieces):,.0f} times as long;"
-            " a tokenizer that does so is not loaded"
+            f"{file} makes texts {max(growth, n_pieces):,.0f} times as long; such a tokenizer"
+            f" is not loaded"
         )
     return tokenizer, content.get("padding")
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    raw = read_bounded(path, MAX_SETTINGS_BYTES, "remove it or fetch it again")
-    content = parse_json(raw, path, "remove it or fetch it again")
+    raw = read_bounded(path, MAX_SETTINGS_BYTES, "remove it or download it again")
+    content = parse_json(raw, path, "remove it or download it again")
     check_entries(content, SETTINGS, str(path), others=True)
     for role in ROLES:
         if content.get(role) is not None and _name_token(content[role]) is None:

@@ -1,4 +1,4 @@
-"""Readers: what answers in text, and one of its answers. Loads no engine."""
+"""Readers, which return text, and their answers. Imports no engine."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from probes.arrays import Pixels
 from probes.errors import ProbeError
 
 MAX_CHARS = 2_000
-"""What is kept of an answer; a language model may go on for ever."""
+"""Maximum length of an answer, since a language model may never stop."""
 
 N_COUNTED = 32
-"""Images between two looks at a progress bar."""
+"""Number of images between two updates of a progress bar."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader answers to one image.
+    """The answer of a reader for one image.
 
     Attributes:
-        text: what it read, white space as single spaces; empty if nothing.
-        confidence: how sure it says it is, 0 to 1; nan where it does not say.
-        fault: why there is no answer, such as "no answer within 30 s"; empty if there is one.
+        text: what it read, with white space as single spaces; empty if nothing.
+        confidence: the confidence that it reports, 0 to 1; NaN if it reports none.
+        fault: why there is no answer, such as "no answer within 30 s"; else empty.
     """
 
     text: str
@@ -33,11 +33,11 @@ class Reading:
 
 
 Answer = str | tuple[str, float] | Reading
-"""A text, a text with a confidence from 0 to 1, or a whole reading."""
+"""A text, a text with a confidence from 0 to 1, or a complete reading."""
 
 
 class Reader(Protocol):
-    """What answers in text must do to be probed.
+    """The interface of a reader that can be probed.
 
     >>> import numpy as np
     >>> class Pessimist:
@@ -48,24 +48,24 @@ class Reader(Protocol):
     >>> Pessimist().read_images([np.zeros((8, 8, 3), np.uint8)])
     [('', 1.0)]
 
-    In a file `readers.py` it is probed by `--model python:readers:Pessimist`. It is built in a
-    process of its own, so that a crash costs no more than one image. It may have a
-    `batch_size`, the most images that it is given at a time, 1 unless it says so.
+    In a file `readers.py`, it is probed with `--model python:readers:Pessimist`. It is built in
+    a separate process, so that a crash costs at most one image. It may have a `batch_size`, the
+    maximum number of images per call, which is 1 by default.
     """
 
     def read_images(self, images: Sequence[Pixels]) -> Sequence[Answer]:
-        """Return what each image says, uint8 (H, W, 3) of any size, in their order."""
+        """Return the text of each image, uint8 (H, W, 3) of any size, in order."""
         ...
 
 
 @dataclass(frozen=True)
 class ReaderFacts:
-    """What is known of a reader before it is started.
+    """The properties of a reader that are known before it starts.
 
     Attributes:
-        sha256: of all that decides its answers: code, weights, version.
+        sha256: of everything that determines its answers: code, weights, version.
         config: its settings, by name.
-        versions: of what computes its answers, by name.
+        versions: of the packages and engines that compute its answers, by name.
     """
 
     sha256: str
@@ -76,10 +76,10 @@ class ReaderFacts:
 def ask_reader(
     reader: Reader, keys: Sequence[str], images: Sequence[Pixels], name: str
 ) -> list[Reading]:
-    """Return what a reader answers to images that are known by their keys.
+    """Return the answers of a reader to images, by their keys.
 
     Raises:
-        ProbeError: it gives no answer that can be used.
+        ProbeError: it gives no usable answer.
     """
     look_up = getattr(reader, "look_up", None)
     answers = reader.read_images(images) if look_up is None else look_up(keys, images)
@@ -87,7 +87,7 @@ def ask_reader(
 
 
 class WatchedReader:
-    """A reader that says how many images it has done."""
+    """A reader that reports how many images are done."""
 
     def __init__(self, reader: Reader, name: str, count: Callable[[int], None]) -> None:
         self._reader = reader
@@ -95,11 +95,11 @@ class WatchedReader:
         self._count = count
 
     def read_images(self, images: Sequence[Pixels]) -> list[Reading]:
-        """Return what the reader answers."""
+        """Return the answers of the reader."""
         return self.look_up([""] * len(images), images)
 
     def look_up(self, keys: Sequence[str], images: Sequence[Pixels]) -> list[Reading]:
-        """Return what the reader answers to images that are known by their keys."""
+        """Return the answers of the reader to images, by their keys."""
         readings: list[Reading] = []
         for at in range(0, len(images), N_COUNTED):
             part = images[at : at + N_COUNTED]
@@ -118,7 +118,7 @@ def check_answers(answers: object, n: int, name: str) -> list[Reading]:
         given = type(answers).__name__
         if isinstance(answers, Sequence) and not isinstance(answers, str):
             given = f"{len(answers)} answers"
-        raise ProbeError(f"{name} returned {given} for {n} images; return a text for each")
+        raise ProbeError(f"{name} returned {given} for {n} images; return one text per image")
     return [_check_answer(answer, name) for answer in answers]
 
 
@@ -138,7 +138,7 @@ def _check_answer(answer: object, name: str) -> Reading:
         )
     sure = float(confidence)
     if not (math.isnan(sure) or 0 <= sure <= 1):
-        raise ProbeError(f"{name} returned the confidence {sure:g}; it is from 0 to 1")
+        raise ProbeError(f"{name} returned the confidence {sure:g}; it must be from 0 to 1")
     return Reading(tidy_text(text), sure, fault)
 
 
@@ -148,6 +148,6 @@ def tidy_text(text: str) -> str:
     >>> tidy_text(" two   words ")
     'two words'
     """
-    # A lone surrogate cannot be written into a table.
+    # A lone surrogate cannot be written to a table.
     written = text[: 4 * MAX_CHARS].encode("utf-8", "replace").decode("utf-8")
     return " ".join(written.split())[:MAX_CHARS]

@@ -58,7 +58,7 @@ class _Process:
 
 
 class GuardedReader:
-    """A reader that runs in a process of its own, which is started anew when it is lost.
+    """A reader that runs in a process of its own, which is started again when it is lost.
 
     A batch that fails, or takes longer than an image may, is read again one by one, so that it
     is known which image is at fault.
@@ -86,7 +86,7 @@ class GuardedReader:
         return readings
 
     def close(self) -> None:
-        """End the process of the reader; another image would start it anew."""
+        """End the process of the reader; another image would start it again."""
         if self._process is not None:
             _end(self._process)
             self._process = None

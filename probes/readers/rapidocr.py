@@ -58,7 +58,7 @@ def describe_rapidocr(name: str) -> ReaderFacts:
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise ProbeError(
-            f"{name} needs RapidOCR, which is not here; type: pip install 'synthtext[ocr]'"
+            f"{name} needs RapidOCR, which is not installed; run: pip install 'synthtext[ocr]'"
             " && pip install --no-deps rapidocr-onnxruntime==1.4.4"
         )
     digest = hashlib.sha256(repr(SETTINGS).encode())

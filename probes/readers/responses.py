@@ -37,7 +37,9 @@ class Responses:
             ProbeError: always.
         """
         del images
-        raise ProbeError("responses answer for the images they were collected for; probe these")
+        raise ProbeError(
+            "responses are valid only for the images they were collected for; probe those"
+        )
 
     def look_up(self, keys: Sequence[str], images: Sequence[Pixels]) -> list[Reading]:
         """Return the answer to each image.
@@ -48,13 +50,15 @@ class Responses:
         for key, pixels in zip(keys, images, strict=True):
             if key not in self._answers:
                 raise ProbeError(
-                    f"the responses lack the image {key!r}; export the images with the options"
+                    f"the responses have no row for the image {key!r}; export the images with"
+                    f" the options"
                     " of this probe, and keep a row for each"
                 )
             stated = self._hashes.get(key, "")
             if stated and stated != hash_pixels(pixels):
                 raise ProbeError(
-                    f"the responses are to another image {key!r}; probe with the options that"
+                    f"the responses belong to another image {key!r}; probe with the options"
+                    f" that"
                     " the images were exported with"
                 )
         return [self._answers[key] for key in keys]
@@ -84,7 +88,7 @@ def read_responses(path: Path) -> tuple[Responses, str]:
     keys = table["key"].astype(str).tolist()
     if len(set(keys)) < len(keys):
         twice = table["key"][table["key"].duplicated()].iloc[0]
-        raise ProbeError(f"{path} has two answers to {twice!r}; keep one")
+        raise ProbeError(f"{path} has two answers for {twice!r}; keep one")
     answers = ["" if pd.isna(answer) else str(answer) for answer in table["answer"]]
     stated = table["confidence"] if "confidence" in table else [None] * len(keys)
     sure = [_read_confidence(cell, path) for cell in stated]
@@ -106,5 +110,7 @@ def _read_confidence(cell: object, path: Path) -> float:
     except ValueError:
         sure = -1.0
     if not 0 <= sure <= 1:
-        raise ProbeError(f"{path} has the confidence {text!r}; it is from 0 to 1, or empty")
+        raise ProbeError(
+            f"{path} has the confidence {text!r}; it must be from 0 to 1, or empty"
+        )
     return sure

@@ -58,7 +58,7 @@ class Tesseract:
             if cells[0] == WORD and cells[11].strip():
                 words[int(cells[1]) - 1].append((cells[11].strip(), float(cells[10]) / 100))
         if n_pages != len(images):
-            raise RuntimeError(f"it went through {n_pages} of {len(images)} images")
+            raise RuntimeError(f"it processed {n_pages} of {len(images)} images")
         return [
             Reading(
                 " ".join(text for text, _ in found),
@@ -84,7 +84,7 @@ class Tesseract:
         )  # fmt: skip
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            why = said[-1] if said else "no word of why"
+            why = said[-1] if said else "no reason given"
             raise RuntimeError(f"it ended with {done.returncode}: {why}")
         return (folder / "table.tsv").read_text(encoding="utf-8", errors="replace")
 
@@ -93,12 +93,13 @@ def describe_tesseract(name: str) -> ReaderFacts:
     """Return what is known of `ocr:tesseract[:LANGUAGES[:LAYOUT]]`.
 
     Raises:
-        ProbeError: Tesseract or one of the languages is not here, or there is no such layout.
+        ProbeError: Tesseract or a language is not installed, or there is no such layout.
     """
     languages, layout = _parse(name)
     if shutil.which("tesseract") is None:
         raise ProbeError(
-            f"{name} needs Tesseract, which is not here; type: apt-get install tesseract-ocr"
+            f"{name} needs Tesseract, which is not installed; run: apt-get install"
+            f" tesseract-ocr"
         )
     listed = _ask("--list-langs").splitlines()
     folder = re.search(r'"(.*)"', listed[0] if listed else "")
@@ -107,7 +108,7 @@ def describe_tesseract(name: str) -> ReaderFacts:
             package = f"tesseract-ocr-{language.replace('_', '-')}"
             raise ProbeError(
                 f"Tesseract has no language {language!r} here, but"
-                f" {', '.join(listed[1:]) or 'none'}; type: apt-get install {package}"
+                f" {', '.join(listed[1:]) or 'none'}; run: apt-get install {package}"
             )
     version = (_ask("--version").splitlines() or [""])[0].removeprefix("tesseract ")
     digest = hashlib.sha256(f"{version} {languages} {layout}".encode())

@@ -59,7 +59,7 @@ def _read(reader: Reader, images: Sequence[Pixels], name: str) -> Mapping[str, o
         return {"refused": str(error)}
     except Exception as error:  # noqa: BLE001 - an image that a reader chokes on is counted.
         return {"fault": f"raised {_name_error(error)}"}
-    # JSON has no nan.
+    # JSON has no NaN.
     sure = [r.confidence if r.confidence == r.confidence else None for r in readings]
     return {
         "texts": [r.text for r in readings],

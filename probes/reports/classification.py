@@ -23,9 +23,9 @@ from probes.tasks.outcomes import write_outcomes
 from synthtext.storage import replace_file
 
 N_NAMED = 5
-"""Broken pictures that are named, of those that are counted."""
+"""Number of broken images to list by name; all are counted."""
 
-NOTE = "Pictures by chance, with the five names that fit best; the true one is green."
+NOTE = "Random images with the five best matching classes; the true one is green."
 
 
 def write_classification(
@@ -57,9 +57,9 @@ def write_classification(
     facts = [
         ("model", f"{model.name} {model.tag}".strip()),
         ("weights, SHA-256", model.weights_sha256 or "unknown"),
-        ("pictures", f"{len(guesses):,} of {labelled.title}"),
+        ("images", f"{len(guesses):,} of {labelled.title}"),
         ("cannot be read", _list_broken(labelled)),
-        ("names", f"{len(labelled.names):,}"),
+        ("classes", f"{len(labelled.names):,}"),
         ("prompts", " | ".join(templates)),
         ("versions", ", ".join(f"{name} {which}" for name, which in model.versions.items())),
     ]
@@ -67,8 +67,8 @@ def write_classification(
     page = Page(
         title=f"{model.name} {model.tag}".strip() + ": classes",
         verdict=(
-            f"It names {percent(first['accuracy'])} of the pictures right"
-            f" ({percent(first['low'])} to {percent(first['high'])}), by chance"
+            f"It classifies {percent(first['accuracy'])} of the images correctly"
+            f" ({percent(first['low'])} to {percent(first['high'])}); chance is"
             f" {percent(first['chance'])}"
         ),
         headline=format_accuracy(accuracy),
@@ -82,7 +82,7 @@ def write_classification(
 
 
 def format_accuracy(accuracy: pd.DataFrame) -> Table:
-    """Return the shares right at 1 and 5, for the page and the terminal."""
+    """Return the accuracy at 1 and 5, for the page and the terminal."""
     rows = tuple(
         (
             f"top {row['k']}", f"{row['n']:,}", percent(row["accuracy"]),
@@ -90,7 +90,7 @@ def format_accuracy(accuracy: pd.DataFrame) -> Table:
         )
         for row in accuracy.to_dict("records")
     )  # fmt: skip
-    return Table("Accuracy", ("", "pictures", "right", "95 % interval", "chance"), rows)
+    return Table("Accuracy", ("", "images", "accuracy", "95 % interval", "chance"), rows)
 
 
 def _format_classes(classes: pd.DataFrame) -> Table:
@@ -109,7 +109,7 @@ def _format_mistakes(mistakes: pd.DataFrame) -> Table:
         (row["truth"], row["guess"], f"{row['n']:,}", percent(row["share"]))
         for row in mistakes.to_dict("records")
     )
-    return Table("Commonest mistakes", ("class", "taken for", "n", "of the class"), rows)
+    return Table("Most frequent mistakes", ("class", "guess", "n", "fraction of class"), rows)
 
 
 def _list_broken(labelled: LabelledImages) -> str:

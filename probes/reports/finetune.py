@@ -1,4 +1,4 @@
-"""The report of a fine-tuning: gains, factors and what was kept, as a page and a model card."""
+"""The report of a fine-tuning: gains, factors and retention, as a page and a model card."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ from synthtext.dataset.plan import SENTIMENTS
 from synthtext.storage import replace_file
 
 NOTE = (
-    "Share of pictures of the test split that the model gets right before and after, with 95 %"
-    " Wilson intervals; it was not trained on that split. The dashed line is chance."
+    "Accuracy on the test split before and after, with 95 % Wilson intervals. The model was not"
+    " trained on that split. The dashed line is chance."
 )
 
-GAINS = ("pictures of", "n", "before", "after", "gain", "95 % interval", "p", "worked")
+GAINS = ("images", "n", "before", "after", "gain, points", "95 % interval", "p", "improved")
 
-FACTORS = ("factor", "level", "n", "before", "after", "gain", "95 % interval", "p (Holm)")
+FACTORS = (
+    "factor", "level", "n", "before", "after", "gain, points", "95 % interval", "p (Holm)",
+)  # fmt: skip
 
 
 def write_finetune(done: Finetuned, out: Path) -> None:
@@ -65,21 +67,21 @@ def list_tables(done: Finetuned) -> list[Table]:
 
 
 def list_sentiment(done: Finetuned) -> Table:
-    """Return accuracy, precision, recall, F1 and the share of each guess, before and after."""
+    """Return accuracy, precision, recall, F1 and the rate of each answer, before and after."""
     found = [measure_sentiment(outcomes) for outcomes in done.outcomes]
     rows = [
         (name, *(f"{each[name]:.4f}" for each in found))
         for name in ("accuracy", "precision", "recall", "f1")
     ]
     rows += [
-        (f"share of guesses: {name}", *(f"{each['share_guessed'][name]:.4f}" for each in found))
+        (f"rate of answers: {name}", *(f"{each['share_guessed'][name]:.4f}" for each in found))
         for name in SENTIMENTS
     ]
     return Table("Sentiment", ("", "before", "after"), tuple(rows))
 
 
 def format_card(done: Finetuned) -> str:
-    """Return the card of the model as Markdown, the header of a Hugging Face card on top."""
+    """Return the model card as Markdown, with the header of a Hugging Face card."""
     gains = list_gains(done.gains)
     lines = [
         "| " + " | ".join(map(escape_markdown, cells)) + " |"
@@ -96,32 +98,32 @@ pipeline_tag: zero-shot-image-classification
 tags: [clip, ocr, synthtext]
 ---
 
-# {escape_markdown(done.before.name)}, taught to read
+# {escape_markdown(done.before.name)}, fine-tuned to read
 
-{escape_markdown(verdict(done))}. Picked from {done.k} words at a time.
+{escape_markdown(verdict(done))}. Each answer is one of {done.k} words.
 
 {chr(10).join(lines)}
 
-What it kept, asked about {escape_markdown(done.retention.title)}:
+Retention, measured on {escape_markdown(done.retention.title)}:
 
 {kept}
 
-{100 * done.alpha:.0f} % of what was learnt was saved. How it was made:
+The saved weights have an interpolation ratio of {done.alpha:g}. Settings:
 
 {facts}
 """
 
 
 def verdict(done: Finetuned) -> str:
-    """Return what came of it, a sentence without its full stop."""
+    """Return the main result, as a sentence without its full stop."""
     row = done.gains.iloc[0].to_dict()
     points = f"{100 * row['difference']:+.1f} points ({_span(row)})"
-    what = f"{points} of 1-of-{done.k} on {row['group']}"
-    return f"Gained: {what}" if row["worked"] else f"No gain is shown: {what}"
+    what = f"{points} of 1-of-{done.k} accuracy on {row['group']}"
+    return f"Improved by {what}" if row["worked"] else f"No significant gain: {what}"
 
 
 def list_gains(gains: pd.DataFrame) -> Table:
-    """Return the gain on each group of pictures."""
+    """Return the gain on each group of images."""
     rows = tuple(
         (
             row["group"], f"{row['n_seen']:,}", percent(row["accuracy_a"]),
@@ -143,24 +145,26 @@ def list_factors(factors: pd.DataFrame) -> Table:
         )
         for row in factors.to_dict("records")
     )  # fmt: skip
-    return Table("By factor", FACTORS, rows, "Differences in points, paired by picture.")
+    return Table(
+        "By factor", FACTORS, rows, "Differences are in percentage points, paired by image."
+    )
 
 
 def list_retention(done: Finetuned) -> Table:
-    """Return what was kept."""
+    """Return the accuracy on the retention set, before and after."""
     kept = done.retention
     rows = (
-        ("right before", percent(kept.before)),
-        ("right after", percent(kept.after)),
+        ("accuracy before", percent(kept.before)),
+        ("accuracy after", percent(kept.after)),
         ("change, points", f"{100 * kept.gain.mean:+.1f} ({_span_of(kept.gain)})"),
-        ("drift of bundled pictures", f"{kept.drift.mean:.4f}"),
+        ("drift of bundled images", f"{kept.drift.mean:.4f}"),
     )
-    note = f"{kept.n_seen:,} pictures: {kept.title}. Drift is the mean of 1 - cosine."
-    return Table("What was kept", ("", ""), rows, note)
+    note = f"{kept.n_seen:,} images: {kept.title}. Drift is the mean of 1 - cosine similarity."
+    return Table("Retention", ("", ""), rows, note)
 
 
 def list_mixtures(done: Finetuned) -> Table:
-    """Return what each share of what was learnt is worth."""
+    """Return accuracy and retention at each interpolation ratio."""
     rows = tuple(
         (
             f"{mixture.alpha:.1f}{' (saved)' if mixture.alpha == done.alpha else ''}",
@@ -169,23 +173,23 @@ def list_mixtures(done: Finetuned) -> Table:
         for mixture in done.mixtures
     )  # fmt: skip
     limit = 100 * done.config.retention_limit
-    columns: tuple[str, ...] = ("share", "read, val", "kept", "drift")
+    columns: tuple[str, ...] = ("ratio", "accuracy, val", "retention", "drift")
     note = (
-        "Weights between those before (0) and after (1). Saved is the best reader on the split"
-        f" val among those that keep all but {limit:g} points."
+        "Weights are interpolated between before (0) and after (1). The saved ratio has the"
+        f" best accuracy on val among those that lose at most {limit:g} points of retention."
     )
     if not rows:
         columns = ()
-        note = "From random weights there is nothing to go back to, so all of it was saved."
-    return Table("Share of what was learnt", columns, rows, note)
+        note = "With random initial weights there is nothing to retain, so the ratio is 1."
+    return Table("Interpolation ratio", columns, rows, note)
 
 
 def draw_figures(done: Finetuned) -> list[Figure]:
-    """Return a plot of the training, of the mixtures, and of each factor before and after."""
+    """Return plots of the training, of the interpolations, and of each factor."""
     figures = [Figure("training", "training", plots.draw_training(done.history))]
     if done.mixtures:
         png = plots.draw_mixtures(done.mixtures, done.alpha)
-        figures.append(Figure("mixtures", "share of what was learnt", png))
+        figures.append(Figure("mixtures", "interpolation ratio", png))
     none = pd.DataFrame()
     for name in done.factors["factor"].unique():
         ends = [
@@ -206,7 +210,7 @@ def draw_figures(done: Finetuned) -> list[Figure]:
 
 
 def summarize(done: Finetuned) -> dict[str, Any]:
-    """Return everything that the report says, for JSON."""
+    """Return the content of the report, for JSON."""
     return {
         "config": _describe(done),
         "verdict": verdict(done),
@@ -231,7 +235,7 @@ def summarize(done: Finetuned) -> dict[str, Any]:
 
 
 def list_facts(done: Finetuned) -> list[tuple[str, str]]:
-    """Return how it was measured."""
+    """Return the settings of the measurement."""
     described = _describe(done)
     return [
         ("model", f"{done.before.name} {done.before.tag}".strip()),

@@ -1,4 +1,4 @@
-"""The first lines of a probe's report: what the model reads, in a sentence and a table."""
+"""The headline of a probe's report: a sentence and a table on what the model reads."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from probes.tables import Table, percent
 from probes.tasks.base import Question
 
 LEGIBILITY = ("x_height_seen_px", "easy")
-"""The unit and the baseline of the threshold that leads."""
+"""The unit and the baseline of the threshold in the headline."""
 
 CONDITIONS = {
-    "easy": "easy: black on white, upright, 28 px, nothing done to the pixels",
-    "harder": "standard: 18 px serif at contrast 5 on grainy paper, turned by 6 degrees, with a"
-    " little blur and noise",
+    "easy": "easy: black on white, upright, 28 px, no degradation",
+    "harder": "standard: 18 px serif at contrast 5 on a grainy background, rotated by 6"
+    " degrees, with a little blur and noise",
 }
-"""What the baselines of a design are, for people."""
+"""Descriptions of the baselines of a design."""
 
 ALPHA = 0.05
-"""Effects are listed where p, after Holm, is below this."""
+"""Effects are listed if p, after Holm's correction, is below this."""
 
 Row = Mapping[str, Any]
 
@@ -43,40 +43,40 @@ def find_legibility(thresholds: Sequence[Row]) -> Row | None:
 
 
 def describe_split(split: str) -> str:
-    """Return which images of a dataset were read, for people."""
+    """Return a description of the images of a dataset that were read."""
     if split != ALL:
         return split
-    return "all: nothing here says that the model was trained on any of them"
+    return "all: there is no record that the model was trained on any of them"
 
 
 def list_unasked(question: Question, has_pool: bool) -> list[int]:  # noqa: FBT001
-    """Return the usual numbers of candidates that there are too few texts for."""
+    """Return the default numbers of candidates for which there are too few texts."""
     if question.ks or not has_pool:
         return []
     return [k for k in KS if k > len(question.candidates.texts)]
 
 
 def state_verdict(headline: Sequence[Row], thresholds: Sequence[Row], k: int) -> str:
-    """Return what a probe found, in a sentence without its subject.
+    """Return the main result of a probe, as a sentence without its subject.
 
     Args:
         headline: from `summarize_headline`.
         thresholds: of the summary.
-        k: that the outcomes are about.
+        k: number of candidates of the outcomes.
     """
     rows = [row for row in headline if row["k"] == k]
     parts = []
     legible = find_legibility(thresholds)
     if legible is not None and not all(row["at_chance"] for row in rows):
         interval = f"{legible['low']:.2g} to {legible['high']:.2g}"
-        parts.append(f"reads from an x-height of {legible['level']:.2g} px on ({interval})")
-    where = {"easy": "of the easy images", "harder": "in the standard condition"}
+        parts.append(f"has an x-height threshold of {legible['level']:.2g} px ({interval})")
+    where = {"easy": "in the easy condition", "harder": "in the standard condition"}
     shares = [
         f"{percent(row['accuracy'])} {where.get(row['condition'], 'of the images')}"
         f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
         for row in rows
     ]
-    parts.append(f"finds the right one of {k:,} texts for {' and '.join(shares)}")
+    parts.append(f"chooses the right one of {k:,} texts for {' and '.join(shares)}")
     chance = f"{100 * rows[0]['chance']:.2g} %"
     is_chance = all(row["at_chance"] for row in rows)
     end = f": that is chance, {chance}" if is_chance else f"; chance is {chance}"
@@ -104,19 +104,19 @@ def format_headline(headline: Sequence[Row], unasked: Sequence[int]) -> Table:
         for row in headline
     )
     columns = (
-        "condition", "choice", "images", "read right", "95 % interval", "chance", "1/K",
+        "condition", "choice", "images", "accuracy", "95 % interval", "chance", "1/K",
         "above chance",
     )  # fmt: skip
     shown = dict.fromkeys(row["condition"] for row in headline)
     notes = [f"{CONDITIONS[name]}." for name in shown if name in CONDITIONS]
     notes.append(
-        "Chance is what the same model gets of white images; above chance, 0 is that and 1 is"
-        " everything right."
+        "Chance is the accuracy of the same model on white images; above chance, 0 is chance"
+        " and 1 is perfect accuracy."
     )
     if unasked:
         choices = " and ".join(f"1 of {k:,}" for k in unasked)
         notes.append(
-            f"Not asked: {choices}, since there are too few texts; --vocabulary gives more."
+            f"Not asked: {choices}, because there are too few texts; --vocabulary adds more."
         )
     return Table(
         "Headline", columns, rows, " ".join(note[0].upper() + note[1:] for note in notes)
@@ -132,13 +132,13 @@ def format_pooled(rows: Sequence[Row]) -> Table:
         )
         for row in rows
     )  # fmt: skip
-    note = "This depends on which factors and levels were shown, so it says little by itself."
-    columns = ("choice", "images", "read right", "95 % interval")
+    note = "This depends on the factors and levels of the design, so it says little by itself."
+    columns = ("choice", "images", "accuracy", "95 % interval")
     return Table("Over all images of the design", columns, formatted, note)
 
 
 def format_level_effects(effects: Sequence[Row]) -> Table:
-    """Return the effects of levels that are significant, and say how many were looked at."""
+    """Return the significant effects of levels, with the number of levels tested."""
     rows = tuple(
         (
             f"{row['factor']}: {row['level']}",
@@ -152,8 +152,8 @@ def format_level_effects(effects: Sequence[Row]) -> Table:
         if row["p_holm"] < ALPHA
     )
     note = (
-        "Each level less its condition, on the same words; exact McNemar test, Holm over all"
-        f" {len(effects)} levels. Listed are those with p below {ALPHA}; summary.json has all."
+        "Each level minus its condition, on the same words; exact McNemar test, Holm over all"
+        f" {len(effects)} levels. Only those with p < {ALPHA} are listed; summary.json has all."
     )
-    columns = ("level", "condition", "read right", "effect", "95 % interval", "p (Holm)")
+    columns = ("level", "condition", "accuracy", "effect", "95 % interval", "p (Holm)")
     return Table("Effects of levels", columns, rows, note)

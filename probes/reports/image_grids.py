@@ -1,4 +1,4 @@
-"""Galleries: pictures beside what a model makes of them, as PNG."""
+"""Galleries of images beside a model's answers, as PNG."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from probes.reports.plots import COLOURS, STYLE, plot_text, to_png
 from probes.tasks.matching import MAX_SHOWN, Entry
 
 MAX_TEXTS = 40
-"""Texts beside a matrix."""
+"""Maximum number of texts beside a matrix."""
 
 MAX_BARS = 8
-"""Texts beside a picture; there is room for no more."""
+"""Maximum number of texts beside an image, for lack of room."""
 
 
 def draw_bars(entries: Sequence[Entry], n_columns: int = 2) -> bytes:
-    """Return each picture with a bar for each of its best texts; the right one is green."""
+    """Return each image with a bar for each of its best texts; the correct one is green."""
     entries = entries[:MAX_SHOWN]
     n_columns = min(n_columns, len(entries))
     n_rows = -(-len(entries) // n_columns)
@@ -39,7 +39,7 @@ def draw_bars(entries: Sequence[Entry], n_columns: int = 2) -> bytes:
 
 
 def draw_matrix(images: Sequence[Pixels], texts: Sequence[str], cosines: Vectors) -> bytes:
-    """Return the cosines of pictures with texts, thumbnails along the top.
+    """Return the cosine similarities of images and texts, with thumbnails along the top.
 
     Args:
         images: N thumbnails; the first `MAX_SHOWN` are drawn.
@@ -72,16 +72,16 @@ def draw_matrix(images: Sequence[Pixels], texts: Sequence[str], cosines: Vectors
                 (column - 0.46, 0, 0.92, 1), transform=top.get_xaxis_transform()
             )
             _show(inset, pixels, "")
-        figure.colorbar(drawn, ax=axes, label="cosine", shrink=min(1.0, 3 / n_texts))
+        figure.colorbar(drawn, ax=axes, label="cosine similarity", shrink=min(1.0, 3 / n_texts))
         return to_png(figure)
 
 
 def count_left_out(n_images: int, n_texts: int) -> str:
-    """Return a sentence about what a matrix leaves out, empty if it shows everything."""
+    """Return a sentence about what a matrix omits; empty if it shows everything."""
     if n_images <= MAX_SHOWN and n_texts <= MAX_TEXTS:
         return ""
     return (
-        f"the picture shows the first {min(n_images, MAX_SHOWN)} of {n_images:,} pictures and"
+        f"the plot shows the first {min(n_images, MAX_SHOWN)} of {n_images:,} images and"
         f" the first {min(n_texts, MAX_TEXTS)} of {n_texts:,} texts"
     )
 

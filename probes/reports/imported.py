@@ -1,4 +1,4 @@
-"""The report of outcomes that were made elsewhere: headline, and accuracy by column."""
+"""The report of outcomes from other programs: headline, and accuracy by column."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from probes.reports.page import Figure, Page, to_rows, write_report
 from probes.tables import Table, percent
 from probes.tasks.imported import ImportConfig, list_clusters, tabulate_by
 
-NOTE = "Share right at each level, with 95 % intervals by clusters. The dashed line is chance."
+NOTE = "Accuracy at each level, with 95 % cluster intervals. The dashed line is chance."
 
 
 def write_imported(
@@ -43,10 +43,10 @@ def write_imported(
     mistakes = tabulate_confusions(outcomes)
     rows = tuple(tuple(map(str, row)) for row in mistakes.to_numpy().tolist())
     if rows:
-        tables.append(Table("Commonest mistakes", ("truth", "answered", "times"), rows))
+        tables.append(Table("Most frequent mistakes", ("truth", "answer", "times"), rows))
     page = Page(
-        title=f"{source.name}: outcomes made elsewhere",
-        verdict=f"{percent(overall.mean)} are right ({_show(overall)})",
+        title=f"{source.name}: imported outcomes",
+        verdict=f"{percent(overall.mean)} of the answers are correct ({_show(overall)})",
         headline=tables[0],
         figures=[_draw(table, 1 / k) for table in factors],
         note=NOTE if factors else "",
@@ -62,7 +62,7 @@ def write_imported(
 
 
 def _format_headline(overall: Interval, n: int, k: int) -> Table:
-    columns = ("rows", "right", "95 % interval", "chance")
+    columns = ("rows", "accuracy", "95 % interval", "chance")
     row = (f"{n:,}", percent(overall.mean), _show(overall), percent(1 / k))
     return Table("Headline", columns, (row,))
 
@@ -77,7 +77,7 @@ def _format_factor(factor: FactorTable) -> Table:
         )
         for row in factor.table.to_dict("records")
     )
-    columns = (factor.factor, "rows", "right", "95 % interval")
+    columns = (factor.factor, "rows", "accuracy", "95 % interval")
     return Table(label_of(factor.factor), columns, rows)
 
 
@@ -92,7 +92,7 @@ def _draw(factor: FactorTable, chance: float) -> Figure:
 
 def _show(found: Interval) -> str:
     if pd.isna(found.low):
-        return "one cluster has no interval"
+        return "no interval, since there is one cluster"
     return f"{percent(found.low)} to {percent(found.high)}"
 
 

@@ -1,4 +1,4 @@
-"""What a model cannot see of what it is asked: texts cut off, letters outside of its crop."""
+"""What a model cannot see of its input: texts cut off, letters outside of its crop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def count_losses(probe: Probe) -> dict[str, int]:
         for template in question.templates
         for prompt in fill_template(template, question.candidates.texts)
     ]
-    # A task may ask of an image more than once.
+    # A task may ask about an image more than once.
     cropped = {
         str(key).partition("/")[0] for key in outcomes.loc[outcomes["is_cropped"], "key"]
     }
@@ -33,7 +33,7 @@ def count_losses(probe: Probe) -> dict[str, int]:
 
 
 def list_losses(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what the model cannot see of what it is asked, where there is any."""
+    """Return descriptions of what the model cannot see, if there is anything."""
     question = summary["question"]
     n_cut, n_cropped = question["n_texts_cut"], question["n_images_cropped"]
     n_prompts = question["vocabulary"]["n_words"] * len(question["templates"])

@@ -36,14 +36,14 @@ class Page:
 
     Attributes:
         title: what was measured.
-        verdict: what came of it, a sentence without its full stop.
+        verdict: the outcomes, a sentence without its full stop.
         headline: the table at the top.
         figures: plots.
         note: what the plots show.
         tables: further tables.
         facts: how it was measured, names and values.
         fonts: specimens with their figures.
-        pictures: groups of pictures with truth and guess.
+        pictures: groups of images with truth and guess.
     """
 
     title: str
@@ -75,8 +75,8 @@ def write_report(out: Path, summary: object, page: Page) -> None:
 
 
 def fill_page(page: Page) -> str:
-    """Return a page as HTML, its pictures inside; everything is escaped."""
-    # Words come from files of strangers: everything is escaped.
+    """Return a page as HTML, its images inside; everything is escaped."""
+    # Words come from untrusted files: everything is escaped.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
         finalize=_show_value,

@@ -24,10 +24,10 @@ from synthtext.escapes import show_text
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 FONT = "DejaVu Sans"
-"""The font of every plot, which matplotlib brings with it."""
+"""The font of every plot, which is part of matplotlib."""
 
 STYLE: dict[str, Any] = {
-    # A text is not a formula: names and words may hold a dollar, and no LaTeX is run on them.
+    # A text is not a formula: names may contain a dollar sign, and LaTeX must not run.
     "text.parse_math": False, "text.usetex": False, "font.family": [FONT],
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,
@@ -36,10 +36,10 @@ STYLE: dict[str, Any] = {
 
 
 MAX_CHARS = 48
-"""Longest label; longer texts end in an ellipsis."""
+"""Maximum length of a label; longer texts end in an ellipsis."""
 
 MAX_LEVELS = 80
-"""Most levels of a category in a plot; of more, those at both ends are drawn."""
+"""Maximum number of levels in a plot; of more, those at both ends are drawn."""
 
 N_CELLS = 5
 """Cells of a map in each direction."""
@@ -77,10 +77,10 @@ def draw_curve(
         if row and row.is_log:
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            # That of matplotlib writes a formula.
+            # Matplotlib's default writes a formula.
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(label_of(factor))
-        axes.set_ylabel("read right")
+        axes.set_ylabel("accuracy")
         axes.set_ylim(-0.02, 1.02)
         return to_png(figure)
 
@@ -94,7 +94,7 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
         chance: accuracy of guessing.
     """
     order = table.groupby("label")["accuracy"].mean().sort_values().index.tolist()
-    drawn = f"read right, by {factor}"
+    drawn = f"accuracy, by {factor}"
     if len(order) > MAX_LEVELS:
         half = MAX_LEVELS // 2
         drawn += f"; the lowest and highest {half} of {len(order):,}"
@@ -123,7 +123,7 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
 
 
 def draw_map(outcomes: pd.DataFrame) -> bytes:
-    """Return the accuracy by place of the text, the picture's top at the top."""
+    """Return the accuracy by position of the text, as a map of the image."""
     rows = (outcomes["y_frac"] * N_CELLS).astype(int).clip(0, N_CELLS - 1)
     columns = (outcomes["x_frac"] * N_CELLS).astype(int).clip(0, N_CELLS - 1)
     right, seen = np.zeros((N_CELLS, N_CELLS)), np.zeros((N_CELLS, N_CELLS))
@@ -139,12 +139,12 @@ def draw_map(outcomes: pd.DataFrame) -> bytes:
                 axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
         axes.set_xticks([])
         axes.set_yticks([])
-        figure.colorbar(image, label="read right")
+        figure.colorbar(image, label="accuracy")
         return to_png(figure)
 
 
 def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
-    """Return how often each of some texts comes up, as bars, the commonest at the top."""
+    """Return how often each text occurs, as bars, the most frequent at the top."""
     texts, numbers = zip(*reversed(counts), strict=True)
     with plt.rc_context({**STYLE, "font.size": 9}):
         figure, axes = plt.subplots(
@@ -159,7 +159,7 @@ def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
 
 
 def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
-    """Return the loss over the steps, and what was read right at each checkpoint.
+    """Return the loss over the steps, and the validation accuracy at each checkpoint.
 
     Args:
         history: rows with `step`, and `loss` or `val_accuracy` or both.
@@ -174,7 +174,7 @@ def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
             rows = [(row["step"], row[name]) for row in history if name in row]
             if rows:
                 side.plot(*zip(*rows, strict=True), color=colour)
-            side.set_ylabel("loss" if side is axes else "read right, val", color=colour)
+            side.set_ylabel("loss" if side is axes else "accuracy, val", color=colour)
         right.set_ylim(-0.02, 1.02)
         right.grid(visible=False)
         axes.set_xlabel("step")
@@ -182,20 +182,20 @@ def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
 
 
 def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> bytes:
-    """Return what is read and what is kept against the share of what was learnt."""
+    """Return accuracy and retention against the interpolation ratio."""
     alphas = [mixture.alpha for mixture in mixtures]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
         for name, label, colour in zip(
             ("reading", "kept", "drift"),
-            ("read right, val", "kept", "drift"),
+            ("accuracy, val", "retention", "drift"),
             COLOURS,
             strict=False,
         ):
             values = [getattr(mixture, name) for mixture in mixtures]
             axes.plot(alphas, values, "o-", color=colour, ms=4, label=label)
         axes.axvline(chosen, color="#777777", ls=":", lw=1.2)
-        axes.set_xlabel("share of what was learnt")
+        axes.set_xlabel("interpolation ratio")
         axes.set_ylim(-0.02, 1.02)
         axes.legend()
         return to_png(figure)

@@ -55,15 +55,15 @@ from synthtext.spec import Spec
 from synthtext.texts.words import make_texts
 
 N_PICTURES = 12
-"""Images shown of each kind, right and wrong."""
+"""Number of images shown of each kind, correct and incorrect."""
 
 N_NAMED = 5
-"""Broken files that are named, of those that are counted."""
+"""Number of broken files to list by name; all are counted."""
 
 CURVES_NOTE = (
-    "Share of pictures read right at each level, with 95 % Wilson intervals. The dashed line is"
-    " chance; a dotted line is the threshold, midway between chance and the accuracy at the"
-    " easiest level, its interval shaded."
+    "Accuracy at each level, with 95 % Wilson intervals. The dashed line is chance. A dotted"
+    " line is the threshold, midway between chance and the accuracy at the easiest level, with"
+    " its interval shaded."
 )
 
 
@@ -77,10 +77,10 @@ def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
 
 
 def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
-    """Return the figures of a probe and all that decides them, for `summary.json`.
+    """Return the results of a probe and everything that determines them, for `summary.json`.
 
     Args:
-        probe: what was shown and what came of it.
+        probe: what was shown, and the outcomes.
         thresholds: from `tabulate_thresholds`.
     """
     model, question, outcomes = probe.model, probe.question, probe.outcomes
@@ -130,7 +130,7 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
 
 
 def list_faults(outcomes: pd.DataFrame) -> list[str]:
-    """Return the images that a reader gave no answer to, and why."""
+    """Return the images to which a reader gave no answer, and the reasons."""
     if "fault" not in outcomes:
         return []
     rows = outcomes[outcomes["fault"] != ""]
@@ -138,7 +138,7 @@ def list_faults(outcomes: pd.DataFrame) -> list[str]:
 
 
 def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figure]:
-    """Return a plot for each factor that varies, and a map where the place does."""
+    """Return a plot for each factor that varies, and a map if the position varies."""
     figures = []
     chance = find_chance(outcomes, int(outcomes["k"].iloc[0]))
     for name in list_factors(outcomes):
@@ -153,7 +153,7 @@ def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figur
             png = plots.draw_levels(factor.table, name, chance)
         figures.append(Figure(name, label_of(name), png))
     if (outcomes["factor"] == "").all() and outcomes["x_frac"].nunique() > plots.N_CELLS:
-        figures.append(Figure("position", "place of the text", plots.draw_map(outcomes)))
+        figures.append(Figure("position", "position of the text", plots.draw_map(outcomes)))
     return figures
 
 
@@ -174,7 +174,7 @@ def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure
 
 
 def find_verdict(probe: Probe, summary: Mapping[str, Any]) -> str:
-    """Return what a probe found, in a sentence without its subject."""
+    """Return the main result of a probe, as a sentence without its subject."""
     k = int(probe.outcomes["k"].iloc[0])
     return state_verdict(summary["headline"], summary["thresholds"], k)
 
@@ -204,7 +204,7 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
         tables.append(_format_main_effects(tabulate_effects(probe.outcomes)))
     confusions = tabulate_confusions(probe.outcomes)
     mistakes = tuple(tuple(map(str, row)) for row in confusions.to_numpy().tolist())
-    tables.append(Table("Commonest mistakes", ("word", "read as", "times"), mistakes))
+    tables.append(Table("Most frequent mistakes", ("word", "read as", "times"), mistakes))
     return [table for table in tables if table.rows]
 
 
@@ -219,7 +219,10 @@ def _format_main_effects(effects: Effects) -> Table:
         for row in effects.table.to_dict("records")
     )
     columns = ("factor", "log odds", "95 % interval", "p (Holm)")
-    note = "Logistic regression; numbers per standard deviation, intervals clustered by word."
+    note = (
+        "Logistic regression; coefficients of numbers are per standard deviation, and intervals"
+        " are clustered by word."
+    )
     return Table("Main effects", columns, rows, " ".join([note, *effects.notes]))
 
 
@@ -229,15 +232,16 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
         found = "not reached" if row["level"] is None else f"{row['level']:.3g}"
         interval = f"{row['low']:.3g} to {row['high']:.3g}" if row["reached"] else row["note"]
         if row["is_bracket"] and row["reached"]:
-            interval += ", no level between"
+            interval += ", no level between them"
         fitted = row["fit_note"] or (
             f"{row['fit_level']:.3g}" + _format_ends(row["fit_low"], row["fit_high"])
         )
         formatted.append((row["unit"], name_baseline(row["baseline"]), found, interval, fitted))
-    columns = ("threshold of", "baseline", "level", "95 % interval", "fitted curve")
+    columns = ("threshold", "baseline", "level", "95 % interval", "fitted curve")
     note = (
-        "Midway between chance and the accuracy at the easiest level, over words; the interval"
-        " holds for any curve that rises or falls throughout. x-height is that of the letter x."
+        "A threshold is midway between chance and the accuracy at the easiest level, over"
+        " words. The interval is valid for any monotone curve. The x-height is the height of"
+        " the letter x."
     )
     return Table("Legibility thresholds", columns, tuple(formatted), note)
 
@@ -251,11 +255,11 @@ def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
         for row in rows
     )  # fmt: skip
     note = (
-        "After each look at a curve, levels are added at the ends of its interval and the same"
-        " words shown there. Effects are of the coarse scan alone."
+        "After each stage, levels are added at the ends of a curve's interval, and the same"
+        " words are shown there. Effects are computed from the coarse scan only."
     )
-    columns = ("factor", "baseline", "look", "levels added", "because")
-    return Table("Levels added", columns, formatted, note)
+    columns = ("factor", "baseline", "stage", "levels added", "reason")
+    return Table("Added levels", columns, formatted, note)
 
 
 def _format_ends(low: float | None, high: float | None) -> str:
@@ -274,18 +278,18 @@ def _format_answers(rows: Sequence[Mapping[str, Any]], faults: Sequence[str]) ->
         )
         for row in rows
     )
-    note = "What was answered in text; 1 of K takes the candidate nearest to it in spelling."
+    note = "Answers in text; for 1 of K, the candidate with the nearest spelling counts."
     if faults:
         more = f" and {len(faults) - N_NAMED:,} more" if len(faults) > N_NAMED else ""
         note += f" No answer to {'; '.join(faults[:N_NAMED])}{more}."
-    return Table("Answers", ("figure", "share", "95 % interval"), formatted, note)
+    return Table("Answers", ("metric", "value", "95 % interval"), formatted, note)
 
 
 def _format_templates(by_template: Mapping[str, float]) -> Table:
     rows = tuple((template, percent(share)) for template, share in by_template.items())
     spread = max(by_template.values()) - min(by_template.values())
-    note = f"Each prompt alone; they spread over {100 * spread:.1f} points."
-    return Table("Prompts", ("prompt", "read right"), rows, note)
+    note = f"Each prompt alone; their accuracies span {100 * spread:.1f} points."
+    return Table("Prompts", ("prompt", "accuracy"), rows, note)
 
 
 def _format_fonts(outcomes: pd.DataFrame, fonts: Catalogue) -> list[dict[str, str]]:
@@ -316,10 +320,10 @@ def _draw_specimen(file: str, fonts: Catalogue) -> bytes:
 
 
 def _choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
-    """Return pictures read right and wrong, spread over all of them."""
+    """Return images that were read correctly and incorrectly, spread over all of them."""
     trial_of = {trial.key: trial for trial in probe.trials}
     groups = []
-    for title, is_right in (("Read right", True), ("Read wrong", False)):
+    for title, is_right in (("Read correctly", True), ("Read incorrectly", False)):
         rows = probe.outcomes[probe.outcomes["correct"] == is_right]
         step = max(1, len(rows) // N_PICTURES)
         shown = [
@@ -353,17 +357,17 @@ def _describe_picture(row: Mapping[Any, Any]) -> str:
 
 
 def _own_key(row: Mapping[Any, Any]) -> str:
-    """Return the key of the picture of an outcome; a task may ask of one more than once."""
+    """Return the image key of an outcome; a task may ask about an image more than once."""
     return str(row["key"]).partition("/")[0]
 
 
 def find_pixels(trial: Trial, data: Path | None, fonts: Catalogue) -> Pixels:
-    """Return a picture as the model saw it: from where it was read, or drawn the same way.
+    """Return an image as the model saw it: read from its source, or drawn again.
 
     Args:
         trial: what was shown.
         data: the dataset that it was read from; None if it was drawn.
-        fonts: that it was drawn with.
+        fonts: the fonts that it was drawn with.
     """
     if trial.file:
         return read_image(Path(trial.file))
@@ -379,7 +383,7 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
     return [
         ("model", f"{model['name']} {model['tag']}".strip()),
         ("weights, SHA-256", model["weights_sha256"] or "unknown"),
-        ("sees", seen if model["input_px"] else "unknown"),
+        ("input", seen if model["input_px"] else "unknown"),
         ("preprocessing", str(model["preprocessing"]) if model["preprocessing"] else "unknown"),
         ("precision, device", f"{model['precision']} {model['device']}".strip() or "unknown"),
         ("task", question["task"]),
@@ -387,7 +391,7 @@ def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str
         ("candidates", f"{question['vocabulary']['n_words']:,} texts, {question['rivals']}"),
         ("protocol", str(question["protocol"])),
         *([("split", describe_split(probe.split))] if probe.split else []),
-        ("shown", f"{question['n_images']:,} pictures of {question['n_words']:,} texts"),
+        ("shown", f"{question['n_images']:,} images of {question['n_words']:,} texts"),
         *(
             [("cannot be read", f"{len(probe.broken):,}: {', '.join(probe.broken[:N_NAMED])}")]
             if probe.broken

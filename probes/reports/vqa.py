@@ -1,4 +1,4 @@
-"""The report of questions about pictures: each way to ask, beside what needs no picture."""
+"""The report of questions about images: each method, beside baselines without an image."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from probes.vqa.run import Answered
 from synthtext.storage import replace_file
 
 N_COMMONEST = 40
-"""Questions and answers in the plots of what is asked."""
+"""Number of questions and answers in the plots."""
 
 N_ENTRIES = 12
-"""Questions on each sheet, answered right and wrong."""
+"""Number of questions on each sheet, answered correctly and incorrectly."""
 
 N_NAMED = 5
-"""Questions left out that are named, of those that are counted."""
+"""Number of omitted questions to list; all are counted."""
 
-COLUMNS = ("asked with", "n", "exact", "95 % interval", "soft", "95 % interval")
+COLUMNS = ("method", "n", "exact", "95 % interval", "soft", "95 % interval")
 
 NOTE = (
-    "What is asked and answered most often, over training and val; and what the best way to ask"
-    " got right and wrong, by chance, with its first five answers, the true one green."
+    "The most frequent questions and answers of training and val; and random examples that the"
+    " best method got right and wrong, with its five best answers, the true one in green."
 )
 
 
@@ -62,7 +62,7 @@ def write_vqa(done: Answered, out: Path) -> dict[str, Any]:
         replace_file(out / "plots" / f"{figure.name}.png", figure.png)
     model = done.model
     page = Page(
-        title=f"{model.name} {model.tag}".strip() + ": questions about pictures",
+        title=f"{model.name} {model.tag}".strip() + ": questions about images",
         verdict=verdict(done),
         headline=list_methods(done),
         figures=figures,
@@ -75,7 +75,7 @@ def write_vqa(done: Answered, out: Path) -> dict[str, Any]:
 
 
 def summarize(done: Answered) -> dict[str, Any]:
-    """Return the figures, and all that decides them."""
+    """Return the results and everything that determines them."""
     model = done.model
     return {
         "format": 1,
@@ -97,21 +97,21 @@ def summarize(done: Answered) -> dict[str, Any]:
 
 
 def verdict(done: Answered) -> str:
-    """Return what came of it, a sentence without its full stop."""
+    """Return the main result, as a sentence without its full stop."""
     row = max(tabulate_methods(done.outcomes).to_dict("records"), key=itemgetter("exact"))
     baselines = {each["method"]: each for each in _tabulate_baselines(done).to_dict("records")}
     commonest, coverage = baselines[COMMONEST]["exact"], baselines[POSSIBLE]["exact"]
     above = "above" if row["exact_low"] > commonest else "not above"
     return (
-        f"Asked with {row['method']} it answers {percent(row['exact'])} exactly"
+        f"With the method {row['method']!r}, it answers {percent(row['exact'])} exactly"
         f" ({percent(row['exact_low'])} to {percent(row['exact_high'])}), {above} the"
-        f" {percent(commonest)} of always giving the commonest answer;"
-        f" {percent(coverage)} could be answered from the candidates"
+        f" {percent(commonest)} of always giving the most frequent answer;"
+        f" {percent(coverage)} can be answered with the candidates"
     )
 
 
 def list_methods(done: Answered) -> Table:
-    """Return exact and soft accuracy of each way to ask, and of what needs no picture."""
+    """Return exact and soft accuracy of each method, and of baselines without an image."""
     rows = [
         (
             row["method"], f"{row['n']:,}", percent(row["exact"]), _span(row, "exact"),
@@ -127,7 +127,7 @@ def list_methods(done: Answered) -> Table:
 
 
 def list_windows_found(done: Answered) -> Table:
-    """Return where the model looks, and what it gains there."""
+    """Return where the model looks, and the gain from looking there."""
     found = done.windows
     rows = [
         ("gain of the best window, points", f"{100 * found['gain']:+.1f}",
@@ -135,26 +135,28 @@ def list_windows_found(done: Answered) -> Table:
     ]  # fmt: skip
     if found["n_boxes"]:
         rows += [
-            ("best window holds the answer", percent(found["hit_rate"]),
+            ("best window contains the answer", percent(found["hit_rate"]),
              f"{percent(found['hit_low'])} to {percent(found['hit_high'])}"),
-            ("a window drawn blindly does", percent(found["hit_chance"]), ""),
+            ("a random window does", percent(found["hit_chance"]), ""),
         ]  # fmt: skip
     note = (
-        "The best window is the one most like any candidate; neither the question nor the truth"
-        " is consulted."
+        "The best window is the one most similar to any candidate, whatever the question and"
+        " the true answer."
     )
-    return Table("Where it looks", ("figure", "value", "95 % interval"), tuple(rows), note)
+    return Table("Best windows", ("metric", "value", "95 % interval"), tuple(rows), note)
 
 
 def draw_figures(done: Answered) -> list[Figure]:
-    """Return the commonest questions and answers, and sheets of what was answered."""
+    """Return plots of the most frequent questions and answers, and sheets of examples."""
     items = (*done.train.items, *done.val.items)
     # One file may be given for both.
     asked = {(each.picture, each.question): each for each in items}.values()
     questions = Counter(" ".join(each.question.lower().split()) for each in asked)
     answers = Counter(normalise_answer(each.answer) for each in asked)
     figures = [
-        Figure(name, f"the {N_COMMONEST} commonest {name}", plots.draw_counts(rows, "times"))
+        Figure(
+            name, f"the {N_COMMONEST} most frequent {name}", plots.draw_counts(rows, "times")
+        )
         for name, counts in (("questions", questions), ("answers", answers))
         if (rows := counts.most_common(N_COMMONEST))
     ]
@@ -166,7 +168,14 @@ def draw_figures(done: Answered) -> list[Figure]:
             shown = answered.sample(n, random_state=seed).to_dict("records")
             entries = [_show(row, done) for row in shown]
             png = draw_bars(entries, n_columns=2)
-            figures.append(Figure(title, f"answered {title}", png, is_wide=True))
+            figures.append(
+                Figure(
+                    title,
+                    f"answered {'correctly' if is_right else 'incorrectly'}",
+                    png,
+                    is_wide=True,
+                )
+            )
     return figures
 
 
@@ -175,7 +184,7 @@ def _find_first(done: Answered) -> pd.DataFrame:
 
 
 def _find_best(done: Answered) -> pd.DataFrame:
-    """Return the outcomes of the way that answers most."""
+    """Return the outcomes of the method with the highest accuracy."""
     means = done.outcomes.groupby("method", sort=False)["exact"].mean()
     return done.outcomes[done.outcomes["method"] == means.idxmax()]
 
@@ -206,12 +215,18 @@ def _list_facts(done: Answered) -> list[tuple[str, str]]:
     return [
         ("model", f"{model.name} {model.tag}".strip()),
         ("weights, SHA-256", model.weights_sha256 or "unknown"),
-        ("learnt from", f"{len(done.train.items):,} questions of {config.annotations.name}"),
-        ("asked", f"{len(done.question_set.questions):,} questions of {config.val.name}"),
+        ("training", f"{len(done.train.items):,} questions of {config.annotations.name}"),
+        ("evaluation", f"{len(done.question_set.questions):,} questions of {config.val.name}"),
         ("candidates", f"{len(done.candidates.texts):,}, covering {percent(coverage)}"),
-        ("exact", "the answer that most people gave, in VQA's spelling"),
-        ("soft", "VQA accuracy: three who agree are enough, each person left out in turn"),
-        (PROMPTED, f"the {N_SHORTLISTED} answers that the picture is most like, asked again"),
+        ("exact", "the most frequent human answer, normalised as in VQA"),
+        (
+            "soft",
+            "VQA accuracy: full if three people agree, averaged over leaving each person out",
+        ),
+        (
+            PROMPTED,
+            f"the {N_SHORTLISTED} answers most similar to the image, ranked again with it",
+        ),
         ("left out", left_out),
         ("versions", ", ".join(f"{name} {which}" for name, which in model.versions.items())),
     ]

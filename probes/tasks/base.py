@@ -1,4 +1,4 @@
-"""Tasks: what a probe shows, what it asks, and what it measures, as one declaration each."""
+"""Tasks: one declaration each of what a probe shows, asks and measures."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from probes.tasks.registry import TASKS
 from probes.tasks.vocabulary import Candidates, Vocabulary
 
 HEADLINE_K = 100
-"""Candidates that the outcomes of a probe are about, or the largest number below."""
+"""Number of candidates of the outcomes of a probe, or the largest possible number below."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the pictures.
+    """The question about the images.
 
     Attributes:
         task: name of the task.
         candidates: words or sentences to choose among, truths included.
         templates: prompts; their vectors are averaged.
-        ks: numbers of candidates, nested; none takes those of `KS` within reach.
-        headline: the number that outcomes are about, or the largest below it.
-        seed: draws candidates and breaks ties.
+        ks: numbers of candidates, nested; empty means those of `KS` that are possible.
+        headline: the number of candidates of the outcomes, or the largest below it.
+        seed: of candidates and of breaking ties.
         cache_folder: keeps the vectors of texts.
     """
 
@@ -73,7 +73,7 @@ def embed_needed(
 
 
 def read_texts(embedded: Embedded) -> list[Reading]:
-    """Return what a reader answered to each image."""
+    """Return the answer of a reader to each image."""
     return list_answers(embedded.vectors, embedded.facts)
 
 
@@ -81,14 +81,14 @@ def find_truth(trial: Trial, vocabulary: Vocabulary) -> int:
     """Return the place of a trial's text in the vocabulary.
 
     Raises:
-        ProbeError: it is not there.
+        ProbeError: the vocabulary lacks it.
     """
     for text in (trial.spec.text, trial.spec.drawn_text, trial.spec.text.casefold()):
         if text in vocabulary.place_of:
             return vocabulary.place_of[text]
     raise ProbeError(
-        f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one that holds "
-        "every word of the pictures"
+        f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one with every word"
+        f" of the images"
     )
 
 
@@ -118,24 +118,24 @@ Ask = Callable[[Question, Model, Sequence[Trial], Embedded], pd.DataFrame]
 
 @dataclass(frozen=True)
 class Task:
-    """All that is known of one task.
+    """The declaration of one task.
 
     Attributes:
         name: as `--task` takes it.
         question: what a model is asked, for help texts and documentation.
-        show: draws the images of a design, and tells what there is to choose among.
+        show: returns the images of a design, and the candidates.
         ask: vectors -> outcomes.
         templates: prompts, unless others are given.
         asks_for_text: whether the answer is the text itself, so that a model's own prompts fit.
         needs_text: whether the text of an image must be known.
-        takes_readers: whether it can be asked of what answers in text, not in vectors.
-        takes_data: whether it can be asked of a dataset, and not of its own images alone.
-        has_pool: whether what is shown and what it is told from are drawn from the same texts.
-        has_curves: whether it shows the levels of a design, to which more can be added.
+        takes_readers: whether readers that return text can do it.
+        takes_data: whether it works on a dataset, and not only on its own images.
+        has_pool: whether the shown texts and the candidates come from the same pool.
+        has_curves: whether it shows the levels of a design, to which levels can be added.
         draw: trials -> chunks of images.
         n_views: images that are embedded for each trial.
-        measure: outcomes -> further figures for `summary.json`; None where there are none.
-        tabulate: these figures -> a table of the report.
+        measure: outcomes -> further results for `summary.json`; None if there are none.
+        tabulate: these results -> a table of the report.
     """
 
     name: str
@@ -169,12 +169,12 @@ def load_task(name: str) -> Task:
 
 
 def list_readable() -> list[str]:
-    """Return the names of the tasks that can be asked of what answers in text."""
+    """Return the names of the tasks that readers can do."""
     return [name for name in TASKS if load_task(name).takes_readers]
 
 
 def choose_templates(task: Task, model: Model) -> tuple[str, ...]:
-    """Return the prompts of a task; where it asks for the text, the model's own."""
+    """Return the prompts of a task; if it asks for the text, those of the model."""
     if model.reader is not None:
         return ()
     return model.prompts if model.prompts and task.asks_for_text else task.templates

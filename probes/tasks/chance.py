@@ -1,7 +1,7 @@
-"""Chance, measured: how often a model is right when every picture is white.
+"""Chance, measured: how often a model is right when every image is white.
 
-A reader that sees nothing has its likes all the same, such as long words. Rivals are drawn so
-that these do not help it, and here that is put to the test: the same model, the same question,
+A reader that sees nothing still has preferences, such as long words. Distractors are drawn so
+that these do not help it, and this module tests that: the same model, the same question,
 no text to read.
 """
 
@@ -26,13 +26,13 @@ from probes.tasks.base import Ask, Question, Task
 from probes.tasks.vocabulary import number_rings
 
 N_QUESTIONS = 4_000
-"""Questions about a white picture, at least, as long as they are not the same ones again."""
+"""Questions about a white image, at least, as long as they are not the same ones again."""
 
 MAX_ROUNDS = 8
-"""How often a text is asked about, each time among other rivals."""
+"""How often a text is asked about, each time among other distractors."""
 
 GROUPS = ("distractors", "view")
-"""Columns of outcomes whose values are different questions about one picture."""
+"""Columns of outcomes whose values are different questions about one image."""
 
 DEFAULT_PX = 224
 
@@ -58,7 +58,7 @@ def ask_beside_blank(task: Task) -> Ask:
 def measure_chance(
     task: Task, question: Question, model: Model, trials: Sequence[Trial]
 ) -> pd.DataFrame:
-    """Return the share of right answers about white pictures: a row for each group of `GROUPS`.
+    """Return the accuracy about white images: a row for each group of `GROUPS`.
 
     Every text that may be shown is asked about as if it were, not only those that are, since
     chance is a property of the question.
@@ -92,7 +92,7 @@ def measure_chance(
 
 
 def _see_white(model: Model, white: Pixels) -> tuple[Vectors, dict[str, Any]]:
-    """Return the vector of a white picture, (1, D), or the answer to it, and its facts."""
+    """Return the vector of a white image, (1, D), or the answer to it, and its facts."""
     facts = {
         "x_height_px": np.nan, "contrast_drawn": np.nan, "ink_drawn": "",
         "width_px": white.shape[1], "height_px": white.shape[0],
@@ -102,7 +102,7 @@ def _see_white(model: Model, white: Pixels) -> tuple[Vectors, dict[str, Any]]:
         return model.encoder.embed_images([white]), facts
     try:
         (reading,) = ask_reader(model.reader, ["white"], [white], model.name)
-    except ProbeError:  # Recorded answers hold none to a white picture.
+    except ProbeError:  # Recorded answers hold none to a white image.
         reading = Reading("")
     sure = np.array([[reading.confidence]], np.float32)
     return sure, facts | {ANSWER: reading.text, FAULT: reading.fault}

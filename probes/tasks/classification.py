@@ -1,4 +1,4 @@
-"""Classification: labelled images and a model -> what it takes each picture for."""
+"""Classification: labelled images and a model -> what it takes each image for."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ N_SHOWN = 24
 def classify(
     model: Model, labelled: LabelledImages, templates: Sequence[str] = TEMPLATES
 ) -> pd.DataFrame:
-    """Return a row for each picture of labelled images.
+    """Return a row for each image of labelled images.
 
     Args:
-        model: embeds pictures and names.
-        labelled: pictures with their names.
+        model: embeds images and names.
+        labelled: images with their names.
         templates: prompts that names are put into; their vectors are averaged.
 
     Returns:
@@ -64,7 +64,7 @@ def classify(
 
 
 def tabulate_accuracy(guesses: pd.DataFrame, n_names: int) -> pd.DataFrame:
-    """Return the shares right at 1 and 5: k, n, accuracy, low, high, chance."""
+    """Return the accuracy at 1 and 5: k, n, accuracy, low, high, chance."""
     rows = []
     for k in (1, 5):
         right = int((guesses["rank"] <= k).sum())
@@ -79,7 +79,7 @@ def tabulate_accuracy(guesses: pd.DataFrame, n_names: int) -> pd.DataFrame:
 
 
 def tabulate_classes(guesses: pd.DataFrame) -> pd.DataFrame:
-    """Return the share right for each class, the worst first, with its interval."""
+    """Return the accuracy on each class, the worst first, with its interval."""
     grouped = guesses.assign(
         right=guesses["rank"] == 1, near=guesses["rank"] <= N_BEST
     ).groupby("truth")
@@ -89,7 +89,7 @@ def tabulate_classes(guesses: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate_mistakes(guesses: pd.DataFrame) -> pd.DataFrame:
-    """Return the commonest mistakes: truth, guess, n, share of that truth."""
+    """Return the most frequent mistakes: truth, guess, n, fraction of that truth."""
     wrong = guesses[guesses["rank"] > 1]
     counts = wrong.groupby(["truth", "guess_1"]).size().reset_index(name="n")
     of_truth = guesses.groupby("truth").size()
@@ -101,7 +101,7 @@ def tabulate_mistakes(guesses: pd.DataFrame) -> pd.DataFrame:
 def choose_examples(
     guesses: pd.DataFrame, labelled: LabelledImages, seed: int = 0, n: int = N_SHOWN
 ) -> list[Entry]:
-    """Return pictures by chance with their best names and the true one."""
+    """Return images at random with their best names and the true one."""
     chosen = guesses.sample(min(n, len(guesses)), random_state=seed)
     n_best = sum(str(name).startswith("guess_") for name in guesses)
     return [_show(row, labelled, n_best) for row in chosen.to_dict("records")]
@@ -119,7 +119,7 @@ def _show(row: Mapping[Any, Any], labelled: LabelledImages, n_best: int) -> Entr
 
 
 def embed_labelled(model: Model, labelled: LabelledImages) -> Vectors:
-    """Return the vectors of all pictures, (N, D), unit length."""
+    """Return the vectors of all images, (N, D), unit length."""
     starts = range(0, len(labelled.pictures), BLOCK)
     return np.concatenate(
         [

@@ -1,4 +1,4 @@
-"""What a probe asks. Names are checked here, before anything slow is imported."""
+"""The settings of a probe. Names are checked here, before anything slow is imported."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from probes.tasks.registry import TASKS
 from synthtext.factors import SPLITS
 
 MATCHED, ANY = RIVALS = ("matched", "any")
-"""Whom the rivals of a text are drawn from: those like it in length and frequency, or all."""
+"""The sources of distractors: texts of similar length and frequency, or all texts."""
 
 
 @dataclass(frozen=True)
 class ProbeConfig:
-    """What a probe asks, and about which images.
+    """The question of a probe, and its images.
 
     Attributes:
         task: one of `TASKS`.
         design: factors to vary, or `latin`; see `parse_design`. Not used with `data`.
-        data: a dataset that `synthtext render` wrote, instead of a design.
-        split: of the dataset, or `all`; None takes all of it, or what Rendered SST2 is
-            tested by.
-        n: words at each level of a design, or images of a Latin hypercube.
-        ks: numbers of candidates to choose among; none takes those of `KS` within reach.
-        templates: prompts; none takes those the model was trained with, or those of the task.
-        vocabulary: a word list; a design takes its commonest words to show and to choose
-            among, and none is the bundled one. With `data` its words are further candidates,
-            where those shown are fewer than K.
+        data: a dataset written by `synthtext render`, instead of a design.
+        split: of the dataset, or `all`; None means all of it, or the test split of Rendered
+            SST2.
+        n: number of words at each level of a design, or of images of a Latin hypercube.
+        ks: numbers of candidates to choose among; empty means those of `KS` that are possible.
+        templates: prompts; empty means those the model was trained with, or those of the task.
+        vocabulary: a word list; a design uses its most frequent words, as words to show and as
+            candidates; None is the bundled list. With `data`, its words are further candidates
+            if the texts shown are fewer than K.
         rivals: `matched` to the text in length and frequency, or `any`.
-        seed: of everything drawn.
-        verify: whether the shards of `data` must be those that were written.
-        width: levels are added until the interval of a threshold is no wider, in octaves or
-            the factor's unit; None shows the levels of the coarse scan alone.
-        budget: images at the most, the coarse scan included; None sets no bound.
-        limit: images of `data` to show, drawn at random by `seed`; None shows all.
+        seed: of all random choices.
+        verify: whether to compare the checksums of the shards of `data`.
+        width: levels are added until the interval of a threshold is at most this wide, in
+            octaves or the factor's unit; None shows only the levels of the coarse scan.
+        budget: maximum number of images, including the coarse scan; None sets no limit.
+        limit: number of images of `data` to show, sampled with `seed`; None shows all.
         n_workers: threads that draw or read images ahead of the model; results do not depend
             on it.
     """
@@ -60,20 +60,20 @@ class ProbeConfig:
 
 
 def check_names(config: ProbeConfig) -> None:
-    """Refuse what no probe can be asked, whatever the task and the data are.
+    """Refuse settings that are invalid for every task and dataset.
 
     Raises:
-        ProbeError: no such task, design, rivals or split, fewer than 2 words to a level, a
-            width of an interval that is not above 0, or a split or a limit without data.
+        ProbeError: no such task, design, kind of distractors or split, fewer than 2 words per
+            level, a width that is not above 0, or a split or a limit without data.
     """
     if config.task not in TASKS:
         raise ProbeError(f"no task {config.task!r}; there are {', '.join(TASKS)}")
     if config.n < 2:
-        raise ProbeError(f"n is {config.n}; a level needs 2 words or more")
+        raise ProbeError(f"n is {config.n}; a level needs at least 2 words")
     if config.rivals not in RIVALS:
-        raise ProbeError(f"rivals is {config.rivals!r}; it may be {' or '.join(RIVALS)}")
+        raise ProbeError(f"rivals is {config.rivals!r}; it must be {' or '.join(RIVALS)}")
     if config.width is not None and not 0 < config.width < float("inf"):
-        raise ProbeError(f"width is {config.width:g}; an interval is wider than 0")
+        raise ProbeError(f"width is {config.width:g}; it must be above 0")
     _check_data(config)
     if config.data is None:
         parse_design(config.design)
@@ -81,10 +81,12 @@ def check_names(config: ProbeConfig) -> None:
 
 def _check_data(config: ProbeConfig) -> None:
     if config.split not in (None, ALL, *SPLITS):
-        raise ProbeError(f"split is {config.split!r}; it may be {', '.join((*SPLITS, ALL))}")
+        raise ProbeError(
+            f"split is {config.split!r}; it must be one of {', '.join((*SPLITS, ALL))}"
+        )
     for name, value, instead in (
         ("split", config.split, "add --data DIR"),
-        ("limit", config.limit, "leave it out, and say --n for a design"),
+        ("limit", config.limit, "leave it out, and use --n for a design"),
     ):
         if value is not None and config.data is None:
-            raise ProbeError(f"{name} is of the images of --data; {instead}")
+            raise ProbeError(f"{name} applies to --data; {instead}")

@@ -155,7 +155,7 @@ def _draw_nearest(
     """Return each word with its nearest neighbours among the vectors of the pool."""
     if len(pool) <= N_DISTRACTORS:
         raise ProbeError(
-            f"{len(pool)} words are too few for {N_DISTRACTORS} neighbours of each"
+            f"{len(pool)} words are too few to give each {N_DISTRACTORS} neighbours"
         )
     vectors, own = (
         embed_candidates(question, model, pool),
@@ -172,7 +172,7 @@ def _draw_nearest(
 
 TASK = Task(
     "distractors",
-    "which of ten: as long and as common, one letter off, look-alikes, nearest in meaning",
+    "which of ten: matched words, words one letter off, look-alikes, nearest in meaning",
     show_words,
     choose_among_distractors,
     takes_readers=True,

@@ -30,7 +30,7 @@ def export_pictures(
 
     Args:
         config: what would be asked.
-        folder: for `responses.csv` and `images/`; made if need be.
+        folder: for `responses.csv` and `images/`; created if needed.
         on_progress: called as images are written.
 
     Raises:
@@ -39,9 +39,9 @@ def export_pictures(
     task = check_config(config)
     if not task.takes_readers:
         able = ", ".join(list_readable())
-        raise ProbeError(f"the task {task.name} asks for no text; export one of {able}")
+        raise ProbeError(f"the task {task.name} does not ask for texts; export one of {able}")
     if (folder / TABLE).exists():
-        raise ProbeError(f"{folder / TABLE} may be filled in already; give another folder")
+        raise ProbeError(f"{folder / TABLE} may already be filled in; give another folder")
     shown = show_images(config, task)
     n = len(shown.trials)
     order = np.argsort(draw_bits(config.seed, "export", 0, n)[:, 0], kind="stable")

@@ -57,7 +57,7 @@ def import_outcomes(path: Path, config: ImportConfig) -> pd.DataFrame:
         ProbeError: a column is missing, has gaps where it must not, or a key comes twice.
     """
     if config.k is not None and config.k < 2:
-        raise ProbeError(f"K is {config.k}; a choice is among 2 or more")
+        raise ProbeError(f"K is {config.k}; it must be 2 or more")
     table = read_table_file(path)
     _check_columns(table, config, path)
     keys, truths, guesses = (
@@ -90,14 +90,14 @@ def _check_columns(table: pd.DataFrame, config: ImportConfig, path: Path) -> Non
     except ProbeError as error:
         raise ProbeError(f"{path}: {error}") from error
     if table.empty:
-        raise ProbeError(f"{path} has no rows; there is nothing to import")
+        raise ProbeError(f"{path} has no rows to import")
     taken = [
         name for name in (*config.by, *config.clusters) if name in TAKEN and name not in own
     ]
     if taken:
         raise ProbeError(
-            f"{path} has the column {taken[0]!r}, which outcomes have of their own; give it"
-            " another name"
+            f"{path} has the column {taken[0]!r}, which is the name of a column of outcomes;"
+            f" rename it"
         )
     for name in config.clusters:
         if (_to_texts(table[name]) == "").any():

@@ -1,4 +1,4 @@
-"""A linear probe: labelled pictures -> what a line through a model's vectors can tell.
+"""A linear probe: labelled images -> what a line through a model's vectors can tell.
 
 Logistic regression on frozen vectors, its regularisation chosen on the validation split.
 Source: Radford et al. 2021, section 3.2 and appendix A.3.
@@ -35,12 +35,12 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """What came of a linear probe.
+    """The result of a linear probe.
 
     Attributes:
         strength: inverse strength of the regularisation that was chosen.
         validation: accuracy on the split `val` by inverse strength.
-        truths: labels of the test pictures, (N,).
+        truths: labels of the test images, (N,).
         guesses: what was guessed, (N,).
     """
 
@@ -51,7 +51,7 @@ class LinearProbe:
 
     @property
     def accuracy(self) -> float:
-        """Share of the test pictures that are labelled right."""
+        """Share of the test images that are labelled right."""
         return float((self.truths == self.guesses).mean())
 
 
@@ -59,13 +59,13 @@ def run_linear(model: Model, data: Path, folder: Path, *, verify: bool = True) -
     """Return a linear probe that is trained on `train`, tuned on `val` and asked on `test`.
 
     Args:
-        model: embeds the pictures.
+        model: embeds the images.
         data: labelled sentences, as `read_trials` reads them.
         folder: keeps the vectors meanwhile.
-        verify: whether shards must be those that were written.
+        verify: whether to compare the checksums of shards.
 
     Raises:
-        ProbeError: a split is missing, or has pictures of one label alone.
+        ProbeError: a split is missing, or has images of one label alone.
     """
     train, val, test = (
         _embed(model, read_trials(data, split, verify=verify), split, folder)
@@ -88,7 +88,7 @@ def fit_linear(
         ProbeError: there is one label alone to learn from.
     """
     if len(np.unique(train[1])) < 2:
-        raise ProbeError("the split 'train' has one label alone; a linear probe needs both")
+        raise ProbeError("the split 'train' has only one label; a linear probe needs both")
     lines = {}
     for strength in STRENGTHS:
         line = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS)
@@ -124,15 +124,15 @@ def tabulate_linear(found: Mapping[str, Any]) -> Table:
         *((name, percent(found[name])) for name in ("precision", "recall", "f1")),
         ("inverse regularisation, chosen on val", f"{found['strength']:.4g}"),
     )
-    note = "Logistic regression on the frozen vectors of the split train, asked on test."
-    return Table("Linear probe", ("figure", "value"), rows, note)
+    note = "Logistic regression on frozen embeddings, trained on train, evaluated on test."
+    return Table("Linear probe", ("metric", "value"), rows, note)
 
 
 def _embed(model: Model, shown: Shown, split: str, folder: Path) -> tuple[Vectors, Labels]:
     labels = [trial.spec.label for trial in shown.trials]
     if None in labels:
         key = shown.trials[labels.index(None)].key
-        raise ProbeError(f"{key} has no label; a linear probe is taught by labelled sentences")
+        raise ProbeError(f"{key} has no label; a linear probe needs labelled sentences")
     stimuli = f"{split} {name_stimuli(shown.trials, shown.files)}"
     embedded, _ = embed_renderings(model, shown.chunks, folder / split, stimuli=stimuli)
     if embedded is None:

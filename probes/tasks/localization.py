@@ -1,8 +1,8 @@
-"""Does a model know where to look? Windows of a large picture against the whole of it.
+"""Does a model know where to look? Windows of a large image against the whole of it.
 
 The best window is the one that looks most like any of the candidates, so it is found without
 knowing the truth. It is a hit if it holds the word whole; and reading from it rather than from
-the whole picture is the gain.
+the whole image is the gain.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ SIDE_PX = 448
 
 SIZES_PX = (10.0, 14.0, 20.0, 28.0)
 
-WHOLE, WINDOW = "whole picture", "best window"
+WHOLE, WINDOW = "whole image", "best window"
 
 N_VIEWS = N_WINDOWS**2 + 1
 
 BLOCK = 64
-"""Pictures whose windows are held against their candidates at a time."""
+"""Images whose windows are compared with their candidates at a time."""
 
 
 def show_words_somewhere(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
@@ -59,7 +59,7 @@ def show_words_somewhere(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
 
 
 def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
-    """Return trials with each word somewhere on a large picture, in several sizes."""
+    """Return trials with each word somewhere on a large image, in several sizes."""
     places = draw_units(seed, "where", 0, len(words)).round(3)
     return [
         Trial(
@@ -82,7 +82,7 @@ def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
 def choose_among_windows(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
-    """Return two outcomes for each picture: from the whole of it, and from its best window.
+    """Return two outcomes for each image: from the whole of it, and from its best window.
 
     The columns `hit` and `share_holding` tell whether the best window holds the word, and how
     many of the windows do, which is the chance of a hit.
@@ -134,7 +134,7 @@ def measure_localization(outcomes: pd.DataFrame) -> dict[str, Any]:
 
 
 def _find_best(windows: Vectors, texts: Vectors, places: np.ndarray) -> np.ndarray:
-    """Return the window of each picture that is nearest to any of its candidates: (N,)."""
+    """Return the window of each image that is nearest to any of its candidates: (N,)."""
     parts = []
     for at in range(0, len(windows), BLOCK):
         block = slice(at, at + BLOCK)
@@ -160,20 +160,20 @@ def tabulate_localization(found: Mapping[str, Any]) -> Table:
     """Return the figures of `measure_localization` as a table."""
     gain = f"{100 * found['gain']:+.1f} points"
     rows = (
-        ("best window holds the word", percent(found["hit_rate"]),
+        ("best window contains the word", percent(found["hit_rate"]),
          f"{percent(found['hit_low'])} to {percent(found['hit_high'])}"),
-        ("a window drawn blindly does", percent(found["hit_chance"]), ""),
-        ("read from the whole picture", percent(found["accuracy_whole"]), ""),
-        ("read from the best window", percent(found["accuracy_window"]), ""),
+        ("a random window does", percent(found["hit_chance"]), ""),
+        ("accuracy in the whole image", percent(found["accuracy_whole"]), ""),
+        ("accuracy in the best window", percent(found["accuracy_window"]), ""),
         ("gain", gain, f"{100 * found['gain_low']:+.1f} to {100 * found['gain_high']:+.1f}"),
     )  # fmt: skip
-    note = "The best window is the one most like any candidate; the truth is not consulted."
-    return Table("Where it looks", ("figure", "value", "95 % interval"), rows, note)
+    note = "The best window is the one most similar to any candidate, whatever the true word."
+    return Table("Best windows", ("metric", "value", "95 % interval"), rows, note)
 
 
 TASK = Task(
     "where",
-    "which window of a large picture holds the word, and what reading it there gains",
+    "which window of a large image contains the word, and what reading it there gains",
     show_words_somewhere,
     choose_among_windows,
     draw=draw_windows,

@@ -86,7 +86,7 @@ def run_looks(  # noqa: PLR0913 - each names another thing about one run.
     n_threads: int = N_THREADS,
     share: Share | None = None,
 ) -> Looked | None:
-    """Return what came of a coarse scan, and of the levels that were added to it.
+    """Return the results of a coarse scan, and of the levels that were added to it.
 
     Args:
         model: embeds the images.
@@ -199,6 +199,6 @@ def _await_levels(folder: Path, look: int, stamp: str) -> list[Decision]:
                 return [Decision(**{**each, "levels": tuple(each["levels"])}) for each in added]
         time.sleep(POLL_S)
     raise ProbeError(
-        f"{path} did not come within {PATIENCE_S:g} s; the first process has stopped, so run"
+        f"{path} did not appear within {PATIENCE_S:g} s; the first process has stopped, so run"
         " the same command again"
     )

@@ -1,4 +1,4 @@
-"""Matching: pictures and texts -> which belong together."""
+"""Matching: images and texts -> which belong together."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from probes.models.base import Model
 Floats = NDArray[np.float64]
 
 MAX_SHOWN = 64
-"""Pictures in a gallery, so those whose thumbnails are kept; more would not be looked at."""
+"""Images in a gallery, so those whose thumbnails are kept; more would not be looked at."""
 
 BLOCK_PX = 32_000_000
-"""Pixels that are in memory at a time, give or take a picture."""
+"""Pixels that are in memory at a time, give or take an image."""
 
 BLOCK = 64
-"""Most pictures that are embedded at a time."""
+"""Most images that are embedded at a time."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture and its best texts.
+    """An image and its best texts.
 
     Attributes:
         pixels: uint8 (H, W, 3).
-        title: below the picture.
+        title: below the image.
         texts: the best first.
         shares: probability of each.
         truth: the right text, empty where it is not known.
@@ -49,7 +49,7 @@ class Entry:
 def compare_all(
     model: Model, images: Sequence[Pixels], texts: Sequence[str], templates: Sequence[str]
 ) -> Vectors:
-    """Return the cosine of each picture with each text, float32 (N, T).
+    """Return the cosine of each image with each text, float32 (N, T).
 
     Args:
         model: embeds both.
@@ -64,13 +64,13 @@ def compare_all(
 def compare_files(
     model: Model, files: Sequence[Path], texts: Sequence[str], templates: Sequence[str]
 ) -> tuple[list[Pixels], Vectors]:
-    """Return thumbnails of the first `MAX_SHOWN` pictures, and the cosines of all, (N, T).
+    """Return thumbnails of the first `MAX_SHOWN` images, and the cosines of all, (N, T).
 
-    A few pictures are in memory at a time, however many there are.
+    A few images are in memory at a time, however many there are.
 
     Args:
         model: embeds both.
-        files: pictures.
+        files: images.
         texts: T of them.
         templates: prompts that the texts are put into; their vectors are averaged.
     """
@@ -85,7 +85,7 @@ def compare_files(
 
 
 def _read_blocks(files: Sequence[Path]) -> Iterator[list[Pixels]]:
-    """Give the pictures of files, as many at a time as memory should hold."""
+    """Give the images of files, as many at a time as memory should hold."""
     block: list[Pixels] = []
     n_px = 0
     for file in files:
@@ -106,14 +106,14 @@ def match_images(
     *,
     n_best: int,
 ) -> list[Entry]:
-    """Return each picture with the texts that fit it best.
+    """Return each image with the texts that fit it best.
 
     Args:
         model: embeds both.
-        files: pictures.
+        files: images.
         texts: T of them; probabilities are among all.
         templates: prompts that the texts are put into; their vectors are averaged.
-        n_best: texts to a picture.
+        n_best: texts to an image.
     """
     entries = []
     names = embed_names(model, texts, templates)
@@ -130,14 +130,14 @@ def match_images(
 
 
 def describe_entry(entry: Entry) -> dict[str, Any]:
-    """Return what a model makes of a picture, for JSON."""
+    """Return what a model makes of an image, for JSON."""
     found = zip(entry.texts, entry.shares, strict=True)
     texts = [{"text": text, "probability": share} for text, share in found]
     return {"picture": entry.title, "texts": texts}
 
 
 def share_out(cosines: Vectors, scale: float) -> Floats:
-    """Return the probability of each text for each picture, (N, T): a softmax over the texts.
+    """Return the probability of each text for each image, (N, T): a softmax over the texts.
 
     Args:
         cosines: (N, T).

@@ -27,7 +27,7 @@ NEEDED = {
     "key": TEXT, "task": TEXT, "word": TEXT, "factor": TEXT, "k": WHOLE, "rank": WHOLE,
     "guess": TEXT, "correct": TRUTH,
 }  # fmt: skip
-"""Columns that outcomes have at least, and what they hold."""
+"""The required columns of outcomes, and their types."""
 
 
 def make_outcomes(
@@ -43,11 +43,11 @@ def make_outcomes(
 
     Args:
         trials: what was shown, N of them.
-        facts: what drawing told of each: x_height_px, contrast_drawn, ink_drawn, width_px,
-            height_px.
+        facts: what was measured when drawing each: x_height_px, contrast_drawn, ink_drawn,
+            width_px, height_px.
         guesses: what the model answered.
         answers: the text of each guess.
-        model: tells how much smaller it sees a picture, and how many tokens a text has.
+        model: gives the scale at which it sees an image, and the number of tokens of a text.
         task: name of the task.
     """
     rows = pd.DataFrame([trial_fields(trial) for trial in trials])
@@ -84,7 +84,7 @@ def make_outcomes(
 
 
 def _find_cropped(rows: pd.DataFrame, model: Model) -> list[bool]:
-    """Return of each image whether the model does not see the centre of some letter."""
+    """Return for each image whether the centre of a letter is outside the model's crop."""
     spans = rows["letter_span"] if "letter_span" in rows else [None] * len(rows)
     found = []
     for span, width, height in zip(spans, rows["width_px"], rows["height_px"], strict=True):
@@ -99,16 +99,16 @@ def _find_cropped(rows: pd.DataFrame, model: Model) -> list[bool]:
 def note_answers(
     rows: pd.DataFrame, texts: Sequence[str], readings: Sequence[Reading]
 ) -> pd.DataFrame:
-    """Return outcomes with what was answered in text.
+    """Return outcomes with the answers in text.
 
-    Added are `answer`, its `confidence` (nan where there is none), `fault` (why there is no
-    answer), `exact` (case folded) and `exact_case` (as it is drawn), and `n_edits`, the
-    Levenshtein distance of answer and truth, case folded.
+    This adds `answer`, its `confidence` (NaN if there is none), `fault` (why there is no
+    answer), `exact` (case folded), `exact_case` (as drawn), and `n_edits`, the Levenshtein
+    distance of answer and truth, case folded.
 
     Args:
         rows: from `make_outcomes`.
-        texts: what is drawn on each image.
-        readings: what was answered to each.
+        texts: the text drawn on each image.
+        readings: the answer to each.
     """
     answers = [reading.text for reading in readings]
     folded = [fold_text(answer) for answer in answers]
@@ -143,10 +143,10 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     """Return the outcomes of a probe.
 
     Args:
-        path: the Parquet file, or the folder of results that holds it.
+        path: the Parquet file, or the folder of results with it.
 
     Raises:
-        ProbeError: it is missing, or does not hold outcomes.
+        ProbeError: it is missing, or is not a table of outcomes.
     """
     file = path / "outcomes.parquet" if path.is_dir() else path
     outcomes = read_table(file)
@@ -157,6 +157,6 @@ def read_outcomes(path: Path) -> pd.DataFrame:
         column = outcomes[name]
         if len(column) and not (is_kind(column) and column.notna().all()):
             raise ProbeError(
-                f"{file} does not hold {what} in its column {name}; run the probe again"
+                f"{file} does not have {what} in its column {name}; run the probe again"
             )
     return outcomes

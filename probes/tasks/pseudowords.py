@@ -35,7 +35,7 @@ def scramble(words: Sequence[str], n: int, seed: int) -> list[str]:
             made[shuffled] = None
         if len(made) == n:
             return list(made)
-    raise ProbeError(f"the words give {len(made)} scrambled ones, not {n}; ask for fewer")
+    raise ProbeError(f"the words give only {len(made)} scrambled words, not {n}; ask for fewer")
 
 
 def pronounce(words: Sequence[str], n: int, seed: int) -> list[str]:
@@ -56,7 +56,7 @@ def pronounce(words: Sequence[str], n: int, seed: int) -> list[str]:
             made[text] = None
         if len(made) == n:
             return list(made)
-    raise ProbeError(f"the words give {len(made)} pseudowords, not {n}; give more words")
+    raise ProbeError(f"the words give only {len(made)} pseudowords, not {n}; give more words")
 
 
 PSEUDOWORDS: dict[str, Callable[[Sequence[str], int, int], list[str]]] = {

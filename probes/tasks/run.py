@@ -1,4 +1,4 @@
-"""A probe from end to end: images -> vectors -> outcomes, in a folder of results."""
+"""A complete probe: images -> vectors -> outcomes, in a folder of results."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ from synthtext.dataset.generate import OnProgress
 from synthtext.drawing.fonts import read_catalogue
 
 Count = Callable[[int], None]
-"""Called with how many more are done."""
+"""Called with the number of items that were completed since the last call."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a probe showed and what came of it.
+    """The images and the outcomes of a probe.
 
     Attributes:
-        model: what was probed.
-        question: what was asked.
-        trials: the pictures.
-        outcomes: a row per picture.
-        stats: what the encoder took.
-        by_template: share read right with each of several prompts alone.
-        broken: files that cannot be read, left out.
-        data: the dataset that the pictures were read from; None if they were drawn.
-        split: of the dataset, or `all` of it; empty if the pictures were drawn.
-        decisions: what each look at each curve led to; none where no levels were to be added.
-        linear: figures of a linear probe beside it, from `describe_linear`; None without one.
+        model: the model that was probed.
+        question: the question.
+        trials: the images.
+        outcomes: a row per image.
+        stats: time and throughput of the encoder.
+        by_template: accuracy with each of several prompts alone.
+        broken: files that cannot be read and were left out.
+        data: the dataset that the images were read from; None if they were drawn.
+        split: of the dataset, or `all` of it; empty if the images were drawn.
+        decisions: the result of each stage for each curve; empty if no levels were to be added.
+        linear: results of a linear probe, from `describe_linear`; None without one.
     """
 
     model: Model
@@ -78,11 +78,11 @@ class ProbeImages:
     """The images of a probe, before any level is added.
 
     Attributes:
-        trials: one for each.
-        chunks: draw or read them, in the same order.
+        trials: one for each image.
+        chunks: draw or read the images, in the same order.
         candidates: texts to choose among.
-        named: what caches of these images are keyed by.
-        broken: files that cannot be read, left out.
+        named: the key of these images in caches.
+        broken: files that cannot be read and were left out.
     """
 
     trials: list[Trial]
@@ -93,7 +93,7 @@ class ProbeImages:
 
 
 class _Watched:
-    """An encoder that says how many pictures and texts are done."""
+    """An encoder that reports how many images and texts are done."""
 
     def __init__(self, encoder: Encoder, count_pictures: Count, count_texts: Count) -> None:
         self._encoder = encoder
@@ -112,7 +112,7 @@ class _Watched:
 
 
 def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Model:
-    """Return the model, saying how many of its pictures and texts are done."""
+    """Return the model with an encoder that reports progress."""
 
     def count(unit: str, n_all: int | None) -> Count:
         n_done = 0
@@ -120,7 +120,7 @@ def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Mode
         def add(n: int) -> None:
             nonlocal n_done
             n_done += n
-            # Levels that are added raise what the scan was to come to.
+            # Added levels raise the total beyond that of the scan.
             on_progress(unit, n_done, None if n_all is None else max(n_all, n_done))
 
         return add
@@ -139,23 +139,23 @@ def run_probe(
     on_progress: OnProgress = lambda *_: None,
     share: Share | None = None,
 ) -> Probe | None:
-    """Probe a model, write `outcomes.parquet` into a folder, and return what came of it.
+    """Probe a model, write `outcomes.parquet` into a folder, and return the outcomes.
 
-    Vectors are kept in the folder until the outcomes are written, so a run that was killed is
-    taken up where it stopped.
+    Vectors are kept in the folder until the outcomes are written, so that a run that was killed
+    resumes where it stopped.
 
     Args:
         model: from `load_model`, or any `Model` around an encoder.
-        config: what to ask.
-        out: folder of results; made if need be.
-        on_progress: called as pictures and texts are embedded.
-        share: of this process; None takes what torchrun gives it.
+        config: the settings.
+        out: folder of results; created if needed.
+        on_progress: called as images and texts are embedded.
+        share: the part of this process; None takes it from torchrun.
 
     Returns:
         None under torchrun for every process but the first.
 
     Raises:
-        ProbeError: the probe cannot be run as asked.
+        ProbeError: the probe cannot be run with these settings.
     """
     task = check_config(config)
     check_reader(task, model, config)
@@ -171,7 +171,7 @@ def run_probe(
         seed=config.seed,
         cache_folder=find_cache_folder(),
     )
-    # One more, which is white, to measure chance by.
+    # One more image, which is white, to measure chance.
     watched = watch(model, task.n_views * len(trials) + 1, on_progress)
     scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
     stages = _choose_stages(config, task, model, trials)
@@ -202,12 +202,12 @@ def _name_split(config: ProbeConfig, trials: Sequence[Trial]) -> str:
 def _choose_stages(
     config: ProbeConfig, task: Task, model: Model, scan: Sequence[Trial]
 ) -> Stages | None:
-    """Return how far to go after the scan, None where no level can be added.
+    """Return how far to go after the scan, or None if no level can be added.
 
-    Answers that were collected elsewhere are to the images of the scan alone.
+    Answers that were collected elsewhere belong only to the images of the scan.
 
     Raises:
-        ProbeError: the budget does not reach for the scan.
+        ProbeError: the budget is too small for the scan.
     """
     if config.budget is not None and config.budget < len(scan):
         raise ProbeError(
@@ -221,11 +221,11 @@ def _choose_stages(
 
 
 def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
-    """Return the images that a config asks about, drawn or read as they are needed.
+    """Return the images of a config, drawn or read on demand.
 
     Raises:
-        ProbeError: a dataset is empty, or does not say what its images read, though the
-            task needs it.
+        ProbeError: a dataset is empty, or does not record the texts of its images although
+            the task needs them.
     """
     if config.data is not None:
         split = config.split or (None if is_published(config.data) else ALL)
@@ -233,11 +233,10 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
             config.data, split, verify=config.verify, limit=config.limit, seed=config.seed
         )
         if not found.trials:
-            raise ProbeError(f"{config.data} holds no images; give a dataset that does")
+            raise ProbeError(f"{config.data} has no images; give a dataset that has some")
         if found.trials[0].file and task.needs_text:
             raise ProbeError(
-                f"{config.data} does not say what is written in its pictures;"
-                " ask for --task sentiment"
+                f"{config.data} does not record the texts of its images; use --task sentiment"
             )
         named = name_stimuli(found.trials, found.files)
         texts = {trial.spec.text for trial in found.trials}
@@ -252,7 +251,7 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
 
 
 def check_config(config: ProbeConfig) -> Task:
-    """Return the task of a config, or say what of it cannot be asked.
+    """Return the task of a config, or raise if the config does not suit it.
 
     Raises:
         ProbeError: as `check_names` says, or data that the task does not use.
@@ -260,12 +259,12 @@ def check_config(config: ProbeConfig) -> Task:
     check_names(config)
     task = load_task(config.task)
     if config.data is not None and not task.takes_data:
-        raise ProbeError(f"the task {task.name} draws its own pictures; leave out --data")
+        raise ProbeError(f"the task {task.name} draws its own images; leave out --data")
     return task
 
 
 def check_reader(task: Task, model: Model, config: ProbeConfig) -> None:
-    """Refuse to ask what answers in text for vectors, or with prompts.
+    """Refuse to use a reader that returns text for tasks that need vectors, or with prompts.
 
     Raises:
         ProbeError: the task needs vectors, or prompts are given.
@@ -275,16 +274,17 @@ def check_reader(task: Task, model: Model, config: ProbeConfig) -> None:
     if not task.takes_readers:
         able = ", ".join(list_readable())
         raise ProbeError(
-            f"{model.name} answers in text, and the task {task.name} needs vectors; ask {able}"
+            f"{model.name} returns text, and the task {task.name} needs embeddings; choose"
+            f" {able}"
         )
     if config.templates:
-        raise ProbeError(f"{model.name} answers in text; leave out the prompts")
+        raise ProbeError(f"{model.name} returns text; leave out the prompts")
 
 
 def _measure_templates(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> dict[str, float]:
-    """Return the share read right with each prompt instead of the mean over all of them."""
+    """Return the accuracy with each prompt instead of the mean over all of them."""
     return {
         template: float(
             load_task(question.task)

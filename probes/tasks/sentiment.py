@@ -33,7 +33,7 @@ def choose_sentiment(
     labels = [trial.spec.label for trial in trials]
     if None in labels:
         key = trials[labels.index(None)].key
-        raise ProbeError(f"{key} has no label; sentiment is asked of labelled sentences")
+        raise ProbeError(f"{key} has no label; the task sentiment needs labelled sentences")
     truths = np.array(labels, np.int64)
     texts = embed_candidates(question, model, SENTIMENTS)
     guesses = guess_nested(
@@ -48,7 +48,7 @@ def choose_sentiment(
 
 
 def measure_sentiment(outcomes: pd.DataFrame) -> dict[str, Any]:
-    """Return accuracy, precision, recall, F1, the confusion matrix and the share of guesses."""
+    """Return accuracy, precision, recall, F1, confusion matrix and the rate of each answer."""
     truth = outcomes["label"].to_numpy(int)
     guess = (outcomes["guess"] == SENTIMENTS[1]).to_numpy().astype(int)
     scores = vars(score_binary(truth, guess))
@@ -61,20 +61,20 @@ def tabulate_sentiment(found: Mapping[str, Any]) -> Table:
     (tn, fp), (fn, tp) = found["confusion"]
     shares = found["share_guessed"]
     rows = [(name, f"{found[name]:.4f}") for name in ("accuracy", "precision", "recall", "f1")]
-    rows += [("said negative of negative / positive", f"{tn} / {fn}")]
-    rows += [("said positive of negative / positive", f"{fp} / {tp}")]
-    rows += [(f"share of guesses: {name}", f"{share:.3f}") for name, share in shares.items()]
+    rows += [("answered negative: true negative / positive", f"{tn} / {fn}")]
+    rows += [("answered positive: true negative / positive", f"{fp} / {tp}")]
+    rows += [(f"rate of answers: {name}", f"{share:.3f}") for name, share in shares.items()]
     note = (
-        "It says the same of every picture, so it reads nothing."
+        "It gives the same answer for every image, so it does not read."
         if found["is_constant"]
         else ""
     )
-    return Table("Sentiment", ("figure", "value"), tuple(rows), note)
+    return Table("Sentiment", ("metric", "value"), tuple(rows), note)
 
 
 TASK = Task(
     "sentiment",
-    "is the review positive: accuracy, precision, recall, F1, share of each guess",
+    "is the review positive: accuracy, precision, recall, F1, rate of each answer",
     show_sentences,
     choose_sentiment,
     templates=SENTIMENT,

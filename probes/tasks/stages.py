@@ -1,6 +1,6 @@
 """Levels chosen by what was seen: after a coarse scan, more where a curve crosses midway.
 
-A curve is looked at three times at the most. At each look its interval is measured; where it
+A curve is looked at three times at most. At each look its interval is measured; where it
 is wider than asked, levels are added in the gaps at its ends, and the same words are shown
 there. The looks share the error of the interval, so that to look again is paid for: the last
 has most of it, and is also the one that counts where no level could be added.
@@ -34,7 +34,7 @@ N_WITHIN, N_AT_END = 3, 1
 WORTH = 0.1
 """A gap of less than this part of the interval is not worth a level: words decide its width."""
 
-NARROW = "its interval is as narrow as asked"
+NARROW = "its interval is as narrow as requested"
 
 DIGITS = 3
 """Significant digits of an added level."""
@@ -50,7 +50,7 @@ class Stages:
     Attributes:
         width: of an interval that is narrow enough, in octaves; in the unit of a factor whose
             levels include 0.
-        budget: images at the most, the coarse scan included; None sets no bound.
+        budget: images at most, the coarse scan included; None sets no bound.
     """
 
     width: float
@@ -162,13 +162,13 @@ def choose_levels(seen: Seen, look: int, width: float) -> tuple[tuple[float, ...
     if seen.crossing.p_monotone < ALPHA:
         return (), "not monotone"
     if seen.crossing.x is None or seen.crossing.high is None:
-        return (), "it does not cross midway between the levels"
+        return (), "it does not cross the midway accuracy"
     if seen.width <= width:
         return (), NARROW
     if look == len(ERRORS):
-        return (), f"{look} looks are done"
+        return (), f"{look} stages are complete"
     levels = _place_levels(seen, width)
-    return levels, _explain(seen) if levels else "the words decide its width, not the levels"
+    return levels, _explain(seen) if levels else "the words limit its width, not the levels"
 
 
 def choose_confidence(look: int, why: str) -> float:
@@ -189,13 +189,13 @@ def _decide(outcomes: pd.DataFrame, curve: Curve, look: int, stages: Stages) -> 
 
 
 def _cut(decision: Decision, n: int) -> Decision:
-    """Return a decision that adds n of its levels at the most, spread over all of them."""
+    """Return a decision that adds n of its levels at most, spread over all of them."""
     if n >= len(decision.levels):
         return decision
     if n > 0:
         places = (np.arange(n) + 0.5) * len(decision.levels) / n
         return replace(decision, levels=tuple(decision.levels[int(i)] for i in places))
-    why = "the budget is spent"
+    why = "the budget is used up"
     return replace(
         decision, levels=(), confidence=choose_confidence(decision.look, why), why=why
     )

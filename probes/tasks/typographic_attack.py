@@ -1,4 +1,4 @@
-"""A wrong word on a picture: does a model name the picture or read the word?
+"""A wrong word on an image: does a model name the image or read the word?
 
 Source: Goh et al., "Multimodal neurons in artificial neural networks", Distill 2021, on
 typographic attacks.
@@ -28,18 +28,18 @@ from synthtext.rng import draw_below, draw_bits, draw_units
 from synthtext.spec import Spec
 
 SIZES_PX = (0.0, 10.0, 16.0, 24.0, 36.0)
-"""Em sizes of the word; 0 is the picture without any, which shows that it can be named."""
+"""Em sizes of the word; 0 is the image without any, which shows that it can be named."""
 
 SAID = ("picture", "word", "other")
 
 
 def show_attacks(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
-    """Return pictures with a wrong name on them, and the names to choose among."""
+    """Return images with a wrong name on them, and the names to choose among."""
     return write_on_pictures(config.n, config.seed), Candidates(tuple(PICTURES), 0)
 
 
 def write_on_pictures(n: int, seed: int) -> list[Trial]:
-    """Return trials of n pictures, each with the name of another on it, in several sizes."""
+    """Return trials of n images, each with the name of another on it, in several sizes."""
     names = list(PICTURES)
     units = draw_units(seed, "attack", 0, n)
     pictures = draw_below(units[:, 0], len(names)).tolist()
@@ -68,9 +68,9 @@ def write_on_pictures(n: int, seed: int) -> list[Trial]:
 def name_pictures(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
-    """Return what the model says of each picture; right is to name the picture.
+    """Return what the model answers for each image; right is to name the image.
 
-    The column `said` is "picture", "word" or "other".
+    The column `said` is "image", "word" or "other".
     """
     names = list(PICTURES)
     truths = np.array([names.index(trial.picture) for trial in trials])
@@ -86,7 +86,7 @@ def name_pictures(
     table["said"] = [
         _judge(answer, trial) for answer, trial in zip(answers, trials, strict=True)
     ]
-    # The same few names come up throughout; what is sampled is the picture.
+    # The same few names come up throughout; what is sampled is the image.
     table["word"] = [f"{trial.picture} {trial.spec.index}" for trial in trials]
     return table
 
@@ -98,9 +98,9 @@ def _judge(answer: str, trial: Trial) -> str:
 
 
 def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the share of each kind of answer at each size of the word, with intervals.
+    """Return the rate of each kind of answer at each size of the word, with intervals.
 
-    They are over other pictures and other words alike.
+    They are over other images and other words alike.
     """
     rows = []
     for level, cell in outcomes.groupby(outcomes["level"].astype(float)):
@@ -128,15 +128,15 @@ def tabulate_attack(found: Sequence[Mapping[str, Any]]) -> Table:
         )
         for row in found
     )
-    note = "What a model names when the name of something else is written on a picture."
+    note = "What a model names when the name of something else is written on an image."
     return Table(
-        "Attack by a word", ("word", "it names the", "share", "95 % interval"), rows, note
+        "Typographic attack", ("word", "it names the", "fraction", "95 % interval"), rows, note
     )
 
 
 TASK = Task(
     "attack",
-    "the picture, or the wrong word that is written on it",
+    "the object in the image, or the wrong word written on it",
     show_attacks,
     name_pictures,
     templates=ATTACK,

@@ -1,7 +1,7 @@
 """Vocabularies: the words to show and the words to choose among.
 
 They are fixed by the protocol, the word list and the seed alone: more words shown are further
-words in the same order, and a larger K adds rivals to those of a smaller one.
+words in the same order, and a larger K adds distractors to those of a smaller one.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ PROTOCOL = 2
 DEFAULT_VOCABULARY = "en"
 
 N_POOL = 10_500
-"""Words that a design draws from: the commonest of its lengths in the list."""
+"""Words that a design draws from: the most frequent of its lengths in the list."""
 
 WORD_CHARS = range(3, 9)
 """Lengths of the words that a design shows: longer ones would not fit at every level."""
 
 N_RING = 2_100
-"""Texts in a ring of rivals, or a few more: among 1,000 of them no other need be embedded."""
+"""Texts in a ring of distractors, or a few more; up to K = 1,000 no others are embedded."""
 
 ZIPF_JITTER = 0.5
 """How far words of the same length may be put out of their order by frequency."""
@@ -44,8 +44,8 @@ class Candidates:
 
     Attributes:
         texts: all different; those that may be shown first, in the order in which they are.
-        n_showable: how many of them may be shown; the others are rivals alone.
-        n_spare: how many of the last are rivals only where all others are used up.
+        n_showable: how many of them may be shown; the others are distractors alone.
+        n_spare: how many of the last are distractors only where all others are used up.
         rivals: `matched` in length and frequency, or `any`.
     """
 
@@ -64,7 +64,7 @@ class Vocabulary:
         place_of: the place of each word; those that tokenise alike share one.
         n_merged: words that tokenise as another does.
         n_showable: the first of them, which may be shown.
-        choice: the rivals of each.
+        choice: the distractors of each.
     """
 
     words: tuple[str, ...]
@@ -75,7 +75,7 @@ class Vocabulary:
 
 
 def make_vocabulary(candidates: Candidates, model: Model, seed: int) -> Vocabulary:
-    """Return the candidates with their rivals; those whose tokens are equal count as one.
+    """Return the candidates with their distractors; those whose tokens are equal count as one.
 
     Raises:
         ProbeError: fewer than two remain.
@@ -84,7 +84,8 @@ def make_vocabulary(candidates: Candidates, model: Model, seed: int) -> Vocabula
     place_of, kept = _merge_alike(texts, model.tokenize)
     if len(kept) < 2:
         raise ProbeError(
-            f"the vocabulary has {len(kept)} word that the model tells apart; give two or more"
+            f"the vocabulary has only {len(kept)} word that the model can distinguish; give"
+            f" two or more"
         )
     words = [texts[place] for place in kept]
     n_showable = sum(place < candidates.n_showable for place in kept)
@@ -146,10 +147,10 @@ def number_rings(n_showable: int, n_texts: int) -> list[int]:
 
 
 def draw_pool(words: Sequence[str], rivals: str, seed: int) -> Candidates:
-    """Return the words that a design shows, in the order in which it does, and their rivals.
+    """Return the words that a design shows, in their order, and their distractors.
 
-    Words that differ in case alone are one. Where any rivals will do, words of other lengths
-    are among them.
+    Words that differ only in case are merged. If any distractors are allowed, words of other
+    lengths are among them.
     """
     common = sort_by_frequency(merge_cases(words))
     pool = [word for word in common if len(word) in WORD_CHARS][:N_POOL]
@@ -186,7 +187,7 @@ def shuffle_texts(texts: Sequence[str], seed: int) -> list[str]:
 
 
 def sort_by_frequency(words: Sequence[str]) -> list[str]:
-    """Return the words, the commonest English ones first, ties in order of the alphabet.
+    """Return the words, the most frequent English ones first, ties in order of the alphabet.
 
     Source: wordfreq, Speer 2022; the Zipf scale of van Heuven et al. 2014.
     """

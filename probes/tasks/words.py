@@ -69,7 +69,7 @@ def show_sentences(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
     drawn = shuffle_texts(texts.items, config.seed)
     if len(drawn) < config.n:
         raise ProbeError(
-            f"there are {len(drawn)} reviews to draw {config.n} from; ask for fewer"
+            f"there are {len(drawn)} reviews, fewer than {config.n}; ask for fewer"
         )
     trials = []
     for size_px in SENTENCE_SIZES_PX:

@@ -90,8 +90,8 @@ def _find_projection(module: nn.Module, paths: tuple[str, ...]) -> Any:  # noqa:
         if isinstance(found, nn.Linear | nn.Parameter):
             return found
     raise ProbeError(
-        "the arm head needs a tower that ends in a linear map, and this model's does not;"
-        " choose another --arm"
+        "--arm head needs towers that end in a linear map, and this model's do not; choose"
+        " another --arm"
     )
 
 
@@ -184,16 +184,16 @@ class Arm:
 
 ARMS = {
     "head": Arm(
-        "linear maps on the frozen vectors, folded into the towers' last projections",
+        "linear maps on the frozen embeddings, folded into the last projection of each tower",
         _train_head, 1e-3, merge=_fold_maps, freezes=frozenset({"images", "texts"}),
     ),
     "vision": Arm(
-        "the vision tower; the text tower is frozen, its vectors are computed once",
+        "the vision tower; the text tower is frozen and its embeddings are computed once",
         _train_vision, 1e-5, freezes=frozenset({"texts"}),
     ),
     "full": Arm("both towers", _train_all, 1e-5),
     "lora": Arm(
-        "low-rank changes of the vision tower, merged at the end",
+        "low-rank updates of the vision tower, merged at the end",
         _train_low_rank, 1e-4, merge=_merge_adapters, freezes=frozenset({"texts"}),
     ),
     "scratch": Arm("both towers from random weights", _train_all, 1e-3, starts_random=True),

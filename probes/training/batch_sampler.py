@@ -49,12 +49,12 @@ def cluster(vectors: Vectors, batch_size: int, seed: int) -> Order:
     ).fit(vectors)
     ranks = np.empty(n_clusters, np.int64)
     ranks[_chain(means.cluster_centers_)] = np.arange(n_clusters)
-    # Within a cluster by chance, so that the end of one batch is no particular corner of it.
+    # Random within a cluster, so that the end of one batch is no particular corner of it.
     return shuffle_within(ranks[means.labels_], seed)
 
 
 def shuffle_within(groups: NDArray[np.int64], seed: int) -> Order:
-    """Return an order by group, by chance within each group."""
+    """Return an order by group, random within each group."""
     chance = draw_bits(seed, "within", 0, len(groups))[:, 0]
     return np.lexsort((chance, groups))
 
@@ -64,7 +64,7 @@ def join_edits(captions: Sequence[str], seed: int) -> Order:
 
     A walk over the graph of captions that one inserted, dropped or changed letter makes equal:
     from a caption to a neighbour not yet seen, else to the next one of chance. Equal captions
-    lie far apart: the walk goes over the captions as often as the commonest comes up.
+    lie far apart: the walk goes over the captions as often as the most frequent comes up.
     """
     turns: dict[str, list[int]] = defaultdict(list)
     for number in shuffle(len(captions), seed, 0).tolist():

@@ -57,7 +57,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a checkpoint has to agree with to be taken up.
+    """What a checkpoint has to agree with to be resumed.
 
     Attributes:
         run: names data, weights and options.
@@ -119,8 +119,8 @@ def save(
             torch.save(content, file)
     except (OSError, RuntimeError) as error:
         raise ProbeError(
-            f"{path} cannot be written ({error}); the one before it is whole, so make room and"
-            " run the same command again"
+            f"{path} cannot be written ({error}); the previous one is complete, so free some"
+            f" space and run the same command again"
         ) from error
 
 
@@ -146,18 +146,18 @@ def resume(
         if identity.replaces:
             return Progress()
         raise ProbeError(
-            f"{path.parent} holds another run, of other data, weights or options;"
-            " give its own again, a new --out, or --overwrite"
+            f"{path.parent} contains another run, with other data, weights or options; give"
+            f" the same ones, a new --out, or --overwrite"
         )
     if not _is_near(content["texts"], identity.texts):
         raise ProbeError(
-            f"{path.parent} was trained towards other text vectors than the model computes"
-            " now; go on with the model and the device of its beginning, or give a new --out"
+            f"{path.parent} was trained with other text embeddings than the model computes"
+            f" now; continue with the same model and device, or give a new --out"
         )
     try:
         _check_content(content, trained_clip, optimizer, identity.n_pairs)
         trained_clip.load_state_dict(content["trained_clip"], strict=False)
-        # The groups are this run's own: their rates are set anew in each step.
+        # The groups are this run's own: their rates are set again in each step.
         groups = optimizer.state_dict()["param_groups"]
         state = content["optimizer"]["state"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
@@ -180,7 +180,7 @@ def _list_trained(trained_clip: TrainedClip) -> dict[str, Tensor]:
 
 
 def _broken(path: Path) -> ProbeError:
-    return ProbeError(f"{path} is broken; delete it to begin anew")
+    return ProbeError(f"{path} is broken; delete it to start again")
 
 
 def _read_content(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a fine-tuning trains, on what, and how: checked before anything slow is imported."""
+"""The settings of a fine-tuning, checked before anything slow is imported."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from probes.models.prompts import check_template
 from probes.training.arms import ARMS
 
 TASKS = ("words", "sentiment")
-"""What can be taught: the text of a picture, or the label of a review."""
+"""Training targets: the text of an image, or the label of a review."""
 
 KINDS = ("random", "image", "text", "both", "edit")
-"""By chance; near one another as pictures, as texts, as either; captions one edit apart."""
+"""Random; neighbours as images, as texts, or as both; captions one edit apart."""
 
 LOSSES = ("clip", "siglip")
-"""Names of the contrastive losses, which `losses.LOSSES` computes."""
+"""Names of the contrastive losses; `losses.LOSSES` has the functions."""
 
 CLUSTERED = frozenset({"random", "image"})
-"""Kinds of batches that make sense where there are two captions alone."""
+"""Kinds of batches that make sense if there are only two captions."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class Schedule:
     """How a model is trained.
 
     Attributes:
-        n_steps: steps of the optimiser in all.
-        lr: highest learning rate.
-        weight_decay: of weights with two dimensions and more.
-        warmup_frac: share of the steps in which the rate rises from 0; it falls to 0 after that
+        n_steps: total number of optimiser steps.
+        lr: peak learning rate.
+        weight_decay: of weights with two or more dimensions.
+        warmup_frac: fraction of the steps in which the rate rises from 0; then it falls to 0
             as a cosine.
-        clip_norm: longest gradient.
-        n_accumulated: batches whose gradients are added up for a step; each is compared within
-            itself alone.
+        clip_norm: maximum norm of the gradient.
+        n_accumulated: number of batches whose gradients are summed for a step; images are
+            compared only within their own batch.
         loss: one of `LOSSES`.
-        masks: whether equal captions of a batch count as no mistakes for each other.
-        letters: weight of the loss that names letters; 0 leaves it out.
-        distill: weight of the drift from the vectors of the frozen original; 0 leaves it out.
+        masks: whether equal captions of a batch are left out of each other's negatives.
+        letters: weight of the auxiliary loss that predicts letters; 0 leaves it out.
+        distill: weight of distillation from the vectors of the original; 0 leaves it out.
         lowers: whether to compute in bfloat16 where that is safe.
-        compiles: whether to compile the model in training.
-        save_every: steps between two checkpoints.
+        compiles: whether to compile the model for training.
+        save_every: number of steps between two checkpoints.
     """
 
     n_steps: int
@@ -62,34 +62,35 @@ class Schedule:
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """What to train, on what, and how.
+    """The settings of a fine-tuning.
 
     Attributes:
         model: as `load_model` takes it.
-        data: folder that `synthtext render` wrote; for sentiment also Rendered SST2 as it is
+        data: a dataset written by `synthtext render`; for sentiment also Rendered SST2 as
             published.
         task: one of `TASKS`.
         pretrained: as `load_model` takes it.
         arm: one of `ARMS`.
         batches: one of `KINDS`.
-        resamples: whether an epoch draws pairs with replacement, instead of each once.
-        exclude: levels of factors that training leaves out, to be proven on.
-        mix: folder of WebDataset shards with natural pictures and captions, if any.
-        mix_frac: share of natural pairs in a batch.
-        n_epochs: times that every pair is seen, where no steps are given.
-        batch_size: pairs to a batch, over all processes.
-        templates: prompts that captions are put into; none takes those of the task.
+        resamples: whether an epoch samples pairs with replacement instead of using each once.
+        exclude: levels of factors that are held out of training for evaluation.
+        mix: folder of WebDataset shards with natural images and captions, if any.
+        mix_frac: fraction of natural pairs in a batch.
+        n_epochs: number of epochs, if no steps are given.
+        batch_size: pairs per batch, over all processes.
+        templates: prompts for the captions; empty means those of the task.
         precision: "auto", "fp32" or "bf16".
         device: as `load_model` takes it.
-        checkpointing: whether to compute activations twice instead of keeping them.
-        retention: what should not be forgotten: class folders, or a folder that `synthtext
-            render` wrote; None takes bundled pictures.
-        retention_limit: how far its share right may fall, 0 to 1.
+        checkpointing: whether to recompute activations instead of storing them.
+        retention: data on which accuracy should be retained: class folders, or a dataset
+            written by `synthtext render`; None means bundled images.
+        retention_limit: how far its accuracy may fall, 0 to 1.
         seed: of weights, order and prompts.
-        verify: whether shards of `data` and `retention` must be those that were written.
-        overwrite: whether the checkpoint of another run in the folder is replaced, instead of
+        verify: whether to compare the checksums of the shards of `data` and `retention`.
+        overwrite: whether the checkpoint of another run in the folder is replaced instead of
             refused.
-        schedule: the rest; 0 steps go by epochs, and a rate of 0 is that of the arm.
+        schedule: the other settings; 0 steps means epochs, and a rate of 0 means the default of
+            the method.
     """
 
     model: str
@@ -117,7 +118,7 @@ class FinetuneConfig:
 
 
 def check_config(config: FinetuneConfig) -> None:
-    """Refuse what no run can train, whatever the data and the weights are.
+    """Refuse settings that are invalid for all data and weights.
 
     Raises:
         ProbeError: a name that stands for nothing, options that contradict each other, or a
@@ -133,10 +134,10 @@ def check_config(config: FinetuneConfig) -> None:
             raise ProbeError(f"{name} is {value!r}; it is one of {', '.join(known)}")
     if config.task == "sentiment" and config.batches not in CLUSTERED:
         raise ProbeError(
-            f"batches is {config.batches!r}, but sentiment has two captions alone;"
-            " take random or image"
+            f"batches is {config.batches!r}, but sentiment has only two captions; choose"
+            f" random or image"
         )
     if ARMS[config.arm].starts_random and config.schedule.distill:
-        raise ProbeError(f"{config.arm} has no original to stay near; leave out --distill")
+        raise ProbeError(f"{config.arm} has no original to distil from; leave out --distill")
     for template in config.templates:
         check_template(template)

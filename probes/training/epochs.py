@@ -45,7 +45,7 @@ from synthtext.dataset.plan import SENTIMENTS
 from synthtext.dataset.verify import open_shards
 
 BLOCK = 256
-"""Pictures or texts that go through a tower at a time."""
+"""Images or texts that go through a tower at a time."""
 
 
 def read_split(
@@ -62,11 +62,11 @@ def read_split(
         folder: the dataset.
         split: `train`, `val` or `test`.
         marks: levels of factors; samples that have one are marked.
-        task: whether the caption of a picture is its text, or the name of its label.
-        verify: whether shards must be those that were written.
+        task: whether the caption of an image is its text, or the name of its label.
+        verify: whether to compare the checksums of shards.
 
     Raises:
-        ProbeError: the pictures have no labels, and those are asked for.
+        ProbeError: the images have no labels, and those are asked for.
         DatasetError: the dataset has no such split, or it is empty.
         ShardError: a shard is missing, broken or not what was written.
     """
@@ -79,7 +79,7 @@ def read_split(
     files = list(open_shards(folder, split, verify=verify))
     names = (folder / "classnames.txt").read_text(encoding="utf-8").split()
     if tuple(names) != SENTIMENTS:
-        raise ProbeError(f"{folder} has no reviews with labels; render --sentences alone")
+        raise ProbeError(f"{folder} has no reviews with labels; render only --sentences")
     return read_pairs(files, marks, names)
 
 
@@ -91,8 +91,8 @@ def read_training_pairs(config: FinetuneConfig) -> tuple[Pairs, int]:
     if config.exclude and not own.is_marked.any():
         asked = ", ".join(f"{name}={draw}" for name, draw in config.exclude.items())
         raise ProbeError(
-            f"no picture of {config.data} has {asked}, so nothing would be held out;"
-            " name levels that it has"
+            f"no image of {config.data} has {asked}, so nothing would be held out; give"
+            f" levels that it has"
         )
     own = keep_pairs(own, np.flatnonzero(~own.is_marked))
     n_own = len(own.captions)
@@ -109,7 +109,7 @@ def list_mixed(folder: Path) -> list[Path]:
     """
     files = sorted(folder.glob("**/*.tar"))
     if not files:
-        raise ProbeError(f"{folder} holds no .tar; give a folder of WebDataset shards")
+        raise ProbeError(f"{folder} has no .tar files; give a folder of WebDataset shards")
     return files
 
 
@@ -173,7 +173,7 @@ def cut_epoch(
 def _mine_images(
     config: FinetuneConfig, training_set: TrainingSet, trained_clip: TrainedClip, parts: Parts
 ) -> Vectors:
-    """Return what the model in training makes of the pictures now, (n_own, D), unit length."""
+    """Return what the model in training makes of the images now, (n_own, D), unit length."""
     trained_clip.eval()
     blocks = np.array_split(np.arange(training_set.n_own), -(-training_set.n_own // BLOCK))
     seen: Iterable[NDArray[Any]]
@@ -228,7 +228,7 @@ def _count_mixed(config: FinetuneConfig, n_processes: int) -> int:
 
 
 def _embed_all(pairs: Pairs, parts: Parts, reader: Model) -> Vectors:
-    """Return the vectors of all pictures, (N, D), unit length."""
+    """Return the vectors of all images, (N, D), unit length."""
     blocks = np.array_split(np.arange(len(pairs.captions)), -(-len(pairs.captions) // BLOCK))
     seen = read_batches(pairs, blocks, parts.fit_pixels)
     return np.concatenate([reader.encoder.embed_images(list(images)) for images in seen])

@@ -1,4 +1,4 @@
-"""Fine-tuning: a model and shards -> a model that reads better, measured before and after."""
+"""Fine-tuning: a model and shards -> a fine-tuned model, evaluated before and after."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from probes.training.retention import (
 from probes.training.weight_averaging import ALPHAS, Mixture, choose_mixture, mix_states
 
 N_PSEUDOWORDS = 60
-"""Pseudowords that are read before and after, at each size of a design."""
+"""Number of pseudowords read before and after, at each size of a design."""
 
 
-SHOWN = {"words": "words it was not taught", "sentiment": "reviews it was not taught"}
-"""What the pictures of the split `test` show, by task."""
+SHOWN = {"words": "held-out words", "sentiment": "held-out reviews"}
+"""Description of the images of the split `test`, by task."""
 
 
 MODEL_FOLDER = "model"
@@ -50,20 +50,20 @@ MODEL_FOLDER = "model"
 
 @dataclass(frozen=True)
 class Finetuned:
-    """What came of a run.
+    """The results of a run.
 
     Attributes:
-        config: what was trained, on what, and how.
-        schedule: the same, with what it left open.
-        before: the model as it was.
+        config: the settings.
+        schedule: the schedule, with defaults filled in.
+        before: the original model.
         after: the model that was saved.
         history: scalars of the training.
-        mixtures: what each share of what was learnt is worth; empty where none was tried.
-        alpha: the share that was saved.
-        gains: a row for each group of pictures, from `tabulate_gains`.
+        mixtures: accuracy and retention at each interpolation ratio; may be empty.
+        alpha: the interpolation ratio that was saved.
+        gains: a row for each group of images, from `tabulate_gains`.
         factors: a row for each level of each factor, from `tabulate_factors`.
         outcomes: of the test split, before and after.
-        retention: what was kept.
+        retention: the accuracy on the retention set.
     """
 
     config: FinetuneConfig
@@ -80,28 +80,28 @@ class Finetuned:
 
     @property
     def k(self) -> int:
-        """Candidates that the words of the test split were picked from."""
+        """Number of candidates for the words of the test split."""
         return int(self.outcomes[0]["k"].iloc[0])
 
 
 def run_finetune(
     config: FinetuneConfig, out: Path, *, on_progress: OnProgress = lambda *_: None
 ) -> Finetuned | None:
-    """Train a model on a dataset, save it as `out/model`, and return what was gained and kept.
+    """Train a model on a dataset, save it as `out/model`, and return gains and retention.
 
     Args:
-        config: what to train, on what, and how.
-        out: folder of the run, new or begun by the same setting.
-        on_progress: called after every step, and as pictures are embedded.
+        config: the settings.
+        out: folder of the run, new or started with the same settings.
+        on_progress: called after every step, and as images are embedded.
 
     Returns:
         None under torchrun for every process but the first.
 
     Raises:
-        ProbeError: the run cannot be made as asked.
+        ProbeError: the run is not possible with these settings.
     """
     check_config(config)
-    # Known to be there before hours of training.
+    # Checked before hours of training.
     read_split(config.data, "test", task=config.task, verify=config.verify)
     trained = train_model(config, out, on_progress=on_progress)
     if read_share().rank > 0:
@@ -118,7 +118,7 @@ def run_finetune(
         alpha = choose_mixture(mixtures, _find_limit(config, retention_set, first.kept)).alpha
     chosen = mix_states(before, trained_state, alpha)
     parts.module.load_state_dict(chosen)
-    # Saved before it is proven, so that a run that is killed meanwhile loses nothing.
+    # Saved before the evaluation, so that a run that is killed meanwhile loses nothing.
     own = config.templates if config.task == "words" else parts.source.prompts
     save_model(out / MODEL_FOLDER, parts, templates=own)
     last = _evaluate(config, parts, chosen, retention_set, out / "after", on_progress)
@@ -142,7 +142,7 @@ def run_finetune(
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """A model before or after training, and what it made of the same pictures."""
+    """A model before or after training, and its results on the same images."""
 
     model: Model
     outcomes: dict[str, pd.DataFrame]
@@ -153,7 +153,7 @@ class _Evaluation:
 def _try_mixtures(
     trained: Trained, trained_state: State, retention_set: RetentionSet, on_progress: OnProgress
 ) -> list[Mixture]:
-    """Return what each share of what was learnt is worth."""
+    """Return accuracy and retention at each interpolation ratio."""
     config, parts, labelled = trained.config, trained.parts, draw_shapes()
     found: list[Mixture] = []
     originals = None
@@ -177,7 +177,7 @@ def _try_mixtures(
 def _find_limit(
     config: FinetuneConfig, retention_set: RetentionSet, right: NDArray[np.bool_]
 ) -> float | None:
-    """Return how far the share right may fall, None where the model knew nothing before."""
+    """Return how far the accuracy may fall, or None if it was at chance before."""
     low, _ = wilson(right.sum(), len(right))
     return config.retention_limit if low > retention_set.chance else None
 
@@ -190,7 +190,7 @@ def _evaluate(
     out: Path,
     on_progress: OnProgress,
 ) -> _Evaluation:
-    """Return what a model makes of the test split, of pseudowords, and what it kept."""
+    """Return the results of a model on the test split, pseudowords and the retention set."""
     parts.module.load_state_dict(state)
     model = make_reader(parts, precision=config.precision)
     own = ProbeConfig(

@@ -48,7 +48,7 @@ from probes.training.validation import ValidationSet, read_validation_set
 from synthtext.dataset.manifest import list_files, read_manifest
 
 N_VALIDATED = 512
-"""Pictures of the split `val` that are read at each checkpoint and for each mixture."""
+"""Images of the split `val` that are read at each checkpoint and for each mixture."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +180,9 @@ def copy_state(module: Any) -> State:  # noqa: ANN401 - open_clip carries no typ
 
 
 def _name_run(config: FinetuneConfig, schedule: Schedule, reader: Model) -> str:
-    """Return what a checkpoint must agree with to be taken up."""
-    # What is asked afterwards may be asked anew without training anew; and data and weights are
-    # known by their hashes, wherever they lie and whatever device trains on them.
+    """Return what a checkpoint must agree with to be resumed."""
+    # The evaluation can be repeated without training again; and data and weights are
+    # identified by their hashes, wherever they lie and whatever device trains on them.
     trained = replace(
         config, schedule=schedule, retention=None, retention_limit=0.0, verify=True,
         overwrite=False, model="", pretrained=None, data=Path(), mix=None, device="",

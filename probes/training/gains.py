@@ -1,4 +1,4 @@
-"""Gains: a model before and after training, on the same pictures -> what it learnt and kept."""
+"""Gains: a model before and after training, on the same images -> what it learnt and kept."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ COLUMNS = (
 def tabulate_gains(
     before: pd.DataFrame, after: pd.DataFrame, exclusion: Exclusion, title: str
 ) -> pd.DataFrame:
-    """Return what training gained on pictures of words it never showed.
+    """Return what training gained on images of words it never showed.
 
     A row for the levels that training showed, and one for each factor with levels left out: how
-    far it goes beyond what was taught. A gain `worked` where its interval lies above 0.
+    far it goes beyond the training data. A gain `worked` where its interval lies above 0.
 
     Args:
-        before: outcomes, a row per picture.
-        after: of the same pictures.
+        before: outcomes, a row per image.
+        after: of the same images.
         exclusion: levels that training left out.
         title: of the first row.
     """
@@ -33,7 +33,7 @@ def tabulate_gains(
     seen = np.array([not has_level(row, exclusion) for row in fields])
     groups = {title: seen}
     for name, draw in exclusion.items():
-        label = f"{title}, {name} left out: {draw}"
+        label = f"{title}, unseen {name}: {draw}"
         groups[label] = np.array([has_level(row, {name: draw}) for row in fields])
     rows = []
     for label, members in groups.items():

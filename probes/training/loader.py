@@ -23,7 +23,7 @@ class TrainingSet:
     """What is trained on.
 
     Attributes:
-        pairs: pictures and captions; natural ones, if any, after those to read.
+        pairs: images and captions; natural ones, if any, after those to read.
         n_own: pairs to read, the first ones.
         captions: int64 (N,): the same number for captions that are the same to the model.
         texts: a caption of each number, V of them.
@@ -69,12 +69,12 @@ def read_training_batches(
     letters: LetterHead | None,
     seed: int,
 ) -> Iterator[TrainingBatch]:
-    """Return the training batches of batches, their pictures read ahead.
+    """Return the training batches of batches, their images read ahead.
 
     Args:
         training_set: what is trained on.
         batches: numbers of pairs.
-        fit: brings a picture to the square that the model sees.
+        fit: brings an image to the square that the model sees.
         tokenizer: texts -> token ids (B, context).
         letters: knows the names of letters, if they are asked for.
         seed: draws the template of each batch.

@@ -71,7 +71,7 @@ def train(  # noqa: PLR0913 - each names another thing about one run.
 ) -> list[dict[str, float]]:
     """Train a model in place and return the history of its scalars.
 
-    A run that was killed goes on from its last checkpoint. On the CPU it ends with the very
+    A run that was killed resumes from its last checkpoint. On the CPU it ends with the very
     weights of a run that was not.
 
     Args:
@@ -261,8 +261,8 @@ def _distribute(trained_clip: TrainedClip, share: Share, *, compiles: bool) -> n
             distributed.init_process_group("nccl" if trained_clip.mean.is_cuda else "gloo")
         except (ValueError, RuntimeError) as error:
             raise ProbeError(
-                f"the {share.world_size} processes of WORLD_SIZE cannot meet ({error}); start"
-                " them with torchrun, or unset RANK and WORLD_SIZE"
+                f"the {share.world_size} processes of WORLD_SIZE cannot connect ({error});"
+                f" start them with torchrun, or unset RANK and WORLD_SIZE"
             ) from error
     return nn.parallel.DistributedDataParallel(learner)
 
@@ -292,8 +292,8 @@ def _check_finite(scalars: Mapping[str, float], progress: Progress, folder: Path
     if math.isfinite(scalars["loss"]) and math.isfinite(scalars["gradient"]):
         return
     path = folder / CHECKPOINT
-    kept = f"{path} keeps the last checkpoint" if path.exists() else "nothing was saved yet"
+    kept = f"{path} has the last checkpoint" if path.exists() else "no checkpoint was saved yet"
     raise ProbeError(
-        f"the loss is {scalars['loss']:g} and its gradient {scalars['gradient']:g} in step"
+        f"the loss is {scalars['loss']:g} and its gradient {scalars['gradient']:g} at step"
         f" {progress.step + 1}, epoch {progress.epoch + 1}; {kept}; lower --lr"
     )

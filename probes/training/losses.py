@@ -1,4 +1,4 @@
-"""Losses: how far pictures and their captions are from finding each other."""
+"""Losses: how far images and their captions are from finding each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ N_PLACES = 14
 """Places in a caption whose letters are named; few words are longer."""
 
 N_LETTERS = 40
-"""Letters that have a name of their own, the commonest; all others share one."""
+"""Letters that have a name of their own, the most frequent; all others share one."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Batch:
 
     Attributes:
         images: (B, D), of any length.
-        texts: (B, D); row i is the caption of picture i.
+        texts: (B, D); row i is the caption of image i.
         captions: int64 (B,): the same number for captions that are the same to the model.
         scale: what cosines are multiplied by.
         bias: what is added after that; None where the model has none.
@@ -38,13 +38,13 @@ class Batch:
 
 
 def clip_loss(batch: Batch, *, masks: bool) -> Tensor:
-    """Return the mean cross-entropy of finding the caption and of finding the picture.
+    """Return the mean cross-entropy of finding the caption and of finding the image.
 
     Source: Radford et al., "Learning transferable visual models from natural language
     supervision", 2021, figure 3.
 
     Args:
-        batch: pictures and captions.
+        batch: images and captions.
         masks: whether pairs of equal captions are left out of each other's comparisons. To
             have all of them for right answers in equal shares would change nothing: where the
             vectors of equal captions are equal, its gradient is that of no mask at all.
@@ -63,13 +63,13 @@ def clip_loss(batch: Batch, *, masks: bool) -> Tensor:
 
 
 def siglip_loss(batch: Batch, *, masks: bool) -> Tensor:
-    """Return the mean over pictures of the sum of their logistic losses with every caption.
+    """Return the mean over images of the sum of their logistic losses with every caption.
 
     Source: Zhai et al., "Sigmoid loss for language image pre-training", 2023, equation 1.
 
     Args:
-        batch: pictures and captions.
-        masks: whether every picture of a caption is a yes for it, not the one in its row alone.
+        batch: images and captions.
+        masks: whether every image of a caption is a yes for it, not the one in its row alone.
     """
     images, texts = _normalise(batch)
     if not masks:
@@ -88,7 +88,7 @@ def drift(vectors: Tensor, originals: Tensor) -> Tensor:
 
 
 class LetterHead(nn.Module):
-    """Names the letter in each place of a caption, from its vector or that of its picture.
+    """Names the letter in each place of a caption, from its vector or that of its image.
 
     One head serves both towers, so that a letter in a place means the same to them. It is used
     in training alone: where words are few, whole words would be told apart by less than their
@@ -116,7 +116,7 @@ class LetterHead(nn.Module):
 
 
 def list_letters(captions: Sequence[str]) -> str:
-    """Return the commonest letters of captions, in the order of their code points."""
+    """Return the most frequent letters of captions, in the order of their code points."""
     counts = Counter("".join(captions).casefold())
     common = sorted(counts, key=lambda letter: (-counts[letter], letter))[:N_LETTERS]
     return "".join(sorted(common))

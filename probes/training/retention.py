@@ -26,7 +26,7 @@ N_RETAINED = 2000
 
 
 N_NAMED = 3
-"""Broken pictures that are named, of those that are counted."""
+"""Broken images that are named, of those that are counted."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class RetentionSet:
     """What a model should not forget.
 
     Attributes:
-        title: of the pictures.
-        chance: share that a model that knows nothing gets right.
-        ask: model -> which of the pictures it gets right, (N,).
+        title: of the images.
+        chance: accuracy of a model that guesses.
+        ask: model -> which of the images it gets right, (N,).
     """
 
     title: str
@@ -45,7 +45,7 @@ class RetentionSet:
 
 
 def make_retention_set(config: FinetuneConfig, parts: Parts) -> RetentionSet:
-    """Return what a model should not forget: a dataset, class folders, or bundled pictures."""
+    """Return what a model should not forget: a dataset, class folders, or bundled images."""
     folder = config.retention
     if folder is not None and (folder / "dataset.json").is_file():
         validation = read_validation_set(
@@ -74,7 +74,7 @@ def read_words_of(
 
 
 def _name_pictures(labelled: LabelledImages, model: Model) -> NDArray[np.bool_]:
-    """Return which pictures a model names right, (N,)."""
+    """Return which images a model names right, (N,)."""
     return name_labelled(model, labelled, embed_labelled(model, labelled))
 
 
@@ -83,12 +83,12 @@ class Retention:
     """What became of what a model knew.
 
     Attributes:
-        title: of the pictures it was asked about.
+        title: of the images it was asked about.
         n_seen: how many.
-        before: share it got right before.
-        after: share it gets right now.
+        before: accuracy before.
+        after: accuracy now.
         gain: the difference and its interval.
-        drift: mean of 1 - cosine between the vectors of bundled pictures, and its interval.
+        drift: mean of 1 - cosine between the vectors of bundled images, and its interval.
     """
 
     title: str
@@ -107,9 +107,9 @@ def measure_retention(
     """Return what a model kept.
 
     Args:
-        title: of the pictures it was asked about.
+        title: of the images it was asked about.
         right: which it got right before and after, (N,) each.
-        vectors: of bundled pictures before and after, (M, D) each.
+        vectors: of bundled images before and after, (M, D) each.
     """
     before, after = right
     drifts = 1 - (vectors[0] * vectors[1]).sum(axis=1, dtype=np.float64)

@@ -35,7 +35,7 @@ class ClipOutputs(NamedTuple):
 
 
 class TrainedClip(nn.Module):
-    """A CLIP module in training: pixels or vectors of pictures, tokens or vectors of texts.
+    """A CLIP module in training: pixels or vectors of images, tokens or vectors of texts.
 
     Frozen towers are not run: the caller passes the vectors that they gave.
 
@@ -119,8 +119,8 @@ class TrainedClip(nn.Module):
     def finish(self) -> Any:  # noqa: ANN401
         """Return the plain module with all that was learnt inside it, in eval mode."""
         self._merge(self)
-        # As a module that is loaded anew: torch computes by other ways, a bit apart in the last
-        # places, where weights need no gradient.
+        # As in a module that is loaded again: for weights without gradients torch uses other
+        # kernels, which differ slightly in the last digits.
         return self.clip.requires_grad_(requires_grad=True).eval()
 
 

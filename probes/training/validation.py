@@ -1,4 +1,4 @@
-"""Validation: how well a model reads words that it is not taught, while it learns them."""
+"""Validation: how well a model reads words that are held out of its training."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ K = 100
 """Candidates that a word is picked from, or all there are if they are fewer."""
 
 BLOCK = 256
-"""Pictures or texts that go through a tower at a time."""
+"""Images or texts that go through a tower at a time."""
 
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Pictures to read, and what there is to choose among.
+    """Images to read, and the candidates.
 
     Attributes:
         images: uint8 (N, S, S, 3).
         texts: V of them, all different to the model.
-        truths: int64 (N,), the place of each picture's text.
+        truths: int64 (N,), the place of each image's text.
     """
 
     images: NDArray[np.uint8]
@@ -46,13 +46,13 @@ def read_validation_set(
     fit: Callable[[Pixels], Pixels],
     tokenize: Tokenize,
 ) -> ValidationSet:
-    """Return a validation set of n pairs by chance, all of them if they are fewer.
+    """Return a validation set of n random pairs, all of them if they are fewer.
 
     Args:
         pairs: to choose from.
         n: how many.
         seed: of the chance.
-        fit: brings a picture to the square that the model sees.
+        fit: brings an image to the square that the model sees.
         tokenize: tells which captions are one text to the model.
     """
     order = np.argsort(
@@ -70,7 +70,7 @@ def read_validation_set(
 def read_words_right(
     model: Model, validation: ValidationSet, templates: Sequence[str], seed: int
 ) -> NDArray[np.bool_]:
-    """Return which pictures a model reads right, (N,), among `K` texts each.
+    """Return which images a model reads right, (N,), among `K` texts each.
 
     Args:
         model: on which nothing is cached, since it may be in training.

@@ -19,13 +19,13 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Mixture:
-    """What a model is worth with a share of what was learnt.
+    """Accuracy and retention at one interpolation ratio.
 
     Attributes:
         alpha: 0 is the model before, 1 the model after.
-        reading: share of words of the split `val` that it reads right.
-        kept: share of the retained pictures that it gets right.
-        drift: mean of 1 - cosine between the vectors of bundled pictures and those before.
+        reading: fraction of words of the split `val` that it reads right.
+        kept: fraction of the retention images that it gets right.
+        drift: mean of 1 - cosine between the vectors of bundled images and those before.
     """
 
     alpha: float

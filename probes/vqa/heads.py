@@ -1,7 +1,7 @@
-"""Heads: linear maps on frozen vectors, taught to find the answer to a question.
+"""Heads: linear maps on frozen vectors, trained to find the answer to a question.
 
-What "Can CLIP Read?" trained, with the batches that it tried: by chance, and of hard negatives,
-found by clustering pictures, answers or both. Equal answers of a batch are wrong for each other
+What "Can CLIP Read?" trained, with the batches that it tried: random ones, and hard negatives,
+found by clustering images, answers or both. Equal answers of a batch are wrong for each other
 unless they are masked, and there are many in such batches, so both are trained.
 """
 
@@ -25,7 +25,7 @@ from probes.training.losses import Batch, clip_loss
 from probes.vqa.methods import rank_answers, tabulate_guesses
 from probes.vqa.questions import Candidates, QuestionSet
 
-KINDS = {"random": "naive", "image": "hard by picture", "text": "hard by answer",
+KINDS = {"random": "naive", "image": "hard by image", "text": "hard by answer",
          "both": "hard by both"}  # fmt: skip
 """Batches by the name that "Can CLIP Read?" has for them."""
 
@@ -44,10 +44,10 @@ MIN_PAIRS = 16
 
 @dataclass(frozen=True)
 class HeadTrainingSet:
-    """What heads are taught by, on the device.
+    """The training data of heads, on the device.
 
     Attributes:
-        images: (N, D), the picture of each question.
+        images: (N, D), the image of each question.
         queries: (N, D), the questions.
         answers: int64 (N,), places among the candidates.
         candidates: (K, D).
@@ -60,7 +60,7 @@ class HeadTrainingSet:
 
 
 class Head(nn.Module):
-    """Maps of pictures, questions and answers; it begins as the plain sum of the first two."""
+    """Maps of images, questions and answers; it begins as the plain sum of the first two."""
 
     def __init__(self, n_dims: int, scale: float) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ def train_heads(
 def train_head(
     training_set: HeadTrainingSet, kind: str, *, masks: bool, scale: float, seed: int
 ) -> Head:
-    """Return a head that was taught with one kind of batch.
+    """Return a head that was trained with one kind of batch.
 
     Args:
         training_set: what to learn from.
@@ -159,8 +159,8 @@ def _make_training_set(
     kept = np.array([row for row, text in enumerate(truths) if text in candidates.place_of])
     if len(kept) < MIN_PAIRS:
         raise ProbeError(
-            f"{len(kept)} questions to learn from have an answer among the candidates;"
-            f" a head takes {MIN_PAIRS} or more"
+            f"{len(kept)} training questions have an answer among the candidates; a head"
+            f" needs {MIN_PAIRS} or more"
         )
     places = np.array([candidates.place_of[truths[row]] for row in kept.tolist()])
     device = torch.device(model.device or "cpu")

@@ -1,4 +1,4 @@
-"""Answering: questions about pictures -> which of the commonest answers a model picks.
+"""Answering: questions about images -> which of the most frequent answers a model picks.
 
 The answers are those that were given most often to the questions of training; a question whose
 answer is not among them cannot be answered, and how many those are is always told.
@@ -30,7 +30,7 @@ N_BEST = 5
 
 
 N_SHORTLISTED = 20
-"""Answers that are put into a prompt together with the question: those the picture is most
+"""Answers that are put into a prompt together with the question: those the image is most
 like. To embed every question with every answer would take 40 million texts for TextVQA."""
 
 
@@ -39,18 +39,18 @@ PROMPT = "{answer}. {question}"
 
 
 BLOCK = 512
-"""Questions that are held against all candidates at a time."""
+"""Questions that are compared with all candidates at a time."""
 
 
 PICTURE, QUESTION, SUM, PROMPTED = (
-    "picture alone", "question alone", "picture + question", "question in the prompt",
+    "image alone", "question alone", "image + question", "question in the prompt",
 )  # fmt: skip
 
 
 WINDOW, WINDOW_SUM = "best window", "best window + question"
 
 
-COMMONEST, RANDOM, POSSIBLE = "commonest answer", "random answer", "best possible"
+COMMONEST, RANDOM, POSSIBLE = "most frequent answer", "random answer", "best possible"
 
 
 Floats = NDArray[np.float64]
@@ -62,7 +62,7 @@ def answer_questions(
     """Return an outcome for each question and each way to ask it.
 
     Returns:
-        key, picture, question, answer, method, guess, guess_1 to guess_5 and share_1 to
+        key, image, question, answer, method, guess, guess_1 to guess_5 and share_1 to
         share_5, exact, soft, is_candidate.
     """
     seen = question_set.images[question_set.rows]
@@ -107,7 +107,7 @@ def rank_answers(
 
 
 def find_windows(question_set: QuestionSet, candidates: Candidates) -> Ints:
-    """Return the window of each picture that is nearest to any candidate, (M,)."""
+    """Return the window of each image that is nearest to any candidate, (M,)."""
     n, n_windows, n_dims = question_set.windows.shape
     nearest = rank_answers(question_set.windows.reshape(-1, n_dims), candidates.vectors, 1)[1]
     found: Ints = nearest.reshape(n, n_windows).argmax(axis=1)
@@ -154,7 +154,7 @@ def tabulate_guesses(
 
 
 def tabulate_methods(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return exact and soft accuracy of each way, with intervals that resample pictures.
+    """Return exact and soft accuracy of each way, with intervals that resample images.
 
     Returns:
         method, n, exact, exact_low, exact_high, soft, soft_low, soft_high.
@@ -174,7 +174,7 @@ def tabulate_methods(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate_baselines(questions: Sequence[Asked], candidates: Sequence[str]) -> pd.DataFrame:
-    """Return what needs no picture: a random candidate, the commonest, and the best there is.
+    """Return what needs no image: a random candidate, the most frequent, and the best there is.
 
     The random one is its expectation, the best a reader who knows all and is held to the
     candidates.
@@ -218,7 +218,7 @@ def measure_windows(
     """Return what the best window gains, and how often it holds the answer where that is known.
 
     Returns:
-        gain, gain_low, gain_high in exact accuracy over the whole picture; and where boxes are
+        gain, gain_low, gain_high in exact accuracy over the whole image; and where boxes are
         known n_boxes, hit_rate, hit_low, hit_high, hit_chance.
     """
     whole, window = (
@@ -246,7 +246,7 @@ def measure_windows(
 def _rank_prompted(
     model: Model, question_set: QuestionSet, candidates: Candidates, shortlist: Ints
 ) -> tuple[Ints, Floats]:
-    """Return the shortlisted answers in the order in which the picture fits them, asked."""
+    """Return the shortlisted answers in the order in which the image fits them, asked."""
     texts = [
         PROMPT.format(answer=candidates.texts[place], question=asked.question)
         for asked, places in zip(question_set.questions, shortlist.tolist(), strict=True)
@@ -266,7 +266,7 @@ def _rank_prompted(
 
 
 def _hold_box(question_set: QuestionSet, number: int) -> list[bool]:
-    """Return which windows of a question's picture hold its answer whole."""
+    """Return which windows of a question's image hold its answer whole."""
     box = question_set.questions[number].box
     width, height = question_set.sizes[question_set.rows[number]].tolist()
     return hold_box(box if box is not None else (0.0, 0.0, 0.0, 0.0), width, height)

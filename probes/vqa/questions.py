@@ -24,7 +24,7 @@ from probes.models.base import Model
 from synthtext.vqa.textvqa import Asked
 
 CHUNK = 32
-"""Pictures that are read and embed at a time, with all their windows."""
+"""Images that are read and embed at a time, with all their windows."""
 
 
 Ints = NDArray[np.int64]
@@ -36,13 +36,13 @@ class QuestionSet:
 
     Attributes:
         questions: N of them.
-        rows: int64 (N,), the picture of each.
+        rows: int64 (N,), the image of each.
         images: float32 (M, D), unit length.
-        windows: float32 (M, W, D) of the windows of each picture; W is 0 where none were cut.
-        sizes: int64 (M, 2), width and height of each picture in px.
+        windows: float32 (M, W, D) of the windows of each image; W is 0 where none were cut.
+        sizes: int64 (M, 2), width and height of each image in px.
         queries: float32 (N, D), the questions as texts.
-        files: the file of each picture by its name.
-        broken: a sentence for each question that cannot be asked, for want of its picture.
+        files: the file of each image by its name.
+        broken: a sentence for each question that cannot be asked, for want of its image.
     """
 
     questions: tuple[Asked, ...]
@@ -60,7 +60,7 @@ class Candidates:
     """The answers to choose among.
 
     Attributes:
-        texts: K of them, the commonest first.
+        texts: K of them, the most frequent first.
         vectors: float32 (K, D), unit length.
     """
 
@@ -80,7 +80,7 @@ def list_candidates(questions: Sequence[Asked], n: int) -> tuple[str, ...]:
         ProbeError: fewer than two are asked for, or there are.
     """
     if n < 2:
-        raise ProbeError(f"candidates is {n}; a choice is among 2 or more")
+        raise ProbeError(f"candidates is {n}; it must be 2 or more")
     counts = Counter(
         normalise_answer(answer) for asked in questions for answer in asked.answers
     )
@@ -93,26 +93,28 @@ def list_candidates(questions: Sequence[Asked], n: int) -> tuple[str, ...]:
 def make_question_set(
     model: Model, questions: Sequence[Asked], folder: Path, cache: Path, *, windows: bool
 ) -> QuestionSet:
-    """Return questions with the vectors of their pictures, without those that have none.
+    """Return questions with the vectors of their images, without those that have none.
 
     Args:
         model: embeds both.
         questions: what is asked.
-        folder: of the pictures: `train/NAME.jpg` as an annotation names it, or `NAME.jpg`.
-        cache: keeps the vectors, so that a run that is killed goes on.
-        windows: whether to embed the windows of the pictures as well.
+        folder: of the images: `train/NAME.jpg` as an annotation names it, or `NAME.jpg`.
+        cache: keeps the vectors, so that a run that is killed resumes.
+        windows: whether to embed the windows of the images as well.
 
     Raises:
-        ProbeError: no picture can be read, or it is asked for under torchrun.
+        ProbeError: no image can be read, or it is asked for under torchrun.
     """
     paths, missing = _find_pictures(questions, folder)
     lost = find_broken(list(paths.values()))
     reasons = {name: f"{path} does not decode" for name, path in paths.items() if path in lost}
-    reasons |= {name: f"{folder} has no picture {file}" for name, file in missing.items()}
+    reasons |= {name: f"{folder} has no image {file}" for name, file in missing.items()}
     asked = [each for each in questions if each.picture not in reasons]
     if not asked:
         reason = next(iter(reasons.values()), "there are no questions")
-        raise ProbeError(f"no question can be asked: {reason}; give --images the right folder")
+        raise ProbeError(
+            f"no question is usable: {reason}; give the right folder with --images"
+        )
     names = list(dict.fromkeys(each.picture for each in asked))
     chunks: list[Chunk] = [
         functools.partial(_read_chunk, {n: paths[n] for n in names[at : at + CHUNK]}, windows)
@@ -121,7 +123,7 @@ def make_question_set(
     shown = [hash_files([paths[name] for name in names]), windows, *names]
     embedded, _ = embed_renderings(model, chunks, cache, stimuli=json.dumps(shown))
     if embedded is None:
-        raise ProbeError("questions are asked in one process; leave out torchrun")
+        raise ProbeError("questions run in one process; leave out torchrun")
     n_views = 1 + N_WINDOWS**2 * windows
     views = embedded.vectors.reshape(len(names), n_views, -1)
     place_of = {name: place for place, name in enumerate(names)}
@@ -145,9 +147,11 @@ def make_question_set(
 def _find_pictures(
     questions: Sequence[Asked], folder: Path
 ) -> tuple[dict[str, Path], dict[str, str]]:
-    """Return the file of each picture that there is, and the names of the missing."""
+    """Return the file of each image that there is, and the names of the missing."""
     if not folder.is_dir():
-        raise ProbeError(f"{folder} is not a folder; give --images the folder of the pictures")
+        raise ProbeError(
+            f"{folder} is not a folder; give the folder of the images with --images"
+        )
     there = {
         path.stem: path
         for path in sorted(folder.iterdir())

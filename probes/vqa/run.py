@@ -1,4 +1,4 @@
-"""Questions about pictures: annotations and a model -> how many of them it answers."""
+"""Questions about images: annotations and a model -> the model's answers."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from synthtext.vqa.textvqa import Asked, Questions, read_questions
 
 @dataclass(frozen=True)
 class VqaConfig:
-    """What to ask.
+    """The settings.
 
     Attributes:
-        annotations: questions of training, in TextVQA's format; their answers are the
-            candidates, and heads learn from them.
-        val: questions to ask, in the same format.
-        images: folder of the pictures of both.
-        n_candidates: answers to choose among, the commonest of training.
-        windows: whether to cut pictures into windows and look for the best.
+        annotations: training questions in TextVQA's format; their answers are the candidates,
+            and heads are trained on them.
+        val: questions to answer, in the same format.
+        images: folder of the images of both.
+        n_candidates: number of candidate answers, the most frequent of training.
+        windows: whether to cut images into windows and look for the best.
         heads: whether to train heads on the frozen vectors.
-        seed: of the order in which heads learn.
+        seed: of the order in which heads see the questions.
     """
 
     annotations: Path
@@ -50,17 +50,17 @@ class VqaConfig:
 
 @dataclass(frozen=True)
 class Answered:
-    """What came of it.
+    """The results.
 
     Attributes:
-        config: what was asked.
-        model: of whom.
-        train: questions of training.
-        val: questions that were asked, those without a picture included.
+        config: the settings.
+        model: the model.
+        train: training questions.
+        val: all questions, including those without an image.
         question set: those that have one.
-        candidates: the answers there were to choose among.
-        outcomes: a row for each question and way, of `answer_questions`.
-        windows: of `measure_windows`; empty where none were cut.
+        candidates: the candidate answers.
+        outcomes: a row for each question and method, from `answer_questions`.
+        windows: from `measure_windows`; empty without windows.
         notes: what was left out, and why.
     """
 
@@ -78,18 +78,18 @@ class Answered:
 def run_vqa(
     model: Model, config: VqaConfig, out: Path, *, on_progress: OnProgress = lambda *_: None
 ) -> Answered:
-    """Ask a model questions about pictures and return what it answers.
+    """Ask a model questions about images and return its answers.
 
-    Vectors are kept in the folder until all is answered, so a run that was killed goes on.
+    Vectors are kept in the folder until all is answered, so that a run that was killed resumes.
 
     Args:
         model: from `load_model`, or any `Model` around an encoder.
-        config: what to ask.
-        out: folder of results; made if need be.
-        on_progress: called as pictures and texts are embedded.
+        config: the settings.
+        out: folder of results; created if needed.
+        on_progress: called as images and texts are embedded.
 
     Raises:
-        ProbeError: it cannot be asked.
+        ProbeError: the questions cannot be asked.
         WordsError: an annotation file cannot be used.
     """
     train, val = read_questions(config.annotations), read_questions(config.val)
@@ -106,8 +106,8 @@ def run_vqa(
         n_common = _count_common(train.items, val.items)
         if n_common:
             notes.append(
-                f"no heads were trained: {n_common:,} of the questions to be asked are among"
-                " those to learn from"
+                f"no heads were trained: {n_common:,} of the evaluation questions are also"
+                f" training questions"
             )
         else:
             taught = make_question_set(
@@ -124,6 +124,6 @@ def run_vqa(
 
 
 def _count_common(train: Sequence[Asked], val: Sequence[Asked]) -> int:
-    """Return how many questions of `val` are asked in `train` as well, of the same picture."""
+    """Return how many questions of `val` are also in `train`, about the same image."""
     known = {(asked.picture, asked.question) for asked in train}
     return sum((asked.picture, asked.question) in known for asked in val)

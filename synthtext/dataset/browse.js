@@ -35,7 +35,7 @@ const tiles = data.images.map((image) => {
   const button = make("button", { type: "button", "aria-label": `${image.text}: show its factors` }, picture(image));
   button.addEventListener("click", () => open(image));
   const facts = [`${format(image.fields.size_px)} px`, image.fields.font_family || image.fields.font];
-  if ("accuracy" in image.fields) facts.push(`read ${Math.round(100 * image.fields.accuracy)} %`);
+  if ("accuracy" in image.fields) facts.push(`accuracy ${Math.round(100 * image.fields.accuracy)} %`);
   return make("figure", { "data-key": image.key }, button,
     make("figcaption", {}, make("b", {}, image.text), facts.join(", ")));
 });
@@ -53,7 +53,7 @@ for (const name of numbers) {
   const all = values(name), low = Math.min(...all), high = Math.max(...all);
   ranges[name] = [low, high];
   const [from, to] = [low, high].map((value, k) =>
-    make("input", { type: "range", min: 0, max: 1000, value: 1000 * k, "aria-label": `${name}, ${k ? "most" : "least"}` }));
+    make("input", { type: "range", min: 0, max: 1000, value: 1000 * k, "aria-label": `${name}, ${k ? "maximum" : "minimum"}` }));
   const bars = make("svg", { class: "bars", viewBox: `0 0 ${N_BINS} 1`, preserveAspectRatio: "none", "aria-hidden": "true" });
   const said = make("span");
   const move = () => {
@@ -83,7 +83,7 @@ for (const name of categories) {
   });
   at("factors").append(make("fieldset", { "data-name": name }, make("legend", {}, name, make("span", {}, none)), list));
 }
-at("sort").append(make("option", { value: "" }, "the order of the dataset"));
+at("sort").append(make("option", { value: "" }, "dataset order"));
 if (numbers.includes("accuracy")) at("sort").append(make("option", { value: "accuracy" }, "hardest first"));
 for (const name of numbers) if (name !== "accuracy") at("sort").append(make("option", { value: name }, name));
 

@@ -1,4 +1,4 @@
-"""A page to look through a dataset by its factors: one HTML file that needs no network."""
+"""A page to browse a dataset by its factors: one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from synthtext.spec import spec_to_dict
 from synthtext.storage import replace_file
 
 THUMBNAIL_PX = 256
-"""Longest side of an image on the page; larger ones are reduced."""
+"""Maximum side length of an image on the page; larger ones are reduced."""
 
 JPEG_QUALITY = 85
 
@@ -29,7 +29,7 @@ LEFT_OUT = frozenset(
     {"seed", "index", "text", "label", "class_index", "ink", "paper", "paper2"}
     | {"paper_seed", "noise_seed"}
 )
-"""Fields that nobody would choose images by."""
+"""Fields that are not useful for choosing images."""
 
 
 def write_page(
@@ -45,27 +45,27 @@ def write_page(
     Args:
         path: the HTML file, written whole or not at all.
         renderings: the images of the page, all of which are in the file.
-        title: names the dataset.
-        n_all: images that the dataset holds.
-        accuracy: by key, the share of a reader's answers that are right; None shows none.
+        title: the name of the dataset.
+        n_all: number of images in the dataset.
+        accuracy: by key, the accuracy of a reader's answers; None shows none.
 
     Raises:
         DatasetError: there is nothing to show, or no image has an answer.
     """
     if not renderings:
-        raise DatasetError("there is no image to show; render some first")
+        raise DatasetError("there are no images to show; render some first")
     if accuracy is not None:
         renderings = [image for image in renderings if image.spec.key in accuracy]
         if not renderings:
             raise DatasetError(
-                "the outcomes are of none of the images shown; give those of this dataset"
+                "the outcomes contain none of the images shown; give outcomes of this dataset"
             )
     images = [_describe(image, accuracy) for image in renderings]
     data = orjson.dumps({"title": show_text(title), "total": n_all, "images": images}).decode()
     files = resources.files("synthtext.dataset")
     script = files.joinpath("browse.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    # A text could otherwise end the script that holds it.
+    # A text could otherwise end the script element that contains it.
     content = {"@HASH@": digest, "@SCRIPT@": script, "@DATA@": data.replace("<", "\\u003c")}
     page = files.joinpath("browse.html").read_text(encoding="utf-8")
     for mark, value in content.items():

@@ -1,4 +1,4 @@
-"""The card of a dataset folder: `README.md` with a picture."""
+"""The card of a dataset folder: `README.md` with an image."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from synthtext.storage import replace_file
 N_SHOWN = 24
 
 MAX_CHARS = 500
-"""Longest text of others in a card; of a longer one the ends are shown."""
+"""Maximum length of an untrusted text in a card; of longer ones the ends are shown."""
 
 PLAIN = re.compile(r"(?!.*www\.)(?:[^\W_]|[ %.,;()=+'-]|: )*")
-"""What means nothing to Markdown, wherever it stands in a line."""
+"""Text without meaning in Markdown, wherever it is in a line."""
 
 MARKS = re.compile(r"[!-/:-@\[-`{-~]")
-"""Punctuation, each mark of which loses its meaning behind a backslash."""
+"""Punctuation that a backslash escapes."""
 
 
 def write_card(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
@@ -39,7 +39,7 @@ def write_card(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     files = {"README.md": format_card(manifest).encode()}
     if manifest["counts"]["drawn"]:
         buffer = io.BytesIO()
-        # They were written or compared with their checksums just now.
+        # The shards were just written or compared with their checksums.
         shown = spread_rows(folder, manifest["shards"], N_SHOWN, verify=False)
         draw_sheet(shown).save(buffer, "JPEG", quality=90)
         files["preview.jpg"] = buffer.getvalue()
@@ -49,7 +49,7 @@ def write_card(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def format_card(manifest: Mapping[str, Any]) -> str:
-    """Return the card of a dataset as Markdown, the header of a Hugging Face card on top."""
+    """Return the card of a dataset as Markdown, with the header of a Hugging Face card."""
     plan, counts = manifest["plan"], manifest["counts"]
     extension = plan["recipe"]["image_format"]
     version = escape_markdown(plan["versions"]["synthtext"])
@@ -83,9 +83,9 @@ configs:
 
 ![A few of the images](preview.jpg)
 
-{counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, drawn by
+{counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, rendered by
 synthtext {version}, seed {plan["seed"]}. {counts["not_drawn"]:,} more
-could not be drawn; `dataset.json` names them and says why.
+could not be drawn; `dataset.json` lists them with the reasons.
 
 {texts}
 
@@ -97,12 +97,12 @@ No text is in two splits.
 
 ## A sample
 
-| file | holds |
+| file | content |
 |---|---|
 | {quote_markdown(f"KEY.{extension}")} | the image |
-| `KEY.txt` | the text as it is drawn |
-| `KEY.json` | every factor, what was measured, and the quads of words and characters |
-| `KEY.cls` | the line of `classnames.txt`, from 0 |
+| `KEY.txt` | the text as drawn |
+| `KEY.json` | every factor, measurements, and the quads of words and characters |
+| `KEY.cls` | the line number in `classnames.txt`, counted from 0 |
 
 ## Factors
 
@@ -110,13 +110,13 @@ No text is in two splits.
 |---|---|---|
 {factors}
 
-`dataset.json` holds the recipe, the versions and a checksum of every shard; with them
-`synthtext render` writes the same bytes again.
+`dataset.json` has the recipe, the versions and a checksum of every shard; with them,
+`synthtext render` reproduces the same bytes.
 """
 
 
 def escape_markdown(value: object) -> str:
-    """Return a value as it stands where it is plain, else as code.
+    """Return a value unchanged if it is plain text, else as code.
 
     >>> escape_markdown("ViT-B-32, laion"), escape_markdown("<b>_x_</b>")
     ('ViT-B-32, laion', '`<b>_x_</b>`')
@@ -126,12 +126,12 @@ def escape_markdown(value: object) -> str:
 
 
 def quote_markdown(value: object) -> str:
-    """Return a value as code, so that a card shows it and obeys nothing in it.
+    """Return a value as code, so that Markdown in it has no effect.
 
-    Where code cannot hold it, every mark gets a backslash.
+    If code cannot contain it, punctuation is escaped with backslashes.
     """
     text = show_text(value, MAX_CHARS)
-    # A cell of a table ends at a bar, in code as well.
+    # A table cell ends at a bar, also within code.
     if "`" in text or "|" in text or not text.strip():
         return MARKS.sub(r"\\\g<0>", text.strip())
     return f"`{text}`"

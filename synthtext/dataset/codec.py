@@ -28,7 +28,7 @@ WEBP_LOSSLESS = 101
 """The quality above 100 by which OpenCV is asked for lossless WebP."""
 
 PNG_SETTINGS = [
-    # Flat paper packs best without row filters, and in half the time.
+    # Flat backgrounds compress best without row filters, and in half the time.
     cv2.IMWRITE_PNG_FILTER,
     cv2.IMWRITE_PNG_FILTER_NONE,
     cv2.IMWRITE_PNG_COMPRESSION,
@@ -38,10 +38,10 @@ PNG_SETTINGS = [
 MAX_JSON_BYTES = 8 << 20
 
 MAX_QUAD_PX = 1e6
-"""Largest coordinate of a quad: a bound before it becomes a float32."""
+"""Maximum coordinate of a quad: a bound before it becomes a float32."""
 
 MAX_CLASS_DIGITS = 16
-"""Most digits of a class."""
+"""Maximum number of digits of a class."""
 
 FORMATS = {
     "jpg": (b"\xff\xd8\xff", JpegImageFile),
@@ -78,9 +78,9 @@ def encode(rendering: Rendering, image_format: str) -> Sample:
     ['png', 'txt', 'json', 'cls']
 
     Args:
-        rendering: what was drawn.
-        image_format: `jpg`, at the spec's quality; or `png` or `webp`, without further loss
-            once the image has gone through JPEG at that quality (100 spares it).
+        rendering: the image and its labels.
+        image_format: `jpg`, at the quality of the spec; or `png` or `webp`, lossless, after the
+            image was compressed as JPEG at that quality (not at 100).
     """
     spec = rendering.spec
     fields = {
@@ -116,7 +116,7 @@ def encode_pixels(pixels: Pixels, image_format: str, jpeg_quality: int) -> bytes
 
 
 def decode(sample: Sample) -> Rendering:
-    """Return the image that `encode` wrote, its pixels as far as its format keeps them.
+    """Return the rendering that `encode` wrote; pixels are as exact as the format.
 
     >>> from synthtext import Spec, decode, encode, read_catalogue, render
     >>> spec = Spec(0, 7, "train", "word", "quartz", "Lato_700Bold.ttf")
@@ -138,7 +138,7 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
     try:
         spec = spec_from_dict(fields)
     except SpecError as error:
-        raise ShardError(f"{sample.key}.json holds no spec: {error}") from error
+        raise ShardError(f"{sample.key}.json has no valid spec: {error}") from error
     pixels = decode_pixels(sample)
     text = spec.drawn_text
     try:
@@ -159,9 +159,7 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             ),
         )
     except ValueError as error:
-        raise ShardError(
-            f"{sample.key}.json lacks or garbles {error}; draw it again"
-        ) from error
+        raise ShardError(f"{sample.key}.json has no valid {error}; render it again") from error
 
 
 def decode_fields(sample: Sample) -> dict[str, Any]:
@@ -188,11 +186,11 @@ def decode_json(name: str, raw: bytes) -> object:
         ShardError: it is broken or too large.
     """
     if len(raw) > MAX_JSON_BYTES:
-        raise ShardError(f"{name} has {len(raw)} bytes; {MAX_JSON_BYTES} are the most")
+        raise ShardError(f"{name} has {len(raw)} bytes; the limit is {MAX_JSON_BYTES}")
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise ShardError(f"{name} is broken ({error}); draw it again") from error
+        raise ShardError(f"{name} is broken ({error}); render it again") from error
 
 
 def decode_class(name: str, raw: bytes, n_classes: int) -> int:
@@ -225,11 +223,11 @@ def decode_pixels(sample: Sample) -> Pixels:
         raw = sample.files.get(extension)
         if raw is not None:
             return decode_image(f"{sample.key}.{extension}", raw, extension)
-    raise ShardError(f"{sample.key} has no .jpg, .png or .webp; draw it again")
+    raise ShardError(f"{sample.key} has no .jpg, .png or .webp; render it again")
 
 
 def decode_image(name: str, raw: bytes, *formats: str) -> Pixels:
-    """Return a picture of a shard: uint8 (H, W, 3), RGB.
+    """Return an image of a shard: uint8 (H, W, 3), RGB.
 
     Args:
         name: says in the error which it is.
@@ -244,13 +242,13 @@ def decode_image(name: str, raw: bytes, *formats: str) -> Pixels:
         # The size is read from the header, so that a bomb is refused before it goes off.
         width, height = _read_size(raw, formats or tuple(FORMATS))
         if max(width, height) > MAX_SIDE_PX:
-            raise ShardError(f"{name} is {width}x{height} px; {MAX_SIDE_PX} is the most")
+            raise ShardError(f"{name} is {width}x{height} px; the limit is {MAX_SIDE_PX}")
         bgr = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
     except (OSError, SyntaxError, ValueError, cv2.error):
         bgr = None
     # OpenCV turns an image as its camera says.
     if bgr is None or sorted(bgr.shape[:2]) != sorted((height, width)):
-        raise ShardError(f"{name} does not decode; draw it again")
+        raise ShardError(f"{name} cannot be decoded; render it again")
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
@@ -269,7 +267,7 @@ def _check_size(spec: Spec, pixels: Pixels) -> None:
     height, width = pixels.shape[:2]
     if spec.width_px not in (0, width) or spec.height_px not in (0, height):
         asked = f"{spec.width_px}x{spec.height_px}"
-        raise ValueError(f"the size {asked} of an image of {width}x{height} px")
+        raise ValueError(f"the size {asked} for an image of {width}x{height} px")
 
 
 def _read_quads(fields: Mapping[str, Any], name: str, n: int) -> Quads:

@@ -1,4 +1,4 @@
-"""The folder of a dataset: begun, taken up again, checked file by file, and finished."""
+"""The folder of a dataset: started, resumed, checked file by file, and finished."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from synthtext.errors import DamageError, DatasetError
 from synthtext.storage import PART, replace_file
 
 RECORDS = ".records"
-"""Folder of the finished shards' records while a run goes on."""
+"""Folder of the finished shards' records during a run."""
 
 MAX_BESIDE_BYTES = 1 << 30
-"""Largest file beside the shards: the names of five million classes."""
+"""Maximum file size beside the shards: the names of five million classes."""
 
 
 def open_folder(
     plan: Plan, folder: Path, files: Sequence[str] | None = None, *, repairs: bool = False
 ) -> dict[str, ShardRecord]:
-    """Begin a dataset folder, or take it up; return the records of its finished shards by file.
+    """Start or resume a dataset folder; return the records of its finished shards by file.
 
     Args:
         plan: what is drawn.
-        folder: where.
-        files: the shards whose records are asked for; None asks for all.
-        repairs: whether a damaged `dataset.json` is begun anew, and shards that hold other
-            bytes than were written count as not finished.
+        folder: where to.
+        files: the shards whose records to return; None returns all.
+        repairs: whether a damaged `dataset.json` is written again, and shards with other bytes
+            than were written count as not finished.
 
     Raises:
-        DatasetError: the folder holds something else, or was begun by another plan.
-        DamageError: what it says of itself is damaged, and `repairs` is not given.
+        DatasetError: the folder holds something else, or was started with another plan.
+        DamageError: what it states about itself is damaged, and `repairs` is not given.
     """
     is_anew = repairs and is_damaged(folder)
     if repairs:
@@ -65,24 +65,25 @@ def open_folder(
 def begin_folder(
     folder: Path, begun: Mapping[str, Any], classnames: bytes, *, is_anew: bool = False
 ) -> None:
-    """Begin a dataset folder, or see that it was begun alike.
+    """Start a dataset folder, or check that it was started with the same plan.
 
     Args:
-        folder: empty, or begun.
+        folder: empty, or unfinished.
         begun: its `dataset.json` until it is finished.
         classnames: its `classnames.txt`.
         is_anew: whether its `dataset.json` is replaced, whatever it says.
 
     Raises:
-        DatasetError: it holds something else, or was begun by another plan.
+        DatasetError: it holds something else, or was started with another plan.
     """
     path = folder / "dataset.json"
     if path.exists() and not is_anew:
         check_same_plan(folder, read_manifest(folder)["plan"], begun["plan"])
     elif not is_anew and any(path.suffix != PART for path in folder.glob("*")):
-        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+        raise DatasetError(f"{folder} contains something else; give a new or an empty folder")
     else:
-        # First of all, so that another machine that begins its part at once knows the folder.
+        # Written first, so that another machine that starts its part at once recognises the
+        # folder.
         replace_file(path, to_json(seal(begun)))
     if hash_file(folder / CLASSNAMES) != hashlib.sha256(classnames).hexdigest():
         replace_file(folder / CLASSNAMES, classnames)
@@ -90,7 +91,7 @@ def begin_folder(
 
 
 def check_outside(out: Path, folder: Path | None) -> None:
-    """Refuse to write results into the dataset that they are made from, if there is one.
+    """Refuse to write results into the dataset that they are computed from.
 
     Raises:
         DatasetError: the output is the dataset, or lies inside of it.
@@ -100,7 +101,7 @@ def check_outside(out: Path, folder: Path | None) -> None:
     place, source = out.resolve(), folder.resolve()
     if place == source or source in place.parents:
         raise DatasetError(
-            f"{out} lies in the dataset {folder} that is read; give another --out"
+            f"{out} lies in the dataset {folder} that the command reads; give another --out"
         )
 
 
@@ -120,12 +121,12 @@ def list_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, 
     rows = {row["file"]: row for row in read_manifest(folder).get("shards", [])}
     noted = list((folder / RECORDS).glob("*.json"))
     if files is not None:
-        # A part of a large run does not read what hundreds of others have noted.
+        # A part of a large run does not read the records of hundreds of others.
         wanted = {_name_record(file) for file in files}
         noted = [path for path in noted if path.name in wanted]
         rows = {file: rows[file] for file in files if file in rows}
     for path in noted:
-        # Another machine may be closing the folder, and then this is no longer ours to do.
+        # Another machine may be closing the folder, and then this process must not.
         with contextlib.suppress(FileNotFoundError):
             row = _read_row(path)
             rows[row["file"]] = row
@@ -146,13 +147,13 @@ def read_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, 
 
 
 def write_record(folder: Path, record: ShardRecord) -> None:
-    """Note that a shard is finished; called after the shard has its name."""
+    """Record that a shard is finished; called after the shard was renamed."""
     content = to_json(seal(dataclasses.asdict(record)))
     replace_file(folder / RECORDS / _name_record(record.file), content)
 
 
 def close_folder(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the finished `dataset.json`, tidy up what runs leave behind, and return it."""
+    """Write the finished `dataset.json`, remove what runs leave behind, and return it."""
     sealed = seal(manifest)
     replace_file(folder / "dataset.json", to_json(sealed))
     for path in [*folder.glob(f"**/.*{PART}"), *(folder / RECORDS).glob("*.json")]:
@@ -172,7 +173,7 @@ def hash_file(path: Path) -> str | None:
 
 def is_whole(folder: Path, record: ShardRecord) -> bool:
     """Return whether a shard holds the bytes that were written."""
-    # Its size first: of a file without end the checksum would never be known.
+    # The size is checked first, because the checksum of an endless file would never end.
     return is_there(folder, record) and hash_file(folder / record.file) == record.sha256
 
 
@@ -198,10 +199,10 @@ def is_too_large(path: Path) -> bool:
 
 
 def list_strays(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Return what a loader might take for a part of the dataset and is none.
+    """Return the files that a loader might take for parts of the dataset, but which are not.
 
-    That is what lies among the shards, and every other `.tar`. Files of your own beside the
-    folders of the splits are left in peace.
+    These are other files among the shards, and every other `.tar`. Files of your own beside the
+    folders of the splits are ignored.
     """
     known = set(list_expected(manifest))
     found = [path for split in manifest["splits"] for path in folder.glob(f"{split}/*")]
@@ -226,7 +227,7 @@ def _read_row(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise DamageError(f"{path} cannot be used: {error}; {REPAIR}") from error
     if not is_sealed:
-        raise DamageError(f"{path} does not fit its own checksum; {REPAIR}")
+        raise DamageError(f"{path} does not match its own checksum; {REPAIR}")
     return row
 
 

@@ -1,4 +1,4 @@
-"""Shards -> dataset folder, by one process or several; a killed run is taken up again."""
+"""Shards -> dataset folder, by one process or several; a killed run is resumed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from synthtext.sampling import sample_specs
 from synthtext.storage import lock_folder, remove_parts
 
 OnProgress = Callable[[str, int, int | None], None]
-"""Takes what is counted, how many are done, and of how many, if that is known."""
+"""Called with the unit that is counted, the number done, and the total or None."""
 
 
 def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
@@ -67,18 +67,19 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
 ) -> dict[str, Any]:
     """Draw what is missing from a dataset folder and return its `dataset.json`.
 
-    The bytes depend on the plan alone: not on the number of workers, the engine or the parts,
-    nor on earlier runs that were killed.
+    The bytes depend only on the plan, and not on the number of workers, the engine, the parts
+    or earlier runs that were killed.
 
     Args:
         plan: what to draw.
-        folder: new, empty, or begun by the same plan; here or at an address.
+        folder: new, empty, or started with the same plan; here or at an address.
         n_workers: processes to draw with, 1 or more.
         engine: one of `ENGINES`.
-        part: the shards to draw, for `choose_part`; None draws all. Who draws the last shard
-            finishes the dataset.
-        repairs: whether to draw and write again what does not hold the bytes that were
-            written; if that is true of `dataset.json`, every shard, for it alone can tell.
+        part: the shards to draw, as for `choose_part`; None draws all. The run that draws the
+            last shard finishes the dataset.
+        repairs: whether to draw files again whose bytes are not those that were written; if
+            `dataset.json` is such a file, every shard, since only `dataset.json` has their
+            checksums.
         on_progress: called after every shard.
 
     Raises:
@@ -111,7 +112,7 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
                         n_done += record.n_samples + len(record.not_drawn)
                         on_progress("images", n_done, n_all)
             except BaseException:
-                # A worker that had to be killed has not removed what it was writing.
+                # A worker that had to be killed has not removed its partial files.
                 remove_parts(folder, below=True)
                 raise
             if part is not None and count_records(folder) == len(shards):
@@ -123,18 +124,19 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
 
 
 def finish_dataset(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the card of a dataset that is drawn, then its `dataset.json`, and return that.
+    """Write the card of a complete dataset, then its `dataset.json`, and return the latter.
 
-    What says that all is there comes last, and knows the checksums of all the rest.
+    The `dataset.json` that says that the dataset is complete comes last, and has the checksums
+    of all other files.
     """
     files = {**manifest["files"], **write_card(folder, manifest)}
     return close_folder(folder, {**manifest, "files": files})
 
 
 def read_finished(plan: Plan, folder: Path) -> dict[str, Any] | None:
-    """Return the `dataset.json` of a folder that holds all of a plan; None if work is left.
+    """Return the `dataset.json` of a folder that has all of a plan; None if work is left.
 
-    Nothing is written or locked, so the folder may be on a disk that can only be read.
+    Nothing is written or locked, so the folder may be on a read-only disk.
     """
     if not (folder / "dataset.json").exists() or (folder / RECORDS).exists():
         return None
@@ -147,7 +149,7 @@ def read_finished(plan: Plan, folder: Path) -> dict[str, Any] | None:
 
 
 def _check_origin(plan: Plan, folder: Path) -> None:
-    """Refuse to draw over the shards of another run, where dataset.json no longer tells."""
+    """Refuse to overwrite the shards of another run if dataset.json is damaged."""
     for shard in list_shards(plan):
         try:
             kept = next(read_shard(folder / shard.file)).spec
@@ -168,7 +170,7 @@ def _check_origin(plan: Plan, folder: Path) -> None:
 
 
 def draw_images(plan: Plan, shard: Shard) -> Iterator[Rendering | NotDrawn]:
-    """Return the images of a shard, in order, and in their place those that cannot be drawn."""
+    """Return the images of a shard in order, with a `NotDrawn` for those that failed."""
     source = source_of(plan, shard.split)
     specs = sample_specs(
         plan.recipe,
@@ -214,7 +216,7 @@ def draw_shard(plan: Plan, folder: Path, shard: Shard) -> ShardRecord:
 
 
 def measure_drawing(plan: Plan) -> float:
-    """Return the images/s of drawing and encoding a plan in this process, nothing written."""
+    """Return the images/s of drawing and encoding a plan in this process, without writing."""
     cv2.setNumThreads(1)
     begin = time.perf_counter()
     for shard in list_shards(plan):
@@ -225,10 +227,10 @@ def measure_drawing(plan: Plan) -> float:
 
 
 def explain_failure(folder: Path, error: OSError) -> str:
-    """Return what a user should know of a folder that cannot be written."""
+    """Return a message about a folder that cannot be written."""
     if error.errno == errno.ENOSPC:
         return (
-            f"the disk of {folder} is full; what is finished there is whole, "
-            "so make room and run the same command again"
+            f"the disk of {folder} is full; what is finished there is complete, so free some"
+            f" space and run the same command again"
         )
-    return f"{folder} cannot be written ({error}); mend that and run the same command again"
+    return f"{folder} cannot be written ({error}); fix that and run the same command again"

@@ -1,4 +1,4 @@
-"""`dataset.json`: what a dataset is made from, and what it holds."""
+"""`dataset.json`: what a dataset is made from, and what it contains."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLASSNAMES = "classnames.txt"
 
 @dataclass(frozen=True)
 class NotDrawn:
-    """An image that is not in its shard, and why."""
+    """An image that is not in its shard, and the reason."""
 
     index: int
     text: str
@@ -41,7 +41,7 @@ class ShardRecord:
         n_samples: images inside.
         n_bytes: size of the file.
         sha256: of the file, in hex.
-        n_shrunk: images whose text was drawn smaller than asked, to fit.
+        n_shrunk: images whose text was drawn smaller than requested, to fit.
         not_drawn: images that are missing from it.
     """
 
@@ -59,7 +59,7 @@ def read_manifest(folder: Path, *, verify: bool = True) -> dict[str, Any]:
 
     Args:
         folder: the dataset.
-        verify: whether its checksum of itself must fit, where it has one.
+        verify: whether its checksum of itself must match, if it has one.
 
     Raises:
         DatasetError: it is missing, or not laid out as it should be.
@@ -70,10 +70,10 @@ def read_manifest(folder: Path, *, verify: bool = True) -> dict[str, Any]:
         manifest, is_sealed = read_sealed(path)
     except OSError as error:
         raise DatasetError(
-            f"{folder} holds no dataset.json; give a folder that `synthtext render` wrote"
+            f"{folder} has no dataset.json; give a folder that `synthtext render` wrote"
         ) from error
     if verify and not is_sealed:
-        raise DamageError(f"{path} does not fit its own checksum; {REPAIR}")
+        raise DamageError(f"{path} does not match its own checksum; {REPAIR}")
     if manifest.get("format") != FORMAT:
         raise DatasetError(f"{path} is not of format {FORMAT}; use the synthtext that wrote it")
     try:
@@ -84,7 +84,7 @@ def read_manifest(folder: Path, *, verify: bool = True) -> dict[str, Any]:
 
 
 def list_rows(folder: Path, manifest: Mapping[str, Any], split: str) -> list[dict[str, Any]]:
-    """Return what the `dataset.json` of a folder says of the shards of one split.
+    """Return the entries of the shards of one split in the `dataset.json` of a folder.
 
     Raises:
         DatasetError: the dataset has no such split, or it is empty.
@@ -92,7 +92,7 @@ def list_rows(folder: Path, manifest: Mapping[str, Any], split: str) -> list[dic
     rows = [row for row in manifest.get("shards", []) if row["file"].startswith(f"{split}/")]
     if not rows:
         have = ", ".join(manifest["splits"]) or "none yet; finish the render"
-        raise DatasetError(f"{folder} has no pictures in the split {split!r}; it has {have}")
+        raise DatasetError(f"{folder} has no images in the split {split!r}; it has {have}")
     return rows
 
 
@@ -107,7 +107,7 @@ def list_files(folder: Path, split: str) -> list[Path]:
 
 
 def describe_dataset(plan: Plan) -> dict[str, Any]:
-    """Return the `dataset.json` of a dataset that is begun."""
+    """Return the `dataset.json` of a dataset that is unfinished."""
     return {
         "format": FORMAT,
         "complete": False,
@@ -149,7 +149,7 @@ def describe_run(
     """Return the `dataset.json` of a dataset as far as it is drawn.
 
     Args:
-        begun: its `dataset.json` when it was begun, or later.
+        begun: its `dataset.json` when it was started, or later.
         records: of shards that are finished, by file.
     """
     files = list_expected(begun)
@@ -190,15 +190,15 @@ def _split_of(record: ShardRecord) -> str:
 def check_same_plan(
     folder: Path, have: Mapping[str, Any], want: Mapping[str, Any], inside: str = ""
 ) -> None:
-    """Refuse to mix two plans in one folder; name the first entry that differs."""
+    """Refuse to mix two plans in one folder; the error names the first difference."""
     for name in dict.fromkeys([*want, *have]):
         old, new = have.get(name), want.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
             check_same_plan(folder, old, new, f"{inside}{name} ")
         elif old != new:
             raise DatasetError(
-                f"{folder} was begun with {inside}{name[:40]} {_cut(old)}, not {_cut(new)}; "
-                "give that again, or another folder"
+                f"{folder} was started with {inside}{name[:40]} {_cut(old)}, not {_cut(new)};"
+                f" use the same again, or give another folder"
             )
 
 
@@ -207,7 +207,7 @@ def _cut(value: object) -> str:
 
 
 def read_record(row: Mapping[str, Any]) -> ShardRecord:
-    """Return the record that a row of `dataset.json` holds."""
+    """Return the record of a row of `dataset.json`."""
     fields = {field.name: row[field.name] for field in dataclasses.fields(ShardRecord)}
     lost = tuple(NotDrawn(**each) for each in row["not_drawn"])
     return ShardRecord(**{**fields, "not_drawn": lost})

@@ -1,7 +1,7 @@
-"""Data sets for trainers: those that were drawn, and those that are drawn when asked for.
+"""Map-style datasets for training: rendered images, and images rendered on demand.
 
-Both are map-style, `len` and `[]` are all there is: PyTorch's loaders and samplers shuffle and
-part them among workers and ranks, without a repeat and without a word from here.
+Both have only `len` and `[]`: PyTorch's loaders and samplers shuffle them and split them among
+workers and ranks, without duplicates and without any code here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Target = Callable[[Rendering], Any]
 
 
 class _Pictures(Sequence[Any]):
-    """Images by their number: as they are, or as pairs for a trainer."""
+    """Images by their number: as renderings, or as pairs for training."""
 
     _split: str
     _transform: Transform | None
@@ -59,7 +59,7 @@ class _Pictures(Sequence[Any]):
 
 
 class Dataset(_Pictures):
-    """The images of a split that was drawn, each to be had by its number.
+    """The rendered images of a split, each accessible by its number.
 
     >>> from synthtext import Dataset, load
     >>> isinstance(load("data/words"), Dataset)  # doctest: +SKIP
@@ -94,7 +94,7 @@ N_RECENT = 8
 
 
 class Stream(_Pictures):
-    """Images of a split that are drawn when they are asked for, the same for a number.
+    """Images of a split that are rendered on demand; equal numbers give equal images.
 
     >>> from synthtext import Stream, stream
     >>> pictures = stream(count=50, seed=3)
@@ -121,7 +121,7 @@ class Stream(_Pictures):
 
     def _read(self, number: int) -> Rendering:
         if not 0 <= number < self._count:
-            raise IndexError(f"{number} is none of {self._count} images")
+            raise IndexError(f"{number} is not one of {self._count} images")
         plan = self._plan
         return render(self._sample(number), plan.fonts, plan.photos)
 
@@ -163,8 +163,8 @@ def load(
 ) -> Dataset:
     """Return the images of a dataset that `synthtext render` wrote.
 
-    The shards are read once, to see that they are those that were written, 1 to 2 s/GB; an
-    image is read again when it is asked for.
+    The shards are read once to compare their checksums, at 1 to 2 s/GB; an image is read when
+    it is requested.
 
     >>> from synthtext import load
     >>> pictures = load("data/words", "test")  # doctest: +SKIP
@@ -175,14 +175,14 @@ def load(
     `preprocess` is that of open_clip or torchvision; without a transform `collate_fn=list`.
 
     Args:
-        folder: here, or an address.
+        folder: a local folder or a remote address.
         split: `train`, `val` or `test`.
-        transform: what to do to an image of Pillow's; the dataset then gives pairs of what it
-            returns and the text. None gives each image as a `Rendering`.
-        target: what to give beside the image instead of the text, such as
-            `lambda rendering: rendering.spec.class_index`; it may be a dict.
-        verify: whether the shards must be those that were written; without it only their
-            headers are read here.
+        transform: a function of a Pillow image; the dataset then gives pairs of its result and
+            the text. None gives each image as a `Rendering`.
+        target: a function that gives the second element of a pair instead of the text, such as
+            `lambda rendering: rendering.spec.class_index`; it may return a dict.
+        verify: whether to compare the checksums of the shards; otherwise only their headers
+            are read.
 
     Raises:
         DatasetError: no dataset, or no such split.
@@ -207,11 +207,11 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     transform: Transform | None = None,
     target: Target | None = None,
 ) -> Stream:
-    """Return images that are drawn when they are asked for, without shards.
+    """Return images that are rendered on demand, without shards.
 
-    They are those that `synthtext render` would write with the same options: image 7 is the
-    same here, in a worker, and in a shard. `count` is an epoch; another seed is another one.
-    A count of 10**12 costs nothing and never ends; texts come shuffled without a sampler.
+    They equal those that `synthtext render` would write with the same options: image 7 is the
+    same here, in a worker, and in a shard. `count` is one epoch; another seed gives another
+    epoch. A count of 10**12 costs nothing and never ends; texts are already shuffled.
 
     >>> from synthtext import stream
     >>> pictures = stream(words="en", count=1000, edits={"size_px": "20:40"})
@@ -226,8 +226,8 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
         count: images over all splits; None draws each text once.
         seed: 0 or more.
         split: `train`, `val` or `test`.
-        fonts: to choose from; None takes those that are bundled.
-        photos: to draw on.
+        fonts: the fonts to choose from; None uses the bundled ones.
+        photos: photographs for backgrounds.
         edits: entries of the recipe to change, as `synthtext render` takes them.
         transform: as for `load`.
         target: as for `load`.

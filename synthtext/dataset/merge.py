@@ -1,4 +1,4 @@
-"""Merging: datasets that parts of one run were drawn into -> one dataset."""
+"""Merging: datasets with parts of one run -> one dataset."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def merge_datasets(
 ) -> dict[str, Any]:
     """Move the shards of parts into one folder, write its `dataset.json`, and return it.
 
-    A merge that was killed is finished by the same call. What is there stays there, even if
-    some shards are still missing.
+    The same call finishes a merge that was killed. Existing files stay, even if some shards are
+    still missing.
 
     Args:
-        parts: folders that were begun by one plan, each with some of its shards.
-        out: new, empty, one of the parts, or begun by the same plan.
+        parts: folders that were started with one plan, each with some of its shards.
+        out: new, empty, one of the parts, or started with the same plan.
         on_progress: called after every shard.
 
     Raises:
-        DatasetError: the parts are not of one plan, hold different bytes for one shard, or
-            lack a shard between them.
+        DatasetError: the parts have different plans, different bytes for one shard, or lack a
+            shard.
         DamageError: a shard or `classnames.txt` is not what was written.
     """
     begun = _read_begun(parts[0])
@@ -67,13 +67,13 @@ def merge_datasets(
         if missing:
             raise DatasetError(
                 f"{out} still lacks {len(missing)} of {len(files)} shards, such as"
-                f" {missing[0]}; draw them with render --shards, and merge again"
+                f" {missing[0]}; render them with --shards, and merge again"
             )
         return finish_dataset(out, manifest)
 
 
 def _read_begun(part: Path) -> dict[str, Any]:
-    """Return the `dataset.json` of a part as it was when the part was begun."""
+    """Return the `dataset.json` of a part as it was when the part was started."""
     manifest = read_manifest(part)
     found = hash_file(part / CLASSNAMES)
     known = manifest.get("files", {CLASSNAMES: found})
@@ -85,11 +85,12 @@ def _read_begun(part: Path) -> dict[str, Any]:
 
 
 def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecord]) -> None:
-    """Move one shard, unless it is there."""
+    """Move one shard, unless it was moved before."""
     if record.file in have:
         if have[record.file].sha256 != record.sha256:
             raise DatasetError(
-                f"{part / record.file} differs from that in {out}; draw both with one version"
+                f"{part / record.file} differs from the file in {out}; render both parts with"
+                f" one version"
             )
         return
     if (part / record.file).is_file():
@@ -107,6 +108,6 @@ def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecor
 def _check_whole(folder: Path, record: ShardRecord) -> None:
     if not is_whole(folder, record):
         raise DamageError(
-            f"{folder / record.file} is not the file that was written; delete it, draw it again"
-            " with render --shards, and merge again"
+            f"{folder / record.file} is not the file that was written; delete it, render it"
+            f" again with --shards, and merge again"
         )

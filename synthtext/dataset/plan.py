@@ -1,4 +1,4 @@
-"""What a dataset will hold before anything is drawn: which index lies in which shard."""
+"""Plans: what a dataset will contain, and which index belongs to which shard."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ SENTIMENTS = ("negative", "positive")
 """The classes of labelled sentences, by label."""
 
 MAX_NUMBER = 2**53
-"""Greatest count and seed: every reader of JSON keeps a whole number up to here."""
+"""Maximum count and seed: every JSON reader represents whole numbers up to here exactly."""
 
 MAX_SHARDS = 1_000_000
-"""Most shards of a dataset; `dataset.json` has a row for each."""
+"""Maximum number of shards of a dataset; `dataset.json` has a row for each."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides the bytes of a dataset.
+    """Everything that determines the bytes of a dataset.
 
     Attributes:
         recipe: what the factors are drawn from.
@@ -83,7 +83,7 @@ class Plan:
 
     @property
     def n_images(self) -> int:
-        """Images asked for."""
+        """The number of requested images."""
         return sum(self.counts)
 
 
@@ -104,12 +104,12 @@ def choose_part(part: str, n_shards: int) -> range:
     """
     found = re.fullmatch(r"(\d+)(:|/)(\d+)", part)
     if not found:
-        raise DatasetError(f"shards is {part!r}; write A:B, or K/N for the K-th part of N")
+        raise DatasetError(f"shards is {part!r}; write A:B, or K/N for part K of N")
     first, last = int(found[1]), int(found[3])
     if found[2] == ":":
         chosen = range(n_shards)[first:last]
     elif first >= last:
-        raise DatasetError(f"shards is {part!r}; parts are counted from 0/{last} on")
+        raise DatasetError(f"shards is {part!r}; parts are counted from 0/{last}")
     else:
         chosen = range(first * n_shards // last, (first + 1) * n_shards // last)
     if not chosen and found[2] == ":":
@@ -131,8 +131,9 @@ def read_texts(
         words: a file of words, the name of a bundled list, a language or a pattern; see
             `read_words`.
         sentences: a TSV of sentences, or `reviews` for those that are bundled.
-        recipe: says by its kind which bundled texts to take where nothing is given.
-        count: images in all, as many as texts are drawn from a pattern; None leaves it open.
+        recipe: its kind determines which bundled texts to use if none are given.
+        count: total number of images, as many as texts are drawn from a pattern; None leaves it
+            open.
         seed: chooses the texts that are drawn from a pattern.
 
     Raises:
@@ -163,21 +164,21 @@ def make_plan(
 ) -> Plan:
     """Return the plan of a dataset.
 
-    Each split gets a share of the images that is its share of the texts, so that every text
-    comes up as often as every other, give or take one.
+    The images are divided among the splits in proportion to their texts, so that all texts are
+    drawn equally often, up to a difference of one.
 
     Args:
         recipe: what the factors are drawn from.
         texts: by kind, `word` or `sentence`; at least one.
         fonts: the fonts to choose from.
         seed: 0 or more.
-        count: images in all; None draws each text once.
+        count: total number of images; None draws each text once.
         photos: the photographs to choose from, if any.
 
     Raises:
         DatasetError: a number is out of range.
-        RecipeError: the recipe asks for what is not there.
-        WordsError: no text at all, or none that a font covers.
+        RecipeError: the recipe needs fonts, photographs or texts that are missing.
+        WordsError: there is no text, or none that a font covers.
     """
     if not texts:
         raise WordsError("no texts to draw; give --words, --sentences or both")
@@ -241,8 +242,8 @@ def check_size(plan: Plan) -> None:
     n_shards = sum(-(-count // plan.recipe.shard_size) for count in plan.counts)
     if n_shards > MAX_SHARDS:
         raise DatasetError(
-            f"{plan.n_images:,} images make {n_shards:,} shards, and {MAX_SHARDS:,} are the"
-            " most; ask for fewer images, or for larger shards with --shard-size"
+            f"{plan.n_images:,} images make {n_shards:,} shards, and the limit is"
+            f" {MAX_SHARDS:,}; ask for fewer images, or for larger shards with --shard-size"
         )
 
 
@@ -252,7 +253,7 @@ def source_of(plan: Plan, split: str) -> Source:
 
 
 def describe_plan(plan: Plan) -> dict[str, Any]:
-    """Return what decides the bytes of a dataset, for JSON: equal plans, equal bytes."""
+    """Return what determines the bytes of a dataset, for JSON: equal plans give equal bytes."""
     recipe = plan.recipe
     return {
         "seed": plan.seed,
@@ -282,7 +283,7 @@ def list_versions() -> dict[str, str]:
 
 
 def _check_fonts(recipe: Recipe, fonts: Catalogue) -> None:
-    """Refuse a category or a family of fonts that no font is of."""
+    """Refuse a font category or family without fonts."""
     for name, known in (
         ("font_category", {font.category for font in fonts.fonts.values()}),
         ("font_family", {font.family for font in fonts.fonts.values()}),
@@ -297,11 +298,13 @@ def _check_fonts(recipe: Recipe, fonts: Catalogue) -> None:
                     if near
                     else "`synthtext fonts` lists them"
                 )
-                raise RecipeError(f"{name} is {shorten(value)!r}, and no font is; {hint}")
+                raise RecipeError(
+                    f"{name} is {shorten(value)!r}, and there is no such font; {hint}"
+                )
 
 
 def _weigh_kinds(recipe: Recipe, texts: Mapping[str, Texts]) -> dict[str, float]:
-    """Return the share of each kind of text among the images; they add up to 1."""
+    """Return the fraction of each kind of text among the images; they add up to 1."""
     draw = recipe.draws["kind"]
     asked = dict.fromkeys(texts, 1.0)
     if isinstance(draw, Choice) and ANY not in draw.values:
@@ -310,7 +313,7 @@ def _weigh_kinds(recipe: Recipe, texts: Mapping[str, Texts]) -> dict[str, float]
     total = sum(asked.values())
     if not total:
         have = ", ".join(texts)
-        raise RecipeError(f"kind is {draw}, but the texts given are of kind {have}")
+        raise RecipeError(f"kind is {draw}, but the given texts are of kind {have}")
     return {kind: weight / total for kind, weight in asked.items()}
 
 
@@ -319,7 +322,8 @@ def _list_classes(
 ) -> tuple[tuple[str, ...], dict[str, list[int]]]:
     """Return the class names, and the class of each text by kind.
 
-    Labelled sentences alone are a task of two classes; otherwise every text is a class.
+    If there are only labelled sentences, there are two classes; otherwise every text is a
+    class.
     """
     labels = texts["sentence"].labels if "sentence" in texts else ()
     if set(texts) == {"sentence"} and None not in labels:
@@ -339,7 +343,7 @@ def _deal(kind: str, texts: Texts, places: Sequence[int], class_indices: list[in
 
 
 def _apportion(count: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Return the images of each split, by largest remainders, without splits that get none."""
+    """Return the number of images of each split, by largest remainders; omits empty ones."""
     total = sum(shares.values())
     quotas = {split: count * share / total for split, share in shares.items()}
     counts = {split: int(quota + 1e-9) for split, quota in quotas.items()}
@@ -350,7 +354,7 @@ def _apportion(count: int, shares: Mapping[str, float]) -> dict[str, int]:
 
 
 def _check_drawable(plan: Plan) -> None:
-    """Say at once when nothing can be drawn, rather than after a run of nothing."""
+    """Raise at once if nothing can be drawn."""
     shard = next(list_shards(plan))
     indices = shard.indices[:1]
     sample_specs(
@@ -364,5 +368,5 @@ def _check_drawable(plan: Plan) -> None:
                 return
     sample = next(iter(plan.texts.values())).items[0]
     raise WordsError(
-        f"no font covers any of the texts, {sample!r} for one; add a font with --fonts"
+        f"no font covers any of the texts, such as {sample!r}; add a font with --fonts"
     )

@@ -29,7 +29,7 @@ COUNT = {"type": "integer", "minimum": 0}
 
 
 def describe_sample() -> dict[str, Any]:
-    """Return the schema of `KEY.json`. Readers leave names alone that they do not know."""
+    """Return the schema of `KEY.json`. Readers ignore unknown names."""
     fields = {name: _describe_field(name) for name in NAMES}
     measured = {name: {"type": "number"} for name in MEASURED} | {"ink_drawn": HEX}
     quads = {"word_quads": QUADS, "char_quads": QUADS}
@@ -49,7 +49,7 @@ def describe_sample() -> dict[str, Any]:
 
 
 def describe_manifest() -> dict[str, Any]:
-    """Return the schema of `dataset.json`, of a dataset that is begun or finished."""
+    """Return the schema of `dataset.json`, of a dataset that is unfinished or finished."""
     shard = {
         "type": "object",
         "properties": {

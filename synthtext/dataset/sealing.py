@@ -1,4 +1,4 @@
-"""Sealing: JSON that carries a checksum over itself, and is read within bounds."""
+"""Sealing: JSON with a checksum of itself, which is read within bounds."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import orjson
 from synthtext.errors import DamageError, DatasetError
 
 CHECKSUM = "checksum"
-"""The entry that holds the checksum over all others."""
+"""The entry with the checksum of all others."""
 
 MAX_BYTES = 512 << 20
-"""Largest file: that of a billion images in a million shards has about 300 MB."""
+"""Maximum file size: that of a billion images in a million shards has about 300 MB."""
 
 MAX_PARTS = 16_000_000
-"""Most values in a file, by its commas and brackets: they decide how much memory it takes.
+"""Maximum number of values in a file, by commas and brackets; they determine its memory use.
 
 A million shards have 9 million, and 16 million of the costliest kind take about 2 GB.
 """
 
-REPAIR = "run the same render with --repair, or get it anew"
-"""The way out that errors name."""
+REPAIR = "run the same render command with --repair, or get a new copy"
+"""The remedy in error messages."""
 
 
 def seal(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content with a checksum over all of it as its last entry."""
+    """Return the content with its checksum as the last entry."""
     bare = {name: value for name, value in content.items() if name != CHECKSUM}
     return {**bare, CHECKSUM: hash_json(bare)}
 
 
 def hash_json(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256, in hex, of content as JSON without blanks, its names sorted.
+    """Return the SHA-256, in hex, of content as JSON without whitespace, with sorted names.
 
     The checksum of the content itself is left out.
 
@@ -46,12 +46,12 @@ def hash_json(content: Mapping[str, Any]) -> str:
 
 
 def read_sealed(path: Path) -> tuple[dict[str, Any], bool]:
-    """Return what a JSON file holds, and whether its checksum fits; so it does where none is.
+    """Return the content of a JSON file, and whether its checksum matches or is absent.
 
     Raises:
         FileNotFoundError: it is missing.
-        DamageError: it is not JSON with names and values, or larger or nested deeper than
-            what is written.
+        DamageError: it is not a JSON object, or is larger or nested deeper than any that is
+            written.
         DatasetError: it is not a file.
     """
     raw = _read_bounded(path)
@@ -60,11 +60,11 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bool]:
     except orjson.JSONDecodeError as error:
         raise DamageError(f"{path} is broken ({error}); {REPAIR}") from error
     if not isinstance(content, dict):
-        raise DamageError(f"{path} is broken (it holds no names and values); {REPAIR}")
+        raise DamageError(f"{path} is broken (it is not a JSON object); {REPAIR}")
     try:
         found = hash_json(content)
-    except TypeError as error:  # orjson says so of what is nested too deep for it.
-        raise DamageError(f"{path} is nested too deep; {REPAIR}") from error
+    except TypeError as error:  # orjson raises this if nesting is too deep.
+        raise DamageError(f"{path} is nested too deeply; {REPAIR}") from error
     return content, content.get(CHECKSUM, found) == found
 
 
@@ -72,7 +72,7 @@ def _read_bounded(path: Path) -> bytes:
     """Return the bytes of a file that is not too large to be parsed."""
     if not path.is_file():
         if path.exists():
-            raise DatasetError(f"{path} is not a file; give a folder that holds one")
+            raise DatasetError(f"{path} is not a file; give a folder that contains one")
         raise FileNotFoundError(path)
     with path.open("rb") as file:
         raw = file.read(MAX_BYTES + 1)
@@ -81,6 +81,6 @@ def _read_bounded(path: Path) -> bytes:
     n_parts = sum(map(raw.count, (b",", b"[", b"{")))
     if n_parts > MAX_PARTS:
         raise DamageError(
-            f"{path} holds about {n_parts:,} values, and {MAX_PARTS:,} are the most; {REPAIR}"
+            f"{path} has about {n_parts:,} values, and the limit is {MAX_PARTS:,}; {REPAIR}"
         )
     return raw

@@ -1,4 +1,4 @@
-"""The shape of `dataset.json`, which may be a stranger's: checked before it is used."""
+"""The structure of `dataset.json`, which is checked before use because it may be untrusted."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from synthtext.recipe import FORMATS
 SHARD_FILE = re.compile(r"(train|val|test)/[0-9]{6,12}\.tar")
 
 OTHER_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
-"""What other files of a dataset may be called: nothing that leads out of the folder."""
+"""Allowed names of the other files of a dataset: none that leads outside the folder."""
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Fits = Callable[[Any], bool]
 
 Shape = Mapping[str, Fits]
-"""What the values of names must be."""
+"""Checks of the values, by name."""
 
 
 def check_shape(manifest: Mapping[str, Any]) -> None:
-    """Check what a `dataset.json` holds. Names that are not known are left alone.
+    """Check the content of a `dataset.json`. Unknown names are ignored.
 
     Raises:
         ValueError: something is missing, of a wrong type, or out of bounds.
@@ -51,7 +51,7 @@ def check_shape(manifest: Mapping[str, Any]) -> None:
 
 
 def check_record(row: object) -> None:
-    """Check what is noted of a shard.
+    """Check the entry of a shard.
 
     Raises:
         ValueError: something is missing, of a wrong type, or out of bounds.
@@ -62,15 +62,15 @@ def check_record(row: object) -> None:
 def _check_size(plan: Mapping[str, Any], splits: Mapping[str, Any]) -> None:
     n_asked = sum(row["asked"] for row in splits.values())
     if n_asked != plan["count"]:
-        raise ValueError(f"its splits ask for {n_asked} images, its plan for {plan['count']}")
+        raise ValueError(f"its splits have {n_asked} images, its plan has {plan['count']}")
     size = plan["recipe"]["shard_size"]
     n_shards = sum(-(-row["asked"] // size) for row in splits.values())
     if n_shards > MAX_SHARDS:
-        raise ValueError(f"it asks for {n_shards} shards, and {MAX_SHARDS} are the most")
+        raise ValueError(f"it asks for {n_shards} shards, and the limit is {MAX_SHARDS}")
 
 
 def _check(where: str, row: object, needed: Shape, later: Shape | None = None) -> None:
-    """Check the values of a table; those that came with a later version may be missing."""
+    """Check the values of a table; those that a later version added may be missing."""
     if not isinstance(row, dict):
         raise ValueError(f"{where}is {quote(row)}")  # noqa: TRY004 - one kind for all.
     for name, fits in needed.items():
@@ -96,12 +96,12 @@ def _is(kind: type) -> Fits:
 
 
 def _maps_to(fits: Fits) -> Fits:
-    """Return whether something is a table whose values fit."""
+    """Return whether a value is a table with valid values."""
     return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
 
 
 def _lists(fits: Fits) -> Fits:
-    """Return whether something is a list whose items fit."""
+    """Return whether a value is a list of valid items."""
     return lambda value: isinstance(value, list) and all(map(fits, value))
 
 
@@ -114,7 +114,7 @@ def _is_lost(value: object) -> bool:
 
 
 def _is_shard_file(value: object) -> bool:
-    # A name from elsewhere must not lead out of the folder.
+    # An untrusted name must not lead outside the folder.
     return isinstance(value, str) and SHARD_FILE.fullmatch(value) is not None
 
 

@@ -21,13 +21,13 @@ from synthtext.errors import ShardError, quote
 from synthtext.storage import is_remote, write_whole
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
-"""What pictures are called in shards, ours and other makers'."""
+"""What images are called in shards, ours and other makers'."""
 
 NAME_BYTES, SIZE_BYTES = 100, 11
 """Fields of a tar's header."""
 
 BLANK_HEADER = tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT)
-"""To make one of these for every file would take Python as long as to draw its picture."""
+"""To make one of these for every file would take Python as long as to draw its image."""
 
 BLANK_SUM = (
     sum(BLANK_HEADER[:124]) + sum(BLANK_HEADER[135:148]) + 8 * 32 + sum(BLANK_HEADER[156:])
@@ -67,7 +67,7 @@ class Place:
 
     @property
     def image(self) -> str | None:
-        """Extension of the picture, None where the sample has none."""
+        """Extension of the image, None where the sample has none."""
         return next((name for name in IMAGE_EXTENSIONS if name in self.spans), None)
 
 
@@ -83,7 +83,7 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
     >>> next(iter(read_shard(path))).spec.text
     'quartz'
 
-    Equal samples give equal bytes. A shard that is there is replaced, whole or not at all.
+    Equal samples give equal bytes. An existing shard is replaced, whole or not at all.
     """
     n_samples = n_bytes = 0
     digest = hashlib.sha256()
@@ -142,7 +142,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
 def list_places(path: Path) -> Iterator[Place]:
     """Return where the samples of a shard lie, in order, reading their headers alone.
 
-    Shards of other makers may have folders in their names; nothing is ever written under them.
+    Shards from other tools may have folders in their names; nothing is ever written under them.
 
     Raises:
         ShardError: the shard is missing or broken, or holds what no shard holds.
@@ -181,14 +181,14 @@ def _open_shard(path: Path) -> Iterator[BinaryIO]:
     try:
         # To open a pipe is to wait for whoever writes to it.
         if not is_remote(path) and path.exists() and not path.is_file():
-            raise ShardError(f"{path} is not a file; discard it")
+            raise ShardError(f"{path} is not a file; delete it")
         with path.open("rb") as file:
             yield file
     except FileNotFoundError as error:
         raise ShardError(f"{path} is missing; `synthtext render` writes it") from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ShardError(f"{path} cannot be read ({reason}); get it anew") from error
+        raise ShardError(f"{path} cannot be read ({reason}); get a new copy") from error
 
 
 def _read_places(file: BinaryIO, path: Path) -> Iterator[Place]:
@@ -203,13 +203,13 @@ def _read_places(file: BinaryIO, path: Path) -> Iterator[Place]:
                 yield Place(key, spans)
             if stem in seen:
                 raise ShardError(
-                    f"{path} holds files of the sample {quote(stem)} in two places; render"
-                    " it again, or pack it in the order of the names"
+                    f"{path} has files of the sample {quote(stem)} in two places; render it"
+                    f" again, or pack it in the order of names"
                 )
             seen.add(stem)
             key, spans = stem, {}
         if extension in spans:
-            raise ShardError(f"{path} holds {quote(member.name)} twice; render it again")
+            raise ShardError(f"{path} contains {quote(member.name)} twice; render it again")
         spans[extension] = (member.offset, member.size)
     if spans:
         yield Place(key, spans)
@@ -226,7 +226,7 @@ def _split_name(name: str, path: Path) -> tuple[str, str]:
 
 def _refuse(path: Path, name: str) -> ShardError:
     return ShardError(
-        f"{path} holds {quote(name)}, which is not a file of a sample; discard it"
+        f"{path} contains {quote(name)}, which is not a file of a sample; delete it"
     )
 
 
@@ -240,7 +240,7 @@ def _read_bytes(file: BinaryIO, path: Path, span: tuple[int, int]) -> bytes:
     file.seek(offset)
     content = file.read(size)
     if len(content) != size:
-        raise ShardError(f"{path} has become shorter since it was looked at; get it anew")
+        raise ShardError(f"{path} has become shorter since it was checked; get a new copy")
     return content
 
 
@@ -248,7 +248,9 @@ def _make_header(name: bytes, n_bytes: int) -> bytes:
     """Return the header of a member: tarfile's own, with name, size and checksum filled in."""
     size = b"%011o" % n_bytes
     if len(name) > NAME_BYTES or len(size) > SIZE_BYTES:
-        raise ShardError(f"{name[:60]!r} of {n_bytes} bytes fits no shard; shorten it")
+        raise ShardError(
+            f"{name[:60]!r} of {n_bytes} bytes is too long for a shard; shorten it"
+        )
     checksum = BLANK_SUM + sum(name) + sum(size)
     header = bytearray(BLANK_HEADER)
     header[: len(name)] = name

@@ -1,4 +1,4 @@
-"""What a dataset holds: its texts, characters and fonts, and how each factor is spread."""
+"""Statistics of a dataset: texts, characters, fonts, and the distribution of each factor."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def count_dataset(
 
     Args:
         folder: a dataset that `synthtext render` wrote.
-        verify: whether the shards must be those that were written.
+        verify: whether to compare the checksums of the shards.
         on_progress: called after every shard.
 
     Raises:
@@ -93,7 +93,7 @@ def count_dataset(
     """
     manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):
-        raise DatasetError(f"{folder} is not finished; run the same render again")
+        raise DatasetError(f"{folder} is not finished; run the same render command again")
     n_all = sum(row["drawn"] for row in manifest["splits"].values())
     numbers = {name: array("d") for name in NUMBERS}
     categories = {name: Counter[str]() for name in CATEGORIES}
@@ -112,7 +112,7 @@ def count_dataset(
                 categories[name][fields[name]] += 1
             on_progress("images", sum(images.values()), n_all)
     if not images:
-        raise DatasetError(f"{folder} holds no image; render some first")
+        raise DatasetError(f"{folder} has no images; render some first")
     return _summarise(images, texts, characters, numbers, categories)
 
 
@@ -131,9 +131,7 @@ def _read_fields(folder: Path, split: str, *, verify: bool) -> Iterator[dict[str
             for name in NUMBERS:
                 value = measured.get(name, 0)
                 if not isinstance(value, int | float) or not math.isfinite(value):
-                    raise ShardError(
-                        f"{sample.key}.json lacks or garbles {name}; draw it again"
-                    )
+                    raise ShardError(f"{sample.key}.json has no valid {name}; render it again")
             yield spec_to_dict(spec) | measured | {"drawn_text": spec.drawn_text}
 
 

@@ -20,19 +20,19 @@ from synthtext.errors import ShardError, quote
 BLOCK_BYTES = 512
 
 MAX_MEMBER_BYTES = 64 << 20
-"""Largest file that is read from a shard: a bound for shards that come from elsewhere."""
+"""Maximum file size that is read from a shard: a bound for shards that come from elsewhere."""
 
 MAX_NAME_BYTES = 4096
-"""Longest name of a file, as on Linux."""
+"""Maximum length of a name of a file, as on Linux."""
 
 MAX_EXTENDED_BYTES = 1 << 16
 """Largest header of pax, or name of GNU tar, that stands before a file."""
 
 MAX_END_BYTES = 16 << 20
-"""Most zeros after the last file; makers fill their last record up with them."""
+"""Most zeros after the last file; writers pad their last record with them."""
 
 MAX_DIGITS = 20
-"""Most digits of a size in a header of pax."""
+"""Maximum number of digits of a size in a header of pax."""
 
 BLANK = bytes(BLOCK_BYTES)
 
@@ -91,7 +91,7 @@ def read_members(file: BinaryIO, path: Path) -> Iterator[Member]:
         except TarError as error:
             where = f"after {quote(last)}" if last else "at its start"
             raise ShardError(
-                f"{path} {error}, {where}; get it anew, or render it again"
+                f"{path} {error}, {where}; get a new copy, or render it again"
             ) from error
         if member is None:
             return
@@ -115,7 +115,9 @@ def _read_member(file: BinaryIO, at: int, n_bytes: int) -> Member | None:
         if kind in extended:
             raise TarError(f"has two headers of the type {kind.decode()!r} for one file")
         if size > MAX_EXTENDED_BYTES:
-            raise TarError(f"has a header of {size} bytes, {MAX_EXTENDED_BYTES} are the most")
+            raise TarError(
+                f"has a header of {size} bytes, and the limit is {MAX_EXTENDED_BYTES}"
+            )
         extended[kind] = _read(file, offset, size)
         at = offset + _pad(size)
     name = _read_name(header)
@@ -137,7 +139,7 @@ def _read_header(header: bytes) -> tuple[bytes, int]:
     field = header[148:156]
     # The checksum counts its own field as blanks.
     if sum(header) - sum(field) + 8 * 32 != _read_octal(field):
-        raise TarError("has a header whose checksum does not fit")
+        raise TarError("has a header whose checksum does not match")
     if header[257:263] not in MAGICS:
         raise TarError(f"has a header of the unknown format {_show(header[257:263])}")
     field = header[124:136]
@@ -167,7 +169,7 @@ def _read_name(header: bytes) -> str:
     if header[345]:
         # Others keep times where POSIX has the folders of a long name.
         if header[257:263] != POSIX:
-            raise TarError("has a header that is not plain")
+            raise TarError("has a header with invalid characters")
         name = header[345:500].partition(b"\0")[0] + b"/" + name
     return _decode_name(name)
 
@@ -215,7 +217,7 @@ def _read_records(raw: bytes) -> dict[bytes, bytes]:
         end = at + int(digits) if blank and digits.isdigit() else at
         key, equals, value = raw[at + len(digits) + 1 : end - 1].partition(b"=")
         if not equals or raw[end - 1 : end] != b"\n":
-            raise TarError("has a broken header of pax")
+            raise TarError("has a broken pax header")
         if key.startswith(b"GNU.sparse."):
             raise TarError("has a sparse file")
         if key in records:
@@ -229,15 +231,15 @@ def _check_member(name: str, kind: bytes, *, offset: int, size: int, n_bytes: in
     shown = quote(name)
     is_folder = kind == FOLDER or (kind == b"\0" and name.endswith("/"))
     if not is_folder and kind not in FILES:
-        raise TarError(f"holds {shown}, which is not a file of a sample")
+        raise TarError(f"contains {shown}, which is not a file of a sample")
     if not name or len(name) > MAX_NAME_BYTES or "\0" in name:
-        raise TarError(f"holds the name {shown}, which is not the name of a file")
+        raise TarError(f"contains the name {shown}, which is not the name of a file")
     if name.startswith("/") or ".." in name.split("/"):
-        raise TarError(f"holds {shown}, which leads out of its folder")
+        raise TarError(f"contains {shown}, which leads outside its folder")
     if is_folder and size:
-        raise TarError(f"holds the folder {shown} of {size} bytes")
+        raise TarError(f"contains the folder {shown} of {size} bytes")
     if size > MAX_MEMBER_BYTES:
-        raise TarError(f"holds {shown} of {size} bytes, {MAX_MEMBER_BYTES} are the most")
+        raise TarError(f"contains {shown} of {size} bytes, and the limit is {MAX_MEMBER_BYTES}")
     if offset + size > n_bytes:
         raise TarError(f"ends inside {shown}")
     return Member(name, offset, size, not is_folder)
@@ -248,7 +250,7 @@ def _check_end(file: BinaryIO, n_left: int) -> None:
     if n_left < 2 * BLOCK_BYTES:
         raise TarError("ends early")
     if n_left > MAX_END_BYTES or file.read(n_left).strip(b"\0"):
-        raise TarError("goes on after its end")
+        raise TarError("continues after its end")
 
 
 def _pad(size: int) -> int:

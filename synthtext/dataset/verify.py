@@ -29,7 +29,9 @@ MAX_KEY_DIGITS = 16
 QUAD_SLACK_PX = 0.01
 """Quads are kept to a hundredth of a px, so an edge may seem to lie outside by as much."""
 
-WAY_OUT = "run the same render with --repair, or take it as it is with --no-verify"
+REDO = "run the same render command with --repair"
+
+WAY_OUT = f"{REDO}, or use it as it is with --no-verify"
 
 
 def open_shards(folder: Path, split: str, *, verify: bool = True) -> Iterator[Path]:
@@ -80,7 +82,9 @@ def check_split(path: Path, key: str, split: object) -> None:
         ShardError: it is of another.
     """
     if split != path.parent.name:
-        raise ShardError(f"{path} holds {key}, which is of the split {split!r}; {WAY_OUT}")
+        raise ShardError(
+            f"{path} contains {key}, which belongs to the split {split!r}; {WAY_OUT}"
+        )
 
 
 def find_rendering(folder: Path, key: str, *, verify: bool = True) -> Rendering:
@@ -106,7 +110,7 @@ def find_rendering(folder: Path, key: str, *, verify: bool = True) -> Rendering:
                     return decode(sample)
             break
     known = f"keys run from {rows[0]['first']:09d}" if rows else "it is not finished"
-    raise DatasetError(f"{folder} holds no sample {quote(key)}; {known}, as in dataset.json")
+    raise DatasetError(f"{folder} has no sample {quote(key)}; {known}, as in dataset.json")
 
 
 def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rendering]:
@@ -115,7 +119,7 @@ def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rend
     Args:
         folder: the dataset.
         n: how many.
-        verify: whether the shards must be those that were written.
+        verify: whether to compare the checksums of the shards.
 
     Raises:
         DatasetError: no dataset, or one that is not finished.
@@ -123,7 +127,7 @@ def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rend
     """
     rows = read_manifest(folder, verify=verify).get("shards", [])
     if not rows:
-        raise DatasetError(f"{folder} is not finished; run the same render again")
+        raise DatasetError(f"{folder} is not finished; run the same render command again")
     return spread_rows(folder, rows, n, verify=verify)
 
 
@@ -172,13 +176,16 @@ def verify_dataset(folder: Path) -> Iterator[str]:
         except DatasetError:
             return
     if not manifest["complete"]:
-        yield "dataset.json says that the run is not finished; run the same render again"
+        yield (
+            "according to dataset.json, the run is not finished; run the same render command"
+            " again"
+        )
         return
     yield from _verify_counts(manifest)
     for name in list_damaged(folder, manifest):
-        yield f"{name} is not the file that was written; run the same render with --repair"
+        yield f"{name} is not the file that was written; {REDO}"
     for name in list_strays(folder, manifest):
-        yield f"{name} is not of this dataset, and loaders may take it; move it elsewhere"
+        yield f"{name} is not part of this dataset, and loaders may read it; move it elsewhere"
     n_classes = _count_lines(folder / CLASSNAMES)
     for row in manifest["shards"]:
         yield from _verify_shard(folder, row, manifest["plan"], n_classes)
@@ -201,11 +208,11 @@ def _verify_counts(manifest: Mapping[str, Any]) -> Iterator[str]:
     records = {row["file"]: read_record(row) for row in manifest["shards"]}
     for file in list_expected(manifest):
         if file not in records:
-            yield f"dataset.json has no row for {file}; run the same render with --repair"
+            yield f"dataset.json has no row for {file}; {REDO}"
     found = describe_run(manifest, records)
     for name in ("counts", "splits", "not_drawn"):
         if found[name] != manifest[name]:
-            yield f"the {name} in dataset.json are not those of its shards; render it again"
+            yield f"the {name} in dataset.json do not match its shards; render it again"
 
 
 def _count_lines(path: Path) -> int:
@@ -230,14 +237,14 @@ def _verify_shard(
     except ShardError as error:
         yield str(error)
     if n_samples != row["n_samples"]:
-        yield f"{file} holds {n_samples} samples; dataset.json says {row['n_samples']}"
+        yield f"{file} has {n_samples} samples, but dataset.json says {row['n_samples']}"
 
 
 def _verify_place(key: str, row: Mapping[str, Any], shard_size: int) -> Iterator[str]:
     """Return the fault of a sample that is not of its shard, and may be in another one too."""
     index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
     if not row["first"] <= index < row["first"] + shard_size:
-        yield f"{row['file']} holds {quote(key)}, which is of another shard; render it again"
+        yield f"{row['file']} contains {quote(key)}, which is in another shard; render it again"
 
 
 def _verify(
@@ -251,21 +258,21 @@ def _verify(
         return
     spec, key = rendering.spec, sample.key
     for fault, is_so in {
-        f"{key}.json is that of {spec.key}": spec.key != key,
-        f"{key}.txt is not the text of {key}.json": (
+        f"{key}.json belongs to {spec.key}": spec.key != key,
+        f"{key}.txt does not match the text in {key}.json": (
             sample.files.get("txt") != spec.drawn_text.encode()
         ),
-        f"{key}.cls is not the class of {key}.json": (
+        f"{key}.cls does not match the class in {key}.json": (
             sample.files.get("cls") != str(spec.class_index).encode()
         ),
         f"{key}.cls is {spec.class_index}; {CLASSNAMES} has {n_classes} lines": (
             spec.class_index >= n_classes
         ),
-        f"{key}.json is of the split {spec.split!r}": spec.split != path.parent.name,
+        f"{key}.json has the split {spec.split!r}": spec.split != path.parent.name,
         f"{key}.json has the seed {spec.seed}; dataset.json says {plan['seed']}": (
             spec.seed != plan["seed"]
         ),
-        f"{key}.json has the font {spec.font!r}, which dataset.json does not name": (
+        f"{key}.json has the font {spec.font!r}, which is not in dataset.json": (
             spec.font not in plan["fonts"]
         ),
     }.items():
@@ -280,4 +287,4 @@ def _verify_quads(rendering: Rendering, key: str) -> Iterator[str]:
         quads = getattr(rendering, name)
         edge = np.array([width, height]) + QUAD_SLACK_PX
         if quads.size == 0 or (quads < -QUAD_SLACK_PX).any() or (quads > edge).any():
-            yield f"{key}.json has {name} that are none or leave the image"
+            yield f"{key}.json has {name} that are invalid or outside the image"

@@ -26,7 +26,7 @@ def index_shards(folder: Path, *, verify: bool = True) -> Sequence[Path]:
     """
     manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):
-        raise DatasetError(f"{folder} is not finished; run the same render again")
+        raise DatasetError(f"{folder} is not finished; run the same render command again")
     if verify:
         for row in manifest["shards"]:
             check_shard(folder, row)

@@ -27,7 +27,7 @@ from synthtext.spec import Spec
 Pixels = NDArray[np.uint8]
 
 GRAIN_STD = (3.0, 18.0)
-"""Least and greatest deviation of the grain of noisy paper, in levels of 255."""
+"""Minimum and maximum deviation of the grain of a noisy background, in levels of 255."""
 
 WRITING_FONTS = (
     "DejaVuSans.ttf", "Lato_700Bold.ttf", "CrimsonText_400Regular.ttf",
@@ -47,7 +47,7 @@ CLUTTER_SHARE = 0.6
 def draw_paper(
     spec: Spec, width_px: int, height_px: int, photos: Photos | None = None
 ) -> Pixels:
-    """Return the paper of a spec: uint8 (H, W, 3), RGB, the caller's own.
+    """Return the background of a spec: uint8 (H, W, 3), RGB, the caller's own.
 
     Args:
         spec: names the kind, its colours and its seed.
@@ -57,11 +57,13 @@ def draw_paper(
 
     Raises:
         PhotoError: the photograph is not there.
-        SpecError: no such kind of paper.
+        SpecError: no such kind of background.
     """
     if spec.background == "photo":
         if photos is None:
-            raise PhotoError(f"{spec.photo!r} is a photograph; give its folder (--backgrounds)")
+            raise PhotoError(
+                f"{spec.photo!r} is a photograph; give its folder with --backgrounds"
+            )
         return _crop_photo(photos, spec, width_px, height_px)
     if spec.background not in BACKGROUNDS:
         listed = ", ".join([*BACKGROUNDS, "photo"])
@@ -195,7 +197,7 @@ def clouds() -> Pixels:
 
 @cache
 def _fibres() -> Pixels:
-    """Return short fibres lying about in all directions, as in rag paper."""
+    """Return short fibres in random directions, as in rag paper."""
     bits = np.random.Generator(np.random.Philox(key=11))
     canvas = np.zeros((POOL_PX, POOL_PX), np.uint8)
     n_fibres = 9000

@@ -249,7 +249,7 @@ def _list_sequences(
     for place in kept:
         if levels[place] != level or place in waiting:
             level = levels[place]
-            # What follows a PDI goes on where the isolate was opened.
+            # What follows a PDI continues where the isolate was opened.
             found = waiting.pop(place, None)
             if found is None:
                 found = []

@@ -32,7 +32,7 @@ def map_levels(shares: NDArray[np.uint8], levels: NDArray[np.uint8]) -> NDArray[
 
     Args:
         shares: uint8 (H, W).
-        levels: uint8 (256, 3), the colour of each share.
+        levels: uint8 (256, 3), the colour of each level of coverage.
 
     Returns:
         uint8 (H, W, 3).
@@ -68,9 +68,9 @@ def measure_contrast(
 
 @lru_cache(maxsize=4096)
 def ink_for(ink: Colour, paper: Colour, contrast: float) -> Colour:
-    """Return the ink, darkened or lightened until it stands out from its paper as asked.
+    """Return the ink, darkened or lightened to the requested contrast with its background.
 
-    An ink darker than its paper is kept darker if that can reach the ratio, a lighter one
+    An ink darker than its background is kept darker if that can reach the ratio, a lighter one
     lighter. Where neither side reaches it, the answer is black or white, the farther of both.
 
     Args:

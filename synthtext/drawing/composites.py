@@ -1,4 +1,4 @@
-"""Composite glyphs: how many outlines each is put together from, before anything draws it.
+"""Composite glyphs: how many outlines each is composed of, before anything draws it.
 
 A glyph of two glyphs of two glyphs, thirty times over, takes some hundred bytes to write down
 and a billion steps to draw.
@@ -29,7 +29,7 @@ Source: OpenType 1.9, the glyf table.
 
 
 def check_composites(font: TTFont) -> None:
-    """Check that no glyph of a font is put together from too many.
+    """Check that no glyph of a font is composed of too many.
 
     Raises:
         ValueError: one is.
@@ -64,7 +64,7 @@ def _read_components(glyf: bytes, starts: dict[int, int]) -> dict[int, list[int]
             n_left -= 1
         components[glyph] = inner
     if not n_left:
-        raise ValueError(f"its glyphs mention each other {MAX_COMPONENTS:,} times")
+        raise ValueError(f"its glyphs refer to each other {MAX_COMPONENTS:,} times")
     return components
 
 
@@ -77,8 +77,8 @@ def _count_parts(components: dict[int, list[int]]) -> None:
             for glyph, inner in components.items()
         }
         if max(grown.values(), default=0) > MAX_PARTS:
-            raise ValueError(f"a glyph is put together from more than {MAX_PARTS:,}")
+            raise ValueError(f"a glyph has more components than {MAX_PARTS:,}")
         if grown == n_parts:
             return
         n_parts = grown
-    raise ValueError(f"its glyphs lie in each other more than {MAX_LEVELS} deep")
+    raise ValueError(f"its glyphs are nested more than {MAX_LEVELS} deep")

@@ -50,7 +50,7 @@ def draw_sheet(
         DatasetError: there is nothing to show.
     """
     if not renderings:
-        raise DatasetError("there is no image to show; render some first")
+        raise DatasetError("there are no images to show; render some first")
     tiles = [_draw_tile(rendering, tile_px, has_boxes) for rendering in renderings]
     captions = [_caption(rendering) for rendering in renderings]
     return _arrange(tiles, captions, min(n_columns, len(tiles)), tile_px)

@@ -30,7 +30,7 @@ MIN_RADIUS_EM = 0.7
 
 
 STRAIGHT_RAD = 1e-6
-"""A turn that no letter shows, and whose radius is too large to reckon places from."""
+"""A turn that no letter shows, and whose radius is too large to compute positions from."""
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def shade(pixels: Pixels, fraction: float, seed: int) -> Pixels:
 
 
 def add_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
-    """Return the image with Gaussian noise, drawn anew for each pixel and channel.
+    """Return the image with Gaussian noise, drawn again for each pixel and channel.
 
     Args:
         pixels: uint8 (H, W, 3).
@@ -203,7 +203,7 @@ def hide_fraction(
 
 
 def cut(pool: Pixels, x: float, y: float, height: int, width: int) -> Pixels:
-    """Return a piece of a pool, which goes on beyond its edges as its mirror image.
+    """Return a piece of a pool, extended beyond its edges by reflection.
 
     Args:
         pool: uint8 (H, W, ...).

@@ -113,7 +113,7 @@ class Face:
                 f"{path.name} is not a font that FreeType can open; remove it from the folder"
             )
         if not self._handle.contents.face_flags & freetype.FT_FACE_FLAG_SCALABLE:
-            raise FontError(f"{path.name} holds bitmaps only; use a font with outlines")
+            raise FontError(f"{path.name} has only bitmaps; use a font with outlines")
         self._source = hb.Face(hb.Blob(self._raw))
         self._shaper = hb.Font(self._source)
         self._set_weight()
@@ -292,7 +292,7 @@ class Face:
     def _check(self, code: int) -> None:
         if code:
             raise FontError(
-                f"{self.name} holds an outline that FreeType cannot paint (error {code}); "
+                f"{self.name} has an outline that FreeType cannot draw (error {code}); "
                 "remove the font"
             )
 
@@ -324,7 +324,7 @@ def open_face(path: Path, sha256: str | None = None) -> Face:
         face = keep_open(path, _read_bytes(path))
     if face.sha256 != (sha256 or face.sha256):
         raise FontError(
-            f"{path.name} was changed while it was in use; put the font back, or begin anew"
+            f"{path.name} was changed while it was in use; restore the font, or start again"
         )
     return face
 

@@ -1,4 +1,4 @@
-"""The catalogue of fonts: those bundled, and a user's own."""
+"""The catalogue of fonts: the bundled ones, and the user's own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MAX_CHARACTERS = 10_000_000
 """Characters of all fonts together, each counted for every font that has it."""
 
 MAX_CHARS = 100
-"""Longest name of a family, and longest of the other things that a font says of itself."""
+"""Maximum length of a family name, and of the other texts in a font's name table."""
 
 LIMITS = Limits(max_bytes=4 << 20, max_depth=2)
 """Of `fonts.toml`: a list of tables, some with a list in them."""
@@ -56,10 +56,10 @@ USER_CATEGORY = "user"
 
 @dataclass(frozen=True)
 class Font:
-    """A font file and what is known of it.
+    """A font file and its properties.
 
     Attributes:
-        file: path from the folder on, parted by `/`; the catalogue's key.
+        file: path relative to the folder, separated by `/`; the key in the catalogue.
         family: family name, such as "Lato".
         category: sans, serif, slab, mono, handwriting, script, display, blackletter,
             condensed, or `USER_CATEGORY`.
@@ -103,7 +103,7 @@ class Catalogue:
         return dict(masks)
 
     def path_of(self, file: str) -> Path:
-        """Return where a font lies.
+        """Return the path of a font.
 
         Raises:
             FontError: the catalogue has no such font.
@@ -138,18 +138,18 @@ def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     'sans'
 
     Args:
-        extra: a folder of font files and of such folders, or one file; or `scripts` for the
-            fonts of `PACKS`, where nothing else has that name. A `fonts.toml` in the
-            folder, laid out as the bundled one, says what its fonts are; else each file is
-            asked. Broken fonts are left out and named in `Catalogue.broken`. A font with the
-            file name of a bundled one is named `user/FILE`.
+        extra: a folder with font files, also in subfolders, or one font file; or `scripts` for
+            the fonts of `PACKS`, if no file has that name. A `fonts.toml` in the folder,
+            written like the bundled one, describes its fonts; otherwise the font files do.
+            Broken fonts are left out and listed in `Catalogue.broken`. A font with the file
+            name of a bundled one is called `user/FILE`.
 
     Raises:
-        FontError: the path is missing or holds no usable font.
+        FontError: the path is missing or has no usable font.
     """
     bundled, broken = _read_folder(bundled_folder())
     if broken:
-        raise FontError(f"the bundled fonts are damaged, install again: {broken[0]}")
+        raise FontError(f"the bundled fonts are damaged; reinstall synthtext: {broken[0]}")
     if extra is None:
         return Catalogue(bundled)
     extra = Path(extra)
@@ -160,7 +160,7 @@ def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     else:
         added, broken = _read_folder(extra)
     if not added:
-        reason = broken[0] if broken else f"{extra} holds no .ttf or .otf file"
+        reason = broken[0] if broken else f"{extra} has no .ttf or .otf file"
         raise FontError(f"no usable font in {extra}: {reason}")
     # Specs name fonts by their files, so that a bundled font keeps its name to itself.
     added = {
@@ -176,7 +176,7 @@ def _read_packs() -> tuple[dict[str, Font], list[str]]:
     found = [spec for spec in map(importlib.util.find_spec, PACKS) if spec and spec.origin]
     if not found:
         raise FontError(
-            "the fonts of other scripts are missing; type: pip install 'synthtext[scripts]'"
+            "the fonts of other scripts are missing; run: pip install 'synthtext[scripts]'"
         )
     fonts: dict[str, Font] = {}
     broken: list[str] = []
@@ -190,11 +190,11 @@ def _read_packs() -> tuple[dict[str, Font], list[str]]:
 def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
     if not folder.is_dir():
         raise FontError(
-            f"{folder} is not a folder of fonts; give one that holds .ttf or .otf files"
+            f"{folder} is not a folder of fonts; give one that contains .ttf or .otf files"
         )
     names = list_files(folder, SUFFIXES, kind=FontError)
     if len(names) > MAX_FONTS:
-        raise FontError(f"{folder} holds {len(names):,} fonts; give {MAX_FONTS:,} at most")
+        raise FontError(f"{folder} has {len(names):,} fonts; give at most {MAX_FONTS:,}")
     rows = _read_rows(folder / "fonts.toml")
     fonts: dict[str, Font] = {}
     broken: list[str] = []
@@ -206,8 +206,8 @@ def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
         n_characters += sum(len(font.characters) for font in added.values())
         if n_characters > MAX_CHARACTERS:
             raise FontError(
-                f"the fonts in {folder} have more than {MAX_CHARACTERS:,} characters in all; "
-                "give fewer of them"
+                f"the fonts in {folder} have more than {MAX_CHARACTERS:,} characters in"
+                f" total; give fewer fonts"
             )
     return fonts, broken
 
@@ -215,7 +215,7 @@ def _read_folder(folder: Path) -> tuple[dict[str, Font], list[str]]:
 def _read_rows(path: Path) -> dict[str, dict[str, Any]]:
     if not os.path.lexists(path):
         return {}
-    remedy = "lay it out as the bundled one, or remove it"
+    remedy = "write it like the bundled one, or remove it"
     content = read_toml(path, LIMITS, kind=FontError, remedy=remedy)
     try:
         return {row["file"]: row for row in content["font"]}
@@ -236,7 +236,7 @@ def _read_file(
 def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
     named = os.fsencode(name).decode("utf-8", "backslashreplace")
     if named != name:
-        raise FontError(f"{named} is not a name in UTF-8; rename the font")
+        raise FontError(f"{named} is not a valid UTF-8 name; rename the font")
     remedy = "remove it from the folder"
     raw = read_file(path, MAX_FONT_BYTES, kind=FontError, remedy=remedy)
     try:
@@ -266,12 +266,12 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
     except Exception as error:  # A hostile font may make a parser raise anything.
         reason = str(error) if type(error) is ValueError else type(error).__name__
         raise FontError(
-            f"{name} is not a font that can be read ({shorten(reason)}); {remedy}"
+            f"{name} cannot be read as a font ({shorten(reason)}); {remedy}"
         ) from error
 
 
 def _clean(value: object) -> str:
-    """Return what a font says of itself: one line, without control characters."""
+    """Return what a font states about itself: one line, without control characters."""
     line = " ".join(str(value)[: 10 * MAX_CHARS].split())
     kept = "".join(char for char in line if unicodedata.category(char)[0] != "C")
     return kept[:MAX_CHARS]
@@ -284,7 +284,7 @@ def _check_weight(value: object) -> int:
 
 
 def _ask_font(table: TTFont, path: Path) -> dict[str, Any]:
-    """Return what a font file says of itself, as a row of `fonts.toml` would."""
+    """Return what a font file states about itself, as a row of `fonts.toml` would."""
     names, style = table["name"], table["OS/2"]
     return {
         "family": names.getBestFamilyName() or path.stem,

@@ -226,7 +226,7 @@ def _box_chars(
         if box is not None:
             ink[cluster] = _join(ink[cluster], box) if cluster in ink else box
     if not clusters:
-        raise DrawError(f"the font draws {text!r} as a blank; use another font")
+        raise DrawError(f"the font draws {text!r} as blank; use another font")
     places = inked(text)
     begins = sorted(set(clusters))
     # The cluster of a character is the last one that begins at or before it.
@@ -236,7 +236,7 @@ def _box_chars(
     boxes = []
     for place, owner in zip(places, owners, strict=True):
         if owner not in ink:
-            raise DrawError(f"the font draws {text[place]!r} as a blank; use another font")
+            raise DrawError(f"the font draws {text[place]!r} as blank; use another font")
         box, n = ink[owner], n_shares[owner]
         if n > 1:
             turn = n - 1 - n_given[owner] if owner in leftward else n_given[owner]
@@ -260,7 +260,7 @@ def _join(one: Box, other: Box) -> Box:
 def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
     """Return the ink box of each word that has ink, in the order of the text."""
     if not char_boxes:
-        raise DrawError(f"{text!r} leaves no ink; drop it from the list")
+        raise DrawError(f"{text!r} has no visible ink; remove it from the list")
     boxes: dict[int, Box] = {}
     word = counted = 0
     for place, box in zip(inked(text), char_boxes, strict=True):

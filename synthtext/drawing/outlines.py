@@ -77,7 +77,7 @@ def paint(
             " draw a shorter text or remove the font"
         )
     if not np.abs(points).max() < MAX_FAR_PX:
-        raise FontError(f"{name} holds an outline without bounds; remove the font")
+        raise FontError(f"{name} has an outline without bounds; remove the font")
     column, row = (math.floor(edge) for edge in points.min(axis=0).tolist())
     right, bottom = (math.ceil(edge) for edge in points.max(axis=0).tolist())
     coverage = np.zeros((max(1, bottom - row), max(1, right - column)), np.uint8)
@@ -104,7 +104,7 @@ def paint(
     code = ft.FT_Outline_Get_Bitmap(library, ctypes.byref(shape), ctypes.byref(bitmap))
     if code:
         raise FontError(
-            f"{name} holds an outline that FreeType cannot paint (error {code}); "
+            f"{name} has an outline that FreeType cannot paint (error {code}); "
             "remove the font"
         )
     return coverage, column, row

@@ -52,11 +52,11 @@ def read_photos(folder: Path) -> Photos:
         PhotoError: the folder is missing, or holds no photograph that can be used.
     """
     if not folder.is_dir():
-        raise PhotoError(f"{folder} is not a folder; give one that holds photographs")
+        raise PhotoError(f"{folder} is not a folder; give one that contains photographs")
     found = list_files(folder, SUFFIXES, kind=PhotoError)
     if not found:
         listed = ", ".join(sorted(SUFFIXES))
-        raise PhotoError(f"{folder} holds no photograph ({listed}); put some there")
+        raise PhotoError(f"{folder} has no photograph ({listed}); add some")
     digest, hashes = hashlib.sha256(), list[str]()
     names: list[str] = []
     broken: list[str] = []
@@ -72,7 +72,7 @@ def read_photos(folder: Path) -> Photos:
         hashes.append(own.hexdigest())
         digest.update(f"{name}\x00".encode() + own.digest())
     if not names:
-        raise PhotoError(f"{folder} holds no photograph that can be used: {broken[0]}")
+        raise PhotoError(f"{folder} has no usable photograph: {broken[0]}")
     return Photos(folder, tuple(names), digest.hexdigest(), tuple(hashes), tuple(broken))
 
 
@@ -88,7 +88,7 @@ def read_photo(photos: Photos, name: str, n_halvings: int = 0) -> NDArray[np.uin
         PhotoError: there is none of that name, or it is broken or no longer the same.
     """
     if name not in photos.names:
-        raise PhotoError(f"{photos.folder} holds no photograph {name!r}; put it back")
+        raise PhotoError(f"{photos.folder} has no photograph {name!r}; restore it")
     levels = _keep(photos.folder / name, photos.hashes[photos.names.index(name)])
     return levels[min(n_halvings, len(levels) - 1)]
 
@@ -98,7 +98,9 @@ def _check_name(name: str) -> None:
         name.encode()
     except UnicodeEncodeError as error:
         # Specs are kept as JSON, which could not hold it.
-        raise PhotoError(f"{name!r} is not a name in UTF-8; rename the photograph") from error
+        raise PhotoError(
+            f"{name!r} is not a valid UTF-8 name; rename the photograph"
+        ) from error
 
 
 @lru_cache(maxsize=N_KEPT)
@@ -106,7 +108,7 @@ def _keep(path: Path, sha256: str) -> tuple[NDArray[np.uint8], ...]:
     """Return the photograph, then each time half of the last, down to a side of one pixel."""
     if _hash_file(path) != sha256:
         raise PhotoError(
-            f"{path} was changed while it was in use; put the photograph back, or begin anew"
+            f"{path} was changed while it was in use; restore the photograph, or start again"
         )
     levels = [np.asarray(_decode(path))]
     while min(levels[-1].shape[:2]) > 1:
@@ -122,7 +124,7 @@ def _hash_file(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise PhotoError(f"{path} cannot be read ({reason}); put it back") from error
+        raise PhotoError(f"{path} cannot be read ({reason}); restore it") from error
 
 
 def _decode(path: Path) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Spec -> Rendering: the pixels of one image, where its text lies, and what was measured."""
+"""Spec -> Rendering: the pixels of one image, the positions of its text, and measurements."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ MIN_SIZE_PX = 4.0
 
 @dataclass(frozen=True)
 class Rendering:
-    """A drawn image and what is true of it.
+    """A rendered image with its labels.
 
     >>> from synthtext import stream
     >>> rendering = stream(count=100)[0]
@@ -62,17 +62,17 @@ class Rendering:
     >>> rendering.image.size
     (224, 224)
 
-    A notebook shows it as its picture.
+    A notebook displays its image.
 
     Attributes:
-        spec: the choices behind it; `size_px` is the size drawn, where the text was shrunk.
+        spec: the choices behind it; `size_px` is the size as drawn, if the text was shrunk.
         pixels: uint8 (H, W, 3), RGB.
         word_quads: float32 (k, 4, 2), the ink of each word; corners (x, y) in px, clockwise
             from the top left of the upright text.
-        char_quads: float32 (m, 4, 2), the same of each character but spaces and marks.
+        char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
-        x_height_px: height of the letter x, of text seen head-on.
-        contrast_drawn: WCAG ratio between the ink, its opacity applied, and the paper behind.
+        x_height_px: height of the letter x, before any perspective.
+        contrast_drawn: WCAG ratio between the ink, its opacity applied, and the background.
         ink_drawn: colour of the ink before its opacity, `#rrggbb`.
         ink_visible_frac: fraction of the ink that nothing lies over, 0 to 1.
     """
@@ -89,7 +89,7 @@ class Rendering:
 
     @property
     def image(self) -> Image.Image:
-        """The pixels as a picture of Pillow's."""
+        """The pixels as a Pillow image."""
         # Pillow is imported here, since drawing does without it.
         from PIL import Image
 
@@ -110,7 +110,7 @@ class Rendering:
 
 
 class Ground(NamedTuple):
-    """Where upright text in px goes on the canvas: turned about (0, 0), then moved.
+    """The position of upright text on the canvas, in px: turned about (0, 0), then moved.
 
     `view` is all of it where the text is seen from the side, a homography.
     """
@@ -143,13 +143,12 @@ def render(
     ((2, 4, 2), (8, 4, 2))
 
     Args:
-        spec: every choice, as `sample_spec` or `make_spec` makes it, or `check_spec` has passed
-            it.
-        fonts: holds the font that the spec names; None takes those that are bundled.
-        photos: holds the photograph that the spec names, if it names one.
+        spec: every choice, from `sample_spec` or `make_spec`, or checked by `check_spec`.
+        fonts: a catalogue with the font of the spec; None uses the bundled fonts.
+        photos: a collection with the photograph of the spec, if it has one.
 
     Raises:
-        DrawError: the text does not fit, or leaves no ink.
+        DrawError: the text does not fit, or has no visible ink.
         FontError: the catalogue lacks the font, or the font cannot be painted.
         PhotoError: the photograph is missing.
     """
@@ -193,10 +192,10 @@ def open_face_of(spec: Spec, fonts: Catalogue | None) -> Face:
     """
     if not spec.font:
         raise DrawError(
-            f"no font has every character of {spec.drawn_text!r}; add one with --fonts"
+            f"no font has all characters of {spec.drawn_text!r}; add one with --fonts"
         )
     if not spec.text:
-        raise DrawError("the text is empty, so there is nothing to draw; give one")
+        raise DrawError("the text is empty; give a text to draw")
     return (fonts or _read_bundled()).open(spec.font)
 
 
@@ -231,7 +230,7 @@ def _explain_misfit(spec: Spec) -> str:
 
 
 def _shrink(spec: Spec, share: float) -> float:
-    """Return a smaller size for text of which only a share of its extent fits."""
+    """Return a smaller size for text of which only a fraction of its extent fits."""
     # Wrapped text gets shorter lines and fewer of them at once, so its extent falls faster
     # than its size; small steps towards the fit keep it as large as it may be.
     is_wrapped = spec.kind == "sentence" and spec.width_px > 0
@@ -260,7 +259,7 @@ def set_text(spec: Spec, face: Face) -> Placement:
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
-    """Return where the text goes, and the share of its extent that fits (1 or more: all)."""
+    """Return where the text goes, and the fraction of its extent that fits (1 or more: all)."""
     # Four corners are too few for NumPy to be worth its calls.
     left, top, right, bottom = (edge * spec.size_px for edge in placement.box)
     angle_rad = math.radians(spec.rotation_deg)
@@ -300,11 +299,13 @@ def cover(
     paint = _paint_glyphs if is_straight else _paint_outlines
     coverage, column, row = paint(spec, face, placement, ground)
     if not coverage.any():
-        raise DrawError(f"{spec.drawn_text!r} leaves no ink at {spec.size_px:g} px; enlarge it")
+        raise DrawError(
+            f"{spec.drawn_text!r} has no visible ink at {spec.size_px:g} px; enlarge it"
+        )
     bottom, right = row + coverage.shape[0], column + coverage.shape[1]
     if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
         # What has no box is not made room for.
-        raise DrawError(f"{spec.drawn_text!r} has a mark that stands alone; drop it")
+        raise DrawError(f"{spec.drawn_text!r} has a combining mark without a letter; remove it")
     if not is_styled(spec):
         return coverage, column, row
     canvas = ground.height_px, ground.width_px
@@ -365,13 +366,13 @@ def outline_text(spec: Spec, face: Face, placement: Placement, ground: Ground) -
 
 
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
-    """Return the mean colour of the paper under the ink."""
+    """Return the mean colour of the background under the ink."""
     red, green, blue, _ = cv2.mean(paper, coverage)
     return round(red), round(green), round(blue)
 
 
 def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
-    """Return the colour where ink covers its paper whole, by the arithmetic of `lay_ink`."""
+    """Return the colour where ink covers its background completely, as in `lay_ink`."""
     share = round(255 * opacity)
     red, green, blue = (
         min(255, round(share * above / 255) + round((255 - share) * below / 255))

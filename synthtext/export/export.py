@@ -1,4 +1,4 @@
-"""Exporting: a dataset -> the layouts that recognisers, detectors and other tools read."""
+"""Exporting: a dataset -> the formats of recognisers, detectors and other tools."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def export_dataset(
     verify: bool = True,
     on_progress: OnProgress = lambda *_: None,
 ) -> dict[str, int]:
-    """Write a dataset in another layout and return the pictures of each split.
+    """Write a dataset in another format and return the number of images of each split.
 
-    It gets its name when all of it is written; what a killed export left is begun anew.
+    The output gets its name when it is complete; a killed export starts again.
 
     Args:
         folder: a dataset that `synthtext render` wrote.
-        out: new; nothing that is there is touched.
+        out: a new folder; existing files are never touched.
         target: one of `TARGETS`.
-        crops: whether to cut out every word, upright, instead of taking whole pictures.
-        verify: whether shards must be those that were written.
-        on_progress: called after every picture.
+        crops: whether to write upright crops of all words instead of whole images.
+        verify: whether to compare the checksums of shards.
+        on_progress: called after every image.
 
     Raises:
-        DatasetError: no such target, something is there already, or a package is missing.
+        DatasetError: no such target, the output exists, or a package is missing.
         ShardError: a shard is missing, broken or not what was written.
     """
     _check_target(target, out, crops=crops)
     check_outside(out, folder)
     manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):
-        raise DatasetError(f"{folder} is not finished; run the same render again")
+        raise DatasetError(f"{folder} is not finished; run the same render command again")
     counts: dict[str, int] = {}
 
     def watch(items: Items, split: str) -> Items:
@@ -65,23 +65,25 @@ def export_dataset(
 
 @contextmanager
 def _explain(out: Path) -> Iterator[None]:
-    """Turn what a disk or a file system does to an export into one sentence."""
+    """Turn an error of the disk or file system into one sentence."""
     try:
         yield
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else error
         raise DatasetError(
-            f"{out} cannot be written ({reason}); nothing was left there, so mend that and run"
+            f"{out} cannot be written ({reason}); nothing was left there, so fix that and run"
             " the same command again"
         ) from error
 
 
 def _check_target(target: str, out: Path, *, crops: bool) -> None:
     if target not in TARGETS:
-        raise DatasetError(f"no export is called {target!r}; there is {', '.join(TARGETS)}")
+        raise DatasetError(
+            f"there is no export format {target!r}; choose one of {', '.join(TARGETS)}"
+        )
     if crops and target in WHOLE:
-        raise DatasetError(f"{target} takes whole pictures; leave out --crops")
+        raise DatasetError(f"{target} takes whole images; leave out --crops")
     if target in CROPS and not crops:
-        raise DatasetError(f"{target} takes one word to a picture; add --crops")
+        raise DatasetError(f"{target} takes one word per image; add --crops")
     if out.exists():
-        raise DatasetError(f"{out} is there already; give a new folder, or remove it")
+        raise DatasetError(f"{out} already exists; give a new folder, or remove it")

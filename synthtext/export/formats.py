@@ -1,4 +1,4 @@
-"""A writer for the layout of each other tool."""
+"""The writers for the formats of other tools."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAP_BYTES = 1 << 40
 
 
 N_PER_COMMIT = 1000
-"""Pictures to a transaction of LMDB, or to a row group of Parquet."""
+"""Images per LMDB transaction or Parquet row group."""
 
 
 TEMPLATES = {
@@ -37,7 +37,7 @@ TEMPLATES = {
 
 
 def _write_images(items: Items, folder: Path) -> Items:
-    """Write the pictures of items into a folder and pass the items on."""
+    """Write the images of items into a folder and pass the items on."""
     folder.mkdir(exist_ok=True)
     for item in items:
         (folder / item.name).write_bytes(item.image)
@@ -45,7 +45,7 @@ def _write_images(items: Items, folder: Path) -> Items:
 
 
 def _write_folder(items: Items, out: Path, _: Path) -> None:
-    """Write pictures and `metadata.jsonl`, as Hugging Face's imagefolder reads them."""
+    """Write images and `metadata.jsonl`, as Hugging Face's imagefolder reads them."""
     with (out / "metadata.jsonl").open("wb") as file:
         for item in _write_images(items, out):
             file.write(orjson.dumps({"file_name": item.name, "text": item.text}) + b"\n")
@@ -63,7 +63,7 @@ def _write_parquet(items: Items, out: Path, _: Path) -> None:
     if first is None:
         return
     schema = pa.Table.from_pylist(first).schema
-    # A file of ours, so that Arrow's own does not hide what a disk says.
+    # Opened here, because Arrow's own file would hide the errors of the disk.
     with (
         (out / "data.parquet").open("wb") as file,
         parquet.ParquetWriter(file, schema) as writer,
@@ -108,7 +108,7 @@ def _write_lmdb(items: Items, out: Path, _: Path) -> None:
             batch[b"num-samples"] = str(n).encode()
             _commit(database, batch)
     except lmdb.Error as error:
-        # LMDB does not say by which number a disk refused; its text does.
+        # LMDB gives no error number; only its message names the cause.
         raise OSError(str(error)) from error
 
 
@@ -185,9 +185,10 @@ def _write_coco(items: Items, out: Path, _: Path) -> None:
 
 
 def _write_easyocr(items: Items, out: Path, _: Path) -> None:
-    """Write pictures and `labels.csv`, as EasyOCR's trainer reads them.
+    """Write images and `labels.csv`, as EasyOCR's trainer reads them.
 
-    It parts a line at the first comma and takes the rest as it stands, so nothing is quoted.
+    The trainer splits a line at the first comma and uses the rest as it is, so nothing is
+    quoted.
     """
     with (out / "labels.csv").open("wb") as file:
         file.write(b"filename,words\n")
@@ -238,7 +239,7 @@ def _write_yolo_obb(items: Items, out: Path, _: Path) -> None:
 
 
 def _write_labels(items: Items, out: Path, place: Callable[[Floats], Floats]) -> None:
-    """Write YOLO's files; `place` turns a quad (4, 2), in shares of the sides, into a row."""
+    """Write YOLO's files; `place` turns a quad (4, 2), in fractions of a side, into a row."""
     (out / "labels").mkdir()
     for item in _write_images(items, out / "images"):
         rows = [place(quad / item.size_px) for quad in item.quads.astype(np.float64)]
@@ -297,7 +298,7 @@ def _write_clip_benchmark(items: Items, out: Path, folder: Path) -> None:
 
 
 def _say_missing(package: str) -> str:
-    return f"this export needs {package}; type: pip install 'synthtext[export]'"
+    return f"this export needs {package}; run: pip install 'synthtext[export]'"
 
 
 TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
@@ -318,8 +319,8 @@ TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
 
 
 WHOLE = frozenset({"coco", "yolo", "yolo-obb", "clip-benchmark"})
-"""Targets for which words that are cut out make no sense."""
+"""Targets for which word crops make no sense."""
 
 
 CROPS = frozenset({"tesstrain"})
-"""Targets that take one line of text to a picture, so that words must be cut out."""
+"""Targets that need one line of text per image, so that words must be cropped."""

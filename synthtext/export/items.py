@@ -1,4 +1,4 @@
-"""A dataset -> its images, or the words cut out of them."""
+"""A dataset -> its images, or crops of their words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from synthtext.errors import ShardError
 from synthtext.spec import Spec
 
 CROP_MARGIN = 0.08
-"""Room around a word in its crop, as a share of its height."""
+"""Margin around a word in its crop, as a fraction of its height."""
 
 
 CROP_QUALITY = 95
@@ -27,19 +27,19 @@ CROP_QUALITY = 95
 
 @dataclass(frozen=True)
 class Item:
-    """A picture to export.
+    """An image to export.
 
     Attributes:
         name: of its file, with its ending.
         image: the file.
-        text: what it shows.
+        text: the text in it.
         words: the words that have ink.
-        quads: float32 (k, 4, 2), where each of them lies, in px.
+        quads: float32 (k, 4, 2), the position of each of them, in px.
         chars: the characters that have ink, each with the marks that stand on it.
-        char_quads: float32 (m, 4, 2), where each of them lies, in px.
+        char_quads: float32 (m, 4, 2), the position of each of them, in px.
         size_px: width and height.
         label: line of the text, or of its label, in `classnames.txt`.
-        fields: what `KEY.json` says.
+        fields: the content of `KEY.json`.
     """
 
     name: str
@@ -58,10 +58,10 @@ Items = Iterator[Item]
 
 
 def read_items(folder: Path, split: str, *, crops: bool = False, verify: bool = True) -> Items:
-    """Return the pictures of a split, or the words cut out of them, in order.
+    """Return the images of a split, or crops of their words, in order.
 
     Raises:
-        ShardError: a shard is broken, or a picture comes a second time.
+        ShardError: a shard is broken, or an image comes a second time.
         DatasetError: a shard is not the one that was written, or of another split.
     """
     last = -1
@@ -72,8 +72,9 @@ def read_items(folder: Path, split: str, *, crops: bool = False, verify: bool = 
             # Shards hold one range after another, so that no list of all keys is needed.
             if index <= before:
                 raise ShardError(
-                    f"{file} holds {item.name}, which a shard before it held or should have"
-                    " held; render it again"
+                    f"{file} contains {item.name}, which belongs in a shard before it; render"
+                    f" it"
+                    f" again"
                 )
             last = max(last, index)
             if verify:
@@ -85,7 +86,7 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
     """Return the same of one shard.
 
     Raises:
-        ShardError: it is broken, or its words lie where its picture does not.
+        ShardError: it is broken, or its words lie where its image does not.
     """
     for sample in read_samples(file):
         fields = decode_fields(sample)
@@ -95,7 +96,9 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
         height, width = drawn.pixels.shape[:2]
         inside = (drawn.word_quads >= 0) & (drawn.word_quads <= (width, height))
         if not inside.all():
-            raise ShardError(f"{sample.key}.json has quads that do not fit; draw it again")
+            raise ShardError(
+                f"{sample.key}.json has quads that do not match its text; render it again"
+            )
         extension = next(name for name in FORMATS if name in sample.files)
         item = Item(
             name=f"{sample.key}.{extension}",
@@ -116,27 +119,28 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
 
 
 def _check_files(sample: Sample, spec: Spec) -> None:
-    """Check that the other files of a sample say what its `.json` says."""
+    """Check that the other files of a sample agree with its `.json`."""
     if sample.key != spec.key:
-        raise ShardError(f"{sample.key}.json is that of {spec.key}; draw it again")
+        raise ShardError(f"{sample.key}.json belongs to {spec.key}; render it again")
     said = {"txt": spec.drawn_text.encode(), "cls": str(spec.class_index).encode()}
     for extension, content in said.items():
         if sample.files.get(extension, content) != content:
             raise ShardError(
-                f"{sample.key}.{extension} does not agree with {sample.key}.json; draw it again"
+                f"{sample.key}.{extension} does not match {sample.key}.json; render it again"
             )
 
 
 def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixels:
-    """Return what a quad holds, upright.
+    """Return the content of a quad, rectified.
 
     Args:
         pixels: uint8 (H, W, 3).
         quad: float32 (4, 2), clockwise from the top left of the upright text.
-        margin: room around it, as a share of its height; beyond the picture its edge goes on.
+        margin: margin around it, as a fraction of its height; beyond the image its edge is
+            repeated.
     """
     upright, size = _plan_crop(quad, margin)
-    # Quads count from a pixel's edge, OpenCV from its middle.
+    # Quads count from a pixel's edge, OpenCV from its centre.
     matrix = cv2.getPerspectiveTransform(quad - np.float32(0.5), upright - np.float32(0.5))
     return cv2.warpPerspective(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE)
 
@@ -144,7 +148,7 @@ def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixel
 def _plan_crop(quad: Quads, margin: float) -> tuple[Quads, tuple[int, int]]:
     """Return where the corners of a quad (4, 2) lie in its crop, and the crop's size in px."""
     top, right, bottom, left = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
-    # The far end of a word seen from the side is smaller: it gets the size of the middle.
+    # In perspective the far end of a word is smaller: the crop has the size of its middle.
     width, height = float(top + bottom) / 2, float(left + right) / 2
     room = margin * height
     upright = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + room

@@ -17,22 +17,22 @@ def list_frequent(language: str, n: int) -> list[str]:
 
     Args:
         language: its code, such as `de`.
-        n: how many; fewer where wordfreq does not know as many.
+        n: how many; fewer if wordfreq does not have as many.
 
     Raises:
         WordsError: wordfreq is not installed, or does not know the language.
     """
     if find_spec("wordfreq") is None:
         raise WordsError(
-            "words of a language need wordfreq; type: pip install 'synthtext[words]'"
+            "words of a language need the package wordfreq; run: pip install 'synthtext[words]'"
         )
     import wordfreq
 
     known = sorted(wordfreq.available_languages())
     if language not in known:
         raise WordsError(
-            f"wordfreq has no words of the language {shorten(language)!r}; "
-            f"there is {', '.join(known)}"
+            f"wordfreq has no words of the language {shorten(language)!r}; there is"
+            f" {', '.join(known)}"
         )
     frequent = wordfreq.iter_wordlist(language)
     words: dict[str, None] = {}

@@ -1,8 +1,8 @@
-"""Texts that match a pattern, each as likely as every other: plates, dates, prices, ids.
+"""Texts that match a pattern, with equal probability: plates, dates, prices, ids.
 
 A pattern is a regular expression that matches a finite number of texts. It is turned into a
 deterministic automaton, in which every text has one path; the paths are counted, so that the
-k-th text can be had without the others.
+k-th text can be computed without the others.
 
 Source: Hopcroft, Motwani and Ullman, "Introduction to Automata Theory, Languages, and
 Computation", 2006, sections 2.3.5 and 3.2.3.
@@ -43,24 +43,24 @@ PATTERNS = {
 MAX_PATTERN_CHARS = 500
 
 MAX_CHARS = 200
-"""Longest text that a pattern may match."""
+"""Maximum length of a text that a pattern matches."""
 
 MAX_STEPS = 20_000
-"""Parts of a pattern, its repeats written out."""
+"""Maximum number of parts of a pattern, with its repeats expanded."""
 
 MAX_STATES = 20_000
 
 MAX_EDGES = 2_000_000
-"""Ways from one state to the next, one for each character."""
+"""Maximum number of transitions, one for each character."""
 
 MAX_TEXTS = 2**192
-"""Texts that a pattern may match: one number of 256 bits chooses among them evenly."""
+"""Maximum number of texts of a pattern, so that a 256-bit number samples them uniformly."""
 
 MAX_CLASS = 30_000
-"""Characters of a class; there are 20,992 Chinese ones in a row."""
+"""Maximum size of a character class; one Chinese block has 20,992 characters."""
 
 PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
-"""What `.` and classes of what is not in them are about."""
+"""The characters of `.` and of negated classes."""
 
 CATEGORIES = {
     ops.CATEGORY_DIGIT: frozenset(string.digits),
@@ -97,7 +97,7 @@ class _Sketch:
         pattern: where it comes from, for messages.
         steps: of each state, a class of characters and the state that it leads to.
         jumps: of each state, those that are reached without a character.
-        n_parts: parts of the pattern so far, its repeats written out.
+        n_parts: parts of the pattern so far, with its repeats expanded.
     """
 
     pattern: str
@@ -146,7 +146,9 @@ class _Sketch:
 
     def _repeat(self, least: int, most: int, parts: Iterable[Any], state: int) -> int:
         if most is ops.MAXREPEAT:
-            raise _refuse(self.pattern, "matches texts without end", "write {0,8} for * or +")
+            raise _refuse(
+                self.pattern, "matches texts of unlimited length", "write {0,8} for * or +"
+            )
         ends = [state]
         for _ in range(most):
             self.n_parts += 1
@@ -166,8 +168,8 @@ def read_pattern(pattern: str) -> Automaton:
     4
 
     Raises:
-        WordsError: it is not a regular expression, matches texts without end or too many of
-            them, or asks for more than characters, classes, groups, `|` and repeats.
+        WordsError: it is not a regular expression, matches too long or too many texts, or uses
+            more than characters, classes, groups, `|` and repeats.
     """
     pattern = PATTERNS.get(pattern, pattern)
     if len(pattern) > MAX_PATTERN_CHARS:
@@ -191,7 +193,7 @@ def read_pattern(pattern: str) -> Automaton:
 
 
 def draw_matches(pattern: str, n: int, seed: int) -> list[str]:
-    """Return texts that match a pattern, no two alike; all of them, if there are at most n.
+    """Return different texts that match a pattern; all of them, if there are at most n.
 
     >>> draw_matches("[ab]{2}", 9, 0)
     ['aa', 'ab', 'ba', 'bb']
@@ -223,7 +225,7 @@ def draw_matches(pattern: str, n: int, seed: int) -> list[str]:
 
 
 def _spell(automaton: Automaton, rank: int) -> str:
-    """Return a text by its place among all that match."""
+    """Return a text by its index among all that match."""
     state = 0
     chars: list[str] = []
     while True:
@@ -272,7 +274,7 @@ def _determine(sketch: _Sketch, end: int) -> Automaton:
         steps = [step for state in states for step in sketch.steps[state]]
         n_edges += sum(len(chars) for chars, _ in steps)
         if n_edges > MAX_EDGES or number > MAX_STATES:
-            raise _refuse(sketch.pattern, "can go on in too many ways")
+            raise _refuse(sketch.pattern, "can continue in too many ways")
         row = []
         for followers, options in _group(steps).items():
             reached = _reach(sketch, followers)

@@ -1,7 +1,7 @@
 """Bundled sentences: short film reviews, half of them positive, half negative.
 
-A small grammar writes them. Both classes share every subject and every frame; only the words
-that judge differ, so nothing but reading them tells the classes apart.
+A small grammar generates them. Both classes have the same subjects and frames; only the words
+that judge differ, so the classes can only be distinguished by reading them.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def review_sentences() -> Texts:
 
 
 def _mix(label: int) -> list[str]:
-    """Return the sentences of a label, frames in turn, spread over all that each can say."""
+    """Return the sentences of a label, alternating frames, spread over each frame's range."""
     columns = [_spread(list(frame(label)), N_PER_LABEL // len(FRAMES)) for frame in FRAMES]
     return [_capitalise(sentence) for row in zip(*columns, strict=True) for sentence in row]
 

@@ -1,4 +1,4 @@
-"""Labelled sentences: SST2-style files, and their tokens joined to text again."""
+"""Labelled sentences: SST2-style files, with their tokens joined to plain text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPLIT_NAMES: dict[str, Split] = {
     "validation": "val",
     "test": "test",
 }
-"""What published sets call their splits."""
+"""The names of splits in published datasets."""
 
 LABELS = {"0": 0, "1": 1, "negative": 0, "positive": 1}
 
@@ -63,7 +63,7 @@ JOINS = [
     (re.compile(r"(\w) \.\.\."), r"\1..."),
     (re.compile(r"\s+"), " "),
 ]
-"""Patterns that part tokens, and what they become, in order."""
+"""Patterns of separated tokens, and their replacements, in order."""
 
 BEFORE_QUOTE = frozenset(
     [",", ":", "(", "--", "...", "as", "of", "that", "like", "said", "says"]
@@ -73,7 +73,7 @@ BEFORE_QUOTE = frozenset(
 
 @dataclass(frozen=True)
 class _Rows:
-    """The sentences of a file, with their labels and the splits that it gives them, if any."""
+    """The sentences of a file, with their labels and, if given, their splits."""
 
     items: list[str]
     labels: list[int]
@@ -83,8 +83,7 @@ class _Rows:
 def read_sentences(path: Path) -> Texts:
     """Return the sentences of a file, or of a folder of published splits, with their labels.
 
-    Sentences that come twice are kept: the published sets have some, and their counts should
-    agree.
+    Duplicate sentences are kept: the published datasets have some, and the counts should agree.
 
     Args:
         path: tab-separated, its header naming `sentence` and `label`; labels are 0 and 1, or
@@ -93,14 +92,14 @@ def read_sentences(path: Path) -> Texts:
             folder with `train.tsv`, `dev.tsv` (or `val`, `valid`) and `test.tsv`.
 
     Raises:
-        WordsError: a file cannot be read, or a line of it is not of that form.
+        WordsError: a file cannot be read, or one of its lines is malformed.
     """
     if path.is_dir():
         rows = _read_folder(path)
     else:
         rows = _read_file(path, None)
         if not rows.items:
-            raise WordsError(f"{path} holds no sentence; write one a line below the header")
+            raise WordsError(f"{path} has no sentences; write one per line below the header")
     n_repeated = len(rows.items) - len(set(rows.items))
     return make_texts(rows.items, rows.labels, path.name, n_repeated, rows.splits)
 
@@ -114,7 +113,7 @@ def _read_folder(folder: Path) -> _Rows:
         [split for part in parts for split in part.splits],
     )
     if not rows.items:
-        raise WordsError(f"{folder} holds no sentences; give train.tsv, dev.tsv and test.tsv")
+        raise WordsError(f"{folder} has no sentences; give train.tsv, dev.tsv and test.tsv")
     return rows
 
 
@@ -125,7 +124,7 @@ def _read_file(path: Path, split: Split | None) -> _Rows:
     if "sentence" not in names or "label" not in names:
         raise WordsError(
             f"{path} begins with {' '.join(names)[:60]!r}; its first line must name the "
-            "columns sentence and label, parted by a tab"
+            "columns sentence and label, separated by a tab"
         )
     rows = _Rows([], [], [])
     for number, line in lines:
@@ -141,7 +140,7 @@ def _read_file(path: Path, split: Split | None) -> _Rows:
             rows.splits.append(split or _read_split(row["split"], where))
         sentence = unicodedata.normalize("NFC", detokenise(row["sentence"]))
         if not sentence:
-            raise WordsError(f"{where} has no sentence; write one or drop the line")
+            raise WordsError(f"{where} has no sentence; write one or delete the line")
         rows.items.append(sentence)
     return rows
 
@@ -161,10 +160,10 @@ def _read_split(text: str, where: str) -> Split:
 
 
 def detokenise(text: str) -> str:
-    """Return a sentence as a person would write it, without the tokens of the Penn Treebank.
+    """Return a sentence in normal spelling, without Penn Treebank tokenization.
 
-    Dashes stay as they are, spaced; quotation marks become straight ones. What is written
-    so already is not changed.
+    Dashes keep their spaces; quotation marks become straight ones. Text in normal spelling is
+    not changed.
 
     >>> print(detokenise("It 's a `` good '' film -LRB- and it does n't bore -RRB- , mostly ."))
     It's a "good" film (and it doesn't bore), mostly.
@@ -224,7 +223,7 @@ def _find_next(tokens: list[str], wanted: str) -> list[int]:
 
 
 def _mend_encoding(text: str) -> str:
-    """Return the text, single-spaced, with UTF-8 that was read as cp1252 or Latin-1 mended."""
+    """Return the text, single-spaced, with UTF-8 misread as cp1252 or Latin-1 repaired."""
     spaced = " ".join(text.split())
     if spaced.isascii():
         return spaced

@@ -24,23 +24,23 @@ MAX_FILE_BYTES = 256 << 20
 MAX_LINES = 5_000_000
 
 MAX_LINE_BYTES = 64 << 10
-"""Longest line, comments and spaces included."""
+"""Maximum length of a line, including comments and spaces."""
 
 MAX_WORD_CHARS = 200
 
 PREFIXES = ("lang:", "pattern:")
-"""What a source of words begins with that is not a file or a bundled list."""
+"""Prefixes of word sources that are neither files nor bundled lists."""
 
 N_FREQUENT = 10_000
-"""Words of a language, unless another number is asked for."""
+"""Default number of words of a language."""
 
 N_DRAWN = 20_000
-"""Texts that are drawn from a pattern, unless another number is asked for."""
+"""Default number of texts from a pattern."""
 
 MAX_DRAWN = 1_000_000
 
 MAX_MARKS = 30
-"""Marks in a row, as on one letter: to put thousands in order takes time that grows squared.
+"""Maximum number of combining marks on one letter: sorting them takes quadratic time.
 
 Source: Unicode Standard Annex 15, its stream-safe text format.
 """
@@ -51,15 +51,15 @@ JOINERS = "\u200c\u200d"
 
 @dataclass(frozen=True)
 class Texts:
-    """What there is to draw.
+    """Texts to draw.
 
     Attributes:
         items: the texts, in the order of their source.
         labels: 1 positive, 0 negative, None where a text has no label.
-        name: where they came from.
-        sha256: over items and labels, in hex: equal texts are the same input.
+        name: their source.
+        sha256: of items and labels, in hex; equal texts are the same input.
         n_duplicates: lines that repeat an earlier one.
-        splits: the split of each text where its source says so; else none, and a hash decides.
+        splits: the split of each text if its source gives one; else empty, and a hash decides.
     """
 
     items: tuple[str, ...]
@@ -96,8 +96,8 @@ def list_bundled() -> list[str]:
 def read_words(source: str | Path, *, n_drawn: int | None = None, seed: int = 0) -> Texts:
     """Return the words of a file, a bundled list, a language or a pattern.
 
-    Blank lines of a file and lines that begin with `#` are skipped, duplicates are merged, and
-    words are brought to Unicode's form NFC.
+    Blank lines and lines that begin with `#` are skipped, duplicates are merged, and words are
+    normalised to Unicode's form NFC.
 
     >>> from synthtext.texts.words import read_words
     >>> read_words("pattern:[AB][0-9]", n_drawn=3, seed=1).items
@@ -107,9 +107,9 @@ def read_words(source: str | Path, *, n_drawn: int | None = None, seed: int = 0)
         source: a file with one word a line; the name of a bundled list; `lang:de` or
             `lang:de:20000` for the most frequent words of a language; `pattern:` before a
             regular expression or a name of `PATTERNS` for texts that match it.
-        n_drawn: how many texts to draw from a pattern; None draws 20,000. There are fewer if
-            fewer match, and a million at most.
-        seed: chooses those that are drawn.
+        n_drawn: number of texts to draw from a pattern, a million at most; None draws 20,000.
+            There are fewer if fewer match.
+        seed: of the random choice.
 
     Raises:
         WordsError: the file is missing, too large, not UTF-8, without words, or a line of it
@@ -126,7 +126,7 @@ def read_words(source: str | Path, *, n_drawn: int | None = None, seed: int = 0)
         n_lines += 1
         words[unicodedata.normalize("NFC", " ".join(line.split()))] = None
     if not words:
-        raise WordsError(f"{path} holds no word; write one a line")
+        raise WordsError(f"{path} has no words; write one per line")
     return make_texts(list(words), [None] * len(words), path.name, n_lines - len(words))
 
 
@@ -157,11 +157,11 @@ def _make_words(source: str, n_drawn: int | None, seed: int) -> list[str]:
 def read_lines(
     path: Path, max_chars: int, *, comment: str | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Return the lines of a file that are not blank, each with its number, from 1.
+    """Return the non-blank lines of a file, each with its number, from 1.
 
     Args:
         path: a UTF-8 file, with or without a byte order mark.
-        max_chars: longest line.
+        max_chars: maximum length of a line.
         comment: what a line to skip begins with; None skips none.
 
     Raises:
@@ -184,7 +184,7 @@ def read_lines(
 
 
 def _split_file(path: Path, max_chars: int) -> Iterator[bytes]:
-    """Return the lines of a file, no more of which is in memory than one of them."""
+    """Return the lines of a file, with one line in memory at a time."""
     with open_file(path, MAX_FILE_BYTES, kind=WordsError, remedy="give a text file") as file:
         for number in range(1, MAX_LINES + 2):
             raw = file.readline(MAX_LINE_BYTES + 1)
@@ -193,28 +193,29 @@ def _split_file(path: Path, max_chars: int) -> Iterator[bytes]:
             if len(raw) > MAX_LINE_BYTES:
                 raise WordsError(
                     f"{path} line {number} is longer than {format_bytes(MAX_LINE_BYTES)}; at "
-                    f"most {max_chars} characters can be drawn, so split the line or drop it"
+                    f"most {max_chars} characters can be drawn, so split the line or delete it"
                 )
             yield raw
-    raise WordsError(f"{path} has more than {MAX_LINES:,} lines; give it in parts")
+    raise WordsError(f"{path} has more than {MAX_LINES:,} lines; split it into several files")
 
 
 def split_of(text: str, fractions: tuple[float, float, float]) -> Split:
     """Return the split of a text: `train`, `val` or `test`.
 
-    It depends on the text alone, whatever its case, never on the seed or on other texts.
+    It depends only on the text, ignoring case, and not on the seed or on other texts.
 
     Args:
         text: a word or a sentence.
-        fractions: shares of the three splits, adding up to 1.
+        fractions: fractions of the three splits, adding up to 1.
 
     Raises:
-        RecipeError: a share is below 0, or they do not add up to 1.
+        RecipeError: a fraction is below 0, or they do not add up to 1.
     """
     train, val, test = fractions
     if not (min(fractions) >= 0 and math.isclose(sum(fractions), 1, abs_tol=1e-6)):
         raise RecipeError(
-            f"splits is {train:g},{val:g},{test:g}; three shares of 0 or more must add up to 1"
+            f"splits is {train:g},{val:g},{test:g}; three fractions of 0 or more must add up"
+            f" to 1"
         )
     # Folding the case can part a letter from its accent, so the form is restored after it.
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
@@ -229,7 +230,7 @@ def split_texts(texts: Texts, fractions: tuple[float, float, float]) -> dict[str
     """Return the places of the texts in each split, the one they were given if they have one.
 
     Raises:
-        RecipeError: a share is below 0, or they do not add up to 1.
+        RecipeError: a fraction is below 0, or they do not add up to 1.
     """
     places: dict[str, list[int]] = {split: [] for split in SPLITS}
     for place, item in enumerate(texts.items):
@@ -255,8 +256,8 @@ def _find_words(source: str | Path) -> Path:
         return LISTS / f"{source}.txt"
     near = difflib.get_close_matches(str(source)[:80], names, n=3) or names
     raise WordsError(
-        f"{shorten(str(source))} is neither a file nor a bundled list;"
-        f" there is {', '.join(near)}"
+        f"{shorten(str(source))} is neither a file nor a bundled list; there is"
+        f" {', '.join(near)}"
     )
 
 
@@ -265,7 +266,7 @@ def _check_line(source: Path | str, number: int | None, line: str, max_chars: in
     if len(line) > max_chars:
         raise WordsError(
             f"{place} is {len(line)} characters long; at most {max_chars} can be "
-            "drawn, so split the line or drop it"
+            "drawn, so split the line or delete it"
         )
     if line.isascii() and line.replace("\t", "").isprintable():
         return
@@ -275,8 +276,10 @@ def _check_line(source: Path | str, number: int | None, line: str, max_chars: in
         # Other, all of it: controls, formats, surrogates, private use, unassigned.
         if kind == "C" and char not in JOINERS + "\t":
             raise WordsError(
-                f"{place} holds the control character U+{ord(char):04X}; remove it"
+                f"{place} contains the control character U+{ord(char):04X}; remove it"
             )
         n_marks = n_marks + 1 if kind == "M" else 0
         if n_marks > MAX_MARKS:
-            raise WordsError(f"{place} has more than {MAX_MARKS} marks on one letter; drop it")
+            raise WordsError(
+                f"{place} has more than {MAX_MARKS} combining marks on one letter; delete it"
+            )

@@ -1,7 +1,7 @@
-"""Scenes -> a folder laid out as TextVQA is: pictures, and annotations with the truth in them.
+"""Scenes -> a folder laid out as TextVQA is: images, and annotations with the truth in them.
 
 `images/NAME.jpg`, an annotation file for each split, and `scenes.json`, which says how it was
-made. A run that was killed is taken up again; the bytes are those of an unbroken one.
+made. A run that was killed is resumed; the bytes are those of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class ScenePlan:
         pictures: what to draw.
         fonts: to choose from.
         source: where the texts come from, for `scenes.json`.
-        given: annotations whose pictures these stand in for; None makes questions of its own.
+        given: annotations whose images these stand in for; None makes questions of its own.
         file: name of the annotations that are given.
     """
 
@@ -141,9 +141,9 @@ def _check_range(name: str, value: int, low: int, high: int) -> None:
 def plan_stand_ins(
     questions: Questions, words: Texts, fonts: Catalogue, *, seed: int, file: str
 ) -> ScenePlan:
-    """Return the plan of pictures that stand in for those of an annotation file.
+    """Return the plan of images that stand in for those of an annotation file.
 
-    Each has a sign for the answer to each question about it, and one for a word by chance.
+    Each has a sign for the answer to each question about it, and one for a random word.
 
     Args:
         questions: what is asked.
@@ -157,7 +157,7 @@ def plan_stand_ins(
     """
     _check_range("seed", seed, 0, MAX_SEED)
     if file.startswith(".") or file in OWN_NAMES:
-        raise DatasetError(f"{file} is what a file of the output is called; rename it")
+        raise DatasetError(f"{file} is the name of an output file; rename it")
     texts: dict[str, dict[str, None]] = {}
     for asked in questions.items:
         texts.setdefault(asked.picture, {})[asked.answer] = None
@@ -182,7 +182,7 @@ def check_apart(annotations: Path, folder: Path) -> None:
     place = Path(os.path.realpath(annotations)).parent
     if not is_remote(folder) and place == Path(os.path.realpath(folder)):
         raise DatasetError(
-            f"{annotations} lies in {folder} and would be written over; give another folder"
+            f"{annotations} lies in {folder} and would be overwritten; give another folder"
         )
 
 
@@ -197,7 +197,7 @@ def render_scenes(
 
     Args:
         plan: what to draw.
-        folder: new, empty, or begun by the same plan.
+        folder: new, empty, or started with the same plan.
         n_workers: processes to draw with, 1 or more.
         on_progress: called after every block of scenes.
 
@@ -264,9 +264,9 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
     if path.exists():
         _check_begun(folder, described)
     elif any(each.suffix != PART for each in folder.iterdir()):
-        raise DatasetError(f"{folder} holds something else; give a new or an empty folder")
+        raise DatasetError(f"{folder} contains something else; give a new or an empty folder")
     if not path.exists():
-        # First of all, for a folder that holds anything else without it is not taken up again.
+        # First of all, for a folder that holds anything else without it is not resumed.
         begun = seal({"format": FORMAT, "complete": False, "plan": described})
         replace_file(path, to_json(begun))
     (folder / "images").mkdir(parents=True, exist_ok=True)
@@ -289,7 +289,7 @@ def _check_begun(folder: Path, described: Mapping[str, Any]) -> None:
     except DamageError as error:
         raise DatasetError(f"{path} is broken; give another folder") from error
     if not is_sealed or not isinstance(begun.get("plan"), dict):
-        raise DatasetError(f"{path} is not what was written; give another folder")
+        raise DatasetError(f"{path} is not the file that was written; give another folder")
     check_same_plan(folder, begun["plan"], described)
 
 

@@ -1,7 +1,7 @@
-"""TextVQA: its annotation files -> questions about pictures, with their answers.
+"""TextVQA: its annotation files -> questions about images, with their answers.
 
-Two versions are out: 0.5.1, in which every question has ten answers, and 0.1, which names the
-file of a picture instead of its number and has more answers or fewer.
+There are two versions: 0.5.1, in which every question has ten answers, and 0.1, which gives the
+file of an image instead of its number, and a varying number of answers.
 
 Source: Singh et al., "Towards VQA models that can read", CVPR 2019; the files at textvqa.org.
 """
@@ -25,17 +25,17 @@ from synthtext.files import read_file
 MAX_FILE_BYTES = 256 << 20
 
 MAX_VALUES = 8_000_000
-"""Lists, objects and what they hold: the parser takes up to some hundred bytes for each."""
+"""Maximum number of values: the parser needs up to some hundred bytes for each."""
 
 MAX_NAME_BYTES = 120
-"""Longest name of an image: files are called by it, with endings."""
+"""Maximum length of a name of an image: files are called by it, with endings."""
 
 MAX_PATH_CHARS = 1000
 
 MAX_KEY_CHARS = 200
 
 MAX_TEXT_CHARS = 1000
-"""Longest question or answer: a bound for files that come from elsewhere."""
+"""Maximum length of a question or answer, since the file may be untrusted."""
 
 VERSIONS = ("0.1", "0.5.1")
 
@@ -45,12 +45,12 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Asked:
-    """A question about a picture.
+    """A question about an image.
 
     Attributes:
         key: names it; no other question of its file has it.
-        picture: names the picture: its file without folder and ending.
-        file: the picture as the annotation names it, such as `train/0054c91397f2fe05.jpg`.
+        picture: names the image: its file without folder and ending.
+        file: the image as the annotation names it, such as `train/0054c91397f2fe05.jpg`.
         question: as it was asked.
         answers: of several people, as they gave them; one or more.
         box: where the answer is written; None where that is not known.
@@ -65,7 +65,7 @@ class Asked:
 
     @property
     def answer(self) -> str:
-        """The answer that most people gave, of equals the first."""
+        """The most frequent answer; the first of several."""
         return Counter(self.answers).most_common(1)[0][0]
 
 
@@ -74,8 +74,8 @@ class Questions:
     """The questions of an annotation file.
 
     Attributes:
-        items: those that can be asked.
-        broken: a sentence for each of the rest.
+        items: the usable questions.
+        broken: a sentence for each of the others.
         version: of the layout, one of `VERSIONS`.
         content: the file as it was read.
         rows: the place of each item in the file.
@@ -101,8 +101,8 @@ def read_questions(path: Path) -> Questions:
     if not isinstance(entries, list) or version not in VERSIONS:
         near = difflib.get_close_matches(version[:80], VERSIONS, n=1) or VERSIONS
         raise WordsError(
-            f"{path} is no TextVQA annotation of version {' or '.join(near)}: it needs the"
-            " version and a list called data"
+            f"{path} is not a TextVQA annotation file of version {' or '.join(near)}: it"
+            f" needs a version and a list named data"
         )
     items, rows, broken, keys = [], [], [], set[str]()
     for row, entry in enumerate(entries):
@@ -116,7 +116,7 @@ def read_questions(path: Path) -> Questions:
         rows.append(row)
     if not items:
         reason = f", such as: {broken[0]}" if broken else ""
-        raise WordsError(f"{path} has no question that can be asked{reason}")
+        raise WordsError(f"{path} has no usable question{reason}")
     return Questions(tuple(items), tuple(broken), version, content, tuple(rows))
 
 
@@ -124,20 +124,20 @@ def _read_json(path: Path) -> dict[str, Any]:
     raw = read_file(path, MAX_FILE_BYTES, kind=WordsError, remedy="give a JSON file")
     n_values = sum(map(raw.count, (b"[", b"{", b",")))
     if n_values > MAX_VALUES:
-        raise WordsError(
-            f"{path} holds {n_values:,} values, more than {MAX_VALUES:,}; split it"
-        )
+        raise WordsError(f"{path} has {n_values:,} values, more than {MAX_VALUES:,}; split it")
     try:
         content = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise WordsError(f"{path} is no JSON ({error}); give TextVQA's annotations") from error
+        raise WordsError(
+            f"{path} is not valid JSON ({error}); give TextVQA's annotations"
+        ) from error
     if not isinstance(content, dict):
-        raise WordsError(f"{path} holds no object; give TextVQA's annotations")
+        raise WordsError(f"{path} is not a JSON object; give TextVQA's annotations")
     return content
 
 
 def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
-    """Return a question, or raise a ValueError that says what it lacks."""
+    """Return a question, or raise a ValueError that says what is wrong with it."""
     if not isinstance(entry, dict):
         raise ValueError("is not an object")  # noqa: TRY004 - told apart by nobody.
     file = _read_name(entry)
@@ -152,7 +152,7 @@ def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
         if isinstance(each, str) and each.strip() and len(each) <= MAX_TEXT_CHARS
     ]
     if not given:
-        raise ValueError(f"has no answers (picture {picture})")
+        raise ValueError(f"has no answers (image {picture})")
     key = str(entry.get("question_id", row))
     if not 0 < len(key) <= MAX_KEY_CHARS:
         raise ValueError("has an empty or a very long question_id")
@@ -172,18 +172,18 @@ def _read_name(entry: Mapping[str, Any]) -> str:
     """Return the file of a question's image, by a name that a file can have anywhere."""
     given = entry.get("image") or entry.get("image_id")
     if isinstance(given, bool) or not isinstance(given, str | int):
-        raise ValueError("names no picture")  # noqa: TRY004 - as above.
+        raise ValueError("names no image")  # noqa: TRY004 - as above.
     file = given if isinstance(given, str) and entry.get("image") else f"{given}.jpg"
     name = PurePosixPath(file).stem
     if not name or name.startswith("."):
-        raise ValueError("names no picture")
+        raise ValueError("names no image")
     if len(file) > MAX_PATH_CHARS or len(name.encode()) > MAX_NAME_BYTES:
-        raise ValueError(f"names a picture by {len(file):,} characters, too many for a file")
+        raise ValueError(f"names an image by {len(file):,} characters, too many for a file")
     if any(unicodedata.category(char)[0] == "C" for char in file):
-        raise ValueError(f"names a picture by a control character: {shorten(file)!r}")
+        raise ValueError(f"names an image by a control character: {shorten(file)!r}")
     path = PurePosixPath(file)
     if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"names a picture outside its folder: {shorten(file)!r}")
+        raise ValueError(f"names an image outside its folder: {shorten(file)!r}")
     return file
 
 

@@ -110,7 +110,7 @@ def test_a_polite_signal(
         if code == 128 + which:
             # Once all is drawn there is not a folder to name.
             assert printed.replace(f" in {out}", "") == (
-                "stopped; what is finished is whole, and the same command goes on\n"
+                "stopped; what was finished is complete, and the same command continues\n"
             )
         n_equal += code in (0, 128 + which) and finish(out) == expected
         shutil.rmtree(out)
@@ -134,8 +134,7 @@ def test_a_worker_is_killed_as_by_the_kernel_for_want_of_memory(
         os.kill(workers[0], signal.SIGKILL)
         _, printed = process.communicate(timeout=60)
         assert printed == (
-            "synthtext: a worker was killed, perhaps for want of memory; what is finished is"
-            " whole, so run the same command again, with fewer --workers\n"
+            "synthtext: a worker was killed, perhaps for lack of memory; what is finished is complete, so run the same command again, with fewer --workers\n"
         )
         n_survived += process.returncode == 2 and finish(out) == expected
         shutil.rmtree(out)
@@ -191,8 +190,7 @@ def test_a_disk_that_fills_up(
         )
         said = (tmp_path / "said").read_text()
         is_named = said == (
-            f"synthtext: the disk of {disk / 'out'} is full; what is finished there is whole, "
-            "so make room and run the same command again\n"
+            f"synthtext: the disk of {disk / 'out'} is full; what is finished there is complete, so free some space and run the same command again\n"
         )
         n_survived += done.stdout == "2\n0\n" and is_named and read_all(copy) == expected
         shutil.rmtree(copy)

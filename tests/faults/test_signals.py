@@ -154,7 +154,7 @@ def test_a_signal_to_all_processes_of_a_terminal_is_one_sentence(
         assert process.returncode == 128 + which
         assert (
             printed
-            == "stopped; what is finished in out is whole, and the same command goes on\n"
+            == "stopped; what was finished in out is complete, and the same command continues\n"
         )
         assert list(base.glob("**/.*.part")) == []
 

@@ -1,4 +1,4 @@
-"""Readers whose answers are known: they look their pictures up instead of reading them."""
+"""Readers whose answers are known: they look their images up instead of reading them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def vector_of(text: str) -> np.ndarray:
 
 
 class KnowingReader:
-    """Knows some pictures, and the text that each of them is taken for."""
+    """Knows some images, and the text that each of them is taken for."""
 
     def __init__(self, stimuli: Sequence[Stimulus], texts: Sequence[str]) -> None:
         self._known = {
@@ -46,7 +46,7 @@ class KnowingReader:
 
 
 class BlindReader:
-    """Sees nothing: every picture is the same to it."""
+    """Sees nothing: every image is the same to it."""
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         return np.tile(vector_of(""), (len(images), 1))
@@ -56,7 +56,7 @@ class BlindReader:
 
 
 class BlindLover(BlindReader):
-    """Sees nothing, and takes every picture for the longest word that it may choose."""
+    """Sees nothing, and takes every image for the longest word that it may choose."""
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         return np.tile(np.float32([1, 0]), (len(images), 1))

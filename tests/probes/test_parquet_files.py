@@ -72,15 +72,14 @@ def write_bomb(path: Path) -> None:
 
 
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda path: path.touch(), "is not a whole Parquet file; run the probe again"),
+    "empty": (lambda path: path.touch(), "is not a complete Parquet file; run the probe again"),
     "text": (
         lambda path: path.write_bytes(b"PAR1" * 100),
-        "is not a whole Parquet file; run the probe again",
+        "is not a complete Parquet file; run the probe again",
     ),
     "endless": (
         lambda path: path.touch() or os.truncate(path, 8 << 30),
-        "has 8,589,934,592 bytes, and 268,435,456 are the most that are read; give the outcomes"
-        " of a smaller probe",
+        "has 8,589,934,592 bytes, and the limit is 268,435,456; give the outcomes of a smaller probe",
     ),
     "a pipe": (os.mkfifo, "is not a regular file; give the folder of a probe"),
     "a link to itself": (
@@ -89,26 +88,23 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "nested": (
         write_nested,
-        "has a column of list<element: list<element: int64>>, and a table of outcomes has"
-        " numbers and texts alone; run the probe again",
+        "has a column of list<element: list<element: int64>>, and a table of outcomes has only numbers and texts; run the probe again",
     ),
     "many rows": (
         write_many_rows,
-        "has 2,000,001 rows, and 2,000,000 are the most that are read; give the outcomes of a"
-        " smaller probe",
+        "has 2,000,001 rows, and the limit is 2,000,000; give the outcomes of a smaller probe",
     ),
     "many columns": (
         write_columns,
-        "has 501 columns, and 500 are the most that are read; give the outcomes of a smaller"
-        " probe",
+        "has 501 columns, and the limit is 500; give the outcomes of a smaller probe",
     ),
     "a bomb": (
         write_bomb,
-        "is compressed by ZSTD, and SNAPPY or UNCOMPRESSED is read; run the probe again",
+        "is compressed with ZSTD, and only SNAPPY or UNCOMPRESSED can be read; run the probe again",
     ),
     "bytes": (
         lambda path: pq.write_table(pa.table({"key": [b"\xff"]}), path),
-        "has a column of binary, and a table of outcomes has numbers and texts alone; run the"
+        "has a column of binary, and a table of outcomes has only numbers and texts; run the"
         " probe again",
     ),
     "other columns": (
@@ -130,7 +126,7 @@ def test_a_text_that_is_repeated_without_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "outcomes.parquet"
     write_repeated_text(path)
     assert path.stat().st_size < 2_000_000
-    assert "bytes, and 536,870,912 are the most that are read" in refuse(path)
+    assert "bytes, and the limit is 536,870,912" in refuse(path)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +142,7 @@ def test_a_column_of_another_type_is_named(
     path = tmp_path / "outcomes.parquet"
     make_rows().assign(**{name: [value] * 3}).to_parquet(path, index=False)
     assert refuse(path) == (
-        f"{path} does not hold {what} in its column {name}; run the probe again"
+        f"{path} does not have {what} in its column {name}; run the probe again"
     )
 
 
@@ -156,4 +152,4 @@ def test_every_cut_of_a_table_is_refused(tmp_path: Path) -> None:
     raw = path.read_bytes()
     for at in range(0, len(raw), max(1, len(raw) // 40)):
         path.write_bytes(raw[:at])
-        assert refuse(path) == f"{path} is not a whole Parquet file; run the probe again"
+        assert refuse(path) == f"{path} is not a complete Parquet file; run the probe again"

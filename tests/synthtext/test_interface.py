@@ -55,7 +55,7 @@ def test_a_split_is_loaded_as_it_was_drawn(folder: Path) -> None:
     assert len(pictures) == len({rendering.spec.key for rendering in pictures})
     assert all(rendering.spec.split == "train" for rendering in pictures)
     assert pictures[-1].spec.key == list(pictures)[-1].spec.key
-    with pytest.raises(DatasetError, match="has no pictures in the split 'dev'"):
+    with pytest.raises(DatasetError, match="has no images in the split 'dev'"):
         synthtext.load(folder, "dev")
 
 

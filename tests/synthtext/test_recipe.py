@@ -78,7 +78,7 @@ def test_a_jpeg_quality_asked_for_is_kept() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("size_px", "64:12", "size_px is 64:12; the low end comes first, so 12:64"),
+        ("size_px", "64:12", "size_px is 64:12; put the lower end first, as in 12:64"),
         (
             "size_px",
             "12:64:up",
@@ -87,7 +87,7 @@ def test_a_jpeg_quality_asked_for_is_kept() -> None:
         ("size_px", "big", "size_px is 'big'; 'big' is not a number"),
         ("size_px", "0:5", "size_px is 0:5; it is an em size in px, so 1 to 2048"),
         ("size_px", "nan", "size_px is nan; it is an em size in px, so 1 to 2048"),
-        ("blur_px", "0:4:log", "blur_px is 0:4:log; a range even in ratios starts above 0"),
+        ("blur_px", "0:4:log", "blur_px is 0:4:log; a log range must start above 0"),
         ("width_px", "1.5", "width_px is 1.5; it must be a whole number"),
         ("background", "plane", "background is 'plane'; did you mean plain"),
         (
@@ -98,13 +98,13 @@ def test_a_jpeg_quality_asked_for_is_kept() -> None:
         ("case", "upper=x", "case is 'upper=x'; 'x' is not a weight"),
         ("case", "upper=-1", "case is 'upper=-1'; a weight is from 0 to 1e+09"),
         ("case", "upper=0", "case is 'upper=0'; at least one weight must be above 0"),
-        ("font_family", "", "font_family is ''; it lacks a value"),
+        ("font_family", "", "font_family is ''; a value is missing"),
         ("image_format", "gif", "image_format is 'gif'; it is one of jpg, png, webp"),
-        ("splits", "1,0", "splits is '1,0'; give three shares, such as 0.9,0.05,0.05"),
+        ("splits", "1,0", "splits is '1,0'; give three fractions, such as 0.9,0.05,0.05"),
         (
             "splits",
             "0.9,0.2,0",
-            "splits is 0.9,0.2,0; three shares of 0 or more must add up to 1",
+            "splits is 0.9,0.2,0; three fractions of 0 or more must add up to 1",
         ),
         ("shrink", "perhaps", "shrink is 'perhaps'; it is true or false"),
         ("shard_size", "0", "shard_size is '0'; it is a whole number from 1 to 1,000,000"),
@@ -144,16 +144,19 @@ def explain(path: Path) -> str:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("case = " + "[" * 900 + "]" * 900, "its arrays or tables lie more than 1 deep"),
+        ("case = " + "[" * 900 + "]" * 900, "its arrays or tables are nested more than 1 deep"),
         (
             "case = " + "{a=" * 900 + "1" + "}" * 900,
-            "its arrays or tables lie more than 1 deep",
+            "its arrays or tables are nested more than 1 deep",
         ),
-        (".".join(["a"] * 5000) + " = 1", "its arrays or tables lie more than 1 deep"),
-        ("[" + ".".join(['"a"'] * 5000) + "]", "its arrays or tables lie more than 1 deep"),
+        (".".join(["a"] * 5000) + " = 1", "its arrays or tables are nested more than 1 deep"),
+        (
+            "[" + ".".join(['"a"'] * 5000) + "]",
+            "its arrays or tables are nested more than 1 deep",
+        ),
         (
             'case = ["""up"""", ' + "[" * 900 + "]" * 901,
-            "its arrays or tables lie more than 1 deep",
+            "its arrays or tables are nested more than 1 deep",
         ),
         ("seed = " + "9" * 5000, "99999999999999999999... is 5,000 characters long"),
         ("seed = 0x" + "f" * 5000, "0xffffffffffffffffff... is 5,002 characters long"),
@@ -185,7 +188,10 @@ def test_strings_and_comments_may_hold_what_nests(tmp_path: Path) -> None:
 def test_a_recipe_with_tables_is_told_that_it_is_flat(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text("[size_px]\nlow = 3\n")
-    assert explain(path) == "size_px is a table; a recipe is flat, so leave out its head"
+    assert (
+        explain(path)
+        == "size_px is a table; a recipe has no tables, so leave out the table header"
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,10 +229,10 @@ def test_a_recipe_is_a_small_regular_file(source: str, sentence: str, tmp_path: 
     [
         ("shard_size", "9" * 30, f"shard_size is '{'9' * 30}'; it is a whole number from 1 to 1,000,000"),
         ("shard_size", str(2**64), f"shard_size is '{2**64}'; it is a whole number from 1 to 1,000,000"),
-        ("case", ",".join(["upper"] * 10_001), "case has 10,001 values; give 10,000 at most"),
+        ("case", ",".join(["upper"] * 10_001), "case has 10,001 values; give at most 10,000"),
         ("case", "x" * 100_001, f"case is '{'x' * 80}... (100,001 characters)'; give 100,000 characters at most"),
         ("size_px", "1" * 5000, f"size_px is {'1' * 80}... (5,000 characters); it is an em size in px, so 1 to 2048"),
-        ("size_px", "64\n:12", "size_px is 64 :12; the low end comes first, so 12:64"),
+        ("size_px", "64\n:12", "size_px is 64 :12; put the lower end first, as in 12:64"),
         ("case", "upper=1e999", "case is 'upper=1e999'; a weight is from 0 to 1e+09"),
         ("x" * 5000, "1", f"a recipe has no factor '{'x' * 80}... (5,000 characters)'; there are"),
     ],

@@ -111,7 +111,7 @@ def test_a_kind_that_is_not_there_is_refused(words: Texts, fonts: Catalogue) -> 
     recipe = edit_recipe(default_recipe(), {"kind": "sentence"})
     with pytest.raises(RecipeError) as caught:
         make_plan(recipe, {"word": words}, fonts)
-    assert str(caught.value) == "kind is sentence, but the texts given are of kind word"
+    assert str(caught.value) == "kind is sentence, but the given texts are of kind word"
 
 
 def test_photographs_must_be_given(words: Texts, fonts: Catalogue) -> None:
@@ -119,7 +119,7 @@ def test_photographs_must_be_given(words: Texts, fonts: Catalogue) -> None:
     with pytest.raises(RecipeError) as caught:
         make_plan(recipe, {"word": words}, fonts)
     assert str(caught.value) == (
-        "background is photo; give a folder of photographs (--backgrounds DIR)"
+        "background is photo; give a folder of photographs with --backgrounds"
     )
 
 
@@ -128,5 +128,5 @@ def test_a_family_that_is_not_there_is_refused(words: Texts, fonts: Catalogue) -
     with pytest.raises(RecipeError) as caught:
         make_plan(recipe, {"word": words}, fonts)
     assert str(caught.value) == (
-        "font_family is 'Comic Sans', and no font is; did you mean Josefin Sans"
+        "font_family is 'Comic Sans', and there is no such font; did you mean Josefin Sans"
     )

@@ -153,13 +153,13 @@ def test_an_argument_that_is_not_utf_8_is_one_sentence() -> None:
         (["fonts", "--sheet", "f.txt"], "f.txt would be written as PNG; give a name with .png"),
         (["preview", "--sheet", "s.txt"], "s.txt would be written as PNG; give a name with .png"),
         (["show", "d", "1", "--out", "x.gif"], "x.gif would be written as PNG; give a name with .png"),
-        (["show", "d", "1", "--out", "none/x.png"], "none/x.png cannot be a file; give a name in a folder that is there"),
+        (["show", "d", "1", "--out", "none/x.png"], "none/x.png cannot be written as a file; give a name in a folder that exists"),
         (["compare", "a", "b", "--out", "x.xlsx"], "x.xlsx would be written as CSV; give a name with .csv"),
         (["render", "--out", "http://x/y"], "http://x/y cannot be written to; give a folder, or an address of s3, gs,"),
         (["export", "d", "--to", "coco", "--out", "s3://b/x"], "s3://b/x is an address; give a folder on this machine"),
         (["render", "--out", "o", "--seed", "9" * 24], f"seed is {'9' * 24}; it must be 9007199254740992 or less"),
         (["render", "--out", "o", "--count", "9" * 24], f"count is {'9' * 24}; it must be 9007199254740992 or less"),
-        (["render", "--out", "o", "--count", "9" * 14], "and 1,000,000 are the most; ask for fewer images"),
+        (["render", "--out", "o", "--count", "9" * 14], "and the limit is 1,000,000; ask for fewer images"),
     ],
 )  # fmt: skip
 def test_options_of_the_wrong_shape_are_one_sentence(

@@ -141,7 +141,11 @@ def test_an_image_is_drawn_again_with_one_factor_changed(out: Path, tmp_path: Pa
 
 def test_a_whole_dataset_verifies(out: Path) -> None:
     done = run("verify", out)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out} is whole\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "",
+        f"{out} is complete and undamaged\n",
+    )
 
 
 def test_a_fault_is_a_line_and_ends_with_1(tmp_path: Path) -> None:
@@ -216,13 +220,13 @@ def test_every_factor_is_drawn_at_its_levels(tmp_path: Path) -> None:
     [
         (["--words", "none.txt"], "none.txt is neither a file nor a bundled list; there is en"),
         (["--words", "en", "--pattern", "a"], "give either --words or --pattern, not both"),
-        (["--pattern", "a*"], "the pattern 'a*' matches texts without end; write {0,8} for * or +"),
-        (["--words", "en", "--size", "64:12"], "size_px is 64:12; the low end comes first, so 12:64"),
+        (["--pattern", "a*"], "the pattern 'a*' matches texts of unlimited length; write {0,8} for * or +"),
+        (["--words", "en", "--size", "64:12"], "size_px is 64:12; put the lower end first, as in 12:64"),
         (["--words", "en", "--count", "0"], "count is 0; it must be 1 or more"),
         (["--words", "en", "--background", "nois"], "background is 'nois'; did you mean noise"),
         (["--words", "en", "--workers", "0"], "workers is 0; it must be 1 or more"),
-        (["--words", "en", "--fonts", "none"], "none is not a folder of fonts; give one that holds .ttf or .otf files"),
-        (["--words", "en", "--backgrounds", "none"], "none is not a folder; give one that holds photographs"),
+        (["--words", "en", "--fonts", "none"], "none is not a folder of fonts; give one that contains .ttf or .otf files"),
+        (["--words", "en", "--backgrounds", "none"], "none is not a folder; give one that contains photographs"),
         (["--recipe", "none"], "no recipe 'none'; give a file or one of default, clip-224, ocr-crops, rendered-sst2, street"),
     ],
 )  # fmt: skip
@@ -245,5 +249,5 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert (
         done.stderr
-        == f"synthtext: {tmp_path / 'file'} holds something else; give a new or an empty folder\n"
+        == f"synthtext: {tmp_path / 'file'} contains something else; give a new or an empty folder\n"
     )

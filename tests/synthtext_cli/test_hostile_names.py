@@ -157,7 +157,7 @@ def test_probing(data: Path, run: Run, tmp_path: Path) -> None:
     for folder in folders:
         code, out, said = run("probe", *MODEL, "--data", data, "--k", "2", "--out", folder)
         assert code == 0, said
-        assert "Commonest mistakes" in out
+        assert "Most frequent mistakes" in out
     code, out, said = run("compare", *folders, "--out", tmp_path / f"{NAME}.csv")
     assert code == 0, said
 

@@ -71,7 +71,7 @@ def test_a_probe_compared_with_itself_gains_nothing(results: Path, tmp_path: Pat
         ),
         (
             ["--model", str(TINY), "--pretrained", "random", "--data", "none"],
-            "none holds no dataset.json",
+            "none has no dataset.json",
         ),
     ],
 )

@@ -28,7 +28,7 @@ def test_results_of_another_run_are_not_written_over(tmp_path: Path) -> None:
     refused = run(*PROBE, "--out", out, "--seed", 1)
     assert (refused.returncode, refused.stderr) == (
         2,
-        f"synthtext: {out} holds a run with other seed; give another --out, or --overwrite\n",
+        f"synthtext: {out} has a run with other seed; give another --out, or --overwrite\n",
     )
     assert (out / "outcomes.parquet").read_bytes() == before
     assert run(*PROBE, "--out", out).returncode == 0
@@ -46,7 +46,7 @@ def test_results_without_their_options_are_not_written_over(
         (tmp_path / "run.json").write_text(content)
     refused = run(*PROBE, "--out", tmp_path)
     assert (refused.returncode, refused.stderr) == (
-        2, f"synthtext: {tmp_path} holds other results; give another --out, or --overwrite\n"
+        2, f"synthtext: {tmp_path} has other results; give another --out, or --overwrite\n"
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_a_run_is_known_by_what_it_reads_and_not_by_where_that_lies(tmp_path: Pa
     refused = probe(tmp_path, Path("d"))
     assert (refused.returncode, refused.stderr) == (
         2,
-        f"synthtext: {tmp_path / 'out'} holds a run with other data; give another --out, or"
+        f"synthtext: {tmp_path / 'out'} has a run with other data; give another --out, or"
         " --overwrite\n",
     )
 
@@ -78,7 +78,7 @@ def test_a_finetuning_writes_over_no_other_results(tmp_path: Path) -> None:
     options = ("finetune", "--model", "bundled", "--data", tmp_path / "d", "--out", tmp_path)
     refused = run(*options)
     assert (refused.returncode, refused.stderr) == (
-        2, f"synthtext: {tmp_path} holds other results; give another --out, or --overwrite\n"
+        2, f"synthtext: {tmp_path} has other results; give another --out, or --overwrite\n"
     )  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def test_factors_belong_together() -> None:
 def test_an_unknown_factor_is_named() -> None:
     with pytest.raises(ProbeError) as caught:
         parse_design("size,colour")
-    assert str(caught.value).startswith("no design varies 'colour'; it may be ")
+    assert str(caught.value).startswith("there is no factor 'colour'; choose among ")
 
 
 def test_every_probed_factor_is_a_field_that_a_recipe_can_draw() -> None:

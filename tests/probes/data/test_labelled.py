@@ -60,7 +60,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         read_labelled(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg"
+        f"{tmp_path} has no images in class folders; give FOLDER/CLASS/*.jpg"
     )
 
 

@@ -96,7 +96,7 @@ def test_shards_without_captions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         read_pairs([path])
     assert str(caught.value) == (
-        f"{path} and 0 more: no sample has a picture and a caption; it needs KEY.jpg and KEY.txt"
+        f"{path} and 0 more: no sample has an image and a caption; a sample needs KEY.jpg and KEY.txt"
     )
 
 
@@ -120,7 +120,7 @@ def test_an_exclusion_names_levels(text: str, sentence: str) -> None:
 
 
 def test_nothing_left_is_said(shard: Path) -> None:
-    with pytest.raises(ProbeError, match="every picture has a level that is left out"):
+    with pytest.raises(ProbeError, match="every image has an excluded level"):
         keep_pairs(read_pairs([shard]), np.array([], np.int64))
 
 

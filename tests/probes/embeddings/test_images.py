@@ -226,7 +226,7 @@ def test_a_damaged_chunk_is_embedded_again_and_said(
     assert stats.n_images == CHUNK
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith(
-        f"1 files of vectors in {tmp_path} could not be trusted, such as 000001.vectors ("
+        f"1 embedding files in {tmp_path} are not valid, such as 000001.vectors ("
     )
 
 
@@ -367,8 +367,7 @@ def test_a_process_that_never_writes_is_not_waited_for_forever(tmp_path: Path) -
     write_vectors(make_model(), make_chunks(), tmp_path, stimuli="s", share=share)
     stamps = stamp_chunks(make_model(), "s", 4)
     assert refuse(lambda: read_vectors(tmp_path, stamps, patience_s=0.01)) == (
-        f"{tmp_path / '000001.vectors'} did not come within 0.01 s; its process has stopped,"
-        " so run the same command again"
+        f"{tmp_path / '000001.vectors'} did not appear within 0.01 s; the process that writes it has stopped, so run the same command again"
     )
 
 
@@ -395,14 +394,14 @@ def test_shares_cover_all_chunks_without_overlap(
 def test_a_key_repeated_in_a_chunk_is_refused(tmp_path: Path) -> None:
     chunks: list[Chunk] = [lambda: draw([1, 2, 1])]
     assert refuse(lambda: write_vectors(make_model(), chunks, tmp_path, stimuli="s")) == (
-        "the key '000000001' came twice; give every picture a key of its own"
+        "the key '000000001' occurred twice; give every image its own key"
     )
 
 
 def test_a_key_repeated_in_another_chunk_is_refused(tmp_path: Path) -> None:
     chunks: list[Chunk] = [lambda: draw([1, 2]), lambda: draw([3, 2])]
     assert refuse(lambda: embed_renderings(make_model(), chunks, tmp_path, stimuli="s")) == (
-        "the key '000000002' came twice; give every picture a key of its own"
+        "the key '000000002' occurred twice; give every image its own key"
     )
 
 
@@ -411,13 +410,11 @@ def test_a_key_repeated_in_another_chunk_is_refused(tmp_path: Path) -> None:
     [
         (
             range(N_KEYS + 2),
-            "the key '000000010' never came, nor did 1 others; the pictures are not those of"
-            " the design or data set, so make it anew",
+            "the key '000000010' never occurred, nor did 1 others; the images do not match the design or dataset, so make it again",
         ),
         (
             range(1, N_KEYS),
-            "the key '000000000' came, but belongs to no picture that was asked for;"
-            " make the design or data set anew",
+            "the key '000000000' occurred, but belongs to no requested image; make the design or dataset again",
         ),
     ],
 )
@@ -434,13 +431,13 @@ def test_keys_other_than_expected_are_refused(
 def test_an_empty_chunk_is_refused(tmp_path: Path) -> None:
     chunks: list[Chunk] = [list]
     assert refuse(lambda: write_vectors(make_model(), chunks, tmp_path, stimuli="s")) == (
-        "a chunk holds no pictures; leave empty chunks out"
+        "a chunk has no images; leave out empty chunks"
     )
 
 
 def test_no_chunks_at_all_are_refused(tmp_path: Path) -> None:
     assert refuse(lambda: embed_renderings(make_model(), [], tmp_path, stimuli="s")) == (
-        "there are no pictures to embed; widen the design or the data set"
+        "there are no images to embed; enlarge the design or the dataset"
     )
 
 

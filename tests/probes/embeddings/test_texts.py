@@ -104,14 +104,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "zeros": (
         lambda path: path.write_bytes(bytes(path.stat().st_size)),
-        "not a file of vectors",
+        "not an embedding file",
     ),
-    "empty": (lambda path: path.write_bytes(b""), "not a file of vectors"),
+    "empty": (lambda path: path.write_bytes(b""), "not an embedding file"),
     "cut off": (
         lambda path: path.write_bytes(path.read_bytes()[:-4]),
-        "longer or shorter than it says",
+        "of the wrong length",
     ),
-    "endless": (lambda path: os.truncate(path, 8 << 30), "longer or shorter than it says"),
+    "endless": (lambda path: os.truncate(path, 8 << 30), "of the wrong length"),
     "a pipe": (replace_by_pipe, "not a regular file"),
     "a link to a device": (replace_by_device, "not a regular file"),
     "of everyone": (let_others_write, "another user could have written it"),
@@ -131,8 +131,8 @@ def test_a_damaged_cache_is_written_anew_and_said(
         np.testing.assert_array_equal(whole, repaired)
     # The second time there is nothing left to say.
     assert [record.getMessage() for record in caplog.records] == [
-        f"1 of 1 files of text vectors in {tmp_path} could not be trusted, such as"
-        f" {path.name} ({reason}); those vectors were computed again"
+        f"1 of 1 text embedding files in {tmp_path} are not valid, such as"
+        f" {path.name} ({reason}); they were computed again"
     ]
 
 
@@ -165,8 +165,8 @@ def test_a_full_disk_is_done_without(
     np.testing.assert_array_equal(expected, found)
     assert list(cache.iterdir()) == []
     assert [record.getMessage() for record in caplog.records] == [
-        f"vectors of texts cannot be kept in {cache} (no space left on device); the run goes"
-        " on without, and the next one computes them again"
+        f"text embeddings cannot be cached in {cache} (no space left on device); the run continues"
+        " without a cache, and the next one computes them again"
     ]
 
 
@@ -178,8 +178,8 @@ def test_a_cache_that_cannot_be_made_is_done_without(
     (found,) = embed_prompts(make_model(Length()), WORDS, TEMPLATES[:1], cache)
     assert found.shape == (3, 2)
     assert [record.getMessage() for record in caplog.records] == [
-        f"vectors of texts cannot be kept in {cache} (not a directory); the run goes on"
-        " without, and the next one computes them again"
+        f"text embeddings cannot be cached in {cache} (not a directory); the run continues"
+        " without a cache, and the next one computes them again"
     ]
 
 
@@ -209,9 +209,7 @@ def test_a_word_in_braces_is_a_word(tmp_path: Path) -> None:
 def test_a_template_without_a_place_for_the_word_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         embed_prompts(make_model(Length()), WORDS, ["a word"], tmp_path)
-    assert str(caught.value) == (
-        "the template 'a word' has no place for a word; write {} there"
-    )
+    assert str(caught.value) == ("the template 'a word' has no place for a word; add {}")
 
 
 def test_no_words_are_refused(tmp_path: Path) -> None:

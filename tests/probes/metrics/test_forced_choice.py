@@ -148,7 +148,7 @@ def test_the_usual_choices_go_as_far_as_the_vocabulary() -> None:
     ("n_candidates", "asked", "sentence"),
     [
         (50, [2, 100], "K is 100, but the vocabulary has 50 words; ask for fewer"),
-        (50, [1, 2], "K is 1; a choice is among 2 or more"),
+        (50, [1, 2], "K is 1; it must be 2 or more"),
     ],
 )
 def test_a_choice_that_cannot_be_is_named(

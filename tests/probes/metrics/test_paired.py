@@ -197,7 +197,7 @@ def test_a_key_seen_twice_is_refused() -> None:
     rows_a, rows_b = draw_pair()
     with pytest.raises(ProbeError) as error:
         compare(rows_a, pd.concat([rows_b, rows_b.head(1)]), [])
-    assert str(error.value) == "B has key '000000' more than once; a key names one image"
+    assert str(error.value) == "B has key '000000' more than once; each image needs its own key"
 
 
 def test_keys_that_name_different_images_are_refused() -> None:
@@ -214,7 +214,7 @@ def test_no_rows_are_refused() -> None:
     rows = draw_pair()[0].head(0)
     with pytest.raises(ProbeError) as error:
         compare(rows, rows, [])
-    assert str(error.value) == "A and B have no rows; probe both first"
+    assert str(error.value) == "A and B have no rows; run both probes first"
 
 
 def test_an_absent_column_is_named() -> None:
@@ -255,8 +255,7 @@ def test_two_protocols_are_not_compared() -> None:
     with pytest.raises(ProbeError) as caught:
         compare(rows_a, rows_b.assign(protocol=2), [])
     assert str(caught.value) == (
-        "A was asked by protocol 1 and B by protocol 2, whose questions differ; probe again "
-        "what is of the lower one"
+        "A uses protocol 1 and B protocol 2, whose questions differ; repeat the probe with the older one"
     )
 
 

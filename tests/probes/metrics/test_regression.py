@@ -154,8 +154,8 @@ def test_a_factor_that_follows_from_another_is_left_out_and_named() -> None:
     effects = main_effects(rows, ["size_px", "patches", "font", "family"])
     assert effects.table["factor"].tolist() == ["size_px", "font"]
     assert effects.notes == (
-        "patches is left out: it follows from the factors before it",
-        "family SCRIPT is left out: it follows from the factors before it",
+        "patches is left out: the factors before it determine it",
+        "family SCRIPT is left out: the factors before it determine it",
     )
 
 
@@ -178,8 +178,8 @@ def test_rare_levels_share_a_coefficient() -> None:
 @pytest.mark.parametrize(
     ("rows", "notes"),
     [
-        (draw_rows().assign(correct=True), ("every row is right",)),
-        (draw_rows().assign(correct=False), ("every row is wrong",)),
+        (draw_rows().assign(correct=True), ("every row is correct",)),
+        (draw_rows().assign(correct=False), ("every row is incorrect",)),
         (draw_rows().head(0), ("there are no rows",)),
         (
             draw_rows().head(80),

@@ -84,7 +84,10 @@ def test_a_curve_that_ends_while_it_rises_has_no_fitted_threshold() -> None:
         ([0.5, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9], "may lie below 4"),
         ([0.01] * 7, "not above chance even at 32"),
         ([0.0] * 7, "not above chance even at 32"),
-        ([0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2], "not monotone: it reads better at 16 than at 32"),
+        (
+            [0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2],
+            "not monotone: it accuracy is higher at 16 than at 32",
+        ),
     ],
 )
 def test_a_threshold_that_is_not_reached_says_why(accuracy: list[float], note: str) -> None:

@@ -67,9 +67,8 @@ def test_weights_of_another_shape_are_not_resized(
     torch.save(state, tmp_path / "w.pt")
     larger = write_json(tmp_path / "large.json", change(TINY, "vision_cfg", image_size=64))
     assert refuse(name=str(larger), pretrained=str(tmp_path / "w.pt")) == (
-        f"the weights in {tmp_path / 'w.pt'} hold visual.positional_embedding in shape (5, 32),"
-        " but the model wants (17, 32); they were saved from another config, so load them with"
-        " the config they came with"
+        f"the weights in {tmp_path / 'w.pt'} have visual.positional_embedding in shape (5, 32),"
+        " but the model needs (17, 32); they were saved with another config, so load them with that config"
     )
 
 
@@ -80,8 +79,7 @@ def test_missing_tensors_are_named(
     n_more = len(state) - 4
     assert refuse(name=str(config_path), pretrained=str(tmp_path / "w.pt")) == (
         f"the weights in {tmp_path / 'w.pt'} lack ln_final.weight, logit_scale,"
-        f" positional_embedding and {n_more} more tensors of the model; they were saved from"
-        " another config, so load them with the config they came with"
+        f" positional_embedding and {n_more} more tensors of the model; they were saved with another config, so load them with that config"
     )
 
 
@@ -90,8 +88,7 @@ def test_tensors_left_over_are_named(
 ) -> None:
     torch.save(state | {"head.weight": torch.ones(1)}, tmp_path / "w.pt")
     assert refuse(name=str(config_path), pretrained=str(tmp_path / "w.pt")) == (
-        f"the weights in {tmp_path / 'w.pt'} hold head.weight, unknown to the model; they were"
-        " saved from another config, so load them with the config they came with"
+        f"the weights in {tmp_path / 'w.pt'} have head.weight, unknown to the model; they were saved with another config, so load them with that config"
     )
 
 
@@ -117,8 +114,7 @@ def test_a_file_that_holds_code_is_refused_and_runs_nothing(
     with pytest.raises(ProbeError) as caught:
         read_state(path)
     assert str(caught.value) == (
-        f"{path} holds Python objects or is not a file of torch, and is not unpickled;"
-        " save its state dict as safetensors"
+        f"{path} contains Python objects or is not a torch file, and is not unpickled; save its state dict as safetensors"
     )
     assert not mark.exists()
 
@@ -190,7 +186,7 @@ def test_an_archive_that_torch_did_not_write_is_refused(case: str, tmp_path: Pat
     path.write_bytes(BROKEN_ARCHIVES[case])
     with pytest.raises(ProbeError) as caught:
         read_state(path)
-    assert str(caught.value) == f"{path} is broken; fetch or write it again"
+    assert str(caught.value) == f"{path} is broken; download or save it again"
 
 
 @pytest.mark.parametrize(
@@ -202,8 +198,7 @@ def test_a_pickle_that_is_not_a_state_dict_is_not_built(raw: bytes, tmp_path: Pa
     with pytest.raises(ProbeError) as caught:
         read_state(path)
     assert str(caught.value) == (
-        f"{path} holds Python objects or is not a file of torch, and is not unpickled;"
-        " save its state dict as safetensors"
+        f"{path} contains Python objects or is not a torch file, and is not unpickled; save its state dict as safetensors"
     )
 
 
@@ -234,7 +229,7 @@ def test_a_tensor_that_is_not_plain_numbers_is_named(name: str, tmp_path: Path) 
     with pytest.raises(ProbeError) as caught:
         read_state(path)
     assert str(caught.value) == (
-        f"{path} holds {name}, which is not a plain tensor of numbers with a name;"
+        f"{path} contains {name}, which is not a plain tensor of numbers with a name;"
         " save the model's state dict as safetensors"
     )
 
@@ -267,7 +262,7 @@ def test_safetensors_that_lie_are_refused(case: str, tmp_path: Path) -> None:
     path.write_bytes(BROKEN_SAFETENSORS[case])
     with pytest.raises(ProbeError) as caught:
         read_state(path)
-    assert str(caught.value) == f"{path} is broken; fetch or write it again"
+    assert str(caught.value) == f"{path} is broken; download or save it again"
 
 
 def test_names_and_shapes_from_elsewhere_are_shown_short(

@@ -94,6 +94,6 @@ def test_a_picture_of_floats_is_refused(tiny: Model) -> None:
     with pytest.raises(ProbeError) as caught:
         tiny.encoder.embed_images([picture])
     assert str(caught.value) == (
-        "a picture is float32 of shape (32, 32, 3);"
+        "an image is float32 of shape (32, 32, 3);"
         " an encoder takes uint8 of shape (height, width, 3)"
     )

@@ -146,14 +146,13 @@ def test_a_gpu_beyond_the_last_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert refuse(name="ViT-B-32", device="cuda:2") == (
-        "device is 'cuda:2', but this machine ends at cuda:1; use that"
+        "device is 'cuda:2', but the last device of this machine is cuda:1; use that"
     )
 
 
 def test_what_is_no_encoder_is_refused(readers: Path) -> None:
     assert refuse(name="python:my_readers:build_number") == (
-        "python:my_readers:build_number returned int, which is not an encoder;"
-        " give it the methods embed_images and embed_texts, or read_images"
+        "python:my_readers:build_number returned int, which is not an encoder; it needs the methods embed_images and embed_texts, or read_images"
     )
 
 

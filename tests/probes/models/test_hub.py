@@ -24,16 +24,16 @@ def empty_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_without_network_the_file_to_fetch_is_named() -> None:
     assert refuse(name="ViT-L-14") == (
-        "open_clip_model.safetensors is not cached here and the hub cannot be reached (HF_HUB_OFFLINE"
-        f" is set); fetch it from {constants.ENDPOINT}/timm/vit_large_patch14_clip_224.openai on another machine"
+        "open_clip_model.safetensors is not in the cache, and the hub cannot be reached (HF_HUB_OFFLINE"
+        f" is set); download it from {constants.ENDPOINT}/timm/vit_large_patch14_clip_224.openai on another machine"
         " and pass --pretrained openai=FILE"
     )
 
 
 def test_without_network_the_files_of_a_repository_are_named() -> None:
     assert refuse(name="hf-hub:org/reader") == (
-        "open_clip_config.json is not cached here and the hub cannot be reached (HF_HUB_OFFLINE is"
-        f" set); fetch it from {constants.ENDPOINT}/org/reader on another machine and pass --model FOLDER with"
+        "open_clip_config.json is not in the cache, and the hub cannot be reached (HF_HUB_OFFLINE is"
+        f" set); download it from {constants.ENDPOINT}/org/reader on another machine and pass --model FOLDER with"
         " open_clip_config.json and open_clip_model.safetensors in it"
     )
 
@@ -44,8 +44,8 @@ def test_a_tokenizer_from_the_hub_says_which_files_go_where(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     place = tmp_path / "cache/synthtext/hub/timm--ViT-B-16-SigLIP"
     sentence = (
-        "tokenizer.json is not cached here and the hub cannot be reached (HF_HUB_OFFLINE is set);"
-        f" fetch it from {constants.ENDPOINT}/timm/ViT-B-16-SigLIP on another machine and put it into {place},"
+        "tokenizer.json is not in the cache, and the hub cannot be reached (HF_HUB_OFFLINE is set);"
+        f" download it from {constants.ENDPOINT}/timm/ViT-B-16-SigLIP on another machine and put it into {place},"
         " with special_tokens_map.json and tokenizer_config.json beside it"
     )
     assert refuse(name="ViT-B-16-SigLIP", pretrained="random") == sentence
@@ -76,8 +76,7 @@ def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(hub, "_find_obstacle", lambda: "")
     monkeypatch.setattr(hub, "hf_hub_download", download)
     assert refuse(name="RN50") == (
-        "the download of open_clip_model.safetensors failed (reset by peer); try again, or fetch"
-        f" it from {constants.ENDPOINT}/timm/resnet50_clip.openai on another machine and pass"
+        "the download of open_clip_model.safetensors failed (reset by peer); try again, or download it from {constants.ENDPOINT}/timm/resnet50_clip.openai on another machine and pass"
         " --pretrained openai=FILE"
     )
 
@@ -111,5 +110,5 @@ def test_a_repository_without_weights_is_refused(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ProbeError) as caught:
         hub.fetch_file("org/reader", ("a.safetensors", "a.bin"), "")
     assert str(caught.value) == (
-        f"{constants.ENDPOINT}/org/reader holds no a.safetensors and no a.bin; check the name"
+        f"{constants.ENDPOINT}/org/reader has no a.safetensors and no a.bin; check the name"
     )

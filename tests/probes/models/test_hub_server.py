@@ -109,8 +109,8 @@ def test_without_a_network_and_a_cache_the_way_out_is_named(
         pass
     use_hub(monkeypatch, url, tmp_path / "cache")
     assert refuse(name="hf-hub:org/reader") == (
-        "open_clip_config.json is not cached here and the hub cannot be reached (Connection"
-        f" refused); fetch it from {url}/org/reader on another machine and {AGAIN}"
+        "open_clip_config.json is not in the cache, and the hub cannot be reached (Connection"
+        f" refused); download it from {url}/org/reader on another machine and {AGAIN}"
     )
 
 
@@ -120,7 +120,7 @@ def test_a_repository_that_is_not_there_is_named(
     with serve(shelf) as url:
         use_hub(monkeypatch, url, tmp_path / "cache")
         assert refuse(name="hf-hub:org/other") == (
-            f"the hub shows no {url}/org/other; check the name, or log in if it is private"
+            f"the hub has no {url}/org/other; check the name, or log in if it is private"
         )
 
 
@@ -131,7 +131,7 @@ def test_a_repository_without_weights_is_named(
     with serve(shelf) as url:
         use_hub(monkeypatch, url, tmp_path / "cache")
         assert refuse(name="hf-hub:org/reader") == (
-            f"{url}/org/reader holds no {WEIGHTS} and no open_clip_pytorch_model.bin;"
+            f"{url}/org/reader has no {WEIGHTS} and no open_clip_pytorch_model.bin;"
             " check the name"
         )
 
@@ -158,7 +158,7 @@ def test_half_a_download_is_not_kept(
         assert start == "the download of open_clip_config.json failed"
         assert cause  # In the words of the client, which change with its version.
         assert end == (
-            f"try again, or fetch it from {url}/org/reader on another machine and {AGAIN}"
+            f"try again, or download it from {url}/org/reader on another machine and {AGAIN}"
         )
     with serve(shelf) as url:
         use_hub(monkeypatch, url, tmp_path / "cache")

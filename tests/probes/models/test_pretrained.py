@@ -64,9 +64,7 @@ def test_a_file_that_says_nothing_is_not_guessed_at(tmp_path: Path) -> None:
     file = tmp_path / "w.pt"
     file.touch()
     assert refuse(name="ViT-B-16", pretrained=str(file)) == (
-        f"{file} does not say which activation and preprocessing it was trained with, and"
-        f" ViT-B-16 comes with several; pass --pretrained TAG={file}, TAG being the weights it"
-        " is or was tuned from: openai, laion400m_e31, laion400m_e32, laion2b_s34b_b88k,"
+        f"{file} does not say which activation and preprocessing it was trained with, and ViT-B-16 has several; pass --pretrained TAG={file}, where TAG names the weights it is, or was fine-tuned from: openai, laion400m_e31, laion400m_e32, laion2b_s34b_b88k,"
         " datacomp_xl_s13b_b90k and 10 more, see `synthtext models`"
     )
 
@@ -102,11 +100,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a tag and no file": (
         {"name": "ViT-L-14", "pretrained": "openai=gone.pt"},
-        "there is not a file gone.pt; pass the file that holds the weights",
+        "there is no file gone.pt; pass the file with the weights",
     ),
     "several tags": (
         {"name": "ViT-H-14"},
-        "ViT-H-14 comes with several weights; choose one with --pretrained:"
+        "ViT-H-14 has several sets of weights; choose one with --pretrained:"
         " laion2b_s32b_b79k, metaclip_fullcc, metaclip_altogether, dfn5b",
     ),
     "no tags": (
@@ -115,15 +113,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "hub and weights": (
         {"name": "hf-hub:org/reader", "pretrained": "openai"},
-        "hf-hub:org/reader brings its own weights; leave out --pretrained openai",
+        "hf-hub:org/reader includes its own weights; leave out --pretrained openai",
     ),
     "no repository": (
         {"name": "hf-hub:a/b/c"},
-        "'a/b/c' is not a repository of the hub; write it as 'org/name'",
+        "'a/b/c' is not the name of a repository on the hub; write it as 'org/name'",
     ),
     "no config": (
         {"name": "gone.json", "pretrained": "random"},
-        "there is not a file gone.json; a model config belongs there",
+        "there is no file gone.json; give a model config",
     ),
     "no module": (
         {"name": "python:gone_readers:Reader"},
@@ -132,7 +130,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "module and weights": (
         {"name": "python:gone:Reader", "pretrained": "openai"},
-        "python:gone:Reader brings its own weights; leave out --pretrained openai",
+        "python:gone:Reader includes its own weights; leave out --pretrained openai",
     ),
     "device": (
         {"name": "ViT-B-32", "device": "gpu"},
@@ -152,7 +150,7 @@ def test_what_cannot_be_loaded_is_refused_in_one_sentence(case: str) -> None:
 
 
 BROKEN: dict[str, tuple[object, str]] = {
-    "no object": ([1], "{path} is not a model config; it holds no object of settings"),
+    "no object": ([1], "{path} is not a model config; it is not a JSON object"),
     "lacks a tower": (
         {"embed_dim": 32, "vision_cfg": {}},
         "{path} is not a model config: it lacks text_cfg",
@@ -164,7 +162,7 @@ BROKEN: dict[str, tuple[object, str]] = {
     ),
     "tokenizer": (
         {"model_cfg": TINY, "tokenizer": {"context_length": 77}},
-        "{path} says its tokenizer has context_length 77, but its text_cfg has 16;"
+        "{path} says that its tokenizer has context_length 77, but its text_cfg has 16;"
         " load the config that was saved with the weights",
     ),
     "size": (
@@ -194,7 +192,7 @@ BROKEN: dict[str, tuple[object, str]] = {
     ),
     "vocabulary": (
         change(TINY, "text_cfg", vocab_size=100),
-        "the tokenizer of bad speaks 49408 tokens, but its text tower knows 100; set"
+        "the tokenizer of bad has 49408 tokens, but its text tower has 100; set"
         " text_cfg.vocab_size or text_cfg.hf_tokenizer_name as the weights were trained",
     ),
     "unknown setting": (
@@ -216,12 +214,12 @@ def test_a_config_that_cannot_be_used_is_refused_in_one_sentence(
 
 def test_a_config_without_weights_is_refused(config_path: Path) -> None:
     assert refuse(name=str(config_path)) == (
-        f"{config_path} comes without weights; pass --pretrained FILE or random"
+        f"{config_path} has no weights; pass --pretrained FILE or random"
     )
 
 
 def test_a_folder_without_weights_is_refused(folder: Path) -> None:
     (folder / "open_clip_model.safetensors").unlink()
     assert refuse(name=str(folder)) == (
-        f"{folder} holds no weights; put open_clip_model.safetensors beside its config"
+        f"{folder} has no weights; put open_clip_model.safetensors beside its config"
     )

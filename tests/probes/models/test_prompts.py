@@ -34,11 +34,11 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "sentence"),
     [
-        (b"", "{} holds no template; write one a line, with {{}} for the word"),
+        (b"", "{} has no template; write one per line, with {{}} for the word"),
         (b"word", "{} has the template 'word'; write {{}} for the word"),
-        (b"{}" + b"x" * 1000, "{} line 1 is 1002 characters long; at most 1000 can be drawn, so split the line or drop it"),
-        (b"{}\n" * 1001, "{} holds 1,001 templates; give 1,000 at most"),
-        (b"{}\x1b[2J", "{} line 1 holds the control character U+001B; remove it"),
+        (b"{}" + b"x" * 1000, "{} line 1 is 1002 characters long; at most 1000 can be drawn, so split the line or delete it"),
+        (b"{}\n" * 1001, "{} has 1,001 templates; give at most 1,000"),
+        (b"{}\x1b[2J", "{} line 1 contains the control character U+001B; remove it"),
         (b"\xff{}", "{} is not UTF-8 at byte 0; convert it, as with iconv -t utf-8"),
     ],
 )  # fmt: skip

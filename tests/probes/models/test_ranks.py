@@ -64,7 +64,7 @@ def test_a_local_rank_without_its_gpu_is_one_sentence(monkeypatch: pytest.Monkey
     with pytest.raises(ProbeError) as caught:
         choose_device("auto")
     assert str(caught.value) == (
-        "device is 'cuda:7', but this machine ends at cuda:1; use that"
+        "device is 'cuda:7', but the last device of this machine is cuda:1; use that"
     )
 
 

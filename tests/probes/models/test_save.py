@@ -78,7 +78,7 @@ def test_open_clip_loads_the_folder_and_gives_equal_logits(
         ({"quick_gelu": True}, "says the weights were trained with gelu, but its model_cfg"),
         (
             {"text_cfg": {**SMALL["text_cfg"], "vocab_size": 300}},
-            "says its tokenizer has vocab",
+            "says that its tokenizer has vocab",
         ),
     ],
 )
@@ -101,5 +101,5 @@ def test_prompts_have_a_place_for_the_text(tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         load_model(str(folder), device="cpu")
     assert str(caught.value) == (
-        f"{path} has prompts ['a word']; each is a text with {{}} in it"
+        f"{path} has prompts ['a word']; each must be a text with {{}} in it"
     )

@@ -182,7 +182,7 @@ def test_a_tensor_beyond_its_bytes_is_refused(
 ) -> None:
     path = write_one(tmp_path / "w.pt", make_tensor(size, stride, offset))
     with pytest.raises(
-        ProbeError, match=r"is broken \('a tensor .*'\); fetch or write it again"
+        ProbeError, match=r"is broken \('a tensor .*'\); download or save it again"
     ):
         read_state(path)
 

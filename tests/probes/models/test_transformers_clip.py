@@ -85,8 +85,7 @@ def test_a_repository_is_named_without_a_prefix(
 def test_without_network_a_repository_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "_find_obstacle", lambda: "ConnectionError")
     assert refuse(name="openai/clip-vit-base-patch99") == (
-        "there is no folder openai/clip-vit-base-patch99; as a repository: open_clip_config.json is not cached here and the hub cannot be reached (ConnectionError); fetch it from"
-        " https://huggingface.co/openai/clip-vit-base-patch99 on another machine and pass --model"
+        "there is no folder openai/clip-vit-base-patch99, and as a repository: open_clip_config.json is not in the cache, and the hub cannot be reached (ConnectionError); download it from https://huggingface.co/openai/clip-vit-base-patch99 on another machine and pass --model"
         " FOLDER with open_clip_config.json and open_clip_model.safetensors in it"
     )
 
@@ -112,8 +111,7 @@ def test_an_older_entry_of_a_config_counts(tmp_path: Path) -> None:
     [
         (
             {"model_type": "siglip"},
-            "{} is of model_type 'siglip'; of transformers' models 'clip' is loaded, and for"
-            " others there are open_clip's own: `synthtext models` lists them",
+            "{} is of model_type 'siglip'; of transformers' models only 'clip' can be loaded; `synthtext models` lists those of open_clip",
         ),
         (
             {"vision_config": {"hidden_size": 10**9}},

@@ -64,7 +64,7 @@ def test_a_language_that_is_not_installed_is_named() -> None:
     with pytest.raises(ProbeError) as caught:
         load_model("ocr:tesseract:eng+xyz")
     assert str(caught.value).startswith("Tesseract has no language 'xyz' here, but ")
-    assert str(caught.value).endswith("; type: apt-get install tesseract-ocr-xyz")
+    assert str(caught.value).endswith("; run: apt-get install tesseract-ocr-xyz")
 
 
 def test_an_engine_that_is_not_installed_says_what_to_install(
@@ -75,12 +75,12 @@ def test_an_engine_that_is_not_installed_says_what_to_install(
     with pytest.raises(ProbeError) as caught:
         load_model("ocr:tesseract")
     assert str(caught.value) == (
-        "ocr:tesseract needs Tesseract, which is not here; type: apt-get install tesseract-ocr"
+        "ocr:tesseract needs Tesseract, which is not installed; run: apt-get install tesseract-ocr"
     )
     with pytest.raises(ProbeError) as caught:
         load_model("ocr:rapidocr")
     assert str(caught.value) == (
-        "ocr:rapidocr needs RapidOCR, which is not here; type: pip install 'synthtext[ocr]'"
+        "ocr:rapidocr needs RapidOCR, which is not installed; run: pip install 'synthtext[ocr]'"
         " && pip install --no-deps rapidocr-onnxruntime==1.4.4"
     )
 
@@ -113,10 +113,10 @@ def test_a_reader_has_no_weights_to_choose_and_cannot_be_trained() -> None:
     with pytest.raises(ProbeError) as caught:
         load_model("ocr:tesseract", pretrained="openai")
     assert str(caught.value) == (
-        "ocr:tesseract brings its own weights; leave out --pretrained openai"
+        "ocr:tesseract includes its own weights; leave out --pretrained openai"
     )
     with pytest.raises(ProbeError) as caught:
         load_parts("ocr:tesseract")
     assert str(caught.value) == (
-        "ocr:tesseract answers in text; only models of open_clip can be trained"
+        "ocr:tesseract returns text; only open_clip models can be trained"
     )

@@ -89,7 +89,7 @@ def test_a_reader_that_fails_at_every_image_ends_the_run(reader: GuardedReader) 
     ("name", "sentence"),
     [
         ("Broken", "{} cannot be started (OSError: no weights here)"),
-        ("Short", "{} returned 1 answers for 2 images; return a text for each"),
+        ("Short", "{} returned 1 answers for 2 images; return one text per image"),
     ],
 )
 def test_a_reader_that_is_wrong_itself_is_one_sentence(name: str, sentence: str) -> None:
@@ -107,6 +107,5 @@ def test_a_plugin_may_be_a_class_or_a_function_that_reads(name: str) -> None:
     with pytest.raises(ProbeError) as caught:
         model.encoder.embed_images([mark(FINE)])
     assert str(caught.value) == (
-        f"python:text_readers:{name} answers in text and gives no vectors; give a model that"
-        " embeds images"
+        f"python:text_readers:{name} returns text and has no embeddings; give a model that embeds images"
     )

@@ -83,7 +83,7 @@ def test_a_folder_that_is_no_such_model_is_one_sentence(folder: Path, tmp_path: 
     with pytest.raises(ProbeError) as caught:
         load_model(f"hf-vlm:{tmp_path}")
     assert str(caught.value) == (
-        f"{tmp_path} holds no config.json; give a folder as transformers saves it"
+        f"{tmp_path} has no config.json; give a folder that transformers saved"
     )
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     model = load_model(f"hf-vlm:{tmp_path}")
@@ -99,6 +99,6 @@ def test_a_model_on_the_hub_that_cannot_be_reached_is_one_sentence(
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(
-        ProbeError, match=r"^config\.json is not cached here and the hub cannot"
+        ProbeError, match=r"^config\.json is not in the cache, and the hub cannot"
     ):
         load_model("hf-vlm:org/nothing-here")

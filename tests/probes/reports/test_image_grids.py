@@ -90,7 +90,7 @@ def test_a_matrix_is_bounded_and_says_what_it_leaves_out() -> None:
     assert measure(png)[1] < 6000
     assert count_left_out(MAX_SHOWN, MAX_TEXTS) == ""
     assert count_left_out(70, 2000) == (
-        "the picture shows the first 64 of 70 pictures and the first 40 of 2,000 texts"
+        "the plot shows the first 64 of 70 images and the first 40 of 2,000 texts"
     )
 
 

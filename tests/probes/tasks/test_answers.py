@@ -154,10 +154,10 @@ def test_a_reader_and_an_encoder_are_compared_on_the_same_images(tmp_path: Path)
     [
         (
             {"task": "attack"},
-            "a reader answers in text, and the task attack needs vectors; ask words, distractors,"
+            "a reader returns text, and the task attack needs embeddings; choose words, distractors,"
             " pseudowords, sentences",
         ),
-        ({"templates": ("{}",)}, "a reader answers in text; leave out the prompts"),
+        ({"templates": ("{}",)}, "a reader returns text; leave out the prompts"),
     ],
 )
 def test_what_cannot_be_asked_of_a_reader_is_refused(
@@ -204,7 +204,7 @@ def test_responses_to_other_images_are_refused(exported: Path, tmp_path: Path) -
     with pytest.raises(ProbeError) as caught:
         run_probe(model, other, tmp_path / "out")
     assert str(caught.value) == (
-        "the responses are to another image 'easy-baseline-baseline-000000'; probe with the options"
+        "the responses belong to another image 'easy-baseline-baseline-000000'; probe with the options"
         " that the images were exported with"
     )
     more = ProbeConfig(design="size,case,blur", n=12)
@@ -215,24 +215,23 @@ def test_responses_to_other_images_are_refused(exported: Path, tmp_path: Path) -
 def test_a_table_that_may_be_filled_in_is_not_written_over(exported: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         export_pictures(SMALL, exported.parent)
-    assert str(caught.value) == f"{exported} may be filled in already; give another folder"
+    assert str(caught.value) == f"{exported} may already be filled in; give another folder"
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("key,said\na,b\n", "{} has no column 'answer'; it needs key and answer"),
-        ("key,answer\na,b\na,c\n", "{} has two answers to 'a'; keep one"),
+        ("key,answer\na,b\na,c\n", "{} has two answers for 'a'; keep one"),
         (
             "key,answer,confidence\na,b,95 %\n",
             "{} has the confidence '95 %'; it is from 0 to 1, or empty",
         ),
         (
             "key,answer\na,b,c\n",
-            "{} has 3 cells in row 2, but 2 columns; give each row as many cells, texts with a"
-            " separator in quotes",
+            "{} has 3 cells in row 2, but 2 columns; give each row as many cells, and put texts with a separator in quotes",
         ),
-        ("key,key\na,b\n", "{} has the column 'key' twice; name each once"),
+        ("key,key\na,b\n", "{} has the column 'key' twice; give each column its own name"),
     ],
 )
 def test_a_table_of_responses_that_is_none_is_one_sentence(

@@ -138,7 +138,7 @@ def test_a_blank_line_among_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         read_labelled(folder)
     assert str(caught.value) == (
-        f"{folder / 'classnames.txt'} has a blank line; write the name of a class on each line"
+        f"{folder / 'classnames.txt'} has a blank line; write one class name per line"
     )
 
 
@@ -169,7 +169,7 @@ def test_an_empty_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == (
-        f"synthtext: {tmp_path} holds no pictures in folders of classes; give FOLDER/CLASS/*.jpg\n"
+        f"synthtext: {tmp_path} has no images in class folders; give FOLDER/CLASS/*.jpg\n"
     )
 
 

@@ -66,7 +66,12 @@ def test_a_summary_and_a_page_are_written(table: Path, tmp_path: Path) -> None:
     assert held["headline"]["accuracy"] == 0.6
     assert held["headline"]["low"] < 0.6 < held["headline"]["high"]
     assert held["headline"]["chance"] == 0.5
-    assert [each.title for each in tables] == ["Headline", "area", "kind", "Commonest mistakes"]
+    assert [each.title for each in tables] == [
+        "Headline",
+        "area",
+        "kind",
+        "Most frequent mistakes",
+    ]
     assert (tmp_path / "out/plots/area.png").stat().st_size > 5000
     assert "60.0 % are right" in (tmp_path / "out/report.html").read_text()
 
@@ -91,7 +96,7 @@ def test_parquet_is_read_as_well(table: Path, tmp_path: Path) -> None:
             ImportConfig(),
             "{}: the rows have no column 'guess'; use one of key, truth",
         ),
-        ("key,truth,guess\n", ImportConfig(), "{} has no rows; there is nothing to import"),
+        ("key,truth,guess\n", ImportConfig(), "{} has no rows to import"),
         ("key,truth,guess\na,b,c\na,b,c\n", ImportConfig(), "{} has the key 'a' twice"),
         ("key,truth,guess\na,,c\n", ImportConfig(), "{} has no truth for 'a'"),
         (
@@ -102,9 +107,9 @@ def test_parquet_is_read_as_well(table: Path, tmp_path: Path) -> None:
         (
             "key,truth,guess,word\na,b,c,d\n",
             ImportConfig(clusters=("word",)),
-            "{} has the column 'word', which outcomes have of their own; give it another name",
+            "{} has the column 'word', which is the name of a column of outcomes; rename it",
         ),
-        ("key,truth,guess\na,b,c\n", ImportConfig(k=1), "K is 1; a choice is among 2 or more"),
+        ("key,truth,guess\na,b,c\n", ImportConfig(k=1), "K is 1; it must be 2 or more"),
     ],
 )
 def test_a_table_that_cannot_be_imported_is_one_sentence(

@@ -76,16 +76,18 @@ def test_recall_by_hand() -> None:
 def test_pairs_need_as_many_of_both() -> None:
     with pytest.raises(ProbeError) as caught:
         measure_recall(np.zeros((2, 3), np.float32))
-    assert str(caught.value) == "2 cannot be paired with 3; give one for each, in order"
+    assert (
+        str(caught.value) == "2 cannot be paired with 3; give one text for each image, in order"
+    )
 
 
 def test_folders_are_listed_and_what_is_missing_is_said(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path)
     assert list_images([tmp_path]) == paths
-    with pytest.raises(ProbeError, match=r"there is not a file nowhere\.png; give pictures"):
+    with pytest.raises(ProbeError, match=r"there is no file nowhere\.png; give pictures"):
         list_images([Path("nowhere.png")])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ProbeError, match="there are no pictures in"):
+    with pytest.raises(ProbeError, match="there are no images in"):
         list_images([tmp_path / "empty"])
 
 
@@ -108,7 +110,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     readable, broken = keep_readable(paths)
     assert readable == [paths[0], *paths[2:]]
     (reason,) = broken
-    assert reason.startswith(f"{paths[1]} does not decode (")
+    assert reason.startswith(f"{paths[1]} cannot be decoded (")
     with pytest.raises(ProbeError) as caught:
         keep_readable([paths[1]])
     assert str(caught.value) == f"there is no image that can be read: {reason}"
@@ -163,4 +165,4 @@ def test_no_text_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr == "synthtext: there are no texts; give --texts or --texts-file\n"
+    assert done.stderr == "synthtext: no texts were given; add --texts or --texts-file\n"

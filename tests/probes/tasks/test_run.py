@@ -206,8 +206,8 @@ def test_a_dataset_is_probed_as_it_was_rendered(data: Path, tmp_path: Path) -> N
     summary = write_probe(probe, tmp_path / "out")
     assert summary["question"]["split"] == "all"
     page = (tmp_path / "out/report.html").read_text()
-    assert "all: nothing here says that the model was trained on any of them" in page
-    assert "Not asked: 1 of 1,000 and 1 of 10,000, since there are too few texts" in page
+    assert "all: there is no record that the model was trained on any of them" in page
+    assert "Not asked: 1 of 1,000 and 1 of 10,000, because there are too few texts" in page
 
 
 def test_one_split_of_a_dataset_is_probed_and_a_vocabulary_fills_it_up(
@@ -283,7 +283,7 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
     page = (tmp_path / "out/report.html").read_text()
     assert "<script" not in page
     assert not re.search(r"https?:", page)
-    assert "It finds the right one of 100 texts for 100.0 % of the easy images" in page
+    assert "It chooses the right one of 100 texts for 100.0 % in the easy condition" in page
     assert summary["question"]["protocol"] == 2
     assert [row["condition"] for row in summary["headline"]] == ["easy"] * 3 + ["harder"] * 3
     assert (
@@ -300,12 +300,12 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
             {"task": "reading"},
             "no task 'reading'; there are words, distractors, pseudowords, sentences, sentiment, where, attack",
         ),
-        ({"n": 1}, "n is 1; a level needs 2 words or more"),
-        ({"design": "sise"}, "no design varies 'sise'; it may be size, noise"),
+        ({"n": 1}, "n is 1; a level needs at least 2 words"),
+        ({"design": "sise"}, "there is no factor 'sise'; choose among size, noise"),
         ({"ks": (2, 60_000)}, "K is 60000, but the vocabulary has 10500 words; ask for fewer"),
-        ({"split": "dev"}, "split is 'dev'; it may be train, val, test, all"),
-        ({"split": "val"}, "split is of the images of --data; add --data DIR"),
-        ({"rivals": "near"}, "rivals is 'near'; it may be matched or any"),
+        ({"split": "dev"}, "split is 'dev'; it must be one of train, val, test, all"),
+        ({"split": "val"}, "split applies to --data; add --data DIR"),
+        ({"rivals": "near"}, "rivals is 'near'; it must be matched or any"),
     ],
 )
 def test_a_probe_that_cannot_be_is_named(
@@ -323,7 +323,7 @@ def test_a_vocabulary_too_small_for_the_pictures_is_named(tmp_path: Path) -> Non
     with pytest.raises(ProbeError) as caught:
         run_probe(model_of(BlindReader()), setting, tmp_path / "out")
     assert str(caught.value) == (
-        "only 4 of 4 words fit the picture at every level; ask for fewer than 12 or give "
+        "only 4 of 4 words fit the image at every level; ask for fewer than 12 or give "
         "shorter words"
     )
 
@@ -337,8 +337,7 @@ def test_a_vocabulary_that_lacks_a_word_is_named() -> None:
     with pytest.raises(ProbeError) as caught:
         find_truth(trial, make_vocabulary(Candidates(("other", "words"), 2), model, 0))
     assert str(caught.value) == (
-        f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one that holds every "
-        "word of the pictures"
+        f"the vocabulary lacks {trial.spec.text!r}, which is shown; give one with every word of the images"
     )
 
 
@@ -350,5 +349,5 @@ def test_a_dataset_without_images_is_named(fonts: Catalogue, tmp_path: Path) -> 
     with pytest.raises(ProbeError) as caught:
         run_probe(model_of(BlindReader()), config, tmp_path / "out")
     assert str(caught.value) == (
-        f"{tmp_path / 'words'} holds no images; give a dataset that does"
+        f"{tmp_path / 'words'} has no images; give a dataset that has some"
     )

@@ -76,8 +76,7 @@ def test_words_cannot_be_asked_of_it(published: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == (
-        f"synthtext: {published} does not say what is written in its pictures; ask for --task"
-        " sentiment\n"
+        f"synthtext: {published} does not record the texts of its images; use --task sentiment\n"
     )
 
 
@@ -106,5 +105,5 @@ def test_one_label_alone_is_refused() -> None:
     with pytest.raises(ProbeError) as caught:
         fit_linear((vectors, labels * 0), (vectors, labels), (vectors, labels))
     assert str(caught.value) == (
-        "the split 'train' has one label alone; a linear probe needs both"
+        "the split 'train' has only one label; a linear probe needs both"
     )

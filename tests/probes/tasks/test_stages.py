@@ -91,14 +91,14 @@ def test_no_more_than_three_looks_are_taken_and_paid_for(reader: Model, tmp_path
 def test_a_curve_that_is_narrow_enough_is_done_with(reader: Model, tmp_path: Path) -> None:
     probe = run(reader, tmp_path, replace(SETTING, width=2.0))
     assert [decision.levels for decision in probe.decisions] == [(), ()]
-    assert probe.decisions[0].why == "its interval is as narrow as asked"
+    assert probe.decisions[0].why == "its interval is as narrow as requested"
     assert set(probe.outcomes["confidence"].dropna()) == {1 - ERRORS[0]}
 
 
 def test_a_budget_is_never_exceeded(reader: Model, tmp_path: Path) -> None:
     probe = run(reader, tmp_path, replace(SETTING, budget=15 * 16 + 2 * 16 + 5))
     assert len(probe.trials) == 15 * 16 + 2 * 16
-    assert any(decision.why == "the budget is spent" for decision in probe.decisions)
+    assert any(decision.why == "the budget is used up" for decision in probe.decisions)
 
 
 def test_a_budget_below_the_scan_is_refused(reader: Model, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_budget_below_the_scan_is_refused(reader: Model, tmp_path: Path) -> No
 def test_a_width_of_an_interval_is_above_0(reader: Model, tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         run_probe(reader, replace(SETTING, width=-1.0), tmp_path)
-    assert str(caught.value) == "width is -1; an interval is wider than 0"
+    assert str(caught.value) == "width is -1; it must be above 0"
 
 
 def test_equal_answers_lead_to_equal_levels(reader: Model, tmp_path: Path) -> None:
@@ -202,8 +202,8 @@ def test_whole_levels_stay_whole() -> None:
     ("accuracy", "why"),
     [
         ([0, 0.2, 0.9, 0.9, 0.9, 0.9, 0.2], "not monotone"),
-        ([0.0] * 7, "it does not cross midway between the levels"),
-        ([1.0] * 7, "it does not cross midway between the levels"),
+        ([0.0] * 7, "it does not cross the midway accuracy"),
+        ([1.0] * 7, "it does not cross the midway accuracy"),
     ],
 )
 def test_no_level_is_added_where_none_would_help(accuracy: list[float], why: str) -> None:

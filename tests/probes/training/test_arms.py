@@ -129,9 +129,7 @@ def test_the_scale_stays_where_training_is_stable(tmp_path: Path) -> None:
 def test_a_tower_without_a_last_map_has_no_head(tmp_path: Path) -> None:
     parts = make_parts(tmp_path, PATCHED)
     parts.module.visual.proj = None
-    with pytest.raises(
-        ProbeError, match="the arm head needs a tower that ends in a linear map"
-    ):
+    with pytest.raises(ProbeError, match="--arm head needs towers that end in a linear map"):
         wrap(parts.module, "head", parts.source.preprocessing)
 
 

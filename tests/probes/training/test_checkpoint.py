@@ -167,8 +167,7 @@ def test_training_does_not_go_on_with_other_bytes(
     # As if the shards had been replaced, under the dataset.json that they had.
     monkeypatch.setattr("probes.training.fit.hash_files", lambda _: "other bytes")
     assert refuse(lambda: train_model(config, tmp_path)) == (
-        f"{tmp_path} holds another run, of other data, weights or options; give its own again,"
-        " a new --out, or --overwrite"
+        f"{tmp_path} contains another run, with other data, weights or options; give the same ones, a new --out, or --overwrite"
     )
 
 
@@ -192,8 +191,7 @@ def test_training_does_not_go_on_towards_other_text_vectors(
     train_model(config, tmp_path / "out")
     change(lambda vectors: vectors[::-1].copy())
     assert refuse(lambda: train_model(config, tmp_path / "out")) == (
-        f"{tmp_path / 'out'} was trained towards other text vectors than the model computes now;"
-        " go on with the model and the device of its beginning, or give a new --out"
+        f"{tmp_path / 'out'} was trained with other text embeddings than the model computes now; continue with the same model and device, or give a new --out"
     )
 
 
@@ -259,7 +257,7 @@ def test_a_checkpoint_that_no_run_wrote_is_refused(
     HOSTILE[case](content)
     torch.save(content, tmp_path / "hostile.pt")
     said = resume_with((tmp_path / "hostile.pt").read_bytes(), begun, data, model)
-    assert said == f"{begun / CHECKPOINT} is broken; delete it to begin anew"
+    assert said == f"{begun / CHECKPOINT} is broken; delete it to start again"
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
@@ -271,7 +269,7 @@ def test_a_checkpoint_runs_no_code(
     if is_packed:
         torch.save({"run": RunsCode(marker)}, path)
     said = resume_with(path.read_bytes(), begun, data, model)
-    assert said == f"{begun / CHECKPOINT} is broken; delete it to begin anew"
+    assert said == f"{begun / CHECKPOINT} is broken; delete it to start again"
     assert not marker.exists()
 
 
@@ -290,4 +288,4 @@ def test_a_checkpoint_that_is_not_a_whole_archive_is_refused(
 ) -> None:
     raw = BREAKS[case]((begun / CHECKPOINT).read_bytes())
     said = resume_with(raw, begun, data, model)
-    assert said == f"{begun / CHECKPOINT} is broken; delete it to begin anew"
+    assert said == f"{begun / CHECKPOINT} is broken; delete it to start again"

@@ -58,17 +58,17 @@ def test_a_short_run_lowers_the_loss(scratch: Finetuned) -> None:
 
 def test_a_short_run_reads_words_it_was_not_taught(scratch: Finetuned) -> None:
     row = scratch.gains.iloc[0]
-    assert row["group"] == "words it was not taught"
+    assert row["group"] == "held-out words"
     assert row["worked"]
     assert row["accuracy_a"] + row["low"] > 2 / scratch.k
-    assert verdict(scratch).startswith("Gained: +")
+    assert verdict(scratch).startswith("Improved by +")
 
 
 def test_what_was_left_out_has_a_row_of_its_own(scratch: Finetuned) -> None:
     groups = scratch.gains["group"].tolist()
     assert groups == [
-        "words it was not taught",
-        "words it was not taught, font_family left out: Lobster",
+        "held-out words",
+        "held-out words, unseen font_family: Lobster",
         "pseudowords",
     ]
     before, _ = scratch.outcomes
@@ -83,7 +83,7 @@ def test_a_run_leaves_a_page_a_file_and_a_model(scratch: Finetuned, out: Path) -
     assert summary["gains"][0]["worked"] is True
     assert summary["config"]["exclude"] == {"font_family": "Lobster"}
     page = (out / "report.html").read_text()
-    assert "font_family left out: Lobster" in page
+    assert "unseen font_family: Lobster" in page
     assert (out / "plots" / "training.png").exists()
     loaded = load_model(str(out / "model"), device="cpu")
     assert (
@@ -202,7 +202,7 @@ def test_two_processes_train_one_model(data: Path, model: Path, tmp_path: Path) 
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("words it was not taught ") >= 1
+    assert done.stdout.count("held-out words ") >= 1
     assert (tmp_path / "report.html").exists()
 
 
@@ -218,19 +218,19 @@ def test_two_processes_train_one_model(data: Path, model: Path, tmp_path: Path) 
         ({"batch_size": 999}, "a batch of 999 is larger than the "),
         (
             {"exclude": parse_exclusion(["case=upper"])},
-            "every picture has a level that is left",
+            "every image has an excluded level",
         ),
         (
             {"exclude": parse_exclusion(["font_category=scripts"])},
-            "no picture of ",
+            "no image of ",
         ),
         (
             {"arm": "scratch", "schedule": {"distill": 1.0}},
-            "scratch has no original to stay near; leave out --distill",
+            "scratch has no original to distil from; leave out --distill",
         ),
         (
             {"templates": ("a word",)},
-            "the template 'a word' has no place for a word; write {} there",
+            "the template 'a word' has no place for a word; add {}",
         ),
     ],
 )
@@ -247,7 +247,7 @@ def test_an_empty_split_is_said(model: Path, tmp_path: Path) -> None:
     for split, run in (("val", train_model), ("test", run_finetune)):
         with pytest.raises(DatasetError) as caught:
             run(set_up(model, data), tmp_path / "r")
-        expected = f"{data} has no pictures in the split {split!r}; it has train"
+        expected = f"{data} has no images in the split {split!r}; it has train"
         assert str(caught.value) == expected
 
 

@@ -31,7 +31,7 @@ def test_a_gain_worked_where_its_interval_lies_above_zero() -> None:
     seen, left_out = table.to_dict("records")
     assert (seen["group"], seen["n_seen"], seen["difference"]) == ("words", 30, 1.0)
     assert seen["worked"]
-    assert left_out["group"] == "words, font_family left out: Lobster"
+    assert left_out["group"] == "words, unseen font_family: Lobster"
     assert left_out["difference"] == 0
     assert not left_out["worked"]
 
@@ -41,8 +41,8 @@ def test_each_range_left_out_has_its_pictures() -> None:
     exclusion = parse_exclusion(["size_px=10:14.5", "font_family=Lato"])
     table = tabulate_gains(rows, rows, exclusion, "words").set_index("group")["n_seen"]
     assert table.to_dict() == {
-        "words, size_px left out: 10:14.5": 5,
-        "words, font_family left out: Lato": 21,
+        "words, unseen size_px: 10:14.5": 5,
+        "words, unseen font_family: Lato": 21,
     }
 
 

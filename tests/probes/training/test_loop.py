@@ -133,10 +133,10 @@ def test_a_loss_that_is_no_number_stops_the_run(
 ) -> None:
     config = set_up(model, data, schedule={"n_steps": 20, "lr": 1e30, "save_every": 1})
     with pytest.raises(
-        ProbeError, match=r"^the loss is \S+ and its gradient \S+ in step \d+"
+        ProbeError, match=r"^the loss is \S+ and its gradient \S+ at step \d+"
     ) as caught:
         learn(config, tmp_path)
-    assert str(caught.value).endswith("keeps the last checkpoint; lower --lr")
+    assert str(caught.value).endswith("has the last checkpoint; lower --lr")
     kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)["trained_clip"]
     assert all(bool(torch.isfinite(part).all()) for part in kept.values())
 
@@ -158,8 +158,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(
         learn(config, tmp_path)
     path = tmp_path / CHECKPOINT
     assert str(caught.value) == (
-        f"{path} cannot be written ([Errno 28] No space left on device); the one before it is"
-        " whole, so make room and run the same command again"
+        f"{path} cannot be written ([Errno 28] No space left on device); the previous one is"
+        " complete, so free some space and run the same command again"
     )
     assert torch.load(path, weights_only=True)["step"] == 2
     assert not list(tmp_path.glob("*.part"))
@@ -170,8 +170,7 @@ def test_another_run_is_not_taken_up(data: Path, model: Path, tmp_path: Path) ->
     with pytest.raises(ProbeError) as caught:
         learn(set_up(model, data, schedule={"n_steps": 1}, seed=1), tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds another run, of other data, weights or options; give its own again,"
-        " a new --out, or --overwrite"
+        f"{tmp_path} contains another run, with other data, weights or options; give the same ones, a new --out, or --overwrite"
     )
 
 
@@ -179,7 +178,7 @@ def test_a_broken_checkpoint_is_named(data: Path, model: Path, tmp_path: Path) -
     (tmp_path / CHECKPOINT).write_bytes(b"nothing")
     with pytest.raises(ProbeError) as caught:
         learn(set_up(model, data), tmp_path)
-    assert str(caught.value) == f"{tmp_path / CHECKPOINT} is broken; delete it to begin anew"
+    assert str(caught.value) == f"{tmp_path / CHECKPOINT} is broken; delete it to start again"
 
 
 def test_a_finished_run_is_not_repeated(data: Path, model: Path, tmp_path: Path) -> None:

@@ -52,21 +52,21 @@ def test_labels_are_learnt(write, tmp_path: Path) -> None:  # noqa: ANN001
     assert done is not None
     assert done.config.templates == ("a {} review of a movie.",)
     assert done.k == 2
-    assert done.gains["group"].tolist() == ["reviews it was not taught"]
+    assert done.gains["group"].tolist() == ["held-out reviews"]
     assert done.outcomes[1]["correct"].mean() > 0.9
     write_finetune(done, tmp_path / "out")
     before, after = summarize(done)["sentiment"]
     assert after["accuracy"] > max(0.9, before["accuracy"])
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Sentiment" in page
-    assert "share of guesses: negative" in page
+    assert "rate of answers: negative" in page
 
 
 def test_words_without_labels_are_refused(tmp_path: Path) -> None:
     texts = make_texts(["one", "two", "three"] * 9, [None] * 27, "words")
     recipe = edit_recipe(default_recipe(), PLAIN | {"splits": "0.34,0.33,0.33"})
     render_dataset(make_plan(recipe, {"word": texts}, read_catalogue()), tmp_path / "data")
-    with pytest.raises(SynthtextError, match=r"has no reviews with labels|has no pictures in"):
+    with pytest.raises(SynthtextError, match=r"has no reviews with labels|has no images in"):
         run_finetune(set_up(READER, tmp_path / "data", task="sentiment"), tmp_path / "out")
 
 
@@ -75,5 +75,5 @@ def test_two_captions_make_no_clusters(tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         run_finetune(set_up(READER, data, task="sentiment", batches="text"), tmp_path / "out")
     assert str(caught.value) == (
-        "batches is 'text', but sentiment has two captions alone; take random or image"
+        "batches is 'text', but sentiment has only two captions; choose random or image"
     )

@@ -95,10 +95,10 @@ def test_a_reader_that_knows_the_answer_answers_everything(signs: Path, tmp_path
     candidates = offer(model, questions)
     outcomes = answer_questions(model, question_set, candidates)
     means = outcomes.groupby("method")[["exact", "soft"]].mean()
-    for method in ("picture alone", "question in the prompt", "best window"):
+    for method in ("image alone", "question in the prompt", "best window"):
         assert means.loc[method].tolist() == [1.0, 1.0]
     # A question of no meaning, added, is noise that the truth outweighs.
-    assert means.loc["picture + question", "exact"] > 0.95
+    assert means.loc["image + question", "exact"] > 0.95
     assert means.loc["question alone", "exact"] < 0.2
     found = measure_windows(question_set, candidates, outcomes)
     assert found["hit_rate"] == 1.0
@@ -122,7 +122,7 @@ def test_a_blind_reader_is_at_chance(signs: Path, tmp_path: Path) -> None:
         queries=np.tile(vector_of(""), (90, 1)),
     )
     methods = tabulate_methods(answer_questions(model, among, candidates)).set_index("method")
-    for method in ("picture alone", "question alone", "picture + question", "best window"):
+    for method in ("image alone", "question alone", "image + question", "best window"):
         assert methods.loc[method, "exact"] == pytest.approx(0.1)
         assert methods.loc[method, "exact_low"] < 0.1 < methods.loc[method, "exact_high"]
 
@@ -182,7 +182,7 @@ def test_candidates_are_the_commonest_in_the_spelling_they_are_compared_in() -> 
     assert list_candidates(questions, 9) == ("stop", "exit", "open")
     with pytest.raises(ProbeError) as caught:
         list_candidates(questions, 1)
-    assert str(caught.value) == "candidates is 1; a choice is among 2 or more"
+    assert str(caught.value) == "candidates is 1; it must be 2 or more"
     with pytest.raises(ProbeError) as caught:
         list_candidates(questions[:0], 5)
     assert str(caught.value) == (
@@ -218,7 +218,7 @@ def test_a_head_learns_to_look_past_what_all_pictures_share(
         question_set, images=images / np.linalg.norm(images, axis=1, keepdims=True)
     )
     before = answer_questions(model, dazzled, candidates)
-    assert before.groupby("method")["exact"].mean()["picture alone"] < 0.1
+    assert before.groupby("method")["exact"].mean()["image alone"] < 0.1
     outcomes = train_heads(model, dazzled, dazzled, candidates, seed=0)
     means = outcomes.groupby("method")["exact"].mean()
     assert len(means) == 2 * len(KINDS)
@@ -249,12 +249,12 @@ def test_lost_pictures_are_named_and_the_rest_goes_on(
     assert len(question_set.questions) == len(questions) - 6
     first = questions[0].picture
     assert question_set.broken[:2] == (
-        f"{worn} has no picture {first}.jpg (question 0)",
-        f"{worn} has no picture {first}.jpg (question 1)",
+        f"{worn} has no image {first}.jpg (question 0)",
+        f"{worn} has no image {first}.jpg (question 1)",
     )
     assert (
         question_set.broken[2]
-        == f"{worn / questions[2].picture}.jpg does not decode (question 2)"
+        == f"{worn / questions[2].picture}.jpg cannot be decoded (question 2)"
     )
     assert len(question_set.broken) == 6
 
@@ -269,8 +269,8 @@ def test_an_annotation_cannot_reach_outside_its_folder(signs: Path, tmp_path: Pa
             model_of(BlindReader()), [asked], inside, tmp_path / "v", windows=False
         )
     assert str(caught.value) == (
-        f"no question can be asked: {inside} has no picture ../secret.png; give --images the"
-        " right folder"
+        f"no question is usable: {inside} has no image ../secret.png; give the right folder"
+        " with --images"
     )
 
 
@@ -309,7 +309,7 @@ def test_heads_are_not_trained_on_what_they_are_asked(signs: Path, tmp_path: Pat
     config = VqaConfig(val, val, signs / "images", windows=False)
     done = run_vqa(model_of(BlindReader()), config, tmp_path)
     assert done.notes == (
-        "no heads were trained: 48 of the questions to be asked are among those to learn from",
+        "no heads were trained: 48 of the evaluation questions are also training questions",
     )
     assert not done.outcomes["method"].str.startswith("head").any()
 
@@ -323,17 +323,17 @@ def test_the_bundled_reader_is_asked(signs: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "best window" in done.stdout
-    assert "commonest answer" in done.stdout
+    assert "most frequent answer" in done.stdout
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["windows"]["n_boxes"] == summary["n_questions"] == 48
 
 
 def test_bad_input_is_one_line_and_exit_code_2(signs: Path, tmp_path: Path) -> None:
     for options, sentence in (
-        (["--images", str(tmp_path / "no")], f"{tmp_path / 'no'} is not a folder; give --images the folder of the pictures"),
-        (["--images", str(tmp_path)], f"no question can be asked: {tmp_path} has no picture"),
+        (["--images", str(tmp_path / "no")], f"{tmp_path / 'no'} is not a folder; give the folder of the images with --images"),
+        (["--images", str(tmp_path)], f"no question is usable: {tmp_path} has no image"),
         (["--val", "no.json"], "no.json cannot be read (no such file or directory); give a JSON file"),
-        (["--candidates", "1"], "candidates is 1; a choice is among 2 or more"),
+        (["--candidates", "1"], "candidates is 1; it must be 2 or more"),
     ):  # fmt: skip
         given = {
             "--annotations": str(signs / "train.json"), "--val": str(signs / "val.json"),

@@ -74,7 +74,7 @@ def test_the_command_writes_a_page_of_a_dataset(tmp_path: Path) -> None:
 def test_outcomes_of_another_dataset_are_refused(
     drawn: list[Rendering], tmp_path: Path
 ) -> None:
-    with pytest.raises(DatasetError, match="the outcomes are of none of the images shown"):
+    with pytest.raises(DatasetError, match="the outcomes contain none of the images shown"):
         write_page(tmp_path / "p.html", drawn, title="", n_all=6, accuracy={"x": 1.0})
     assert list(tmp_path.iterdir()) == []
 

@@ -84,13 +84,15 @@ def test_a_sample_without_factors_is_refused(sample: Sample) -> None:
 
 def test_a_sample_without_image_is_refused(sample: Sample) -> None:
     assert explain(broken(sample, png=None)) == (
-        "000000007 has no .jpg, .png or .webp; draw it again"
+        "000000007 has no .jpg, .png or .webp; render it again"
     )
 
 
 def test_an_image_that_is_cut_short_is_refused(sample: Sample) -> None:
     half = sample.files["png"][:20]
-    assert explain(broken(sample, png=half)) == "000000007.png does not decode; draw it again"
+    assert (
+        explain(broken(sample, png=half)) == "000000007.png cannot be decoded; render it again"
+    )
 
 
 def test_an_image_too_large_is_refused_by_its_header(sample: Sample) -> None:
@@ -108,7 +110,7 @@ def test_broken_json_is_refused(sample: Sample) -> None:
 def test_a_giant_json_is_refused(sample: Sample) -> None:
     giant = b" " * (MAX_JSON_BYTES + 1)
     assert explain(broken(sample, json=giant)) == (
-        "000000007.json has 8388609 bytes; 8388608 are the most"
+        "000000007.json has 8388609 bytes; the limit is 8388608"
     )
 
 
@@ -120,12 +122,12 @@ def test_another_format_is_refused(sample: Sample) -> None:
 
 def test_a_spec_that_cannot_be_drawn_is_refused(sample: Sample) -> None:
     assert explain(broken(sample, json=changed(sample, blur_px=-1.0))) == (
-        "000000007.json holds no spec: blur_px is -1.0; it is a radius in px, so 0 to 64"
+        "000000007.json has no valid spec: blur_px is -1.0; it is a radius in px, so 0 to 64"
     )
 
 
 @pytest.mark.parametrize("quads", [None, 3, [[1, 2]], "word", [[[1, 2], [3, 4], [5, 6], [7]]]])
 def test_quads_of_another_shape_are_refused(sample: Sample, quads: object) -> None:
-    assert "000000007.json lacks or garbles" in explain(
+    assert "000000007.json has no valid" in explain(
         broken(sample, json=changed(sample, word_quads=quads))
     )

@@ -44,7 +44,7 @@ def test_only_three_formats_are_opened(kind: str) -> None:
     Image.new("RGB", (32, 32), "white").save(buffer, kind)
     with pytest.raises(ShardError) as caught:
         decode_image("7.jpg", buffer.getvalue())
-    assert str(caught.value) == "7.jpg does not decode; draw it again"
+    assert str(caught.value) == "7.jpg cannot be decoded; render it again"
 
 
 def test_the_format_of_an_image_is_that_of_its_name(sample: Sample) -> None:
@@ -52,7 +52,7 @@ def test_the_format_of_an_image_is_that_of_its_name(sample: Sample) -> None:
     assert decode_image("7.png", jpeg).shape == (224, 224, 3)  # As other makers may name it.
     assert (
         explain(Sample(sample.key, {**sample.files, "png": jpeg}))
-        == "000000007.png does not decode; draw it again"
+        == "000000007.png cannot be decoded; render it again"
     )
 
 
@@ -77,23 +77,22 @@ def test_what_is_not_a_class_is_shown(raw: bytes, shown: str) -> None:
 
 def test_a_text_and_its_quads_have_as_many_words(sample: Sample) -> None:
     assert explain(change_fields(sample, text="quartz quartz")) == (
-        "000000007.json lacks or garbles drawn_text; draw it again"
+        "000000007.json has no valid drawn_text; render it again"
     )
     both = change_fields(sample, text="quartz quartz", drawn_text="quartz quartz")
     assert explain(both) == (
-        "000000007.json lacks or garbles word_quads, of which the text has 2; draw it again"
+        "000000007.json has no valid word_quads, of which the text has 2; render it again"
     )
 
 
 def test_an_image_has_the_size_that_its_spec_asks_for(sample: Sample) -> None:
     assert explain(change_fields(sample, width_px=100)) == (
-        "000000007.json lacks or garbles the size 100x224 of an image of 224x224 px;"
-        " draw it again"
+        "000000007.json has no valid the size 100x224 for an image of 224x224 px; render it again"
     )
 
 
 @pytest.mark.parametrize("value", [None, True, "1", [1.0], {}])
 def test_what_was_measured_is_a_number(sample: Sample, value: object) -> None:
     assert explain(change_fields(sample, x_height_px=value)) == (
-        "000000007.json lacks or garbles x_height_px; draw it again"
+        "000000007.json has no valid x_height_px; render it again"
     )

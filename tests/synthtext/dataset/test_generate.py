@@ -90,7 +90,7 @@ def test_ctrl_c_ends_with_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
     _, stderr = process.communicate()
     assert process.returncode == 130
     assert stderr == (
-        f"stopped; what is finished in {tmp_path / 'out'} is whole, and the same command goes on\n"
+        f"stopped; what was finished in {tmp_path / 'out'} is complete, and the same command continues\n"
     )
     assert not list((tmp_path / "out").glob("*/*.part"))
 
@@ -116,7 +116,7 @@ def test_another_seed_is_refused(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         render_dataset(replace(plan, seed=4), out)
     assert str(caught.value) == (
-        f"{out} was begun with seed 3, not 4; give that again, or another folder"
+        f"{out} was started with seed 3, not 4; use the same again, or give another folder"
     )
 
 
@@ -127,7 +127,7 @@ def test_another_recipe_is_refused(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         render_dataset(other, out)
     assert str(caught.value) == (
-        f"{out} was begun with recipe blur_px 0:1, not 0:2; give that again, or another folder"
+        f"{out} was started with recipe blur_px 0:1, not 0:2; use the same again, or give another folder"
     )
 
 
@@ -136,7 +136,8 @@ def test_a_folder_of_something_else_is_left_alone(plan: Plan, tmp_path: Path) ->
     with pytest.raises(DatasetError) as caught:
         render_dataset(plan, tmp_path)
     assert (
-        str(caught.value) == f"{tmp_path} holds something else; give a new or an empty folder"
+        str(caught.value)
+        == f"{tmp_path} contains something else; give a new or an empty folder"
     )
     assert [path.name for path in tmp_path.iterdir() if path.name != "words.txt"] == [
         "thesis.tex"
@@ -153,7 +154,7 @@ def test_what_cannot_be_drawn_is_counted_and_named(fonts: Catalogue, tmp_path: P
         lost["text"]: lost["reason"].partition(";")[0] for lost in manifest["not_drawn"]
     } == {
         "m" * 150: f"{'m' * 150!r} does not fit 224x224 px even at 4 px",
-        "漢字": "no font has every character of '漢字'",
+        "漢字": "no font has all characters of '漢字'",
     }
 
 
@@ -193,8 +194,7 @@ def test_a_full_disk_is_one_sentence(
     with pytest.raises(DatasetError) as caught:
         render_dataset(plan, tmp_path / "out")
     assert str(caught.value) == (
-        f"the disk of {tmp_path / 'out'} is full; what is finished there is whole, "
-        "so make room and run the same command again"
+        f"the disk of {tmp_path / 'out'} is full; what is finished there is complete, so free some space and run the same command again"
     )
     assert (tmp_path / "out/train/000000.tar").exists()
 

@@ -38,9 +38,9 @@ from synthtext.export.export import export_dataset
 from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.texts.words import make_texts
 
-REPAIR = "run the same render with --repair, or get it anew"
+REPAIR = "run the same render command with --repair, or get a new copy"
 
-WAY_OUT = "run the same render with --repair, or take it as it is with --no-verify"
+WAY_OUT = "run the same render command with --repair, or use it as it is with --no-verify"
 
 
 def read_all(folder: Path) -> dict[str, bytes]:
@@ -127,7 +127,9 @@ def test_a_changed_file_is_named_and_written_again(
     harmed: Path, whole: Path, plan: Plan, file: str, change: Callable[[bytes], bytes]
 ) -> None:
     edit(harmed / file, change)
-    fault = f"{file} is not the file that was written; run the same render with --repair"
+    fault = (
+        f"{file} is not the file that was written; run the same render command with --repair"
+    )
     assert fault in list(verify_dataset(harmed))
     render_dataset(plan, harmed, repairs=True)
     assert read_all(harmed) == read_all(whole)
@@ -149,7 +151,7 @@ def test_a_changed_dataset_json_is_named_and_written_again(
 ) -> None:
     edit_manifest(harmed, CHANGES[name])
     faults = list(verify_dataset(harmed))
-    said = f"{harmed / 'dataset.json'} does not fit its own checksum; {REPAIR}"
+    said = f"{harmed / 'dataset.json'} does not match its own checksum; {REPAIR}"
     assert said in faults
     with pytest.raises(DamageError) as caught:
         render_dataset(plan, harmed)
@@ -172,7 +174,7 @@ def test_a_broken_dataset_json_is_named_and_written_again(
 def test_a_shard_taken_out_is_seen_though_all_checksums_fit(harmed: Path) -> None:
     edit_manifest(harmed, lose_shard, sealed=True)
     assert list(verify_dataset(harmed)) == [
-        "dataset.json has no row for train/000001.tar; run the same render with --repair"
+        "dataset.json has no row for train/000001.tar; run the same render command with --repair"
     ]
 
 
@@ -189,7 +191,7 @@ def test_a_stray_file_is_named_and_left_alone(harmed: Path, plan: Plan, file: st
     (harmed / file).parent.mkdir(exist_ok=True)
     (harmed / file).write_bytes(b"mine")
     assert list(verify_dataset(harmed)) == [
-        f"{file} is not of this dataset, and loaders may take it; move it elsewhere"
+        f"{file} is not part of this dataset, and loaders may read it; move it elsewhere"
     ]
     assert list(list_strays(harmed, render_dataset(plan, harmed, repairs=True))) == [file]
     assert (harmed / file).read_bytes() == b"mine"
@@ -236,7 +238,7 @@ def test_a_changed_record_is_named_and_its_shard_drawn_again(
     edit(path, lambda raw: raw.replace(b'"n_samples": 10', b'"n_samples": 11'))
     with pytest.raises(DamageError) as caught:
         render_dataset(plan, out)
-    assert str(caught.value) == f"{path} does not fit its own checksum; {REPAIR}"
+    assert str(caught.value) == f"{path} does not match its own checksum; {REPAIR}"
     render_dataset(plan, out, repairs=True)
     assert read_all(out) == read_all(whole)
 
@@ -253,7 +255,7 @@ def test_a_dataset_of_an_earlier_version_is_read(harmed: Path, plan: Plan, whole
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         0,
-        f"it is of an earlier version: its shards alone have checksums\n{harmed} is whole\n",
+        f"an earlier version wrote this dataset: only its shards have checksums\n{harmed} is complete and undamaged\n",
     )
     render_dataset(plan, harmed)
     assert not is_all_sealed(harmed)
@@ -317,7 +319,7 @@ def test_a_reader_stops_at_training_samples_in_the_split_test(harmed: Path, name
     with pytest.raises(ShardError) as caught:
         READERS[name](harmed, True)
     assert str(caught.value) == (
-        f"{test} holds 000000000, which is of the split 'train'; {WAY_OUT}"
+        f"{test} contains 000000000, which belongs to the split 'train'; {WAY_OUT}"
     )
 
 
@@ -391,11 +393,11 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "too much asked": (
         lambda m: m["splits"]["train"].update(asked=10**9),
-        "its splits ask for 1000000004 images, its plan for 60",
+        "its splits have 1000000004 images, its plan has 60",
     ),
     "too many shards": (
         lambda m: (m["splits"]["train"].update(asked=10**9), m["plan"].update(count=10**9 + 4)),
-        "it asks for 100000002 shards, and 1000000 are the most",
+        "it asks for 100000002 shards, and the limit is 1000000",
     ),
     "a giant": (lambda m: m["plan"].update(seed=2**64 - 1), f"plan seed is {2**64 - 1}"),
     "below 0": (lambda m: m["plan"].update(count=-1), "plan count is -1"),
@@ -470,7 +472,7 @@ def test_json_that_is_too_large_is_not_parsed(harmed: Path) -> None:
     with pytest.raises(DamageError) as caught:
         read_manifest(harmed)
     assert str(caught.value) == (
-        f"{path} holds about 18,000,002 values, and 16,000,000 are the most; {REPAIR}"
+        f"{path} has about 18,000,002 values, and the limit is 16,000,000; {REPAIR}"
     )
 
 
@@ -481,7 +483,7 @@ def test_what_is_not_a_file_is_not_read(harmed: Path, kind: str) -> None:
     path.mkdir() if kind == "folder" else os.mkfifo(path)
     with pytest.raises(DatasetError) as caught:
         read_manifest(harmed)
-    assert str(caught.value) == f"{path} is not a file; give a folder that holds one"
+    assert str(caught.value) == f"{path} is not a file; give a folder that contains one"
 
 
 def test_parts_with_other_names_of_classes_are_not_merged(plan: Plan, tmp_path: Path) -> None:
@@ -508,8 +510,7 @@ def test_a_shard_of_equal_size_and_other_bytes_is_not_merged(
     with pytest.raises(DamageError) as caught:
         merge_datasets(parts, out)
     assert str(caught.value) == (
-        f"{path} is not the file that was written; delete it, draw it again with"
-        " render --shards, and merge again"
+        f"{path} is not the file that was written; delete it, render it again with --shards, and merge again"
     )
 
 

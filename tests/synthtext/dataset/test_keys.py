@@ -43,9 +43,7 @@ def test_a_sample_of_another_shard_is_a_fault(harmed: Path) -> None:
     moved = next(read_samples(first))
     write_shard(second, [moved, *read_samples(second)])
     faults = list(verify_dataset(harmed))
-    fault = (
-        f"train/{second.name} holds {moved.key!r}, which is of another shard; render it again"
-    )
+    fault = f"train/{second.name} contains {moved.key!r}, which is in another shard; render it again"
     assert fault in faults
 
 
@@ -71,8 +69,7 @@ def test_a_picture_in_two_shards_is_refused(
     with pytest.raises(ShardError) as caught:
         export_dataset(harmed, tmp_path / "out", "folder")
     assert str(caught.value) == (
-        f"{harmed / 'test/000001.tar'} holds 000000007.png, which a shard before it held or"
-        " should have held; render it again"
+        f"{harmed / 'test/000001.tar'} contains 000000007.png, which belongs in a shard before it; render it again"
     )
     assert not (tmp_path / "out").exists()
 
@@ -88,7 +85,7 @@ def test_files_that_disagree_are_refused(
     with pytest.raises(ShardError) as caught:
         list(read_shard_items(tmp_path / "0.tar"))
     assert str(caught.value) == (
-        f"000000007.{extension} does not agree with 000000007.json; draw it again"
+        f"000000007.{extension} does not match 000000007.json; render it again"
     )
 
 
@@ -99,4 +96,4 @@ def test_a_sample_under_the_key_of_another_is_refused(
     write_shard(tmp_path / "0.tar", [Sample("000000009", sample.files)])
     with pytest.raises(ShardError) as caught:
         list(read_shard_items(tmp_path / "0.tar"))
-    assert str(caught.value) == "000000009.json is that of 000000007; draw it again"
+    assert str(caught.value) == "000000009.json belongs to 000000007; render it again"

@@ -97,7 +97,7 @@ def test_texts_that_no_font_covers_are_refused_at_once(fonts: Catalogue) -> None
     with pytest.raises(WordsError) as caught:
         make_plan(default_recipe(), {"word": texts_of("漢字", "仮名")}, fonts)
     assert str(caught.value) == (
-        "no font covers any of the texts, '漢字' for one; add a font with --fonts"
+        "no font covers any of the texts, such as '漢字'; add a font with --fonts"
     )
 
 
@@ -106,11 +106,11 @@ def test_texts_that_no_font_covers_are_refused_at_once(fonts: Catalogue) -> None
     [
         (
             {"font_category": "sans,serrif"},
-            "font_category is 'serrif', and no font is; did you mean serif",
+            "font_category is 'serrif', and there is no such font; did you mean serif",
         ),
         (
             {"font_family": "Lato,x"},
-            "font_family is 'x', and no font is; `synthtext fonts` lists them",
+            "font_family is 'x', and there is no such font; `synthtext fonts` lists them",
         ),
     ],
 )

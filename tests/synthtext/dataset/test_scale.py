@@ -66,10 +66,10 @@ def test_parts_are_the_whole(n_shards: int, n_parts: int) -> None:
 @pytest.mark.parametrize(
     ("part", "sentence"),
     [
-        ("3", "shards is '3'; write A:B, or K/N for the K-th part of N"),
-        ("3/3", "shards is '3/3'; parts are counted from 0/3 on"),
+        ("3", "shards is '3'; write A:B, or K/N for part K of N"),
+        ("3/3", "shards is '3/3'; parts are counted from 0/3"),
         ("8:9", "shards is '8:9'; there are 8, counted from 0"),
-        ("-1:2", "shards is '-1:2'; write A:B, or K/N for the K-th part of N"),
+        ("-1:2", "shards is '-1:2'; write A:B, or K/N for part K of N"),
     ],
 )
 def test_a_part_that_is_none_is_said(part: str, sentence: str) -> None:
@@ -98,8 +98,7 @@ def test_parts_in_folders_of_their_own_are_merged(
         merge_datasets(parts[:2], tmp_path / "all")
     n_missing = len(choose_part("2/3", 8))
     assert str(caught.value) == (
-        f"{tmp_path / 'all'} still lacks {n_missing} of 8 shards, such as train/000005.tar;"
-        " draw them with render --shards, and merge again"
+        f"{tmp_path / 'all'} still lacks {n_missing} of 8 shards, such as train/000005.tar; render them with --shards, and merge again"
     )
     # What is there stays there, and the next merge goes on; a part may come twice.
     merge_datasets([parts[2], parts[0]], tmp_path / "all")
@@ -124,7 +123,7 @@ def test_parts_of_two_plans_are_not_merged(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         merge_datasets([tmp_path / "a", tmp_path / "b"], tmp_path / "all")
     assert str(caught.value) == (
-        f"{tmp_path / 'b'} was begun with seed 4, not 3; give that again, or another folder"
+        f"{tmp_path / 'b'} was started with seed 4, not 3; use the same again, or give another folder"
     )
 
 
@@ -203,7 +202,7 @@ def test_an_address_is_told_from_a_path(tmp_path: Path) -> None:
     assert type(parse_folder("file:///x")) is type(Path())
     with pytest.raises(DatasetError) as caught:
         parse_folder("nowhere://words")
-    assert str(caught.value).endswith("type: pip install 'synthtext[remote]'")
+    assert str(caught.value).endswith("run: pip install 'synthtext[remote]'")
 
 
 def test_a_file_that_is_not_finished_is_never_seen(tmp_path: Path) -> None:
@@ -256,7 +255,10 @@ def test_a_server_of_s3_holds_the_same_bytes(
             [sys.executable, "-m", "synthtext_cli", "verify", "s3://bucket/words"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, "s3://bucket/words is whole\n")
+        assert (done.returncode, done.stderr) == (
+            0,
+            "s3://bucket/words is complete and undamaged\n",
+        )
         done = subprocess.run(
             [sys.executable, "-m", "synthtext_cli", "render", "--words", "en", "--count", "40",
              "--shard-size", "10", "--workers", "2", "--out", "s3://bucket/more"],

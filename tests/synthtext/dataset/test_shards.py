@@ -74,7 +74,7 @@ def test_names_that_no_sample_has_are_refused(tmp_path: Path, name: str) -> None
     with tarfile.open(path, "w") as tar:
         tar.addfile(tarfile.TarInfo(name))
     assert (
-        explain(path) == f"{path} holds {name!r}, which is not a file of a sample; discard it"
+        explain(path) == f"{path} contains {name!r}, which is not a file of a sample; delete it"
     )
 
 
@@ -84,7 +84,7 @@ def test_names_that_lead_out_of_their_folder_are_refused(tmp_path: Path, name: s
     with tarfile.open(path, "w") as tar:
         tar.addfile(tarfile.TarInfo(name))
     assert explain(path) == (
-        f"{path} holds {name!r}, which leads out of its folder, at its start; get it anew, or"
+        f"{path} contains {name!r}, which leads outside its folder, at its start; get a new copy, or"
         " render it again"
     )
 
@@ -105,8 +105,7 @@ def test_a_giant_member_is_refused_before_it_is_read(tmp_path: Path) -> None:
     info.size = MAX_MEMBER_BYTES + 1
     path.write_bytes(info.tobuf())
     assert explain(path) == (
-        f"{path} holds '000000000.txt' of 67108865 bytes, 67108864 are the most, at its start;"
-        " get it anew, or render it again"
+        f"{path} contains '000000000.txt' of 67108865 bytes, and the limit is 67108864, at its start; get a new copy, or render it again"
     )
 
 
@@ -115,4 +114,4 @@ def test_a_file_that_comes_twice_is_refused(tmp_path: Path) -> None:
     with tarfile.open(path, "w") as tar:
         for _ in range(2):
             tar.addfile(tarfile.TarInfo("000000000.txt"), io.BytesIO())
-    assert explain(path) == f"{path} holds '000000000.txt' twice; render it again"
+    assert explain(path) == f"{path} contains '000000000.txt' twice; render it again"

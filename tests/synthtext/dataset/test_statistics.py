@@ -75,7 +75,7 @@ def test_what_is_not_whole_is_one_sentence(folder: Path, fonts: Catalogue) -> No
     shard.write_bytes(b"".join(pack_samples([sample])) + bytes(1024))
     with pytest.raises(ShardError, match="is not the file that was written"):
         count_dataset(folder)
-    with pytest.raises(ShardError, match="json lacks or garbles x_height_px; draw it again"):
+    with pytest.raises(ShardError, match="json has no valid x_height_px; render it again"):
         count_dataset(folder, verify=False)
     with pytest.raises(DatasetError):
         count_dataset(folder / "train")

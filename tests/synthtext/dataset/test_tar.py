@@ -125,7 +125,7 @@ def test_a_pipe_among_shards_is_refused_instead_of_waited_for(tmp_path: Path) ->
     for read in (read_samples, list_places):
         with pytest.raises(ShardError) as caught:
             next(iter(read(tmp_path / "0.tar")))
-        assert str(caught.value) == f"{tmp_path / '0.tar'} is not a file; discard it"
+        assert str(caught.value) == f"{tmp_path / '0.tar'} is not a file; delete it"
 
 
 def test_a_shard_that_is_cut_while_it_is_read_is_named(tmp_path: Path) -> None:
@@ -133,5 +133,5 @@ def test_a_shard_that_is_cut_while_it_is_read_is_named(tmp_path: Path) -> None:
     write_with_python(path, {"1.txt": b"cat"}, tarfile.USTAR_FORMAT)
     (place,) = list_places(path)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ShardError, match=r"0\.tar has become shorter since it was looked at"):
+    with pytest.raises(ShardError, match=r"0\.tar has become shorter since it was checked"):
         read_span(path, place.spans["txt"])

@@ -87,7 +87,7 @@ def test_a_missing_key_is_named(whole: Path, key: str) -> None:
     with pytest.raises(DatasetError) as caught:
         find_rendering(whole, key)
     assert str(caught.value) == (
-        f"{whole} holds no sample {key!r}; keys run from 000000000, as in dataset.json"
+        f"{whole} has no sample {key!r}; keys run from 000000000, as in dataset.json"
     )
 
 
@@ -100,7 +100,7 @@ def test_a_folder_without_dataset_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         list(verify_dataset(tmp_path))
     assert str(caught.value) == (
-        f"{tmp_path} holds no dataset.json; give a folder that `synthtext render` wrote"
+        f"{tmp_path} has no dataset.json; give a folder that `synthtext render` wrote"
     )
 
 
@@ -108,7 +108,7 @@ def test_an_unfinished_dataset_is_a_fault(harmed: Path) -> None:
     manifest = orjson.loads((harmed / "dataset.json").read_bytes()) | {"complete": False}
     (harmed / "dataset.json").write_bytes(orjson.dumps(seal(manifest)))
     assert list(verify_dataset(harmed)) == [
-        "dataset.json says that the run is not finished; run the same render again"
+        "according to dataset.json, the run is not finished; run the same render command again"
     ]
 
 
@@ -116,7 +116,7 @@ def test_a_missing_shard_is_a_fault(harmed: Path) -> None:
     (harmed / "train/000001.tar").unlink()
     faults = list(verify_dataset(harmed))
     assert f"{harmed / 'train/000001.tar'} is missing; `synthtext render` writes it" in faults
-    assert "train/000001.tar holds 0 samples; dataset.json says 20" in faults
+    assert "train/000001.tar has 0 samples, but dataset.json says 20" in faults
 
 
 def test_a_flipped_bit_is_a_fault(harmed: Path) -> None:
@@ -133,9 +133,13 @@ def test_a_flipped_bit_is_a_fault(harmed: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [
-        ("000000003.txt", b"other", "000000003.txt is not the text of 000000003.json"),
-        ("000000003.cls", b"999999", "000000003.cls is not the class of 000000003.json"),
-        ("000000003.png", b"", "000000003.png does not decode; draw it again"),
+        ("000000003.txt", b"other", "000000003.txt does not match the text in 000000003.json"),
+        (
+            "000000003.cls",
+            b"999999",
+            "000000003.cls does not match the class in 000000003.json",
+        ),
+        ("000000003.png", b"", "000000003.png cannot be decoded; render it again"),
         (
             "000000003.json",
             b"[]",
@@ -153,7 +157,7 @@ def test_quads_that_leave_the_image_are_a_fault(harmed: Path) -> None:
         fields = orjson.loads(tar.extractfile("000000003.json").read())  # type: ignore[union-attr]
     fields["word_quads"][0][2][0] += 400
     rewrite(harmed / "train/000000.tar", {"000000003.json": orjson.dumps(fields)})
-    fault = "000000003.json has word_quads that are none or leave the image"
+    fault = "000000003.json has word_quads that are invalid or outside the image"
     assert any(found.endswith(fault) for found in verify_dataset(harmed))
 
 

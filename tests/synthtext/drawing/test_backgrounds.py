@@ -206,4 +206,6 @@ def test_a_photograph_needs_its_folder(spec: Spec) -> None:
     spec = replace(spec, background="photo", photo="slope.png")
     with pytest.raises(PhotoError) as caught:
         draw_paper(spec, 8, 8)
-    assert str(caught.value) == "'slope.png' is a photograph; give its folder (--backgrounds)"
+    assert (
+        str(caught.value) == "'slope.png' is a photograph; give its folder with --backgrounds"
+    )

@@ -41,7 +41,7 @@ def test_boxes_are_drawn_where_the_quads_are(spec: Spec, fonts: Catalogue) -> No
 def test_nothing_to_show_is_an_error() -> None:
     with pytest.raises(DatasetError) as caught:
         draw_sheet([])
-    assert str(caught.value) == "there is no image to show; render some first"
+    assert str(caught.value) == "there are no images to show; render some first"
 
 
 def test_levels_stand_in_a_row_for_each_factor(spec: Spec, fonts: Catalogue) -> None:

@@ -64,7 +64,7 @@ def test_broken_fonts_are_left_out_and_named(folder: Path) -> None:
     catalogue = read_catalogue(folder)
     assert "mine.ttf" in catalogue.fonts
     assert catalogue.broken == (
-        "text.ttf is not a font that can be read (TTLibError); remove it from the folder",
+        "text.ttf cannot be read as a font (TTLibError); remove it from the folder",
     )
 
 
@@ -78,7 +78,7 @@ def test_a_font_cut_short_is_left_out_or_drawn_whole(folder: Path, n_bytes: int)
 def test_a_folder_without_usable_fonts_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.ttf").write_text("not a font")
     assert explain(tmp_path) == (
-        f"no usable font in {tmp_path}: text.ttf is not a font that can be read (TTLibError); "
+        f"no usable font in {tmp_path}: text.ttf cannot be read as a font (TTLibError); "
         "remove it from the folder"
     )
 
@@ -87,7 +87,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none"
     assert (
         explain(path)
-        == f"{path} is not a folder of fonts; give one that holds .ttf or .otf files"
+        == f"{path} is not a folder of fonts; give one that contains .ttf or .otf files"
     )
 
 
@@ -103,8 +103,7 @@ def test_a_font_with_the_name_of_a_bundled_one_is_a_font_of_the_user(tmp_path: P
 def test_a_broken_table_of_fonts_is_named(folder: Path) -> None:
     (folder / "fonts.toml").write_text("[[font]]\nfamily = 1\n")
     assert explain(folder) == (
-        f"{folder / 'fonts.toml'} cannot be read ('file'); lay it out as the bundled one, "
-        "or remove it"
+        f"{folder / 'fonts.toml'} cannot be read ('file'); write it like the bundled one, or remove it"
     )
 
 
@@ -142,7 +141,7 @@ def test_a_font_that_was_changed_since_is_not_drawn_with(folder: Path, spec: Spe
     with pytest.raises(FontError) as caught:
         render(replace(spec, font="mine.ttf"), fonts)
     assert str(caught.value) == (
-        "mine.ttf was changed while it was in use; put the font back, or begin anew"
+        "mine.ttf was changed while it was in use; restore the font, or start again"
     )
 
 
@@ -153,7 +152,7 @@ def test_a_font_that_was_changed_between_two_runs_is_refused(folder: Path) -> No
     render_dataset(plan, out, part="0:1")
     shutil.copy(bundled_folder() / "DejaVuSans.ttf", folder / "mine.ttf")
     plan = make_plan(default_recipe(), texts, read_catalogue(folder / "mine.ttf"), count=9)
-    with pytest.raises(DatasetError, match=r"was begun with fonts mine\.ttf"):
+    with pytest.raises(DatasetError, match=r"was started with fonts mine\.ttf"):
         render_dataset(plan, out)
 
 
@@ -180,12 +179,12 @@ def test_a_hostile_font_is_refused_with_a_sentence_or_drawn(name: str, tmp_path:
 SENTENCES = {
     "many glyphs": "hostile.ttf makes endless glyphs of 'Hxg'; remove the font",
     "some glyphs": "hostile.ttf makes 5,002 glyphs of 'Hxg'; remove the font",
-    "no glyphs": "the font draws 'H' as a blank; use another font",
-    "deep composites": "no usable font in {path}: hostile.ttf is not a font that can be read (a glyph is put together from more than 4,096)",
-    "vast cmap": "hostile.ttf holds an outline that FreeType cannot paint (error 6)",
-    "vast cmap of groups": "hostile.ttf holds an outline that FreeType cannot paint (error 6)",
+    "no glyphs": "the font draws 'H' as blank; use another font",
+    "deep composites": "no usable font in {path}: hostile.ttf cannot be read as a font (a glyph has more components than 4,096)",
+    "vast cmap": "hostile.ttf has an outline that FreeType cannot draw (error 6)",
+    "vast cmap of groups": "hostile.ttf has an outline that FreeType cannot draw (error 6)",
     "vast cmap to one glyph": "",
-    "overlapping cmap": "hostile.ttf holds an outline that FreeType cannot paint (error 6)",
+    "overlapping cmap": "hostile.ttf has an outline that FreeType cannot draw (error 6)",
     "many points": "hostile.ttf has a glyph of 30,001 points; remove the font",
     "woff": "no usable font in {path}: hostile.ttf is a web font; unpack it to .ttf, or remove it from the folder",
 }  # fmt: skip
@@ -194,9 +193,9 @@ SENTENCES = {
 def test_a_wide_composite_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "wide.ttf"
     path.write_bytes(deep_composites(14))
-    assert "(a glyph is put together from more than 4,096)" in explain(path)
+    assert "(a glyph has more components than 4,096)" in explain(path)
     path.write_bytes(replace_table(deep_composites(4), "head", b""))
-    assert "wide.ttf is not a font that can be read" in explain(path)
+    assert "wide.ttf cannot be read as a font" in explain(path)
     path.write_bytes(deep_composites(4))
     assert path.name in read_catalogue(path).fonts
 
@@ -234,14 +233,14 @@ def test_a_pipe_among_fonts_is_named(folder: Path) -> None:
 def test_a_name_that_json_cannot_hold_is_left_out(folder: Path) -> None:
     shutil.copy(LATO, folder / os.fsdecode(b"\xff.ttf"))
     assert read_catalogue(folder).broken == (
-        "\\xff.ttf is not a name in UTF-8; rename the font",
+        "\\xff.ttf is not a valid UTF-8 name; rename the font",
     )
 
 
 def test_thousands_of_fonts_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(LATO, folder / "more.ttf")
     monkeypatch.setattr(fonts_file, "MAX_FONTS", 1)
-    with pytest.raises(FontError, match="holds 2 fonts; give 1 at most"):
+    with pytest.raises(FontError, match="holds 2 fonts; give at most 1"):
         fonts_file._read_folder(folder)
     monkeypatch.setattr(fonts_file, "MAX_FONTS", 2)
     monkeypatch.setattr(fonts_file, "MAX_CHARACTERS", 300)
@@ -252,8 +251,8 @@ def test_thousands_of_fonts_are_refused(folder: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("font = " + "[" * 900 + "]" * 900, "its arrays or tables lie more than 2 deep"),
-        (".".join(["a"] * 5000) + " = 1", "its arrays or tables lie more than 2 deep"),
+        ("font = " + "[" * 900 + "]" * 900, "its arrays or tables are nested more than 2 deep"),
+        (".".join(["a"] * 5000) + " = 1", "its arrays or tables are nested more than 2 deep"),
         (
             "[[font]]\nweight = " + "9" * 5000,
             "99999999999999999999... is 5,000 characters long",
@@ -267,7 +266,7 @@ def test_a_hostile_table_of_fonts_is_refused(text: str, reason: str, folder: Pat
     said = explain(folder)
     assert said.startswith(f"{folder / 'fonts.toml'} cannot be read")
     assert reason in said
-    assert said.endswith("; lay it out as the bundled one, or remove it")
+    assert said.endswith("; write it like the bundled one, or remove it")
 
 
 @pytest.mark.parametrize("weight", ["1" * 40, "-3", "1.5", "inf", '"bold"', "true", "[1]"])
@@ -278,7 +277,7 @@ def test_a_weight_is_a_small_whole_number(weight: str, folder: Path) -> None:
         'italic = true\nscripts = ["latin"]\nsource = "me"\nlicence = "OFL-1.1"\nsha256 = "0"\n'
     )
     (reason,) = read_catalogue(folder).broken
-    assert reason.startswith("mine.ttf is not a font that can be read (weight is ")
+    assert reason.startswith("mine.ttf cannot be read as a font (weight is ")
 
 
 def test_a_font_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,7 +334,7 @@ def test_where_they_are_missing_the_way_to_get_them_is_said(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fonts_file, "PACKS", ("no_such_pack",))
     assert explain(Path("scripts")) == (
-        "the fonts of other scripts are missing; type: pip install 'synthtext[scripts]'"
+        "the fonts of other scripts are missing; run: pip install 'synthtext[scripts]'"
     )
 
 

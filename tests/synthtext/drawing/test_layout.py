@@ -94,7 +94,7 @@ def test_lines_are_aligned(face: Face, align: str, share: float) -> None:
 def test_a_blank_glyph_is_refused(face: Face) -> None:
     with pytest.raises(DrawError) as caught:
         place_glyphs("a\u2800b", face)
-    assert str(caught.value) == "the font draws '\u2800' as a blank; use another font"
+    assert str(caught.value) == "the font draws '\u2800' as blank; use another font"
 
 
 def test_a_character_without_glyph_is_refused(face: Face) -> None:
@@ -108,7 +108,7 @@ def test_a_character_without_glyph_is_refused(face: Face) -> None:
 def test_text_of_spaces_alone_is_refused(face: Face) -> None:
     with pytest.raises(DrawError) as caught:
         place_glyphs("  ", face)
-    assert str(caught.value) == "'  ' leaves no ink; drop it from the list"
+    assert str(caught.value) == "'  ' has no visible ink; remove it from the list"
 
 
 def test_spaces_and_marks_leave_no_ink_of_their_own() -> None:

@@ -84,7 +84,7 @@ def test_one_that_is_broken_is_named_and_the_rest_goes_on(folder: Path) -> None:
     photos = read_photos(folder)
     assert photos.names == ("B.JPG",)
     (reason,) = photos.broken
-    assert reason.startswith(f"{path} does not decode (")
+    assert reason.startswith(f"{path} cannot be decoded (")
     assert reason.endswith("); replace or remove it")
 
 
@@ -103,7 +103,7 @@ def test_the_checksum_is_of_those_that_can_be_used(folder: Path) -> None:
 def test_a_folder_with_none_that_can_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "c.png").write_text("hello")
     assert explain(tmp_path) == (
-        f"{tmp_path} holds no photograph that can be used: {tmp_path / 'c.png'} is not a JPEG, PNG, WEBP, GIF, BMP, TIFF or PPM file; replace or remove it"
+        f"{tmp_path} has no usable photograph: {tmp_path / 'c.png'} is not a JPEG, PNG, WEBP, GIF, BMP, TIFF or PPM file; replace or remove it"
     )
 
 
@@ -127,18 +127,18 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_photographs_is_named(tmp_path: Path) -> None:
-    assert explain(tmp_path).startswith(f"{tmp_path} holds no photograph (.bmp, .jpeg,")
+    assert explain(tmp_path).startswith(f"{tmp_path} has no photograph (.bmp, .jpeg,")
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none"
-    assert explain(path) == f"{path} is not a folder; give one that holds photographs"
+    assert explain(path) == f"{path} is not a folder; give one that contains photographs"
 
 
 def test_a_photograph_that_is_gone_is_named(folder: Path) -> None:
     with pytest.raises(PhotoError) as caught:
         read_photo(read_photos(folder), "c.png")
-    assert str(caught.value) == f"{folder} holds no photograph 'c.png'; put it back"
+    assert str(caught.value) == f"{folder} has no photograph 'c.png'; restore it"
 
 
 def test_halves_are_made_down_to_a_side_of_one_pixel(folder: Path) -> None:
@@ -163,14 +163,14 @@ def test_floating_point_levels_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "deep.tif")
     path = tmp_path / "deep.tif"
     assert explain(tmp_path).endswith(
-        f"{path} holds floating-point levels, not 8 or 16 bits; replace or remove it"
+        f"{path} has floating-point levels, not 8 or 16 bits; replace or remove it"
     )
 
 
 def test_a_name_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
     Image.fromarray(NOISE).save(tmp_path / os.fsdecode(b"\xff.png"))
     assert explain(tmp_path).endswith(
-        "'\\udcff.png' is not a name in UTF-8; rename the photograph"
+        "'\\udcff.png' is not a valid UTF-8 name; rename the photograph"
     )
 
 
@@ -181,7 +181,7 @@ def test_a_photograph_that_was_changed_since_is_not_drawn_on(folder: Path) -> No
     with pytest.raises(PhotoError) as caught:
         read_photo(photos, photos.names[0])
     assert str(caught.value) == (
-        f"{path} was changed while it was in use; put the photograph back, or begin anew"
+        f"{path} was changed while it was in use; restore the photograph, or start again"
     )
     path.unlink()
     with pytest.raises(PhotoError) as caught:

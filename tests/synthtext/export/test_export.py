@@ -345,11 +345,14 @@ def test_quads_that_leave_their_picture_are_refused(
 ) -> None:
     drawn = render(spec, fonts)
     cases = (
-        (drawn.word_quads * 100, "000000007.json has quads that do not fit; draw it again"),
-        (drawn.word_quads * 1e6, "000000007.json lacks or garbles word_quads; draw it again"),
+        (
+            drawn.word_quads * 100,
+            "000000007.json has quads that do not match its text; render it again",
+        ),
+        (drawn.word_quads * 1e6, "000000007.json has no valid word_quads; render it again"),
         (
             drawn.word_quads.repeat(2, axis=0),
-            "000000007.json lacks or garbles word_quads, of which the text has 1; draw it again",
+            "000000007.json has no valid word_quads, of which the text has 1; render it again",
         ),
     )
     for quads, sentence in cases:
@@ -389,16 +392,16 @@ def test_what_is_there_is_left_whole(target: str, data: Path, tmp_path: Path) ->
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (
-        2, f"synthtext: {tmp_path / 'old'} is there already; give a new folder, or remove it\n",
+        2, f"synthtext: {tmp_path / 'old'} already exists; give a new folder, or remove it\n",
     )  # fmt: skip
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["kept"]
 
 
 def test_bad_targets_are_said(data: Path, tmp_path: Path) -> None:
     for target, crops, sentence in (
-        ("lmbd", False, "no export is called 'lmbd'; there is folder, parquet, lmdb, doctr, paddleocr, icdar, coco, easyocr, tesstrain, mmocr, yolo, yolo-obb, clip-benchmark"),
-        ("coco", True, "coco takes whole pictures; leave out --crops"),
-        ("tesstrain", False, "tesstrain takes one word to a picture; add --crops"),
+        ("lmbd", False, "there is no export format 'lmbd'; choose one of folder, parquet, lmdb, doctr, paddleocr, icdar, coco, easyocr, tesstrain, mmocr, yolo, yolo-obb, clip-benchmark"),
+        ("coco", True, "coco takes whole images; leave out --crops"),
+        ("tesstrain", False, "tesstrain takes one word per image; add --crops"),
     ):  # fmt: skip
         with pytest.raises(DatasetError) as caught:
             export_dataset(data, tmp_path / "out", target, crops=crops)
@@ -407,7 +410,7 @@ def test_bad_targets_are_said(data: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         export_dataset(data, inside, "coco")
     assert str(caught.value) == (
-        f"{inside} lies in the dataset {data} that is read; give another --out"
+        f"{inside} lies in the dataset {data} that the command reads; give another --out"
     )
     assert not inside.exists()
 
@@ -418,7 +421,7 @@ def test_a_package_that_is_missing_is_named(
     monkeypatch.setitem(sys.modules, "lmdb", None)
     with pytest.raises(DatasetError) as caught:
         export_dataset(data, tmp_path / "out", "lmdb")
-    assert str(caught.value) == "this export needs lmdb; type: pip install 'synthtext[export]'"
+    assert str(caught.value) == "this export needs lmdb; run: pip install 'synthtext[export]'"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -445,7 +448,7 @@ def test_a_disk_that_takes_no_more_is_one_sentence(
     assert done.returncode == 2
     assert done.stderr.startswith(f"synthtext: {tmp_path / 'out'} cannot be written (")
     assert done.stderr.endswith(
-        "; nothing was left there, so mend that and run the same command again\n"
+        "; nothing was left there, so fix that and run the same command again\n"
     )
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -43,7 +43,7 @@ def test_where_wordfreq_is_missing_the_way_to_get_it_is_said(
     with pytest.raises(WordsError) as caught:
         read_words("lang:de")
     assert str(caught.value) == (
-        "words of a language need wordfreq; type: pip install 'synthtext[words]'"
+        "words of a language need the package wordfreq; run: pip install 'synthtext[words]'"
     )
 
 
@@ -57,7 +57,7 @@ def test_texts_that_no_list_could_hold_are_refused(pattern: str) -> None:
 
 def test_control_characters_of_a_pattern_are_refused() -> None:
     with pytest.raises(
-        WordsError, match=r"^a text of pattern:\\u202e holds the control character"
+        WordsError, match=r"^a text of pattern:\\u202e contains the control character"
     ):
         read_words("pattern:\\u202e")
 

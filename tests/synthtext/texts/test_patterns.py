@@ -53,12 +53,12 @@ def test_a_seed_gives_the_same_texts_and_another_gives_others() -> None:
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("a+", "matches texts without end; write {0,8} for * or +"),
+        ("a+", "matches texts of unlimited length; write {0,8} for * or +"),
         ("a{201}", "matches texts of 201 characters; give a simpler one"),
         ("[a-z]{60}", "matches more than 10^57 texts; give a simpler one"),
         ("[^ -~]", "matches no text; give a simpler one"),
         ("(){1000000000}", "has more than 20,000 parts; give a simpler one"),
-        ("(.{0,12}a.{12}){3}", "can go on in too many ways; give a simpler one"),
+        ("(.{0,12}a.{12}){3}", "can continue in too many ways; give a simpler one"),
         (r"(a)\1", "asks for groupref; leave it out"),
         ("^a$", "asks for at; leave it out"),
         ("(?=a)a", "asks for assert; leave it out"),

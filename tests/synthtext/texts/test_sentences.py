@@ -107,16 +107,16 @@ def test_sentences_that_come_twice_are_kept_and_counted(tmp_path: Path) -> None:
     [
         (
             "",
-            "{path} begins with ''; its first line must name the columns sentence and label, parted by a tab",
+            "{path} begins with ''; its first line must name the columns sentence and label, separated by a tab",
         ),
         (
             "a joy\t1\n",
-            "{path} begins with 'a joy 1'; its first line must name the columns sentence and label, parted by a tab",
+            "{path} begins with 'a joy 1'; its first line must name the columns sentence and label, separated by a tab",
         ),
-        ("sentence\tlabel\n", "{path} holds no sentence; write one a line below the header"),
+        ("sentence\tlabel\n", "{path} has no sentences; write one per line below the header"),
         (
             "label\tsentence\tsource\n1\t \tme\n",
-            "{path} line 2 has no sentence; write one or drop the line",
+            "{path} line 2 has no sentence; write one or delete the line",
         ),
         ("sentence\tlabel\na joy\n", "{path} line 2 has 1 fields; its header has 2"),
         (
@@ -169,7 +169,7 @@ def test_a_folder_without_sentences_is_said(tmp_path: Path) -> None:
     with pytest.raises(WordsError) as caught:
         read_sentences(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds no sentences; give train.tsv, dev.tsv and test.tsv"
+        f"{tmp_path} has no sentences; give train.tsv, dev.tsv and test.tsv"
     )
 
 

@@ -66,16 +66,18 @@ def test_bundled_lists_are_read_and_licensed(name: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "sentence"),
     [
-        (b"", "{path} holds no word; write one a line"),
-        (b"# only\n\n", "{path} holds no word; write one a line"),
+        (b"", "{path} has no words; write one per line"),
+        (b"# only\n\n", "{path} has no words; write one per line"),
         (b"ok\n\xff\n", "{path} is not UTF-8 at byte 3; convert it, as with iconv -t utf-8"),
         (
             b"ok\n" + b"x" * 10_000,
-            "{path} line 2 is 10000 characters long; at most 200 can be drawn, so split the line "
-            "or drop it",
+            "{path} line 2 is 10000 characters long; at most 200 can be drawn, so split the line or delete it",
         ),
-        (b"ok\nbell\x07\n", "{path} line 2 holds the control character U+0007; remove it"),
-        ("a\u202eb\n".encode(), "{path} line 1 holds the control character U+202E; remove it"),
+        (b"ok\nbell\x07\n", "{path} line 2 contains the control character U+0007; remove it"),
+        (
+            "a\u202eb\n".encode(),
+            "{path} line 1 contains the control character U+202E; remove it",
+        ),
     ],
 )
 def test_a_list_that_cannot_be_drawn_is_named(
@@ -155,7 +157,7 @@ def test_shares_that_do_not_add_up_are_named(
     with pytest.raises(RecipeError) as caught:
         split_of("apple", fractions)
     assert str(caught.value) == (
-        f"splits is {shares}; three shares of 0 or more must add up to 1"
+        f"splits is {shares}; three fractions of 0 or more must add up to 1"
     )
 
 
@@ -200,7 +202,7 @@ def test_a_line_without_end_is_not_read_whole(tmp_path: Path) -> None:
         file.truncate(200 << 20)
     assert explain(path) == (
         f"{path} line 2 is longer than 64 KiB; at most 200 characters can be drawn, "
-        "so split the line or drop it"
+        "so split the line or delete it"
     )
 
 
@@ -210,10 +212,13 @@ def test_more_lines_than_memory_holds_are_refused(
     monkeypatch.setattr(words, "MAX_LINES", 3)
     assert read_words(write(tmp_path, b"a\nb\nc")).items == ("a", "b", "c")
     path = write(tmp_path, b"a\nb\nc\nd\n")
-    assert explain(path) == f"{path} has more than 3 lines; give it in parts"
+    assert explain(path) == f"{path} has more than 3 lines; split it into several files"
 
 
 def test_a_letter_under_hundreds_of_marks_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, ("fig\na" + "\u0301" * 31).encode())
-    assert explain(path) == f"{path} line 2 has more than 30 marks on one letter; drop it"
+    assert (
+        explain(path)
+        == f"{path} line 2 has more than 30 combining marks on one letter; delete it"
+    )
     assert len(read_words(write(tmp_path, ("a" + "\u0301" * 30).encode())).items) == 1

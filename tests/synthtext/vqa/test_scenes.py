@@ -84,7 +84,7 @@ def test_long_text_is_wrapped_and_text_without_a_font_is_named() -> None:
     drawn = draw_scene(sample(("a sentence that goes on and on and on for lines", "字")), FONTS)
     assert drawn.boxes[0] is not None
     assert drawn.boxes[1] is None
-    assert drawn.lost == ("no font has every character of '字'; add one with --fonts",)
+    assert drawn.lost == ("no font has all characters of '字'; add one with --fonts",)
 
 
 def read_all(folder: Path) -> dict[str, bytes]:
@@ -159,8 +159,8 @@ def test_stand_ins_show_the_answers(tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stderr == (
-        "left out: question 4 of val.json has no answers (picture b)\n"
-        "not drawn: b: no font has every character of '字'; add one with --fonts\n"
+        "left out: question 4 of val.json has no answers (image b)\n"
+        "not drawn: b: no font has all characters of '字'; add one with --fonts\n"
     )
     first, second, third = read_questions(out / "val.json").items
     assert first.question == "what time is it?"
@@ -193,16 +193,16 @@ def test_bad_input_is_one_line_and_exit_code_2(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--size", "12"], "vqa draws signs of its own; leave out size_px"),
+        (["--size", "12"], "vqa draws its own signs; leave out size_px"),
         (
             ["--shards", "0/2", "--repair"],
-            "vqa draws signs of its own; leave out shards, repair",
+            "vqa draws its own signs; leave out shards, repair",
         ),
-        (["--recipe", "clip-224"], "vqa draws signs of its own; leave out recipe"),
-        (["--task", "quiz"], "there is no task 'quiz' to render; it is words or vqa"),
+        (["--recipe", "clip-224"], "vqa draws its own signs; leave out recipe"),
+        (["--task", "quiz"], "--task is 'quiz'; it must be words or vqa"),
         (
             ["--task", "words", "--annotations", "a.json"],
-            "annotations are drawn by `synthtext render-vqa`; use it, or leave them out",
+            "--annotations works only with `synthtext render-vqa`; use that, or leave it out",
         ),
     ],
 )
@@ -232,7 +232,7 @@ def test_another_plan_is_not_mixed_in(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         render_scenes(plan_scenes(words, FONTS, seed=1, count=3), tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} was begun with seed 0, not 1; give that again, or another folder"
+        f"{tmp_path} was started with seed 0, not 1; use the same again, or give another folder"
     )
 
 
@@ -278,7 +278,7 @@ def test_annotations_are_not_written_over(out: str, tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "and would be written over; give another folder" in done.stderr
+    assert "and would be overwritten; give another folder" in done.stderr
     assert done.stderr.count("\n") == 1
     assert path.read_bytes() == before
 
@@ -289,7 +289,7 @@ def test_annotations_do_not_take_a_name_of_the_output(name: str, tmp_path: Path)
     questions = read_questions(tmp_path / name)
     with pytest.raises(DatasetError) as caught:
         plan_stand_ins(questions, read_words("en"), FONTS, seed=0, file=name)
-    assert str(caught.value) == f"{name} is what a file of the output is called; rename it"
+    assert str(caught.value) == f"{name} is the name of an output file; rename it"
 
 
 @pytest.mark.parametrize("content", ["[]", "3", '{"plan": 3}', '{"data": []}'])
@@ -297,7 +297,8 @@ def test_a_record_of_something_else_is_kept(content: str, tmp_path: Path) -> Non
     (tmp_path / "scenes.json").write_text(content)
     words = make_texts(WORDS, [None] * len(WORDS), "six")
     with pytest.raises(
-        DatasetError, match=r"scenes\.json is (broken|not what was written); give another"
+        DatasetError,
+        match=r"scenes\.json is (broken|not the file that was written); give another",
     ):
         render_scenes(plan_scenes(words, FONTS, seed=0, count=2), tmp_path)
     assert (tmp_path / "scenes.json").read_text() == content

@@ -76,10 +76,10 @@ def test_what_cannot_be_asked_is_named_and_the_rest_goes_on(tmp_path: Path) -> N
     assert [asked.key for asked in questions.items] == ["34602"]
     assert questions.rows == (2,)
     assert questions.broken == (
-        "question 1 of a.json has no answers (picture 003a8ae2ef43b901)",
-        "question 2 of a.json has no answers (picture 003a8ae2ef43b901)",
+        "question 1 of a.json has no answers (image 003a8ae2ef43b901)",
+        "question 2 of a.json has no answers (image 003a8ae2ef43b901)",
         "question 4 of a.json repeats the key 34602",
-        "question 5 of a.json names no picture",
+        "question 5 of a.json names no image",
         "question 6 of a.json has no text, or one that is too long",
         "question 7 of a.json is not an object",
         "question 8 of a.json has an answer_box that is not four numbers",
@@ -89,17 +89,17 @@ def test_what_cannot_be_asked_is_named_and_the_rest_goes_on(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (NEW | {"data": []}, "{} has no question that can be asked"),
+        (NEW | {"data": []}, "{} has no usable question"),
         (
             NEW | {"data": [1]},
-            "{} has no question that can be asked, such as: question 1 of a.json is not an object",
+            "{} has no usable question, such as: question 1 of a.json is not an object",
         ),
         (
             NEW | {"dataset_version": "0.5"},
-            "{} is no TextVQA annotation of version 0.5.1: it needs the version and a list called data",
+            "{} is not a TextVQA annotation file of version 0.5.1: it needs a version and a list named data",
         ),
-        ({}, "{} is no TextVQA annotation of version 0.1 or 0.5.1: it needs the version and a list called data"),
-        ([1], "{} holds no object; give TextVQA's annotations"),
+        ({}, "{} is not a TextVQA annotation file of version 0.1 or 0.5.1: it needs a version and a list named data"),
+        ([1], "{} is not a JSON object; give TextVQA's annotations"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_none_is_said(content: object, sentence: str, tmp_path: Path) -> None:
@@ -123,21 +123,21 @@ def test_a_file_that_does_not_decode_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        ({"image_id": "a\x00b"}, "names a picture by a control character: 'a\\x00b.jpg'"),
-        ({"image_id": "a\x1b[2Jb"}, "names a picture by a control character: 'a\\x1b[2Jb.jpg'"),
-        ({"image_id": "../../etc/passwd"}, "names a picture outside its folder: '../../etc/passwd.jpg'"),
-        ({"image": "train/../../a.jpg"}, "names a picture outside its folder: 'train/../../a.jpg'"),
-        ({"image": "/etc/passwd"}, "names a picture outside its folder: '/etc/passwd'"),
-        ({"image_id": "x" * 500}, "names a picture by 504 characters, too many for a file"),
-        ({"image_id": "\u00e9" * 61}, "names a picture by 65 characters, too many for a file"),
-        ({"image": "a/" * 600 + "b.jpg"}, "names a picture by 1,205 characters, too many for a file"),
-        ({"image_id": ".."}, "names no picture"),
-        ({"image_id": ".hidden"}, "names no picture"),
-        ({"image_id": ""}, "names no picture"),
-        ({"image_id": ["a"]}, "names no picture"),
-        ({"image_id": {"a": 1}}, "names no picture"),
-        ({"image_id": True}, "names no picture"),
-        ({"image_id": 1.5}, "names no picture"),
+        ({"image_id": "a\x00b"}, "names an image by a control character: 'a\\x00b.jpg'"),
+        ({"image_id": "a\x1b[2Jb"}, "names an image by a control character: 'a\\x1b[2Jb.jpg'"),
+        ({"image_id": "../../etc/passwd"}, "names an image outside its folder: '../../etc/passwd.jpg'"),
+        ({"image": "train/../../a.jpg"}, "names an image outside its folder: 'train/../../a.jpg'"),
+        ({"image": "/etc/passwd"}, "names an image outside its folder: '/etc/passwd'"),
+        ({"image_id": "x" * 500}, "names an image by 504 characters, too many for a file"),
+        ({"image_id": "\u00e9" * 61}, "names an image by 65 characters, too many for a file"),
+        ({"image": "a/" * 600 + "b.jpg"}, "names an image by 1,205 characters, too many for a file"),
+        ({"image_id": ".."}, "names no image"),
+        ({"image_id": ".hidden"}, "names no image"),
+        ({"image_id": ""}, "names no image"),
+        ({"image_id": ["a"]}, "names no image"),
+        ({"image_id": {"a": 1}}, "names no image"),
+        ({"image_id": True}, "names no image"),
+        ({"image_id": 1.5}, "names no image"),
         ({"image_id": "a", "question_id": "k" * 300}, "has an empty or a very long question_id"),
         ({"image_id": "a", "answer_box": [1, 2, 3, "4"]}, "has an answer_box that is not four numbers"),
     ],
@@ -161,9 +161,9 @@ def test_a_number_may_name_a_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b'{"data": ' + b"[" * 100_000, "is no JSON ("),
-        (b'{"version": ' + b"9" * 5000 + b"}", "is no JSON (number is infinity"),
-        (b'{"version": [[]], "data": []}', "is no TextVQA annotation of version"),
+        (b'{"data": ' + b"[" * 100_000, "is not valid JSON ("),
+        (b'{"version": ' + b"9" * 5000 + b"}", "is not valid JSON (number is infinity"),
+        (b'{"version": [[]], "data": []}', "is not a TextVQA annotation file of version"),
         (b"[" + b"[]," * 4_000_001 + b"[]]", "holds 8,000,004 values, more than 8,000,000; split"),
     ],
     ids=["deep", "giant", "list", "many"],
