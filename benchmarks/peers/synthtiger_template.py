@@ -12,6 +12,18 @@ import sys
 from pathlib import Path
 
 import yaml
+from fontTools.ttLib import TTFont
+
+
+def list_characters(fonts: Path, folder: Path) -> Path:
+    """Return a folder of the fonts, each with the list of its characters beside it."""
+    folder.mkdir(exist_ok=True)
+    for font in sorted(fonts.glob("*.ttf")):
+        shutil.copy(font, folder)
+        characters = sorted(TTFont(font).getBestCmap())
+        text = "\n".join(chr(code) for code in characters if code > 32)
+        (folder / f"{font.stem}.txt").write_text(text, encoding="utf-8")
+    return folder
 
 
 def main() -> None:
@@ -24,7 +36,7 @@ def main() -> None:
     corpus |= {"paths": [str(words)], "weights": [1]}
     # Labels are compared with the words as they stand, so nothing is appended to them.
     corpus["augmentation"] = 0
-    config["font"]["paths"] = [str(fonts)]
+    config["font"]["paths"] = [str(list_characters(fonts, out / "fonts"))]
     for name in ("coord_output", "mask_output", "glyph_coord_output", "glyph_mask_output"):
         config[name] = False
     drawn = out / "drawn"
