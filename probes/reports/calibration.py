@@ -108,8 +108,8 @@ def _explain(found: Mapping[str, Any]) -> str:
         f"{what[found['right']]} Difference: confidence less the share right; above 0 it is too"
         f" sure. Calibration error: the mean size of that over {overall['n_bins']} bins of"
         " equal mass, or fewer. Of few answers it is too high: the last column is what a"
-        " calibrated reader would show. Of each factor the level with the greatest difference is"
-        " listed; summary.json has all."
+        " calibrated reader would show. Of each factor the level with the greatest difference"
+        " is listed; summary.json has all."
     )
     if overall["if_calibrated"] > FEW * overall["error"]:
         note += " There are too few answers to tell most of the error from that."
