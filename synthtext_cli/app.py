@@ -11,7 +11,7 @@ import typer
 
 from synthtext.errors import SynthtextError
 from synthtext.signals import Stopped, catch_signals
-from synthtext_cli import draw, images, imported, look, models, probe, share, train
+from synthtext_cli import draw, images, imported, look, models, probe, scored, share, train
 from synthtext_cli.console import (
     LOG_EVERY_S,
     fail,
@@ -96,6 +96,7 @@ COMMANDS = {
         (probe.probe, "probe", "Measure reading: probe --model ViT-L-14 --out res"),
         (probe.compare, "compare", "Two probes, paired: compare res/a res/b"),
         (imported.import_table, "import", "Answers from elsewhere: import FILE --out res"),
+        (scored.score, "score", "p_read of each image: score OUT --model M --out B"),
         (images.match, "match", 'Which text fits: match a.jpg --texts "a dog"'),
         (images.matrix, "matrix", "All cosines: matrix *.jpg --texts-file F"),
         (images.classify, "classify", "Classify images: classify DIR --out res/c"),

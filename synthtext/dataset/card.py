@@ -65,6 +65,8 @@ def format_card(manifest: Mapping[str, Any]) -> str:
         f"| {split} | {row['drawn']:,} | {sum(row['n_texts'].values()):,} |"
         for split, row in manifest["splits"].items()
     )
+    scored = plan.get("scored")
+    lost = "could not be drawn" if scored is None else "could not be drawn or are left out"
     factors = "\n".join(
         f"| `{name}` | {quote_markdown(plan['recipe'][name])} | {factor.help} |"
         for name, factor in FACTORS.items()
@@ -85,7 +87,7 @@ configs:
 
 {counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, drawn by
 synthtext {version}, seed {plan["seed"]}. {counts["not_drawn"]:,} more
-could not be drawn; `dataset.json` names them and says why.
+{lost}; `dataset.json` names them and says why.
 
 {texts}
 
@@ -103,7 +105,7 @@ No text is in two splits.
 | `KEY.txt` | the text as it is drawn |
 | `KEY.json` | every factor, what was measured, and the quads of words and characters |
 | `KEY.cls` | the line of `classnames.txt`, from 0 |
-
+{_describe_scores(scored)}
 ## Factors
 
 | factor | drawn from | meaning |
@@ -111,8 +113,17 @@ No text is in two splits.
 {factors}
 
 `dataset.json` holds the recipe, the versions and a checksum of every shard; with them
-`synthtext render` writes the same bytes again.
+`synthtext render` writes the same {"bytes" if scored is None else "images"} again.
 """
+
+
+def _describe_scores(scored: Mapping[str, Any] | None) -> str:
+    if scored is None:
+        return ""
+    return (
+        f"\n`p_read` in `KEY.json` is how likely the image is to be read, by"
+        f" {quote_markdown(scored.get('model'))}: {escape_markdown(scored.get('computed'))}.\n"
+    )
 
 
 def escape_markdown(value: object) -> str:
