@@ -11,7 +11,7 @@ import typer
 
 from synthtext.errors import SynthtextError
 from synthtext.signals import Stopped, catch_signals
-from synthtext_cli import draw, images, imported, look, models, probe, share, train
+from synthtext_cli import draw, images, imported, look, models, probe, scored, share, train
 from synthtext_cli.console import (
     LOG_EVERY_S,
     fail,
@@ -97,6 +97,7 @@ COMMANDS = {
         (probe.probe, "probe", "Measure reading: probe --model ViT-L-14 --out res"),
         (probe.compare, "compare", "Paired comparison: compare res/a res/b"),
         (imported.import_table, "import", "Import answers: import FILE --out res"),
+        (scored.score, "score", "p_read of each image: score OUT --model M --out B"),
         (images.match, "match", 'Rank texts: match a.jpg --texts "a dog"'),
         (images.matrix, "matrix", "Similarity matrix: matrix *.jpg --texts-file F"),
         (images.classify, "classify", "Classify images: classify DIR --out res/c"),

@@ -48,7 +48,7 @@ def probe(
     model: Annotated[
         str | None,
         typer.Option(
-            help="open_clip name, hf-hub:ORG/NAME, model folder, python:MODULE:FUNCTION,"
+            help="open_clip name, hf:ORG/NAME, model folder, python:MODULE:FUNCTION,"
             " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE."
         ),
     ] = None,

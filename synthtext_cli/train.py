@@ -29,9 +29,7 @@ AFTERWARDS = frozenset({"retention", "retention_limit", "no_verify"})
 def finetune(
     context: typer.Context,
     *,
-    model: Annotated[
-        str, typer.Option(help="open_clip name, hf-hub:ORG/NAME, or model folder.")
-    ],
+    model: Annotated[str, typer.Option(help="open_clip name, hf:ORG/NAME, or model folder.")],
     data: Annotated[Path, typer.Option(help="Dataset written by `render`, to train on.")],
     out: Annotated[
         Path,

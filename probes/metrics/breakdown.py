@@ -98,6 +98,19 @@ def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
     Rows of a design that varies the factor count alone, those of its baselines among them;
     without such rows, all do, and numbers of many values are binned.
     """
+    rows, is_number = name_levels(outcomes, factor)
+    names = ["baseline", "level", "label"]
+    cells = rows.groupby(names)
+    table = [dict(zip(names, key, strict=True)) | _measure(cell) for key, cell in cells]
+    return FactorTable(factor, is_number, pd.DataFrame(table))
+
+
+def name_levels(outcomes: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, bool]:
+    """Return the rows that tell of a factor, with `level` and `label`, as `tabulate_factor`.
+
+    Returns:
+        the rows, and whether the levels are numbers.
+    """
     is_varied = factor in list_varied(outcomes)
     rows = take_cells(outcomes, factor) if is_varied else outcomes
     values = place_levels(rows, factor) if is_varied else rows[find_column(factor)]
@@ -110,10 +123,7 @@ def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
         labels = pd.Series([bins.labels[code] for code in bins.codes], index=rows.index)
     else:
         levels = labels = values.astype(str)
-    names = ["baseline", "level", "label"]
-    cells = rows.assign(level=levels, label=labels).groupby(names)
-    table = [dict(zip(names, key, strict=True)) | _measure(cell) for key, cell in cells]
-    return FactorTable(factor, is_number, pd.DataFrame(table))
+    return rows.assign(level=levels, label=labels), is_number
 
 
 def _measure(rows: pd.DataFrame) -> dict[str, float]:
@@ -188,7 +198,8 @@ def _describe_threshold(
 
 def _find_confidence(cell: pd.DataFrame) -> float:
     """Return the confidence of a curve's interval, less where looks at it share the error."""
-    noted = cell["confidence"].dropna().tolist() if "confidence" in cell else [CONFIDENCE]
+    column = "interval_confidence"
+    noted = cell[column].dropna().tolist() if column in cell else [CONFIDENCE]
     return float(noted[0]) if noted else CONFIDENCE
 
 

@@ -38,12 +38,15 @@ class Guesses:
         margins: float64 (N,), similarity of the truth minus that of its best distractor there.
         ranks: K -> int64 (N,), the place of the truth among K candidates; 1 is right.
         k: the headline's K.
+        confidences: float64 (N,), the probability of each guess by a softmax over the
+            headline's K; None where how well a text fits is not a logit.
     """
 
     guesses: Ints
     margins: Floats
     ranks: dict[int, Ints]
     k: int
+    confidences: Floats | None = None
 
 
 def list_ks(n_candidates: int, asked: Sequence[int] = ()) -> list[int]:
@@ -152,7 +155,7 @@ def list_needed(choice: Choice, truths: Ints, k: int) -> NDArray[np.bool_]:
     return np.isin(choice.rings, used)
 
 
-def guess_nested(
+def guess_nested(  # noqa: PLR0913 - each names another thing about one question.
     images: Vectors,
     texts: Vectors,
     truths: Ints,
@@ -160,6 +163,7 @@ def guess_nested(
     choice: Choice,
     ks: Sequence[int],
     headline: int,
+    scale: float | None = None,
 ) -> Guesses:
     """Return the answers if each image is compared with its text and the text's distractors.
 
@@ -170,14 +174,22 @@ def guess_nested(
         choice: the distractors of each text.
         ks: each 2 to V.
         headline: one of `ks`.
+        scale: of the model's logits; None leaves out how sure it is.
     """
     return guess_scored(
-        lambda rows: images[rows] @ texts.T, truths, choice=choice, ks=ks, headline=headline
-    )
+        lambda rows: images[rows] @ texts.T, truths,
+        choice=choice, ks=ks, headline=headline, scale=scale,
+    )  # fmt: skip
 
 
 def guess_scored(
-    score: Score, truths: Ints, *, choice: Choice, ks: Sequence[int], headline: int
+    score: Score,
+    truths: Ints,
+    *,
+    choice: Choice,
+    ks: Sequence[int],
+    headline: int,
+    scale: float | None = None,
 ) -> Guesses:
     """Return the answers of `guess_nested` for any measure of how well a text fits an image.
 
@@ -187,11 +199,12 @@ def guess_scored(
         choice: likewise.
         ks: likewise.
         headline: likewise.
+        scale: likewise.
     """
     n = len(truths)
     # Images of one text go together, since its distractors are found once.
     rows = np.argsort(truths, kind="stable")
-    guesses, margins = np.empty(n, np.int64), np.empty(n)
+    guesses, margins, sure = np.empty(n, np.int64), np.empty(n), np.empty(n)
     ranks = {k: np.empty(n, np.int64) for k in ks}
     block = max(1, BLOCK_CELLS // len(choice.order))
     for at in range(0, n, block):
@@ -209,29 +222,50 @@ def guess_scored(
         each = np.arange(len(some))
         guesses[some] = np.where(is_right, truths[some], rivals[each, best])
         margins[some] = own[:, 0].astype(np.float64) - against[each, best]
-    return Guesses(guesses=guesses, margins=margins, ranks=ranks, k=headline)
+        if scale is not None:
+            asked = np.hstack([own, against[:, : headline - 1]])
+            sure[some] = weigh_best(asked, scale)
+    confidences = None if scale is None else sure
+    return Guesses(guesses, margins, ranks, headline, confidences)
 
 
-def guess_among(images: Vectors, candidates: Vectors, ties: Floats) -> Guesses:
+def weigh_best(sims: Vectors | Floats, scale: float) -> Floats:
+    """Return the probability of the best of K texts, (N,), by a softmax over all of them.
+
+    Args:
+        sims: (N, K), how well each text fits each image.
+        scale: that they are multiplied by, as the model does.
+    """
+    logits = scale * sims.astype(np.float64)
+    found: Floats = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
+    return found
+
+
+def guess_among(
+    images: Vectors, candidates: Vectors, ties: Floats, scale: float | None = None
+) -> Guesses:
     """Return the answers where each image has candidates of its own, its truth the first.
 
     Args:
         images: (N, D), unit length.
         candidates: (N, K, D), unit length.
         ties: (N,) in [0, 1); break ties.
+        scale: of the model's logits; None leaves out how sure it is.
 
     Returns:
         guesses that count the candidates of each image, 0 for its truth.
     """
-    return guess_first(np.einsum("nd,nkd->nk", images, candidates).astype(np.float64), ties)
+    sims = np.einsum("nd,nkd->nk", images, candidates).astype(np.float64)
+    return guess_first(sims, ties, scale)
 
 
-def guess_first(sims: Floats, ties: Floats) -> Guesses:
+def guess_first(sims: Floats, ties: Floats, scale: float | None = None) -> Guesses:
     """Return the answers of `guess_among` for any measure of how well a text fits an image.
 
     Args:
         sims: float64 (N, K), how well each candidate fits, the truth the first.
         ties: (N,) in [0, 1); break ties.
+        scale: as for `guess_among`.
     """
     rivals = sims[:, 1:]
     ranks = _rank(rivals, sims[:, :1], ties)
@@ -241,6 +275,7 @@ def guess_first(sims: Floats, ties: Floats) -> Guesses:
         margins=sims[:, 0] - rivals.max(axis=1),
         ranks={sims.shape[1]: ranks},
         k=sims.shape[1],
+        confidences=None if scale is None else weigh_best(sims, scale),
     )
 
 

@@ -73,8 +73,9 @@ VISION: dict[str, Shape] = BLOCK | {
     "timm_proj": Either((Null(), Text(("", "linear", "mlp", "none")))),
     "timm_proj_bias": Flag(),
     "timm_drop": FRACTION, "timm_drop_path": Either((Null(), FRACTION)),
+    "timm_model_kwargs": Anything(),
 }  # fmt: skip
-"""Source: open_clip 3.3, `CLIPVisionCfg`."""
+"""Source: open_clip 3.3, `CLIPVisionCfg`, and `timm_model_kwargs` of our own."""
 
 TEXT: dict[str, Shape] = BLOCK | {
     "context_length": Whole(3, 4096), "vocab_size": Whole(1, 4_000_000),
@@ -107,11 +108,15 @@ KWARGS: Mapping[str, Mapping[str, Shape]] = {
     "act_kwargs": {"approximate": Text(("none", "tanh"))},
     "norm_kwargs": {"eps": Real(0, 1)},
     "tokenizer_kwargs": {
-        "clean": Text(("canonicalize", "lower", "whitespace")),
+        "clean": Text(("canonicalize", "lower", "whitespace", "siglip", "siglip2")),
         "strip_sep_token": Flag(),
     },
-}
-"""The keyword arguments that a config may hand on."""
+    "timm_model_kwargs": {
+        "embed_dim": WIDTH, "depth": LAYERS, "num_heads": HEADS, "mlp_ratio": Real(0.01, 64),
+        "patch_size": SIDE, "act_layer": Text(("gelu", "gelu_tanh")),
+    },
+}  # fmt: skip
+"""The keyword arguments that a config may hand on; to clean as SigLIP's is not open_clip's."""
 
 PREPROCESSING: Mapping[str, Shape] = {
     "mean": Either((Null(), Real(-1000, 1000), Row(Real(-1000, 1000), 1, 4))),

@@ -72,7 +72,7 @@ def load_model(  # noqa: PLR0913 - each is an option of its own.
     """Return the model of a name, ready on its device.
 
     Args:
-        name: a name of open_clip, "bundled", "hf-hub:org/name", a folder with config and
+        name: a name of open_clip, "bundled", "hf:org/name", a folder with config and
             weights, a `.json` model config, or "python:module:factory". The last imports a
             module, also from the working directory, and calls the factory, which returns an
             `Encoder`, a `Reader`, or a `Model` with more information. That is your own code and

@@ -6,13 +6,16 @@ No tokenizer of transformers is loaded: its classes may be code that lies beside
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+import string
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from open_clip.tokenizer import SimpleTokenizer, get_clean_fn
+from tokenizers import Tokenizer, normalizers
 from torch import Tensor
 
 from probes.errors import ProbeError
@@ -35,8 +38,9 @@ class FileTokenizer:
     Attributes:
         vocabulary: the tokenizer and its special tokens.
         context_length: ids of a text, its marks included, where a call does not say.
-        clean: what is done to a text before, one of open_clip's: "whitespace", "lower" or
-            "canonicalize".
+        clean: what is done to a text before, one of open_clip's ("whitespace", "lower",
+            "canonicalize"), or of transformers' for SigLIP: "siglip", and "siglip2", which is a
+            step of the vocabulary's own.
         strip_sep_token: whether 0 takes the place of the mark at the end.
         puts_class_last: whether marks and a class token are put around the bare ids, which
             open_clip calls the mode "clips".
@@ -69,7 +73,7 @@ class FileTokenizer:
         Raises:
             ProbeError: the tokenizer fails on a text.
         """
-        clean = get_clean_fn(self.clean)
+        clean = CLEANERS.get(self.clean) or get_clean_fn(self.clean)
         cleaned = [clean(text) for text in ([texts] if isinstance(texts, str) else texts)]
         n_ids = context_length or self.context_length
         with hold_to_sentences(str(self.vocabulary.files[0])):
@@ -117,9 +121,12 @@ def build_tokenizer(source: Source) -> Any:  # noqa: ANN401 - open_clip carries 
     context_length = text.get("context_length", 77)
     settings = text.get("tokenizer_kwargs") or {}
     if text.get("hf_tokenizer_name"):
+        vocabulary, clean = _find_vocabulary(source), settings.get("clean", "whitespace")
+        if clean == "siglip2":
+            _lower_first(vocabulary.tokenizer)
         tokenizer: Any = FileTokenizer(
-            _find_vocabulary(source), context_length,
-            clean=settings.get("clean", "whitespace"),
+            vocabulary, context_length,
+            clean=clean,
             strip_sep_token=settings.get("strip_sep_token", False),
             puts_class_last=text.get("tokenizer_mode") == "clips",
         )  # fmt: skip
@@ -170,6 +177,29 @@ def _find_vocabulary(source: Source) -> Vocabulary:
     file = fetch_file(repo, (TOKENIZER_NAME,), remedy)
     found = (find_file(repo, name) for name in SETTINGS_NAMES)
     return read_vocabulary(file, tuple(filter(None, found)))
+
+
+def _clean_siglip(text: str) -> str:
+    """Return a text in small letters, without punctuation, with single spaces.
+
+    Source: transformers 5, `SiglipTokenizer.canonicalize_text`.
+
+    >>> _clean_siglip(" A sign, that says:  'Stop_Here!' ")
+    'a sign that says stophere'
+    """
+    bare = text.lower().translate(str.maketrans("", "", string.punctuation))
+    return re.sub(r"\s+", " ", bare).strip()
+
+
+def _lower_first(tokenizer: Tokenizer) -> None:
+    """Make small letters the first step. Source: transformers 5, `Siglip2Tokenizer`."""
+    steps = [normalizers.Lowercase()]
+    steps += [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+    tokenizer.normalizer = normalizers.Sequence(steps)
+
+
+CLEANERS: Mapping[str, Callable[[str], str]] = {"siglip": _clean_siglip, "siglip2": str}
+"""What is done to texts besides what open_clip does; `siglip2` leaves it to the vocabulary."""
 
 
 def _check_roles(tokenizer: FileTokenizer) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
+import timm
 import torch
 from open_clip.convert import convert_state_dict
 from open_clip.model import convert_to_custom_text_state_dict
@@ -26,6 +27,9 @@ RANDOM_SEED = 0
 
 MAX_PARAMETERS = 10_000_000_000
 """Parameters that may be drawn at random; the largest model of open_clip has half as many."""
+
+PLACEHOLDER = "vit_tiny_patch16_224"
+"""A small tower of timm, in whose place one of other sizes is put."""
 
 MAX_REASON = 200
 """Characters that an error shows of what another library says."""
@@ -51,7 +55,7 @@ def build_module(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no 
     # Read first: a file that cannot be used is known of before a large model is built.
     state = None if source.weights is None else read_state(source.weights)
     if state is not None and source.is_transformers:
-        state = rename_state(state)
+        state = rename_state(state, source.config)
     origin = f"the weights in {source.weights}"
     with tempfile.TemporaryDirectory() as folder:
         config = _prepare_config(source, Path(folder))
@@ -94,13 +98,28 @@ def _call_family(config: Mapping[str, Any], source: Source, place: str) -> Any: 
     family: Callable[..., Any] = open_clip.CLIP
     if custom:
         family = open_clip.CoCa if "multimodal_cfg" in settings else open_clip.CustomTextCLIP
+    sizes = settings["vision_cfg"].pop("timm_model_kwargs", None)
+    if sizes is not None:
+        trunk = settings["vision_cfg"] | {"timm_model_name": PLACEHOLDER, "timm_pool": "token"}
+        vision, settings["vision_cfg"] = settings["vision_cfg"], trunk
     try:
         with torch.random.fork_rng(devices=[]), torch.device(place):
             torch.manual_seed(RANDOM_SEED)
-            return family(**settings)
+            module = family(**settings)
+            if sizes is not None:
+                module.visual.trunk = _build_trunk(vision, sizes)
+            return module
     except Exception as error:
         reason = " ".join(str(error).split())[:MAX_REASON]
         raise ProbeError(f"the config of {source.name} cannot be built: {reason}") from error
+
+
+def _build_trunk(vision: Mapping[str, Any], sizes: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return a tower of timm in other sizes than those of its name, which open_clip cannot."""
+    return timm.create_model(
+        vision["timm_model_name"], pretrained=False, num_classes=0,
+        img_size=vision["image_size"], global_pool=vision["timm_pool"], **sizes,
+    )  # fmt: skip
 
 
 def _check_size(module: Any, source: Source) -> None:  # noqa: ANN401

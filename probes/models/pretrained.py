@@ -23,6 +23,7 @@ from probes.models.torchscript import is_openai
 from probes.models.transformers_clip import read_preprocessor, read_transformers_config
 
 HUB_PREFIX = "hf-hub:"
+HUB_SHORT = "hf:"
 FOLDER_PREFIX = "local-dir:"
 QUICK_SUFFIX = "-quickgelu"
 
@@ -102,9 +103,9 @@ def find_source(name: str, pretrained: str | None, registry: Registry) -> Source
 
     Args:
         name: a name of open_clip, "bundled" for the reader that comes with this package,
-            "hf-hub:org/name" or "org/name", a folder or "local-dir:" and a folder, or a `.json`
-            model config. Repositories and folders hold a model of open_clip, or transformers'
-            `CLIPModel`.
+            "hf-hub:org/name", "hf:org/name" or "org/name", a folder or "local-dir:" and a
+            folder, or a `.json` model config. Repositories and folders hold a model of
+            open_clip, or transformers' `CLIPModel` or `SiglipModel`.
         pretrained: a tag, a file, "TAG=FILE" for a file that holds the weights of that tag or
             was tuned from them, or "random". None takes `openai`, else the only tag there is.
         registry: the models that open_clip knows.
@@ -112,6 +113,8 @@ def find_source(name: str, pretrained: str | None, registry: Registry) -> Source
     Raises:
         ProbeError: no such model, tag or file, or weights that do not fit the name.
     """
+    if name.startswith(HUB_SHORT):
+        name = HUB_PREFIX + name.removeprefix(HUB_SHORT)
     if name.startswith(HUB_PREFIX):
         return _from_hub(name, pretrained)
     if name == BUNDLED:
@@ -274,7 +277,9 @@ def _from_hub(name: str, pretrained: str | None) -> Source:
     _refuse_pretrained(name, pretrained)
     repo = name.removeprefix(HUB_PREFIX)
     remedy = f"pass --model FOLDER with {CONFIG_NAME} and {HUB_NAMES[0]} in it"
-    file = fetch_file(repo, (CONFIG_NAME, transformers_clip.CONFIG_NAME), remedy)
+    others = f"or {transformers_clip.CONFIG_NAME} and {transformers_clip.WEIGHT_NAMES[0]}"
+    names = (CONFIG_NAME, transformers_clip.CONFIG_NAME)
+    file = fetch_file(repo, names, f"{remedy}, {others}")
     if file.name == transformers_clip.CONFIG_NAME:
         return _from_transformers(name, repo, file)
     stated = read_config(file)
@@ -318,7 +323,7 @@ def _from_transformers(name: str, repo: str, config: Path) -> Source:
         name,
         "" if repo else str(config.parent),
         model,
-        _preprocess(read_preprocessor(preprocessor), model, name),
+        _preprocess(read_preprocessor(preprocessor, model), model, name),
         weights,
         None if repo else config.parent,
         is_transformers=True,

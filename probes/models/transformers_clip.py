@@ -8,7 +8,7 @@ and renamed, and so are its tensors. Source: transformers 5, `configuration_clip
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,6 @@ from torch import Tensor
 
 from probes.errors import ProbeError
 from probes.models.config import (
-    FRACTION,
-    HEADS,
-    LAYERS,
     MAX_CONFIG_BYTES,
     SIDE,
     TEXT,
@@ -38,6 +35,8 @@ from probes.models.shapes import (
     parse_json,
     read_bounded,
 )
+from probes.models.transformers_siglip import PREPROCESSING, rename_siglip, shape_siglip
+from probes.models.transformers_towers import BLOCKS, JOINED, TowerShapes, read_tower
 from synthtext.errors import quote
 
 CONFIG_NAME = "config.json"
@@ -47,22 +46,20 @@ PREPROCESSOR_NAME = "preprocessor_config.json"
 WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
 """Names of a file of weights, the best first."""
 
-KIND = "clip"
-
 OPENAI_VOCABULARY = 49_408
 """Tokens of OpenAI's vocabulary, which open_clip's own tokenizer speaks."""
+
+NAFLEX = "siglip2"
+"""The kind of SigLIP 2 that takes images of any shape; those of a fixed size are `siglip`."""
 
 ACTIVATIONS = ("quick_gelu", "gelu")
 
 ARGMAX = 2
 """An `eos_token_id` that means the greatest id, since the first configs stated it wrongly."""
 
-TOWER: Mapping[str, Shape] = {
-    "hidden_size": WIDTH, "intermediate_size": Whole(1, 65_536), "num_hidden_layers": LAYERS,
-    "num_attention_heads": HEADS, "hidden_act": Text(ACTIVATIONS), "layer_norm_eps": FRACTION,
-}  # fmt: skip
+TOWER: Mapping[str, Shape] = {**BLOCKS, "hidden_act": Text(ACTIVATIONS)}
 
-TOWERS: Mapping[str, tuple[Mapping[str, Shape], dict[str, Any]]] = {
+TOWERS: Mapping[str, TowerShapes] = {
     "vision": (
         {**TOWER, "image_size": SIDE, "patch_size": SIDE, "num_channels": Whole(3, 3)},
         {
@@ -119,9 +116,6 @@ TURNED = {
 }
 """Projections, which open_clip multiplies from the other side."""
 
-JOINED = re.compile(r"(.+)\.self_attn\.q_proj\.(weight|bias)")
-"""The first of three projections that open_clip keeps as one."""
-
 
 def is_transformers(folder: Path) -> bool:
     """Return whether a folder holds a model as transformers saves it, and not open_clip's."""
@@ -131,7 +125,7 @@ def is_transformers(folder: Path) -> bool:
 
 
 def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
-    """Return open_clip's model config for a `config.json` of transformers' `CLIPModel`.
+    """Return open_clip's model config for a `config.json` of transformers.
 
     Args:
         path: of the config.
@@ -146,13 +140,27 @@ def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
         "download it again",
     )
     kind = content.get("model_type") if isinstance(content, dict) else None
-    if kind != KIND:
+    if kind == NAFLEX:
         raise ProbeError(
-            f"{path} is of model_type {quote(kind)}; of transformers' models only {KIND!r}"
-            f" can be loaded; `synthtext models` lists those of open_clip"
+            f"{path} is of model_type {kind!r}, the SigLIP 2 that takes images of any shape"
+            " (NaFlex), which is not loaded; take one of a fixed size, whose model_type is"
+            " 'siglip'"
         )
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ProbeError(
+            f"{path} is of model_type {quote(kind)}; of transformers' models"
+            f" {' and '.join(map(repr, KINDS))} are loaded, and for others there are"
+            " open_clip's own: `synthtext models` lists them"
+        )
+    model = KINDS[kind](content, path, tokenizer)
+    check_model(model, str(path))
+    return model
+
+
+def _shape_clip(content: Mapping[str, Any], path: Path, tokenizer: str) -> dict[str, Any]:
+    """Return the model config of a `CLIPModel`, not yet checked as a whole."""
     check_entries(content, {"projection_dim": Either((Null(), WIDTH))}, str(path), others=True)
-    vision, text = (_read_tower(content, name, path) for name in TOWERS)
+    vision, text = (read_tower(content, name, TOWERS[name], path) for name in TOWERS)
     if vision["hidden_act"] != text["hidden_act"]:
         raise ProbeError(f"{path} has two activations; open_clip knows models with one")
     model = {
@@ -173,22 +181,26 @@ def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
         model["text_cfg"]["hf_tokenizer_name"] = tokenizer
         if text["eos_token_id"] not in (None, ARGMAX):
             model["text_cfg"] |= {"pool_type": "eos", "eos_id": text["eos_token_id"]}
-    check_model(model, str(path))
     return model
 
 
-def read_preprocessor(path: Path | None) -> dict[str, Any]:
+def read_preprocessor(path: Path | None, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `Preprocessing` that a `preprocessor_config.json` states.
+
+    Args:
+        path: of the file; None where there is none.
+        config: from `read_transformers_config`; knows what a silent file means.
 
     Raises:
         ProbeError: it asks for what is not done here.
     """
+    usual = dict(PREPROCESSING) if config.get("custom_text") else {}
     if path is None or not path.is_file():
-        return {}
+        return usual
     raw = read_bounded(path, MAX_CONFIG_BYTES, "remove it or download it again")
     content = parse_json(raw, path, "download it again")
     stated = check_entries(content, PREPROCESSOR, str(path), others=True)
-    fields: dict[str, Any] = {
+    fields: dict[str, Any] = usual | {
         field: stated[name]
         for field, name in (("mean", "image_mean"), ("std", "image_std"))
         if name in stated
@@ -204,11 +216,18 @@ def read_preprocessor(path: Path | None) -> dict[str, Any]:
     return fields
 
 
-def rename_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of transformers' `CLIPModel` under open_clip's names."""
+def rename_state(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors of transformers under open_clip's names.
+
+    Args:
+        state: of a `CLIPModel` or a `SiglipModel`.
+        config: from `read_transformers_config`.
+    """
+    if config.get("custom_text"):
+        return rename_siglip(state)
     renamed: dict[str, Tensor] = {}
     for name, part in state.items():
-        joined = JOINED.fullmatch(name)
+        joined = re.fullmatch(JOINED, name)
         if joined:
             parts = [state.get(name.replace("q_proj", f"{each}_proj")) for each in "qkv"]
             held = [each for each in parts if each is not None]
@@ -226,23 +245,6 @@ def _rename(name: str) -> str:
     return name
 
 
-def _read_tower(content: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
-    """Return what shapes a tower, the older entry `..._config_dict` above the newer one."""
-    shapes, known = TOWERS[name]
-    tower = dict(known)
-    for key in (f"{name}_config", f"{name}_config_dict"):
-        stated = check_entries(
-            content.get(key) or {}, shapes, f"the {key} of {path}", others=True
-        )
-        tower |= {entry: stated[entry] for entry in shapes if stated.get(entry) is not None}
-    if tower["hidden_size"] % tower["num_attention_heads"]:
-        raise ProbeError(
-            f"the {name}_config of {path} has hidden_size {tower['hidden_size']}, which"
-            f" {tower['num_attention_heads']} heads do not divide evenly"
-        )
-    return tower
-
-
 def _shape_tower(tower: Mapping[str, Any], path: Path) -> dict[str, Any]:
     ratio = tower["intermediate_size"] / tower["hidden_size"]
     if int(tower["hidden_size"] * ratio) != tower["intermediate_size"]:
@@ -254,3 +256,9 @@ def _shape_tower(tower: Mapping[str, Any], path: Path) -> dict[str, Any]:
     shaped |= {} if ratio == 4 else {"mlp_ratio": ratio}
     eps = tower["layer_norm_eps"]
     return shaped | ({} if eps == 1e-5 else {"norm_kwargs": {"eps": eps}})
+
+
+KINDS: Mapping[str, Callable[[Mapping[str, Any], Path, str], dict[str, Any]]] = {
+    "clip": _shape_clip, "siglip": shape_siglip,
+}  # fmt: skip
+"""Kinds of models, by the model_type of their configs."""

@@ -157,3 +157,11 @@ def format_level_effects(effects: Sequence[Row]) -> Table:
     )
     columns = ("level", "condition", "accuracy", "effect", "95 % interval", "p (Holm)")
     return Table("Effects of levels", columns, rows, note)
+
+
+def format_templates(by_template: Mapping[str, float]) -> Table:
+    """Return what each prompt alone comes to, and how far they spread."""
+    rows = tuple((template, percent(share)) for template, share in by_template.items())
+    spread = max(by_template.values()) - min(by_template.values())
+    note = f"Each prompt alone; they spread over {100 * spread:.1f} points."
+    return Table("Prompts", ("prompt", "read right"), rows, note)

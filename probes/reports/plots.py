@@ -143,6 +143,32 @@ def draw_map(outcomes: pd.DataFrame) -> bytes:
         return to_png(figure)
 
 
+def draw_reliability(bins: pd.DataFrame) -> bytes:
+    """Return the share right against the confidence, a line for each baseline.
+
+    Args:
+        bins: baseline, confidence, accuracy, low, high: a row for each bin.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(4.2, 3.9), layout="constrained")
+        axes.plot([0, 1], [0, 1], color="#777777", ls="--", lw=1, label="calibrated")
+        groups = bins.groupby("baseline", sort=False)
+        for (baseline, rows), colour in zip(groups, COLOURS, strict=False):
+            spans = np.stack(
+                [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+            ).clip(0)
+            axes.errorbar(
+                rows["confidence"], rows["accuracy"], yerr=spans, fmt="o-", ms=4, lw=1,
+                color=colour, label=plot_text(name_baseline(str(baseline)) or "all"),
+            )  # fmt: skip
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_xlabel("mean confidence, bins of equal mass")
+        axes.set_ylabel("right")
+        axes.legend()
+        return to_png(figure)
+
+
 def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
     """Return how often each text occurs, as bars, the most frequent at the top."""
     texts, numbers = zip(*reversed(counts), strict=True)

@@ -29,12 +29,13 @@ from probes.metrics.level_effects import level_effects
 from probes.metrics.regression import Effects
 from probes.metrics.spelling import tabulate_answers
 from probes.models.base import identify_model
-from probes.reports import plots
+from probes.reports import calibration, plots
 from probes.reports.headline import (
     describe_split,
     format_headline,
     format_level_effects,
     format_pooled,
+    format_templates,
     list_unasked,
     state_verdict,
     summarize_headline,
@@ -72,6 +73,8 @@ def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
     thresholds = tabulate_thresholds(probe.outcomes)
     summary = summarize(probe, thresholds)
     figures = draw_figures(probe.outcomes, thresholds)
+    if summary["calibration"] is not None:
+        figures.append(calibration.draw_calibration(summary["calibration"]))
     write_report(out, summary, make_page(probe, summary, figures))
     return summary
 
@@ -114,6 +117,7 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
             name: to_rows(tabulate_factor(outcomes, name).table)
             for name in list_factors(outcomes)
         },
+        "calibration": calibration.summarize_calibration(outcomes),
         "encoder": dataclasses.asdict(probe.stats),
     }  # fmt: skip
     task = load_task(question.task)
@@ -190,13 +194,15 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
     tables = [_format_thresholds(summary["thresholds"]), _format_looks(summary["looks"])]
     if "answers" in summary:
         tables.append(_format_answers(summary["answers"], summary["faults"]))
+    if summary["calibration"] is not None:
+        tables.append(calibration.format_calibration(summary["calibration"]))
     task = load_task(probe.question.task)
     if task.measure is not None and task.tabulate is not None:
         tables.append(task.tabulate(summary[task.name]))
     if probe.linear is not None:
         tables.append(tabulate_linear(probe.linear))
     if probe.by_template:
-        tables.append(_format_templates(probe.by_template))
+        tables.append(format_templates(probe.by_template))
     if "effects" in summary:
         tables.append(format_level_effects(summary["effects"]))
         tables.append(format_pooled(summary["pooled"]))
@@ -283,13 +289,6 @@ def _format_answers(rows: Sequence[Mapping[str, Any]], faults: Sequence[str]) ->
         more = f" and {len(faults) - N_NAMED:,} more" if len(faults) > N_NAMED else ""
         note += f" No answer to {'; '.join(faults[:N_NAMED])}{more}."
     return Table("Answers", ("metric", "value", "95 % interval"), formatted, note)
-
-
-def _format_templates(by_template: Mapping[str, float]) -> Table:
-    rows = tuple((template, percent(share)) for template, share in by_template.items())
-    spread = max(by_template.values()) - min(by_template.values())
-    note = f"Each prompt alone; their accuracies span {100 * spread:.1f} points."
-    return Table("Prompts", ("prompt", "accuracy"), rows, note)
 
 
 def _format_fonts(outcomes: pd.DataFrame, fonts: Catalogue) -> list[dict[str, str]]:

@@ -129,7 +129,7 @@ def _guess(
     place = {text: i for i, text in enumerate(flat)}
     vectors = embed_candidates(question, model, flat)
     places = np.array([[place[text] for text in row] for row in sets])
-    return guess_among(embedded.vectors, vectors[places[rows]], ties)
+    return guess_among(embedded.vectors, vectors[places[rows]], ties, model.logit_scale)
 
 
 def _draw_sets(

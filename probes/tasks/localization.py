@@ -101,7 +101,8 @@ def choose_among_windows(
     holding = np.array([hold_box(f["word_box"], f["width_px"], f["height_px"]) for f in facts])
     tables = []
     for view, vectors in ((WHOLE, views[:, 0]), (WINDOW, chosen)):
-        guesses = _guess(vectors, texts, places, vocabulary.choice.ties[truths])
+        ties = vocabulary.choice.ties[truths]
+        guesses = _guess(vectors, texts, places, ties, model.logit_scale)
         answers = [vocabulary.words[place] for place in guesses.guesses.tolist()]
         table = make_outcomes(
             trials, facts, guesses, answers=answers, model=model, task=question.task
@@ -143,9 +144,14 @@ def _find_best(windows: Vectors, texts: Vectors, places: np.ndarray) -> np.ndarr
     return np.concatenate(parts)
 
 
-def _guess(vectors: Vectors, texts: Vectors, places: Ints, ties: Floats) -> Guesses:
+def _guess(
+    vectors: Vectors, texts: Vectors, places: Ints, ties: Floats, scale: float
+) -> Guesses:
     blocks = [slice(at, at + BLOCK) for at in range(0, len(vectors), BLOCK)]
-    parts = [guess_among(vectors[block], texts[places[block]], ties[block]) for block in blocks]
+    parts = [
+        guess_among(vectors[block], texts[places[block]], ties[block], scale)
+        for block in blocks
+    ]
     own = np.concatenate([part.guesses for part in parts])
     k = parts[0].k
     return replace(
@@ -153,6 +159,7 @@ def _guess(vectors: Vectors, texts: Vectors, places: Ints, ties: Floats) -> Gues
         guesses=places[np.arange(len(vectors)), own],
         margins=np.concatenate([part.margins for part in parts]),
         ranks={k: np.concatenate([part.ranks[k] for part in parts])},
+        confidences=np.concatenate([part.confidences for part in parts]),
     )
 
 

@@ -41,6 +41,8 @@ def make_outcomes(
 ) -> pd.DataFrame:
     """Return the outcomes of a task.
 
+    `confidence` is the probability of the guess by a softmax over the K candidates.
+
     Args:
         trials: what was shown, N of them.
         facts: what was measured when drawing each: x_height_px, contrast_drawn, ink_drawn,
@@ -76,6 +78,7 @@ def make_outcomes(
     rows["k"] = guesses.k
     rows["rank"] = guesses.ranks[guesses.k]
     rows["margin"] = guesses.margins
+    rows["confidence"] = np.nan if guesses.confidences is None else guesses.confidences
     rows["guess"] = list(answers)
     rows["correct"] = rows["rank"] == 1
     for k, ranks in guesses.ranks.items():

@@ -38,7 +38,7 @@ def choose_sentiment(
     texts = embed_candidates(question, model, SENTIMENTS)
     guesses = guess_nested(
         embedded.vectors, texts, truths, choice=among_all(SENTIMENTS, question.seed),
-        ks=[2], headline=2,
+        ks=[2], headline=2, scale=model.logit_scale,
     )  # fmt: skip
     answers = [SENTIMENTS[place] for place in guesses.guesses.tolist()]
     table = tabulate_guesses(question, model, trials, embedded, guesses, answers)

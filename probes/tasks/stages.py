@@ -260,7 +260,7 @@ def _count_images(rows: pd.DataFrame) -> int:
 
 
 def note_confidence(outcomes: pd.DataFrame, decisions: Sequence[Decision]) -> pd.DataFrame:
-    """Return the outcomes with the column `confidence`: that of the interval of each curve."""
+    """Return the outcomes with that of each curve's interval, as `interval_confidence`."""
     of = {_name(each): each.confidence for each in decisions}
     curves = zip(outcomes["factor"], outcomes["baseline"], strict=True)
-    return outcomes.assign(confidence=[of.get(curve, np.nan) for curve in curves])
+    return outcomes.assign(interval_confidence=[of.get(curve, np.nan) for curve in curves])

@@ -77,7 +77,7 @@ def name_pictures(
     texts = embed_candidates(question, model, names)
     guesses = guess_nested(
         embedded.vectors, texts, truths, choice=among_all(names, question.seed),
-        ks=[len(names)], headline=len(names),
+        ks=[len(names)], headline=len(names), scale=model.logit_scale,
     )  # fmt: skip
     answers = [names[place] for place in guesses.guesses.tolist()]
     table = make_outcomes(

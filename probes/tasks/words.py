@@ -98,8 +98,9 @@ def choose_among_words(
     else:
         texts = embed_needed(question, model, vocabulary, truths, max(ks))
         guesses = guess_nested(
-            embedded.vectors, texts, truths, choice=vocabulary.choice, ks=ks, headline=headline
-        )
+            embedded.vectors, texts, truths, choice=vocabulary.choice, ks=ks,
+            headline=headline, scale=model.logit_scale,
+        )  # fmt: skip
     answers = [vocabulary.words[place] for place in guesses.guesses.tolist()]
     return tabulate_guesses(question, model, trials, embedded, guesses, answers)
 

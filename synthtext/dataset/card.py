@@ -65,6 +65,8 @@ def format_card(manifest: Mapping[str, Any]) -> str:
         f"| {split} | {row['drawn']:,} | {sum(row['n_texts'].values()):,} |"
         for split, row in manifest["splits"].items()
     )
+    scored = plan.get("scored")
+    lost = "could not be drawn" if scored is None else "could not be drawn or are left out"
     factors = "\n".join(
         f"| `{name}` | {quote_markdown(plan['recipe'][name])} | {factor.help} |"
         for name, factor in FACTORS.items()
@@ -85,7 +87,7 @@ configs:
 
 {counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, rendered by
 synthtext {version}, seed {plan["seed"]}. {counts["not_drawn"]:,} more
-could not be drawn; `dataset.json` lists them with the reasons.
+{lost}; `dataset.json` lists them with the reasons.
 
 {texts}
 
@@ -103,7 +105,7 @@ No text is in two splits.
 | `KEY.txt` | the text as drawn |
 | `KEY.json` | every factor, measurements, and the quads of words and characters |
 | `KEY.cls` | the line number in `classnames.txt`, counted from 0 |
-
+{_describe_scores(scored)}
 ## Factors
 
 | factor | drawn from | meaning |
@@ -111,8 +113,17 @@ No text is in two splits.
 {factors}
 
 `dataset.json` has the recipe, the versions and a checksum of every shard; with them,
-`synthtext render` reproduces the same bytes.
+`synthtext render` reproduces the same {"bytes" if scored is None else "images"}.
 """
+
+
+def _describe_scores(scored: Mapping[str, Any] | None) -> str:
+    if scored is None:
+        return ""
+    return (
+        f"\n`p_read` in `KEY.json` is how likely the image is to be read, by"
+        f" {quote_markdown(scored.get('model'))}: {escape_markdown(scored.get('computed'))}.\n"
+    )
 
 
 def escape_markdown(value: object) -> str:

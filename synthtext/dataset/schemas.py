@@ -7,6 +7,7 @@ from typing import Any
 from synthtext.dataset.codec import FORMAT as SAMPLE_FORMAT
 from synthtext.dataset.codec import MEASURED
 from synthtext.dataset.manifest import FORMAT as DATASET_FORMAT
+from synthtext.dataset.scoring import FIELD, SCORED
 from synthtext.factors import SPLITS
 from synthtext.spec import BOUNDS, CHOICES, COLOURS, LATER, NAMES, TYPES
 
@@ -35,7 +36,7 @@ def describe_sample() -> dict[str, Any]:
     quads = {"word_quads": QUADS, "char_quads": QUADS}
     properties = {
         "format": {"const": SAMPLE_FORMAT}, **fields, "drawn_text": {"type": "string"},
-        **measured, **quads,
+        **measured, **quads, FIELD: {"type": "number", "minimum": 0, "maximum": 1},
     }  # fmt: skip
     return {
         "$schema": DRAFT,
@@ -43,7 +44,7 @@ def describe_sample() -> dict[str, Any]:
         "type": "object",
         "properties": properties,
         "required": [
-            name for name in properties if name not in LATER and name != "ink_visible_frac"
+            name for name in properties if name not in {*LATER, "ink_visible_frac", FIELD}
         ],
     }
 
@@ -64,7 +65,7 @@ def describe_manifest() -> dict[str, Any]:
         "properties": {
             "seed": COUNT, "count": COUNT, "recipe": {"type": "object"},
             "texts": {"type": "object"}, "fonts": {"type": "object"},
-            "versions": {"type": "object"},
+            "versions": {"type": "object"}, SCORED: {"type": "object"},
         },
         "required": ["seed", "count", "recipe", "texts", "fonts", "versions"],
     }  # fmt: skip

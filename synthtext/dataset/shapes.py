@@ -140,7 +140,9 @@ PLAN: Shape = {
     "versions": lambda value: _maps_to(_is(str))(value) and "synthtext" in value,
 }  # fmt: skip
 
-PLAN_LATER: Shape = {"photos": lambda value: value is None or isinstance(value, str)}
+PLAN_LATER: Shape = {
+    "photos": lambda value: value is None or isinstance(value, str), "scored": _is(dict),
+}  # fmt: skip
 
 TOP: Shape = {
     "complete": _is(bool), "plan": _is(dict), "splits": _is(dict),

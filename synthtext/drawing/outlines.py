@@ -104,7 +104,6 @@ def paint(
     code = ft.FT_Outline_Get_Bitmap(library, ctypes.byref(shape), ctypes.byref(bitmap))
     if code:
         raise FontError(
-            f"{name} has an outline that FreeType cannot paint (error {code}); "
-            "remove the font"
+            f"{name} has an outline that FreeType cannot paint (error {code}); remove the font"
         )
     return coverage, column, row

@@ -140,6 +140,33 @@ def test_candidates_of_ones_own_are_ranked() -> None:
     assert found.margins.tolist() == pytest.approx([0.4, -0.2])
 
 
+def test_the_confidence_of_a_guess_is_its_softmax_among_the_candidates_asked() -> None:
+    rng = np.random.default_rng(0)
+    texts, images = unit(rng.normal(size=(30, 4))), unit(rng.normal(size=(20, 4)))
+    truths = rng.integers(0, 30, 20)
+    choice = choice_of(30)
+    found = guess_nested(
+        images, texts, truths, choice=choice, ks=[2, 10, 30], headline=10, scale=7.0
+    )
+    rivals = draw_rivals(choice, truths, 10)
+    for image, truth, others, guess, sure in zip(
+        images, truths, rivals, found.guesses, found.confidences, strict=True
+    ):
+        powers = {place: np.exp(7.0 * image @ texts[place]) for place in [truth, *others]}
+        assert sure == pytest.approx(powers[guess] / sum(powers.values()), rel=1e-5)
+    assert guess_nested(
+        images, texts, truths, choice=choice, ks=[2], headline=2
+    ).confidences is None  # fmt: skip
+
+
+def test_the_confidence_among_candidates_of_ones_own_is_a_softmax() -> None:
+    images = np.float32([[1, 0], [0, 1]])
+    candidates = np.float32([[[1, 0], [0, 1]], [[0.6, 0.8], [0, 1]]])
+    found = guess_among(images, candidates, np.zeros(2), scale=2.0)
+    expected = [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2 * (0.8 - 1)))]
+    assert found.confidences == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_usual_choices_go_as_far_as_the_vocabulary() -> None:
     assert list_ks(500) == [2, 10, 100]
 

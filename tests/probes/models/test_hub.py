@@ -34,7 +34,7 @@ def test_without_network_the_files_of_a_repository_are_named() -> None:
     assert refuse(name="hf-hub:org/reader") == (
         "open_clip_config.json is not in the cache, and the hub cannot be reached (HF_HUB_OFFLINE is"
         f" set); download it from {constants.ENDPOINT}/org/reader on another machine and pass --model FOLDER with"
-        " open_clip_config.json and open_clip_model.safetensors in it"
+        " open_clip_config.json and open_clip_model.safetensors in it, or config.json and model.safetensors"
     )
 
 

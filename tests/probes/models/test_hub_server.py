@@ -20,7 +20,10 @@ from tiny_clip import TINY, change, make_state, refuse, write_folder, write_json
 
 WEIGHTS = "open_clip_model.safetensors"
 
-AGAIN = "pass --model FOLDER with open_clip_config.json and open_clip_model.safetensors in it"
+AGAIN = (
+    "pass --model FOLDER with open_clip_config.json and open_clip_model.safetensors in it, or"
+    " config.json and model.safetensors"
+)
 
 
 def write_safetensors(folder: Path) -> None:

@@ -13,33 +13,9 @@ from probes.errors import ProbeError
 from probes.models import hub, pretrained
 from probes.models.factory import load_model, load_parts
 from tiny_clip import draw_pictures, refuse, write_json
+from tiny_transformers import write_clip
 
 WORDS = ["paper", "a stone", "WINDOW"]
-
-
-def write_clip(folder: Path, **changes: Any) -> Any:  # noqa: ANN401 - of transformers.
-    """Write a tiny `CLIPModel` with random weights as transformers does, and return it."""
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
-
-    tower = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 96}
-    settings = {"hidden_act": changes.get("hidden_act", "quick_gelu")}
-    settings["layer_norm_eps"] = changes.get("layer_norm_eps", 1e-5)
-    config = CLIPConfig(
-        text_config=tower | settings | {"hidden_size": 32, "max_position_embeddings": 16},
-        vision_config=tower | settings | {"hidden_size": 48, "image_size": 32, "patch_size": 8},
-        projection_dim=24,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = CLIPModel(config).eval()
-        for part in model.parameters():  # Far from zero, so that every tensor counts.
-            part.data += 0.1 * torch.randn_like(part)
-    model.save_pretrained(folder)
-    square = {"height": 32, "width": 32}
-    CLIPImageProcessor(
-        size={"shortest_edge": 32}, crop_size=square, image_mean=[0.5, 0.4, 0.3]
-    ).save_pretrained(folder)
-    return model
 
 
 @pytest.mark.parametrize("changes", [{}, {"hidden_act": "gelu", "layer_norm_eps": 1e-3}])
@@ -86,7 +62,7 @@ def test_without_network_a_repository_is_one_sentence(monkeypatch: pytest.Monkey
     monkeypatch.setattr(hub, "_find_obstacle", lambda: "ConnectionError")
     assert refuse(name="openai/clip-vit-base-patch99") == (
         "there is no folder openai/clip-vit-base-patch99, and as a repository: open_clip_config.json is not in the cache, and the hub cannot be reached (ConnectionError); download it from https://huggingface.co/openai/clip-vit-base-patch99 on another machine and pass --model"
-        " FOLDER with open_clip_config.json and open_clip_model.safetensors in it"
+        " FOLDER with open_clip_config.json and open_clip_model.safetensors in it, or config.json and model.safetensors"
     )
 
 
@@ -110,8 +86,14 @@ def test_an_older_entry_of_a_config_counts(tmp_path: Path) -> None:
     ("entries", "sentence"),
     [
         (
-            {"model_type": "siglip"},
-            "{} is of model_type 'siglip'; of transformers' models only 'clip' can be loaded; `synthtext models` lists those of open_clip",
+            {"model_type": "blip"},
+            "{} is of model_type 'blip'; of transformers' models 'clip' and 'siglip' are loaded,"
+            " and for others there are open_clip's own: `synthtext models` lists them",
+        ),
+        (
+            {"model_type": ["clip"]},
+            "{} is of model_type ['clip']; of transformers' models 'clip' and 'siglip' are loaded,"
+            " and for others there are open_clip's own: `synthtext models` lists them",
         ),
         (
             {"vision_config": {"hidden_size": 10**9}},

@@ -14,7 +14,7 @@ from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Trial
 from probes.errors import ProbeError
 from probes.metrics import forced_choice
-from probes.metrics.breakdown import tabulate_headline
+from probes.metrics.breakdown import tabulate_headline, tabulate_thresholds, take_scan
 from probes.metrics.paired import compare
 from probes.models.base import Model
 from probes.models.factory import load_model
@@ -104,6 +104,65 @@ def test_answers_faults_and_confidences_come_into_outcomes_and_report(tmp_path: 
     page = (tmp_path / "report.html").read_text()
     assert f"No answer to {trials[2].key}: it crashed." in page
     assert "character error rate" in page
+
+
+@pytest.mark.parametrize("width", [None, 0.05])
+def test_confidences_are_kept_and_do_not_decide_intervals(
+    tmp_path: Path, width: float | None
+) -> None:
+    config = ProbeConfig(design="size", n=12, width=width)
+    trials = trials_of(config)
+    answers: list[Answer] = [
+        (trial.spec.drawn_text if trial.spec.size_px > 11 else "dunno", 0.25)
+        for trial in trials
+    ]
+    done = run_probe(model_of(Knowing(trials, answers)), config, tmp_path)
+    assert done
+    scan = take_scan(done.outcomes)
+    assert (scan["confidence"] == 0.25).all()
+    rows = tabulate_thresholds(done.outcomes)
+    assert rows["confidence"].min() >= 0.95
+    summary = write_probe(done, tmp_path)
+    found = summary["calibration"]
+    overall = found["levels"][0]
+    assert (found["right"], overall["confidence"]) == ("exact", 0.25)
+    assert overall["gap"] == pytest.approx(0.25 - scan["exact"].mean())
+    by_level = {
+        (row["baseline"], row["label"]): row["accuracy"]
+        for row in found["levels"] if row["factor"] == "size_px"
+    }  # fmt: skip
+    assert len(by_level) == 7 + 8  # The size of the harder baseline is a level of its own.
+    assert set(by_level.values()) == {0, 1}
+    page = (tmp_path / "report.html").read_text()
+    assert "share right by confidence" in page
+    assert "calibration error" in page
+    assert (tmp_path / "plots/calibration.png").stat().st_size > 1000
+
+
+def test_a_reader_that_says_nothing_of_its_confidence_has_no_calibration(
+    tmp_path: Path,
+) -> None:
+    trials = trials_of(SMALL)
+    reader = Knowing(trials, [trial.spec.drawn_text for trial in trials])
+    done = run_probe(model_of(reader), SMALL, tmp_path)
+    assert done
+    assert write_probe(done, tmp_path)["calibration"] is None
+    assert not (tmp_path / "plots/calibration.png").exists()
+    assert "calibration error" not in (tmp_path / "report.html").read_text()
+
+
+def test_what_is_left_out_of_the_calibration_is_counted(tmp_path: Path) -> None:
+    trials = trials_of(SMALL)
+    answers: list[Answer] = [(trial.spec.drawn_text, 0.9) for trial in trials]
+    answers[:3] = [("", 0.0), "unsure", Reading("", fault="it crashed")]
+    done = run_probe(model_of(Knowing(trials, answers)), SMALL, tmp_path)
+    assert done
+    found = write_probe(done, tmp_path)["calibration"]
+    assert found["n_left_out"] == 3
+    assert found["levels"][0]["n"] == len(trials) - 3
+    assert (
+        "3 images without an answer or a confidence" in (tmp_path / "report.html").read_text()
+    )
 
 
 def test_a_killed_probe_asks_a_reader_only_for_what_it_lacks(

@@ -1,0 +1,121 @@
+"""Do the intervals of the calibration error hold it? Readers whose calibration is known.
+
+    python benchmarks/calibration.py [--runs 400]
+
+Every run draws new words; a word has one answer, or seven that are alike in how sure the reader
+is and in whether it is right. Prints a table; exits with 1 where an interval holds the truth
+too seldom. Of 400 runs with an exact 95 % interval the fraction held is below the bound once in
+a thousand times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from probes.metrics.calibration import Calibration, bin_equally, measure_calibration
+
+Floats = NDArray[np.float64]
+
+LEAST_HELD = 0.915
+
+N_TRUTH = 400_000
+"""Answers that a truth is worked out from."""
+
+WORDS = ((30, 1), (100, 1), (300, 1), (30, 7))
+"""Words of a run, and answers for each."""
+
+LIKENESS = 0.3
+"""Correlation of the answers for one word."""
+
+SURE: dict[str, Callable[[Floats], Floats]] = {
+    "spread from 0 to 1": lambda z: special.expit(0.5 + 2 * z),
+    "mostly above 0.9": lambda z: special.expit(3 + 1.5 * z),
+    "nearly all above 0.95": lambda z: special.expit(4.5 + z),
+}
+"""A standard normal draw -> how sure a reader is."""
+
+TRUE: dict[str, Callable[[Floats], Floats]] = {
+    "calibrated": lambda sure: sure,
+    "slightly off": lambda sure: special.expit(0.85 * special.logit(sure) - 0.2),
+    "too sure at both ends": lambda sure: special.expit(0.5 * special.logit(sure)),
+    "too sure throughout": lambda sure: special.expit(special.logit(sure) - 1),
+    "not sure enough": lambda sure: special.expit(2 * special.logit(sure)),
+}
+"""How sure a reader is -> how often it is right."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader whose calibration is known: keys of SURE and TRUE."""
+
+    sure: str
+    true: str
+
+
+def draw_answers(
+    reader: Reader, n_words: int, n_each: int, rng: Generator
+) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]:
+    """Return confidences, whether each is right, and its word: (n_words * n_each,) each."""
+    sure = SURE[reader.sure](_draw_alike(n_words, n_each, rng))
+    right = stats.norm.cdf(_draw_alike(n_words, n_each, rng)) < TRUE[reader.true](sure)
+    return sure.ravel(), right.ravel(), np.repeat(np.arange(n_words), n_each)
+
+
+def _draw_alike(n_words: int, n_each: int, rng: Generator) -> Floats:
+    """Return standard normal numbers (n_words, n_each) that correlate within a word."""
+    shared, own = rng.normal(size=(n_words, 1)), rng.normal(size=(n_words, n_each))
+    return np.sqrt(LIKENESS) * shared + np.sqrt(1 - LIKENESS) * own
+
+
+def find_truth(reader: Reader, n_bins: int) -> float:
+    """Return the calibration error of a reader over as many bins, of all its answers."""
+    sure = SURE[reader.sure](np.random.default_rng(0).normal(size=N_TRUTH))
+    gaps = np.bincount(bin_equally(sure, n_bins), weights=sure - TRUE[reader.true](sure))
+    return float(np.abs(gaps).sum() / N_TRUTH)
+
+
+def measure(reader: Reader, n_words: int, n_each: int, n_runs: int) -> list[Calibration]:
+    """Return what each run finds."""
+    found = []
+    for seed in range(n_runs):
+        rng = np.random.default_rng([seed, n_words, n_each])
+        found.append(measure_calibration(*draw_answers(reader, n_words, n_each, rng)))
+    return found
+
+
+def main(asked: list[str]) -> int:
+    """Print the table, and return how many lines hold too seldom."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=400)
+    n_runs = parser.parse_args(asked).runs
+    print("| confidences | reader | words x answers | true error | found | held | 0 left out |")
+    print("|---|---|---|---|---|---|---|")
+    n_failed = 0
+    for sure, true, (n_words, n_each) in itertools.product(SURE, TRUE, WORDS):
+        reader = Reader(sure, true)
+        runs = measure(reader, n_words, n_each, n_runs)
+        truth = find_truth(reader, runs[0].n_bins)
+        held = float(np.mean([run.low <= truth <= run.high for run in runs]))
+        shown = float(np.mean([run.low > 0 for run in runs]))
+        n_failed += held < LEAST_HELD
+        error = float(np.mean([run.error for run in runs]))
+        print(
+            f"| {sure} | {true} | {n_words} x {n_each} | {100 * truth:.1f} % |"
+            f" {100 * error:.1f} % | {100 * held:.1f} %{' NO' * (held < LEAST_HELD)} |"
+            f" {100 * shown:.1f} % |",
+            flush=True,
+        )
+    return n_failed
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(sys.argv[1:]) else 0)

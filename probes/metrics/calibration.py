@@ -1,0 +1,271 @@
+"""Is a reader's confidence true? Reliability by bins of equal mass, and calibration error.
+
+A reader is calibrated if of the answers that it gives with confidence c a share of c is right.
+The expected calibration error is the mean distance from that: answers are sorted by confidence
+and cut into bins of as many each, and the distance of the mean confidence of a bin from the
+share right in it is averaged over all answers.
+
+Sources: Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
+binning", AAAI 2015, for the error; Nixon et al., "Measuring calibration in deep learning", CVPR
+workshops 2019, for bins of equal mass; Broecker and Smith, "Increasing the reliability of
+reliability diagrams", Weather and Forecasting 22 (2007), for what a calibrated reader shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.random import Generator
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from probes.metrics.breakdown import list_clusters, name_levels
+from probes.metrics.intervals import Floats, Ints, clustered_accuracy
+
+N_BINS = 10
+"""Bins at the most."""
+
+MIN_PER_BIN = 15
+"""Answers for each bin; of fewer than twice as many there is one bin."""
+
+N_DRAWS = 1000
+"""Resamplings behind an interval."""
+
+UPPER = 0.975
+"""Where the upper end of an interval of 95 % is."""
+
+
+class Calibration(NamedTuple):
+    """How true the confidence of some answers is.
+
+    Attributes:
+        n: answers.
+        confidence: mean of what the reader says, 0 to 1.
+        accuracy: share that is right.
+        gap: confidence less accuracy: above 0 it is too sure of itself.
+        gap_low: lower end of the interval of the gap.
+        gap_high: its upper end.
+        error: expected calibration error, 0 to 1. It is never below 0, so of few answers it is
+            too high on average; `if_calibrated` says by how much.
+        low: lower end of its interval, 0 where no miscalibration is shown.
+        high: its upper end.
+        if_calibrated: the mean error of a reader that has these confidences, and is calibrated.
+        n_bins: bins that the error is over.
+    """
+
+    n: int
+    confidence: float
+    accuracy: float
+    gap: float
+    gap_low: float
+    gap_high: float
+    error: float
+    low: float
+    high: float
+    if_calibrated: float
+    n_bins: int
+
+
+def bin_equally(confidences: ArrayLike, n_bins: int | None = None) -> Ints:
+    """Return the bin of each answer, from 0 up, int64 (N,): as many answers in each as can be.
+
+    Answers of equal confidence are in one bin, so there may be fewer bins.
+
+    Args:
+        confidences: (N,), none missing.
+        n_bins: at the most; None takes one for every `MIN_PER_BIN`, up to `N_BINS`.
+    """
+    sure = np.asarray(confidences, np.float64)
+    n = n_bins or max(1, min(N_BINS, len(sure) // MIN_PER_BIN))
+    # Of equal ones the middle of their places decides.
+    places = (stats.rankdata(sure) - 0.5) / max(1, len(sure))
+    bins = np.minimum((places * n).astype(np.int64), n - 1)
+    return np.unique(bins, return_inverse=True)[1].astype(np.int64)
+
+
+def tabulate_reliability(
+    confidences: ArrayLike, right: ArrayLike, words: ArrayLike, n_bins: int | None = None
+) -> pd.DataFrame:
+    """Return a row for each bin: confidence (its mean), n, accuracy, low and high.
+
+    Args:
+        confidences: (N,), 0 to 1.
+        right: bool (N,).
+        words: (N,); intervals are over them.
+        n_bins: as for `bin_equally`.
+    """
+    rows = pd.DataFrame(
+        {"sure": np.asarray(confidences, np.float64), "right": np.asarray(right, bool)}
+    ).assign(word=np.asarray(words))
+    table = []
+    for _, cell in rows.groupby(bin_equally(rows["sure"], n_bins)):
+        accuracy, low, high = clustered_accuracy(cell["right"], cell["word"])
+        row = {"confidence": cell["sure"].mean(), "n": len(cell)}
+        table.append(row | {"accuracy": accuracy, "low": low, "high": high})
+    return pd.DataFrame(table)
+
+
+def measure_calibration(
+    confidences: ArrayLike,
+    right: ArrayLike,
+    words: ArrayLike,
+    *,
+    n_bins: int | None = None,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> Calibration:
+    """Return how true confidences are, with 95 % intervals that resample words.
+
+    The lower end of the error's interval is what is shown whatever the shape of the
+    miscalibration: the error is at least the distance between confidence and accuracy over
+    all bins, and at least that where the bins below a cut count with the other sign. The
+    greatest of these distances less its margin, with one margin for all cuts (max-t bootstrap),
+    is the lower end. The upper end is that of the error as measured, which is too high on
+    average, and a margin.
+
+    Args:
+        confidences: (N,), 0 to 1, none missing.
+        right: bool (N,).
+        words: (N,); what is resampled as a whole. One word alone has no interval.
+        n_bins: as for `bin_equally`.
+        n_draws: resamplings.
+        seed: equal seeds give equal figures.
+    """
+    sure, is_right = np.asarray(confidences, np.float64), np.asarray(right, np.float64)
+    if not len(sure):
+        return Calibration(0, *(np.nan,) * 9, 0)
+    bins = bin_equally(sure, n_bins)
+    codes = pd.factorize(np.asarray(words))[0]
+    gaps, counts = _sum_gaps(sure - is_right, codes, bins), np.bincount(codes)
+    rng = np.random.default_rng(seed)
+    floors = _find_floors(sure, is_right, len(counts))
+    gap_low, gap_high, low, high = _find_ends(gaps, counts, floors, n_draws, rng)
+    return Calibration(
+        n=len(sure),
+        confidence=float(sure.mean()),
+        accuracy=float(is_right.mean()),
+        gap=float((sure - is_right).mean()),
+        gap_low=gap_low,
+        gap_high=gap_high,
+        error=float(np.abs(gaps.sum(axis=0)).sum() / len(sure)),
+        low=low,
+        high=high,
+        if_calibrated=_expect_error(sure, bins),
+        n_bins=gaps.shape[1],
+    )
+
+
+def take_confident(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of answers with a confidence, and `is_right`: what it is to be true of.
+
+    A reader says how sure it is of its text, so that is right if it is what is drawn, case
+    folded; nothing read is not an answer. An encoder chooses among K.
+    """
+    if "confidence" not in outcomes or len(list_clusters(outcomes)) > 1:
+        return outcomes.iloc[:0].assign(is_right=False)
+    rows = outcomes[outcomes["confidence"].notna()]
+    if "answer" in rows:
+        rows = rows[rows["answer"] != ""]
+    return rows.assign(is_right=rows["exact" if "answer" in rows else "correct"])
+
+
+def tabulate_calibration(rows: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+    """Return the calibration at each level of each factor, and of all together first.
+
+    Args:
+        rows: from `take_confident`.
+        factors: such as `list_factors` names.
+
+    Returns:
+        factor ("" for all), baseline, level, label and the fields of `Calibration`.
+    """
+    names = ["baseline", "level", "label"]
+    table = [dict.fromkeys(["factor", *names], "") | _measure(rows)]
+    for factor in factors:
+        for key, cell in name_levels(rows, factor)[0].groupby(names):
+            table.append(
+                {"factor": factor, **dict(zip(names, key, strict=True))} | _measure(cell)
+            )
+    return pd.DataFrame(table)
+
+
+def _measure(rows: pd.DataFrame) -> dict[str, Any]:
+    return measure_calibration(rows["confidence"], rows["is_right"], rows["word"])._asdict()
+
+
+def _expect_error(sure: Floats, bins: Ints) -> float:
+    """Return the mean error of a reader that is right as often as its confidences say.
+
+    The gap of a bin is then nearly normal about 0, and its mean distance is known.
+    """
+    variances = np.bincount(bins, weights=sure * (1 - sure))
+    return float(np.sqrt(2 / np.pi * variances).sum() / len(sure))
+
+
+def _sum_gaps(gaps: Floats, codes: Ints, bins: Ints) -> Floats:
+    """Return the sum of the gaps of each word in each bin: (W, B)."""
+    shape = (int(codes.max()) + 1, int(bins.max()) + 1)
+    places = np.ravel_multi_index((codes, bins), shape)
+    sums = np.bincount(places, weights=gaps, minlength=shape[0] * shape[1])
+    return sums.astype(np.float64).reshape(shape)
+
+
+def _find_ends(
+    gaps: Floats, counts: Ints, floors: tuple[float, float], n_draws: int, rng: Generator
+) -> tuple[float, float, float, float]:
+    """Return the ends of the interval of the gap, and of that of the error.
+
+    Args:
+        gaps: sums of the gaps of each word in each bin, (W, B).
+        counts: answers of each word, (W,).
+        floors: from `_find_floors`.
+        n_draws: resamplings.
+        rng: of the resamplings.
+    """
+    n_words, n = len(gaps), int(counts.sum())
+    if n_words == 1:
+        return (np.nan,) * 4
+    # Of few words Student's interval is wider than the normal one.
+    ratio = stats.t.ppf(UPPER, n_words - 1) / stats.norm.ppf(UPPER)
+    widened = float(np.sqrt(n_words / (n_words - 1)) * ratio)
+    chosen = rng.multinomial(n_words, np.full(n_words, 1 / n_words), size=n_draws)
+    drawn = (chosen @ gaps) / (chosen @ counts)[:, None]
+    found = gaps.sum(axis=0) / n
+    cuts, drawn_cuts = _sign_by_cuts(found), _sign_by_cuts(drawn)
+    errors = np.maximum(drawn_cuts.std(axis=0), floors[0])
+    margins = (np.abs(drawn_cuts - cuts) / errors).max(axis=1)
+    margin = max(float(np.quantile(margins, UPPER)), float(stats.norm.ppf(UPPER))) * widened
+    reach = float(stats.norm.ppf(UPPER)) * widened
+    of_gap = reach * max(float(drawn.sum(axis=1).std()), *floors)
+    of_error = reach * max(float(np.abs(drawn).sum(axis=1).std()), *floors)
+    gap = float(found.sum())
+    low = max(0.0, float((np.abs(cuts) - margin * errors).max()))
+    high = min(1.0, float(np.abs(found).sum()) + of_error)
+    return max(-1.0, gap - of_gap), min(1.0, gap + of_gap), low, high
+
+
+def _sign_by_cuts(gaps: Floats) -> Floats:
+    """Return the sum of the gaps of bins (..., B) where those up to a cut count the other way.
+
+    For each cut, the last leaves all of them as they are but for their sign.
+    """
+    sums = np.cumsum(gaps, axis=-1)
+    return 2 * sums - sums[..., -1:]
+
+
+def _find_floors(sure: Floats, right: Floats, n_words: int) -> tuple[float, float]:
+    """Return what the standard error of a mean gap is at least: if calibrated, and if not.
+
+    Where all is right nothing scatters, and neither bootstrap nor data know how much is to be
+    expected: the confidences do, and so does the share right with two more of each kind
+    (Agresti and Coull, The American Statistician 52, 1998).
+    """
+    n = len(sure) if 0 < right.mean() < 1 else n_words
+    share = (right.mean() * n + 2) / (n + 4)
+    return (
+        float(np.sqrt((sure * (1 - sure)).sum()) / len(sure)),
+        float(np.sqrt(share * (1 - share) / (n + 4))),
+    )

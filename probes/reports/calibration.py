@@ -1,0 +1,120 @@
+"""How sure a reader is of its answers, and how true that is: for the report of a probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from probes.factors import name_baseline
+from probes.metrics.breakdown import list_factors, take_scan
+from probes.metrics.calibration import (
+    tabulate_calibration,
+    tabulate_reliability,
+    take_confident,
+)
+from probes.metrics.cells import find_column
+from probes.reports import plots
+from probes.reports.page import Figure, to_rows
+from probes.tables import Table, percent
+
+Row = Mapping[str, Any]
+
+FEW = 0.5
+"""The share of an error that a calibrated reader would show, above which answers are few."""
+
+
+def summarize_calibration(outcomes: pd.DataFrame) -> dict[str, Any] | None:
+    """Return how true the confidences are, for `summary.json`; None where there are none.
+
+    `bins` is the reliability diagram, a row for each bin of each baseline, and `levels` the
+    calibration at each level of each factor, that of all answers first. `right` names the
+    column of the outcomes that confidences are held against.
+    """
+    scan = take_scan(outcomes)
+    rows = take_confident(scan)
+    if rows.empty:
+        return None
+    bins = [
+        tabulate_reliability(cell["confidence"], cell["is_right"], cell["word"]).assign(
+            baseline=baseline
+        )
+        for baseline, cell in rows.groupby("baseline", sort=False)
+    ]
+    return {
+        "right": "exact" if "answer" in rows else "correct",
+        "k": int(rows["k"].iloc[0]),
+        "n_left_out": len(scan) - len(rows),
+        "bins": to_rows(pd.concat(bins, ignore_index=True)),
+        "levels": to_rows(tabulate_calibration(rows, list_factors(rows))),
+    }
+
+
+def draw_calibration(found: Mapping[str, Any]) -> Figure:
+    """Return the reliability diagram of `summarize_calibration`."""
+    png = plots.draw_reliability(pd.DataFrame(found["bins"]))
+    return Figure("calibration", "share right by confidence", png)
+
+
+def format_calibration(found: Mapping[str, Any]) -> Table:
+    """Return the calibration of all answers, and where that of each factor is worst."""
+    overall, *levels = found["levels"]
+    chosen = [overall, *_find_worst(levels)]
+    columns = (
+        "answers to", "answers", "confidence", "right", "difference", "95 % interval",
+        "calibration error", "95 % interval", "if calibrated",
+    )  # fmt: skip
+    return Table("Confidence", columns, tuple(map(_format_row, chosen)), _explain(found))
+
+
+def _find_worst(levels: Sequence[Row]) -> list[Row]:
+    """Return of each factor the level at which confidence is farthest from what is right."""
+    names = dict.fromkeys(row["factor"] for row in levels)
+    groups = ([row for row in levels if row["factor"] == name] for name in names)
+    return [max(rows, key=lambda row: abs(row["gap"])) for rows in groups]
+
+
+def _format_row(row: Row) -> tuple[str, ...]:
+    level = f"{find_column(row['factor'])}: {row['label']}"
+    return (
+        f"{level} {name_baseline(row['baseline'])}".rstrip() if row["factor"] else "all images",
+        f"{row['n']:,}",
+        percent(row["confidence"]),
+        percent(row["accuracy"]),
+        f"{100 * row['gap']:+.1f} points",
+        _show_ends(row["gap_low"], row["gap_high"], "+.1f"),
+        percent(row["error"]),
+        _show_ends(row["low"], row["high"], ".1f"),
+        percent(row["if_calibrated"]),
+    )
+
+
+def _show_ends(low: float | None, high: float | None, form: str) -> str:
+    if low is None or high is None:
+        return "one text has no interval"
+    return f"{100 * low:{form}} to {100 * high:{form}}"
+
+
+def _explain(found: Mapping[str, Any]) -> str:
+    what = {
+        "exact": "The confidence is what the reader says of its answer, which is right if it is"
+        " the text, case folded.",
+        "correct": "The confidence is the softmax over the K candidates at the model's own"
+        f" scale, K being {found['k']:,}.",
+    }
+    overall = found["levels"][0]
+    note = (
+        f"{what[found['right']]} Difference: confidence less the share right; above 0 it is too"
+        f" sure. Calibration error: the mean size of that over {overall['n_bins']} bins of"
+        " equal mass, or fewer. Of few answers it is too high: the last column is what a"
+        " calibrated reader would show. Of each factor the level with the greatest difference"
+        " is listed; summary.json has all."
+    )
+    if overall["if_calibrated"] > FEW * overall["error"]:
+        note += " There are too few answers to tell most of the error from that."
+    if found["n_left_out"]:
+        note += (
+            f" {found['n_left_out']:,} images without an answer or a confidence do not count."
+        )
+    return note
