@@ -78,6 +78,8 @@ class Model:
         prompts: templates to ask about text with; none takes those of the task.
         reader: answers in text instead of vectors; None for an encoder. Beside a reader the
             encoder is never asked.
+        n_parameters: of both towers; 0 if unknown.
+        gflop: of one image through the vision tower; None if unknown.
     """
 
     encoder: Encoder
@@ -96,6 +98,8 @@ class Model:
     logit_scale: float = 100.0
     prompts: tuple[str, ...] = ()
     reader: Reader | None = None
+    n_parameters: int = 0
+    gflop: float | None = None
 
 
 def identify_model(model: Model) -> str:

@@ -83,11 +83,11 @@ def _format_factor(factor: FactorTable) -> Table:
 
 def _draw(factor: FactorTable, chance: float) -> Figure:
     if factor.is_number:
-        png = plots.draw_curve(factor.table, factor.factor, chance, pd.DataFrame())
+        drawn = plots.draw_curve(factor.table, factor.factor, chance, pd.DataFrame())
     else:
-        png = plots.draw_levels(factor.table, factor.factor, chance)
+        drawn = plots.draw_levels(factor.table, factor.factor, chance)
     name = "".join(char if char.isalnum() else "_" for char in factor.factor)
-    return Figure(name, label_of(factor.factor), png)
+    return Figure(name, label_of(factor.factor), *drawn)
 
 
 def _show(found: Interval) -> str:

@@ -22,11 +22,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of a page; a wide one has a row of its own."""
+    """A plot of a page; a wide one has a row of its own. Pictures have no SVG."""
 
     name: str
     title: str
     png: bytes
+    svg: bytes = b""
     is_wide: bool = False
 
 
@@ -64,13 +65,22 @@ def to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in plain.to_numpy().tolist()]
 
 
-def write_report(out: Path, summary: object, page: Page) -> None:
-    """Write `summary.json`, `plots/*.png` and `report.html` into a folder of results."""
+def write_report(out: Path, summary: object, page: Page, name: str = "summary.json") -> None:
+    """Write a summary, `plots/*.png`, `plots/*.svg` and `report.html` into a folder.
+
+    Args:
+        out: the folder of results; made if need be.
+        summary: for JSON.
+        page: the report.
+        name: of the file that the summary is written to.
+    """
     (out / "plots").mkdir(parents=True, exist_ok=True)
     for figure in page.figures:
         replace_file(out / "plots" / f"{figure.name}.png", figure.png)
+        if figure.svg:
+            replace_file(out / "plots" / f"{figure.name}.svg", figure.svg)
     settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    replace_file(out / "summary.json", orjson.dumps(summary, option=settings))
+    replace_file(out / name, orjson.dumps(summary, option=settings))
     replace_file(out / "report.html", fill_page(page).encode())
 
 

@@ -1,11 +1,11 @@
-"""Plots of a report, as PNG. The colours are those of Okabe and Ito, safe for most eyes."""
+"""Plots of a report, as PNG and SVG, in the colours of Okabe and Ito, safe for most eyes."""
 
 from __future__ import annotations
 
 import functools
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 
@@ -32,7 +32,16 @@ STYLE: dict[str, Any] = {
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,
     "legend.frameon": False, "figure.dpi": 110,
+    # Words stay words, and equal plots are equal files.
+    "svg.fonttype": "none", "svg.hashsalt": "synthtext",
 }  # fmt: skip
+
+
+class Drawing(NamedTuple):
+    """A plot in pixels and in lines."""
+
+    png: bytes
+    svg: bytes
 
 
 MAX_CHARS = 48
@@ -47,7 +56,7 @@ N_CELLS = 5
 
 def draw_curve(
     table: pd.DataFrame, factor: str, chance: float, thresholds: pd.DataFrame
-) -> bytes:
+) -> Drawing:
     """Return accuracy against the levels of a number, a line for each baseline.
 
     Args:
@@ -82,10 +91,10 @@ def draw_curve(
         axes.set_xlabel(label_of(factor))
         axes.set_ylabel("read right")
         axes.set_ylim(-0.02, 1.02)
-        return to_png(figure)
+        return to_drawing(figure)
 
 
-def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
+def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> Drawing:
     """Return the accuracy at each level of a category, as dots with their intervals.
 
     Args:
@@ -119,10 +128,10 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
         axes.set_xlabel(drawn)
         if len(groups) > 1:
             axes.legend(loc="lower left")
-        return to_png(figure)
+        return to_drawing(figure)
 
 
-def draw_map(outcomes: pd.DataFrame) -> bytes:
+def draw_map(outcomes: pd.DataFrame) -> Drawing:
     """Return the accuracy by place of the text, the picture's top at the top."""
     rows = (outcomes["y_frac"] * N_CELLS).astype(int).clip(0, N_CELLS - 1)
     columns = (outcomes["x_frac"] * N_CELLS).astype(int).clip(0, N_CELLS - 1)
@@ -140,10 +149,10 @@ def draw_map(outcomes: pd.DataFrame) -> bytes:
         axes.set_xticks([])
         axes.set_yticks([])
         figure.colorbar(image, label="read right")
-        return to_png(figure)
+        return to_drawing(figure)
 
 
-def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
+def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> Drawing:
     """Return how often each of some texts comes up, as bars, the commonest at the top."""
     texts, numbers = zip(*reversed(counts), strict=True)
     with plt.rc_context({**STYLE, "font.size": 9}):
@@ -155,10 +164,10 @@ def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
         axes.set_ylim(-0.7, len(texts) - 0.3)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(unit)
-        return to_png(figure)
+        return to_drawing(figure)
 
 
-def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
+def draw_training(history: Sequence[Mapping[str, float]]) -> Drawing:
     """Return the loss over the steps, and what was read right at each checkpoint.
 
     Args:
@@ -178,10 +187,10 @@ def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
         right.set_ylim(-0.02, 1.02)
         right.grid(visible=False)
         axes.set_xlabel("step")
-        return to_png(figure)
+        return to_drawing(figure)
 
 
-def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> bytes:
+def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> Drawing:
     """Return what is read and what is kept against the share of what was learnt."""
     alphas = [mixture.alpha for mixture in mixtures]
     with plt.rc_context(STYLE):
@@ -198,7 +207,7 @@ def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> bytes:
         axes.set_xlabel("share of what was learnt")
         axes.set_ylim(-0.02, 1.02)
         axes.legend()
-        return to_png(figure)
+        return to_drawing(figure)
 
 
 def _mark(axes: Any, thresholds: pd.DataFrame, baseline: str, colour: str) -> None:  # noqa: ANN401
@@ -236,6 +245,13 @@ def _list_letters() -> frozenset[int]:
 
 def _shorten(label: str) -> str:
     return plot_text(label.removesuffix(".ttf").removesuffix("_400Regular"))
+
+
+def to_drawing(figure: Any) -> Drawing:  # noqa: ANN401
+    """Return a figure as SVG and as PNG, and close it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return Drawing(to_png(figure), buffer.getvalue())
 
 
 def to_png(figure: Any) -> bytes:  # noqa: ANN401

@@ -68,7 +68,7 @@ CURVES_NOTE = (
 
 
 def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
-    """Write `summary.json`, `report.html` and `plots/*.png`, and return the summary."""
+    """Write `summary.json`, `report.html` and `plots/`, and return the summary."""
     thresholds = tabulate_thresholds(probe.outcomes)
     summary = summarize(probe, thresholds)
     figures = draw_figures(probe.outcomes, thresholds)
@@ -92,7 +92,8 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         "model": {
             "name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256,
             "identity": identify_model(model), "input_px": model.input_px,
-            "patch_px": model.patch_px, "preprocessing": model.preprocessing,
+            "patch_px": model.patch_px, "n_parameters": model.n_parameters or None,
+            "gflop": model.gflop, "preprocessing": model.preprocessing,
             "precision": model.precision, "device": model.device, "versions": model.versions,
             "settings": model.config if model.reader is not None else {},
         },
@@ -148,12 +149,12 @@ def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figur
             if not thresholds.empty:
                 unit = find_column(name)
                 marks = thresholds[thresholds["unit"] == unit]
-            png = plots.draw_curve(factor.table, name, chance, marks)
+            drawn = plots.draw_curve(factor.table, name, chance, marks)
         else:
-            png = plots.draw_levels(factor.table, name, chance)
-        figures.append(Figure(name, label_of(name), png))
+            drawn = plots.draw_levels(factor.table, name, chance)
+        figures.append(Figure(name, label_of(name), *drawn))
     if (outcomes["factor"] == "").all() and outcomes["x_frac"].nunique() > plots.N_CELLS:
-        figures.append(Figure("position", "place of the text", plots.draw_map(outcomes)))
+        figures.append(Figure("position", "place of the text", *plots.draw_map(outcomes)))
     return figures
 
 

@@ -154,7 +154,7 @@ def draw_figures(done: Answered) -> list[Figure]:
     questions = Counter(" ".join(each.question.lower().split()) for each in asked)
     answers = Counter(normalise_answer(each.answer) for each in asked)
     figures = [
-        Figure(name, f"the {N_COMMONEST} commonest {name}", plots.draw_counts(rows, "times"))
+        Figure(name, f"the {N_COMMONEST} commonest {name}", *plots.draw_counts(rows, "times"))
         for name, counts in (("questions", questions), ("answers", answers))
         if (rows := counts.most_common(N_COMMONEST))
     ]
