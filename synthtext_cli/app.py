@@ -11,7 +11,7 @@ import typer
 
 from synthtext.errors import SynthtextError
 from synthtext.signals import Stopped, catch_signals
-from synthtext_cli import draw, images, imported, look, models, probe, share, train
+from synthtext_cli import compare, draw, images, imported, look, models, probe, share, train
 from synthtext_cli.console import (
     LOG_EVERY_S,
     fail,
@@ -94,7 +94,7 @@ COMMANDS = {
     ),
     "Measure": (
         (probe.probe, "probe", "Measure reading: probe --model ViT-L-14 --out res"),
-        (probe.compare, "compare", "Two probes, paired: compare res/a res/b"),
+        (compare.compare, "compare", "Side by side: compare res/a res/b res/c"),
         (imported.import_table, "import", "Answers from elsewhere: import FILE --out res"),
         (images.match, "match", 'Which text fits: match a.jpg --texts "a dog"'),
         (images.matrix, "matrix", "All cosines: matrix *.jpg --texts-file F"),
