@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,15 +129,26 @@ def _describe(result: Result) -> Row:
     sizes = {name: _to_number(result.find("model", name)) for name in SIZES}
     digest = result.find("model", "weights_sha256")
     templates = result.find("question", "templates")
+    headline = summarize_headline(take_scan(result.outcomes))
+    k = int(result.outcomes["k"].iloc[0])
+    at_chance = {row["condition"] for row in headline if row["k"] == k and row["at_chance"]}
+    thresholds = tabulate_thresholds(result.outcomes)
     return {
         "name": result.name,
         "path": str(result.path),
         "weights_sha256": digest if isinstance(digest, str) else None,
         "templates": [str(text) for text in templates] if isinstance(templates, list) else None,
         **sizes,
-        "headline": summarize_headline(take_scan(result.outcomes)),
-        "thresholds": to_rows(tabulate_thresholds(result.outcomes)),
+        "headline": headline,
+        "thresholds": [_judge(row, at_chance) for row in to_rows(thresholds)],
     }
+
+
+def _judge(threshold: Row, at_chance: Collection[str]) -> Row:
+    """Return a threshold, not reached where the model reads nothing even at the baseline."""
+    if threshold["reached"] and threshold["baseline"] in at_chance:
+        return threshold | {"reached": False, "note": "reads no better than chance"}
+    return threshold
 
 
 def _to_number(value: Any) -> float | None:  # noqa: ANN401 - a summary may hold anything.

@@ -235,6 +235,8 @@ def _draw_thresholds(board: Leaderboard) -> list[Figure]:
                 )
     figures = []
     for (factor, unit), rows in of_unit.items():
+        if len({row["name"] for row in rows}) < 2:
+            continue
         drawn = plots.draw_thresholds(rows, factor, unit)
         title = f"threshold of {unit} against the size of the model"
         figures.append(Figure(f"threshold_{_name_file(unit)}", title, *drawn, is_wide=True))

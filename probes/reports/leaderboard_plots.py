@@ -185,7 +185,7 @@ def draw_pairs(
         image = axes.imshow(100 * gains, cmap="PuOr", vmin=-most, vmax=most)
         for row, column in zip(*np.nonzero(~np.eye(n, dtype=bool)), strict=True):
             points, is_told = 100 * gains[row, column], told[row, column]
-            shown = f"{points:+.0f}" if n <= MAX_CELLS else ""
+            shown = (f"{points:+.0f}" if round(points) else "0") if n <= MAX_CELLS else ""
             shown = (
                 shown + ("" if is_told else "?") if n <= MAX_CELLS else "" if is_told else "·"
             )

@@ -83,7 +83,8 @@ def _check_design(path: Path, outcomes: pd.DataFrame) -> None:
             f"{path} varies {len(factors):,} factors, and {MAX_FACTORS} are the most; {SCHEMA}"
         )
     units = _list_units(factors)
-    missing = [name for name in (*DESIGNED, *units) if name not in outcomes]
+    missing = [name for name in (*DESIGNED, *factors, *units) if name not in outcomes]
+    missing = list(dict.fromkeys(missing))
     if missing:
         listed = ", ".join(shorten(name) for name in missing)
         raise ProbeError(f"{path} is of a design and lacks the columns {listed}; {SCHEMA}")

@@ -159,7 +159,7 @@ def _read_summary(path: Path) -> dict[str, Any]:
     try:
         summary = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise ProbeError(f"{file} is not JSON ({error}); {remedy}") from error
+        raise ProbeError(f"{file} is not JSON; {remedy}") from error
     if not isinstance(summary, dict):
         raise ProbeError(f"{file} does not hold a JSON object; {remedy}")
     return summary
