@@ -39,6 +39,8 @@ def check_outcomes(path: Path, outcomes: pd.DataFrame) -> None:
     """
     if outcomes.empty:
         raise ProbeError(f"{path} has no rows; {SCHEMA}")
+    if outcomes["k"].nunique() > 1:
+        raise ProbeError(f"{path} has rows of several K, and outcomes are about one; {SCHEMA}")
     _check_rows(path, outcomes)
     for name in map(str, outcomes.columns):
         if name.startswith(("rank_at_", "chance_at_")) and not _is_ranked(outcomes[name], name):

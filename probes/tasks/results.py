@@ -73,6 +73,9 @@ def read_results(paths: Sequence[Path]) -> list[Result]:
         outcomes = read_outcomes(path)
         check_outcomes(path, outcomes)
         summary = _read_summary(path)
+        ranked = f"rank_at_{outcomes['k'].iloc[0]}"
+        if ranked not in outcomes:
+            outcomes = outcomes.assign(**{ranked: outcomes["rank"]})
         results.append(Result(_name(path, summary), path, outcomes, summary))
     return _tell_apart(results)
 
@@ -102,12 +105,11 @@ def check_same(results: Sequence[Result]) -> None:
 def _describe(result: Result) -> dict[str, object]:
     """Return what decides the question of a result; None for what is not known."""
     outcomes = result.outcomes
-    ks = sorted(outcomes["k"].unique().tolist())
     asked = {name: result.find("question", name) for name in ("seed", "rivals", "split")}
     return {
         "protocol": int(outcomes["protocol"].iloc[0]) if "protocol" in outcomes else 1,
         "task": str(outcomes["task"].iloc[0]),
-        "k": ks[0] if len(ks) == 1 else ks,
+        "k": int(outcomes["k"].iloc[0]),
         "vocabulary": result.find("question", "vocabulary", "sha256"),
         **asked,
     }

@@ -55,6 +55,7 @@ def test_outcomes_of_the_schema_alone_are_read(rows: pd.DataFrame, tmp_path: Pat
     ("rows", "sentence"),
     [
         (make_rows(0), "has no rows"),
+        (make_rows(k=range(2, 8)), "has rows of several K, and outcomes are about one"),
         (make_rows(key="k"), "has the key 'k' more than once, and a key names one row"),
         (make_rows(rank=11), "has a rank that is not one of 1 to K, or a K below 2, for the key 'k0'"),
         (make_rows(rank=0), "has a rank that is not one of 1 to K, or a K below 2, for the key 'k0'"),
