@@ -37,10 +37,6 @@ def check_outcomes(path: Path, outcomes: pd.DataFrame) -> None:
         ProbeError: there are no rows, a key comes twice, a rank is not one of 1 to K or
             contradicts `correct`, or the columns of a design or of a K do not fit.
     """
-    if outcomes.empty:
-        raise ProbeError(f"{path} has no rows; {SCHEMA}")
-    if outcomes["k"].nunique() > 1:
-        raise ProbeError(f"{path} has rows of several K, and outcomes are about one; {SCHEMA}")
     _check_rows(path, outcomes)
     for name in map(str, outcomes.columns):
         if name.startswith(("rank_at_", "chance_at_")) and not _is_ranked(outcomes[name], name):
@@ -57,7 +53,11 @@ def check_outcomes(path: Path, outcomes: pd.DataFrame) -> None:
 
 
 def _check_rows(path: Path, outcomes: pd.DataFrame) -> None:
-    """Refuse rows that contradict themselves or each other."""
+    """Refuse rows that contradict themselves or each other, or none at all."""
+    if outcomes.empty:
+        raise ProbeError(f"{path} has no rows; {SCHEMA}")
+    if outcomes["k"].nunique() > 1:
+        raise ProbeError(f"{path} has rows of several K, and outcomes are about one; {SCHEMA}")
     for rows, fault in (
         (
             outcomes["key"].duplicated(),
