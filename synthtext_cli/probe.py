@@ -31,7 +31,7 @@ from synthtext_cli.options import (
     Seed,
     need_probes,
 )
-from synthtext_cli.runs import Overwrite, check_run, note_run
+from synthtext_cli.runs import Overwrite, check_run, note_run, read_line
 from synthtext_cli.sweep import Planned, list_wanted, plan_sweep, run_sweep
 
 if TYPE_CHECKING:
@@ -228,7 +228,9 @@ def probe(
     def run_one(each: Planned, line: str) -> None:
         loaded = load(each.wanted.name, pretrained=each.wanted.pretrained)
         note_run(each.context, each.folder, line)
-        _run(loaded, config, each.folder, linear=linear, is_brief=bool(planned))
+        done = _run(loaded, config, each.folder, linear=linear)
+        if done is not None:  # Under torchrun the first process alone reports.
+            _report(done, each.folder, line or read_line(), is_brief=bool(planned))
 
     if planned:
         run_sweep(context, planned, out, run_one)
@@ -236,18 +238,16 @@ def probe(
         run_one(Planned(wanted[0], out, context, is_finished=False), "")
 
 
-def _run(model: Model, config: ProbeConfig, out: Path, *, linear: bool, is_brief: bool) -> None:
-    """Probe a model and write its report; of many, only the verdict is printed."""
+def _run(model: Model, config: ProbeConfig, out: Path, *, linear: bool) -> Probe | None:
+    """Probe a model, None under torchrun for every process but the first."""
     from probes.tasks.run import run_probe
 
     with show_progress(out) as advance:
         done = run_probe(model, config, out, on_progress=advance)
-    if done is None:  # Under torchrun the first process alone reports.
-        return
-    if linear and config.data is not None:
+    if done is not None and linear and config.data is not None:
         found = _probe_linear(model, config.data, out, verify=config.verify)
         done = dataclasses.replace(done, linear=found)
-    _report(done, out, is_brief=is_brief)
+    return done
 
 
 def _refuse_leaderboard(out: Path, *, overwrite: bool) -> None:
@@ -264,7 +264,7 @@ def _choose_split(wanted: Sequence[WantedModel], data: Path | None) -> str | Non
     return "test" if any(was_tuned_on(Path(model.name), data) for model in wanted) else None
 
 
-def _report(done: Probe, out: Path, *, is_brief: bool) -> None:
+def _report(done: Probe, out: Path, command: str, *, is_brief: bool) -> None:
     """Write the report of a probe and print its tables, or its verdict alone."""
     from probes.reports.losses import list_losses
     from probes.reports.probe import (
@@ -275,7 +275,7 @@ def _report(done: Probe, out: Path, *, is_brief: bool) -> None:
         write_probe,
     )
 
-    summary = write_probe(done, out)
+    summary = write_probe(done, out, command)
     say(f"{done.model.name} {find_verdict(done, summary)}")
     if not is_brief:
         headline = make_headline(done, summary)

@@ -20,7 +20,7 @@ NOTE = "Share right at each level, with 95 % intervals by clusters. The dashed l
 
 
 def write_imported(
-    outcomes: pd.DataFrame, config: ImportConfig, source: Path, out: Path
+    outcomes: pd.DataFrame, config: ImportConfig, source: Path, out: Path, command: str = ""
 ) -> tuple[dict[str, Any], list[Table]]:
     """Write `summary.json`, `report.html` and plots; return the summary and the tables."""
     k = int(outcomes["k"].iloc[0])
@@ -56,6 +56,7 @@ def write_imported(
             ("truth, guess", f"{config.truth}, {config.guess}"),
             ("clusters", ", ".join(config.clusters or (config.truth,))),
         ],
+        command=command,
     )
     write_report(out, summary, page)
     return summary, tables

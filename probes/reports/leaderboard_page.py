@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 from probes.factors import label_of, name_baseline
 from probes.metrics.leaderboard import ALPHA
 from probes.reports import leaderboard_plots as plots
+from probes.reports.citation import N_DIGITS
 from probes.reports.headline import CONDITIONS, LEGIBILITY
 from probes.reports.leaderboard import Leaderboard, Row, find_headline, make_csv
 from probes.reports.page import Figure, Page, to_rows, write_report
@@ -50,7 +52,9 @@ def write_leaderboard(board: Leaderboard, out: Path, command: str = "") -> None:
         figures=_draw(board),
         note=NOTE,
         tables=tables[1:],
-        facts=_list_facts(board, command),
+        facts=_list_facts(board),
+        command=command,
+        citation=_cite(board),
     )
     summary = {
         "format": 1,
@@ -259,7 +263,21 @@ def _name_file(factor: str) -> str:
     return "".join(char if char.isascii() and char.isalnum() else "_" for char in factor)[:60]
 
 
-def _list_facts(board: Leaderboard, command: str) -> list[tuple[str, str]]:
+def _cite(board: Leaderboard) -> str:
+    asked = board.asked
+    names = "; ".join(
+        model["name"]
+        + (f" ({model['weights_sha256'][:N_DIGITS]})" if model["weights_sha256"] else "")
+        for model in board.models
+    )
+    return (
+        f"Measured with synthtext {version('synthtext')}, protocol {asked['protocol']}, task"
+        f" {asked['task']}, one of {board.k:,}, {board.n_images:,} images"
+        f" {_say_where(board.condition)}; models, with their weights (SHA-256): {names}."
+    )
+
+
+def _list_facts(board: Leaderboard) -> list[tuple[str, str]]:
     prompts = {tuple(model["templates"]) for model in board.models if model["templates"]}
     facts = [(name, str(value)) for name, value in board.asked.items()]
     facts.append(("choice", f"1 of {board.k:,}"))
@@ -271,4 +289,4 @@ def _list_facts(board: Leaderboard, command: str) -> list[tuple[str, str]]:
     elif prompts:
         facts.append(("prompts", " | ".join(next(iter(prompts)))))
     facts += [(model["name"], model["path"]) for model in board.models]
-    return [*facts, *([("command", command)] if command else [])]
+    return facts

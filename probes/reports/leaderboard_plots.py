@@ -13,7 +13,17 @@ from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from probes.factors import find_factor, label_of, name_baseline
-from probes.reports.plots import MAX_LEVELS, STYLE, Drawing, plot_text, to_drawing
+from probes.reports.plots import (
+    DARK,
+    MAX_LEVELS,
+    STYLE,
+    Drawing,
+    Mark,
+    list_marks,
+    name_series,
+    plot_text,
+    to_drawing,
+)
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 """Okabe and Ito without their yellow, which is hardly seen on white."""
@@ -52,6 +62,9 @@ LEGEND: dict[str, Any] = {"fontsize": 9, "loc": "outside lower center", "handlel
 Curves = Sequence[tuple[str, pd.DataFrame]]
 """Names of models and the table of a factor of each, the best first."""
 
+Marks = dict[str, list[Mark]]
+"""What the points of each series say."""
+
 
 def style_of(place: int) -> dict[str, Any]:
     """Return the colour, dashes and marker of the model at a place of the order."""
@@ -75,13 +88,16 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
     baselines = _list_baselines(curves)
     with plt.rc_context(STYLE):
         figure, panels = _make_panels(len(baselines))
+        marks: Marks = {}
         for axes, baseline in zip(panels, baselines, strict=True):
             for place, (name, table) in enumerate(curves):
                 rows = table[table["baseline"] == baseline].sort_values("level")
                 style = style_of(place)
-                axes.plot(
+                (line,) = axes.plot(
                     rows["level"], rows["accuracy"], ms=5, **style, label=_name(name, place)
                 )
+                if style["marker"]:
+                    _note(marks, line, name, rows)
                 if len(curves) <= MAX_BANDS:
                     axes.fill_between(
                         rows["level"],
@@ -97,7 +113,7 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
         panels[0].set_ylabel("read right")
         panels[0].set_ylim(-0.02, 1.02)
         _add_legend(figure, panels[0])
-        return to_drawing(figure)
+        return to_drawing(figure, marks)
 
 
 def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
@@ -118,15 +134,15 @@ def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
     with plt.rc_context(STYLE):
         height = 1.6 + len(order) * (0.16 + 0.1 * len(curves))
         figure, panels = _make_panels(len(baselines), height)
+        marks: Marks = {}
         for axes, baseline in zip(panels, baselines, strict=True):
             for place, (name, table) in enumerate(curves):
-                _dodge(
-                    axes,
-                    table[table["baseline"] == baseline],
-                    order,
-                    name,
-                    (place, len(curves)),
-                )
+                rows = table[(table["baseline"] == baseline) & table["label"].isin(order)]
+                shift = (place - (len(curves) - 1) / 2) * 0.8 / len(curves)
+                places = np.array([order.index(label) for label in rows["label"]]) - shift
+                style = {key: style_of(place)[key] for key in ("color", "marker")}
+                points = _draw_spans(axes, rows, places, name, style)
+                _note(marks, points, name, rows)
             axes.axvline(guessing, color="#777777", ls=(0, (1, 3)), lw=1.2, label="guessing")
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlim(-0.02, 1.02)
@@ -134,7 +150,7 @@ def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
         panels[0].set_yticks(range(len(order)), [plot_text(_strip(label)) for label in order])
         panels[0].set_ylabel(label_of(factor))
         _add_legend(figure, panels[0])
-        return to_drawing(figure)
+        return to_drawing(figure, marks)
 
 
 def draw_ranking(rows: Sequence[Mapping[str, Any]]) -> Drawing:
@@ -148,12 +164,17 @@ def draw_ranking(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     with plt.rc_context(STYLE):
         size = (8.4, 1.4 + 0.3 * len(names))
         figure, axes = plt.subplots(figsize=size, layout="constrained")
+        marks: Marks = {}
         for number, condition in enumerate(conditions):
             own = [row for row in rows if row["condition"] == condition]
             shift = (number - (len(conditions) - 1) / 2) * 0.3
             places = np.array([names.index(row["name"]) for row in own]) + shift
             style = {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number]}
-            _draw_spans(axes, pd.DataFrame(own), places, name_baseline(condition), style)
+            table = pd.DataFrame(own).assign(
+                baseline=condition, n_seen=[row["n"] for row in own]
+            )
+            points = _draw_spans(axes, table, places, name_baseline(condition), style)
+            _note(marks, points, name_baseline(condition), table.assign(label=table["name"]))
             chances = [row["chance"] for row in own]
             label = "chance, measured" if number == 0 else None
             axes.plot(chances, places, "|", color="#777777", ms=8, label=label)
@@ -162,7 +183,7 @@ def draw_ranking(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel("read right, with 95 % intervals")
         _add_legend(figure, axes)
-        return to_drawing(figure)
+        return to_drawing(figure, marks)
 
 
 def draw_pairs(
@@ -189,7 +210,7 @@ def draw_pairs(
             shown = (
                 shown + ("" if is_told else "?") if n <= MAX_CELLS else "" if is_told else "·"
             )
-            colour = "white" if abs(points) > 0.65 * most else "black"
+            colour = "white" if abs(points) > 0.65 * most else DARK
             axes.text(column, row, shown, ha="center", va="center", color=colour)
         axes.set_yticks(range(n), [plot_text(name) for name in names])
         axes.set_xticks(range(n), [str(place + 1) for place in range(n)])
@@ -273,7 +294,7 @@ def _map_categories(curves: Curves, factor: str, order: Sequence[str]) -> Drawin
             image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
             for (row, column), share in np.ndenumerate(shares):
                 if np.isfinite(share):
-                    colour = "white" if share < 0.6 else "black"
+                    colour = "white" if share < 0.6 else DARK
                     shown = f"{100 * share:.0f}"
                     axes.text(column, row, shown, ha="center", va="center", color=colour)
             labels = [plot_text(_strip(label)) for label in order]
@@ -286,20 +307,10 @@ def _map_categories(curves: Curves, factor: str, order: Sequence[str]) -> Drawin
         return to_drawing(figure)
 
 
-def _dodge(
-    axes: Any,  # noqa: ANN401
-    rows: pd.DataFrame,
-    order: Sequence[str],
-    name: str,
-    place: tuple[int, int],
-) -> None:
-    """Draw the levels of one model, beside those of the others."""
-    rows = rows[rows["label"].isin(order)]
-    number, n = place
-    shift = (number - (n - 1) / 2) * 0.8 / n
-    places = np.array([order.index(label) for label in rows["label"]]) - shift
-    style = style_of(number)
-    _draw_spans(axes, rows, places, name, {key: style[key] for key in ("color", "marker")})
+def _note(marks: Marks, points: Any, name: str, rows: pd.DataFrame) -> None:  # noqa: ANN401
+    """Note what the points of a line say."""
+    points.set_gid(name_series(marks))
+    marks[name_series(marks)] = list_marks(name, rows)
 
 
 def _draw_spans(
@@ -308,12 +319,14 @@ def _draw_spans(
     places: NDArray[np.float64],
     name: str,
     style: Mapping[str, Any],
-) -> None:
+) -> Any:  # noqa: ANN401
+    """Draw points with their intervals, and return the line of the points."""
     spans = np.stack([rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]).clip(0)
-    axes.errorbar(
+    drawn = axes.errorbar(
         rows["accuracy"], places, xerr=np.nan_to_num(spans), fmt=style["marker"], ms=5,
         color=style["color"], label=plot_text(name),
     )  # fmt: skip
+    return drawn.lines[0]
 
 
 def _make_panels(n: int, height: float = 4.0) -> tuple[Any, Any]:

@@ -23,6 +23,9 @@ from synthtext.escapes import show_text
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
+DARK = "#111111"
+"""Letters on a bright cell, which stay dark on a dark page."""
+
 FONT = "DejaVu Sans"
 """The font of every plot, which matplotlib brings with it."""
 
@@ -37,11 +40,42 @@ STYLE: dict[str, Any] = {
 }  # fmt: skip
 
 
+class Mark(NamedTuple):
+    """What a point of a plot says: of which series, at which level, read how well.
+
+    Attributes:
+        series: name in the legend.
+        baseline: of the level; empty outside designs.
+        label: of the level.
+        n: images; None where it is not known.
+        right: of them.
+        accuracy: the share that is right.
+        low: of its 95 % interval.
+        high: of its 95 % interval.
+    """
+
+    series: str
+    baseline: str
+    label: str
+    n: int | None
+    right: int | None
+    accuracy: float
+    low: float
+    high: float
+
+
 class Drawing(NamedTuple):
-    """A plot in pixels and in lines."""
+    """A plot in pixels and in lines, and what its points say.
+
+    Attributes:
+        png: pixels.
+        svg: lines; the elements of a series of points have its id.
+        marks: id of a series to its points, in the order in which they were drawn.
+    """
 
     png: bytes
     svg: bytes
+    marks: Mapping[str, Sequence[Mark]] = {}
 
 
 MAX_CHARS = 48
@@ -68,18 +102,22 @@ def draw_curve(
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
         by_baseline = table.sort_values("level").groupby("baseline")
+        marks: dict[str, list[Mark]] = {}
         for (baseline, rows), colour in zip(by_baseline, COLOURS, strict=False):
             axes.fill_between(
                 rows["level"], rows["low"], rows["high"], color=colour, alpha=0.18
             )
+            name = name_baseline(str(baseline)) or "all"
             axes.plot(
                 rows["level"],
                 rows["accuracy"],
                 "o-",
                 color=colour,
                 ms=4,
-                label=plot_text(name_baseline(str(baseline)) or "all"),
+                label=plot_text(name),
+                gid=name_series(marks),
             )
+            marks[name_series(marks)] = list_marks(name, rows)
             _mark(axes, thresholds, str(baseline), colour)
         _finish(axes, chance)
         row = find_factor(factor)
@@ -91,7 +129,7 @@ def draw_curve(
         axes.set_xlabel(label_of(factor))
         axes.set_ylabel("read right")
         axes.set_ylim(-0.02, 1.02)
-        return to_drawing(figure)
+        return to_drawing(figure, marks)
 
 
 def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> Drawing:
@@ -112,23 +150,27 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> Drawing:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.2, 1.2 + 0.3 * len(order)), layout="constrained")
         groups = list(table.groupby("baseline"))
+        marks: dict[str, list[Mark]] = {}
         for i, ((baseline, rows), colour) in enumerate(zip(groups, COLOURS, strict=False)):
             shift = (i - (len(groups) - 1) / 2) * 0.22
             places = np.array([order.index(label) for label in rows["label"]]) + shift
             spans = np.stack(
                 [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
             ).clip(0)
-            axes.errorbar(
+            name = name_baseline(str(baseline)) or "all"
+            drawn_points = axes.errorbar(
                 rows["accuracy"], places, xerr=spans, fmt="o", ms=4, color=colour,
-                label=plot_text(name_baseline(str(baseline)) or "all"),
+                label=plot_text(name),
             )  # fmt: skip
+            drawn_points.lines[0].set_gid(name_series(marks))
+            marks[name_series(marks)] = list_marks(name, rows)
         axes.axvline(chance, color="#777777", ls="--", lw=1)
         axes.set_yticks(range(len(order)), [_shorten(label) for label in order])
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(drawn)
         if len(groups) > 1:
             axes.legend(loc="lower left")
-        return to_drawing(figure)
+        return to_drawing(figure, marks)
 
 
 def draw_map(outcomes: pd.DataFrame) -> Drawing:
@@ -144,7 +186,7 @@ def draw_map(outcomes: pd.DataFrame) -> Drawing:
         image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):
             if seen[row, column]:
-                colour = "white" if share < 0.6 else "black"
+                colour = "white" if share < 0.6 else DARK
                 axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -247,11 +289,37 @@ def _shorten(label: str) -> str:
     return plot_text(label.removesuffix(".ttf").removesuffix("_400Regular"))
 
 
-def to_drawing(figure: Any) -> Drawing:  # noqa: ANN401
-    """Return a figure as SVG and as PNG, and close it."""
+def name_series(marks: Mapping[str, object]) -> str:
+    """Return the id of the next series of points."""
+    return f"points-{len(marks)}"
+
+
+def list_marks(series: str, rows: pd.DataFrame) -> list[Mark]:
+    """Return what the points of a series say, in the order of their rows.
+
+    Args:
+        series: its name.
+        rows: baseline, level, accuracy, low and high; label, n_seen and n_right if known.
+    """
+    return [
+        Mark(
+            series, str(row["baseline"]), str(row.get("label", row["level"])),
+            _to_count(row.get("n_seen")), _to_count(row.get("n_right")),
+            float(row["accuracy"]), float(row["low"]), float(row["high"]),
+        )
+        for row in rows.to_dict("records")
+    ]  # fmt: skip
+
+
+def _to_count(value: float | None) -> int | None:
+    return None if value is None or pd.isna(value) else int(value)
+
+
+def to_drawing(figure: Any, marks: Mapping[str, Sequence[Mark]] | None = None) -> Drawing:  # noqa: ANN401
+    """Return a figure as SVG and as PNG, with what its points say, and close it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return Drawing(to_png(figure), buffer.getvalue())
+    return Drawing(to_png(figure), buffer.getvalue(), marks or {})
 
 
 def to_png(figure: Any) -> bytes:  # noqa: ANN401
