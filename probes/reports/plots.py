@@ -78,6 +78,9 @@ class Drawing(NamedTuple):
     marks: Mapping[str, Sequence[Mark]] = {}
 
 
+LEGEND: dict[str, Any] = {"fontsize": 10, "loc": "outside lower center"}
+"""Below the axes, where it covers no mark."""
+
 MAX_CHARS = 48
 """Longest label; longer texts end in an ellipsis."""
 
@@ -100,7 +103,7 @@ def draw_curve(
         thresholds: baseline, level, low, high of those to mark; may be empty.
     """
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+        figure, axes = plt.subplots(figsize=(5.2, 3.7), layout="constrained")
         by_baseline = table.sort_values("level").groupby("baseline")
         marks: dict[str, list[Mark]] = {}
         for (baseline, rows), colour in zip(by_baseline, COLOURS, strict=False):
@@ -148,7 +151,7 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> Drawing:
         order = order[:half] + order[-half:]
         table = table[table["label"].isin(order)]
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(5.2, 1.2 + 0.3 * len(order)), layout="constrained")
+        figure, axes = plt.subplots(figsize=(5.2, 1.5 + 0.3 * len(order)), layout="constrained")
         groups = list(table.groupby("baseline"))
         marks: dict[str, list[Mark]] = {}
         for i, ((baseline, rows), colour) in enumerate(zip(groups, COLOURS, strict=False)):
@@ -168,8 +171,9 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> Drawing:
         axes.set_yticks(range(len(order)), [_shorten(label) for label in order])
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(drawn)
+        axes.set_ylim(-0.6, len(order) - 0.4)
         if len(groups) > 1:
-            axes.legend(loc="lower left")
+            figure.legend(**LEGEND, ncols=len(groups))
         return to_drawing(figure, marks)
 
 
@@ -263,7 +267,7 @@ def _mark(axes: Any, thresholds: pd.DataFrame, baseline: str, colour: str) -> No
 
 def _finish(axes: Any, chance: float) -> None:  # noqa: ANN401
     axes.axhline(chance, color="#777777", ls="--", lw=1, label="chance")
-    axes.legend()
+    axes.figure.legend(**LEGEND, ncols=3)
 
 
 def plot_text(text: object) -> str:

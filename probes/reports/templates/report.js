@@ -40,7 +40,6 @@ const copy = async (node, text) => {
   } catch {
     isDone = copyBehind(text); // The page has no clipboard where it is not trusted.
   }
-  node.dataset.copied = text;
   tell(node, isDone ? "copied" : "not copied");
 };
 const download = (name, blob) => {
