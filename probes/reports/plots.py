@@ -307,7 +307,7 @@ def list_marks(series: str, rows: pd.DataFrame) -> list[Mark]:
     """
     return [
         Mark(
-            series, str(row["baseline"]), str(row.get("label", row["level"])),
+            series, str(row["baseline"]), str(row["label" if "label" in row else "level"]),
             _to_count(row.get("n_seen")), _to_count(row.get("n_right")),
             float(row["accuracy"]), float(row["low"]), float(row["high"]),
         )
