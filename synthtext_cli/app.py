@@ -11,7 +11,18 @@ import typer
 
 from synthtext.errors import SynthtextError
 from synthtext.signals import Stopped, catch_signals
-from synthtext_cli import draw, images, imported, look, models, probe, scored, share, train
+from synthtext_cli import (
+    compare,
+    draw,
+    images,
+    imported,
+    look,
+    models,
+    probe,
+    scored,
+    share,
+    train,
+)
 from synthtext_cli.console import (
     LOG_EVERY_S,
     fail,
@@ -95,7 +106,7 @@ COMMANDS = {
     ),
     "Measure": (
         (probe.probe, "probe", "Measure reading: probe --model ViT-L-14 --out res"),
-        (probe.compare, "compare", "Paired comparison: compare res/a res/b"),
+        (compare.compare, "compare", "Side by side: compare res/a res/b res/c"),
         (imported.import_table, "import", "Import answers: import FILE --out res"),
         (scored.score, "score", "p_read of each image: score OUT --model M --out B"),
         (images.match, "match", 'Rank texts: match a.jpg --texts "a dog"'),

@@ -21,6 +21,9 @@ OWN = frozenset({"config", "help"})
 """Options that a file cannot set."""
 
 
+REPEATED = frozenset({"model"})
+"""Options that are a string in a file where they are given once."""
+
 TYPES = {
     bool: "true or false", int: "an integer", float: "a number",
     list[str]: "an array of strings",
@@ -70,9 +73,11 @@ def read_options(context: typer.Context, file: Path) -> dict[str, Any]:
                 f"{file} has {given!r}, which is not an option of {context.info_name}; {hint}"
             )
         wanted = _name_type(context, known[name].name)
-        if not _is_fit(value, wanted):
+        is_one = isinstance(value, str) and known[name].name in REPEATED
+        if not is_one and not _is_fit(value, wanted):
             raise ConfigFileError(f"{given} in {file} is {value!r}; it must be {wanted}")
-        options[known[name].name] = value
+        is_list = is_one and getattr(known[name], "multiple", False)
+        options[known[name].name] = [value] if is_list else value
     return options
 
 

@@ -9,7 +9,7 @@ import typer
 
 from synthtext_cli.console import print_table, say
 from synthtext_cli.options import Results, need_probes
-from synthtext_cli.runs import Overwrite, check_run, note_run
+from synthtext_cli.runs import Overwrite, check_run, note_run, read_line
 
 
 def import_table(
@@ -59,7 +59,7 @@ def import_table(
     outcomes = import_outcomes(table, config)
     note_run(context, out)
     write_outcomes(out / "outcomes.parquet", outcomes)
-    _, tables = write_imported(outcomes, config, table, out)
+    _, tables = write_imported(outcomes, config, table, out, read_line())
     for each in tables:
         print_table(each.columns, each.rows, each.title)
     say(f"wrote {out / 'report.html'}")

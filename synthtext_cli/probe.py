@@ -1,8 +1,10 @@
-"""Commands that measure reading: probe, compare."""
+"""The command that measures reading: probe."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,28 +30,36 @@ from synthtext_cli.options import (
     Precision,
     Seed,
     need_probes,
-    parse_file,
 )
-from synthtext_cli.runs import Overwrite, check_run, note_run
+from synthtext_cli.runs import Overwrite, check_run, note_run, read_line
+from synthtext_cli.sweep import Planned, list_wanted, plan_sweep, run_sweep
 
 if TYPE_CHECKING:
     from probes.models.base import Model
+    from probes.models.model_list import WantedModel
     from probes.tasks.config import ProbeConfig
     from probes.tasks.run import Probe
 
 
-def _parse_csv(text: str) -> Path:
-    return parse_file(text, ".csv")
+LEADERBOARD = "leaderboard.json"
 
 
 def probe(
     context: typer.Context,
     *,
     model: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="open_clip name, hf:ORG/NAME, model folder, python:MODULE:FUNCTION,"
-            " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE."
+            " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE. Given several"
+            " times, each is probed in a folder of its own, and all are compared."
+        ),
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of models to probe and compare: a name and its weights on each line.",
         ),
     ] = None,
     out: Annotated[
@@ -158,6 +168,8 @@ def probe(
     synthtext probe --model ViT-B-32 --data data/words --out results/words
 
     synthtext probe --model ocr:tesseract --design size,blur --n 100 --out results/tesseract
+
+    synthtext probe --models models.txt --out results
     """
     if linear and (data is None or task != "sentiment"):
         fail("--linear needs labelled images; add --task sentiment --data DIR")
@@ -166,11 +178,12 @@ def probe(
     from probes.tasks.config import ProbeConfig, check_names
     from synthtext.dataset.folders import check_outside
 
+    wanted = list_wanted(model or (), models, pretrained)
     config = ProbeConfig(
         task=task,
         design=design or ProbeConfig.design,
         data=data,
-        split=split or _choose_split(model, data),
+        split=split or _choose_split(wanted, data),
         n=n,
         ks=_parse_whole("--k", k) if k else (),
         templates=read_templates(prompts) if prompts else (),
@@ -187,82 +200,72 @@ def probe(
     if export_pictures is not None:
         _export_pictures(config, export_pictures)
         return
-    if model is None or out is None:
+    if not wanted or out is None:
         fail(
             "give --model and --out, or --export-pictures DIR to have the images read elsewhere"
         )
     check_outside(out, data)
-    check_run(context, out, overwrite=overwrite)
+    planned = []
+    if len(wanted) == 1 and models is None:
+        context.params["model"] = wanted[0].name
+        _refuse_leaderboard(out, overwrite=overwrite)
+        check_run(context, out, overwrite=overwrite)
+    else:
+        planned = plan_sweep(context, wanted, out, split=config.split, overwrite=overwrite)
     from probes.models.factory import load_model
-    from probes.tasks.run import check_config, run_probe
+    from probes.tasks.run import check_config
 
     check_config(config)
-    loaded = load_model(
-        model,
-        pretrained=pretrained,
+    load = functools.partial(
+        load_model,
         device=device,
         precision=precision,
         compile=compiled,
         batch_size=batch_size,
         time_limit_s=time_limit,
     )
-    note_run(context, out)
+
+    def run_one(each: Planned, line: str) -> None:
+        loaded = load(each.wanted.name, pretrained=each.wanted.pretrained)
+        note_run(each.context, each.folder, line)
+        done = _run(loaded, config, each.folder, linear=linear)
+        if done is not None:  # Under torchrun the first process alone reports.
+            _report(done, each.folder, line or read_line(), is_brief=bool(planned))
+
+    if planned:
+        run_sweep(context, planned, out, run_one)
+    else:
+        run_one(Planned(wanted[0], out, context, is_finished=False), "")
+
+
+def _run(model: Model, config: ProbeConfig, out: Path, *, linear: bool) -> Probe | None:
+    """Probe a model, None under torchrun for every process but the first."""
+    from probes.tasks.run import run_probe
+
     with show_progress(out) as advance:
-        done = run_probe(loaded, config, out, on_progress=advance)
-    if done is None:  # Under torchrun the first process alone reports.
-        return
-    if linear and data is not None:
-        found = _probe_linear(loaded, data, out, verify=not no_verify)
+        done = run_probe(model, config, out, on_progress=advance)
+    if done is not None and linear and config.data is not None:
+        found = _probe_linear(model, config.data, out, verify=config.verify)
         done = dataclasses.replace(done, linear=found)
-    _report(done, out)
+    return done
 
 
-def compare(
-    one: Annotated[Path, typer.Argument(help="Folder of results.", metavar="A")],
-    other: Annotated[
-        Path, typer.Argument(help="Folder of results on the same images.", metavar="B")
-    ],
-    out: Annotated[
-        Path | None, typer.Option(parser=_parse_csv, metavar="FILE", help="CSV file to write.")
-    ] = None,
-) -> None:
-    """Compare two probes image by image: exact McNemar tests and paired differences.
-
-    synthtext compare results/b32 results/l14
-    """
-    need_probes()
-    from probes.metrics.breakdown import list_factors, take_scan
-    from probes.metrics.paired import compare as compare_rows
-    from probes.tasks.outcomes import read_outcomes
-    from synthtext.storage import replace_file
-
-    # Added levels differ from reader to reader.
-    first, second = take_scan(read_outcomes(one)), take_scan(read_outcomes(other))
-    table = compare_rows(first, second, list_factors(first))
-    if out:
-        replace_file(out, table.to_csv(index=False).encode())
-    rows = [
-        (
-            row["factor"], row["baseline"], row["level"], row["n_seen"],
-            f"{row['accuracy_a']:.3f}", f"{row['accuracy_b']:.3f}",
-            f"{row['difference']:+.3f}",
-            f"{row['low']:+.3f} to {row['high']:+.3f}", f"{row['p_holm']:.2g}",
-        )
-        for row in table.to_dict("records")
-    ]  # fmt: skip
-    names = ("factor", "baseline", "level", "n", "A", "B", "B - A", "95 % interval", "p (Holm)")
-    print_table(names, rows)
+def _refuse_leaderboard(out: Path, *, overwrite: bool) -> None:
+    if not overwrite and (out / LEADERBOARD).exists():
+        fail(f"{out} holds a leaderboard; give another --out, or --overwrite")
 
 
-def _choose_split(model: str | None, data: Path | None) -> str | None:
+def _choose_split(wanted: Sequence[WantedModel], data: Path | None) -> str | None:
     """Return `test` for a dataset that a model was tuned on, as the run beside it says."""
     from probes.training.provenance import was_tuned_on
 
-    return "test" if model and data and was_tuned_on(Path(model), data) else None
+    if data is None:
+        return None
+    return "test" if any(was_tuned_on(Path(model.name), data) for model in wanted) else None
 
 
-def _report(done: Probe, out: Path) -> None:
-    """Write the report of a probe and print its tables."""
+def _report(done: Probe, out: Path, command: str, *, is_brief: bool) -> None:
+    """Write the report of a probe and print its tables, or its verdict alone."""
     from probes.reports.losses import list_losses
     from probes.reports.probe import (
         find_verdict,
@@ -272,13 +275,14 @@ def _report(done: Probe, out: Path) -> None:
         write_probe,
     )
 
-    summary = write_probe(done, out)
+    summary = write_probe(done, out, command)
     say(f"{done.model.name} {find_verdict(done, summary)}")
-    headline = make_headline(done, summary)
-    print_table(headline.columns, headline.rows)
-    say(headline.note)
-    for table in list_tables(done, summary):
-        print_table(table.columns, table.rows, table.title)
+    if not is_brief:
+        headline = make_headline(done, summary)
+        print_table(headline.columns, headline.rows)
+        say(headline.note)
+        for table in list_tables(done, summary):
+            print_table(table.columns, table.rows, table.title)
     for what, amount in list_losses(summary):
         warn(f"{what}: {amount}")
     warn_some("cannot be read", done.broken)

@@ -58,15 +58,39 @@ def check_run(
         begun: whether a run that has no results yet counts as well.
     """
     has_run = (out / RESULT).exists() or (begun and (out / RUN).exists())
-    if overwrite or not has_run:
-        return
+    if not overwrite and has_run:
+        refuse_changes(out, find_changes(context, out, apart))
+
+
+def refuse_changes(out: Path, changed: Collection[str] | None) -> None:
+    """End the command if a folder holds another run, as `find_changes` tells."""
+    if changed is None:
+        fail(f"{out} has other results; give another --out, or --overwrite")
+    if changed:
+        listed = ", ".join(changed)
+        fail(f"{out} has a run with other {listed}; give another --out, or --overwrite")
+
+
+def find_changes(
+    context: typer.Context, out: Path, apart: Collection[str] = APART
+) -> list[str] | None:
+    """Return the options and inputs in which a command differs from the run in a folder.
+
+    Args:
+        context: of the command.
+        out: the folder of the run.
+        apart: options that may differ.
+
+    Returns:
+        None where the folder does not say what was run there.
+    """
     before = _read_run(out / RUN)
     if before is None:
-        fail(f"{out} has other results; give another --out, or --overwrite")
+        return None
     asked, inputs = _list_options(context), _hash_inputs(context, out)
     known = before.get("inputs")
     hashes = known if isinstance(known, dict) else {}
-    changed = [
+    return [
         name
         for name in asked
         if name not in apart
@@ -76,18 +100,21 @@ def check_run(
             else before["options"].get(name) != asked[name]
         )
     ]
-    if changed:
-        listed = ", ".join(changed)
-        fail(f"{out} has a run with other {listed}; give another --out, or --overwrite")
 
 
-def note_run(context: typer.Context, out: Path) -> None:
-    """Write the command line and its options, defaults included, into a folder of results."""
+def note_run(context: typer.Context, out: Path, line: str = "") -> None:
+    """Write the command line and its options, defaults included, into a folder of results.
+
+    Args:
+        context: of the command.
+        out: the folder.
+        line: the command line, where it is not the one that this process was started with.
+    """
     if os.environ.get("RANK", "0") == "0":  # Under torchrun the first process alone writes.
         from synthtext.storage import replace_file
 
         out.mkdir(parents=True, exist_ok=True)
-        line = shlex.join(["synthtext", *sys.argv[1:]])
+        line = line or read_line()
         content = {
             "command": line,
             "options": _list_options(context),
@@ -95,6 +122,23 @@ def note_run(context: typer.Context, out: Path) -> None:
         }
         write_json(out / RUN, content)
         replace_file(out / OPTIONS, format_options(context, line).encode())
+
+
+def read_line() -> str:
+    """Return the command line of this process."""
+    return shlex.join(["synthtext", *sys.argv[1:]])
+
+
+def write_line(context: typer.Context) -> str:
+    """Return the command line that gives a command its options, without those by default."""
+    words = ["synthtext", str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        if value is None or value is False or value == parameter.default:
+            continue
+        option = max(parameter.opts, key=len)
+        words += [option] if value is True else [option, str(value)]
+    return shlex.join(words)
 
 
 def _list_options(context: typer.Context) -> dict[str, object]:

@@ -98,19 +98,16 @@ def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
     Rows of a design that varies the factor count alone, those of its baselines among them;
     without such rows, all do, and numbers of many values are binned.
     """
-    rows, is_number = name_levels(outcomes, factor)
+    rows, is_number = label_rows(outcomes, factor)
     names = ["baseline", "level", "label"]
-    cells = rows.groupby(names)
-    table = [dict(zip(names, key, strict=True)) | _measure(cell) for key, cell in cells]
+    table = [
+        dict(zip(names, key, strict=True)) | _measure(cell) for key, cell in rows.groupby(names)
+    ]
     return FactorTable(factor, is_number, pd.DataFrame(table))
 
 
-def name_levels(outcomes: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, bool]:
-    """Return the rows that tell of a factor, with `level` and `label`, as `tabulate_factor`.
-
-    Returns:
-        the rows, and whether the levels are numbers.
-    """
+def label_rows(outcomes: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, bool]:
+    """Return the rows of a factor with its `level` and `label`, and whether it is a number."""
     is_varied = factor in list_varied(outcomes)
     rows = take_cells(outcomes, factor) if is_varied else outcomes
     values = place_levels(rows, factor) if is_varied else rows[find_column(factor)]

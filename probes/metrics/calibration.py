@@ -22,7 +22,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from probes.metrics.breakdown import list_clusters, name_levels
+from probes.metrics.breakdown import label_rows, list_clusters
 from probes.metrics.intervals import Floats, Ints, clustered_accuracy
 
 N_BINS = 10
@@ -33,6 +33,9 @@ MIN_PER_BIN = 15
 
 N_DRAWS = 1000
 """Resamplings behind an interval."""
+
+SMALLEST = 1e-12
+"""Least standard error: a divisor above 0."""
 
 UPPER = 0.975
 """Where the upper end of an interval of 95 % is."""
@@ -185,7 +188,7 @@ def tabulate_calibration(rows: pd.DataFrame, factors: Sequence[str]) -> pd.DataF
     names = ["baseline", "level", "label"]
     table = [dict.fromkeys(["factor", *names], "") | _measure(rows)]
     for factor in factors:
-        for key, cell in name_levels(rows, factor)[0].groupby(names):
+        for key, cell in label_rows(rows, factor)[0].groupby(names):
             table.append(
                 {"factor": factor, **dict(zip(names, key, strict=True))} | _measure(cell)
             )
@@ -235,7 +238,8 @@ def _find_ends(
     drawn = (chosen @ gaps) / (chosen @ counts)[:, None]
     found = gaps.sum(axis=0) / n
     cuts, drawn_cuts = _sign_by_cuts(found), _sign_by_cuts(drawn)
-    errors = np.maximum(drawn_cuts.std(axis=0), floors[0])
+    # Of confidences of 0 and 1 alone, all of them true, nothing scatters at all.
+    errors = np.maximum(drawn_cuts.std(axis=0), max(floors[0], SMALLEST))
     margins = (np.abs(drawn_cuts - cuts) / errors).max(axis=1)
     margin = max(float(np.quantile(margins, UPPER)), float(stats.norm.ppf(UPPER))) * widened
     reach = float(stats.norm.ppf(UPPER)) * widened

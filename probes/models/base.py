@@ -78,6 +78,8 @@ class Model:
         prompts: templates for texts; empty means those of the task.
         reader: an object that returns text instead of vectors; None for an encoder. If there is
             a reader, the encoder is never called.
+        n_parameters: of both towers; 0 if unknown.
+        gflop: of one image through the vision tower; None if unknown.
     """
 
     encoder: Encoder
@@ -96,6 +98,8 @@ class Model:
     logit_scale: float = 100.0
     prompts: tuple[str, ...] = ()
     reader: Reader | None = None
+    n_parameters: int = 0
+    gflop: float | None = None
 
 
 def identify_model(model: Model) -> str:

@@ -20,6 +20,7 @@ from probes.models.base import Encoder, Model
 from probes.models.checkpoint import hash_state
 from probes.models.clip import ClipEncoder, fit_pixels
 from probes.models.complexity import read_patch_px
+from probes.models.cost import count_module, measure_gflop
 from probes.models.device import choose_device, choose_precision
 from probes.models.file_tokenizer import build_tokenizer, check_ids
 from probes.models.modules import build_module
@@ -180,6 +181,8 @@ def make_reader(
         versions=_read_versions(),
         logit_scale=float(module.logit_scale.detach().exp()),
         prompts=source.prompts,
+        n_parameters=count_module(module),
+        gflop=measure_gflop(module, source.config, source.preprocessing.size_px),
     )
 
 

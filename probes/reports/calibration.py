@@ -53,8 +53,8 @@ def summarize_calibration(outcomes: pd.DataFrame) -> dict[str, Any] | None:
 
 def draw_calibration(found: Mapping[str, Any]) -> Figure:
     """Return the reliability diagram of `summarize_calibration`."""
-    png = plots.draw_reliability(pd.DataFrame(found["bins"]))
-    return Figure("calibration", "share right by confidence", png)
+    drawn = plots.draw_reliability(pd.DataFrame(found["bins"]))
+    return Figure("calibration", "accuracy by confidence", *drawn)
 
 
 def format_calibration(found: Mapping[str, Any]) -> Table:

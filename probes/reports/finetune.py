@@ -186,10 +186,10 @@ def list_mixtures(done: Finetuned) -> Table:
 
 def draw_figures(done: Finetuned) -> list[Figure]:
     """Return plots of the training, of the interpolations, and of each factor."""
-    figures = [Figure("training", "training", plots.draw_training(done.history))]
+    figures = [Figure("training", "training", *plots.draw_training(done.history))]
     if done.mixtures:
-        png = plots.draw_mixtures(done.mixtures, done.alpha)
-        figures.append(Figure("mixtures", "interpolation ratio", png))
+        drawn = plots.draw_mixtures(done.mixtures, done.alpha)
+        figures.append(Figure("mixtures", "interpolation ratio", *drawn))
     none = pd.DataFrame()
     for name in done.factors["factor"].unique():
         ends = [
@@ -199,13 +199,13 @@ def draw_figures(done: Finetuned) -> list[Figure]:
         is_number = tabulate_factor(done.outcomes[0], name).is_number
         table = pd.concat(ends)
         chance = 1 / done.k
-        png = (
+        drawn = (
             plots.draw_curve(table, name, chance, none)
             if is_number
             else plots.draw_levels(table, name, chance)
         )
         label = label_of(name)
-        figures.append(Figure(f"{name}", label, png))
+        figures.append(Figure(f"{name}", label, *drawn))
     return figures
 
 

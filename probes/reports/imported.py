@@ -20,7 +20,7 @@ NOTE = "Accuracy at each level, with 95 % cluster intervals. The dashed line is 
 
 
 def write_imported(
-    outcomes: pd.DataFrame, config: ImportConfig, source: Path, out: Path
+    outcomes: pd.DataFrame, config: ImportConfig, source: Path, out: Path, command: str = ""
 ) -> tuple[dict[str, Any], list[Table]]:
     """Write `summary.json`, `report.html` and plots; return the summary and the tables."""
     k = int(outcomes["k"].iloc[0])
@@ -56,6 +56,7 @@ def write_imported(
             ("truth, guess", f"{config.truth}, {config.guess}"),
             ("clusters", ", ".join(config.clusters or (config.truth,))),
         ],
+        command=command,
     )
     write_report(out, summary, page)
     return summary, tables
@@ -83,11 +84,11 @@ def _format_factor(factor: FactorTable) -> Table:
 
 def _draw(factor: FactorTable, chance: float) -> Figure:
     if factor.is_number:
-        png = plots.draw_curve(factor.table, factor.factor, chance, pd.DataFrame())
+        drawn = plots.draw_curve(factor.table, factor.factor, chance, pd.DataFrame())
     else:
-        png = plots.draw_levels(factor.table, factor.factor, chance)
+        drawn = plots.draw_levels(factor.table, factor.factor, chance)
     name = "".join(char if char.isalnum() else "_" for char in factor.factor)
-    return Figure(name, label_of(factor.factor), png)
+    return Figure(name, label_of(factor.factor), *drawn)
 
 
 def _show(found: Interval) -> str:

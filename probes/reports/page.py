@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +15,32 @@ import orjson
 import pandas as pd
 from markupsafe import Markup
 
+from probes.reports.inline_svg import inline_svg
+from probes.reports.plots import Mark
 from probes.tables import Table
 from synthtext.escapes import show_text
 from synthtext.storage import replace_file
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+SCRIPT = "report.js"
+
+N_FEW = 20
+"""Rows of fewer images are behind a fold."""
+
+COUNTS = frozenset({"n", "images", "rows", "pictures"})
+"""Columns that tell how many images a row is of."""
+
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of a page; a wide one has a row of its own."""
+    """A plot of a page; a wide one has a row of its own. Pictures have no SVG."""
 
     name: str
     title: str
     png: bytes
+    svg: bytes = b""
+    marks: Mapping[str, Sequence[Mark]] = field(default_factory=dict)
     is_wide: bool = False
 
 
@@ -44,6 +58,10 @@ class Page:
         facts: how it was measured, names and values.
         fonts: specimens with their figures.
         pictures: groups of images with truth and guess.
+        shots: images of single levels: `png`, `truth`, `guess`, `facts`, and `right`.
+        cells: indices into the shots, by the name of a figure, a baseline and a level.
+        command: command line that made the report.
+        citation: what to write where the figures are used.
     """
 
     title: str
@@ -55,6 +73,10 @@ class Page:
     facts: Sequence[tuple[str, str]]
     fonts: Sequence[Mapping[str, str]] = ()
     pictures: Sequence[Mapping[str, Any]] = ()
+    shots: Sequence[Mapping[str, Any]] = ()
+    cells: Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]] = field(default_factory=dict)
+    command: str = ""
+    citation: str = ""
 
 
 def to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -64,28 +86,102 @@ def to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in plain.to_numpy().tolist()]
 
 
-def write_report(out: Path, summary: object, page: Page) -> None:
-    """Write `summary.json`, `plots/*.png` and `report.html` into a folder of results."""
+def write_report(out: Path, summary: object, page: Page, name: str = "summary.json") -> None:
+    """Write a summary, `plots/*.png`, `plots/*.svg` and `report.html` into a folder.
+
+    Args:
+        out: the folder of results; made if need be.
+        summary: for JSON.
+        page: the report.
+        name: of the file that the summary is written to.
+    """
     (out / "plots").mkdir(parents=True, exist_ok=True)
     for figure in page.figures:
         replace_file(out / "plots" / f"{figure.name}.png", figure.png)
+        if figure.svg:
+            replace_file(out / "plots" / f"{figure.name}.svg", figure.svg)
     settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    replace_file(out / "summary.json", orjson.dumps(summary, option=settings))
+    replace_file(out / name, orjson.dumps(summary, option=settings))
     replace_file(out / "report.html", fill_page(page).encode())
 
 
 def fill_page(page: Page) -> str:
-    """Return a page as HTML, its images inside; everything is escaped."""
+    """Return a page as HTML, with its images and its script inside."""
     # Words come from untrusted files: everything is escaped.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
         finalize=_show_value,
     )  # fmt: skip
-    figures = [
-        {"title": f.title, "png": to_uri(f.png), "is_wide": f.is_wide} for f in page.figures
-    ]
-    template = environment.get_template("report.html.jinja")
-    return template.render({**vars(page), "figures": figures})
+    script = (TEMPLATES / SCRIPT).read_text(encoding="utf-8")
+    filled = {
+        "figures": [_fill_figure(figure, place) for place, figure in enumerate(page.figures)],
+        "script": Markup(script),
+        "script_sha256": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "content": _to_json(_list_content(page)),
+        "find_few": find_few,
+    }
+    return environment.get_template("report.html.jinja").render({**vars(page), **filled})
+
+
+def find_few(table: Table) -> list[bool]:
+    """Return of each row whether it is of fewer than `N_FEW` images, by its column of counts.
+
+    None does where all do, since there would be nothing left to see.
+    """
+    places = [place for place, name in enumerate(table.columns) if name in COUNTS]
+    if not places:
+        return [False] * len(table.rows)
+    counts = [row[places[0]].replace(",", "") for row in table.rows]
+    few = [count.isascii() and count.isdigit() and int(count) < N_FEW for count in counts]
+    return [False] * len(few) if all(few) else few
+
+
+def _fill_figure(figure: Figure, place: int) -> dict[str, object]:
+    title = show_text(figure.title, None)
+    svg = inline_svg(figure.svg, f"f{place}", title) if figure.svg else ""
+    return {
+        "id": f"f{place}", "name": figure.name, "title": title, "is_wide": figure.is_wide,
+        "png": "" if svg else to_uri(figure.png),
+        "svg": Markup(svg),
+    }  # fmt: skip
+
+
+def _list_content(page: Page) -> dict[str, object]:
+    """Return what the script of a page shows when it is asked: points, pictures of levels."""
+    figures = {}
+    for place, figure in enumerate(page.figures):
+        cells = page.cells.get(figure.name, {})
+        figures[f"f{place}"] = {
+            name: [
+                [mark.series, mark.label, mark.n, mark.right,
+                 *map(_round, (mark.accuracy, mark.low, mark.high)),
+                 cells.get(mark.baseline, {}).get(mark.label, ())]
+                for mark in marks
+            ]
+            for name, marks in figure.marks.items()
+        }  # fmt: skip
+    return {"title": page.title, "figures": figures, "shots": page.shots, "few": N_FEW}
+
+
+def _round(share: float) -> float | None:
+    return round(share, 4) if math.isfinite(share) else None
+
+
+def _to_json(content: object) -> Markup:
+    """Return what a script reads, in which no text can end its element or hide a character."""
+    written = orjson.dumps(_escape(content), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    return Markup(written.replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _escape(content: Any) -> Any:  # noqa: ANN401 - whatever JSON knows.
+    """Return content with what cannot be seen in its texts as escapes."""
+    if isinstance(content, str):
+        return show_text(content, None)
+    if isinstance(content, Mapping):
+        return {name: _escape(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_escape(value) for value in content]
+    return content
 
 
 def _show_value(value: object) -> object:

@@ -1,11 +1,11 @@
-"""Plots of a report, as PNG. The colours are those of Okabe and Ito, safe for most eyes."""
+"""Plots of a report, as PNG and SVG, in the colours of Okabe and Ito, safe for most eyes."""
 
 from __future__ import annotations
 
 import functools
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 
@@ -23,6 +23,9 @@ from synthtext.escapes import show_text
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
+DARK = "#111111"
+"""Letters on a bright cell, which stay dark on a dark page."""
+
 FONT = "DejaVu Sans"
 """The font of every plot, which is part of matplotlib."""
 
@@ -32,8 +35,51 @@ STYLE: dict[str, Any] = {
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,
     "legend.frameon": False, "figure.dpi": 110,
+    # Words stay words, and equal plots are equal files.
+    "svg.fonttype": "none", "svg.hashsalt": "synthtext",
 }  # fmt: skip
 
+
+class Mark(NamedTuple):
+    """What a point of a plot says: of which series, at which level, read how well.
+
+    Attributes:
+        series: name in the legend.
+        baseline: of the level; empty outside designs.
+        label: of the level.
+        n: images; None where it is not known.
+        right: of them.
+        accuracy: the share that is right.
+        low: of its 95 % interval.
+        high: of its 95 % interval.
+    """
+
+    series: str
+    baseline: str
+    label: str
+    n: int | None
+    right: int | None
+    accuracy: float
+    low: float
+    high: float
+
+
+class Drawing(NamedTuple):
+    """A plot in pixels and in lines, and what its points say.
+
+    Attributes:
+        png: pixels.
+        svg: lines; the elements of a series of points have its id.
+        marks: id of a series to its points, in the order in which they were drawn.
+    """
+
+    png: bytes
+    svg: bytes
+    marks: Mapping[str, Sequence[Mark]] = {}
+
+
+LEGEND: dict[str, Any] = {"fontsize": 10, "loc": "outside lower center"}
+"""Below the axes, where it covers no mark."""
 
 MAX_CHARS = 48
 """Maximum length of a label; longer texts end in an ellipsis."""
@@ -47,7 +93,7 @@ N_CELLS = 5
 
 def draw_curve(
     table: pd.DataFrame, factor: str, chance: float, thresholds: pd.DataFrame
-) -> bytes:
+) -> Drawing:
     """Return accuracy against the levels of a number, a line for each baseline.
 
     Args:
@@ -57,20 +103,24 @@ def draw_curve(
         thresholds: baseline, level, low, high of those to mark; may be empty.
     """
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+        figure, axes = plt.subplots(figsize=(5.2, 3.7), layout="constrained")
         by_baseline = table.sort_values("level").groupby("baseline")
+        marks: dict[str, list[Mark]] = {}
         for (baseline, rows), colour in zip(by_baseline, COLOURS, strict=False):
             axes.fill_between(
                 rows["level"], rows["low"], rows["high"], color=colour, alpha=0.18
             )
+            name = name_baseline(str(baseline)) or "all"
             axes.plot(
                 rows["level"],
                 rows["accuracy"],
                 "o-",
                 color=colour,
                 ms=4,
-                label=plot_text(name_baseline(str(baseline)) or "all"),
+                label=plot_text(name),
+                gid=name_series(marks),
             )
+            marks[name_series(marks)] = list_marks(name, rows)
             _mark(axes, thresholds, str(baseline), colour)
         _finish(axes, chance)
         row = find_factor(factor)
@@ -82,10 +132,10 @@ def draw_curve(
         axes.set_xlabel(label_of(factor))
         axes.set_ylabel("accuracy")
         axes.set_ylim(-0.02, 1.02)
-        return to_png(figure)
+        return to_drawing(figure, marks)
 
 
-def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
+def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> Drawing:
     """Return the accuracy at each level of a category, as dots with their intervals.
 
     Args:
@@ -101,28 +151,33 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> bytes:
         order = order[:half] + order[-half:]
         table = table[table["label"].isin(order)]
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(5.2, 1.2 + 0.3 * len(order)), layout="constrained")
+        figure, axes = plt.subplots(figsize=(5.2, 1.5 + 0.3 * len(order)), layout="constrained")
         groups = list(table.groupby("baseline"))
+        marks: dict[str, list[Mark]] = {}
         for i, ((baseline, rows), colour) in enumerate(zip(groups, COLOURS, strict=False)):
             shift = (i - (len(groups) - 1) / 2) * 0.22
             places = np.array([order.index(label) for label in rows["label"]]) + shift
             spans = np.stack(
                 [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
             ).clip(0)
-            axes.errorbar(
+            name = name_baseline(str(baseline)) or "all"
+            drawn_points = axes.errorbar(
                 rows["accuracy"], places, xerr=spans, fmt="o", ms=4, color=colour,
-                label=plot_text(name_baseline(str(baseline)) or "all"),
+                label=plot_text(name),
             )  # fmt: skip
+            drawn_points.lines[0].set_gid(name_series(marks))
+            marks[name_series(marks)] = list_marks(name, rows)
         axes.axvline(chance, color="#777777", ls="--", lw=1)
         axes.set_yticks(range(len(order)), [_shorten(label) for label in order])
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(drawn)
+        axes.set_ylim(-0.6, len(order) - 0.4)
         if len(groups) > 1:
-            axes.legend(loc="lower left")
-        return to_png(figure)
+            figure.legend(**LEGEND, ncols=len(groups))
+        return to_drawing(figure, marks)
 
 
-def draw_map(outcomes: pd.DataFrame) -> bytes:
+def draw_map(outcomes: pd.DataFrame) -> Drawing:
     """Return the accuracy by position of the text, as a map of the image."""
     rows = (outcomes["y_frac"] * N_CELLS).astype(int).clip(0, N_CELLS - 1)
     columns = (outcomes["x_frac"] * N_CELLS).astype(int).clip(0, N_CELLS - 1)
@@ -135,15 +190,15 @@ def draw_map(outcomes: pd.DataFrame) -> bytes:
         image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):
             if seen[row, column]:
-                colour = "white" if share < 0.6 else "black"
+                colour = "white" if share < 0.6 else DARK
                 axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
         axes.set_xticks([])
         axes.set_yticks([])
         figure.colorbar(image, label="accuracy")
-        return to_png(figure)
+        return to_drawing(figure)
 
 
-def draw_reliability(bins: pd.DataFrame) -> bytes:
+def draw_reliability(bins: pd.DataFrame) -> Drawing:
     """Return the share right against the confidence, a line for each baseline.
 
     Args:
@@ -166,10 +221,10 @@ def draw_reliability(bins: pd.DataFrame) -> bytes:
         axes.set_xlabel("mean confidence, bins of equal mass")
         axes.set_ylabel("right")
         axes.legend()
-        return to_png(figure)
+        return to_drawing(figure)
 
 
-def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
+def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> Drawing:
     """Return how often each text occurs, as bars, the most frequent at the top."""
     texts, numbers = zip(*reversed(counts), strict=True)
     with plt.rc_context({**STYLE, "font.size": 9}):
@@ -181,10 +236,10 @@ def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> bytes:
         axes.set_ylim(-0.7, len(texts) - 0.3)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(unit)
-        return to_png(figure)
+        return to_drawing(figure)
 
 
-def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
+def draw_training(history: Sequence[Mapping[str, float]]) -> Drawing:
     """Return the loss over the steps, and the validation accuracy at each checkpoint.
 
     Args:
@@ -204,10 +259,10 @@ def draw_training(history: Sequence[Mapping[str, float]]) -> bytes:
         right.set_ylim(-0.02, 1.02)
         right.grid(visible=False)
         axes.set_xlabel("step")
-        return to_png(figure)
+        return to_drawing(figure)
 
 
-def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> bytes:
+def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> Drawing:
     """Return accuracy and retention against the interpolation ratio."""
     alphas = [mixture.alpha for mixture in mixtures]
     with plt.rc_context(STYLE):
@@ -224,7 +279,7 @@ def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> bytes:
         axes.set_xlabel("interpolation ratio")
         axes.set_ylim(-0.02, 1.02)
         axes.legend()
-        return to_png(figure)
+        return to_drawing(figure)
 
 
 def _mark(axes: Any, thresholds: pd.DataFrame, baseline: str, colour: str) -> None:  # noqa: ANN401
@@ -238,7 +293,7 @@ def _mark(axes: Any, thresholds: pd.DataFrame, baseline: str, colour: str) -> No
 
 def _finish(axes: Any, chance: float) -> None:  # noqa: ANN401
     axes.axhline(chance, color="#777777", ls="--", lw=1, label="chance")
-    axes.legend()
+    axes.figure.legend(**LEGEND, ncols=3)
 
 
 def plot_text(text: object) -> str:
@@ -262,6 +317,39 @@ def _list_letters() -> frozenset[int]:
 
 def _shorten(label: str) -> str:
     return plot_text(label.removesuffix(".ttf").removesuffix("_400Regular"))
+
+
+def name_series(marks: Mapping[str, object]) -> str:
+    """Return the id of the next series of points."""
+    return f"points-{len(marks)}"
+
+
+def list_marks(series: str, rows: pd.DataFrame) -> list[Mark]:
+    """Return what the points of a series say, in the order of their rows.
+
+    Args:
+        series: its name.
+        rows: baseline, level, accuracy, low and high; label, n_seen and n_right if known.
+    """
+    return [
+        Mark(
+            series, str(row["baseline"]), str(row["label" if "label" in row else "level"]),
+            _to_count(row.get("n_seen")), _to_count(row.get("n_right")),
+            float(row["accuracy"]), float(row["low"]), float(row["high"]),
+        )
+        for row in rows.to_dict("records")
+    ]  # fmt: skip
+
+
+def _to_count(value: float | None) -> int | None:
+    return None if value is None or pd.isna(value) else int(value)
+
+
+def to_drawing(figure: Any, marks: Mapping[str, Sequence[Mark]] | None = None) -> Drawing:  # noqa: ANN401
+    """Return a figure as SVG and as PNG, with what its points say, and close it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return Drawing(to_png(figure), buffer.getvalue(), marks or {})
 
 
 def to_png(figure: Any) -> bytes:  # noqa: ANN401

@@ -9,10 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from probes.arrays import Pixels
-from probes.data.images import read_image
-from probes.data.stimuli import show_trial
-from probes.data.trials import Trial
 from probes.factors import label_of, name_baseline
 from probes.metrics.breakdown import (
     find_chance,
@@ -30,6 +26,7 @@ from probes.metrics.regression import Effects
 from probes.metrics.spelling import tabulate_answers
 from probes.models.base import identify_model
 from probes.reports import calibration, plots
+from probes.reports.citation import cite
 from probes.reports.headline import (
     describe_split,
     format_headline,
@@ -42,21 +39,17 @@ from probes.reports.headline import (
 )
 from probes.reports.losses import count_losses, list_losses
 from probes.reports.page import Figure, Page, to_rows, to_uri, write_report
+from probes.reports.pictures import choose_pictures, choose_shots
 from probes.tables import Table, percent
 from probes.tasks.base import load_task
 from probes.tasks.linear_probe import tabulate_linear
 from probes.tasks.run import Probe
 from probes.tasks.vocabulary import PROTOCOL
 from synthtext.dataset.codec import encode_pixels
-from synthtext.dataset.plan import SENTIMENTS
-from synthtext.dataset.verify import find_rendering
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.rendering import render
 from synthtext.spec import Spec
 from synthtext.texts.words import make_texts
-
-N_PICTURES = 12
-"""Number of images shown of each kind, correct and incorrect."""
 
 N_NAMED = 5
 """Number of broken files to list by name; all are counted."""
@@ -68,14 +61,21 @@ CURVES_NOTE = (
 )
 
 
-def write_probe(probe: Probe, out: Path) -> dict[str, Any]:
-    """Write `summary.json`, `report.html` and `plots/*.png`, and return the summary."""
+def write_probe(probe: Probe, out: Path, command: str = "") -> dict[str, Any]:
+    """Write `summary.json`, `report.html` and `plots/`, and return the summary.
+
+    Args:
+        probe: what was shown and what came of it.
+        out: the folder of results.
+        command: that it was made by, for the page.
+    """
     thresholds = tabulate_thresholds(probe.outcomes)
     summary = summarize(probe, thresholds)
     figures = draw_figures(probe.outcomes, thresholds)
     if summary["calibration"] is not None:
         figures.append(calibration.draw_calibration(summary["calibration"]))
-    write_report(out, summary, make_page(probe, summary, figures))
+    page = dataclasses.replace(make_page(probe, summary, figures), command=command)
+    write_report(out, summary, page)
     return summary
 
 
@@ -95,7 +95,8 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         "model": {
             "name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256,
             "identity": identify_model(model), "input_px": model.input_px,
-            "patch_px": model.patch_px, "preprocessing": model.preprocessing,
+            "patch_px": model.patch_px, "n_parameters": model.n_parameters or None,
+            "gflop": model.gflop, "preprocessing": model.preprocessing,
             "precision": model.precision, "device": model.device, "versions": model.versions,
             "settings": model.config if model.reader is not None else {},
         },
@@ -152,18 +153,19 @@ def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figur
             if not thresholds.empty:
                 unit = find_column(name)
                 marks = thresholds[thresholds["unit"] == unit]
-            png = plots.draw_curve(factor.table, name, chance, marks)
+            drawn = plots.draw_curve(factor.table, name, chance, marks)
         else:
-            png = plots.draw_levels(factor.table, name, chance)
-        figures.append(Figure(name, label_of(name), png))
+            drawn = plots.draw_levels(factor.table, name, chance)
+        figures.append(Figure(name, label_of(name), *drawn))
     if (outcomes["factor"] == "").all() and outcomes["x_frac"].nunique() > plots.N_CELLS:
-        figures.append(Figure("position", "position of the text", plots.draw_map(outcomes)))
+        figures.append(Figure("position", "position of the text", *plots.draw_map(outcomes)))
     return figures
 
 
 def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure]) -> Page:
     """Return what the report of a probe shows."""
     model, fonts = probe.model, read_catalogue()
+    shots, cells = choose_shots(probe, fonts)
     return Page(
         title=f"{model.name} {model.tag}".strip() + f": {probe.question.task}",
         verdict=f"It {find_verdict(probe, summary)}",
@@ -172,8 +174,11 @@ def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure
         note=CURVES_NOTE,
         fonts=_format_fonts(probe.outcomes, fonts),
         tables=list_tables(probe, summary),
-        pictures=_choose_pictures(probe, fonts),
+        pictures=choose_pictures(probe, fonts),
+        shots=shots,
+        cells=cells,
         facts=_list_facts(probe, summary),
+        citation=cite(summary),
     )
 
 
@@ -316,64 +321,6 @@ def _draw_specimen(file: str, fonts: Catalogue) -> bytes:
     spec = Spec(seed=0, index=0, split="", kind="word", text="Hamburgefonstiv", font=file)
     natural = dataclasses.replace(spec, width_px=0, height_px=0, size_px=32.0, margin_px=2)
     return encode_pixels(render(natural, fonts).pixels, "png", 100)
-
-
-def _choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
-    """Return images that were read correctly and incorrectly, spread over all of them."""
-    trial_of = {trial.key: trial for trial in probe.trials}
-    groups = []
-    for title, is_right in (("Read correctly", True), ("Read incorrectly", False)):
-        rows = probe.outcomes[probe.outcomes["correct"] == is_right]
-        step = max(1, len(rows) // N_PICTURES)
-        shown = [
-            {
-                "png": to_uri(
-                    encode_pixels(
-                        find_pixels(trial_of[_own_key(row)], probe.data, fonts), "jpg", 95
-                    )
-                ),
-                "truth": row["word"],
-                "guess": row["guess"],
-                "facts": _describe_picture(row),
-            }
-            for row in rows.iloc[::step].head(N_PICTURES).to_dict("records")
-        ]
-        if shown:
-            groups.append({"title": title, "pictures": shown})
-    return groups
-
-
-def _describe_picture(row: Mapping[Any, Any]) -> str:
-    parts = [f"{name_baseline(row['baseline'])} {row['factor']} {row['level']}".strip()]
-    if not parts[0] and not pd.isna(row["x_height_px"]):
-        parts = [f"x-height {row['x_height_px']:.0f} px, {row['contrast_drawn']:.1f}:1"]
-    if "p_positive" in row:
-        parts.append(
-            f"{SENTIMENTS[int(row['label'])]}; negative {100 * (1 - row['p_positive']):.0f} %,"
-            f" positive {100 * row['p_positive']:.0f} %"
-        )
-    return ", ".join(part for part in parts if part)
-
-
-def _own_key(row: Mapping[Any, Any]) -> str:
-    """Return the image key of an outcome; a task may ask about an image more than once."""
-    return str(row["key"]).partition("/")[0]
-
-
-def find_pixels(trial: Trial, data: Path | None, fonts: Catalogue) -> Pixels:
-    """Return an image as the model saw it: read from its source, or drawn again.
-
-    Args:
-        trial: what was shown.
-        data: the dataset that it was read from; None if it was drawn.
-        fonts: the fonts that it was drawn with.
-    """
-    if trial.file:
-        return read_image(Path(trial.file))
-    if data is not None:
-        # Its shard was checked when it was read.
-        return find_rendering(data, trial.key, verify=False).pixels
-    return show_trial(trial, fonts).pixels
 
 
 def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -155,7 +155,7 @@ def draw_figures(done: Answered) -> list[Figure]:
     answers = Counter(normalise_answer(each.answer) for each in asked)
     figures = [
         Figure(
-            name, f"the {N_COMMONEST} most frequent {name}", plots.draw_counts(rows, "times")
+            name, f"the {N_COMMONEST} most frequent {name}", *plots.draw_counts(rows, "times")
         )
         for name, counts in (("questions", questions), ("answers", answers))
         if (rows := counts.most_common(N_COMMONEST))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,12 @@ from probes.readers.base import Reading, tidy_text
 from synthtext.spec import CASES
 from synthtext.storage import write_whole
 
-TEXT = ("texts", pd.api.types.is_string_dtype)
-WHOLE = ("whole numbers", pd.api.types.is_integer_dtype)
-TRUTH = ("truth values", pd.api.types.is_bool_dtype)
+Kind = tuple[str, Callable[[pd.Series], bool]]
+"""What a column holds, and whether one does."""
+
+TEXT: Kind = ("texts", pd.api.types.is_string_dtype)
+WHOLE: Kind = ("whole numbers", pd.api.types.is_integer_dtype)
+TRUTH: Kind = ("truth values", pd.api.types.is_bool_dtype)
 
 NEEDED = {
     "key": TEXT, "task": TEXT, "word": TEXT, "factor": TEXT, "k": WHOLE, "rank": WHOLE,
@@ -156,10 +159,15 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     missing = [name for name in NEEDED if name not in outcomes]
     if missing:
         raise ProbeError(f"{file} lacks the columns {', '.join(missing)}; run the probe again")
-    for name, (what, is_kind) in NEEDED.items():
-        column = outcomes[name]
-        if len(column) and not (is_kind(column) and column.notna().all()):
-            raise ProbeError(
-                f"{file} does not have {what} in its column {name}; run the probe again"
-            )
+    for name, kind in NEEDED.items():
+        check_kind(file, outcomes, name, kind)
     return outcomes
+
+
+def check_kind(file: Path, outcomes: pd.DataFrame, name: str, kind: Kind) -> None:
+    """Refuse a column that holds anything but what it should, or has gaps."""
+    column, (what, is_kind) = outcomes[name], kind
+    if len(column) and not (is_kind(column) and column.notna().all()):
+        raise ProbeError(
+            f"{file} does not have {what} in its column {name}; run the probe again"
+        )

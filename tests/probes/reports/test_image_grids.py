@@ -80,8 +80,8 @@ def test_a_long_label_ends_in_an_ellipsis() -> None:
 def test_a_plot_of_many_levels_shows_both_ends() -> None:
     labels = [f"{number:04d}.ttf" for number in range(3000)]
     table = pd.DataFrame({"baseline": "", "level": 0.0, "label": labels, "accuracy": 0.5})
-    png = plots.draw_levels(table.assign(low=0.4, high=0.6), "font", 0.1)
-    assert measure(png)[1] < 4000
+    drawn = plots.draw_levels(table.assign(low=0.4, high=0.6), "font", 0.1)
+    assert measure(drawn.png)[1] < 4000
 
 
 def test_a_matrix_is_bounded_and_says_what_it_leaves_out() -> None:

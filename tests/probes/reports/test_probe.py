@@ -12,7 +12,8 @@ from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Trial
 from probes.metrics.breakdown import tabulate_thresholds
 from probes.reports.losses import list_losses
-from probes.reports.probe import find_pixels, summarize
+from probes.reports.pictures import find_pixels
+from probes.reports.probe import summarize
 from probes.tasks.config import ProbeConfig
 from probes.tasks.run import run_probe
 from synthtext.dataset.generate import render_dataset

@@ -23,6 +23,7 @@ from probes.reports.probe import write_probe
 from probes.tasks import run as probing
 from probes.tasks.base import load_task
 from probes.tasks.config import RIVALS, ProbeConfig
+from probes.tasks.outcome_schema import check_outcomes
 from probes.tasks.outcomes import read_outcomes
 from probes.tasks.registry import TASKS
 from probes.tasks.run import run_probe
@@ -64,6 +65,7 @@ def test_a_blind_reader_is_at_chance_in_every_task(
     setting = ProbeConfig(**{**SMALL, "task": task, "n": 40})
     probe = run_probe(model_of(reader()), setting, tmp_path / "out")
     assert probe
+    check_outcomes(tmp_path, probe.outcomes)
     for row in tabulate_headline(probe.outcomes).itertuples():
         assert row.at_chance
         if load_task(task).has_pool:

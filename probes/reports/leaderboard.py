@@ -1,0 +1,187 @@
+"""Many results side by side: who reads most, who is told from whom, where each stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from probes.metrics.breakdown import (
+    list_factors,
+    tabulate_factor,
+    tabulate_thresholds,
+    take_scan,
+)
+from probes.metrics.cells import list_varied
+from probes.metrics.leaderboard import (
+    choose_condition,
+    compare_pairs,
+    list_shared,
+    rank_readers,
+    take_condition,
+)
+from probes.reports.headline import summarize_headline
+from probes.reports.page import to_rows
+from probes.tasks.results import Result, check_same
+
+Row = dict[str, Any]
+
+SIZES = ("input_px", "patch_px", "gflop", "n_parameters")
+"""What is known of the size of a model."""
+
+MAX_SIZE = 1e18
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What came of comparing results.
+
+    Attributes:
+        condition: that models are ranked in.
+        k: candidates to choose among.
+        models: a row for each, the best first; see `docs/probing.md`.
+        pairs: a row for each pair, by the names of the models.
+        factors: of each, a row for each model and level.
+        n_images: in the condition.
+        asked: protocol, task and the like.
+    """
+
+    condition: str
+    k: int
+    models: list[Row]
+    pairs: list[Row]
+    factors: dict[str, pd.DataFrame]
+    n_images: int
+    asked: dict[str, Any]
+
+
+def measure_leaderboard(
+    results: Sequence[Result], on_progress: Callable[[str, int, int], None] = lambda *_: None
+) -> Leaderboard:
+    """Return results side by side, the best first.
+
+    Args:
+        results: two or more.
+        on_progress: called with what is counted, how many are done, and of how many.
+
+    Raises:
+        ProbeError: they do not answer the same questions about the same images.
+    """
+    check_same(results)
+    scans = [take_scan(result.outcomes) for result in results]
+    condition = choose_condition(scans[0])
+    k = int(scans[0]["k"].iloc[0])
+    tables = [take_condition(scan, condition) for scan in scans]
+    accuracies = [float(table["correct"].mean()) for table in tables]
+    pairs = compare_pairs(tables, on_progress=lambda *done: on_progress("pairs", *done))
+    ranks = rank_readers(accuracies, pairs)
+    rows = []
+    for place, result in enumerate(results):
+        rows.append(
+            _describe(result) | _to_row(ranks.iloc[place]) | {"accuracy": accuracies[place]}
+        )
+        on_progress("models", place + 1, len(results))
+    order = sorted(range(len(rows)), key=lambda at: (rows[at]["rank"], rows[at]["name"]))
+    factors = {
+        name: pd.concat(
+            [
+                tabulate_factor(scans[at], name).table.assign(model=rows[at]["name"])
+                for at in order
+            ],
+            ignore_index=True,
+        )
+        for name in _list_factors(scans)
+    }
+    return Leaderboard(
+        condition, k, [rows[at] for at in order], _name_pairs(pairs, results), factors,
+        len(tables[0]), _list_asked(results),
+    )  # fmt: skip
+
+
+def make_csv(board: Leaderboard) -> pd.DataFrame:
+    """Return a row for each model: rank, accuracies and thresholds with intervals, sizes."""
+    rows = []
+    for model in board.models:
+        row = {name: model[name] for name in ("rank", "rank_low", "rank_high", "name")}
+        for found in model["headline"]:
+            if found["k"] == board.k:
+                for name in ("accuracy", "low", "high", "chance", "corrected"):
+                    row[f"{found['condition']}_{name}"] = found[name]
+        for found in model["thresholds"]:
+            for name in ("level", "low", "high"):
+                shown = found[name] if found["reached"] else None
+                row[f"threshold_{found['unit']}_{found['baseline']}_{name}"] = shown
+        row |= {name: model[name] for name in SIZES}
+        rows.append(row | {"weights_sha256": model["weights_sha256"], "path": model["path"]})
+    return pd.DataFrame(rows)
+
+
+def find_headline(model: Row, condition: str, k: int) -> Row | None:
+    """Return what a model reads in a condition, None where it was not asked."""
+    rows = (row for row in model["headline"] if (row["condition"], row["k"]) == (condition, k))
+    return next(rows, None)
+
+
+def _describe(result: Result) -> Row:
+    """Return what is known of a model, and what it reads."""
+    sizes = {name: _to_number(result.find("model", name)) for name in SIZES}
+    digest = result.find("model", "weights_sha256")
+    templates = result.find("question", "templates")
+    headline = summarize_headline(take_scan(result.outcomes))
+    k = int(result.outcomes["k"].iloc[0])
+    at_chance = {row["condition"] for row in headline if row["k"] == k and row["at_chance"]}
+    thresholds = tabulate_thresholds(result.outcomes)
+    return {
+        "name": result.name,
+        "path": str(result.path),
+        "weights_sha256": digest if isinstance(digest, str) else None,
+        "templates": [str(text) for text in templates] if isinstance(templates, list) else None,
+        **sizes,
+        "headline": headline,
+        "thresholds": [_judge(row, at_chance) for row in to_rows(thresholds)],
+    }
+
+
+def _judge(threshold: Row, at_chance: Collection[str]) -> Row:
+    """Return a threshold, not reached where the model reads nothing even at the baseline."""
+    if threshold["reached"] and threshold["baseline"] in at_chance:
+        return threshold | {"reached": False, "note": "reads no better than chance"}
+    return threshold
+
+
+def _to_number(value: Any) -> float | None:  # noqa: ANN401 - a summary may hold anything.
+    """Return a size, None where there is none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and 0 < value < MAX_SIZE else None
+
+
+def _to_row(ranks: pd.Series) -> Row:
+    return {str(name): int(value) for name, value in ranks.items()}
+
+
+def _list_factors(scans: Sequence[pd.DataFrame]) -> list[str]:
+    """Return the factors that all results tell of."""
+    varied = list_varied(scans[0])
+    others = [name for name in list_factors(scans[0]) if name not in varied]
+    return [*varied, *list_shared(scans, others)]
+
+
+def _name_pairs(pairs: pd.DataFrame, results: Sequence[Result]) -> list[Row]:
+    names = [result.name for result in results]
+    return [
+        row | {"a": names[int(row["a"])], "b": names[int(row["b"])]} for row in to_rows(pairs)
+    ]
+
+
+def _list_asked(results: Sequence[Result]) -> dict[str, Any]:
+    first = results[0]
+    rows = first.outcomes
+    names = ("rivals", "seed", "split", "n_words")
+    known = {name: first.find("question", name) for name in names}
+    return {
+        "protocol": int(rows["protocol"].iloc[0]) if "protocol" in rows else 1,
+        "task": str(rows["task"].iloc[0]),
+        **{name: value for name, value in known.items() if value not in (None, "")},
+    }

@@ -1,0 +1,373 @@
+"""Plots of many models at once, told apart by colour, line style and marker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import NullFormatter
+from numpy.typing import NDArray
+
+from probes.factors import find_factor, label_of, name_baseline
+from probes.reports.plots import (
+    DARK,
+    MAX_LEVELS,
+    STYLE,
+    Drawing,
+    Mark,
+    list_marks,
+    name_series,
+    plot_text,
+    to_drawing,
+)
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+"""Okabe and Ito without their yellow, which is hardly seen on white."""
+
+DASHES = ("-", "--", ":", "-.")
+
+MARKERS = "os^DvPX<>"
+
+MAX_NAMED = len(PALETTE) * len(DASHES)
+"""Models with a style of their own; no two of them share colour and line style."""
+
+OTHERS: dict[str, Any] = {"color": "#bbbbbb", "ls": "-", "lw": 0.8, "marker": "", "zorder": 1}
+
+MAX_BANDS = 3
+"""Models up to which a plot has room for the interval of each."""
+
+MAX_DODGED = 8
+"""Models up to which a category has a dot for each; more of them are a map."""
+
+MAX_CELLS = 16
+"""Models up to which a map of pairs has figures in its cells."""
+
+CHARS_PER_ROW = 120
+"""Of names in a legend, in its letters."""
+
+SIZES = {
+    "input_px": ("input, px", 1.0),
+    "patch_px": ("patch, px", 1.0),
+    "gflop": ("GFLOP for an image", 1.0),
+    "n_parameters": ("parameters, millions", 1e6),
+}
+"""What thresholds are plotted against: label, and what one of its unit is."""
+
+LEGEND: dict[str, Any] = {"fontsize": 9, "loc": "outside lower center", "handlelength": 3}
+
+Curves = Sequence[tuple[str, pd.DataFrame]]
+"""Names of models and the table of a factor of each, the best first."""
+
+Marks = dict[str, list[Mark]]
+"""What the points of each series say."""
+
+
+def style_of(place: int) -> dict[str, Any]:
+    """Return the colour, dashes and marker of the model at a place of the order."""
+    if place >= MAX_NAMED:
+        return dict(OTHERS)
+    return {
+        "color": PALETTE[place % len(PALETTE)],
+        "ls": DASHES[place % len(DASHES)],
+        "marker": MARKERS[place % len(MARKERS)],
+    }
+
+
+def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
+    """Return accuracy against the levels of a number, a panel for each baseline.
+
+    Args:
+        curves: the tables have baseline, level, accuracy, low and high.
+        factor: its name.
+        guessing: accuracy of a model that sees nothing.
+    """
+    baselines = _list_baselines(curves)
+    with plt.rc_context(STYLE):
+        figure, panels = _make_panels(len(baselines))
+        marks: Marks = {}
+        for axes, baseline in zip(panels, baselines, strict=True):
+            for place, (name, table) in enumerate(curves):
+                rows = table[table["baseline"] == baseline].sort_values("level")
+                style = style_of(place)
+                (line,) = axes.plot(
+                    rows["level"], rows["accuracy"], ms=5, **style, label=_name(name, place)
+                )
+                if style["marker"]:
+                    _note(marks, line, name, rows)
+                if len(curves) <= MAX_BANDS:
+                    axes.fill_between(
+                        rows["level"],
+                        rows["low"],
+                        rows["high"],
+                        color=style["color"],
+                        alpha=0.15,
+                    )
+            axes.axhline(guessing, color="#777777", ls=(0, (1, 3)), lw=1.2, label="guessing")
+            axes.set_title(name_baseline(baseline), fontsize=11)
+            axes.set_xlabel(label_of(factor))
+            _scale(axes, factor, "x")
+        panels[0].set_ylabel("read right")
+        panels[0].set_ylim(-0.02, 1.02)
+        _add_legend(figure, panels[0])
+        return to_drawing(figure, marks)
+
+
+def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
+    """Return the accuracy of models at each level of a category, a panel for each baseline.
+
+    Args:
+        curves: the tables have baseline, label, accuracy, low and high.
+        factor: its name.
+        guessing: accuracy of a model that sees nothing.
+    """
+    every = pd.concat([table for _, table in curves])
+    order = every.groupby("label")["accuracy"].mean().sort_values().index.tolist()
+    if len(order) > MAX_LEVELS:
+        order = order[: MAX_LEVELS // 2] + order[-(MAX_LEVELS // 2) :]
+    if len(curves) > MAX_DODGED:
+        return _map_categories(curves, factor, order)
+    baselines = _list_baselines(curves)
+    with plt.rc_context(STYLE):
+        height = 1.6 + len(order) * (0.16 + 0.1 * len(curves))
+        figure, panels = _make_panels(len(baselines), height)
+        marks: Marks = {}
+        for axes, baseline in zip(panels, baselines, strict=True):
+            for place, (name, table) in enumerate(curves):
+                rows = table[(table["baseline"] == baseline) & table["label"].isin(order)]
+                shift = (place - (len(curves) - 1) / 2) * 0.8 / len(curves)
+                places = np.array([order.index(label) for label in rows["label"]]) - shift
+                style = {key: style_of(place)[key] for key in ("color", "marker")}
+                points = _draw_spans(axes, rows, places, name, style)
+                _note(marks, points, name, rows)
+            axes.axvline(guessing, color="#777777", ls=(0, (1, 3)), lw=1.2, label="guessing")
+            axes.set_title(name_baseline(baseline), fontsize=11)
+            axes.set_xlim(-0.02, 1.02)
+            axes.set_xlabel("read right")
+        panels[0].set_yticks(range(len(order)), [plot_text(_strip(label)) for label in order])
+        panels[0].set_ylabel(label_of(factor))
+        _add_legend(figure, panels[0])
+        return to_drawing(figure, marks)
+
+
+def draw_ranking(rows: Sequence[Mapping[str, Any]]) -> Drawing:
+    """Return the accuracy of each model in each condition, the best at the top.
+
+    Args:
+        rows: name, condition, accuracy, low, high and chance, the best model first.
+    """
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    conditions = list(dict.fromkeys(row["condition"] for row in rows))
+    with plt.rc_context(STYLE):
+        size = (8.4, 1.4 + 0.3 * len(names))
+        figure, axes = plt.subplots(figsize=size, layout="constrained")
+        marks: Marks = {}
+        for number, condition in enumerate(conditions):
+            own = [row for row in rows if row["condition"] == condition]
+            shift = (number - (len(conditions) - 1) / 2) * 0.3
+            places = np.array([names.index(row["name"]) for row in own]) + shift
+            style = {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number]}
+            table = pd.DataFrame(own).assign(
+                baseline=condition, n_seen=[row["n"] for row in own]
+            )
+            points = _draw_spans(axes, table, places, name_baseline(condition), style)
+            _note(marks, points, name_baseline(condition), table.assign(label=table["name"]))
+            chances = [row["chance"] for row in own]
+            label = "chance, measured" if number == 0 else None
+            axes.plot(chances, places, "|", color="#777777", ms=8, label=label)
+        axes.set_yticks(range(len(names)), [plot_text(name) for name in names])
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlabel("read right, with 95 % intervals")
+        _add_legend(figure, axes)
+        return to_drawing(figure, marks)
+
+
+def draw_pairs(
+    names: Sequence[str], gains: NDArray[np.float64], told: NDArray[np.bool_]
+) -> Drawing:
+    """Return what each model (row) reads more than each other (column), in points.
+
+    Args:
+        names: N models, the best first.
+        gains: (N, N); accuracy of the row less that of the column.
+        told: bool (N, N); whether the two are told apart.
+    """
+    n = len(names)
+    side = 0.56 if n <= MAX_CELLS else 0.26
+    most = max(1.0, 100 * float(np.abs(gains).max()))
+    with plt.rc_context({**STYLE, "axes.grid": False, "font.size": 9}):
+        figure, axes = plt.subplots(
+            figsize=(side * n + 4.2, side * n + 1.6), layout="constrained"
+        )
+        image = axes.imshow(100 * gains, cmap="PuOr", vmin=-most, vmax=most)
+        for row, column in zip(*np.nonzero(~np.eye(n, dtype=bool)), strict=True):
+            points, is_told = 100 * gains[row, column], told[row, column]
+            shown = (f"{points:+.0f}" if round(points) else "0") if n <= MAX_CELLS else ""
+            shown = (
+                shown + ("" if is_told else "?") if n <= MAX_CELLS else "" if is_told else "·"
+            )
+            colour = "white" if abs(points) > 0.65 * most else DARK
+            axes.text(column, row, shown, ha="center", va="center", color=colour)
+        axes.set_yticks(range(n), [plot_text(name) for name in names])
+        axes.set_xticks(range(n), [str(place + 1) for place in range(n)])
+        axes.set_yticklabels([f"{plot_text(name)}  {k + 1}" for k, name in enumerate(names)])
+        axes.tick_params(length=0)
+        axes.set_xlabel("compared with, by place")
+        figure.colorbar(image, label="read right more, points", shrink=min(1.0, 6 / n))
+        return to_drawing(figure)
+
+
+def draw_thresholds(rows: Sequence[Mapping[str, Any]], factor: str, unit: str) -> Drawing:
+    """Return the thresholds of models against their size, a row of panels for each baseline.
+
+    Args:
+        rows: name, place (of the order), baseline, level, low, high, and the entries of
+            `SIZES`, None where they are not known.
+        factor: what the threshold is of.
+        unit: the column it is measured in.
+    """
+    baselines = list(dict.fromkeys(row["baseline"] for row in rows))
+    label = "x-height, patches" if unit == "x_height_patches" else label_of(factor)
+    with plt.rc_context({**STYLE, "font.size": 10}):
+        figure, grid = plt.subplots(
+            len(baselines), len(SIZES), figsize=(11, 2.9 * len(baselines) + 0.9),
+            sharey="row", squeeze=False, layout="constrained",
+        )  # fmt: skip
+        for panels, baseline in zip(grid, baselines, strict=True):
+            own = [row for row in rows if row["baseline"] == baseline]
+            for axes, (size, (said, scale)) in zip(panels, SIZES.items(), strict=True):
+                _scatter(axes, own, size, scale)
+                axes.set_xlabel(said)
+                _scale(axes, factor, "y")
+            panels[0].set_ylabel(f"{label}\n({name_baseline(baseline)})")
+        handles: dict[str, Any] = {}
+        for axes in grid.flat:
+            found, names = axes.get_legend_handles_labels()
+            handles |= dict(zip(names, found, strict=True))
+        _add_legend(figure, grid[0][0], handles)
+        return to_drawing(figure)
+
+
+def _scatter(axes: Any, rows: Sequence[Mapping[str, Any]], size: str, scale: float) -> None:  # noqa: ANN401
+    known = [row for row in rows if row[size]]
+    for row in known:
+        style = style_of(row["place"])
+        span = [[max(0.0, row["level"] - row["low"])], [max(0.0, row["high"] - row["level"])]]
+        marker = style["marker"] or "."
+        axes.errorbar(
+            [row[size] / scale], [row["level"]], yerr=span, fmt=marker, ms=6,
+            color=style["color"], label=_name(row["name"], row["place"]),
+        )  # fmt: skip
+    if not known:
+        axes.text(0.5, 0.5, "not known", ha="center", va="center", transform=axes.transAxes)
+        axes.set_xticks([])
+        return
+    values = [row[size] for row in known]
+    if max(values) / min(values) > 1.5:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(x=0.15)
+
+
+def _map_categories(curves: Curves, factor: str, order: Sequence[str]) -> Drawing:
+    """Return a map of models and levels, a panel for each baseline."""
+    baselines = _list_baselines(curves)
+    size = ((1.6 + 0.46 * len(order)) * len(baselines) + 2.6, 2.2 + 0.26 * len(curves))
+    with plt.rc_context({**STYLE, "axes.grid": False, "font.size": 9}):
+        figure, grid = plt.subplots(
+            1, len(baselines), figsize=size, sharey=True, squeeze=False, layout="constrained"
+        )
+        image = None
+        for axes, baseline in zip(grid[0], baselines, strict=True):
+            rows = [
+                table[table["baseline"] == baseline]
+                .set_index("label")["accuracy"]
+                .reindex(list(order))
+                for _, table in curves
+            ]
+            shares = np.array([row.to_numpy(dtype=float) for row in rows])
+            image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+            for (row, column), share in np.ndenumerate(shares):
+                if np.isfinite(share):
+                    colour = "white" if share < 0.6 else DARK
+                    shown = f"{100 * share:.0f}"
+                    axes.text(column, row, shown, ha="center", va="center", color=colour)
+            labels = [plot_text(_strip(label)) for label in order]
+            axes.set_xticks(range(len(order)), labels, rotation=60, ha="right")
+            axes.set_title(name_baseline(baseline), fontsize=11)
+            axes.set_xlabel(label_of(factor))
+        names = [plot_text(name) for name, _ in curves]
+        grid[0][0].set_yticks(range(len(names)), names)
+        figure.colorbar(image, ax=list(grid[0]), label="read right")
+        return to_drawing(figure)
+
+
+def _note(marks: Marks, points: Any, name: str, rows: pd.DataFrame) -> None:  # noqa: ANN401
+    """Note what the points of a line say."""
+    points.set_gid(name_series(marks))
+    marks[name_series(marks)] = list_marks(name, rows)
+
+
+def _draw_spans(
+    axes: Any,  # noqa: ANN401
+    rows: pd.DataFrame,
+    places: NDArray[np.float64],
+    name: str,
+    style: Mapping[str, Any],
+) -> Any:  # noqa: ANN401
+    """Draw points with their intervals, and return the line of the points."""
+    spans = np.stack([rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]).clip(0)
+    drawn = axes.errorbar(
+        rows["accuracy"], places, xerr=np.nan_to_num(spans), fmt=style["marker"], ms=5,
+        color=style["color"], label=plot_text(name),
+    )  # fmt: skip
+    return drawn.lines[0]
+
+
+def _make_panels(n: int, height: float = 4.0) -> tuple[Any, Any]:
+    figure, grid = plt.subplots(
+        1, n, figsize=(5.0 * n + (0.6 if n > 1 else 1.6), height), sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    return figure, grid[0]
+
+
+def _add_legend(figure: Any, axes: Any, handles: Mapping[str, Any] | None = None) -> None:  # noqa: ANN401
+    """Put the names below the panels, where they cover nothing, in as many columns as fit."""
+    if handles is None:
+        found, names = axes.get_legend_handles_labels()
+        handles = dict(zip(names, found, strict=True))
+    if not handles:
+        return
+    width = figure.get_size_inches()[0] / 11 * CHARS_PER_ROW
+    longest = max(len(name) for name in handles) + 9
+    n_columns = max(1, min(len(handles), math.floor(width / longest)))
+    figure.legend(handles.values(), handles.keys(), ncols=n_columns, **LEGEND)
+
+
+def _scale(axes: Any, factor: str, which: str) -> None:  # noqa: ANN401
+    row = find_factor(factor)
+    if row is None or not row.is_log:
+        return
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=2)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _list_baselines(curves: Curves) -> list[str]:
+    found = (str(name) for _, table in curves for name in table["baseline"])
+    return list(dict.fromkeys(found))
+
+
+def _name(name: str, place: int) -> str:
+    return plot_text(name) if place < MAX_NAMED else "others"
+
+
+def _strip(label: str) -> str:
+    return label.removesuffix(".ttf").removesuffix("_400Regular")

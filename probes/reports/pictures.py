@@ -1,0 +1,129 @@
+"""Pictures of a report: some that were read right and wrong, as the model was shown them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from probes.arrays import Pixels
+from probes.data.images import read_image
+from probes.data.stimuli import show_trial
+from probes.data.trials import Trial
+from probes.factors import name_baseline
+from probes.metrics.breakdown import label_rows
+from probes.metrics.cells import list_varied
+from probes.reports.page import to_uri
+from probes.tasks.run import Probe
+from synthtext.dataset.codec import encode_pixels
+from synthtext.dataset.plan import SENTIMENTS
+from synthtext.dataset.verify import find_rendering
+from synthtext.drawing.fonts import Catalogue
+
+N_PICTURES = 12
+"""Images shown of each kind, right and wrong."""
+
+MAX_SHOTS = 160
+"""Images of single levels, which a page shows where a level is clicked."""
+
+Cells = dict[str, dict[str, dict[str, list[int]]]]
+"""Places among the shots, by factor, baseline and label of the level."""
+
+
+def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
+    """Return pictures read right and wrong, spread over all of them."""
+    trial_of = {trial.key: trial for trial in probe.trials}
+    groups = []
+    for title, is_right in (("Read right", True), ("Read wrong", False)):
+        rows = probe.outcomes[probe.outcomes["correct"] == is_right]
+        step = max(1, len(rows) // N_PICTURES)
+        shown = [
+            {
+                "png": to_uri(
+                    encode_pixels(
+                        find_pixels(trial_of[_own_key(row)], probe.data, fonts), "jpg", 95
+                    )
+                ),
+                "truth": row["word"],
+                "guess": row["guess"],
+                "facts": _describe_picture(row),
+            }
+            for row in rows.iloc[::step].head(N_PICTURES).to_dict("records")
+        ]
+        if shown:
+            groups.append({"title": title, "pictures": shown})
+    return groups
+
+
+def _describe_picture(row: Mapping[Any, Any]) -> str:
+    parts = [f"{name_baseline(row['baseline'])} {row['factor']} {row['level']}".strip()]
+    if not parts[0] and not pd.isna(row["x_height_px"]):
+        parts = [f"x-height {row['x_height_px']:.0f} px, {row['contrast_drawn']:.1f}:1"]
+    if "p_positive" in row:
+        parts.append(
+            f"{SENTIMENTS[int(row['label'])]}; negative {100 * (1 - row['p_positive']):.0f} %,"
+            f" positive {100 * row['p_positive']:.0f} %"
+        )
+    return ", ".join(part for part in parts if part)
+
+
+def _own_key(row: Mapping[Any, Any]) -> str:
+    """Return the key of the picture of an outcome; a task may ask of one more than once."""
+    return str(row["key"]).partition("/")[0]
+
+
+def find_pixels(trial: Trial, data: Path | None, fonts: Catalogue) -> Pixels:
+    """Return a picture as the model saw it: from where it was read, or drawn the same way.
+
+    Args:
+        trial: what was shown.
+        data: the dataset that it was read from; None if it was drawn.
+        fonts: that it was drawn with.
+    """
+    if trial.file:
+        return read_image(Path(trial.file))
+    if data is not None:
+        # Its shard was checked when it was read.
+        return find_rendering(data, trial.key, verify=False).pixels
+    return show_trial(trial, fonts).pixels
+
+
+def choose_shots(probe: Probe, fonts: Catalogue) -> tuple[list[dict[str, Any]], Cells]:
+    """Return pictures of the levels of a design, one read right and one wrong of each.
+
+    Of many levels there are some without any.
+    """
+    picked = _pick_rows(probe.outcomes)
+    keys = list(dict.fromkeys(str(row["key"]) for row in picked))
+    kept = keys[:: max(1, math.ceil(len(keys) / MAX_SHOTS))]
+    place_of = {key: place for place, key in enumerate(kept)}
+    trial_of = {trial.key: trial for trial in probe.trials}
+    shots: dict[str, dict[str, Any]] = {}
+    cells: Cells = {}
+    for row in picked:
+        key = str(row["key"])
+        if key in place_of:
+            of_baseline = cells.setdefault(row["of"], {}).setdefault(str(row["baseline"]), {})
+            of_baseline.setdefault(str(row["label_shown"]), []).append(place_of[key])
+        if key in place_of and key not in shots:
+            pixels = find_pixels(trial_of[_own_key(row)], probe.data, fonts)
+            shots[key] = {
+                "png": to_uri(encode_pixels(pixels, "jpg", 80)), "truth": str(row["word"]),
+                "guess": str(row["guess"]), "right": bool(row["correct"]),
+            }  # fmt: skip
+    return [shots[key] for key in kept], cells
+
+
+def _pick_rows(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a row read right and one read wrong of each level, of words that change."""
+    picked = []
+    for factor in list_varied(outcomes):
+        rows = label_rows(outcomes, factor)[0]
+        rows = rows.assign(of=factor, label_shown=rows["label"])
+        for number, (_, cell) in enumerate(rows.groupby(["baseline", "label", "correct"])):
+            row = cell.iloc[number % len(cell)]
+            picked.append({str(name): value for name, value in row.items()})
+    return picked

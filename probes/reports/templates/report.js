@@ -1,0 +1,252 @@
+"use strict";
+const data = JSON.parse(document.getElementById("data").textContent);
+const SVG = "http://www.w3.org/2000/svg";
+const NEAR = 14; // How near a point counts as meant, in units of a plot.
+const make = (name, attributes = {}, ...children) => {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+};
+const button = (label, act) => {
+  const node = make("button", { type: "button" }, label);
+  node.addEventListener("click", () => act(node));
+  return node;
+};
+const said = make("div", { role: "status", class: "said" });
+document.body.append(said);
+const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} %`);
+
+// What is copied or downloaded.
+const tell = (node, text) => {
+  const before = node.dataset.label || node.textContent;
+  node.dataset.label = before;
+  node.textContent = said.textContent = text;
+  setTimeout(() => { node.textContent = before; }, 1500);
+};
+const copyBehind = (text) => {
+  const area = make("textarea", { class: "away" });
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const isDone = document.execCommand("copy");
+  area.remove();
+  return isDone;
+};
+const copy = async (node, text) => {
+  let isDone = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    isDone = copyBehind(text); // The page has no clipboard where it is not trusted.
+  }
+  tell(node, isDone ? "copied" : "not copied");
+};
+const download = (name, blob) => {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+};
+
+// Tables: sorted by a column, searched, copied; rows of few images behind a fold.
+const cellsOf = (row) => [...row.cells].map((cell) => cell.innerText.trim());
+const toCsv = (rows) =>
+  rows.map((row) => row.map((cell) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(",")).join("\n") + "\n";
+const LATEX = { "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}" };
+const escapeLatex = (text) => text.replace(/[\\{}~^$&#_%]/g, (char) => LATEX[char] || `\\${char}`);
+const toLatex = ([head, ...rows]) => {
+  const line = (row) => `  ${row.map(escapeLatex).join(" & ")} \\\\`;
+  const columns = "l" + "r".repeat(head.length - 1);
+  return [`\\begin{tabular}{${columns}}`, "  \\toprule", line(head), "  \\midrule", ...rows.map(line), "  \\bottomrule", "\\end{tabular}", ""].join("\n");
+};
+const toNumber = (text) => {
+  const found = /^[+-]?[\d,]*\.?\d+(?:e[+-]?\d+)?/i.exec(text.replace("−", "-"));
+  return found ? Number(found[0].replaceAll(",", "")) : null;
+};
+const compareCells = (a, b) => {
+  if (!a || !b) return a ? -1 : b ? 1 : 0; // What is empty comes last, whichever way.
+  const [x, y] = [toNumber(a), toNumber(b)];
+  return x !== null && y !== null && x !== y ? x - y : a.localeCompare(b, "en", { numeric: true });
+};
+const equip = (table) => {
+  const [head, ...rows] = table.rows;
+  if (!rows.length) return;
+  let isOpen = false, wanted = "";
+  const show = () => {
+    for (const row of rows)
+      row.hidden = (!isOpen && row.classList.contains("few")) || !row.innerText.toLowerCase().includes(wanted);
+  };
+  const shown = () => [...table.rows].filter((row) => !row.hidden).map(cellsOf);
+  const tools = make("div", { class: "tools" });
+  if (rows.length > 8) {
+    const search = make("input", { type: "search", placeholder: "search", "aria-label": "search this table" });
+    search.addEventListener("input", () => {
+      wanted = search.value.toLowerCase();
+      // What is hidden has no text to be searched.
+      for (const row of rows) row.hidden = false;
+      show();
+    });
+    tools.append(search);
+  }
+  tools.append(button("CSV", (node) => copy(node, toCsv(shown()))), button("LaTeX", (node) => copy(node, toLatex(shown()))));
+  const nFew = rows.filter((row) => row.classList.contains("few")).length;
+  if (nFew) {
+    const label = `${nFew} of fewer than ${data.few}`;
+    const fold = button(`show ${label}`, () => {
+      isOpen = !isOpen;
+      fold.textContent = `${isOpen ? "hide" : "show"} ${label}`;
+      fold.setAttribute("aria-expanded", isOpen);
+      show();
+    });
+    fold.className = "fold";
+    tools.append(fold);
+  }
+  [...head.cells].forEach((cell, place) => {
+    const sort = button(cell.textContent, () => {
+      const isRising = cell.getAttribute("aria-sort") !== "ascending";
+      for (const other of head.cells) other.removeAttribute("aria-sort");
+      cell.setAttribute("aria-sort", isRising ? "ascending" : "descending");
+      const key = (row) => row.cells[place].textContent.trim();
+      rows.sort((a, b) => {
+        const order = compareCells(key(a), key(b));
+        return isRising || !key(a) || !key(b) ? order : -order;
+      });
+      rows[0].parentNode.append(...rows);
+    });
+    cell.replaceChildren(sort);
+  });
+  (table.closest(".scroll") || table).before(tools);
+  show();
+};
+for (const table of document.querySelectorAll("table")) equip(table);
+
+// A level that is clicked: what was read of it, and its images.
+const detail = document.getElementById("detail");
+document.getElementById("close").addEventListener("click", () => detail.close());
+const describe = ([series, label, n, right, accuracy, low, high]) => {
+  const counts = n === null ? "" : `${right === null ? "" : `${right} right of `}${n} images`;
+  return [`${series}: ${label}`, percent(accuracy), `95 % interval ${percent(low)} to ${percent(high)}`, counts].filter(Boolean);
+};
+const tile = (shot) => {
+  const read = shot.guess === shot.truth ? "" : ` read as ${shot.guess}`;
+  return make("figure", {}, make("img", { src: shot.png, alt: shot.truth }),
+    make("figcaption", {}, make("b", {}, shot.truth), read));
+};
+const open = (title, mark) => {
+  const shots = mark[7].map((place) => data.shots[place]);
+  const parts = [make("h2", {}, title), make("p", {}, describe(mark).join("; "))];
+  for (const [name, isRight] of [["Read right", true], ["Read wrong", false]]) {
+    const own = shots.filter((shot) => shot.right === isRight);
+    if (own.length) parts.push(make("h3", {}, name), make("div", { class: "tiles" }, ...own.map(tile)));
+  }
+  if (!shots.length) parts.push(make("p", { class: "faint" }, "The page has no images of this level."));
+  document.getElementById("about").replaceChildren(...parts);
+  detail.showModal();
+};
+
+// Figures: points that tell what they are of, a table of them, and the plot as a file.
+const tip = make("div", { class: "tip", role: "tooltip", hidden: "" });
+document.body.append(tip);
+const exportSvg = (svg) => {
+  const copied = svg.cloneNode(true);
+  copied.querySelector(".ring")?.remove();
+  const [, , width, height] = svg.getAttribute("viewBox").split(" ");
+  for (const [name, value] of Object.entries({ xmlns: SVG, width: `${width}pt`, height: `${height}pt` })) copied.setAttribute(name, value);
+  const paper = document.createElementNS(SVG, "rect");
+  for (const [name, value] of Object.entries({ width, height, fill: "#ffffff" })) paper.setAttribute(name, value);
+  copied.prepend(paper);
+  return new XMLSerializer().serializeToString(copied)
+    .replaceAll("currentColor", "#000000").replaceAll("currentcolor", "#000000")
+    .replaceAll("var(--grid)", "#e6e6e6").replaceAll("var(--faint)", "#777777");
+};
+const exportPng = (svg, name) => {
+  const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+  const image = new Image(), scale = 3;
+  image.addEventListener("load", () => {
+    const canvas = make("canvas", { width: Math.round(width * scale), height: Math.round(height * scale) });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    canvas.toBlob((blob) => download(name, blob), "image/png");
+  });
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(exportSvg(svg))}`;
+};
+const tabulate = (marks) => {
+  const line = (cells, kind) => make("tr", {}, ...cells.map((cell) => make(kind, {}, cell)));
+  const table = make("table", {}, line(["series", "level", "n", "right", "read right", "low", "high"], "th"));
+  for (const [series, label, n, right, ...shares] of marks) {
+    const row = line([series, label, n ?? "", right ?? "", ...shares.slice(0, 3).map(percent)].map(String), "td");
+    if (n !== null && n < data.few && marks.some((mark) => mark[2] >= data.few)) row.className = "few";
+    table.append(row);
+  }
+  return table;
+};
+const watch = (figure, svg, title, marks) => {
+  const points = [];
+  for (const [name, own] of Object.entries(marks)) {
+    const drawn = document.getElementById(`${figure.id}-${name}`)?.querySelectorAll("use") ?? [];
+    drawn.forEach((node, place) => {
+      if (own[place]) points.push({ x: Number(node.getAttribute("x")), y: Number(node.getAttribute("y")), mark: own[place] });
+    });
+  }
+  const ring = document.createElementNS(SVG, "circle");
+  ring.setAttribute("class", "ring");
+  ring.setAttribute("r", 7);
+  const find = (event) => {
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    let best = null, least = NEAR ** 2;
+    for (const point of points) {
+      const distance = (point.x - at.x) ** 2 + (point.y - at.y) ** 2;
+      if (distance < least) [best, least] = [point, distance];
+    }
+    return best;
+  };
+  const leave = () => { tip.hidden = true; ring.remove(); svg.style.cursor = ""; };
+  svg.addEventListener("pointermove", (event) => {
+    const point = find(event);
+    if (!point) { leave(); return; }
+    ring.setAttribute("cx", point.x);
+    ring.setAttribute("cy", point.y);
+    svg.append(ring);
+    svg.style.cursor = "pointer";
+    tip.replaceChildren(...describe(point.mark).map((line) => make("div", {}, line)));
+    tip.hidden = false;
+    const left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8);
+    tip.style.left = `${Math.max(8, left) + scrollX}px`;
+    tip.style.top = `${event.clientY + 16 + scrollY}px`;
+  });
+  svg.addEventListener("pointerleave", leave);
+  svg.addEventListener("click", (event) => {
+    const point = find(event);
+    if (point) { leave(); open(title, point.mark); }
+  });
+};
+for (const figure of document.querySelectorAll("figure.plot")) {
+  const svg = figure.querySelector("svg"), name = figure.dataset.name, title = figure.querySelector("figcaption").textContent;
+  const marks = data.figures[figure.id] ?? {};
+  const tools = make("div", { class: "tools" });
+  if (svg) {
+    tools.append(
+      button("SVG", () => download(`${name}.svg`, new Blob([exportSvg(svg)], { type: "image/svg+xml" }))),
+      button("copy SVG", (node) => copy(node, exportSvg(svg))),
+      button("PNG", () => exportPng(svg, `${name}.png`)));
+    watch(figure, svg, title, marks);
+  } else {
+    tools.append(button("PNG", async () => {
+      const [, content] = figure.querySelector("img").src.split(",");
+      download(`${name}.png`, new Blob([Uint8Array.from(atob(content), (char) => char.charCodeAt(0))], { type: "image/png" }));
+    }));
+  }
+  const all = Object.values(marks).flat();
+  if (all.length) {
+    const fold = make("details", { class: "figures" }, make("summary", {}, "as a table"));
+    fold.addEventListener("toggle", () => {
+      if (!fold.open || fold.querySelector("table")) return;
+      const table = tabulate(all);
+      fold.append(make("div", { class: "scroll" }, table));
+      equip(table);
+    });
+    figure.append(fold);
+  }
+  figure.append(tools);
+}
+for (const node of document.querySelectorAll("[data-copy]"))
+  node.after(button("copy", (pressed) => copy(pressed, node.textContent)));

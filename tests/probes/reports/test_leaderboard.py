@@ -1,0 +1,165 @@
+"""The leaderboard of planted readers: its order, its figures, and what hostile names do to it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pandas as pd
+import pytest
+
+from probes.reports.leaderboard import Leaderboard, make_csv, measure_leaderboard
+from probes.reports.leaderboard_page import list_tables, write_leaderboard
+from probes.reports.leaderboard_plots import MAX_NAMED, style_of
+from probes.tasks.results import Result
+
+HOSTILE = '<script>alert("$x_{")</script>]]>&\u202e\x1b[2J猫--><!--'
+
+SIZES = (6.0, 8.0, 11.0, 15.0, 20.0, 28.0)
+
+WORDS = [f"word{k}" for k in range(40)]
+
+
+def plant(name: str, edge: float, number: int, n_fonts: int = 3) -> Result:
+    """Return a reader of all that is larger than its edge, give or take an octave by word."""
+    rng = np.random.default_rng(number)
+    edges = edge * 2 ** rng.normal(0, 0.4, len(WORDS))
+    cells = [("baseline", "baseline", 14.0, "a.ttf")]
+    cells += [("size_px", str(size), size, "a.ttf") for size in SIZES]
+    cells += [("font", f"f{k}.ttf", 14.0, f"f{k}.ttf") for k in range(n_fonts)]
+    rows = [
+        {"key": f"{base}-{factor}-{level}-{word}", "word": word, "factor": factor,
+         "baseline": base, "level": level, "font": font, "size_px": size,
+         "x_height_seen_px": size / 2, "x_height_patches": size / 32,
+         "correct": bool(size * (0.8 if base == "harder" else 1) > edges[place])}
+        for base in ("easy", "harder")
+        for factor, level, size, font in cells
+        for place, word in enumerate(WORDS)
+    ]  # fmt: skip
+    outcomes = pd.DataFrame(rows).assign(task="words", k=10, guess="x", protocol=2)
+    outcomes["rank"] = np.where(outcomes["correct"], 1, 2)
+    outcomes["rank_at_10"] = outcomes["rank"]
+    sizes = {"input_px": 32 * (number + 1), "patch_px": 16, "gflop": 4.0**number}
+    summary = {"model": sizes | {"n_parameters": None if number == 1 else 10.0 ** (number + 6)}}
+    return Result(name, Path(f"results/{number}"), outcomes, summary)
+
+
+@pytest.fixture(scope="module")
+def board() -> Leaderboard:
+    edges = {"small": 8.0, HOSTILE: 12.0, "large": 12.5, "blind": 1e9}
+    return measure_leaderboard(
+        [plant(name, edge, number) for number, (name, edge) in enumerate(edges.items())]
+    )
+
+
+def test_models_stand_in_the_order_of_what_they_read(board: Leaderboard) -> None:
+    assert board.condition == "harder"
+    assert [model["name"] for model in board.models][::3] == ["small", "blind"]
+    accuracies = [model["accuracy"] for model in board.models]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert [model["rank_low"] for model in board.models][-1] == 4
+    middle = {model["name"]: model for model in board.models}["large"]
+    assert middle["rank_low"] < middle["rank_high"]
+
+
+def test_a_threshold_lies_where_it_was_planted(board: Leaderboard) -> None:
+    for model in board.models:
+        found = [
+            row
+            for row in model["thresholds"]
+            if (row["unit"], row["baseline"]) == ("x_height_seen_px", "easy")
+        ]
+        if model["name"] == "blind":
+            assert not any(row["reached"] for row in found)
+        else:
+            edge = 8.0 if model["name"] == "small" else 12.2
+            assert found[0]["low"] <= edge / 2 <= found[0]["high"]
+
+
+def test_the_files_of_a_leaderboard_agree(board: Leaderboard, tmp_path: Path) -> None:
+    write_leaderboard(board, tmp_path, "synthtext compare a b")
+    summary = orjson.loads((tmp_path / "leaderboard.json").read_bytes())
+    table = pd.read_csv(tmp_path / "leaderboard.csv")
+    assert table["name"].tolist() == [model["name"] for model in summary["models"]]
+    assert table["harder_accuracy"].tolist() == pytest.approx(
+        [model["accuracy"] for model in summary["models"]]
+    )
+    assert np.isnan(table.set_index("name").loc[HOSTILE, "n_parameters"])
+    assert len(summary["pairs"]) == 6
+    rows = pd.DataFrame(summary["factors"]["size_px"])
+    assert set(rows["model"]) == set(table["name"])
+    assert {"level", "n_seen", "n_right", "low", "high"} <= set(rows.columns)
+    names = {path.stem for path in (tmp_path / "plots").iterdir()}
+    assert {"ranking", "size_px", "font", "threshold_x_height_seen_px", "pairs"} <= names
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    write_leaderboard(board, tmp_path, "synthtext compare a b")
+    assert before == {path: path.read_bytes() for path in before}
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.text: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_a_hostile_name_is_shown_and_does_nothing(board: Leaderboard, tmp_path: Path) -> None:
+    write_leaderboard(board, tmp_path, HOSTILE)
+    page = (tmp_path / "report.html").read_text()
+    assert '<script>alert("' not in page
+    text = _Text()
+    text.feed(page)
+    assert '<script>alert("$x_{")</script>]]>&\\u202e\\x1b[2J猫' in "".join(text.text)
+    for path in (tmp_path / "plots").glob("*.svg"):
+        drawn = path.read_text()
+        assert "<script" not in drawn
+        assert "\x1b" not in drawn
+
+
+def test_no_two_models_look_alike() -> None:
+    styles = {
+        json.dumps({k: style_of(n)[k] for k in ("color", "ls")}) for n in range(MAX_NAMED)
+    }
+    assert len(styles) == MAX_NAMED
+    assert style_of(MAX_NAMED)["marker"] == ""
+
+
+def multiply(board: Leaderboard, n: int) -> Leaderboard:
+    """Return a leaderboard of n models, all of them like the first one."""
+    names = [f"model {number} of a rather long name" for number in range(n)]
+    first = board.models[0]
+    factors = {
+        factor: pd.concat(
+            [table[table["model"] == first["name"]].assign(model=name) for name in names]
+        )
+        for factor, table in board.factors.items()
+    }
+    pairs = [board.pairs[0] | {"a": a, "b": b} for a, b in itertools.combinations(names, 2)]
+    models = [first | {"name": name} for name in names]
+    return replace(board, models=models, pairs=pairs, factors=factors)
+
+
+@pytest.mark.parametrize("n_models", [2, 12, 61])
+def test_few_and_many_models_are_drawn(
+    board: Leaderboard, n_models: int, tmp_path: Path
+) -> None:
+    many = multiply(board, n_models)
+    write_leaderboard(many, tmp_path)
+    assert (tmp_path / "plots/pairs.svg").exists() == (n_models <= 60)
+    assert len(make_csv(many)) == n_models
+    pairs = {table.title: table for table in list_tables(many)}["Pairs"]
+    assert len(pairs.rows) == min(n_models * (n_models - 1) // 2, 500)
+
+
+def test_progress_is_told(board: Leaderboard) -> None:
+    seen: list[tuple[str, int, int]] = []
+    results = [plant("a", 8.0, 0), plant("b", 9.0, 1)]
+    measure_leaderboard(results, on_progress=lambda *done: seen.append(done))
+    assert seen == [("pairs", 1, 1), ("models", 1, 2), ("models", 2, 2)]

@@ -1,0 +1,269 @@
+"""The page of a report: what it holds, and what a browser makes of it where there is one."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from probes.reports import plots
+from probes.reports.inline_svg import inline_svg
+from probes.reports.page import Figure, Page, fill_page, find_few, to_uri, write_report
+from probes.tables import Table
+
+HOSTILE = '</script><script>document.title="run"</script><img src=x onerror=alert(1)>'
+
+LEVELS = (6.0, 8.0, 11.0, 15.0)
+
+
+def make_table(labels: list[str] | None = None) -> pd.DataFrame:
+    """Return the figures of a factor from two baselines; one level has few images."""
+    rows = [
+        {"baseline": base, "level": level, "label": (labels or [f"{x}" for x in LEVELS])[place],
+         "n_seen": 12 if place == 0 else 40, "n_right": 10 * place, "accuracy": place / 4 + shift,
+         "low": place / 4, "high": place / 4 + 2 * shift}
+        for base, shift in (("easy", 0.1), ("harder", 0.05))
+        for place, level in enumerate(LEVELS)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def make_page() -> Page:
+    png = to_uri(cv2.imencode(".png", np.full((8, 20, 3), 200, np.uint8))[1].tobytes())
+    shots = [
+        {"png": png, "truth": HOSTILE, "guess": HOSTILE, "right": True},
+        {"png": png, "truth": "quartz", "guess": f"{HOSTILE}2", "right": False},
+    ]
+    rows = [
+        (f"row {k}", "1,200" if k % 2 else "7", f"{k * 7 % 13}.5 %", HOSTILE if k == 3 else "x")
+        for k in range(12)
+    ]
+    labels = [HOSTILE, "a\u202eb", "c", "d"]
+    return Page(
+        title=f"<b>{HOSTILE}",
+        verdict=HOSTILE,
+        headline=Table("Headline", ("a", "b"), (("1", "2"),)),
+        figures=[
+            Figure("size_px", "x-height, px", *plots.draw_curve(make_table(), "size_px", 0.1, pd.DataFrame())),
+            Figure("font", HOSTILE, *plots.draw_levels(make_table(labels), "font", 0.1)),
+        ],
+        note="",
+        tables=[Table("Many", ("name", "n", "share", HOSTILE), tuple(rows))],
+        facts=[(HOSTILE, HOSTILE)],
+        shots=shots,
+        cells={"size_px": {"easy": {"8.0": [0, 1]}}},
+        command=f"synthtext probe --model '{HOSTILE}'",
+        citation="Measured.",
+    )  # fmt: skip
+
+
+def read_data(page: str) -> dict[str, Any]:
+    found = re.search('id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_script_is_the_only_one_that_may_run() -> None:
+    page = fill_page(make_page())
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    assert policy[1] == (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src"
+        f" 'sha256-{digest}'"
+    )
+    assert "<img src=x" not in page
+    assert "\u202e" not in page
+
+
+def test_the_data_has_every_point_and_the_images_of_levels() -> None:
+    data = read_data(fill_page(make_page()))
+    curve = data["figures"]["f0"]
+    assert curve["points-0"][1] == ["easy", "8.0", 40, 10, 0.35, 0.25, 0.45, [0, 1]]
+    assert [point[1] for point in curve["points-1"]] == ["6.0", "8.0", "11.0", "15.0"]
+    assert data["figures"]["f1"]["points-0"][0][1] == HOSTILE
+    assert data["shots"][1]["truth"] == "quartz"
+
+
+def test_points_are_drawn_in_the_order_of_the_data() -> None:
+    drawing = plots.draw_curve(make_table(), "size_px", 0.1, pd.DataFrame())
+    root = ET.fromstring(drawing.svg)
+    for series, marks in drawing.marks.items():
+        (group,) = root.findall(f".//*[@id='{series}']")
+        uses = group.findall(".//{http://www.w3.org/2000/svg}use")
+        assert len(uses) == len(marks)
+        heights = [-float(use.attrib["y"]) for use in uses]
+        assert np.corrcoef(heights, [mark.accuracy for mark in marks])[0, 1] > 0.9999
+
+
+def test_a_plot_keeps_to_itself_on_a_page() -> None:
+    drawing = plots.draw_levels(make_table([HOSTILE, "b", "c", "d"]), "font", 0.1)
+    inline = inline_svg(drawing.svg, "f7", HOSTILE)
+    root = ET.fromstring(inline)
+    ids = {element.attrib["id"] for element in root.iter() if "id" in element.attrib}
+    assert ids
+    assert all(name.startswith("f7-") for name in ids)
+    named = re.findall(r'(?:url\(#|href="#)([^")]*)', inline)
+    assert named
+    assert set(named) <= ids
+    assert not root.findall(".//{http://www.w3.org/2000/svg}style")
+    assert "script" not in {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert len(inline) < len(drawing.svg)
+
+
+def test_rows_of_few_images_are_found_unless_all_are() -> None:
+    def make(*counts: str) -> Table:
+        return Table("", ("name", "n"), tuple(("x", count) for count in counts))
+
+    assert find_few(make("19", "20", "1,000", "")) == [True, False, False, False]
+    assert find_few(make("3", "5")) == [False, False]
+    assert find_few(Table("", ("name", "level"), (("x", "3"), ("y", "30")))) == [False, False]
+
+
+def test_a_report_writes_its_plots_as_svg(tmp_path: Path) -> None:
+    write_report(tmp_path, {}, make_page())
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {
+        "size_px.png", "size_px.svg", "font.png", "font.svg",
+    }  # fmt: skip
+    assert ET.parse(tmp_path / "plots/font.svg").getroot().tag.endswith("svg")
+
+
+def test_many_points_make_no_large_page() -> None:
+    rows = [
+        {"baseline": "easy", "level": float(k), "label": f"{k}", "n_seen": 1000, "n_right": k,
+         "accuracy": k / 1000, "low": 0.0, "high": 1.0}
+        for k in range(1000)
+    ]  # fmt: skip
+    drawn = plots.draw_curve(pd.DataFrame(rows), "zipf", 0.1, pd.DataFrame())
+    page = Page("", "", Table("", (), ()), [Figure("a", "a", *drawn)], "", [], [])
+    assert len(fill_page(page)) < 400_000
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Any:  # noqa: ANN401 - selenium may be missing.
+    path = tmp_path / "report.html"
+    path.write_text(fill_page(make_page()), encoding="utf-8")
+    browser.set_window_size(1280, 1000)
+    browser.get(path.as_uri())
+    # A page of a file may not reach the clipboard of the machine that tests it.
+    browser.execute_script(
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) =>"
+        " { window.copied = text; }}})"
+    )
+    yield browser
+    assert browser.get_log("browser") == []
+
+
+def press(browser: Any, selector: str, label: str) -> None:  # noqa: ANN401
+    found = browser.find_elements("css selector", f"{selector} button")
+    button = next(each for each in found if each.text == label)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+
+
+def list_names(browser: Any) -> list[str]:  # noqa: ANN401
+    cells = browser.find_elements("css selector", "h2 + .tools + .scroll td:first-child")
+    return [cell.text for cell in cells if cell.is_displayed()]
+
+
+def test_nothing_hostile_runs_and_all_is_shown(opened: Any) -> None:  # noqa: ANN401
+    assert opened.title == f"<b>{HOSTILE}"
+    assert opened.find_element("css selector", ".verdict").text == f"{HOSTILE}."
+    captions = opened.find_elements("css selector", "figcaption")
+    assert captions[1].text == HOSTILE
+    assert not opened.find_elements("css selector", "img[src=x]")
+
+
+def test_a_table_is_folded_searched_sorted_and_copied(opened: Any) -> None:  # noqa: ANN401
+    tools = "h2 + .tools"
+    assert list_names(opened) == [f"row {k}" for k in range(1, 12, 2)]
+    press(opened, tools, "show 6 of fewer than 20")
+    assert len(list_names(opened)) == 12
+    press(opened, "th:nth-child(3)", "share")
+    shares = sorted(range(12), key=lambda k: k * 7 % 13)
+    assert list_names(opened) == [f"row {k}" for k in shares]
+    press(opened, "th:nth-child(3)", "share")
+    assert list_names(opened) == [f"row {k}" for k in shares[::-1]]
+    opened.find_element("css selector", f"{tools} input").send_keys("ALERT")
+    assert list_names(opened) == ["row 3"]
+    press(opened, tools, "CSV")
+    rows = list(csv.reader(io.StringIO(opened.execute_script("return window.copied"))))
+    assert rows == [["name", "n", "share", HOSTILE], ["row 3", "1,200", "8.5 %", HOSTILE]]
+    press(opened, tools, "LaTeX")
+    assert opened.execute_script("return window.copied").splitlines()[4] == (
+        "  row 3 & 1,200 & 8.5 \\% & " + HOSTILE + " \\\\"
+    )
+
+
+def test_a_point_tells_what_it_is_and_shows_its_images(opened: Any) -> None:  # noqa: ANN401
+    from selenium.webdriver import ActionChains
+
+    points = opened.find_elements("css selector", "#f0-points-0 use")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", points[1])
+    ActionChains(opened).move_to_element(points[1]).perform()
+    tip = opened.find_element("css selector", ".tip")
+    assert tip.text.splitlines() == [
+        "easy: 8.0", "35.0 %", "95 % interval 25.0 % to 45.0 %", "10 right of 40 images",
+    ]  # fmt: skip
+    ActionChains(opened).click().perform()
+    shown = opened.find_element("css selector", "dialog")
+    assert shown.is_displayed()
+    captions = [each.text for each in shown.find_elements("css selector", "figcaption")]
+    assert captions == [HOSTILE, f"quartz read as {HOSTILE}2"]
+    assert len(shown.find_elements("css selector", "img")) == 2
+    opened.find_element("css selector", "#close").click()
+    assert not shown.is_displayed()
+
+
+def test_a_figure_becomes_a_table_and_a_file(opened: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    summary = opened.find_element("css selector", "#f0 summary")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
+    summary.click()
+    wait(opened, lambda: opened.find_elements("css selector", "#f0 table"))
+    table = opened.find_element("css selector", "#f0 table")
+    assert (
+        len([row for row in table.find_elements("css selector", "tr") if row.is_displayed()])
+        == 7
+    )
+    press(opened, "#f0 > .tools", "copy SVG")
+    copied = opened.execute_script("return window.copied")
+    root = ET.fromstring(copied)
+    assert root.attrib["width"].endswith("pt")
+    assert "currentcolor" not in copied.lower()
+    assert "var(" not in copied
+    saved = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    opened.execute_cdp_cmd("Browser.setDownloadBehavior", saved)
+    press(opened, "#f0 > .tools", "PNG")
+    press(opened, "#f0 > .tools", "SVG")
+    wait(opened, lambda: {"size_px.png", "size_px.svg"} <= {p.name for p in tmp_path.iterdir()})
+    pixels = cv2.imread(str(tmp_path / "size_px.png"))
+    assert pixels.shape[1] > 1000
+    assert (pixels == 255).mean() > 0.5  # White, with lines on it.
+    assert (pixels < 100).any()
+
+
+def wait(browser: Any, is_done: Any) -> None:  # noqa: ANN401
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 60).until(lambda _: is_done())
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_page_is_as_wide_as_its_window(opened: Any, width: int) -> None:  # noqa: ANN401
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+    opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
