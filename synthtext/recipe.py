@@ -1,7 +1,8 @@
 """Recipes: what each factor of an image is drawn from, as TOML and as options.
 
 A factor is written the same way everywhere: `12:64` for anything between, `12:64:log` for the
-same evenly in ratios, `8,16,32` for a choice, `plain=3,noise=1` for a choice by weight.
+same evenly in ratios, `8,16,32` for a choice, `plain=3,noise=1` for a choice by weight, and
+`12:16=3,16:24:log=5,32=1` for one of some ranges by weight.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from synthtext.draws import Choice, Range
+from synthtext.draws import Choice, Draw, Range, Ranges
 from synthtext.errors import RecipeError, shorten
 from synthtext.factors import FACTORS, SETTINGS
 from synthtext.toml_files import Limits, read_toml
@@ -47,14 +48,14 @@ class Recipe:
     """What every factor is drawn from, and how images are kept.
 
     Attributes:
-        draws: a `Range` or `Choice` for each name of `FACTORS`.
+        draws: a `Range`, `Ranges` or `Choice` for each name of `FACTORS`.
         image_format: `jpg`, `png` or `webp`.
         splits: shares of train, val and test, by text.
         shrink: whether text that does not fit is drawn smaller instead of not at all.
         shard_size: images to a shard.
     """
 
-    draws: Mapping[str, Range | Choice]
+    draws: Mapping[str, Draw]
     image_format: str = "jpg"
     splits: tuple[float, float, float] = (0.9, 0.05, 0.05)
     shrink: bool = True
@@ -137,7 +138,10 @@ def format_recipe(recipe: Recipe) -> str:
         "shrink": str(recipe.shrink).lower(),
         "shard_size": str(recipe.shard_size),
     }
-    lines = ["# 12:64 is a range, 12:64:log even in ratios, 8,16 a choice, a=3,b=1 by weight."]
+    lines = [
+        "# 12:64 is a range, 12:64:log even in ratios, 8,16 a choice, a=3,b=1 by weight,",
+        "# 12:16=3,16:24:log=5,32=1 one of some ranges by weight.",
+    ]
     for name, factor in FACTORS.items():
         lines += ["", f"# {factor.help}", f'{name} = "{recipe.draws[name]}"']
     for name, meaning in SETTINGS.items():
@@ -145,11 +149,13 @@ def format_recipe(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def parse_draw(name: str, text: str) -> Range | Choice:
+def parse_draw(name: str, text: str) -> Draw:
     """Return what a factor is drawn from.
 
     >>> parse_draw("size_px", "12:64:log")
     Range(low=12.0, high=64.0, is_log=True)
+    >>> str(parse_draw("size_px", "12:16=3,16:24:log=5,32"))
+    '12:16=3,16:24:log=5,32'
 
     Raises:
         RecipeError: an unknown factor, or a value that it cannot take.
@@ -160,7 +166,7 @@ def parse_draw(name: str, text: str) -> Range | Choice:
         hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(known)}"
         raise RecipeError(f"a recipe has no factor {shorten(name)!r}; {hint}")
     if FACTORS[name].bounds and ":" in text:
-        return _parse_range(name, text)
+        return _parse_ranges(name, text) if {",", "="} & set(text) else _parse_range(name, text)
     return _parse_choice(name, text)
 
 
@@ -187,7 +193,26 @@ def _parse_range(name: str, text: str) -> Range:
     return Range(low, high, is_log)
 
 
+def _parse_ranges(name: str, text: str) -> Range | Ranges:
+    parts: list[Range] = []
+    values, weights = _split_weights(name, text)
+    for value in values:
+        if ":" in value:
+            parts.append(_parse_range(name, value))
+        else:
+            number = _parse_number(name, value, text)
+            parts.append(Range(number, number))
+    # One range by itself needs no weight, and is drawn as it would be without.
+    return parts[0] if len(parts) == 1 else Ranges(tuple(parts), weights)
+
+
 def _parse_choice(name: str, text: str) -> Choice:
+    values, weights = _split_weights(name, text)
+    return Choice(tuple(_check_value(name, value, text) for value in values), weights)
+
+
+def _split_weights(name: str, text: str) -> tuple[list[str], tuple[float, ...]]:
+    """Return what a text lists, and the weight of each, 1 where none is given."""
     values: list[str] = []
     weights: list[float] = []
     parts = text.split(",")
@@ -195,11 +220,11 @@ def _parse_choice(name: str, text: str) -> Choice:
         raise RecipeError(f"{name} has {len(parts):,} values; give {MAX_VALUES:,} at most")
     for part in parts:
         value, _, weight = part.strip().partition("=")
-        values.append(_check_value(name, value.strip(), text))
+        values.append(value.strip())
         weights.append(_parse_weight(name, weight, text))
     if sum(weights) <= 0:
         raise RecipeError(f"{name} is {shorten(text)!r}; at least one weight must be above 0")
-    return Choice(tuple(values), tuple(weights))
+    return values, tuple(weights)
 
 
 def _check_value(name: str, value: str, text: str) -> str:

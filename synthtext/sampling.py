@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from synthtext.drawing.colours import format_hex
 from synthtext.drawing.fonts import Catalogue, Font
 from synthtext.drawing.photos import Photos
-from synthtext.draws import Choice, Range
+from synthtext.draws import Choice, Draw, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
 from synthtext.recipe import ANY, Recipe, parse_numbers
@@ -184,29 +184,41 @@ def _shuffle(seed: int, name: str, n: int) -> NDArray[np.int32]:
     return np.argsort(draw_bits(seed, name, 0, n)[:, 0], kind="stable").astype(np.int32)
 
 
-def _draw_numbers(name: str, draw: Range | Choice, units: NDArray[np.float64]) -> Column:
+def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
+    is_whole = FACTORS[name].is_whole
     if isinstance(draw, Choice):
         values = parse_numbers(name, draw)[pick(units, np.array(draw.weights))]
-    elif FACTORS[name].is_whole and not draw.is_log:
-        return (draw_below(units, int(draw.high - draw.low) + 1) + int(draw.low)).tolist()
+    elif isinstance(draw, Ranges):
+        places, within = draw.split(units)
+        values = np.empty(len(units))
+        for place, part in enumerate(draw.parts):
+            values[places == place] = _draw_range(part, within[places == place], is_whole)
     else:
-        values = draw.at(units)
-    if FACTORS[name].is_whole:
+        values = _draw_range(draw, units, is_whole)
+    if is_whole:
         return np.rint(values).astype(np.int64).tolist()
     return np.round(values, N_DECIMALS).tolist()
 
 
-def _draw_names(
-    draw: Range | Choice, names: tuple[str, ...], units: NDArray[np.float64]
-) -> Column:
-    if isinstance(draw, Range) or ANY in draw.values:
+def _draw_range(
+    draw: Range,
+    units: NDArray[np.float64],
+    is_whole: bool,  # noqa: FBT001
+) -> NDArray[np.float64]:
+    if is_whole and not draw.is_log:
+        return (draw_below(units, int(draw.high - draw.low) + 1) + int(draw.low)).astype(float)
+    return draw.at(units)
+
+
+def _draw_names(draw: Draw, names: tuple[str, ...], units: NDArray[np.float64]) -> Column:
+    if not isinstance(draw, Choice) or ANY in draw.values:
         draw = Choice(names, (1.0,) * len(names))
     return draw.at(units)
 
 
-def _draw_colours(draw: Range | Choice, units: NDArray[np.float64]) -> Column:
+def _draw_colours(draw: Draw, units: NDArray[np.float64]) -> Column:
     """Return colours from four numbers each: one for the choice, three for any colour."""
-    if isinstance(draw, Range):
+    if not isinstance(draw, Choice):
         raise RecipeError(f"a colour is {draw}; give colours, not a range")
     levels = draw_below(units[:, 1:], 256).tolist()
     return [
@@ -263,7 +275,7 @@ def _draw_papers(
 ) -> dict[str, Column]:
     """Return the columns background and photo."""
     draw = recipe.draws["background"]
-    if isinstance(draw, Range):
+    if not isinstance(draw, Choice):
         raise RecipeError(f"background is {draw}; give kinds of paper, not a range")
     papers = draw.at(units[:, 0])
     if "photo" not in papers:

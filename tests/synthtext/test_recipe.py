@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthtext.draws import Choice, Range
+from synthtext.draws import Choice, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS, option_name
 from synthtext.recipe import (
@@ -58,6 +58,25 @@ def test_a_choice_by_weight_is_written_as_read() -> None:
     assert str(draw) == "plain=3,noise"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["12:16=3,16:24:log=5,32", "12:16,32", "-3:-1=2,0=0.25,1:4=0.123456789", "1:2=0,3:4=1e-09"],
+)
+def test_ranges_by_weight_are_written_as_read(text: str) -> None:
+    draw = parse_draw("rotation_deg", text)
+    assert isinstance(draw, Ranges)
+    assert str(draw) == text
+    assert parse_draw("rotation_deg", str(draw)) == draw
+
+
+def test_one_range_needs_no_weight() -> None:
+    assert parse_draw("size_px", "12:64:log=3") == Range(12, 64, is_log=True)
+
+
+def test_the_ends_of_a_range_keep_their_digits() -> None:
+    assert str(parse_draw("size_px", "12.3456789:64")) == "12.3456789:64"
+
+
 def test_colours_have_names() -> None:
     assert parse_draw("ink", "black,#C02020") == Choice(("#000000", "#c02020"), (1.0, 1.0))
 
@@ -97,6 +116,14 @@ def test_a_jpeg_quality_asked_for_is_kept() -> None:
         ),
         ("case", "upper=x", "case is 'upper=x'; 'x' is not a weight"),
         ("case", "upper=-1", "case is 'upper=-1'; a weight is from 0 to 1e+09"),
+        (
+            "size_px",
+            "9:12=0,20=0",
+            "size_px is '9:12=0,20=0'; at least one weight must be above 0",
+        ),
+        ("size_px", "9:12=2,24:20", "size_px is 24:20; the low end comes first, so 20:24"),
+        ("size_px", "9:12=x,20", "size_px is '9:12=x,20'; 'x' is not a weight"),
+        ("size_px", "9:12,big", "size_px is '9:12,big'; 'big' is not a number"),
         ("case", "upper=0", "case is 'upper=0'; at least one weight must be above 0"),
         ("font_family", "", "font_family is ''; it lacks a value"),
         ("image_format", "gif", "image_format is 'gif'; it is one of jpg, png, webp"),
