@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +85,19 @@ class Choice:
 
 Draw = Range | Ranges | Choice
 """What a factor is drawn from."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """What sets some of the images apart: factors that go together.
+
+    Attributes:
+        weight: how often it comes among the components, 0 or more.
+        draws: of the factors that it draws otherwise than the recipe.
+    """
+
+    weight: float
+    draws: Mapping[str, Draw]
 
 
 def _weigh(names: Sequence[str], weights: Sequence[float]) -> str:

@@ -2,7 +2,8 @@
 
 A factor is written the same way everywhere: `12:64` for anything between, `12:64:log` for the
 same evenly in ratios, `8,16,32` for a choice, `plain=3,noise=1` for a choice by weight, and
-`12:16=3,16:24:log=5,32=1` for one of some ranges by weight.
+`12:16=3,16:24:log=5,32=1` for one of some ranges by weight. Factors that go together stand in
+tables `[[mixture]]`: each image is of one of them, chosen by its `weight`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from synthtext.draws import Choice, Draw, Range, Ranges
+from synthtext.draws import Choice, Component, Draw, Range, Ranges
 from synthtext.errors import RecipeError, shorten
 from synthtext.factors import FACTORS, SETTINGS
 from synthtext.toml_files import Limits, read_toml
@@ -30,8 +31,15 @@ FORMATS = ("jpg", "png", "webp")
 
 RECIPES = Path(__file__).parent / "recipes"
 
-LIMITS = Limits(max_bytes=256 << 10, max_depth=1)
-"""A recipe is flat: an entry is a value, or a list of them."""
+LIMITS = Limits(max_bytes=256 << 10, max_depth=2)
+"""A recipe is flat but for the tables of its mixture; an entry is a value or a list of them."""
+
+MIXTURE = "mixture"
+
+MAX_COMPONENTS = 1000
+
+NOT_MIXED = ("kind",)
+"""Factors that components share: how many images a split gets depends on them."""
 
 MAX_ENTRY_CHARS = 100_000
 
@@ -53,6 +61,7 @@ class Recipe:
         splits: shares of train, val and test, by text.
         shrink: whether text that does not fit is drawn smaller instead of not at all.
         shard_size: images to a shard.
+        mixture: factors that go together; each image is of one component.
     """
 
     draws: Mapping[str, Draw]
@@ -60,6 +69,7 @@ class Recipe:
     splits: tuple[float, float, float] = (0.9, 0.05, 0.05)
     shrink: bool = True
     shard_size: int = 1000
+    mixture: tuple[Component, ...] = ()
 
 
 def default_recipe() -> Recipe:
@@ -89,8 +99,9 @@ def read_recipe(source: str | Path) -> Recipe:
         listed = ", ".join(list_recipes())
         raise RecipeError(f"no recipe {shorten(str(source))!r}; give a file or one of {listed}")
     entries = read_toml(path, LIMITS, kind=RecipeError, remedy="`synthtext recipe` prints one")
+    tables = entries.pop(MIXTURE, [])
     edits = {name: _to_text(name, value) for name, value in entries.items()}
-    return edit_recipe(default_recipe(), edits)
+    return replace(edit_recipe(default_recipe(), edits), mixture=_read_mixture(tables))
 
 
 def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
@@ -104,6 +115,7 @@ def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
         recipe: where to start.
         edits: name to value as written in a recipe, such as `{"size_px": "12:64"}`. A lossless
             `image_format` also lifts `jpeg_quality` to 100, unless that is among the edits.
+            What is edited holds for every component of a mixture.
 
     Raises:
         RecipeError: an unknown name, or a value that cannot be used.
@@ -127,7 +139,26 @@ def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
             recipe = replace(recipe, shard_size=_parse_count(name, text))
         else:
             draws[name] = parse_draw(name, text)
-    return replace(recipe, draws=draws)
+    changed = {name for name in draws if draws[name] is not recipe.draws[name]}
+    mixture = tuple(
+        replace(part, draws={k: draw for k, draw in part.draws.items() if k not in changed})
+        for part in recipe.mixture
+    )
+    return replace(recipe, draws=draws, mixture=mixture)
+
+
+def list_draws(recipe: Recipe, name: str) -> list[Draw]:
+    """Return what a factor is drawn from: of the recipe, and of each component that differs."""
+    own = [part.draws[name] for part in recipe.mixture if part.weight and name in part.draws]
+    return [recipe.draws[name], *own]
+
+
+def describe_mixture(recipe: Recipe) -> list[dict[str, str | float]]:
+    """Return the components of a mixture as a recipe holds them, ready for JSON."""
+    return [
+        {"weight": part.weight, **{name: str(draw) for name, draw in part.draws.items()}}
+        for part in recipe.mixture
+    ]
 
 
 def format_recipe(recipe: Recipe) -> str:
@@ -146,6 +177,9 @@ def format_recipe(recipe: Recipe) -> str:
         lines += ["", f"# {factor.help}", f'{name} = "{recipe.draws[name]}"']
     for name, meaning in SETTINGS.items():
         lines += ["", f"# {meaning}", f"{name} = {settings[name]}"]
+    for part in recipe.mixture:
+        lines += ["", f"[[{MIXTURE}]]", f"weight = {part.weight:.12g}"]
+        lines += [f'{name} = "{draw}"' for name, draw in part.draws.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -325,6 +359,30 @@ def _parse_count(name: str, text: str) -> int:
             f"{name} is {shorten(text)!r}; it is a whole number from 1 to {MAX_SHARD_SIZE:,}"
         )
     return count
+
+
+def _read_mixture(tables: object) -> tuple[Component, ...]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise RecipeError(f"{MIXTURE} is not a list of tables; write [[{MIXTURE}]] above each")
+    if len(tables) > MAX_COMPONENTS:
+        raise RecipeError(
+            f"{MIXTURE} has {len(tables):,} tables; give {MAX_COMPONENTS:,} at most"
+        )
+    parts = []
+    for table in tables:
+        text = str(table.pop("weight", 1))
+        weight = _parse_weight(f"weight of {MIXTURE}", text, text)
+        for name in table:
+            if name in SETTINGS or name in NOT_MIXED:
+                raise RecipeError(
+                    f"{name} stands in a {MIXTURE}; it is the same for all images, so write it"
+                    " above the tables"
+                )
+        draws = {name: parse_draw(name, _to_text(name, value)) for name, value in table.items()}
+        parts.append(Component(weight, draws))
+    if parts and not sum(part.weight for part in parts):
+        raise RecipeError(f"the weights of {MIXTURE} are all 0; at least one must be above 0")
+    return tuple(parts)
 
 
 def _to_text(name: str, value: object) -> str:

@@ -7,7 +7,7 @@ shard, any image can be drawn alone, and a new factor never shifts the draws of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -19,7 +19,7 @@ from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice, Draw, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
-from synthtext.recipe import ANY, Recipe, parse_numbers
+from synthtext.recipe import ANY, MIXTURE, Recipe, parse_numbers
 from synthtext.rng import draw_below, draw_bits, draw_units, pick
 from synthtext.spec import CASES, NAMES, Spec
 
@@ -100,18 +100,49 @@ def sample_specs(
     Raises:
         RecipeError: the recipe asks for photographs or kinds of text that are not there.
     """
-    n = len(indices)
+    if not recipe.mixture:
+        return _sample_rows(
+            recipe, source, fonts, seed=seed, indices=indices, rows=np.arange(len(indices)),
+            photos=photos,
+        )  # fmt: skip
+    units = draw_units(seed, MIXTURE, indices.start, indices.stop)[:, 0]
+    chosen = pick(units, np.array([part.weight for part in recipe.mixture]))
+    specs: dict[int, Spec] = {}
+    for number in np.unique(chosen).tolist():
+        own = replace(
+            recipe, draws={**recipe.draws, **recipe.mixture[number].draws}, mixture=()
+        )
+        rows = np.flatnonzero(chosen == number)
+        sampled = _sample_rows(
+            own, source, fonts, seed=seed, indices=indices, rows=rows, photos=photos
+        )
+        specs.update(zip(rows.tolist(), sampled, strict=True))
+    return [specs[row] for row in range(len(indices))]
+
+
+def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
+    recipe: Recipe,
+    source: Source,
+    fonts: Catalogue,
+    *,
+    seed: int,
+    indices: range,
+    rows: NDArray[np.int64],
+    photos: Photos | None,
+) -> list[Spec]:
+    """Return the specs of some rows of a run of images, all of one recipe without a mixture."""
+    n = len(rows)
 
     def units(name: str) -> NDArray[np.float64]:
-        return draw_units(seed, name, indices.start, indices.stop)
+        return draw_units(seed, name, indices.start, indices.stop)[rows]
 
     columns: dict[str, Column] = {
         "seed": [seed] * n,
-        "index": indices,
+        "index": [indices[row] for row in rows.tolist()],
         "split": [source.split] * n,
         "shrink": [recipe.shrink] * n,
     }
-    columns |= _draw_texts(recipe, source, seed, indices)
+    columns |= _draw_texts(recipe, source, seed, indices, rows)
     for name, factor in FACTORS.items():
         if factor.bounds:
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
@@ -123,7 +154,7 @@ def sample_specs(
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
     for name in ("paper_seed", "noise_seed"):
-        bits = draw_bits(seed, name, indices.start, indices.stop)
+        bits = draw_bits(seed, name, indices.start, indices.stop)[rows]
         columns[name] = (bits[:, 0] >> np.uint64(32)).tolist()
     return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
 
@@ -150,12 +181,15 @@ def choose_font(
     return list(fonts.fonts.values())[place]
 
 
-def _draw_texts(recipe: Recipe, source: Source, seed: int, indices: range) -> dict[str, Column]:
+def _draw_texts(
+    recipe: Recipe, source: Source, seed: int, indices: range, chosen: NDArray[np.int64]
+) -> dict[str, Column]:
     """Return the columns kind, text, label and class_index."""
     weights = _weigh_kinds(recipe, source)
-    kinds = pick(draw_units(seed, "kind", indices.start, indices.stop)[:, 0], weights)
+    units = draw_units(seed, "kind", indices.start, indices.stop)[chosen, 0]
     rows = []
-    for kind, index in zip(kinds.tolist(), indices, strict=True):
+    for kind, place in zip(pick(units, weights).tolist(), chosen.tolist(), strict=True):
+        index = indices[place]
         deck = source.decks[kind]
         turn, offset = divmod(index - source.first, len(deck.items))
         order = _shuffle(seed, f"text {deck.kind} {source.split} {turn}", len(deck.items))

@@ -171,16 +171,16 @@ def explain(path: Path) -> str:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("case = " + "[" * 900 + "]" * 900, "its arrays or tables lie more than 1 deep"),
+        ("case = " + "[" * 900 + "]" * 900, "its arrays or tables lie more than 2 deep"),
         (
             "case = " + "{a=" * 900 + "1" + "}" * 900,
-            "its arrays or tables lie more than 1 deep",
+            "its arrays or tables lie more than 2 deep",
         ),
-        (".".join(["a"] * 5000) + " = 1", "its arrays or tables lie more than 1 deep"),
-        ("[" + ".".join(['"a"'] * 5000) + "]", "its arrays or tables lie more than 1 deep"),
+        (".".join(["a"] * 5000) + " = 1", "its arrays or tables lie more than 2 deep"),
+        ("[" + ".".join(['"a"'] * 5000) + "]", "its arrays or tables lie more than 2 deep"),
         (
             'case = ["""up"""", ' + "[" * 900 + "]" * 901,
-            "its arrays or tables lie more than 1 deep",
+            "its arrays or tables lie more than 2 deep",
         ),
         ("seed = " + "9" * 5000, "99999999999999999999... is 5,000 characters long"),
         ("seed = 0x" + "f" * 5000, "0xffffffffffffffffff... is 5,002 characters long"),
@@ -213,6 +213,55 @@ def test_a_recipe_with_tables_is_told_that_it_is_flat(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text("[size_px]\nlow = 3\n")
     assert explain(path) == "size_px is a table; a recipe is flat, so leave out its head"
+
+
+MIXED = """
+size_px = "20:40"
+[[mixture]]
+weight = 3
+paper = ["white", "#eeeeee=0.5"]
+ink = "black"
+[[mixture]]
+paper = "black"
+size_px = "30"
+"""
+
+
+def test_a_mixture_is_read_and_printed_back(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(MIXED)
+    recipe = read_recipe(path)
+    assert [part.weight for part in recipe.mixture] == [3, 1]
+    assert str(recipe.mixture[0].draws["paper"]) == "#ffffff,#eeeeee=0.5"
+    path.write_text(format_recipe(recipe))
+    assert read_recipe(path) == recipe
+
+
+def test_what_is_edited_holds_for_every_component(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(MIXED)
+    recipe = edit_recipe(read_recipe(path), {"size_px": "12"})
+    assert [sorted(part.draws) for part in recipe.mixture] == [["ink", "paper"], ["paper"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("mixture = 3", "mixture is not a list of tables; write [[mixture]] above each"),
+        ("[mixture]\nsize_px = 3", "mixture is not a list of tables; write [[mixture]] above each"),
+        ("[[mixture]]\nkind = 'word'", "kind stands in a mixture; it is the same for all images, so write it above the tables"),
+        ("[[mixture]]\nshrink = true", "shrink stands in a mixture; it is the same for all images, so write it above the tables"),
+        ("[[mixture]]\nweight = 0", "the weights of mixture are all 0; at least one must be above 0"),
+        ("[[mixture]]\nweight = -1", "weight of mixture is '-1'; a weight is from 0 to 1e+09"),
+        ("[[mixture]]\nsize = 3", "a recipe has no factor 'size'; did you mean size_px"),
+        ("[[mixture]]\n" * 1001, "mixture has 1,001 tables; give 1,000 at most"),
+        ("[[mixture]]\n[mixture.a]", "a is a table; a recipe is flat, so leave out its head"),
+    ],
+)  # fmt: skip
+def test_a_bad_mixture_is_named(text: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    assert explain(path) == sentence
 
 
 @pytest.mark.parametrize(
