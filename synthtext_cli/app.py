@@ -11,7 +11,7 @@ import typer
 
 from synthtext.errors import SynthtextError
 from synthtext.signals import Stopped, catch_signals
-from synthtext_cli import draw, images, imported, look, models, probe, share, train
+from synthtext_cli import draw, fitting, images, imported, look, models, probe, share, train
 from synthtext_cli.console import (
     LOG_EVERY_S,
     fail,
@@ -83,6 +83,7 @@ COMMANDS = {
         (draw.merge, "merge", "Join parts of a run: merge a b --out all"),
         (draw.draw, "draw", "Draw one again: draw --from OUT KEY --set blur_px=4"),
         (draw.print_recipe, "recipe", "Print a recipe: recipe > mine.toml"),
+        (fitting.fit, "fit", "A recipe from crops: fit crops/ --out mine.toml"),
         (draw.words, "words", "List words: words --lang de --top 20000"),
         (draw.fonts, "fonts", "List fonts: fonts --sheet fonts.png"),
     ),
