@@ -30,6 +30,9 @@ LEAST_CROPS = 20
 PAGE_LINES = 5
 """Lines of text in what is a page rather than a crop of a word."""
 
+MIN_PAGE_PX = 160
+"""Least height of a page; lower ones are crops, and so are words set upright."""
+
 FLAT_STD = 1.5
 """A crop whose levels deviate less is of one colour."""
 
@@ -184,7 +187,7 @@ def _check_kinds(folder: Path, n_files: int, n_kept: int, n_pages: int, n_flat: 
 
 def is_page(pixels: Pixels) -> bool:
     """Return whether an image shows several lines of text, one above the other."""
-    if pixels.shape[0] < 100:
+    if pixels.shape[0] < MIN_PAGE_PX or pixels.shape[1] < pixels.shape[0] / 2:
         return False
     height = MAX_HEIGHT_PX * 2
     size = (max(1, round(pixels.shape[1] * height / pixels.shape[0])), height)

@@ -81,14 +81,16 @@ def draw_crops(
 
     Args:
         recipe: what to draw from; its crops must fit their text.
-        targets: the parts of each factor. The length of the text is among them, and its
-            weights choose the words.
+        targets: the parts of each factor. If the length of the text is among them, its
+            weights choose the words; else they are drawn as they are.
         materials: what to draw with.
         count: crops; those that leave no ink are left out.
         seed: seed of the drawing.
         stages: keeps the chunks.
     """
-    words = choose_words(materials.words, targets[LENGTH], seed=seed)
+    words = materials.words
+    if LENGTH in targets:
+        words = choose_words(words, targets[LENGTH], seed=seed)
     texts = {"word": make_texts(words, [None] * len(words), "fit")}
     plan = make_plan(
         recipe, texts, materials.fonts, seed=seed, count=count, photos=materials.photos

@@ -18,20 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.arrays import Floats, Ints
-from probes.fitting.crops import Crops
+from probes.fitting.crops import VIEW_PX, Crops
 
 if TYPE_CHECKING:
     import torch
 
 BATCH = 64
 
-RATE = 2e-3
+RATE = 3e-3
 
 HELD_OUT_FRAC = 0.1
 """Fraction of the drawn crops that the temperature is chosen on."""
 
 WIDTH = 64
 """Channels of the last convolution of a stack."""
+
+N_PLACES = VIEW_PX[0] // 8 * (VIEW_PX[1] // 8)
+"""Places of the view that the last convolution tells of."""
 
 N_FEATURES = 192
 
@@ -172,7 +175,7 @@ def _make_network(view: Any, patch: Any, n_scalars: int, n_outputs: int) -> Any:
             super().__init__()
             self.view, self.patch = view, patch
             self.scale = nn.BatchNorm1d(n_scalars)
-            n_seen = 8 * WIDTH + n_scalars
+            n_seen = (N_PLACES + 2) * WIDTH + n_scalars
             self.features = nn.Sequential(
                 nn.Linear(n_seen, N_FEATURES), nn.ReLU(), nn.Dropout(0.1)
             )
@@ -180,11 +183,10 @@ def _make_network(view: Any, patch: Any, n_scalars: int, n_outputs: int) -> Any:
 
         def forward(self, views: Tensor, patches: Tensor, scalars: Tensor) -> Tensor:
             whole, piece = self.view(views), self.patch(patches)
-            # In three parts from left to right: a view from the side shows in their difference.
-            thirds = nn.functional.adaptive_avg_pool2d(whole, (1, 3)).flatten(1)
-            peaks = nn.functional.adaptive_max_pool2d(whole, (1, 3)).flatten(1)
-            both = (thirds, peaks, piece.mean((2, 3)), piece.amax((2, 3)), self.scale(scalars))
-            return self.heads(self.features(torch.cat(both, 1)))
+            # Where something lies in the view matters, by which it is seen to be turned.
+            places = whole.permute(0, 2, 3, 1).flatten(1)
+            seen = (places, piece.mean((2, 3)), piece.amax((2, 3)), self.scale(scalars))
+            return self.heads(self.features(torch.cat(seen, 1)))
 
     return Network()
 
