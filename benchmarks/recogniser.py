@@ -8,6 +8,10 @@ it was not taught, as each of the three draws them; and real ones, if a folder w
 `make recogniser` installs the others and runs it at small size; at full size it is called as
 `recogniser.py PEERS OUT [--real DIR] [--steps N] [--count N] [--device cuda]`. PEERS is where
 they are installed; OUT keeps what was drawn, so that a second run need not draw it again.
+
+`--recipes ocr-crops mine.toml` compares recipes instead of renderers, on the pictures of
+`--real` alone; a recipe that `synthtext fit` wrote is drawn with the words beside it, if
+`mine/words.txt` is there.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -97,17 +102,68 @@ def read(folder: Path) -> tuple[NDArray[np.uint8], list[str]]:
     images, texts = [], []
     for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines():
         name, _, quoted = line.partition(", ")
-        letters = "".join(char for char in quoted.casefold() if char in LETTERS)
-        image = cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
-        if image is None or not letters:
+        letters = to_letters(quoted)
+        if not letters or not (folder / name).exists():
             continue
-        scale = min(HEIGHT_PX / image.shape[0], WIDTH_PX / image.shape[1])
-        size = [max(1, round(side * scale)) for side in image.shape[::-1]]
-        fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        below, beside = HEIGHT_PX - fitted.shape[0], WIDTH_PX - fitted.shape[1]
-        images.append(cv2.copyMakeBorder(fitted, 0, below, 0, beside, cv2.BORDER_REPLICATE))
-        texts.append(letters)
+        image = cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
+        if image is not None:
+            images.append(fit(image))
+            texts.append(letters)
     return np.stack(images), texts
+
+
+def to_letters(text: str) -> str:
+    """Return the letters of a text that are read, case aside."""
+    return "".join(char for char in text.casefold() if char in LETTERS)
+
+
+def fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture at the size that is read, uint8 (32, 128), its edge filling the rest."""
+    scale = min(HEIGHT_PX / image.shape[0], WIDTH_PX / image.shape[1])
+    size = [max(1, round(side * scale)) for side in image.shape[::-1]]
+    fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    below, beside = HEIGHT_PX - fitted.shape[0], WIDTH_PX - fitted.shape[1]
+    return cv2.copyMakeBorder(fitted, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+
+
+def draw_recipe(recipe: str, words: Path, n: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return n pictures that a recipe draws, as `read` gives those of a folder."""
+    images, texts = [], []
+    for rendering in stream(recipe, str(words), count=n, edits={"splits": "1,0,0"}):
+        letters = to_letters(rendering.spec.drawn_text)
+        if letters:
+            raw = encode_pixels(rendering.pixels, "jpg", rendering.spec.jpeg_quality)
+            levels = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_GRAYSCALE)
+            images.append(fit(levels))
+            texts.append(letters)
+    return np.stack(images), texts
+
+
+def compare_recipes(
+    recipes: Sequence[str], folder: Path, words: Path, *, steps: int, count: int, device: str
+) -> Table:
+    """Return a row for each recipe: how many real words are read after training on it.
+
+    Args:
+        recipes: names or files; `mine.toml` is drawn with `mine/words.txt` if that is there.
+        folder: of the real words, with their `gt.txt`.
+        words: what the others are drawn with.
+        steps: of training, the same for each.
+        count: pictures to draw of each.
+        device: where to train.
+    """
+    table = Table("taught by", "reads real words, %", "words", box=None)
+    real = read(folder)
+    for recipe in recipes:
+        own = Path(recipe).with_suffix("") / "words.txt"
+        lessons = draw_recipe(recipe, own if own.exists() else words, count)
+        right = count_right(train(*lessons, steps, device), *real, device)
+        low, high = wilson(right, len(real[1]))
+        share = 100 * right / len(real[1])
+        table.add_row(
+            recipe, f"{share:.1f} ({100 * low:.1f} to {100 * high:.1f})", f"{len(real[1]):,}"
+        )
+    return table
 
 
 def to_input(images: NDArray[np.uint8], device: str) -> Tensor:
@@ -160,6 +216,7 @@ def main() -> None:
     parser.add_argument("peers", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--real", type=Path)
+    parser.add_argument("--recipes", nargs="+")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--device", default="cpu")
@@ -172,6 +229,13 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "taught.txt").write_text("\n".join(w for w in taught if w.isalpha()))
     (out / "new.txt").write_text("\n".join(w for w in listed[::10] if w.isalpha()))
+    if given.recipes:
+        table = compare_recipes(
+            given.recipes, given.real, out / "taught.txt", steps=given.steps,
+            count=given.count, device=given.device,
+        )  # fmt: skip
+        Console(width=120).print(table)
+        return
     tests = {}
     for source in SOURCES:
         draw(source, out / "new.txt", out / f"{source}-test", N_TEST, given.peers, 1)

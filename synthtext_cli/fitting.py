@@ -62,7 +62,9 @@ def fit(
     ] = "en",
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
-    count: Annotated[int, typer.Option(help="Crops to draw in each round.")] = 12_000,
+    count: Annotated[
+        int, typer.Option(help="Crops to draw in the first round; later ones draw half.")
+    ] = 12_000,
     rounds: Annotated[
         int, typer.Option(help="Rounds; each draws nearer to the crops than the one before.")
     ] = 2,

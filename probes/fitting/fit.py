@@ -58,7 +58,7 @@ class FitConfig:
 
     Attributes:
         folder: holds the crops.
-        count: crops that are drawn in each round.
+        count: crops that are drawn in the first round; later ones draw half as many.
         n_rounds: rounds of drawing, training and estimating.
         n_epochs: passes over the drawn crops in the first round; later rounds take half.
         n_most: crops of the folder that are looked at.
@@ -211,8 +211,9 @@ def run_round(
         }
         proposal = widen(fitted[0], draws)
     name = f"after {before.key}" if before else "first"
+    count = config.count // 2 if before else config.count
     drawn = draw_crops(
-        proposal, draws, materials, count=config.count,
+        proposal, draws, materials, count=count,
         seed=seed_of(config.seed, name), stages=stages,
     )  # fmt: skip
     device = choose_device(config.device)

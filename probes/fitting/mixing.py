@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from probes.arrays import Ints
 from probes.fitting.crops import Crops
-from probes.fitting.population import Population, Seen, estimate_shares
+from probes.fitting.population import Population, Seen, estimate_shares, smoothing_of
 from probes.fitting.proposal import (
     COLOURS,
     LENGTH,
@@ -80,7 +80,7 @@ def make_mixture(
         for name in mixed:
             shares = estimate_shares(
                 seen.posteriors[name][rows], seen.priors[name],
-                pseudo=LEANING * populations[name].shares,
+                pseudo=LEANING * populations[name].shares, smoothing=smoothing_of(targets[name]),
             )  # fmt: skip
             draws[name] = drop_rare(weigh(targets[name], shares))
         chosen = rng.permutation(rows)[:N_COLOURS]

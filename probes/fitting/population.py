@@ -5,7 +5,8 @@ differ, and are found by expectation and maximisation: each crop's probabilities
 the present shares, whose mean gives the next.
 
 Source: Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a
-priori probabilities: a simple procedure", Neural Computation 14 (2002).
+priori probabilities: a simple procedure", Neural Computation 14 (2002); Silverman, Jones,
+Wilson and Nychka, "A smoothed EM approach to indirect estimation problems", JRSS B 52 (1990).
 """
 
 from __future__ import annotations
@@ -24,9 +25,14 @@ MAX_STEPS = 300
 TOLERANCE = 1e-5
 """Largest change of a share at which the steps end."""
 
-PSEUDO_FRAC = 0.02
+PSEUDO_FRAC = 0.1
 """Crops that are taken to be as the prior says, per crop that is seen: without them a part that
 few crops speak for ends at exactly 0, and its neighbour has it all."""
+
+SMOOTHING = 0.15
+"""How much each part of a number takes on from either neighbour in every step. What crops tell
+of neighbouring parts is alike, so that without it the shares jump from part to part; this value
+and that above brought the lengths and cases of labelled words nearest to the truth."""
 
 LEVELS = (0.1, 0.5, 0.9)
 """Quantiles by which a number is described."""
@@ -71,7 +77,12 @@ class Seen:
 
 
 def estimate_shares(
-    posteriors: Floats, prior: Floats, *, pseudo: Floats, counts: Floats | None = None
+    posteriors: Floats,
+    prior: Floats,
+    *,
+    pseudo: Floats,
+    smoothing: float = 0.0,
+    counts: Floats | None = None,
 ) -> Floats:
     """Return the share of each part among some crops.
 
@@ -79,6 +90,7 @@ def estimate_shares(
         posteriors: (N, k); how likely each part is of each crop, as trained with the prior.
         prior: (k,); the shares that the estimator was trained with.
         pseudo: (k,); crops that are added to each part.
+        smoothing: what each part takes on from either neighbour; 0 where parts have no order.
         counts: (R, N); how often each crop comes in R resamplings; None counts each once.
 
     Returns:
@@ -94,11 +106,24 @@ def estimate_shares(
         new = (
             moved * ((weights / np.maximum(evidence.T, 1e-300)) @ posteriors) + pseudo
         ) / total
+        if smoothing:
+            new = known * _smooth(new / known, smoothing)
+            new /= new.sum(axis=1, keepdims=True)
         change = np.abs(new - shares).max()
         shares = new
         if change < TOLERANCE:
             break
     return shares[0] if counts is None else shares
+
+
+def _smooth(ratios: Floats, smoothing: float) -> Floats:
+    padded = np.pad(ratios, ((0, 0), (1, 1)), mode="edge")
+    return (1 - 2 * smoothing) * ratios + smoothing * (padded[:, :-2] + padded[:, 2:])
+
+
+def smoothing_of(draw: Draw) -> float:
+    """Return how much the parts of a factor take on from their neighbours."""
+    return 0.0 if isinstance(draw, Choice) else SMOOTHING
 
 
 def estimate_population(
@@ -114,10 +139,13 @@ def estimate_population(
     """
     n = len(posteriors)
     pseudo = PSEUDO_FRAC * n * prior
-    shares = estimate_shares(posteriors, prior, pseudo=pseudo)
+    smoothing = smoothing_of(draw)
+    shares = estimate_shares(posteriors, prior, pseudo=pseudo, smoothing=smoothing)
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n, np.full(n, 1 / n), size=N_DRAWS).astype(np.float64)
-    resampled = estimate_shares(posteriors, prior, pseudo=pseudo, counts=counts)
+    resampled = estimate_shares(
+        posteriors, prior, pseudo=pseudo, smoothing=smoothing, counts=counts
+    )
     values = np.stack([describe(draw, row) for row in resampled])
     before = -(prior * np.log(np.maximum(prior, 1e-12))).sum()
     after = -(posteriors * np.log(np.maximum(posteriors, 1e-12))).sum(axis=1).mean()

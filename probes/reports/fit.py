@@ -55,7 +55,7 @@ def write_fit(fitted: Fitted, config: FitConfig, out: Path) -> None:
             ("left out", "; ".join(fitted.real.notes) or "none"),
             ("not fitted", ", ".join(list_unfitted())),
             ("components of the mixture", f"{len(fitted.recipe.mixture)}"),
-            ("crops drawn in each round", f"{config.count:,}"),
+            ("crops drawn in the first round", f"{config.count:,}"),
             ("rounds", f"{config.n_rounds}"),
             ("populations made up for the intervals", f"{config.n_planted}"),
             ("seed", f"{config.seed}"),

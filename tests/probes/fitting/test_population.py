@@ -83,3 +83,15 @@ def test_slack_makes_nine_of_ten_intervals_hold() -> None:
     assert np.mean(np.abs(np.concatenate(errors)) <= half) == pytest.approx(0.9, abs=0.01)
     # What resampling explains by itself needs none.
     assert find_slack([0.01 * error for error in errors], stds) == 0
+
+
+def test_smoothing_spreads_what_neighbours_share() -> None:
+    truth = np.array([0.1, 0.2, 0.3, 0.25, 0.15])
+    posteriors = look(truth, 600, 3, noise=2.0)
+    prior = np.full(5, 0.2)
+    jumpy, smooth = (
+        estimate_shares(posteriors, prior, pseudo=np.zeros(5), smoothing=smoothing)
+        for smoothing in (0.0, 0.15)
+    )
+    assert np.abs(smooth - truth).sum() < np.abs(jumpy - truth).sum()
+    assert smooth.sum() == pytest.approx(1)
