@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from probes.fitting.crops import Crops, read_crops
+from probes.fitting.crops import Crops
 from probes.fitting.drawing import Materials, draw_crops
 from probes.fitting.estimator import Estimator
 from probes.fitting.fit import (
@@ -39,6 +39,7 @@ from probes.fitting.fit import (
 )
 from probes.fitting.population import Z_90, describe, is_log
 from probes.fitting.proposal import make_targets, quantiles
+from probes.fitting.reading import read_crops
 from probes.fitting.stages import Stages
 from probes.fitting.two_sample import N_EPOCHS, TwoSample, tell_apart
 from probes.metrics.intervals import wilson

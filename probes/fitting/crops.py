@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from probes.arrays import Pixels
-from probes.data.images import EXTENSIONS, name_file, read_image
-from probes.errors import ProbeError
-from synthtext.files import list_files
 
 VIEW_PX = (32, 96)
 """Height and width of the view of a whole crop."""
@@ -24,17 +19,6 @@ PATCH_PX = (32, 64)
 
 MAX_HEIGHT_PX = 256
 """Taller crops are looked at shrunk to this height."""
-
-LEAST_CROPS = 20
-
-PAGE_LINES = 5
-"""Lines of text in what is a page rather than a crop of a word."""
-
-MIN_PAGE_PX = 160
-"""Least height of a page; lower ones are crops, and so are words set upright."""
-
-FLAT_STD = 1.5
-"""A crop whose levels deviate less is of one colour."""
 
 
 @dataclass(frozen=True)
@@ -65,21 +49,6 @@ class Crops:
         return Crops(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-@dataclass(frozen=True)
-class RealCrops:
-    """The crops of a folder.
-
-    Attributes:
-        crops: what is seen of them.
-        files: of each, in order.
-        notes: a sentence for each file, or kind of file, that was not looked at as it is.
-    """
-
-    crops: Crops
-    files: tuple[Path, ...]
-    notes: tuple[str, ...]
-
-
 def join(parts: Sequence[Crops]) -> Crops:
     """Return the crops of several as one."""
     return Crops(
@@ -99,106 +68,6 @@ def look_at(images: Sequence[Pixels]) -> Crops:
         np.stack(views), np.stack(patches), np.stack(scalars).astype(np.float32), paper, paper2,
         ink,
     )  # fmt: skip
-
-
-def read_crops(
-    folder: Path, *, n_most: int, seed: int, on_progress: Callable[..., None] = print
-) -> RealCrops:
-    """Return the crops of a folder and of its folders.
-
-    Args:
-        folder: holds images of one word each; other files are left alone.
-        n_most: of more, so many are chosen by a hash of their names.
-        seed: chooses others.
-        on_progress: is told how many are read.
-
-    Raises:
-        ProbeError: there is no such folder, or it does not hold crops that can be fitted to.
-    """
-    files, notes = _choose_files(folder, n_most, seed)
-    parts: list[Crops] = []
-    kept: list[Path] = []
-    n_pages = n_tall = n_flat = 0
-    for done, path in enumerate(files, 1):
-        on_progress("crops read", done, len(files))
-        try:
-            pixels = read_image(path)
-        except ProbeError as error:
-            notes.append(str(error))
-            continue
-        n_tall += pixels.shape[0] > MAX_HEIGHT_PX
-        if pixels.std(axis=(0, 1)).max() < FLAT_STD:
-            n_flat += 1
-        elif is_page(pixels):
-            n_pages += 1
-        else:
-            parts.append(look_at([pixels]))
-            kept.append(path)
-    _check_kinds(folder, len(files), len(kept), n_pages, n_flat)
-    if n_pages:
-        notes.append(f"{n_pages:,} pages of several lines; cut out their words to use them")
-    if n_flat:
-        notes.append(f"{n_flat:,} of one colour")
-    if n_tall:
-        notes.append(
-            f"{n_tall:,} are taller than {MAX_HEIGHT_PX} px and are looked at shrunk to that, "
-            "so sizes above are not told apart"
-        )
-    return RealCrops(join(parts), tuple(kept), tuple(notes))
-
-
-def _choose_files(folder: Path, n_most: int, seed: int) -> tuple[list[Path], list[str]]:
-    if not folder.is_dir():
-        raise ProbeError(f"{folder} is not a folder; give one that holds crops of words")
-    names = list_files(folder, EXTENSIONS, kind=ProbeError)
-    if not names:
-        raise ProbeError(f"there are no pictures in {folder}; put .jpg or .png crops there")
-    if len(names) < LEAST_CROPS:
-        raise ProbeError(
-            f"{folder} holds {len(names)} pictures; {LEAST_CROPS} crops are the least to fit"
-            " to, and 500 tell most"
-        )
-    notes = []
-    if len(names) > n_most:
-        notes.append(f"{len(names) - n_most:,} of {len(names):,} beyond --crops {n_most}")
-        keys = [hashlib.sha256(f"{seed} {name_file(name)}".encode()).digest() for name in names]
-        chosen = sorted(range(len(names)), key=keys.__getitem__)[:n_most]
-        names = [names[place] for place in sorted(chosen)]
-    return [folder / name for name in names], notes
-
-
-def _check_kinds(folder: Path, n_files: int, n_kept: int, n_pages: int, n_flat: int) -> None:
-    if n_pages > n_files / 2:
-        raise ProbeError(
-            f"{folder} holds pages, {n_pages:,} of {n_files:,} pictures with {PAGE_LINES} "
-            "lines or more; cut out their words and give a folder of those"
-        )
-    if n_flat > n_files / 2:
-        raise ProbeError(
-            f"{folder} holds {n_flat:,} pictures of one colour among {n_files:,}; "
-            "give crops with text on them"
-        )
-    if n_kept < LEAST_CROPS:
-        raise ProbeError(
-            f"{folder} holds {n_kept} crops that can be used among {n_files:,} pictures; "
-            f"{LEAST_CROPS} are the least to fit to"
-        )
-
-
-def is_page(pixels: Pixels) -> bool:
-    """Return whether an image shows several lines of text, one above the other."""
-    if pixels.shape[0] < MIN_PAGE_PX or pixels.shape[1] < pixels.shape[0] / 2:
-        return False
-    height = MAX_HEIGHT_PX * 2
-    size = (max(1, round(pixels.shape[1] * height / pixels.shape[0])), height)
-    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    busy = np.abs(np.diff(gray, axis=1)).mean(axis=1)
-    low, high = np.quantile(busy, [0.05, 0.95])
-    is_busy = busy > (low + high) / 2
-    begins = np.flatnonzero(np.diff(np.r_[False, is_busy].astype(int)) == 1)
-    ends = np.flatnonzero(np.diff(np.r_[is_busy, False].astype(int)) == -1)
-    return bool(low < high / 3 and (ends - begins >= 3).sum() >= PAGE_LINES)
 
 
 def _look_at_one(

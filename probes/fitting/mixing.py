@@ -80,7 +80,8 @@ def make_mixture(
         for name in mixed:
             shares = estimate_shares(
                 seen.posteriors[name][rows], seen.priors[name],
-                pseudo=LEANING * populations[name].shares, smoothing=smoothing_of(targets[name]),
+                pseudo=LEANING * populations[name].shares,
+                smoothing=smoothing_of(targets[name]),
             )  # fmt: skip
             draws[name] = drop_rare(weigh(targets[name], shares))
         chosen = rng.permutation(rows)[:N_COLOURS]

@@ -71,7 +71,7 @@ def test_bad_input_is_one_sentence(crops: Path, tmp_path: Path) -> None:
     few.mkdir()
     (few / "a.png").write_bytes((crops / "0.jpg").read_bytes())
     assert refuse(few, "--out", out) == (
-        f"synthtext: {few} holds 1 pictures; 20 crops are the least to fit to, and 500 tell most"
+        f"synthtext: {few} holds too few pictures, 1; 20 crops are the least to fit to, and 500 tell most"
     )
     assert not out.exists()
     assert not (tmp_path / "mine").exists()
