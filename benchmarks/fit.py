@@ -37,8 +37,8 @@ from probes.fitting.fit import (
     run_round,
     seed_of,
 )
-from probes.fitting.population import Z_90, describe, is_log
-from probes.fitting.proposal import make_targets, quantiles
+from probes.fitting.population import Z_90, describe, is_log, shrink
+from probes.fitting.proposal import make_targets, prior_of, quantiles
 from probes.fitting.reading import read_crops
 from probes.fitting.stages import Stages
 from probes.fitting.two_sample import N_EPOCHS, TwoSample, tell_apart
@@ -62,7 +62,7 @@ def measure_planted(config: FitConfig, materials: Materials, stages: Stages) -> 
     """Return a row for each factor: errors of what is said of recipes that are not known."""
     targets = make_targets(materials.fonts, has_photos=False)
     first = run_round(config, targets, materials, stages)
-    slack = calibrate(config, first, targets, materials, stages)
+    trust, slack = calibrate(config, first, targets, materials, stages)
     errors: dict[str, list[np.ndarray]] = {name: [] for name in targets}
     held: dict[str, list[np.ndarray]] = {name: [] for name in targets}
     blind: dict[str, list[np.ndarray]] = {name: [] for name in targets}
@@ -73,7 +73,9 @@ def measure_planted(config: FitConfig, materials: Materials, stages: Stages) -> 
             first, planted, materials, stages, count=N_CROPS,
             seed=seed_of(config.seed, f"unknown crops {number}"),
         )  # fmt: skip
-        for name, (population, truth) in found.items():
+        for name, raw in found.items():
+            population = shrink(targets[name], raw, trust[name])
+            truth = describe(targets[name], prior_of(planted[name]))
             error = np.abs(population.values - truth)
             half = np.sqrt((Z_90 * population.stds) ** 2 + slack[name] ** 2)
             errors[name].append(error)
@@ -81,7 +83,7 @@ def measure_planted(config: FitConfig, materials: Materials, stages: Stages) -> 
             blind[name].append(np.abs(describe(targets[name], first.priors[name]) - truth))
             known[name].append(population.known)
     table = Table("factor", "error", "of guessing the proposal", "of its span, %",
-                  "90 % intervals hold, %", "known, %", box=None)  # fmt: skip
+                  "90 % intervals hold, %", "known, %", "trust", box=None)  # fmt: skip
     for name, draw in targets.items():
         right = np.concatenate(held[name])
         low, high = wilson(int(right.sum()), right.size)
@@ -92,7 +94,7 @@ def measure_planted(config: FitConfig, materials: Materials, stages: Stages) -> 
             name, f"{error:.3g}{' octaves' if is_log(draw) else ''}", f"{guess:.3g}",
             f"{100 * error / find_span(draw):.1f}",
             f"{100 * right.mean():.0f} ({100 * low:.0f} to {100 * high:.0f})",
-            f"{100 * float(np.mean(known[name])):.0f}",
+            f"{100 * float(np.mean(known[name])):.0f}", f"{trust[name]:g}",
         )  # fmt: skip
     return table
 

@@ -21,6 +21,8 @@ from probes.fitting.population import (
     describe,
     estimate_population,
     find_slack,
+    find_trust,
+    shrink,
 )
 from probes.fitting.proposal import (
     LENGTH,
@@ -169,8 +171,8 @@ def run_fit(
     for _ in range(1, config.n_rounds):
         last = run_round(config, targets, materials, stages, before=last, fitted=fitted)
         fitted = estimate(last, targets, real.crops, seed=config.seed)
-    recipe, populations = fitted
-    slack = calibrate(config, last, targets, materials, stages, near=populations)
+    trust, slack = calibrate(config, last, targets, materials, stages, near=fitted[1])
+    recipe, populations = estimate(last, targets, real.crops, seed=config.seed, trust=trust)
     lengths = weigh(targets[LENGTH], populations[LENGTH].shares)
     words = choose_words(materials.words, lengths, seed=config.seed, repeats=False)
     check = draw_crops(
@@ -249,11 +251,28 @@ def make_course(config: FitConfig, n_epochs: int, advance: Callable[..., None]) 
 
 
 def estimate(
-    last: Round, targets: Mapping[str, Draw], crops: Crops, *, seed: int
+    last: Round,
+    targets: Mapping[str, Draw],
+    crops: Crops,
+    *,
+    seed: int,
+    trust: Mapping[str, float] | None = None,
 ) -> tuple[Recipe, dict[str, Population]]:
-    """Return the recipe of some crops, and what is estimated of each factor."""
+    """Return the recipe of some crops, and what is estimated of each factor.
+
+    Args:
+        last: the round whose estimator is asked.
+        targets: the parts of each factor, weighted as first proposed.
+        crops: what is seen of them.
+        seed: of resamplings and groups.
+        trust: how much of each estimate to take; None takes all.
+    """
     seen = Seen(predict(last.estimator, crops), last.priors)
     populations = estimate_all(targets, seen, seed=seed)
+    if trust is not None:
+        populations = {
+            name: shrink(targets[name], each, trust[name]) for name, each in populations.items()
+        }
     mixed = [name for name in MIXED if name in targets]
     return make_mixture(targets, populations, seen, crops, mixed=mixed, seed=seed), populations
 
@@ -276,10 +295,11 @@ def calibrate(
     stages: Stages,
     *,
     near: Mapping[str, Population] | None = None,
-) -> dict[str, float]:
-    """Return by how much more than resampling says the estimate of each factor is off.
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return how much of each estimate to trust, and how far it then is off.
 
-    Populations are made up, drawn, and estimated like the crops of a folder.
+    The second is by how much more than resampling says. Populations are made up, drawn, and
+    estimated like the crops of a folder.
 
     Args:
         config: what is asked for.
@@ -289,19 +309,28 @@ def calibrate(
         stages: keeps what is finished.
         near: what was estimated; the populations are made up halfway from it.
     """
-    errors: dict[str, list[Floats]] = {name: [] for name in targets}
-    stds: dict[str, list[Floats]] = {name: [] for name in targets}
+    found: dict[str, list[Population]] = {name: [] for name in targets}
+    truths: dict[str, list[Floats]] = {name: [] for name in targets}
     count = max(30, min(N_PLANTED_CROPS, config.count // 40))
     for number in range(config.n_planted):
         planted = plant(targets, seed_of(config.seed, f"planted {number}"), near)
-        found = find_planted(
+        populations = find_planted(
             last, planted, materials, stages, count=count,
             seed=seed_of(config.seed, f"plant {number}"),
         )  # fmt: skip
-        for name, (population, truth) in found.items():
-            errors[name].append(population.values - truth)
-            stds[name].append(population.stds)
-    return {name: find_slack(errors[name], stds[name]) for name in targets}
+        for name, population in populations.items():
+            found[name].append(population)
+            truths[name].append(prior_of(planted[name]))
+    trust, slack = {}, {}
+    for name, draw in targets.items():
+        trust[name] = find_trust(draw, [each.shares for each in found[name]], truths[name])
+        shrunk = [shrink(draw, each, trust[name]) for each in found[name]]
+        errors = [
+            each.values - describe(draw, truth)
+            for each, truth in zip(shrunk, truths[name], strict=True)
+        ]
+        slack[name] = find_slack(errors, [each.stds for each in shrunk])
+    return trust, slack
 
 
 def plant(
@@ -322,18 +351,14 @@ def find_planted(
     *,
     count: int,
     seed: int,
-) -> dict[str, tuple[Population, Floats]]:
-    """Return what is estimated of a population that is known, and the truth beside it."""
+) -> dict[str, Population]:
+    """Return what is estimated of a population whose draws are known."""
     recipe = make_recipe(planted)
     if last.proposal.mixture:
         recipe = replace(recipe, mixture=last.proposal.mixture)
     drawn = draw_crops(recipe, planted, materials, count=count, seed=seed, stages=stages)
     seen = Seen(predict(last.estimator, drawn.crops), last.priors)
-    populations = estimate_all(planted, seen, seed=seed)
-    return {
-        name: (populations[name], describe(draw, prior_of(draw)))
-        for name, draw in planted.items()
-    }
+    return estimate_all(planted, seen, seed=seed)
 
 
 def seed_of(seed: int, name: str) -> int:

@@ -15,12 +15,19 @@ from numpy.typing import NDArray
 
 from probes.arrays import Ints
 from probes.fitting.crops import Crops
-from probes.fitting.population import Population, Seen, estimate_shares, smoothing_of
+from probes.fitting.population import (
+    Population,
+    Seen,
+    estimate_shares,
+    mix,
+    smoothing_of,
+)
 from probes.fitting.proposal import (
     COLOURS,
     LENGTH,
     drop_rare,
     make_recipe,
+    prior_of,
     weigh,
 )
 from synthtext.drawing.colours import format_hex
@@ -83,6 +90,7 @@ def make_mixture(
                 pseudo=LEANING * populations[name].shares,
                 smoothing=smoothing_of(targets[name]),
             )  # fmt: skip
+            shares = mix(shares, prior_of(targets[name]), populations[name].trust)
             draws[name] = drop_rare(weigh(targets[name], shares))
         chosen = rng.permutation(rows)[:N_COLOURS]
         draws |= {name: _list_colours(getattr(crops, name)[chosen]) for name in COLOURS}

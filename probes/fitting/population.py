@@ -12,12 +12,12 @@ Wilson and Nychka, "A smoothed EM approach to indirect estimation problems", JRS
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from probes.arrays import Floats
-from probes.fitting.proposal import quantiles
+from probes.fitting.proposal import prior_of, quantiles
 from synthtext.draws import Choice, Draw, Range
 
 MAX_STEPS = 300
@@ -40,6 +40,9 @@ LEVELS = (0.1, 0.5, 0.9)
 N_DRAWS = 60
 """Resamplings of the crops."""
 
+TRUSTS = (1.0, 0.75, 0.5, 0.25, 0.0)
+"""How much of an estimate may be taken; the first of equals is the most."""
+
 Z_90 = 1.645
 """Half the width of a 90 % interval, in standard deviations."""
 
@@ -55,12 +58,14 @@ class Population:
         stds: of each value, by resampling the crops.
         known: how much of the entropy of the prior a single crop takes away, 0 to 1 as a rule:
             near 0, crops hardly show the factor.
+        trust: how much of the shares is estimated; the rest is the first proposal.
     """
 
     shares: Floats
     values: Floats
     stds: Floats
     known: float
+    trust: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,40 @@ def is_log(draw: Draw) -> bool:
     if isinstance(draw, Choice):
         return False
     return draw.is_log if isinstance(draw, Range) else all(part.is_log for part in draw.parts)
+
+
+def find_trust(draw: Draw, found: Sequence[Floats], truths: Sequence[Floats]) -> float:
+    """Return how much of an estimate to take, and the rest of the proposal, to be nearest.
+
+    Args:
+        draw: the parts, weighted as first proposed.
+        found: the shares that were estimated of some populations, (k,) each.
+        truths: the shares that they had, (k,) each.
+    """
+    prior = prior_of(draw)
+
+    def miss(trust: float) -> float:
+        errors = [
+            np.abs(describe(draw, mix(shares, prior, trust)) - describe(draw, truth)).mean()
+            for shares, truth in zip(found, truths, strict=True)
+        ]
+        return float(np.mean(errors))
+
+    return min(TRUSTS, key=miss)
+
+
+def mix(shares: Floats, prior: Floats, trust: float) -> Floats:
+    """Return shares of which a part is estimated and the rest proposed."""
+    return trust * shares + (1 - trust) * prior
+
+
+def shrink(draw: Draw, population: Population, trust: float) -> Population:
+    """Return an estimate moved towards the first proposal, which the draw is weighted by."""
+    shares = mix(population.shares, prior_of(draw), trust)
+    return replace(
+        population, shares=shares, values=describe(draw, shares), stds=trust * population.stds,
+        trust=trust,
+    )  # fmt: skip
 
 
 def find_slack(errors: Sequence[Floats], stds: Sequence[Floats]) -> float:

@@ -9,6 +9,8 @@ from probes.fitting.population import (
     estimate_shares,
     find_interval,
     find_slack,
+    find_trust,
+    shrink,
 )
 from synthtext.recipe import parse_draw
 
@@ -95,3 +97,21 @@ def test_smoothing_spreads_what_neighbours_share() -> None:
     )
     assert np.abs(smooth - truth).sum() < np.abs(jumpy - truth).sum()
     assert smooth.sum() == pytest.approx(1)
+
+
+def test_an_estimate_that_tells_nothing_is_not_trusted() -> None:
+    draw = parse_draw("case", "lower,upper,title")
+    rng = np.random.default_rng(0)
+    truths = list(rng.dirichlet(np.ones(3), 20))
+    assert find_trust(draw, truths, truths) == 1
+    # What is found has nothing to do with the truth, but sways more than the proposal.
+    assert find_trust(draw, list(rng.dirichlet(np.full(3, 0.2), 20)), truths) <= 0.25
+
+
+def test_a_shrunk_estimate_is_on_the_way_to_the_proposal() -> None:
+    draw = parse_draw("case", "lower,upper")
+    found = estimate_population(draw, look(np.array([0.9, 0.1]), 400, 4), EVEN, seed=0)
+    half = shrink(draw, found, 0.5)
+    assert half.shares == pytest.approx((found.shares + EVEN) / 2)
+    assert half.stds == pytest.approx(found.stds / 2)
+    assert half.trust == 0.5
