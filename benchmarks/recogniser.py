@@ -97,6 +97,9 @@ def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> P
         )  # fmt: skip
         return out
     lines = []
+    # A recipe that `synthtext fit` wrote has the lengths of words that it found beside it.
+    own = Path(name).with_suffix("") / "words.txt"
+    words = own if own.exists() else words
     images = stream(name, str(words), count=n, seed=seed, edits={"splits": "1,0,0"})
     for index, rendering in enumerate(images):
         quality = rendering.spec.jpeg_quality
@@ -112,16 +115,22 @@ def read(folder: Path) -> tuple[Images, list[str]]:
     for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines():
         name, _, quoted = line.partition(", ")
         letters = "".join(char for char in quoted.casefold() if char in LETTERS)
-        image = cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
-        if image is None or not letters:
+        if not letters or not (folder / name).exists():
             continue
-        scale = min(HEIGHT_PX / image.shape[0], WIDTH_PX / image.shape[1])
-        size = [max(1, round(side * scale)) for side in image.shape[::-1]]
-        fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        below, beside = HEIGHT_PX - fitted.shape[0], WIDTH_PX - fitted.shape[1]
-        images.append(cv2.copyMakeBorder(fitted, 0, below, 0, beside, cv2.BORDER_REPLICATE))
-        texts.append(letters)
+        image = cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
+        if image is not None:
+            images.append(fit(image))
+            texts.append(letters)
     return np.stack(images), texts
+
+
+def fit(image: Images) -> Images:
+    """Return an image at the size that is read, uint8 (32, 128), its edge filling the rest."""
+    scale = min(HEIGHT_PX / image.shape[0], WIDTH_PX / image.shape[1])
+    size = [max(1, round(side * scale)) for side in image.shape[::-1]]
+    fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    below, beside = HEIGHT_PX - fitted.shape[0], WIDTH_PX - fitted.shape[1]
+    return cv2.copyMakeBorder(fitted, 0, below, 0, beside, cv2.BORDER_REPLICATE)
 
 
 def to_input(images: Images, device: str) -> Tensor:

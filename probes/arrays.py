@@ -11,3 +11,9 @@ Pixels = NDArray[np.uint8]
 
 Vectors = NDArray[np.float32]
 """Embeddings, (N, D), each of unit length."""
+
+
+Floats = NDArray[np.float64]
+
+
+Ints = NDArray[np.int64]

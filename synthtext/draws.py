@@ -1,11 +1,13 @@
-"""What a factor is drawn from: a range of numbers, or a choice of values."""
+"""What a factor is drawn from: a range, one of several ranges, or a choice of values."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthtext.rng import Floats, pick
 
@@ -25,7 +27,45 @@ class Range:
         return self.low * np.exp(units * math.log(self.high / self.low))
 
     def __str__(self) -> str:
-        return f"{self.low:g}:{self.high:g}" + (":log" if self.is_log else "")
+        # As many digits as are read back: a recipe that is kept must draw the same again.
+        return f"{self.low:.12g}:{self.high:.12g}" + (":log" if self.is_log else "")
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Any number of one of some ranges, which are as likely as their weights say.
+
+    Attributes:
+        parts: the ranges; a single value is a range from itself to itself.
+        weights: of each, 0 or more.
+    """
+
+    parts: tuple[Range, ...]
+    weights: tuple[float, ...]
+
+    def split(self, units: Floats) -> tuple[NDArray[np.int64], Floats]:
+        """Return the part that each number in [0, 1) falls to, and where in it, in [0, 1)."""
+        weights = np.array(self.weights)
+        places = pick(units, weights)
+        edges = np.cumsum(weights)
+        starts = edges - weights
+        within = (units * edges[-1] - starts[places]) / weights[places]
+        return places, np.clip(within, 0, 1 - 2**-53)
+
+    def at(self, units: Floats) -> Floats:
+        """Return the numbers for numbers in [0, 1): float64, the same shape."""
+        places, within = self.split(units)
+        values = np.empty_like(within)
+        for place, part in enumerate(self.parts):
+            values[places == place] = part.at(within[places == place])
+        return values
+
+    def __str__(self) -> str:
+        named = [
+            f"{part.low:.12g}" if part.low == part.high and not part.is_log else str(part)
+            for part in self.parts
+        ]
+        return _weigh(named, self.weights)
 
 
 @dataclass(frozen=True)
@@ -40,8 +80,29 @@ class Choice:
         return [self.values[place] for place in pick(units, np.array(self.weights)).tolist()]
 
     def __str__(self) -> str:
-        even = len(set(self.weights)) == 1
-        return ",".join(
-            value if even or weight == 1 else f"{value}={weight:g}"
-            for value, weight in zip(self.values, self.weights, strict=True)
-        )
+        return _weigh(self.values, self.weights)
+
+
+Draw = Range | Ranges | Choice
+"""What a factor is drawn from."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """What sets some of the images apart: factors that go together.
+
+    Attributes:
+        weight: how often it comes among the components, 0 or more.
+        draws: of the factors that it draws otherwise than the recipe.
+    """
+
+    weight: float
+    draws: Mapping[str, Draw]
+
+
+def _weigh(names: Sequence[str], weights: Sequence[float]) -> str:
+    even = len(set(weights)) == 1
+    return ",".join(
+        name if even or weight == 1 else f"{name}={weight:.12g}"
+        for name, weight in zip(names, weights, strict=True)
+    )

@@ -1,7 +1,9 @@
 """Recipes: what each factor of an image is drawn from, as TOML and as options.
 
 A factor is written the same way everywhere: `12:64` for anything between, `12:64:log` for the
-same evenly in ratios, `8,16,32` for a choice, `plain=3,noise=1` for a choice by weight.
+same evenly in ratios, `8,16,32` for a choice, `plain=3,noise=1` for a choice by weight, and
+`12:16=3,16:24:log=5,32=1` for one of some ranges by weight. Factors that go together stand in
+tables `[[mixture]]`: each image is of one of them, chosen by its `weight`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from synthtext.draws import Choice, Range
+from synthtext.draws import Choice, Component, Draw, Range, Ranges
 from synthtext.errors import RecipeError, shorten
 from synthtext.factors import FACTORS, SETTINGS
 from synthtext.toml_files import Limits, read_toml
@@ -29,8 +31,15 @@ FORMATS = ("jpg", "png", "webp")
 
 RECIPES = Path(__file__).parent / "recipes"
 
-LIMITS = Limits(max_bytes=256 << 10, max_depth=1)
-"""A recipe is flat: an entry is a value, or a list of them."""
+LIMITS = Limits(max_bytes=256 << 10, max_depth=2)
+"""A recipe is flat but for the tables of its mixture; an entry is a value or a list of them."""
+
+MIXTURE = "mixture"
+
+MAX_COMPONENTS = 1000
+
+NOT_MIXED = ("kind",)
+"""Factors that components share: how many images a split gets depends on them."""
 
 MAX_ENTRY_CHARS = 100_000
 
@@ -47,18 +56,20 @@ class Recipe:
     """What every factor is drawn from, and how images are stored.
 
     Attributes:
-        draws: a `Range` or `Choice` for each name of `FACTORS`.
+        draws: a `Range`, `Ranges` or `Choice` for each name of `FACTORS`.
         image_format: `jpg`, `png` or `webp`.
         splits: fractions of train, val and test, by text.
         shrink: whether text that does not fit is drawn smaller instead of being left out.
         shard_size: images per shard.
+        mixture: factors that go together; each image is drawn from one component.
     """
 
-    draws: Mapping[str, Range | Choice]
+    draws: Mapping[str, Draw]
     image_format: str = "jpg"
     splits: tuple[float, float, float] = (0.9, 0.05, 0.05)
     shrink: bool = True
     shard_size: int = 1000
+    mixture: tuple[Component, ...] = ()
 
 
 def default_recipe() -> Recipe:
@@ -88,8 +99,9 @@ def read_recipe(source: str | Path) -> Recipe:
         listed = ", ".join(list_recipes())
         raise RecipeError(f"no recipe {shorten(str(source))!r}; give a file or one of {listed}")
     entries = read_toml(path, LIMITS, kind=RecipeError, remedy="`synthtext recipe` prints one")
+    tables = entries.pop(MIXTURE, [])
     edits = {name: _to_text(name, value) for name, value in entries.items()}
-    return edit_recipe(default_recipe(), edits)
+    return replace(edit_recipe(default_recipe(), edits), mixture=_read_mixture(tables))
 
 
 def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
@@ -103,6 +115,7 @@ def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
         recipe: the recipe to change.
         edits: name to value as written in a recipe, such as `{"size_px": "12:64"}`. A lossless
             `image_format` also lifts `jpeg_quality` to 100, unless that is among the edits.
+            What is edited holds for every component of a mixture.
 
     Raises:
         RecipeError: an unknown name, or a value that cannot be used.
@@ -126,7 +139,26 @@ def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
             recipe = replace(recipe, shard_size=_parse_count(name, text))
         else:
             draws[name] = parse_draw(name, text)
-    return replace(recipe, draws=draws)
+    changed = {name for name in draws if draws[name] is not recipe.draws[name]}
+    mixture = tuple(
+        replace(part, draws={k: draw for k, draw in part.draws.items() if k not in changed})
+        for part in recipe.mixture
+    )
+    return replace(recipe, draws=draws, mixture=mixture)
+
+
+def list_draws(recipe: Recipe, name: str) -> list[Draw]:
+    """Return what a factor is drawn from: of the recipe, and of each component that differs."""
+    own = [part.draws[name] for part in recipe.mixture if part.weight and name in part.draws]
+    return [recipe.draws[name], *own]
+
+
+def describe_mixture(recipe: Recipe) -> list[dict[str, str | float]]:
+    """Return the components of a mixture as a recipe holds them, ready for JSON."""
+    return [
+        {"weight": part.weight, **{name: str(draw) for name, draw in part.draws.items()}}
+        for part in recipe.mixture
+    ]
 
 
 def format_recipe(recipe: Recipe) -> str:
@@ -137,19 +169,27 @@ def format_recipe(recipe: Recipe) -> str:
         "shrink": str(recipe.shrink).lower(),
         "shard_size": str(recipe.shard_size),
     }
-    lines = ["# 12:64 is a range, 12:64:log even in ratios, 8,16 a choice, a=3,b=1 by weight."]
+    lines = [
+        "# 12:64 is a range, 12:64:log even in ratios, 8,16 a choice, a=3,b=1 by weight,",
+        "# 12:16=3,16:24:log=5,32=1 one of some ranges by weight.",
+    ]
     for name, factor in FACTORS.items():
         lines += ["", f"# {factor.help}", f'{name} = "{recipe.draws[name]}"']
     for name, meaning in SETTINGS.items():
         lines += ["", f"# {meaning}", f"{name} = {settings[name]}"]
+    for part in recipe.mixture:
+        lines += ["", f"[[{MIXTURE}]]", f"weight = {part.weight:.12g}"]
+        lines += [f'{name} = "{draw}"' for name, draw in part.draws.items()]
     return "\n".join(lines) + "\n"
 
 
-def parse_draw(name: str, text: str) -> Range | Choice:
+def parse_draw(name: str, text: str) -> Draw:
     """Return what a factor is drawn from.
 
     >>> parse_draw("size_px", "12:64:log")
     Range(low=12.0, high=64.0, is_log=True)
+    >>> str(parse_draw("size_px", "12:16=3,16:24:log=5,32"))
+    '12:16=3,16:24:log=5,32'
 
     Raises:
         RecipeError: an unknown factor, or a value that it cannot take.
@@ -160,7 +200,7 @@ def parse_draw(name: str, text: str) -> Range | Choice:
         hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(known)}"
         raise RecipeError(f"a recipe has no factor {shorten(name)!r}; {hint}")
     if FACTORS[name].bounds and ":" in text:
-        return _parse_range(name, text)
+        return _parse_ranges(name, text) if {",", "="} & set(text) else _parse_range(name, text)
     return _parse_choice(name, text)
 
 
@@ -187,7 +227,26 @@ def _parse_range(name: str, text: str) -> Range:
     return Range(low, high, is_log)
 
 
+def _parse_ranges(name: str, text: str) -> Range | Ranges:
+    parts: list[Range] = []
+    values, weights = _split_weights(name, text)
+    for value in values:
+        if ":" in value:
+            parts.append(_parse_range(name, value))
+        else:
+            number = _parse_number(name, value, text)
+            parts.append(Range(number, number))
+    # One range by itself needs no weight, and is drawn as it would be without.
+    return parts[0] if len(parts) == 1 else Ranges(tuple(parts), weights)
+
+
 def _parse_choice(name: str, text: str) -> Choice:
+    values, weights = _split_weights(name, text)
+    return Choice(tuple(_check_value(name, value, text) for value in values), weights)
+
+
+def _split_weights(name: str, text: str) -> tuple[list[str], tuple[float, ...]]:
+    """Return what a text lists, and the weight of each, 1 where none is given."""
     values: list[str] = []
     weights: list[float] = []
     parts = text.split(",")
@@ -195,11 +254,11 @@ def _parse_choice(name: str, text: str) -> Choice:
         raise RecipeError(f"{name} has {len(parts):,} values; give at most {MAX_VALUES:,}")
     for part in parts:
         value, _, weight = part.strip().partition("=")
-        values.append(_check_value(name, value.strip(), text))
+        values.append(value.strip())
         weights.append(_parse_weight(name, weight, text))
     if sum(weights) <= 0:
         raise RecipeError(f"{name} is {shorten(text)!r}; at least one weight must be above 0")
-    return Choice(tuple(values), tuple(weights))
+    return values, tuple(weights)
 
 
 def _check_value(name: str, value: str, text: str) -> str:
@@ -300,6 +359,30 @@ def _parse_count(name: str, text: str) -> int:
             f"{name} is {shorten(text)!r}; it is a whole number from 1 to {MAX_SHARD_SIZE:,}"
         )
     return count
+
+
+def _read_mixture(tables: object) -> tuple[Component, ...]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise RecipeError(f"{MIXTURE} is not a list of tables; write [[{MIXTURE}]] above each")
+    if len(tables) > MAX_COMPONENTS:
+        raise RecipeError(
+            f"{MIXTURE} has {len(tables):,} tables; give {MAX_COMPONENTS:,} at most"
+        )
+    parts = []
+    for table in tables:
+        text = str(table.pop("weight", 1))
+        weight = _parse_weight(f"weight of {MIXTURE}", text, text)
+        for name in table:
+            if name in SETTINGS or name in NOT_MIXED:
+                raise RecipeError(
+                    f"{name} stands in a {MIXTURE}; it is the same for all images, so write it"
+                    " above the tables"
+                )
+        draws = {name: parse_draw(name, _to_text(name, value)) for name, value in table.items()}
+        parts.append(Component(weight, draws))
+    if parts and not sum(part.weight for part in parts):
+        raise RecipeError(f"the weights of {MIXTURE} are all 0; at least one must be above 0")
+    return tuple(parts)
 
 
 def _to_text(name: str, value: object) -> str:

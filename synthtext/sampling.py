@@ -7,7 +7,7 @@ shard, any image can be drawn alone, and a new factor never shifts the draws of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.fonts import Catalogue, Font
 from synthtext.drawing.photos import Photos
-from synthtext.draws import Choice, Range
+from synthtext.draws import Choice, Draw, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
-from synthtext.recipe import ANY, Recipe, parse_numbers
+from synthtext.recipe import ANY, MIXTURE, Recipe, parse_numbers
 from synthtext.rng import LANES, draw_below, draw_bits, draw_units, pick
 from synthtext.spec import CASES, NAMES, Spec
 
@@ -102,20 +102,51 @@ def sample_specs(
     Raises:
         RecipeError: the recipe asks for photographs or kinds of text that are not there.
     """
-    n = len(indices)
+    if not recipe.mixture:
+        return _sample_rows(
+            recipe, source, fonts, seed=seed, indices=indices, rows=np.arange(len(indices)),
+            photos=photos,
+        )  # fmt: skip
+    units = draw_units(seed, MIXTURE, indices.start, indices.stop)[:, 0]
+    chosen = pick(units, np.array([part.weight for part in recipe.mixture]))
+    specs: dict[int, Spec] = {}
+    for number in np.unique(chosen).tolist():
+        own = replace(
+            recipe, draws={**recipe.draws, **recipe.mixture[number].draws}, mixture=()
+        )
+        rows = np.flatnonzero(chosen == number)
+        sampled = _sample_rows(
+            own, source, fonts, seed=seed, indices=indices, rows=rows, photos=photos
+        )
+        specs.update(zip(rows.tolist(), sampled, strict=True))
+    return [specs[row] for row in range(len(indices))]
+
+
+def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
+    recipe: Recipe,
+    source: Source,
+    fonts: Catalogue,
+    *,
+    seed: int,
+    indices: range,
+    rows: NDArray[np.int64],
+    photos: Photos | None,
+) -> list[Spec]:
+    """Return the specs of some rows of a run of images, all of one recipe without a mixture."""
+    n = len(rows)
 
     def units(name: str) -> NDArray[np.float64]:
         if _is_constant(recipe.draws.get(name)):
             return np.zeros((n, LANES))
-        return draw_units(seed, name, indices.start, indices.stop)
+        return draw_units(seed, name, indices.start, indices.stop)[rows]
 
     columns: dict[str, Column] = {
         "seed": [seed] * n,
-        "index": indices,
+        "index": [indices[row] for row in rows.tolist()],
         "split": [source.split] * n,
         "shrink": [recipe.shrink] * n,
     }
-    columns |= _draw_texts(recipe, source, seed, indices)
+    columns |= _draw_texts(recipe, source, seed, indices, rows)
     for name, factor in FACTORS.items():
         if factor.bounds:
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
@@ -127,7 +158,7 @@ def sample_specs(
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
     for name in SEEDS:
-        bits = draw_bits(seed, name, indices.start, indices.stop)
+        bits = draw_bits(seed, name, indices.start, indices.stop)[rows]
         columns[name] = (bits[:, 0] >> np.uint64(32)).tolist()
     return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
 
@@ -154,17 +185,20 @@ def choose_font(
     return list(fonts.fonts.values())[place]
 
 
-def _is_constant(draw: Range | Choice | None) -> bool:
+def _is_constant(draw: Draw | None) -> bool:
     """Return whether there is one value alone, for which nothing needs to be drawn."""
     return isinstance(draw, Choice) and len(draw.values) == 1 and draw.values[0] != ANY
 
 
-def _draw_texts(recipe: Recipe, source: Source, seed: int, indices: range) -> dict[str, Column]:
+def _draw_texts(
+    recipe: Recipe, source: Source, seed: int, indices: range, chosen: NDArray[np.int64]
+) -> dict[str, Column]:
     """Return the columns kind, text, label and class_index."""
     weights = _weigh_kinds(recipe, source)
-    kinds = pick(draw_units(seed, "kind", indices.start, indices.stop)[:, 0], weights)
+    units = draw_units(seed, "kind", indices.start, indices.stop)[chosen, 0]
     rows = []
-    for kind, index in zip(kinds.tolist(), indices, strict=True):
+    for kind, place in zip(pick(units, weights).tolist(), chosen.tolist(), strict=True):
+        index = indices[place]
         deck = source.decks[kind]
         turn, offset = divmod(index - source.first, len(deck.items))
         order = _shuffle(seed, f"text {deck.kind} {source.split} {turn}", len(deck.items))
@@ -193,29 +227,41 @@ def _shuffle(seed: int, name: str, n: int) -> NDArray[np.int32]:
     return np.argsort(draw_bits(seed, name, 0, n)[:, 0], kind="stable").astype(np.int32)
 
 
-def _draw_numbers(name: str, draw: Range | Choice, units: NDArray[np.float64]) -> Column:
+def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
+    is_whole = FACTORS[name].is_whole
     if isinstance(draw, Choice):
         values = parse_numbers(name, draw)[pick(units, np.array(draw.weights))]
-    elif FACTORS[name].is_whole and not draw.is_log:
-        return (draw_below(units, int(draw.high - draw.low) + 1) + int(draw.low)).tolist()
+    elif isinstance(draw, Ranges):
+        places, within = draw.split(units)
+        values = np.empty(len(units))
+        for place, part in enumerate(draw.parts):
+            values[places == place] = _draw_range(part, within[places == place], is_whole)
     else:
-        values = draw.at(units)
-    if FACTORS[name].is_whole:
+        values = _draw_range(draw, units, is_whole)
+    if is_whole:
         return np.rint(values).astype(np.int64).tolist()
     return np.round(values, N_DECIMALS).tolist()
 
 
-def _draw_names(
-    draw: Range | Choice, names: tuple[str, ...], units: NDArray[np.float64]
-) -> Column:
-    if isinstance(draw, Range) or ANY in draw.values:
+def _draw_range(
+    draw: Range,
+    units: NDArray[np.float64],
+    is_whole: bool,  # noqa: FBT001
+) -> NDArray[np.float64]:
+    if is_whole and not draw.is_log:
+        return (draw_below(units, int(draw.high - draw.low) + 1) + int(draw.low)).astype(float)
+    return draw.at(units)
+
+
+def _draw_names(draw: Draw, names: tuple[str, ...], units: NDArray[np.float64]) -> Column:
+    if not isinstance(draw, Choice) or ANY in draw.values:
         draw = Choice(names, (1.0,) * len(names))
     return draw.at(units)
 
 
-def _draw_colours(draw: Range | Choice, units: NDArray[np.float64]) -> Column:
+def _draw_colours(draw: Draw, units: NDArray[np.float64]) -> Column:
     """Return colours from four numbers each: one for the choice, three for any colour."""
-    if isinstance(draw, Range):
+    if not isinstance(draw, Choice):
         raise RecipeError(f"a colour is {draw}; give colours, not a range")
     # All levels in one string of digits: to format each colour takes three times as long.
     digits = draw_below(units[:, 1:], 256).astype(np.uint8).tobytes().hex()
@@ -273,7 +319,7 @@ def _draw_papers(
 ) -> dict[str, Column]:
     """Return the columns background and photo."""
     draw = recipe.draws["background"]
-    if isinstance(draw, Range):
+    if not isinstance(draw, Choice):
         raise RecipeError(f"background is {draw}; give kinds of background, not a range")
     papers = draw.at(units[:, 0])
     if "photo" not in papers:

@@ -14,6 +14,7 @@ from synthtext.signals import Stopped, catch_signals
 from synthtext_cli import (
     compare,
     draw,
+    fitting,
     images,
     imported,
     look,
@@ -94,6 +95,7 @@ COMMANDS = {
         (draw.merge, "merge", "Join the parts of a run: merge a b --out all"),
         (draw.draw, "draw", "Redraw an image: draw --from OUT KEY --set blur_px=4"),
         (draw.print_recipe, "recipe", "Print a recipe: recipe > mine.toml"),
+        (fitting.fit, "fit", "A recipe from crops: fit crops/ --out mine.toml"),
         (draw.words, "words", "List words: words --lang de --top 20000"),
         (draw.fonts, "fonts", "List fonts: fonts --sheet fonts.png"),
     ),

@@ -189,11 +189,12 @@ def make_plan(
     from synthtext.dataset.plan import make_plan, read_texts
     from synthtext.drawing.fonts import read_catalogue
     from synthtext.drawing.photos import read_photos
-    from synthtext.recipe import edit_recipe, read_recipe
+    from synthtext.recipe import edit_recipe, list_draws, read_recipe
 
     edited = edit_recipe(read_recipe(recipe), edits)
     papers = str(edited.draws["background"])
-    if backgrounds and "background" not in edits and "photo" not in papers:
+    listed = ",".join(map(str, list_draws(edited, "background")))
+    if backgrounds and "background" not in edits and "photo" not in listed:
         # If photographs are given, they are used as often as any other background.
         edited = edit_recipe(edited, {"background": f"{papers},photo"})
     texts = read_texts(words, sentences, edited, count=count, seed=seed)

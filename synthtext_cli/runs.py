@@ -31,7 +31,7 @@ APART = frozenset(
 
 INPUTS = frozenset(
     {"model", "pretrained", "data", "folder", "prompts", "vocabulary", "annotations", "val",
-     "images", "mix"}
+     "images", "mix", "real"}
 )  # fmt: skip
 """Options that may be files or folders, identified by content and not by path."""
 

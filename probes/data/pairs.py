@@ -21,14 +21,14 @@ from probes.arrays import Pixels
 from probes.errors import ProbeError
 from synthtext.dataset.codec import decode_class, decode_image, decode_json
 from synthtext.dataset.shards import list_places, read_span
-from synthtext.draws import Choice, Range
+from synthtext.draws import Choice, Draw, Range, Ranges
 from synthtext.errors import ShardError
 from synthtext.recipe import ANY, parse_draw
 
 MAX_CAPTION = 1 << 16
 """Bytes of the longest caption that is read: a bound for shards that come from elsewhere."""
 
-Exclusion = Mapping[str, Range | Choice]
+Exclusion = Mapping[str, Draw]
 """Levels of factors, by the name of the factor."""
 
 
@@ -61,7 +61,7 @@ def parse_exclusion(texts: Sequence[str]) -> Exclusion:
         ProbeError: not of this form.
         RecipeError: no such factor or level.
     """
-    exclusion: dict[str, Range | Choice] = {}
+    exclusion: dict[str, Draw] = {}
     for text in texts:
         name, equals, levels = text.partition("=")
         if not equals:
@@ -223,7 +223,9 @@ def _read_fields(name: str, raw: bytes) -> Mapping[str, Any]:
     return fields
 
 
-def _is_level(value: object, draw: Range | Choice) -> bool:
+def _is_level(value: object, draw: Draw) -> bool:
+    if isinstance(draw, Ranges):
+        return any(_is_level(value, part) for part in draw.parts)
     if isinstance(draw, Range):
         return isinstance(value, int | float) and draw.low <= value <= draw.high
     # Numbers of a choice are kept as `parse_draw` writes them.

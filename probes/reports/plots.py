@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import NullFormatter
+from numpy.typing import ArrayLike
 
 from probes.factors import find_factor, label_of, name_baseline
 from probes.training.weight_averaging import Mixture
@@ -236,6 +237,25 @@ def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> Drawing:
         axes.set_ylim(-0.7, len(texts) - 0.3)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(unit)
+        return to_drawing(figure)
+
+
+def draw_parts(names: Sequence[str], shares: ArrayLike, before: ArrayLike) -> Drawing:
+    """Return how often each part of a factor comes, beside how often it was proposed.
+
+    Args:
+        names: of the k parts, in order.
+        shares: (k,); as estimated.
+        before: (k,); as proposed.
+    """
+    places = np.arange(len(names))
+    with plt.rc_context({**STYLE, "font.size": 9}):
+        figure, axes = plt.subplots(figsize=(4.2, 2.4), layout="constrained")
+        axes.bar(places - 0.2, np.asarray(shares), 0.45, color=COLOURS[0])
+        axes.bar(places + 0.25, np.asarray(before), 0.3, color="#bbbbbb")
+        axes.set_xticks(places, [_shorten(name) for name in names], rotation=35, ha="right")
+        axes.grid(visible=False, axis="x")
+        axes.set_ylabel("fraction of crops")
         return to_drawing(figure)
 
 

@@ -18,7 +18,7 @@ from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice
 from synthtext.errors import DatasetError, RecipeError, WordsError, shorten
 from synthtext.factors import FACTORS
-from synthtext.recipe import ANY, Recipe
+from synthtext.recipe import ANY, MIXTURE, Recipe, describe_mixture, list_draws
 from synthtext.sampling import Deck, Source, sample_specs
 from synthtext.texts.reviews import review_sentences
 from synthtext.texts.sentences import read_sentences
@@ -264,6 +264,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
             "splits": list(recipe.splits),
             "shrink": recipe.shrink,
             "shard_size": recipe.shard_size,
+            **({MIXTURE: describe_mixture(recipe)} if recipe.mixture else {}),
         },
         "texts": {
             kind: {"name": texts.name, "n_texts": len(texts.items), "sha256": texts.sha256}
@@ -288,8 +289,8 @@ def _check_fonts(recipe: Recipe, fonts: Catalogue) -> None:
         ("font_category", {font.category for font in fonts.fonts.values()}),
         ("font_family", {font.family for font in fonts.fonts.values()}),
     ):
-        draw = recipe.draws[name]
-        asked = draw.values if isinstance(draw, Choice) else ()
+        draws = list_draws(recipe, name)
+        asked = [value for draw in draws if isinstance(draw, Choice) for value in draw.values]
         for value in asked:
             if value not in known | {ANY}:
                 near = difflib.get_close_matches(value, known, n=3)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthtext.draws import Choice, Range
+from synthtext.draws import Choice, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS, option_name
 from synthtext.recipe import (
@@ -58,6 +58,25 @@ def test_a_choice_by_weight_is_written_as_read() -> None:
     assert str(draw) == "plain=3,noise"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["12:16=3,16:24:log=5,32", "12:16,32", "-3:-1=2,0=0.25,1:4=0.123456789", "1:2=0,3:4=1e-09"],
+)
+def test_ranges_by_weight_are_written_as_read(text: str) -> None:
+    draw = parse_draw("rotation_deg", text)
+    assert isinstance(draw, Ranges)
+    assert str(draw) == text
+    assert parse_draw("rotation_deg", str(draw)) == draw
+
+
+def test_one_range_needs_no_weight() -> None:
+    assert parse_draw("size_px", "12:64:log=3") == Range(12, 64, is_log=True)
+
+
+def test_the_ends_of_a_range_keep_their_digits() -> None:
+    assert str(parse_draw("size_px", "12.3456789:64")) == "12.3456789:64"
+
+
 def test_colours_have_names() -> None:
     assert parse_draw("ink", "black,#C02020") == Choice(("#000000", "#c02020"), (1.0, 1.0))
 
@@ -97,6 +116,14 @@ def test_a_jpeg_quality_asked_for_is_kept() -> None:
         ),
         ("case", "upper=x", "case is 'upper=x'; 'x' is not a weight"),
         ("case", "upper=-1", "case is 'upper=-1'; a weight is from 0 to 1e+09"),
+        (
+            "size_px",
+            "9:12=0,20=0",
+            "size_px is '9:12=0,20=0'; at least one weight must be above 0",
+        ),
+        ("size_px", "9:12=2,24:20", "size_px is 24:20; put the lower end first, as in 20:24"),
+        ("size_px", "9:12=x,20", "size_px is '9:12=x,20'; 'x' is not a weight"),
+        ("size_px", "9:12,big", "size_px is '9:12,big'; 'big' is not a number"),
         ("case", "upper=0", "case is 'upper=0'; at least one weight must be above 0"),
         ("font_family", "", "font_family is ''; a value is missing"),
         ("image_format", "gif", "image_format is 'gif'; it is one of jpg, png, webp"),
@@ -122,7 +149,7 @@ def test_a_missing_recipe_is_named() -> None:
         read_recipe("clip-225")
     assert str(caught.value) == (
         "no recipe 'clip-225'; give a file or one of "
-        "default, clip-224, ocr-crops, rendered-sst2"
+        "default, clip-224, ocr-crops, rendered-sst2, street"
     )
 
 
@@ -144,19 +171,19 @@ def explain(path: Path) -> str:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("case = " + "[" * 900 + "]" * 900, "its arrays or tables are nested more than 1 deep"),
+        ("case = " + "[" * 900 + "]" * 900, "its arrays or tables are nested more than 2 deep"),
         (
             "case = " + "{a=" * 900 + "1" + "}" * 900,
-            "its arrays or tables are nested more than 1 deep",
+            "its arrays or tables are nested more than 2 deep",
         ),
-        (".".join(["a"] * 5000) + " = 1", "its arrays or tables are nested more than 1 deep"),
+        (".".join(["a"] * 5000) + " = 1", "its arrays or tables are nested more than 2 deep"),
         (
             "[" + ".".join(['"a"'] * 5000) + "]",
-            "its arrays or tables are nested more than 1 deep",
+            "its arrays or tables are nested more than 2 deep",
         ),
         (
             'case = ["""up"""", ' + "[" * 900 + "]" * 901,
-            "its arrays or tables are nested more than 1 deep",
+            "its arrays or tables are nested more than 2 deep",
         ),
         ("seed = " + "9" * 5000, "99999999999999999999... is 5,000 characters long"),
         ("seed = 0x" + "f" * 5000, "0xffffffffffffffffff... is 5,002 characters long"),
@@ -192,6 +219,55 @@ def test_a_recipe_with_tables_is_told_that_it_is_flat(tmp_path: Path) -> None:
         explain(path)
         == "size_px is a table; a recipe has no tables, so leave out the table header"
     )
+
+
+MIXED = """
+size_px = "20:40"
+[[mixture]]
+weight = 3
+paper = ["white", "#eeeeee=0.5"]
+ink = "black"
+[[mixture]]
+paper = "black"
+size_px = "30"
+"""
+
+
+def test_a_mixture_is_read_and_printed_back(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(MIXED)
+    recipe = read_recipe(path)
+    assert [part.weight for part in recipe.mixture] == [3, 1]
+    assert str(recipe.mixture[0].draws["paper"]) == "#ffffff,#eeeeee=0.5"
+    path.write_text(format_recipe(recipe))
+    assert read_recipe(path) == recipe
+
+
+def test_what_is_edited_holds_for_every_component(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(MIXED)
+    recipe = edit_recipe(read_recipe(path), {"size_px": "12"})
+    assert [sorted(part.draws) for part in recipe.mixture] == [["ink", "paper"], ["paper"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("mixture = 3", "mixture is not a list of tables; write [[mixture]] above each"),
+        ("[mixture]\nsize_px = 3", "mixture is not a list of tables; write [[mixture]] above each"),
+        ("[[mixture]]\nkind = 'word'", "kind stands in a mixture; it is the same for all images, so write it above the tables"),
+        ("[[mixture]]\nshrink = true", "shrink stands in a mixture; it is the same for all images, so write it above the tables"),
+        ("[[mixture]]\nweight = 0", "the weights of mixture are all 0; at least one must be above 0"),
+        ("[[mixture]]\nweight = -1", "weight of mixture is '-1'; a weight is from 0 to 1e+09"),
+        ("[[mixture]]\nsize = 3", "a recipe has no factor 'size'; did you mean size_px"),
+        ("[[mixture]]\n" * 1001, "mixture has 1,001 tables; give 1,000 at most"),
+        ("[[mixture]]\n[mixture.a]", "a is a table; a recipe has no tables, so leave out the table header"),
+    ],
+)  # fmt: skip
+def test_a_bad_mixture_is_named(text: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    assert explain(path) == sentence
 
 
 @pytest.mark.parametrize(

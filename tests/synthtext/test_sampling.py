@@ -8,6 +8,7 @@ import pytest
 
 from synthtext.dataset.plan import Plan, make_plan, source_of
 from synthtext.drawing.fonts import Catalogue
+from synthtext.draws import Choice, Component, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
 from synthtext.recipe import default_recipe, edit_recipe
@@ -75,6 +76,47 @@ def test_passes_are_shuffled_anew(plan: Plan) -> None:
 def test_another_draw_of_one_factor_leaves_the_others(plan: Plan) -> None:
     other = replace(plan, recipe=edit_recipe(plan.recipe, {"blur_px": "3"}))
     assert [replace(spec, blur_px=3.0) for spec in sample(plan)] == sample(other)
+
+
+def test_ranges_come_as_often_as_their_weights_say(plan: Plan) -> None:
+    edits = {"size_px": "12:16=3,16:24:log=1,40", "jpeg_quality": "40:41,90:92=3"}
+    specs = sample(replace(plan, recipe=edit_recipe(plan.recipe, edits)))
+    sizes = np.array([spec.size_px for spec in specs])
+    shares = [((sizes >= 12) & (sizes < 16)).mean(), (sizes == 40).mean()]
+    assert shares == pytest.approx([0.6, 0.2], abs=0.06)
+    assert np.isin(sizes, sizes[(sizes <= 24) | (sizes == 40)]).all()
+    counts = Counter(spec.jpeg_quality for spec in specs)
+    # Both ends of a range of whole numbers are in it.
+    assert {40, 41, 90, 91, 92} == set(counts)
+    assert counts[40] / 500 == pytest.approx(1 / 8, abs=0.05)
+    assert counts[91] / 500 == pytest.approx(1 / 4, abs=0.06)
+
+
+def test_factors_of_a_mixture_go_together(plan: Plan) -> None:
+    dark = Component(3, {"paper": Choice(("#000000",), (1,)), "size_px": Range(30, 40)})
+    light = Component(1, {"paper": Choice(("#ffffff",), (1,)), "size_px": Range(10, 20)})
+    mixed = replace(plan, recipe=replace(plan.recipe, mixture=(dark, light)))
+    specs = sample(mixed)
+    assert {(spec.paper, spec.size_px > 25) for spec in specs} == {
+        ("#000000", True), ("#ffffff", False)
+    }  # fmt: skip
+    assert np.mean([spec.paper == "#000000" for spec in specs]) == pytest.approx(0.75, abs=0.06)
+    # What no component names is drawn as without a mixture, and any image alone.
+    plain = sample(plan)
+    changed = [
+        replace(a, paper=b.paper, size_px=b.size_px) for a, b in zip(specs, plain, strict=True)
+    ]
+    assert changed == plain
+    source = source_of(mixed, "train")
+    assert sample_spec(mixed.recipe, source, plan.fonts, seed=1, index=77) == specs[77]
+
+
+def test_a_colour_is_not_drawn_from_ranges(plan: Plan) -> None:
+    recipe = replace(
+        plan.recipe, draws={**plan.recipe.draws, "ink": Ranges((Range(0, 1),), (1.0,))}
+    )
+    with pytest.raises(RecipeError, match="a colour is 0:1; give colours, not a range"):
+        sample(replace(plan, recipe=recipe))
 
 
 def test_another_seed_draws_other_images(plan: Plan) -> None:

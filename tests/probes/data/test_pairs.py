@@ -58,7 +58,8 @@ def test_levels_are_marked(shard: Path) -> None:
     assert 0 < pairs.is_marked.sum() < len(sizes)
 
 
-def test_a_choice_of_numbers_marks_whole_and_broken_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("levels", ["12,12.5", "12,12.4:12.6=2"])
+def test_a_choice_of_numbers_marks_whole_and_broken_ones(levels: str, tmp_path: Path) -> None:
     files = {
         f"{number}.{extension}": content
         for number, size in enumerate((b"12.0", b"12", b"12.5", b"13"))
@@ -67,7 +68,7 @@ def test_a_choice_of_numbers_marks_whole_and_broken_ones(tmp_path: Path) -> None
         )
     }  # fmt: skip
     path = write_tar(tmp_path / "a.tar", files)
-    marks = read_pairs([path], parse_exclusion(["size_px=12,12.5"])).is_marked
+    marks = read_pairs([path], parse_exclusion([f"size_px={levels}"])).is_marked
     assert marks.tolist() == [True, True, True, False]
 
 

@@ -1,0 +1,1 @@
+"""Crops without labels -> the recipe that draws crops like them."""

@@ -1,0 +1,195 @@
+"""A recipe -> crops whose factors are known, drawn in chunks and kept."""
+
+from __future__ import annotations
+
+import functools
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.arrays import Ints, Pixels
+from probes.fitting.crops import Crops, join, look_at
+from probes.fitting.proposal import LENGTH, find_parts, prior_of
+from probes.fitting.stages import Stages, hash_all
+from synthtext.dataset.plan import Plan, make_plan
+from synthtext.drawing.degradations import jpeg
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.photos import Photos
+from synthtext.drawing.rendering import render
+from synthtext.draws import Draw
+from synthtext.engine import run_tasks
+from synthtext.errors import DrawError
+from synthtext.recipe import Recipe
+from synthtext.rng import draw_units
+from synthtext.sampling import sample_specs
+from synthtext.spec import Spec
+from synthtext.texts.words import make_texts
+
+CHUNK = 500
+"""Crops that are drawn and kept at a time."""
+
+N_WORDS = 4000
+"""Words of a list that has as many of each length as asked for."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What crops are drawn with, whatever the recipe.
+
+    Attributes:
+        words: to draw.
+        fonts: to choose from.
+        photos: backgrounds, if there are any.
+        n_workers: processes that draw.
+    """
+
+    words: tuple[str, ...]
+    fonts: Catalogue
+    photos: Photos | None = None
+    n_workers: int = 1
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Crops that were drawn.
+
+    Attributes:
+        crops: what is seen of N crops.
+        codes: the part of its draw that each factor fell to, int64 (N,) each.
+        key: tells them from others.
+    """
+
+    crops: Crops
+    codes: Mapping[str, Ints]
+    key: str
+
+
+def draw_crops(
+    recipe: Recipe,
+    targets: Mapping[str, Draw],
+    materials: Materials,
+    *,
+    count: int,
+    seed: int,
+    stages: Stages,
+) -> Drawn:
+    """Return crops of a recipe with the parts that their factors fell to.
+
+    Args:
+        recipe: what to draw from; its crops must fit their text.
+        targets: the parts of each factor. If the length of the text is among them, its
+            weights choose the words; else they are drawn as they are.
+        materials: what to draw with.
+        count: crops; those that leave no ink are left out.
+        seed: seed of the drawing.
+        stages: keeps the chunks.
+    """
+    words = materials.words
+    if LENGTH in targets:
+        words = choose_words(words, targets[LENGTH], seed=seed)
+    texts = {"word": make_texts(words, [None] * len(words), "fit")}
+    plan = make_plan(
+        recipe, texts, materials.fonts, seed=seed, count=count, photos=materials.photos
+    )
+    chunks = [range(at, min(at + CHUNK, count)) for at in range(0, count, CHUNK)]
+    files = {chunk: f"drawn-{stages.name_of(plan, chunk)}" for chunk in chunks}
+    work = functools.partial(_draw_chunk, plan, dict(targets))
+    missing = [chunk for chunk in chunks if stages.read(files[chunk]) is None]
+    n_done = count - sum(map(len, missing))
+    stages.advance("crops drawn", n_done, count)
+    for chunk, arrays in run_tasks(work, missing, materials.n_workers):
+        stages.write(files[chunk], arrays)
+        n_done += len(chunk)
+        stages.advance("crops drawn", n_done, count)
+    parts = [stages.require(files[chunk]) for chunk in chunks]
+    crops = join(
+        [Crops(*(part[name] for name in Crops.__dataclass_fields__)) for part in parts]
+    )
+    codes = {name: np.concatenate([part[f"code {name}"] for part in parts]) for name in targets}
+    return Drawn(crops, codes, hash_all(*files.values()))
+
+
+def draw_images(
+    recipe: Recipe, words: Sequence[str], materials: Materials, *, count: int, seed: int
+) -> list[Pixels]:
+    """Return crops of a recipe as images, uint8 (H, W, 3) each, as files would show them."""
+    texts = {"word": make_texts(words, [None] * len(words), "fit")}
+    plan = make_plan(
+        recipe, texts, materials.fonts, seed=seed, count=count, photos=materials.photos
+    )
+    return [pixels for _, pixels in _draw_some(plan, range(count))]
+
+
+def choose_words(
+    words: Sequence[str], lengths: Draw, *, seed: int, repeats: bool = True
+) -> tuple[str, ...]:
+    """Return words of which as many have each length as asked for.
+
+    Where a list has too few short words, letters and numbers stand in for them.
+
+    Args:
+        words: to choose from.
+        lengths: the parts of the length, with their weights.
+        seed: chooses the words.
+        repeats: whether a word may come again where there are too few of its length.
+    """
+    places = find_parts(lengths, [len(word) for word in words])
+    chosen: list[str] = []
+    for part, share in enumerate(prior_of(lengths).tolist()):
+        n = round(N_WORDS * share)
+        if n == 0:
+            continue
+        members = [words[place] for place in np.flatnonzero(places == part).tolist()]
+        if n > len(members):
+            members = list(dict.fromkeys([*members, *_list_short(part)]))
+        if not members:
+            continue
+        order = np.argsort(draw_units(seed, f"words {part}", 0, len(members))[:, 0])[:n]
+        if repeats:
+            order = np.resize(order, n)
+        chosen += [members[place] for place in order.tolist()]
+    return tuple(chosen)
+
+
+def _list_short(part: int) -> list[str]:
+    """Return letters and numbers of the length of a part, where that is 1, 2 or 3."""
+    n_chars = part + 1
+    letters = list(string.ascii_lowercase) if n_chars == 1 else []
+    if n_chars > 3:
+        return []
+    return letters + [f"{number:0{n_chars}d}" for number in range(10**n_chars)]
+
+
+def _draw_chunk(
+    plan: Plan, targets: Mapping[str, Draw], chunk: range
+) -> tuple[range, dict[str, NDArray[Any]]]:
+    specs, images = zip(*_draw_some(plan, chunk), strict=True)
+    crops = look_at(images)
+    values = {
+        name: [len(spec.text) if name == LENGTH else getattr(spec, name) for spec in specs]
+        for name in targets
+    }
+    codes = {f"code {name}": find_parts(targets[name], values[name]) for name in targets}
+    return chunk, {
+        **{name: getattr(crops, name) for name in Crops.__dataclass_fields__},
+        **codes,
+    }
+
+
+def _draw_some(plan: Plan, indices: range) -> list[tuple[Spec, Pixels]]:
+    source = plan.sources[0]
+    specs = sample_specs(
+        plan.recipe, source, plan.fonts, seed=plan.seed, indices=indices, photos=plan.photos
+    )
+    drawn = []
+    for spec in specs:
+        try:
+            rendering = render(spec, plan.fonts, plan.photos)
+        except DrawError:  # A hairline of a letter may leave no ink at a small size.
+            continue
+        drawn.append((spec, jpeg(rendering.pixels, spec.jpeg_quality)))
+    return drawn

@@ -1,0 +1,367 @@
+"""A folder of crops -> the recipe that draws crops like them: the rounds of a fit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from probes.arrays import Floats, Pixels
+from probes.errors import ProbeError
+from probes.fitting.crops import Crops
+from probes.fitting.drawing import Drawn, Materials, choose_words, draw_crops, draw_images
+from probes.fitting.estimator import Course, Estimator, pack, predict, train_estimator, unpack
+from probes.fitting.mixing import make_mixture, widen
+from probes.fitting.population import (
+    Population,
+    Seen,
+    describe,
+    estimate_population,
+    find_slack,
+    find_trust,
+    shrink,
+)
+from probes.fitting.proposal import (
+    LENGTH,
+    make_recipe,
+    make_targets,
+    plant_shares,
+    prior_of,
+    weigh,
+)
+from probes.fitting.reading import RealCrops, read_crops
+from probes.fitting.stages import Stages, hash_all
+from probes.fitting.two_sample import N_EPOCHS, TwoSample, tell_apart
+from probes.models.device import choose_device
+from synthtext.draws import Draw
+from synthtext.recipe import Recipe
+
+MIXED = ("size_px", "contrast", "background", "blur_px", "noise_std", "jpeg_quality")
+"""Factors that each group of like crops has shares of its own of."""
+
+KEPT_FRAC, OTHER_FRAC = 0.7, 0.3
+"""How much of a later proposal is what was estimated; the rest is the first proposal."""
+
+N_PLANTED = 10
+"""Populations made up to see by how much the estimates are off."""
+
+N_PLANTED_CROPS = 300
+"""Crops of each at most; of a small fit there are fewer, but 30."""
+
+N_SHOWN = 24
+"""Crops of each kind in the report."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """What a fit is asked for.
+
+    Attributes:
+        folder: holds the crops.
+        count: crops that are drawn in the first round; later ones draw half as many.
+        n_rounds: rounds of drawing, training and estimating.
+        n_epochs: passes over the drawn crops in the first round; later rounds take half.
+        n_most: crops of the folder that are looked at.
+        n_planted: populations made up for the intervals.
+        seed: of all chance.
+        device: see `choose_device`.
+    """
+
+    folder: Path
+    count: int = 12_000
+    n_rounds: int = 2
+    n_epochs: int = 8
+    n_most: int = 2000
+    n_planted: int = N_PLANTED
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Round:
+    """An estimator, and what it was trained on.
+
+    Attributes:
+        estimator: of the parts of each factor.
+        priors: how often each part came in the drawn crops, float64 (k,) each.
+        proposal: what they were drawn from.
+        key: tells this round from others.
+    """
+
+    estimator: Estimator
+    priors: Mapping[str, Floats]
+    proposal: Recipe
+    key: str
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit found.
+
+    Attributes:
+        recipe: draws crops like those of the folder.
+        words: of lengths like theirs.
+        targets: the parts of each factor that was fitted.
+        populations: what is estimated of each.
+        slack: by how much more than resampling says each estimate may be off.
+        two_sample: how well a classifier still tells the drawn crops from the real ones.
+        real: the crops of the folder.
+        drawn: images of the recipe, uint8 (H, W, 3) each.
+    """
+
+    recipe: Recipe
+    words: tuple[str, ...]
+    targets: Mapping[str, Draw]
+    populations: Mapping[str, Population]
+    slack: Mapping[str, float]
+    two_sample: TwoSample
+    real: RealCrops
+    drawn: tuple[Pixels, ...]
+
+
+def check_fit(config: FitConfig) -> None:
+    """Check the numbers of a fit before anything is read.
+
+    Raises:
+        ProbeError: one is out of range.
+    """
+    for name, value, least, most in (
+        ("count", config.count, 100, 1_000_000),
+        ("rounds", config.n_rounds, 1, 10),
+        ("crops", config.n_most, 20, 100_000),
+        ("seed", config.seed, 0, 2**53),
+    ):
+        if not least <= value <= most:
+            raise ProbeError(f"{name} is {value}; it is from {least} to {most:,}")
+    choose_device(config.device)
+
+
+def run_fit(
+    config: FitConfig,
+    materials: Materials,
+    work: Path,
+    *,
+    on_progress: Callable[..., None],
+    on_checked: Callable[[], None] = lambda: None,
+) -> Fitted:
+    """Return the recipe that draws crops like those of a folder.
+
+    Args:
+        config: what is asked for.
+        materials: what to draw with.
+        work: folder of what is finished; with it a run that was killed goes on.
+        on_progress: is told what is counted, how many are done, of how many, and a remark.
+        on_checked: is called when the crops are read and found fit, before anything is kept.
+
+    Raises:
+        ProbeError: the folder does not hold crops that can be fitted to.
+        SynthtextError: nothing can be drawn with the materials.
+    """
+    stages = Stages(work, on_progress)
+    real = read_crops(
+        config.folder, n_most=config.n_most, seed=config.seed, on_progress=on_progress
+    )
+    on_checked()
+    targets = make_targets(materials.fonts, has_photos=materials.photos is not None)
+    first = last = run_round(config, targets, materials, stages)
+    fitted = estimate(last, targets, real.crops, seed=config.seed)
+    for _ in range(1, config.n_rounds):
+        last = run_round(config, targets, materials, stages, before=last, fitted=fitted)
+        fitted = estimate(last, targets, real.crops, seed=config.seed)
+    trust, slack = calibrate(config, last, targets, materials, stages, near=fitted[1])
+    recipe, populations = estimate(last, targets, real.crops, seed=config.seed, trust=trust)
+    lengths = weigh(targets[LENGTH], populations[LENGTH].shares)
+    words = choose_words(materials.words, lengths, seed=config.seed, repeats=False)
+    check = draw_crops(
+        recipe, {}, replace(materials, words=words),
+        count=len(real.crops), seed=seed_of(config.seed, "check"), stages=stages,
+    )  # fmt: skip
+    course = make_course(config, N_EPOCHS, on_progress)
+    two_sample = tell_apart(real.crops, check.crops, first.estimator, course)
+    images = draw_images(
+        recipe, words, materials, count=N_SHOWN, seed=seed_of(config.seed, "shown")
+    )
+    return Fitted(recipe, words, targets, populations, slack, two_sample, real, tuple(images))
+
+
+def run_round(
+    config: FitConfig,
+    targets: Mapping[str, Draw],
+    materials: Materials,
+    stages: Stages,
+    *,
+    before: Round | None = None,
+    fitted: tuple[Recipe, Mapping[str, Population]] | None = None,
+) -> Round:
+    """Return an estimator that is trained on crops of a proposal.
+
+    Args:
+        config: what is asked for.
+        targets: the parts of each factor.
+        materials: what to draw with.
+        stages: keeps what is finished.
+        before: the round before, whose estimator this one goes on from.
+        fitted: what that round found; its proposal is near that.
+    """
+    draws, proposal = targets, make_recipe(targets)
+    if fitted is not None:
+        draws = {
+            name: weigh(draw, KEPT_FRAC * fitted[1][name].shares + OTHER_FRAC * prior_of(draw))
+            for name, draw in targets.items()
+        }
+        proposal = widen(fitted[0], draws)
+    name = f"after {before.key}" if before else "first"
+    count = config.count // 2 if before else config.count
+    drawn = draw_crops(
+        proposal, draws, materials, count=count,
+        seed=seed_of(config.seed, name), stages=stages,
+    )  # fmt: skip
+    device = choose_device(config.device)
+    key = hash_all(drawn.key, name, config.n_epochs, config.seed, device.type)
+    arrays = stages.keep(
+        f"estimator-{key}", lambda: pack(_train(config, targets, drawn, before, stages))
+    )
+    priors = {
+        name: np.bincount(codes, minlength=len(prior_of(targets[name]))) / len(codes)
+        for name, codes in drawn.codes.items()
+    }
+    return Round(unpack(arrays, device), priors, proposal, key)
+
+
+def _train(
+    config: FitConfig,
+    targets: Mapping[str, Draw],
+    drawn: Drawn,
+    before: Round | None,
+    stages: Stages,
+) -> Estimator:
+    n_epochs = config.n_epochs if before is None else max(1, config.n_epochs // 2)
+    sizes = {name: len(prior_of(draw)) for name, draw in targets.items()}
+    course = make_course(config, n_epochs, stages.advance)
+    start = before.estimator if before else None
+    return train_estimator(drawn.crops, drawn.codes, sizes, course, start)
+
+
+def make_course(config: FitConfig, n_epochs: int, advance: Callable[..., None]) -> Course:
+    """Return how to train in a fit."""
+    return Course(n_epochs, config.seed, choose_device(config.device), advance)
+
+
+def estimate(
+    last: Round,
+    targets: Mapping[str, Draw],
+    crops: Crops,
+    *,
+    seed: int,
+    trust: Mapping[str, float] | None = None,
+) -> tuple[Recipe, dict[str, Population]]:
+    """Return the recipe of some crops, and what is estimated of each factor.
+
+    Args:
+        last: the round whose estimator is asked.
+        targets: the parts of each factor, weighted as first proposed.
+        crops: what is seen of them.
+        seed: of resamplings and groups.
+        trust: how much of each estimate to take; None takes all.
+    """
+    seen = Seen(predict(last.estimator, crops), last.priors)
+    populations = estimate_all(targets, seen, seed=seed)
+    if trust is not None:
+        populations = {
+            name: shrink(targets[name], each, trust[name]) for name, each in populations.items()
+        }
+    mixed = [name for name in MIXED if name in targets]
+    return make_mixture(targets, populations, seen, crops, mixed=mixed, seed=seed), populations
+
+
+def estimate_all(
+    targets: Mapping[str, Draw], seen: Seen, *, seed: int
+) -> dict[str, Population]:
+    """Return what is estimated of each factor."""
+    return {
+        name: estimate_population(draw, seen.posteriors[name], seen.priors[name], seed=seed)
+        for name, draw in targets.items()
+    }
+
+
+def calibrate(
+    config: FitConfig,
+    last: Round,
+    targets: Mapping[str, Draw],
+    materials: Materials,
+    stages: Stages,
+    *,
+    near: Mapping[str, Population] | None = None,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return how much of each estimate to trust, and how far it then is off.
+
+    The second is by how much more than resampling says. Populations are made up, drawn, and
+    estimated like the crops of a folder.
+
+    Args:
+        config: what is asked for.
+        last: the round whose estimator is tried.
+        targets: the parts of each factor.
+        materials: what to draw with.
+        stages: keeps what is finished.
+        near: what was estimated; the populations are made up halfway from it.
+    """
+    found: dict[str, list[Population]] = {name: [] for name in targets}
+    truths: dict[str, list[Floats]] = {name: [] for name in targets}
+    count = max(30, min(N_PLANTED_CROPS, config.count // 40))
+    for number in range(config.n_planted):
+        planted = plant(targets, seed_of(config.seed, f"planted {number}"), near)
+        populations = find_planted(
+            last, planted, materials, stages, count=count,
+            seed=seed_of(config.seed, f"plant {number}"),
+        )  # fmt: skip
+        for name, population in populations.items():
+            found[name].append(population)
+            truths[name].append(prior_of(planted[name]))
+    trust, slack = {}, {}
+    for name, draw in targets.items():
+        trust[name] = find_trust(draw, [each.shares for each in found[name]], truths[name])
+        shrunk = [shrink(draw, each, trust[name]) for each in found[name]]
+        errors = [
+            each.values - describe(draw, truth)
+            for each, truth in zip(shrunk, truths[name], strict=True)
+        ]
+        slack[name] = find_slack(errors, [each.stds for each in shrunk])
+    return trust, slack
+
+
+def plant(
+    targets: Mapping[str, Draw], seed: int, near: Mapping[str, Population] | None = None
+) -> dict[str, Draw]:
+    """Return the draws of a population made up, halfway from another if one is given."""
+    shares = {name: plant_shares(draw, seed, name) for name, draw in targets.items()}
+    if near is not None:
+        shares = {name: (each + near[name].shares) / 2 for name, each in shares.items()}
+    return {name: weigh(draw, shares[name]) for name, draw in targets.items()}
+
+
+def find_planted(
+    last: Round,
+    planted: Mapping[str, Draw],
+    materials: Materials,
+    stages: Stages,
+    *,
+    count: int,
+    seed: int,
+) -> dict[str, Population]:
+    """Return what is estimated of a population whose draws are known."""
+    recipe = make_recipe(planted)
+    if last.proposal.mixture:
+        recipe = replace(recipe, mixture=last.proposal.mixture)
+    drawn = draw_crops(recipe, planted, materials, count=count, seed=seed, stages=stages)
+    seen = Seen(predict(last.estimator, drawn.crops), last.priors)
+    return estimate_all(planted, seen, seed=seed)
+
+
+def seed_of(seed: int, name: str) -> int:
+    """Return a seed of a stage, 0 to below 2**48, that no other stage has."""
+    digest = hashlib.blake2b(f"fit {seed} {name}".encode(), digest_size=6).digest()
+    return int.from_bytes(digest)

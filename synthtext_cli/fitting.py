@@ -1,0 +1,126 @@
+"""The command that estimates a recipe from crops without labels: fit."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synthtext.storage import parse_local
+from synthtext_cli.config_file import ConfigFile
+from synthtext_cli.console import (
+    fail,
+    print_table,
+    print_text,
+    say,
+    show_progress,
+    warn_broken,
+    warn_some,
+)
+from synthtext_cli.options import Device, FontFolder, PhotoFolder, Seed, need_probes, parse_file
+from synthtext_cli.runs import APART as APART_ALWAYS
+from synthtext_cli.runs import Overwrite, check_run, note_run
+
+WORK = ".fit"
+"""Folder, in that of the report, of what a run has finished so far."""
+
+
+APART = APART_ALWAYS | {"report"}
+"""Options that do not change what is estimated."""
+
+
+def parse_toml(text: str) -> Path:
+    """Return a TOML file to write, before any work is done for it."""
+    return parse_file(text, ".toml")
+
+
+def fit(
+    context: typer.Context,
+    real: Annotated[
+        Path, typer.Argument(help="Folder of word crops; no labels are read.", metavar="REAL")
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option(parser=parse_toml, metavar="FILE", help="Recipe to write, .toml.")
+    ],
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_local,
+            metavar="DIR",
+            help="Folder of report.html and words.txt; --out without its ending by default.",
+        ),
+    ] = None,
+    words: Annotated[
+        str,
+        typer.Option(
+            help="Words to draw: a file with a word per line, en, or lang:de:20000. Those of "
+            "words.txt are chosen from them by length."
+        ),
+    ] = "en",
+    fonts: FontFolder = None,
+    backgrounds: PhotoFolder = None,
+    count: Annotated[
+        int, typer.Option(help="Crops to draw in the first round; later ones draw half.")
+    ] = 12_000,
+    rounds: Annotated[
+        int, typer.Option(help="Rounds; each draws nearer to the crops than the one before.")
+    ] = 2,
+    crops: Annotated[
+        int, typer.Option(help="Most crops to look at; of more, some are chosen by --seed.")
+    ] = 2000,
+    workers: Annotated[int, typer.Option(help="Processes that draw.", min=1)] = 1,
+    seed: Seed = 0,
+    device: Device = "auto",
+    options_file: ConfigFile = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Estimate from word crops without labels what a recipe should draw its factors from.
+
+    Writes the recipe, and beside it a folder with report.html, summary.json, plots/ and
+    words.txt, words of lengths like those of the crops. A run that was stopped resumes with
+    the same command.
+
+    synthtext fit crops/ --out mine.toml
+
+    synthtext render --recipe mine.toml --words mine/words.txt --count 100000 --out data/mine
+    """
+    need_probes()
+    from probes.fitting.drawing import Materials
+    from probes.fitting.fit import FitConfig, check_fit, run_fit
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.drawing.photos import read_photos
+    from synthtext.recipe import format_recipe
+    from synthtext.storage import replace_file
+    from synthtext.texts.words import read_words
+
+    config = FitConfig(
+        real, count=count, n_rounds=rounds, n_most=crops, seed=seed, device=device
+    )
+    check_fit(config)
+    folder = report or out.with_suffix("")
+    if folder.resolve() == real.resolve():
+        fail(f"{folder} holds the crops; give another --report for the results")
+    check_run(context, folder, overwrite=overwrite, apart=APART, begun=True)
+    catalogue = read_catalogue(fonts)
+    warn_broken(catalogue.broken)
+    photos = read_photos(backgrounds) if backgrounds else None
+    warn_some("left out", photos.broken if photos else ())
+    materials = Materials(read_words(words).items, catalogue, photos, workers)
+    from probes.reports.fit import list_factors, verdict, write_fit
+
+    with show_progress(folder) as advance:
+        fitted = run_fit(
+            config, materials, folder / WORK, on_progress=advance,
+            on_checked=lambda: note_run(context, folder),
+        )  # fmt: skip
+    write_fit(fitted, config, folder)
+    replace_file(out, format_recipe(fitted.recipe).encode())
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+    warn_some("left out", fitted.real.notes)
+    print_text(verdict(fitted))
+    table = list_factors(fitted)
+    print_table(table.columns, table.rows)
+    say(f"wrote {out}, {folder / 'words.txt'} and {folder / 'report.html'}")
