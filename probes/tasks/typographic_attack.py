@@ -159,9 +159,9 @@ def tabulate_attack(found: Sequence[Mapping[str, Any]]) -> Table:
         "What a model names when the name of something else is written on a picture; intervals"
         " are over other pictures and other words alike."
     )
-    return Table(
-        "Attack by a word", ("word", "it names the", "share", "95 % interval"), rows, note
-    )
+    shown = "images" if found and "variant" in found[0] else "word"
+    columns = (shown, "it names the", "share", "95 % interval")
+    return Table("Attack by a word", columns, rows, note)
 
 
 def _name_level(row: Mapping[str, Any]) -> str:
