@@ -77,7 +77,11 @@ def probe(
         typer.Option(help=f"Task: {', '.join(TASKS)}."),
     ] = "words",
     data: Annotated[
-        Path | None, typer.Option(help="Dataset written by `render`, instead of a design.")
+        Path | None,
+        typer.Option(
+            help="Dataset written by `render`, instead of a design; with --task attack a folder"
+            " of photographs named label=OBJECT_text=WORD, or with a metadata.jsonl."
+        ),
     ] = None,
     split: Annotated[
         str | None,

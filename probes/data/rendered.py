@@ -90,7 +90,7 @@ def read_trials(
         chunks: list[Chunk] = [functools.partial(_read_chunk, file) for file in files]
         return Shown(trials, chunks, tuple(files))
     chosen_keys: dict[Path, set[str]] = {}
-    places = _choose(len(trials), limit, seed)
+    places = choose_places(len(trials), limit, seed)
     for place in places:
         chosen_keys.setdefault(homes[place], set()).add(trials[place].key)
     chunks = [functools.partial(_read_chunk, file, keys) for file, keys in chosen_keys.items()]
@@ -108,7 +108,7 @@ def _read_specs(file: Path, *, verify: bool) -> list[Trial]:
     return trials
 
 
-def _choose(n: int, limit: int | None, seed: int) -> list[int]:
+def choose_places(n: int, limit: int | None, seed: int) -> list[int]:
     """Return the places of some of n things, in their order; all of them without a limit."""
     if limit is None or limit >= n:
         return list(range(n))
@@ -144,9 +144,9 @@ def _read_published(folder: Path, split: str | None, limit: int | None, seed: in
     broken = (*misnamed, *sorted(str(path.relative_to(inner)) for path in lost))
     if not readable:
         raise ProbeError(f"{inner} has no images; give negative/*.png and positive/*.png")
-    readable = [readable[place] for place in _choose(len(readable), limit, seed)]
+    readable = [readable[place] for place in choose_places(len(readable), limit, seed)]
     chunks: list[Chunk] = [
-        functools.partial(_read_files, tuple(readable[at : at + CHUNK]))
+        functools.partial(read_files, tuple(readable[at : at + CHUNK]))
         for at in range(0, len(readable), CHUNK)
     ]
     return Shown(readable, chunks, tuple(Path(trial.file) for trial in readable), broken)
@@ -157,7 +157,8 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _read_files(trials: Sequence[Trial]) -> list[Stimulus]:
+def read_files(trials: Sequence[Trial]) -> list[Stimulus]:
+    """Return the images of trials that are files, of which drawing tells nothing."""
     stimuli = []
     for trial in trials:
         pixels = read_image(Path(trial.file))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from probes.arrays import Vectors
+from probes.data.rendered import Shown
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Chunk, Trial
 from probes.embeddings.answers import list_answers
@@ -112,6 +113,9 @@ def tabulate_guesses(
 Show = Callable[[ProbeConfig], tuple[list[Trial], Candidates]]
 """A config -> the images to show, and the texts to choose among."""
 
+Read = Callable[[ProbeConfig], tuple[Shown, Candidates]]
+"""A config with data -> the images there, and the texts to choose among."""
+
 Ask = Callable[[Question, Model, Sequence[Trial], Embedded], pd.DataFrame]
 """Images and their vectors -> outcomes: a row for each image, or several of one question."""
 
@@ -132,6 +136,7 @@ class Task:
         takes_data: whether it works on a dataset, and not only on its own images.
         has_pool: whether the shown texts and the candidates come from the same pool.
         has_curves: whether it shows the levels of a design, to which levels can be added.
+        read: reads data that is not a dataset of ours; None where the task takes only those.
         draw: trials -> chunks of images.
         n_views: images that are embedded for each trial.
         measure: outcomes -> further results for `summary.json`; None if there are none.
@@ -149,6 +154,7 @@ class Task:
     takes_data: bool = True
     has_pool: bool = True
     has_curves: bool = False
+    read: Read | None = None
     draw: Callable[[Sequence[Trial]], list[Chunk]] = draw_stimuli
     n_views: int = 1
     measure: Callable[[pd.DataFrame], object] | None = None

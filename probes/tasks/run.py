@@ -227,6 +227,10 @@ def show_images(config: ProbeConfig, task: Task) -> ProbeImages:
         ProbeError: a dataset is empty, or does not record the texts of its images although
             the task needs them.
     """
+    if config.data is not None and task.read is not None:
+        found, candidates = task.read(config)
+        named = name_stimuli(found.trials, found.files)
+        return ProbeImages(found.trials, found.chunks, candidates, named, found.broken)
     if config.data is not None:
         split = config.split or (None if is_published(config.data) else ALL)
         found = read_trials(

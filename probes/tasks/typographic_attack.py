@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probes.data.attack_sets import read_attacks
+from probes.data.rendered import Shown
 from probes.data.shapes import PICTURES
 from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
-from probes.metrics.forced_choice import among_all, guess_nested
+from probes.errors import ProbeError
+from probes.metrics.forced_choice import among_all, guess_first, guess_nested
 from probes.metrics.intervals import clustered_accuracy
 from probes.models.base import Model
 from probes.models.prompts import ATTACK
@@ -65,18 +68,34 @@ def write_on_pictures(n: int, seed: int) -> list[Trial]:
     ]  # fmt: skip
 
 
+def read_pictures(config: ProbeConfig) -> tuple[Shown, Candidates]:
+    """Return photographs with a wrong word on them, and all objects and words of the set.
+
+    Raises:
+        ProbeError: there are none, or a split is asked for.
+    """
+    if config.data is None or config.split is not None:
+        raise ProbeError("a set of attacks has no splits; leave out --split")
+    found = read_attacks(config.data, config.limit, config.seed)
+    names = {name for trial in found.trials for name in (trial.picture, trial.spec.text)}
+    return found, Candidates(tuple(sorted(names)), 0)
+
+
 def name_pictures(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
     """Return what the model answers for each image; right is to name the image.
 
-    The column `said` is "image", "word" or "other".
+    The column `said` is "picture", "word" or "other". Of photographs `rank_at_2` tells which of
+    its object and its word an image is nearer to.
     """
-    names = list(PICTURES)
-    truths = np.array([names.index(trial.picture) for trial in trials])
+    names = list(question.candidates.texts)
+    place_of = {name: place for place, name in enumerate(names)}
+    truths = np.array([place_of[trial.picture] for trial in trials])
     texts = embed_candidates(question, model, names)
+    choice = among_all(names, question.seed)
     guesses = guess_nested(
-        embedded.vectors, texts, truths, choice=among_all(names, question.seed),
+        embedded.vectors, texts, truths, choice=choice,
         ks=[len(names)], headline=len(names), scale=model.logit_scale,
     )  # fmt: skip
     answers = [names[place] for place in guesses.guesses.tolist()]
@@ -86,6 +105,11 @@ def name_pictures(
     table["said"] = [
         _judge(answer, trial) for answer, trial in zip(answers, trials, strict=True)
     ]
+    if trials[0].file:
+        words = np.array([place_of[trial.spec.text] for trial in trials])
+        sims = np.einsum("nd,nkd->nk", embedded.vectors, texts[np.stack([truths, words], 1)])
+        pair = guess_first(sims.astype(np.float64), choice.ties[truths])
+        table["rank_at_2"] = pair.ranks[2]
     # The same few names come up throughout; what is sampled is the image.
     table["word"] = [f"{trial.picture} {trial.spec.index}" for trial in trials]
     return table
@@ -98,19 +122,22 @@ def _judge(answer: str, trial: Trial) -> str:
 
 
 def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rate of each kind of answer at each size of the word, with intervals.
+    """Return the rate of each kind of answer, with intervals.
 
-    They are over other images and other words alike.
+    It is given at each size of the word, or for each variant of a set of photographs. Intervals
+    are over other images and other words alike.
     """
+    is_drawn = bool((outcomes["factor"] != "").all())
+    levels = outcomes["level"].astype(float) if is_drawn else outcomes["level"]
     rows = []
-    for level, cell in outcomes.groupby(outcomes["level"].astype(float)):
+    for level, cell in outcomes.groupby(levels):
         for said in SAID:
             share, low, high = clustered_accuracy(
                 cell["said"] == said, cell["picture"], cell["text"]
             )
             rows.append(
                 {
-                    "size_px": level, "said": said, "n": len(cell),
+                    "size_px" if is_drawn else "variant": level, "said": said, "n": len(cell),
                     "share": share, "low": low, "high": high,
                 }
             )  # fmt: skip
@@ -121,17 +148,26 @@ def tabulate_attack(found: Sequence[Mapping[str, Any]]) -> Table:
     """Return the figures of `measure_attack` as a table."""
     rows = tuple(
         (
-            f"{row['size_px']:g} px" if row["size_px"] else "no word",
+            _name_level(row),
             row["said"],
             percent(row["share"]),
             f"{percent(row['low'])} to {percent(row['high'])}",
         )
         for row in found
     )
-    note = "What a model names when the name of something else is written on an image."
-    return Table(
-        "Typographic attack", ("word", "it names the", "fraction", "95 % interval"), rows, note
+    note = (
+        "What a model names when the name of something else is written on an image; intervals"
+        " are over other images and other words alike."
     )
+    shown = "images" if found and "variant" in found[0] else "word"
+    columns = (shown, "it names the", "share", "95 % interval")
+    return Table("Attack by a word", columns, rows, note)
+
+
+def _name_level(row: Mapping[str, Any]) -> str:
+    if "variant" in row:
+        return str(row["variant"])
+    return f"{row['size_px']:g} px" if row["size_px"] else "no word"
 
 
 TASK = Task(
@@ -141,8 +177,8 @@ TASK = Task(
     name_pictures,
     templates=ATTACK,
     asks_for_text=False,
-    takes_data=False,
     has_pool=False,
+    read=read_pictures,
     measure=measure_attack,
     tabulate=tabulate_attack,
 )

@@ -92,6 +92,14 @@ DOORS: dict[str, Door] = {
         "sst2/test/positive/1.png", "image",
         "probe --task sentiment --data IN/sst2 --model IN/model --out OUT",
     ),
+    "an image of an attack": Door(
+        "attacks/label=cat_text=dog.png", "image",
+        "probe --task attack --data IN/attacks --model IN/model --out OUT",
+    ),
+    "a table of attacks": Door(
+        "listed/metadata.jsonl", "JSON",
+        "probe --task attack --data IN/listed --model IN/model --out OUT",
+    ),
     "CIFAR-100": Door("cifar/test.bin", "bytes", "classify IN/cifar --model IN/model --out OUT"),
     "names of CIFAR-100": Door(
         "cifar/fine_label_names.txt", "text", "classify IN/cifar --model IN/model --out OUT"
@@ -111,6 +119,7 @@ DOORS: dict[str, Door] = {
             "export IN/data --no-verify --to folder --out OUT/new",
             "classify IN/data --no-verify --model IN/model --out OUT",
             "probe --data IN/data --no-verify --k 2 --model IN/model --out OUT",
+            "score IN/data --no-verify --model IN/model --out OUT/new",
         )
     },
     "a shard, mixed in": Door("mix/000000.tar", "tar", f"{FINETUNE} OUT --mix IN/mix"),
@@ -118,7 +127,10 @@ DOORS: dict[str, Door] = {
         f"dataset.json, {command.split()[0]}": Door(
             "data/dataset.json", "JSON", command, codes=(0, 1, 2)
         )
-        for command in ("verify IN/data", "merge IN/data --out OUT/new")
+        for command in (
+            "verify IN/data", "merge IN/data --out OUT/new",
+            "score IN/data --no-verify --model IN/model --out OUT/new",
+        )
     },
     "classnames.txt": Door(
         "data/classnames.txt", "text", "classify IN/data --model IN/model --out OUT"
@@ -284,9 +296,13 @@ def _write_images(folder: Path) -> None:
     chance = np.random.default_rng(0)
     places = ["photos/photo.png", "images/a/a.png", "images/a/c.png", "images/b/b.png"]
     places += [f"sst2/test/{label}/{k}.png" for label in ("positive", "negative") for k in "12"]
+    places += ["attacks/label=cat_text=dog.png", "attacks/label=dog_text=emu.png"]
+    places += ["listed/1.png"]
     for place in places:
         pixels = chance.integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(_make((folder / place).parent) / Path(place).name)
+    row = {"file_name": "1.png", "object_label": "cat", "attack_word": "dog", "type": "SCAM"}
+    (folder / "listed/metadata.jsonl").write_text(json.dumps(row))
     raw = bytes([0, 1]) + bytes(N_PIXELS) + bytes([0, 0]) + bytes(N_PIXELS)
     names = [f"class {chr(97 + k // 26)}{chr(97 + k % 26)}" for k in range(100)]
     (_make(folder / "cifar") / "test.bin").write_bytes(raw)
