@@ -117,5 +117,8 @@ def _explain(found: Mapping[str, Any]) -> str:
             " reader would show."
         )
     if found["n_left_out"]:
-        note += f" {found['n_left_out']:,} images without an answer or a confidence are not counted."
+        note += (
+            f" {found['n_left_out']:,} images without an answer or a confidence are not"
+            " counted."
+        )
     return note
