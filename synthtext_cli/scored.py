@@ -33,7 +33,11 @@ def score(
     ],
     out: Annotated[
         Path,
-        typer.Option(parser=parse_local, metavar="DIR", help="Folder to write, new or begun."),
+        typer.Option(
+            parser=parse_local,
+            metavar="DIR",
+            help="Folder to write; an unfinished copy is continued.",
+        ),
     ],
     pretrained: Pretrained = None,
     keep: Annotated[

@@ -177,17 +177,17 @@ def _to_array(thing: object) -> NDArray[Any]:
     """Return an array from what a pickle says of it, or from a list of whole numbers."""
     if isinstance(thing, list):
         if not all(type(each) is int for each in thing):
-            raise ValueError("a list of whole numbers")
+            raise ValueError("list of whole numbers")
         return np.array(thing, np.int64)
     if not isinstance(thing, _Array) or not isinstance(thing.state, tuple):
-        raise TypeError("an array")
+        raise TypeError("array")
     _, shape, kind, is_fortran, raw = thing.state
     name = kind.said[0] if isinstance(kind, _Kind) and kind.said else None
     if not isinstance(name, str) or not KIND.fullmatch(name):
-        raise ValueError("an array of whole numbers")
+        raise ValueError("array of whole numbers")
     order = kind.state[1] if isinstance(kind.state, tuple) and len(kind.state) > 1 else "|"
     if order not in ("|", "<", ">", "="):
-        raise ValueError("a byte order")
+        raise ValueError("byte order")
     content = raw.encode("latin1") if isinstance(raw, str) else raw
     numbers = np.frombuffer(content, np.dtype(f"{order}{name}"))
     return numbers.reshape(shape, order="F" if is_fortran else "C")
@@ -197,5 +197,5 @@ def _check_names(names: object) -> list[str]:
     if not isinstance(names, list) or not all(
         isinstance(name, str) and len(name) <= MAX_NAME_CHARS for name in names
     ):
-        raise ValueError("the names of the labels")
+        raise ValueError("label names")
     return names

@@ -104,7 +104,7 @@ def _read(crossing: Crossing, x: Floats, axis: Axis, confidence: float) -> Thres
     is_monotone = crossing.p_monotone >= ALPHA
     if not is_monotone:
         harder, easier = (f"{at[end]:.3g}" for end in crossing.worst)
-        note = f"not monotone: it accuracy is higher at {harder} than at {easier}"
+        note = f"not monotone: accuracy is higher at {harder} than at {easier}"
     elif crossing.high is None:
         note = f"not above chance even at {at[-1]:g}"
     else:

@@ -222,7 +222,7 @@ def check_model(model: Mapping[str, Any], origin: str) -> None:
     if not timm_name.replace(".", "_").isidentifier():
         raise ProbeError(
             f"the vision_cfg of {origin} has timm_model_name {quote(timm_name)};"
-            " it is the name of an architecture of timm, not a repository or a folder"
+            " it must be the name of an architecture of timm, not a repository or a folder"
         )
     for key in ("hf_model_name", "hf_tokenizer_name"):
         name = text.get(key) or "none"

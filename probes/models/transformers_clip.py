@@ -143,14 +143,14 @@ def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
     if kind == NAFLEX:
         raise ProbeError(
             f"{path} is of model_type {kind!r}, the SigLIP 2 that takes images of any shape"
-            " (NaFlex), which is not loaded; take one of a fixed size, whose model_type is"
-            " 'siglip'"
+            " (NaFlex), which cannot be loaded; choose one of a fixed size, whose model_type"
+            " is 'siglip'"
         )
     if not isinstance(kind, str) or kind not in KINDS:
         raise ProbeError(
-            f"{path} is of model_type {quote(kind)}; of transformers' models"
-            f" {' and '.join(map(repr, KINDS))} are loaded, and for others there are"
-            " open_clip's own: `synthtext models` lists them"
+            f"{path} is of model_type {quote(kind)}; of transformers' models only"
+            f" {' and '.join(map(repr, KINDS))} can be loaded; `synthtext models` lists those"
+            " of open_clip"
         )
     model = KINDS[kind](content, path, tokenizer)
     check_model(model, str(path))

@@ -148,24 +148,27 @@ def shape_siglip(content: Mapping[str, Any], path: Path, tokenizer: str) -> dict
 
 def _check_vision(vision: Mapping[str, Any], text: Mapping[str, Any], path: Path) -> None:
     if not vision["vision_use_head"]:
-        raise ProbeError(f"{path} has vision_use_head false; without it nothing is pooled")
+        raise ProbeError(
+            f"{path} has vision_use_head false; only models that pool with this head can be"
+            " loaded"
+        )
     if vision["layer_norm_eps"] != EPS:
         raise ProbeError(
             f"the vision_config of {path} has layer_norm_eps {vision['layer_norm_eps']}, which"
-            f" timm cannot have; it is {EPS}"
+            f" timm does not support; it must be {EPS}"
         )
     projected = text["projection_size"] or text["hidden_size"]
     if projected != vision["hidden_size"]:
         raise ProbeError(
             f"{path} has texts of {projected} dimensions and images of"
-            f" {vision['hidden_size']}; they are the same in a model of both"
+            f" {vision['hidden_size']}; they must be the same in open_clip"
         )
     for name, tower in (("vision", vision), ("text", text)):
         wide, hidden = tower["intermediate_size"], tower["hidden_size"]
         if int(hidden * (wide / hidden)) != wide:
             raise ProbeError(
                 f"the {name}_config of {path} has intermediate_size {wide}, which open_clip"
-                " cannot have beside its hidden_size"
+                " cannot combine with its hidden_size"
             )
 
 

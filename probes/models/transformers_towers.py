@@ -47,6 +47,6 @@ def read_tower(
     if tower["hidden_size"] % tower["num_attention_heads"]:
         raise ProbeError(
             f"the {name}_config of {path} has hidden_size {tower['hidden_size']}, which"
-            f" {tower['num_attention_heads']} heads do not share evenly"
+            f" {tower['num_attention_heads']} heads do not divide evenly"
         )
     return tower

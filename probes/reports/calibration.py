@@ -62,7 +62,7 @@ def format_calibration(found: Mapping[str, Any]) -> Table:
     overall, *levels = found["levels"]
     chosen = [overall, *_find_worst(levels)]
     columns = (
-        "answers to", "answers", "confidence", "right", "difference", "95 % interval",
+        "answers to", "answers", "confidence", "accuracy", "difference", "95 % interval",
         "calibration error", "95 % interval", "if calibrated",
     )  # fmt: skip
     return Table("Confidence", columns, tuple(map(_format_row, chosen)), _explain(found))
@@ -92,29 +92,33 @@ def _format_row(row: Row) -> tuple[str, ...]:
 
 def _show_ends(low: float | None, high: float | None, form: str) -> str:
     if low is None or high is None:
-        return "one text has no interval"
+        return "no interval for one text"
     return f"{100 * low:{form}} to {100 * high:{form}}"
 
 
 def _explain(found: Mapping[str, Any]) -> str:
     what = {
-        "exact": "The confidence is what the reader says of its answer, which is right if it is"
-        " the text, case folded.",
-        "correct": "The confidence is the softmax over the K candidates at the model's own"
-        f" scale, K being {found['k']:,}.",
+        "exact": "The confidence is the one that the reader states for its answer, which is"
+        " correct if it is the text, case folded.",
+        "correct": "The confidence is the softmax probability of the choice among"
+        f" {found['k']:,} candidates, at the model's own scale.",
     }
     overall = found["levels"][0]
     note = (
-        f"{what[found['right']]} Difference: confidence less the share right; above 0 it is too"
-        f" sure. Calibration error: the mean size of that over {overall['n_bins']} bins of"
-        " equal mass, or fewer. Of few answers it is too high: the last column is what a"
-        " calibrated reader would show. Of each factor the level with the greatest difference"
-        " is listed; summary.json has all."
+        f"{what[found['right']]} Difference: mean confidence minus accuracy; above 0 the reader"
+        f" is overconfident. Calibration error: the mean absolute difference over"
+        f" {overall['n_bins']} bins of equal mass, or fewer. With few answers it is too high:"
+        " the last column is what a calibrated reader would show. For each factor, the level"
+        " with the largest difference is listed; summary.json has all levels."
     )
     if overall["if_calibrated"] > FEW * overall["error"]:
-        note += " There are too few answers to tell most of the error from that."
+        note += (
+            " There are too few answers to distinguish most of the error from what a calibrated"
+            " reader would show."
+        )
     if found["n_left_out"]:
         note += (
-            f" {found['n_left_out']:,} images without an answer or a confidence do not count."
+            f" {found['n_left_out']:,} images without an answer or a confidence are not"
+            " counted."
         )
     return note

@@ -200,7 +200,7 @@ def draw_map(outcomes: pd.DataFrame) -> Drawing:
 
 
 def draw_reliability(bins: pd.DataFrame) -> Drawing:
-    """Return the share right against the confidence, a line for each baseline.
+    """Return accuracy against confidence, a line for each baseline.
 
     Args:
         bins: baseline, confidence, accuracy, low, high: a row for each bin.
@@ -220,7 +220,7 @@ def draw_reliability(bins: pd.DataFrame) -> Drawing:
         axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("mean confidence, bins of equal mass")
-        axes.set_ylabel("right")
+        axes.set_ylabel("accuracy")
         axes.legend()
         return to_drawing(figure)
 

@@ -160,8 +160,8 @@ def tabulate_attack(found: Sequence[Mapping[str, Any]]) -> Table:
         " are over other images and other words alike."
     )
     shown = "images" if found and "variant" in found[0] else "word"
-    columns = (shown, "it names the", "share", "95 % interval")
-    return Table("Attack by a word", columns, rows, note)
+    columns = (shown, "it names the", "fraction", "95 % interval")
+    return Table("Typographic attack", columns, rows, note)
 
 
 def _name_level(row: Mapping[str, Any]) -> str:

@@ -267,14 +267,14 @@ def _check_size(spec: Spec, pixels: Pixels) -> None:
     height, width = pixels.shape[:2]
     if spec.width_px not in (0, width) or spec.height_px not in (0, height):
         asked = f"{spec.width_px}x{spec.height_px}"
-        raise ValueError(f"the size {asked} for an image of {width}x{height} px")
+        raise ValueError(f"size: {asked} for an image of {width}x{height} px")
 
 
 def _read_quads(fields: Mapping[str, Any], name: str, n: int) -> Quads:
     rows = fields.get(name)
     # Their number is known from the text, so that no array grows by what a file says.
     if not isinstance(rows, list) or len(rows) != n:
-        raise ValueError(f"{name}, of which the text has {n}")
+        raise ValueError(f"{name}: the text needs {n}")
     try:
         quads = np.array(rows) if rows else np.empty((0, 4, 2))
     except ValueError as error:  # Rows of several lengths.

@@ -78,7 +78,7 @@ def _read_begun(part: Path) -> dict[str, Any]:
     found = hash_file(part / CLASSNAMES)
     known = manifest.get("files", {CLASSNAMES: found})
     if found is None or known.get(CLASSNAMES) != found:
-        raise DamageError(f"{part / CLASSNAMES} is not what was written; {REPAIR}")
+        raise DamageError(f"{part / CLASSNAMES} is not the file that was written; {REPAIR}")
     names = ("format", "plan", "splits", "duplicates_merged", "left_out_fonts")
     begun = {name: manifest[name] for name in names}
     return begun | {"complete": False, "files": {CLASSNAMES: found}}

@@ -103,13 +103,15 @@ def describe_scored(
     """
     manifest = read_manifest(source, verify=verify)
     if not manifest["complete"]:
-        raise DatasetError(f"{source} is not finished; run the same render again")
+        raise DatasetError(f"{source} is not finished; run the same render command again")
     if SCORED in manifest["plan"]:
         raise DatasetError(
-            f"{source} has scores already; score the dataset that it was made from"
+            f"{source} already has scores; score the dataset that it was made from"
         )
     if verify and CLASSNAMES in list_damaged(source, manifest):
-        raise DatasetError(f"{source / CLASSNAMES} is not what was written; render it again")
+        raise DatasetError(
+            f"{source / CLASSNAMES} is not the file that was written; render it again"
+        )
     scored = {
         "field": FIELD, **how, "keep": None if keep is None else str(keep),
         "source": hash_json(manifest),
@@ -201,10 +203,10 @@ def _write_shard(
         for sample in read_samples(source / row["file"]):
             fields = decode_fields(sample)
             if sample.key not in scores:
-                raise DatasetError(f"{source} holds {quote(sample.key)}, which has no score")
+                raise DatasetError(f"{source} contains {quote(sample.key)}, which has no score")
             score = round(scores[sample.key], DIGITS)
             if keep is not None and not keep.holds(score):
-                reason = f"{FIELD} is {score:g}; kept is {keep}"
+                reason = f"{FIELD} is {score:g}; only {keep} is kept"
                 lost.append(NotDrawn(int(sample.key), str(fields["text"]), reason))
                 continue
             n_shrunk += fields["size_px"] < fields["size_asked_px"]

@@ -53,7 +53,7 @@ def open_shards(folder: Path, split: str, *, verify: bool = True) -> Iterator[Pa
     manifest = read_manifest(folder, verify=verify)
     rows = list_rows(folder, manifest, split)
     if verify and CLASSNAMES in list_damaged(folder, manifest):
-        raise DamageError(f"{folder / CLASSNAMES} is not what was written; {WAY_OUT}")
+        raise DamageError(f"{folder / CLASSNAMES} is not the file that was written; {WAY_OUT}")
     for row in rows:
         if verify:
             check_shard(folder, row)

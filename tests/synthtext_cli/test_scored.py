@@ -43,4 +43,4 @@ def test_wrong_options_are_one_sentence_before_anything_is_read(tmp_path: Path) 
     assert "lies in the dataset" in done.stderr
     done = run(*given, tmp_path / "out")
     assert done.returncode == 2
-    assert "holds no dataset.json" in done.stderr
+    assert "has no dataset.json" in done.stderr

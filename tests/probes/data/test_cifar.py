@@ -211,7 +211,7 @@ def test_a_hostile_pickle_is_refused_in_time_and_memory(raw: bytes, tmp_path: Pa
 def test_names_are_short_texts(names: object, tmp_path: Path) -> None:
     write_pickles(tmp_path)
     (tmp_path / "meta").write_bytes(pickle.dumps({"fine_label_names": names}))
-    with pytest.raises(ProbeError, match="it has no valid the names of the labels"):
+    with pytest.raises(ProbeError, match="it has no valid label names"):
         read_cifar(tmp_path, "test")
 
 

@@ -288,12 +288,12 @@ def test_time_spent_waiting_for_pictures_is_measured(tmp_path: Path) -> None:
 
 def test_an_error_in_drawing_comes_through(tmp_path: Path) -> None:
     def fail() -> list[Stimulus]:
-        raise ProbeError("the shard is gone; fetch it")
+        raise ProbeError("the shard is gone; download it")
 
     chunks = [*make_chunks(), fail]
     assert (
         refuse(lambda: write_vectors(make_model(), chunks, tmp_path, stimuli="s"))
-        == "the shard is gone; fetch it"
+        == "the shard is gone; download it"
     )
 
 

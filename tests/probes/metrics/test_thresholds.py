@@ -86,7 +86,7 @@ def test_a_curve_that_ends_while_it_rises_has_no_fitted_threshold() -> None:
         ([0.0] * 7, "not above chance even at 32"),
         (
             [0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2],
-            "not monotone: it accuracy is higher at 16 than at 32",
+            "not monotone: accuracy is higher at 16 than at 32",
         ),
     ],
 )

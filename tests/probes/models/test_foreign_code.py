@@ -204,7 +204,7 @@ def test_a_tower_is_not_taken_from_where_code_may_lie(
     tower: str, entry: str, value: str, armed: Path, mark: Path
 ) -> None:
     edit(armed / "open_clip_config.json", model_cfg=change(SMALL, tower, **{entry: value}))
-    with pytest.raises(ProbeError, match=f"has {entry} '{value}'; it is"):
+    with pytest.raises(ProbeError, match=f"has {entry} '{value}'; it must be"):
         load_model(str(armed), pretrained="random", device="cpu")
     assert not mark.exists()
 

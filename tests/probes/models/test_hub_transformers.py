@@ -70,8 +70,8 @@ def test_without_a_network_and_a_cache_the_way_out_is_named(
     use_hub(monkeypatch, url, tmp_path / "cache")
     said = refuse(name="hf:org/reader")
     assert said.endswith(
-        f"is not cached here and the hub cannot be reached (Connection refused); fetch it from"
-        f" {url}/org/reader on another machine and pass --model FOLDER with"
+        f"is not in the cache, and the hub cannot be reached (Connection refused); download it"
+        f" from {url}/org/reader on another machine and pass --model FOLDER with"
         " open_clip_config.json and open_clip_model.safetensors in it, or config.json and"
         " model.safetensors"
     )
@@ -84,7 +84,7 @@ def test_a_repository_without_weights_is_named(
     with serve(shelf) as url:
         use_hub(monkeypatch, url, tmp_path / "cache")
         assert refuse(name="hf:org/reader") == (
-            f"{url}/org/reader holds no {WEIGHTS} and no pytorch_model.bin; check the name"
+            f"{url}/org/reader has no {WEIGHTS} and no pytorch_model.bin; check the name"
         )
 
 
@@ -123,7 +123,7 @@ def test_half_a_download_of_weights_is_not_kept(
         said = refuse(name="hf:org/reader")
     assert said.startswith(f"the download of {WEIGHTS} failed (")
     assert said.endswith(
-        f"); try again, or fetch it from {url}/org/reader on another machine and {AGAIN}"
+        f"); try again, or download it from {url}/org/reader on another machine and {AGAIN}"
     )
     with serve(shelf) as url:
         use_hub(monkeypatch, url, tmp_path / "cache")

@@ -87,13 +87,13 @@ def test_an_older_entry_of_a_config_counts(tmp_path: Path) -> None:
     [
         (
             {"model_type": "blip"},
-            "{} is of model_type 'blip'; of transformers' models 'clip' and 'siglip' are loaded,"
-            " and for others there are open_clip's own: `synthtext models` lists them",
+            "{} is of model_type 'blip'; of transformers' models only 'clip' and 'siglip' can be"
+            " loaded; `synthtext models` lists those of open_clip",
         ),
         (
             {"model_type": ["clip"]},
-            "{} is of model_type ['clip']; of transformers' models 'clip' and 'siglip' are loaded,"
-            " and for others there are open_clip's own: `synthtext models` lists them",
+            "{} is of model_type ['clip']; of transformers' models only 'clip' and 'siglip' can be"
+            " loaded; `synthtext models` lists those of open_clip",
         ),
         (
             {"vision_config": {"hidden_size": 10**9}},

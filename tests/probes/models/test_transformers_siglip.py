@@ -116,21 +116,21 @@ def test_a_tuned_siglip_is_saved_and_loaded(tmp_path: Path) -> None:
         ),
         (
             "text_config", {"projection_size": None},
-            "{} has texts of 32 dimensions and images of 48; they are the same in a model of"
-            " both",
+            "{} has texts of 32 dimensions and images of 48; they must be the same in"
+            " open_clip",
         ),
         (
             "vision_config", {"vision_use_head": False},
-            "{} has vision_use_head false; without it nothing is pooled",
+            "{} has vision_use_head false; only models that pool with this head can be loaded",
         ),
         (
             "vision_config", {"layer_norm_eps": 1e-5},
-            "the vision_config of {} has layer_norm_eps 1e-05, which timm cannot have; it is"
-            " 1e-06",
+            "the vision_config of {} has layer_norm_eps 1e-05, which timm does not support;"
+            " it must be 1e-06",
         ),
         (
             "vision_config", {"hidden_size": 50, "num_attention_heads": 4},
-            "the vision_config of {} has hidden_size 50, which 4 heads do not share evenly",
+            "the vision_config of {} has hidden_size 50, which 4 heads do not divide evenly",
         ),
     ],
 )  # fmt: skip
@@ -155,7 +155,8 @@ def test_a_siglip_of_any_shape_is_named(tmp_path: Path) -> None:
         load_model(str(tmp_path), device="cpu")
     assert str(caught.value) == (
         f"{path} is of model_type 'siglip2', the SigLIP 2 that takes images of any shape"
-        " (NaFlex), which is not loaded; take one of a fixed size, whose model_type is 'siglip'"
+        " (NaFlex), which cannot be loaded; choose one of a fixed size, whose model_type"
+        " is 'siglip'"
     )
 
 

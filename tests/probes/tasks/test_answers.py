@@ -134,7 +134,7 @@ def test_confidences_are_kept_and_do_not_decide_intervals(
     assert len(by_level) == 7 + 8  # The size of the harder baseline is a level of its own.
     assert set(by_level.values()) == {0, 1}
     page = (tmp_path / "report.html").read_text()
-    assert "share right by confidence" in page
+    assert "accuracy by confidence" in page
     assert "calibration error" in page
     assert (tmp_path / "plots/calibration.png").stat().st_size > 1000
 
@@ -267,7 +267,9 @@ def test_responses_to_other_images_are_refused(exported: Path, tmp_path: Path) -
         " that the images were exported with"
     )
     more = ProbeConfig(design="size,case,blur", n=12)
-    with pytest.raises(ProbeError, match="the responses lack the image 'easy-blur_px"):
+    with pytest.raises(
+        ProbeError, match="the responses have no row for the image 'easy-blur_px"
+    ):
         run_probe(model, more, tmp_path / "more")
 
 
@@ -284,7 +286,7 @@ def test_a_table_that_may_be_filled_in_is_not_written_over(exported: Path) -> No
         ("key,answer\na,b\na,c\n", "{} has two answers for 'a'; keep one"),
         (
             "key,answer,confidence\na,b,95 %\n",
-            "{} has the confidence '95 %'; it is from 0 to 1, or empty",
+            "{} has the confidence '95 %'; it must be from 0 to 1, or empty",
         ),
         (
             "key,answer\na,b,c\n",

@@ -81,13 +81,13 @@ def test_a_text_and_its_quads_have_as_many_words(sample: Sample) -> None:
     )
     both = change_fields(sample, text="quartz quartz", drawn_text="quartz quartz")
     assert explain(both) == (
-        "000000007.json has no valid word_quads, of which the text has 2; render it again"
+        "000000007.json has no valid word_quads: the text needs 2; render it again"
     )
 
 
 def test_an_image_has_the_size_that_its_spec_asks_for(sample: Sample) -> None:
     assert explain(change_fields(sample, width_px=100)) == (
-        "000000007.json has no valid the size 100x224 for an image of 224x224 px; render it again"
+        "000000007.json has no valid size: 100x224 for an image of 224x224 px; render it again"
     )
 
 

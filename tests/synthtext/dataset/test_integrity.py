@@ -338,7 +338,7 @@ def test_a_reader_stops_at_other_names_of_classes(harmed: Path, name: str) -> No
     with pytest.raises(DamageError) as caught:
         READERS[name](harmed, True)
     assert str(caught.value) == (
-        f"{harmed / 'classnames.txt'} is not what was written; {WAY_OUT}"
+        f"{harmed / 'classnames.txt'} is not the file that was written; {WAY_OUT}"
     )
 
 
@@ -447,7 +447,7 @@ def test_a_dataset_json_of_another_shape_is_one_sentence(
     ("raw", "reason"),
     [
         (b"[" * 100_000, "is broken ("),
-        (b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", "is nested too deep"),
+        (b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", "is nested too deeply"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is broken (number is infinity"),
         (b'{"a": "\xff"}', "is broken ("),
     ],
@@ -492,7 +492,9 @@ def test_parts_with_other_names_of_classes_are_not_merged(plan: Plan, tmp_path: 
     edit(part / "classnames.txt", swap_lines)
     with pytest.raises(DamageError) as caught:
         merge_datasets([part], tmp_path / "all")
-    assert str(caught.value) == f"{part / 'classnames.txt'} is not what was written; {REPAIR}"
+    assert str(caught.value) == (
+        f"{part / 'classnames.txt'} is not the file that was written; {REPAIR}"
+    )
 
 
 @pytest.mark.parametrize("where", ["part", "all"])

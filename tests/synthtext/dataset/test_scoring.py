@@ -103,7 +103,7 @@ def test_what_is_left_out_is_named_and_counted(source: Path, tmp_path: Path) -> 
     assert counts["asked"] == len(known)
     assert manifest["not_drawn"] == [
         {"index": int(key), "text": known[key]["text"],
-         "reason": f"p_read is {int(key) % 10 / 10:g}; kept is p_read>=0.5"}
+         "reason": f"p_read is {int(key) % 10 / 10:g}; only p_read>=0.5 is kept"}
         for key in sorted(set(known) - kept)
     ]  # fmt: skip
     assert (
@@ -155,21 +155,21 @@ def test_what_cannot_be_copied_is_one_sentence(
     with pytest.raises(DatasetError) as caught:
         copy(tmp_path / "a", tmp_path / "b")
     assert str(caught.value) == (
-        f"{tmp_path / 'a'} has scores already; score the dataset that it was made from"
+        f"{tmp_path / 'a'} already has scores; score the dataset that it was made from"
     )
     with pytest.raises(DatasetError) as caught:
         copy(source, tmp_path / "a", parse_keep("p_read<0.5"))
     assert str(caught.value) == (
-        f"{tmp_path / 'a'} was begun with scored keep None, not p_read<0.5; give that again,"
-        " or another folder"
+        f"{tmp_path / 'a'} was started with scored keep None, not p_read<0.5; use the same"
+        " again, or give another folder"
     )
-    with pytest.raises(DatasetError, match="was begun with scored"):
+    with pytest.raises(DatasetError, match="was started with scored"):
         render_dataset(plan, tmp_path / "a")
     begun = describe_scored(source, HOW, None)
     begin_scored(source, tmp_path / "c", begun)
     with pytest.raises(DatasetError) as caught:
         write_scored(source, tmp_path / "c", begun, {}, None)
-    assert str(caught.value) == f"{source} holds '000000000', which has no score"
+    assert str(caught.value) == f"{source} contains '000000000', which has no score"
 
 
 def test_a_damaged_source_is_refused(plan: Plan, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_damaged_source_is_refused(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="is not the file that was written"):
         write_scored(tmp_path / "s", tmp_path / "a", begun, scores, None)
     (tmp_path / "s/classnames.txt").write_text("other\n")
-    with pytest.raises((DamageError, DatasetError), match="is not what was written"):
+    with pytest.raises((DamageError, DatasetError), match="is not the file that was written"):
         describe_scored(tmp_path / "s", HOW, None)
 
 

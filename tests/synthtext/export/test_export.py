@@ -352,7 +352,7 @@ def test_quads_that_leave_their_picture_are_refused(
         (drawn.word_quads * 1e6, "000000007.json has no valid word_quads; render it again"),
         (
             drawn.word_quads.repeat(2, axis=0),
-            "000000007.json has no valid word_quads, of which the text has 1; render it again",
+            "000000007.json has no valid word_quads: the text needs 1; render it again",
         ),
     )
     for quads, sentence in cases:

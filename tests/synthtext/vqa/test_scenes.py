@@ -348,8 +348,8 @@ def test_scenes_that_were_changed_meanwhile_are_drawn_again(
         (b"[", "is broken"),
         (b"[" * 100_000, "is broken"),
         (b"[]", "is broken"),
-        (b'{"plan": []}', "is not what was written"),
-        (b'{"plan": {}, "checksum": "0"}', "is not what was written"),
+        (b'{"plan": []}', "is not the file that was written"),
+        (b'{"plan": {}, "checksum": "0"}', "is not the file that was written"),
     ],
 )
 def test_a_scenes_json_of_another_shape_is_one_sentence(
