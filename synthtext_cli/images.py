@@ -27,7 +27,7 @@ from synthtext_cli.options import (
     Seed,
     need_probes,
 )
-from synthtext_cli.runs import Overwrite, check_run, note_run
+from synthtext_cli.runs import Overwrite, check_run, note_run, read_line
 
 MAX_TEXT_CHARS = 1000
 """Maximum length of a text to match."""
@@ -201,7 +201,7 @@ def classify(
     templates = own or loaded.prompts or TEMPLATES
     note_run(context, out)
     guesses = classify(loaded, labelled, templates)
-    write_classification(guesses, labelled, loaded, templates, out)
+    write_classification(guesses, labelled, loaded, templates, out, read_line())
     warn_some("cannot be read", labelled.broken)
     table = format_accuracy(tabulate_accuracy(guesses, len(labelled.names)))
     print_table(table.columns, table.rows)
@@ -255,7 +255,7 @@ def vqa(
     note_run(context, out)
     with show_progress(out) as advance:
         done = run_vqa(loaded, setting, out, on_progress=advance)
-    write_vqa(done, out)
+    write_vqa(done, out, read_line())
     print_text(verdict(done))
     for table in [list_methods(done), *([list_windows_found(done)] if windows else [])]:
         print_table(table.columns, table.rows, table.title)

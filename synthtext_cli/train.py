@@ -20,7 +20,7 @@ from synthtext_cli.options import (
     Seed,
     need_probes,
 )
-from synthtext_cli.runs import APART, Overwrite, check_run, note_run
+from synthtext_cli.runs import APART, Overwrite, check_run, note_run, read_line
 
 AFTERWARDS = frozenset({"retention", "retention_limit", "no_verify"})
 """Options of the evaluation, which may change without training again."""
@@ -179,7 +179,7 @@ def finetune(
         done = run_finetune(config, out, on_progress=advance)
     if done is None:  # Under torchrun the first process alone reports.
         return
-    write_finetune(done, out)
+    write_finetune(done, out, read_line())
     print_text(verdict(done))
     table = list_gains(done.gains)
     print_table(table.columns, table.rows)

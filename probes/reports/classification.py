@@ -34,6 +34,7 @@ def write_classification(
     model: Model,
     templates: tuple[str, ...],
     out: Path,
+    command: str = "",
 ) -> dict[str, Any]:
     """Write outcomes, summary, examples and report into a folder; return the summary."""
     out.mkdir(parents=True, exist_ok=True)
@@ -76,6 +77,7 @@ def write_classification(
         note=NOTE,
         tables=[_format_mistakes(mistakes), _format_classes(classes)],
         facts=facts,
+        command=command,
     )
     replace_file(out / "report.html", fill_page(page).encode())
     return summary

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pandas as pd
 
 from probes.factors import label_of
@@ -15,7 +14,7 @@ from probes.metrics.breakdown import tabulate_factor
 from probes.metrics.intervals import Interval
 from probes.models.base import Model
 from probes.reports import plots
-from probes.reports.page import Figure, Page, fill_page
+from probes.reports.page import Figure, Page, write_report
 from probes.tables import Table, percent
 from probes.tasks.sentiment import measure_sentiment
 from probes.training.finetune import MODEL_FOLDER, Finetuned
@@ -35,24 +34,25 @@ FACTORS = (
 )  # fmt: skip
 
 
-def write_finetune(done: Finetuned, out: Path) -> None:
-    """Write `summary.json`, `report.html` and `plots/*.png` into the folder of a run."""
-    figures = draw_figures(done)
-    (out / "plots").mkdir(exist_ok=True)
-    for figure in figures:
-        replace_file(out / "plots" / f"{figure.name}.png", figure.png)
-    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    replace_file(out / "summary.json", orjson.dumps(summarize(done), option=settings))
+def write_finetune(done: Finetuned, out: Path, command: str = "") -> None:
+    """Write `summary.json`, `report.html` and `plots/` into the folder of a run.
+
+    Args:
+        done: what came of it.
+        out: the folder.
+        command: that it was made by, for the page.
+    """
     page = Page(
         title=f"{done.before.name} {done.before.tag}".strip() + f", {done.config.arm}",
         verdict=verdict(done),
         headline=list_gains(done.gains),
-        figures=figures,
+        figures=draw_figures(done),
         note=NOTE,
         tables=list_tables(done),
         facts=list_facts(done),
+        command=command,
     )
-    replace_file(out / "report.html", fill_page(page).encode())
+    write_report(out, summarize(done), page)
     replace_file(out / MODEL_FOLDER / "README.md", format_card(done).encode())
 
 

@@ -98,7 +98,7 @@ def _state_verdict(board: Leaderboard) -> str:
 
 def _format_models(board: Leaderboard) -> Table:
     conditions = list(dict.fromkeys(row["condition"] for row in board.models[0]["headline"]))
-    columns = ["rank", "model"]
+    columns = ["model", "rank"]
     for name in conditions:
         columns += [f"read right, {name_baseline(name)}", "95 % interval"]
     has_legibility = any(_find_threshold(model, *LEGIBILITY) for model in board.models)
@@ -108,7 +108,7 @@ def _format_models(board: Leaderboard) -> Table:
     for model in board.models:
         ends = model["rank_low"], model["rank_high"]
         span = "" if ends[0] == ends[1] else f" ({ends[0]} to {ends[1]})"
-        row = [f"{model['rank']}{span}", model["name"]]
+        row = [model["name"], f"{model['rank']}{span}"]
         for name in conditions:
             found = find_headline(model, name, board.k)
             row += _show_share(found)

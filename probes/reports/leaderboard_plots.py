@@ -266,9 +266,12 @@ def _scatter(axes: Any, rows: Sequence[Mapping[str, Any]], size: str, scale: flo
         axes.text(0.5, 0.5, "not known", ha="center", va="center", transform=axes.transAxes)
         axes.set_xticks([])
         return
-    values = [row[size] for row in known]
-    if max(values) / min(values) > 1.5:
-        axes.set_xscale("log")
+    values = sorted({row[size] / scale for row in known})
+    if len(values) == 1:
+        axes.set_xticks(values, [f"{values[0]:g}"])
+    elif max(values) / min(values) > 1.5:
+        # Sizes in px double; others grow by the power of ten.
+        axes.set_xscale("log", base=2 if size.endswith("_px") else 10)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.15)

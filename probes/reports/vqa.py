@@ -8,14 +8,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pandas as pd
 
 from probes.data.images import read_image, shrink_pixels
 from probes.metrics.vqa_accuracy import normalise_answer
 from probes.reports import plots
 from probes.reports.image_grids import draw_bars
-from probes.reports.page import Figure, Page, fill_page
+from probes.reports.page import Figure, Page, write_report
 from probes.tables import Table, percent
 from probes.tasks.matching import Entry
 from probes.tasks.outcomes import write_outcomes
@@ -30,7 +29,6 @@ from probes.vqa.methods import (
     tabulate_methods,
 )
 from probes.vqa.run import Answered
-from synthtext.storage import replace_file
 
 N_COMMONEST = 40
 """Number of questions and answers in the plots."""
@@ -49,28 +47,29 @@ NOTE = (
 )
 
 
-def write_vqa(done: Answered, out: Path) -> dict[str, Any]:
-    """Write outcomes, summary, plots, sheets and report into a folder; return the summary."""
+def write_vqa(done: Answered, out: Path, command: str = "") -> dict[str, Any]:
+    """Write outcomes, summary, plots, sheets and report into a folder; return the summary.
+
+    Args:
+        done: what came of it.
+        out: the folder.
+        command: that it was made by, for the page.
+    """
     out.mkdir(parents=True, exist_ok=True)
     write_outcomes(out / "outcomes.parquet", done.outcomes)
     summary = summarize(done)
-    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    replace_file(out / "summary.json", orjson.dumps(summary, option=settings))
-    figures = draw_figures(done)
-    (out / "plots").mkdir(exist_ok=True)
-    for figure in figures:
-        replace_file(out / "plots" / f"{figure.name}.png", figure.png)
     model = done.model
     page = Page(
         title=f"{model.name} {model.tag}".strip() + ": questions about images",
         verdict=verdict(done),
         headline=list_methods(done),
-        figures=figures,
+        figures=draw_figures(done),
         note=NOTE,
         tables=[list_windows_found(done)] if done.windows else [],
         facts=_list_facts(done),
+        command=command,
     )
-    replace_file(out / "report.html", fill_page(page).encode())
+    write_report(out, summary, page)
     return summary
 
 
