@@ -208,7 +208,9 @@ def test_responses_to_other_images_are_refused(exported: Path, tmp_path: Path) -
         " that the images were exported with"
     )
     more = ProbeConfig(design="size,case,blur", n=12)
-    with pytest.raises(ProbeError, match="the responses lack the image 'easy-blur_px"):
+    with pytest.raises(
+        ProbeError, match="the responses have no row for the image 'easy-blur_px"
+    ):
         run_probe(model, more, tmp_path / "more")
 
 

@@ -84,7 +84,7 @@ def test_pairs_need_as_many_of_both() -> None:
 def test_folders_are_listed_and_what_is_missing_is_said(tmp_path: Path) -> None:
     paths = write_pictures(tmp_path)
     assert list_images([tmp_path]) == paths
-    with pytest.raises(ProbeError, match=r"there is no file nowhere\.png; give pictures"):
+    with pytest.raises(ProbeError, match=r"there is no file nowhere\.png; give images"):
         list_images([Path("nowhere.png")])
     (tmp_path / "empty").mkdir()
     with pytest.raises(ProbeError, match="there are no images in"):

@@ -92,7 +92,7 @@ def test_a_missing_key_is_named(whole: Path, key: str) -> None:
 
 
 def test_a_key_of_thousands_of_digits_is_named(whole: Path) -> None:
-    with pytest.raises(DatasetError, match=r"holds no sample '9{27}\.\.\.9{28}'; keys run"):
+    with pytest.raises(DatasetError, match=r"has no sample '9{27}\.\.\.9{28}'; keys run"):
         find_rendering(whole, "9" * 5000)
 
 

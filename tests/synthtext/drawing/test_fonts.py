@@ -244,7 +244,7 @@ def test_thousands_of_fonts_are_refused(folder: Path, monkeypatch: pytest.Monkey
         fonts_file._read_folder(folder)
     monkeypatch.setattr(fonts_file, "MAX_FONTS", 2)
     monkeypatch.setattr(fonts_file, "MAX_CHARACTERS", 300)
-    with pytest.raises(FontError, match="have more than 300 characters in all; give fewer"):
+    with pytest.raises(FontError, match="have more than 300 characters in total; give fewer"):
         fonts_file._read_folder(folder)
 
 

@@ -187,5 +187,5 @@ def test_a_photograph_that_was_changed_since_is_not_drawn_on(folder: Path) -> No
     with pytest.raises(PhotoError) as caught:
         read_photo(photos, photos.names[0])
     assert str(caught.value) == (
-        f"{path} cannot be read (no such file or directory); put it back"
+        f"{path} cannot be read (no such file or directory); restore it"
     )

@@ -116,7 +116,7 @@ def test_a_file_that_does_not_decode_is_said(tmp_path: Path) -> None:
     ):
         read_questions(path)
     path.write_text("{")
-    with pytest.raises(WordsError, match=r"is no JSON .*; give TextVQA's annotations"):
+    with pytest.raises(WordsError, match=r"is not valid JSON .*; give TextVQA's annotations"):
         read_questions(path)
 
 
