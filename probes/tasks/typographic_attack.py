@@ -1,4 +1,4 @@
-"""A wrong word on an image: does a model name the image or read the word?
+"""Typographic attack: does a model name the object in an image, or a wrong word on it?
 
 Source: Goh et al., "Multimodal neurons in artificial neural networks", Distill 2021, on
 typographic attacks.
@@ -28,13 +28,13 @@ from synthtext.rng import draw_below, draw_bits, draw_units
 from synthtext.spec import Spec
 
 SIZES_PX = (0.0, 10.0, 16.0, 24.0, 36.0)
-"""Em sizes of the word; 0 is the image without any, which shows that it can be named."""
+"""Font sizes of the word; 0 is the image without a word, to show that it can be named."""
 
 SAID = ("picture", "word", "other")
 
 
 def show_attacks(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
-    """Return images with a wrong name on them, and the names to choose among."""
+    """Return images with a wrong name on them, and the candidate names."""
     return write_on_pictures(config.n, config.seed), Candidates(tuple(PICTURES), 0)
 
 
@@ -43,7 +43,7 @@ def write_on_pictures(n: int, seed: int) -> list[Trial]:
     names = list(PICTURES)
     units = draw_units(seed, "attack", 0, n)
     pictures = draw_below(units[:, 0], len(names)).tolist()
-    # Any of the others: what is written is never what is drawn.
+    # Any of the other names: the text never names the object.
     steps = (1 + draw_below(units[:, 1], len(names) - 1)).tolist()
     seeds = (draw_bits(seed, "attack paper", 0, n)[:, 0] >> np.uint64(32)).tolist()
     return [
@@ -68,9 +68,9 @@ def write_on_pictures(n: int, seed: int) -> list[Trial]:
 def name_pictures(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
-    """Return what the model answers for each image; right is to name the image.
+    """Return the answer of the model for each image; correct is the name of the object.
 
-    The column `said` is "image", "word" or "other".
+    The column `said` is "picture", "word" or "other".
     """
     names = list(PICTURES)
     truths = np.array([names.index(trial.picture) for trial in trials])
@@ -100,7 +100,7 @@ def _judge(answer: str, trial: Trial) -> str:
 def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rate of each kind of answer at each size of the word, with intervals.
 
-    They are over other images and other words alike.
+    The intervals are valid for other images and other words.
     """
     rows = []
     for level, cell in outcomes.groupby(outcomes["level"].astype(float)):
@@ -118,7 +118,7 @@ def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def tabulate_attack(found: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the figures of `measure_attack` as a table."""
+    """Return the results of `measure_attack` as a table."""
     rows = tuple(
         (
             f"{row['size_px']:g} px" if row["size_px"] else "no word",

@@ -108,7 +108,7 @@ class LetterHead(nn.Module):
         return functional.cross_entropy(logits, letters.view(-1))
 
     def name(self, captions: Sequence[str]) -> Tensor:
-        """Return the class at each position: 0 for nothing, 1 for a rare letter, else its own."""
+        """Return the class at each position: 0 for none, 1 for a rare letter, else its own."""
         rows = torch.zeros(len(captions), N_PLACES, dtype=torch.int64)
         for row, caption in zip(rows, captions, strict=True):
             names = [self._names.get(letter, 1) for letter in caption.casefold()[:N_PLACES]]

@@ -62,7 +62,7 @@ def answer_questions(
     """Return an outcome for each question and each way to ask it.
 
     Returns:
-        key, image, question, answer, method, guess, guess_1 to guess_5 and share_1 to
+        key, picture, question, answer, method, guess, guess_1 to guess_5 and share_1 to
         share_5, exact, soft, is_candidate.
     """
     seen = question_set.images[question_set.rows]
