@@ -32,7 +32,7 @@ FORMAT = 3
 """Part of every stamp; incremented when the file format changes."""
 
 FOLDER = ".vectors"
-"""Folder of a run's vectors until its outcomes are written, with a name that no user chooses."""
+"""Folder of the vectors of a run until its outcomes are written; no user chooses this name."""
 
 N_THREADS = 2
 """Default number of threads that draw or decode ahead."""

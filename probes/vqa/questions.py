@@ -107,7 +107,9 @@ def make_question_set(
     """
     paths, missing = _find_pictures(questions, folder)
     lost = find_broken(list(paths.values()))
-    reasons = {name: f"{path} does not decode" for name, path in paths.items() if path in lost}
+    reasons = {
+        name: f"{path} cannot be decoded" for name, path in paths.items() if path in lost
+    }
     reasons |= {name: f"{folder} has no image {file}" for name, file in missing.items()}
     asked = [each for each in questions if each.picture not in reasons]
     if not asked:

@@ -102,7 +102,7 @@ def test_shards_without_captions_are_refused(tmp_path: Path) -> None:
 
 def test_a_picture_that_does_not_decode_is_named(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "n.tar", {"1.jpg": b"no jpeg", "1.txt": b"ox"})
-    with pytest.raises(ShardError, match=r"n\.tar: sample 0\.jpg does not decode"):
+    with pytest.raises(ShardError, match=r"n\.tar: sample 0\.jpg cannot be decoded"):
         list(read_batches(read_pairs([path]), [np.array([0])], lambda image: image))
 
 

@@ -227,7 +227,7 @@ def test_a_table_that_may_be_filled_in_is_not_written_over(exported: Path) -> No
         ("key,answer\na,b\na,c\n", "{} has two answers for 'a'; keep one"),
         (
             "key,answer,confidence\na,b,95 %\n",
-            "{} has the confidence '95 %'; it is from 0 to 1, or empty",
+            "{} has the confidence '95 %'; it must be from 0 to 1, or empty",
         ),
         (
             "key,answer\na,b,c\n",
