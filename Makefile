@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
 
-# Where and for how long the bundled reader is trained anew: `make reader STEPS=100 COUNT=5000`.
+# The folder and the length of a training of the bundled reader: `make reader STEPS=100 COUNT=5000`.
 READER := reader
 STEPS := 9000
 COUNT := 300000
@@ -14,15 +14,15 @@ PEERS := peers
 .PHONY: demo test check lowest fix golden bench peers recogniser docs observatory memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
-# The program alone, at the versions that were tested together. Where there is no GPU, a build of
-# torch for the CPU is far smaller; PIP_EXTRA_INDEX_URL takes the index that PyTorch has for it.
+# The program without test dependencies, at the versions that were tested together. Without a GPU,
+# a CPU build of torch is far smaller; set PIP_EXTRA_INDEX_URL to PyTorch's index for it.
 .venv/program: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[probe]"
 	touch $@
 
-# What tests, checks and documentation need besides.
+# What tests, checks and documentation need in addition.
 .venv/installed: .venv/program
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[probe,ocr]"
 	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt rapidocr-onnxruntime
@@ -52,8 +52,8 @@ fix: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/cog -r README.md docs/commands.md docs/factors.md
 
-# The tests at the oldest versions that pyproject.toml allows of what it names, some GB with torch;
-# all but those that start a cluster or a server of S3, which only the group `dev` installs.
+# The tests at the oldest versions that pyproject.toml allows, some GB with torch, except those
+# that start a cluster or an S3 server, which only the group `dev` installs.
 .venv-lowest/installed: pyproject.toml
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet uv
@@ -61,7 +61,7 @@ fix: .venv/installed
 		--group test --editable ".[probe,export,remote]"
 	touch $@
 
-# Old packages use what newer ones beside them advise against, so a warning is not an error here.
+# Old packages use features that newer ones deprecate, so warnings are not errors here.
 lowest: .venv-lowest/installed
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -o filterwarnings=default \
 		--ignore tests/faults --ignore tests/interop -k "not a_server_of_s3 and not a_cluster_that" tests
@@ -72,7 +72,7 @@ golden: .venv/installed
 bench: .venv/program
 	$(BIN)/python benchmarks/drawing.py
 
-# The peers, each in an environment of its own.
+# The other renderers, each in its own environment.
 $(PEERS)/installed: | .venv/installed
 	$(PYTHON) -m venv $(PEERS)/trdg
 	$(PEERS)/trdg/bin/pip install --quiet trdg==1.8.0 "pillow<10" "numpy<2"
@@ -84,11 +84,12 @@ $(PEERS)/installed: | .venv/installed
 peers: $(PEERS)/installed
 	$(BIN)/python benchmarks/peers.py $(PEERS)
 
-# Whose words train a recogniser best, hours on two cores; REAL="name=DIR ..." adds real images.
+# Recognisers trained on the images of each generator, hours on two cores; REAL="NAME=DIR ..." adds
+# real images.
 recogniser: $(PEERS)/installed
 	$(BIN)/python benchmarks/recogniser.py $(PEERS) $(PEERS)/words $(if $(REAL),--real $(REAL))
 
-# Who reads what, of the readers that are here: FONTS=DIR adds typefaces, KLI=FILE another index.
+# Three readers compared on one scale: FONTS=DIR adds typefaces, KLI=FILE another index.
 observatory: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/observatory.py observatory \
 		$(if $(FONTS),--fonts $(FONTS)) $(if $(KLI),--kli $(KLI))
@@ -99,13 +100,13 @@ docs: .venv/installed
 memory: .venv/installed
 	$(BIN)/python benchmarks/memory.py
 
-# Everything that can go wrong, at full size: an hour. `make test` tries a little of each.
+# Fault injection and fuzzing at full size: an hour. `make test` runs a small part of it.
 faults: .venv/installed
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris \
 		--group fuzz
 	FAULTS=full FAULTS_REPORT=faults.md $(BIN)/pytest -p no:randomly --timeout 0 tests/faults
 
-# Other tools on what is written here, a line for each. All but PaddleOCR share our torch.
+# Other tools on synthtext's output, one line for each. All but PaddleOCR share our torch.
 interop: .venv/installed
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/numpy-2.2 "numpy<2.3"
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/clip-benchmark \
@@ -116,8 +117,8 @@ interop: .venv/installed
 	.venv/interop/paddleocr/bin/pip install --quiet paddlepaddle "paddleocr==2.10.0"
 	$(BIN)/pytest -p no:randomly -vv tests/interop tests/synthtext/export tests/synthtext/test_interface.py
 
-# Train the bundled reader anew, in READER/run/model, from random weights. Two processes of one
-# thread each are faster than one of two; words hardly ever repeat in a batch, so no mask.
+# Train the bundled reader from random weights, in READER/run/model. Two processes with one thread
+# each are faster than one with two; words hardly ever repeat in a batch, so there is no mask.
 reader: .venv/installed
 	$(BIN)/synthtext render --words en --recipe probes/models/bundled/recipe.toml --count $(COUNT) \
 		--seed 1 --out $(READER)/data --workers 2
@@ -128,7 +129,7 @@ reader: .venv/installed
 		--exclude "font_family=Nunito,Gelasio,Rokkitt,Share Tech Mono,Indie Flower,Fjalla One,Righteous,Parisienne" \
 		--out $(READER)/run
 
-# Write the tested versions anew.
+# Write the tested versions to constraints.txt.
 lock: .venv/installed
 	echo "# The versions that were tested together; \`make lock\` writes them anew." > $@.part
 	$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools >> $@.part

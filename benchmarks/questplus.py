@@ -114,7 +114,7 @@ def compare(reader: Planted, n_runs: int) -> str:
 
 def main(n_runs: int) -> None:
     """Print a line for each reader that is compared."""
-    print("| reader | words | width | images (added) | holds | images, QUEST+ | holds |")
+    print("| reader | words | width | images (added) | coverage | images, QUEST+ | coverage |")
     print("|---|---|---|---|---|---|---|")
     for reader in PLANTED:
         if (reader.name, reader.n_words) in COMPARED:

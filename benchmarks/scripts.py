@@ -60,8 +60,8 @@ def main() -> None:
     fonts = read_catalogue(Path(SCRIPTS))
     known = list_tesseract()
     print(
-        "| language | font | not in the font | clusters as Unicode's "
-        "| ink beyond its quad, px | Tesseract: words right | characters wrong |"
+        "| language | font | not in the font | clusters equal to Unicode's "
+        "| ink beyond its quad, px | Tesseract: words correct | character error rate |"
     )
     print("|---|---|---|---|---|---|---|")
     for code, (name, data, font) in LANGUAGES.items():

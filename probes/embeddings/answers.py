@@ -1,4 +1,4 @@
-"""Answers in text, kept where vectors are kept, so that a killed run resumes."""
+"""Answers in text, stored like vectors, so that a killed run resumes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Facts = list[dict[str, Any]]
 """One mapping for each image."""
 
 ANSWER, FAULT = "answer", "fault"
-"""Where the text and what went wrong stand among the facts of an image."""
+"""Keys of the text and the fault among the facts of an image."""
 
 
 def read_answers(
@@ -24,7 +24,7 @@ def read_answers(
     """Return confidences, float32 (N, 1), and the facts with the answers among them.
 
     Raises:
-        ProbeError: the reader gives no answer that can be used.
+        ProbeError: the reader gives no usable answer.
     """
     keys = [stimulus.key for stimulus in batch]
     readings = ask_reader(reader, keys, [stimulus.pixels for stimulus in batch], name)

@@ -29,20 +29,20 @@ from probes.models.ranks import read_rank
 logger = logging.getLogger(__name__)
 
 FORMAT = 3
-"""Goes into every stamp; raised when the files change."""
+"""Part of every stamp; incremented when the file format changes."""
 
 FOLDER = ".vectors"
-"""Where a run keeps its vectors until its outcomes are written: a name that no user gives."""
+"""Folder of the vectors of a run until its outcomes are written; no user chooses this name."""
 
 N_THREADS = 2
-"""Threads that draw or decode ahead, unless another number is asked for."""
+"""Default number of threads that draw or decode ahead."""
 
 N_AHEAD = 3
-"""Chunks that are drawn ahead of the encoder, one more than threads where those are more; they
-bound the memory."""
+"""Number of chunks drawn ahead of the encoder, or one more than threads if those are more; this
+limits memory."""
 
 POLL_S = 0.1
-"""Pause between two looks for the chunk of another process."""
+"""Pause between two checks for the chunk of another process."""
 
 PATIENCE_S = 600.0
 """How long the first process waits for one chunk of another before it gives up."""
@@ -68,11 +68,11 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Stats:
-    """What a run of the encoder took.
+    """Time and throughput of the encoder.
 
     Attributes:
         n_images: images embedded now.
-        n_chunks_reused: chunks that lay on disk already.
+        n_chunks_reused: chunks that were already on disk.
         seconds: from the first chunk to the last.
         seconds_waiting: of these, waiting for images.
     """
@@ -92,7 +92,7 @@ class Share:
 
 
 def read_share() -> Share:
-    """Return the share that torchrun gives this process; all of it without torchrun."""
+    """Return the part that torchrun assigns to this process; everything without torchrun."""
     return Share(*read_rank())
 
 
@@ -106,24 +106,24 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
     n_threads: int = N_THREADS,
     share: Share | None = None,
 ) -> tuple[Embedded | None, Stats]:
-    """Return all vectors, and what this process took for its share of them.
+    """Return all vectors, and the time of this process for its part.
 
-    Under torchrun each process embeds its share, and the first one, of rank 0, gathers the
-    files of all through the folder; the others get None and are done.
+    Under torchrun each process embeds its part, and the first one, of rank 0, collects the
+    files of all through the folder; the others get None.
 
     Args:
         model: embeds the images.
         chunks: draw the images.
         folder: holds a file for each chunk, `000000.vectors` and so on; created if needed.
-        stimuli: names what the chunks draw, such as a hash of the design or the data set. Files
-            of other stimuli or another model are written again.
-        expected: the keys that must come, if they are known.
-        n_threads: that draw or decode chunks ahead of the encoder.
-        share: of this process; None takes what torchrun gives it.
+        stimuli: identifies the content of the chunks, such as a hash of the design or dataset.
+            Files of other stimuli or another model are written again.
+        expected: the keys that must occur, if they are known.
+        n_threads: number of threads that draw or decode chunks ahead of the encoder.
+        share: the part of this process; None takes it from torchrun.
 
     Raises:
         ProbeError: a key is repeated, missing or unexpected; the encoder returns no vectors of
-            unit length; the chunk of another process does not come.
+            unit length; the chunk of another process does not appear.
     """
     share = share or read_share()
     stats = write_vectors(
@@ -137,7 +137,7 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
 
 
 def stamp_chunks(model: Model, stimuli: str, n_chunks: int) -> list[str]:
-    """Return what each file must carry to be the chunk that is wanted."""
+    """Return the stamp that each file must have to be the right chunk."""
     identity = identify_model(model)
     parts = (json.dumps([FORMAT, identity, stimuli, n_chunks, i]) for i in range(n_chunks))
     return [hashlib.sha256(part.encode()).hexdigest() for part in parts]
@@ -152,7 +152,7 @@ def write_vectors(
     share: Share = Share(),
     n_threads: int = N_THREADS,
 ) -> Stats:
-    """Embed those chunks of a share that the folder lacks, and return what it took.
+    """Embed the chunks that the folder lacks, and return time and throughput.
 
     While the encoder works, the next chunks are drawn and the last one is written.
 
@@ -194,13 +194,13 @@ def read_vectors(
     """Return the vectors of all chunks in their order, every key exactly once.
 
     Args:
-        folder: where `write_vectors` put them.
+        folder: of `write_vectors`.
         stamps: of the chunks, from `stamp_chunks`.
-        expected: the keys that must come, if they are known.
-        patience_s: how long to wait for each chunk that another process is still to write.
+        expected: the keys that must occur, if they are known.
+        patience_s: how long to wait for each chunk of another process, in seconds.
 
     Raises:
-        ProbeError: a chunk does not come; a key is repeated, missing or unexpected.
+        ProbeError: a chunk does not appear; a key is repeated, missing or unexpected.
     """
     parts = [
         _await_chunk(_name_chunk(folder, i), stamp, patience_s)
@@ -215,7 +215,7 @@ def read_vectors(
 
 
 def check_vectors(vectors: Vectors, n: int, method: str) -> Vectors:
-    """Return the vectors as float32, or say why they cannot be compared by cosine.
+    """Return the vectors as float32, or raise if they cannot be compared by cosine.
 
     Args:
         vectors: what an encoder returned.
@@ -231,7 +231,7 @@ def check_vectors(vectors: Vectors, n: int, method: str) -> Vectors:
             f"{method} returned shape {vectors.shape} for {n} inputs; return one row for each"
         )
     lengths = np.linalg.norm(vectors, axis=1)
-    # Written so that a length that is not a number fails too.
+    # Written so that NaN fails too.
     off = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_SLACK))
     if len(off):
         raise ProbeError(
@@ -244,7 +244,7 @@ def check_vectors(vectors: Vectors, n: int, method: str) -> Vectors:
 def _draw_ahead(
     chunks: Sequence[Chunk], executor: Executor, n_ahead: int
 ) -> Iterator[list[Stimulus]]:
-    """Yield what the chunks draw, in order, with the next few under way."""
+    """Yield the content of the chunks, in order, while the next few are prepared."""
     rest = iter(chunks)
     drawing = deque(executor.submit(chunk) for chunk in itertools.islice(rest, n_ahead))
     try:
@@ -258,7 +258,7 @@ def _draw_ahead(
 
 
 def _embed_chunk(model: Model, batch: Sequence[Stimulus]) -> tuple[Vectors, Facts]:
-    """Return what a model makes of a chunk, and what is kept beside it."""
+    """Return the vectors of a chunk, and the facts stored beside them."""
     if not batch:
         raise ProbeError("a chunk has no images; leave out empty chunks")
     _check_keys([stimulus.key for stimulus in batch], None)
@@ -276,17 +276,17 @@ def _name_chunk(folder: Path, number: int) -> Path:
 def _write_chunk(
     path: Path, stamp: str, batch: Sequence[Stimulus], vectors: Vectors, facts: Facts
 ) -> None:
-    """Write a chunk so that its name never shows half a file."""
+    """Write a chunk, whole or not at all."""
     keys = [stimulus.key for stimulus in batch]
     notes = orjson.dumps([keys, facts], option=orjson.OPT_SERIALIZE_NUMPY)
     write_vector_file(path, vectors, bytes.fromhex(stamp), notes)
 
 
 def _read_chunk(path: Path, stamp: str) -> Embedded | None:
-    """Return a chunk, None where its file is missing or of something else.
+    """Return a chunk, or None if its file is missing or has another stamp.
 
     Raises:
-        DamagedFileError: it does not hold what was written.
+        DamagedFileError: it is not what was written.
     """
     found = read_vector_file(path, bytes.fromhex(stamp))
     if found is None:
@@ -333,7 +333,7 @@ def _await_chunk(path: Path, stamp: str, patience_s: float) -> Embedded:
 
 
 def _find_chunk(path: Path, stamp: str) -> Embedded | None:
-    """Return a chunk, None as long as there is none that can be used."""
+    """Return a chunk, or None as long as there is no usable one."""
     with suppress(DamagedFileError):
         return _read_chunk(path, stamp)
     return None

@@ -24,16 +24,16 @@ logger = logging.getLogger(__name__)
 SUFFIX = ".vectors"
 
 BLOCK = 1024
-"""Texts that are embedded or averaged at a time, so that 100,000 words fit."""
+"""Number of texts embedded or averaged at a time, so that 100,000 words fit into memory."""
 
 
 def find_cache_folder() -> Path:
-    """Return the folder for vectors of texts among the user's caches."""
+    """Return the folder for vectors of texts in the user's cache."""
     return platformdirs.user_cache_path("synthtext") / "texts"
 
 
 def fill_template(template: str, words: Sequence[str]) -> list[str]:
-    """Return the template with each word in its place.
+    """Return the template filled with each word.
 
     >>> fill_template("the word {}.", ["ox"])
     ['the word ox.']
@@ -42,7 +42,7 @@ def fill_template(template: str, words: Sequence[str]) -> list[str]:
         ProbeError: the template has no place for a word.
     """
     check_template(template)
-    # Not str.format: a word may hold braces of its own.
+    # Not str.format, since a word may contain braces.
     return [template.replace(SLOT, word) for word in words]
 
 

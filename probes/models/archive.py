@@ -1,6 +1,6 @@
-"""Archives: what a file of `torch.save` holds, seen without building any of it.
+"""Archives: the content of a file of `torch.save`, inspected without building any of it.
 
-A pickle is walked before it is read, since some bytes in it can become gigabytes of objects.
+A pickle is checked before it is read, since a few bytes can become gigabytes of objects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from probes.errors import ProbeError
 from probes.pickles import check_steps
 
 MAX_HEADER_BYTES = 16 << 20
-"""Largest pickle of weights, and largest list of what is in an archive."""
+"""Maximum size of a pickle of weights, and of an archive's directory."""
 
 N_OLD_PICKLES = 5
 """Pickles at the beginning of a file of torch before 1.6, which is not an archive."""
@@ -39,7 +39,7 @@ def list_entries(path: Path) -> list[zipfile.ZipInfo]:
 
 
 def fits_in(path: Path, entries: list[zipfile.ZipInfo]) -> bool:
-    """Return whether the entries of an archive are no larger than it, one after the other."""
+    """Return whether the entries of an archive fit into it without overlap."""
     return sum(entry.file_size for entry in entries) <= path.stat().st_size
 
 
@@ -54,10 +54,10 @@ def find_pickle(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
 
 
 def check_torch_file(path: Path) -> None:
-    """Refuse what torch did not write, what holds code, and what would grow when it is read.
+    """Refuse files that torch did not write, that contain code, or that would expand.
 
     Raises:
-        ProbeError: a file is so.
+        ProbeError: the file is one of these.
     """
     is_archive = zipfile.is_zipfile(path)
     try:
@@ -68,17 +68,17 @@ def check_torch_file(path: Path) -> None:
                 check_steps(io.BytesIO(file.read(MAX_HEADER_BYTES)), N_OLD_PICKLES)
     except ProbeError:
         raise
-    except Exception as error:  # What is broken ends in errors of many classes.
+    except Exception as error:  # Broken files raise errors of many classes.
         raise (broken(path) if is_archive else not_of_torch(path)) from error
 
 
 def broken(path: Path) -> ProbeError:
-    """Return the error of a file that is not whole."""
+    """Return the error for a broken file."""
     return ProbeError(f"{path} is broken; download or save it again")
 
 
 def not_of_torch(path: Path) -> ProbeError:
-    """Return the error of a file that is another thing than tensors, which may be code."""
+    """Return the error for a file with other content than tensors, which may be code."""
     return ProbeError(
         f"{path} contains Python objects or is not a torch file, and is not unpickled; save its"
         f" state dict as safetensors"

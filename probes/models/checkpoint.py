@@ -1,4 +1,4 @@
-"""Checkpoints: a file of weights -> tensors by name, read without running anything in it."""
+"""Checkpoints: a weights file -> tensors by name, read without running code in it."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ State = dict[str, Tensor]
 """Tensors of a model by name."""
 
 N_NAMED = 3
-"""Tensors that an error names before it counts the rest."""
+"""Number of tensors that an error lists before it counts the rest."""
 
 PLAIN_TYPES = (
     torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int8, torch.int16,
     torch.int32, torch.int64, torch.uint8, torch.bool,
 )  # fmt: skip
-"""Types of tensors that weights come in."""
+"""Accepted data types of weights."""
 
 
 def read_state(path: Path) -> State:
     """Return the tensors in a file, on the CPU.
 
-    A `.safetensors` file holds tensors and nothing else. Any other file is read by torch with
+    A `.safetensors` file contains only tensors. Any other file is read by torch with
     `weights_only`, which builds tensors and plain containers and refuses every other object.
-    Of a TorchScript archive, the form of OpenAI's original files, the tensors alone are read,
-    and not by torch, which would run the code in it.
+    From a TorchScript archive, the format of OpenAI's original files, only the tensors are
+    read, and not by torch, which would run the code in it.
 
     Raises:
-        ProbeError: the file is missing, broken, holds code, or holds no tensors.
+        ProbeError: the file is missing or broken, contains code, or has no tensors.
     """
     if not path.is_file():
         raise ProbeError(f"there is no file {path}; pass the file with the weights")
@@ -62,7 +62,7 @@ def read_state(path: Path) -> State:
 
 
 def hash_state(state: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of names, types, shapes and bytes, in the order of the names."""
+    """Return the SHA-256 of names, types, shapes and bytes, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -78,7 +78,7 @@ def check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], origi
     Args:
         state: tensors that were read.
         wanted: tensors of the model.
-        origin: says in the error where the tensors come from.
+        origin: the source of the tensors, for the error.
 
     Raises:
         ProbeError: a tensor is missing, left over, or has another shape.
@@ -106,7 +106,7 @@ def _read_safetensors(path: Path) -> State:
         raise broken(path)
     try:
         content = safetensors.torch.load_file(path)
-    except Exception as error:  # Types that torch has no name for end in various ones.
+    except Exception as error:  # Unknown data types raise errors of various classes.
         raise broken(path) from error
     return _unwrap_state(content, path)
 
@@ -124,7 +124,7 @@ def _read_torch(path: Path) -> object:
 
 
 def _check_storages(path: Path, state: State) -> None:
-    """Refuse tensors beyond what an archive holds for them, which older torch would read."""
+    """Refuse tensors beyond their bytes in an archive, which older torch would read."""
     stores = [part.untyped_storage() for part in state.values()]
     found = Counter({store.data_ptr(): store.nbytes() for store in stores}.values())
     known = Counter(entry.file_size for entry in list_entries(path))
@@ -133,7 +133,7 @@ def _check_storages(path: Path, state: State) -> None:
 
 
 def _unwrap_state(content: object, path: Path) -> State:
-    """Return the state dict inside a training checkpoint, freed of its DDP prefix."""
+    """Return the state dict inside a training checkpoint, without its DDP prefix."""
     inner = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(inner, dict) or not inner:
         raise ProbeError(f"{path} has no state dict; save the model's tensors by name")
@@ -152,7 +152,7 @@ def _unwrap_state(content: object, path: Path) -> State:
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Return whether a tensor is numbers in memory, one for each of its places."""
+    """Return whether a tensor is dense and in memory."""
     is_dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
     return is_dense and tensor.dtype in PLAIN_TYPES and not tensor.is_quantized
 

@@ -18,19 +18,19 @@ from probes.models.preprocessing import Preprocessing
 
 @dataclass(frozen=True)
 class ClipEncoder:
-    """An encoder on a CLIP module: uint8 to the device, normalised there, batch by batch.
+    """An encoder on a CLIP module: uint8 images are normalised on the device, in batches.
 
     Attributes:
         encode_image: float32 (B, 3, S, S) -> (B, D), on the device.
         encode_text: token ids (B, context) -> (B, D), on the device.
         n_dims: D.
         tokenizer: texts -> token ids (B, context).
-        fit: brings an image to the input size, exactly as the model's own transform does.
-        preprocessing: tells the input size and how to normalise.
+        fit: scales an image to the input size, exactly as the model's own transform does.
+        preprocessing: has the input size and the normalisation.
         device: where the towers are.
         precision: "fp32", or "bf16" for autocast.
-        batch_size: images or texts at a time.
-        pads: whether a short batch is filled up, so that a compiled tower sees one shape.
+        batch_size: images or texts per batch.
+        pads: whether a short batch is padded, so that a compiled tower sees one shape.
     """
 
     encode_image: Callable[[Tensor], Tensor] = field(repr=False)
@@ -47,7 +47,7 @@ class ClipEncoder:
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         """Return vectors of unit length, (N, D), of uint8 images (H, W, 3) of any size.
 
-        Images that have the input size already go to the device as they are.
+        Images that already have the input size are used as they are.
 
         Raises:
             ProbeError: an image is not uint8 or not (H, W, 3).
@@ -68,7 +68,7 @@ class ClipEncoder:
         return self._collect(parts)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Return vectors of unit length, (N, D); what exceeds the context is cut off."""
+        """Return vectors of unit length, (N, D); texts are truncated to the context."""
         parts = []
         with self._inferring():
             for at in self._starts(texts):
@@ -99,8 +99,8 @@ class ClipEncoder:
     def _stage_pinned(self, batches: Iterator[Sequence[Pixels]]) -> Iterator[Tensor]:
         """Yield the batches as uint8 (B, S, S, 3) on the GPU.
 
-        A batch is copied on a stream of its own while the towers work on the one before, and
-        the next is filled into the other buffer meanwhile.
+        A batch is copied on a separate stream while the towers work on the previous one, and
+        the next one is written to the other buffer meanwhile.
         """
         side = self.preprocessing.size_px
         shape = (self.batch_size, side, side, 3)
@@ -121,7 +121,7 @@ class ClipEncoder:
             yield pixels
 
     def _fill(self, buffer: Tensor, images: Sequence[Pixels]) -> None:
-        """Write images into a buffer (B, S, S, 3), brought to its size."""
+        """Write images into a buffer (B, S, S, 3), scaled to its size."""
         rows = buffer.numpy()
         for row, pixels in zip(rows, images, strict=True):
             row[:] = fit_pixels(pixels, self.fit, len(row))
@@ -140,7 +140,7 @@ class ClipEncoder:
 def fit_pixels(
     pixels: Pixels, fit: Callable[[Image.Image], Image.Image], side_px: int
 ) -> Pixels:
-    """Return an image as the square that a model sees; one that is that already stays itself.
+    """Return an image as the square input of a model; such a square is returned unchanged.
 
     Args:
         pixels: uint8 (H, W, 3).

@@ -1,4 +1,4 @@
-"""Towers: what a model's config tells without building it: patch, parameters, GFLOP.
+"""Complexity: patch size, parameters and GFLOP, from a config without building the model.
 
 Only plain vision transformers with a plain text transformer are counted. For every other tower
 the answer is None rather than a guess.
@@ -60,7 +60,7 @@ TEXT_KEYS = frozenset(
 
 
 def read_input_px(config: Config) -> int:
-    """Return the side of the square the tower sees, 0 where its input is not square."""
+    """Return the side of the square input of the tower; 0 if its input is not square."""
     size = config["vision_cfg"].get("image_size", 224)
     if isinstance(size, int):
         return size
@@ -68,7 +68,7 @@ def read_input_px(config: Config) -> int:
 
 
 def read_patch_px(config: Config) -> int:
-    """Return the side of a patch in input px, 0 where there is none or the config is silent."""
+    """Return the side of a patch in input px; 0 if there is none or it is unknown."""
     vision = config["vision_cfg"]
     if vision.get("timm_model_name"):
         said = re.search(r"patch(\d+)", vision["timm_model_name"])
@@ -79,11 +79,11 @@ def read_patch_px(config: Config) -> int:
 
 
 def count_gflop(config: Config) -> float | None:
-    """Return the GFLOP of one image through the vision tower, None for other than plain ViTs.
+    """Return the GFLOP of one image through the vision tower; None unless it is a plain ViT.
 
-    A multiplication and an addition are two operations. Counted are the patches, the four
-    products and the two of the MLP in each layer, the two products of attention, and the last
-    projection; norms, activations and biases are left out, as they are in published tables.
+    A multiplication and an addition count as two operations. The count includes the patches,
+    the four products and the two of the MLP in each layer, the two products of attention, and
+    the last projection; norms, activations and biases are left out, as in published tables.
 
     Source: Kaplan et al., "Scaling laws for neural language models", 2020, table 1, with the
     attention over the whole context added. It gives 162.0 for ViT-L-14 and 8.82 for ViT-B-32,
@@ -106,13 +106,13 @@ def count_gflop(config: Config) -> float | None:
 
 
 def count_parameters(config: Config) -> int | None:
-    """Return the number of parameters of both towers, None where one of them is not plain."""
+    """Return the number of parameters of both towers; None unless both are plain."""
     vision, text = config["vision_cfg"], config["text_cfg"]
     if not (_is_plain_vision(vision) and set(text) <= TEXT_KEYS):
         return None
     if set(config) & {"multimodal_cfg"}:
         return None
-    # The scale of the logits is one more parameter, their bias another.
+    # The logit scale is one more parameter, the logit bias another.
     n_scalars = 1 + ("init_logit_bias" in config)
     return (
         _count_vision(vision, config["embed_dim"])

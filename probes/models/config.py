@@ -1,7 +1,7 @@
-"""Configs: the JSON that tells what a model is made of, read and checked before it is used.
+"""Configs: the JSON that describes a model, checked before it is used.
 
-Whatever reaches open_clip, timm or transformers from a config is named here with its bounds;
-an entry that is not named is refused, since it may ask one of them to fetch or run code.
+Everything that reaches open_clip, timm or transformers from a config is listed here with its
+bounds; an unlisted entry is refused, since it could make one of them fetch or run code.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ MODEL_KEYS = ("embed_dim", "vision_cfg", "text_cfg")
 """Keys that every model config has."""
 
 MAX_CONFIG_BYTES = 4 << 20
-"""The most that a config may hold; real ones hold a few thousand bytes."""
+"""Maximum size of a config; real ones have a few thousand bytes."""
 
 MAX_PATCHES = 65_536
-"""Patches of an image, to which every other patch attends."""
+"""Maximum number of patches of an image, since attention is quadratic in it."""
 
 SIDE = Whole(1, 4096)
 WIDTH = Whole(1, 16_384)
@@ -56,7 +56,7 @@ BLOCK: dict[str, Shape] = {
     "scale_attn": Flag(), "scale_fc": Flag(), "final_ln_after_pool": Flag(),
     "output_tokens": Flag(), "act_kwargs": Anything(), "norm_kwargs": Anything(),
 }  # fmt: skip
-"""Entries that both towers know; those of the two last are in `KWARGS`."""
+"""Entries of both towers; those of the last two are in `KWARGS`."""
 
 VISION: dict[str, Shape] = BLOCK | {
     "layers": Either((LAYERS, Row(LAYERS, 4, 4))), "head_width": WIDTH,
@@ -102,7 +102,7 @@ MODEL: Mapping[str, Shape] = {
     "init_logit_scale": Real(-1000, 1000), "nonscalar_logit_scale": Flag(),
     "init_logit_bias": Either((Null(), Real(-1000, 1000))),
 }  # fmt: skip
-"""Entries of a whole config; its towers have tables of their own."""
+"""Entries at the top level of a config; the towers have their own tables."""
 
 KWARGS: Mapping[str, Mapping[str, Shape]] = {
     "act_kwargs": {"approximate": Text(("none", "tanh"))},
@@ -116,7 +116,7 @@ KWARGS: Mapping[str, Mapping[str, Shape]] = {
         "patch_size": SIDE, "act_layer": Text(("gelu", "gelu_tanh")),
     },
 }  # fmt: skip
-"""The keyword arguments that a config may hand on; to clean as SigLIP's is not open_clip's."""
+"""The keyword arguments that a config may pass on."""
 
 PREPROCESSING: Mapping[str, Shape] = {
     "mean": Either((Null(), Real(-1000, 1000), Row(Real(-1000, 1000), 1, 4))),
@@ -157,17 +157,17 @@ HF_MODEL: Mapping[str, Shape] = {
                      "hidden_dropout_prob", "attention_probs_dropout_prob",
                      "encoder_layerdrop", "decoder_layerdrop"), FRACTION),
 }  # fmt: skip
-"""Entries of a Hugging Face `config.json` that shape a text tower; all others are left out."""
+"""Entries of a Hugging Face `config.json` that define a text tower; others are ignored."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What a config file says.
+    """The content of a config file.
 
     Attributes:
         model: embed_dim, vision_cfg, text_cfg and switches, in the form open_clip ships.
-        preprocessing: the fields it states; none where it states none.
-        prompts: templates the weights were trained with; none where it states none.
+        preprocessing: the stated fields; may be empty.
+        prompts: the stated templates that the weights were trained with; may be empty.
     """
 
     model: dict[str, Any]
@@ -179,9 +179,9 @@ def read_config(path: Path) -> ModelConfig:
     """Return the config in a file: a bare model config, or one with `model_cfg` inside.
 
     Beside `model_cfg` and `preprocess_cfg` a file may state `activation`, "gelu" or
-    "quickgelu", and `tokenizer`, with its `vocab_size` and `context_length`. They say nothing
-    new, but a `model_cfg` that was edited or swapped no longer agrees with them. `prompts` are
-    templates to ask about text with.
+    "quickgelu", and `tokenizer`, with its `vocab_size` and `context_length`. They are
+    redundant, but a `model_cfg` that was edited or swapped no longer agrees with them.
+    `prompts` are templates for texts.
 
     Raises:
         ProbeError: the file is missing, is not a model config, or contradicts itself.
@@ -204,10 +204,10 @@ def read_config(path: Path) -> ModelConfig:
 
 
 def check_model(model: Mapping[str, Any], origin: str) -> None:
-    """Check that a model config holds what open_clip knows, within bounds, and nothing else.
+    """Check that a model config has only entries that open_clip knows, within bounds.
 
     Raises:
-        ProbeError: an entry is missing, unknown or does not fit.
+        ProbeError: an entry is missing, unknown or invalid.
     """
     lacking = [key for key in MODEL_KEYS if key not in model]
     if lacking:
@@ -234,9 +234,9 @@ def check_model(model: Mapping[str, Any], origin: str) -> None:
 
 
 def read_text_config(path: Path) -> dict[str, Any]:
-    """Return the entries of a Hugging Face `config.json` that shape a text tower, checked.
+    """Return the entries of a Hugging Face `config.json` that define a text tower, checked.
 
-    Everything else is left out, among it `auto_map`, `quantization_config` and the kind of
+    Everything else is ignored, including `auto_map`, `quantization_config` and the kind of
     attention, which name code to load.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Devices: where a model computes, and in which precision."""
+"""Devices and precisions of a model."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NUMBER = re.compile("[0-9]{0,3}")
 def choose_device(name: str) -> torch.device:
     """Return the device of a name: "auto", "cpu", "cuda" or "cuda:N".
 
-    "auto" is the GPU where there is one, under torchrun the one of this process.
+    "auto" is the GPU if there is one; under torchrun, the one of this process.
 
     Raises:
         ProbeError: no such name, no such device here, or LOCAL_RANK is not a number.
     """
     available = torch.cuda.is_available()
     if name == "auto":
-        # torchrun numbers the processes of a machine, and each takes the GPU of its number.
+        # torchrun numbers the processes of a machine; each uses the GPU of its number.
         place = read_local_rank()
         name = f"cuda:{place}" if available else "cpu"
     kind, _, number = name.partition(":")

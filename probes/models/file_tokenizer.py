@@ -1,6 +1,6 @@
-"""Tokenizing: a source -> what turns texts into the ids that its text tower knows.
+"""Tokenizing: a source -> the function that turns texts into token ids.
 
-No tokenizer of transformers is loaded: its classes may be code that lies beside the weights.
+No tokenizer of transformers is loaded, since its classes may be code beside the weights.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from synthtext.storage import replace_file
 
 @dataclass(frozen=True)
 class FileTokenizer:
-    """Texts -> ids, by a `tokenizer.json`; called as open_clip's own tokenizers are.
+    """Texts -> ids with a `tokenizer.json`; called like open_clip's own tokenizers.
 
     Attributes:
         vocabulary: the tokenizer and its special tokens.
-        context_length: ids of a text, its marks included, where a call does not say.
-        clean: what is done to a text before, one of open_clip's ("whitespace", "lower",
-            "canonicalize"), or of transformers' for SigLIP: "siglip", and "siglip2", which is a
-            step of the vocabulary's own.
-        strip_sep_token: whether 0 takes the place of the mark at the end.
-        puts_class_last: whether marks and a class token are put around the bare ids, which
-            open_clip calls the mode "clips".
+        context_length: default number of ids of a text, including special tokens.
+        clean: the preprocessing of a text, one of open_clip's ("whitespace", "lower",
+            "canonicalize"), or transformers' own for SigLIP: "siglip", and "siglip2", which is
+            a step of the vocabulary itself.
+        strip_sep_token: whether 0 replaces the end token.
+        puts_class_last: whether special tokens and a class token are added around the bare ids,
+            which open_clip calls the mode "clips".
     """
 
     vocabulary: Vocabulary
@@ -54,12 +54,12 @@ class FileTokenizer:
 
     @property
     def pad_id(self) -> int:
-        """The id that fills up a text."""
+        """The id of padding."""
         return self.vocabulary.roles["pad_token"]
 
     @property
     def all_special_ids(self) -> frozenset[int]:
-        """The ids of padding and marks."""
+        """The ids of padding and special tokens."""
         return self.vocabulary.special_ids
 
     @property
@@ -68,7 +68,7 @@ class FileTokenizer:
         return self.vocabulary.n_ids
 
     def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> Tensor:
-        """Return ids, int64 (N, context), padded and cut off.
+        """Return ids, int64 (N, context), padded and truncated.
 
         Raises:
             ProbeError: the tokenizer fails on a text.
@@ -115,7 +115,7 @@ def build_tokenizer(source: Source) -> Any:  # noqa: ANN401 - open_clip carries 
     """Return the tokenizer of a source; its files are fetched from the hub if needed.
 
     Raises:
-        ProbeError: a file is missing or broken, or there are more ids than the tower knows.
+        ProbeError: a file is missing or broken, or there are more ids than the tower has.
     """
     text = source.config["text_cfg"]
     context_length = text.get("context_length", 77)
@@ -141,10 +141,10 @@ def build_tokenizer(source: Source) -> Any:  # noqa: ANN401 - open_clip carries 
 
 
 def save_tokenizer(tokenizer: object, folder: Path) -> None:
-    """Write the files of a tokenizer; open_clip's own goes by the config alone.
+    """Write the files of a tokenizer; open_clip's own needs only the config.
 
-    What is special is written again, so that a class or a template that an untrusted file names
-    is not handed on.
+    Special tokens are written again, so that a class or a template in an untrusted file is not
+    passed on.
     """
     if not isinstance(tokenizer, FileTokenizer):
         return

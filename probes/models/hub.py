@@ -1,9 +1,9 @@
-"""Hub: files of a repository on the Hugging Face hub, from this machine's cache where they are.
+"""Hub: files of a repository on the Hugging Face hub, from the local cache if they are there.
 
-The only user of huggingface_hub. Whether the hub answers is asked once and briefly, since its
-own client tries for 20 seconds and more before it gives up. What it says about a file is
-checked before the file is fetched, the file is not let grow beyond its kind, and what has
-arrived is compared with the checksum that was stated.
+This is the only module that uses huggingface_hub. It checks once and briefly whether the hub
+answers, since the hub's own client tries for 20 seconds and more before it gives up. What the
+hub says about a file is checked before the download, the size of the file is limited by its
+kind, and the result is compared with the stated checksum.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ from probes.errors import ProbeError
 from synthtext.errors import shorten
 
 REACH_TIMEOUT_S = 5.0
-"""How long the hub may take to answer at all before it counts as unreachable."""
+"""Time after which a silent hub counts as unreachable, in seconds."""
 
 MAX_BYTES = {".json": 128 << 20, ".txt": 128 << 20}
-"""The most that a file may hold, by the end of its name."""
+"""Maximum size of a file, by the end of its name."""
 
 MAX_WEIGHTS_BYTES = 200 << 30
-"""The most that any other file may hold."""
+"""Maximum size of any other file."""
 
 WEB = ("http", "https")
-"""How files may be fetched; not from this machine's disk by the word of another."""
+"""Allowed URL schemes; a server must not redirect to files on this machine."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ETAG = re.compile(r"[0-9A-Za-z_-]{1,128}")
-"""Names of folders and files in the cache, which the hub chooses."""
+"""Allowed names of folders and files in the cache, which the hub chooses."""
 
 CHECKSUM = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 """Etags that are a SHA-256, or a SHA-1 of git or of the bytes alone."""
@@ -63,7 +63,7 @@ READ_BYTES = 1 << 20
 def find_cached(repo: str, files: Sequence[str]) -> Path | None:
     """Return the first of the files that this machine has, None if it has none.
 
-    They may lie in the cache of the hub, or where `find_place` says.
+    They may be in the cache of the hub, or in the folder of `find_place`.
 
     Raises:
         ProbeError: the hub allows no repository of this name.
@@ -77,14 +77,14 @@ def find_cached(repo: str, files: Sequence[str]) -> Path | None:
             ) from error
         if isinstance(cached, str):
             return Path(cached)
-        # The hub has allowed the name, so it leads nowhere else.
+        # The hub allows the name, so it cannot lead elsewhere.
         if (find_place(repo) / file).is_file():
             return find_place(repo) / file
     return None
 
 
 def find_place(repo: str) -> Path:
-    """Return the folder for files of a repository that were fetched by hand."""
+    """Return the folder for files of a repository that were downloaded by hand."""
     return platformdirs.user_cache_path("synthtext") / "hub" / repo.replace("/", "--")
 
 
@@ -94,7 +94,7 @@ def fetch_file(repo: str, files: Sequence[str], remedy: str) -> Path:
     Args:
         repo: such as "org/name".
         files: names to try, the best first.
-        remedy: ends the error of a machine without network: what to pass instead.
+        remedy: end of the error on a machine without network: what to pass instead.
 
     Raises:
         ProbeError: nothing is cached and nothing can be downloaded.
@@ -116,7 +116,7 @@ def fetch_file(repo: str, files: Sequence[str], remedy: str) -> Path:
 
 
 def find_file(repo: str, file: str) -> Path | None:
-    """Return a file that a repository need not have, None where it has none.
+    """Return an optional file of a repository, or None if it has none.
 
     Raises:
         ProbeError: it cannot be downloaded, though the hub can be reached.
@@ -127,7 +127,7 @@ def find_file(repo: str, file: str) -> Path | None:
 
 
 def _download(repo: str, file: str, remedy: str) -> Path | None:
-    """Return a file from the hub, None if the repository has none of this name."""
+    """Return a file from the hub, or None if the repository has none of this name."""
     address = f"{constants.ENDPOINT}/{repo}"
     limit = MAX_BYTES.get(Path(file).suffix, MAX_WEIGHTS_BYTES)
     options: Any = {"tqdm_class": _limit_bar(limit)} if _TAKES_BAR else {}
@@ -145,13 +145,13 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
         raise ProbeError(_say_broken(file, address, remedy, error)) from error
     except EntryNotFoundError:
         return None
-    except Exception as error:  # Its transport's errors change class with its version.
+    except Exception as error:  # The classes of its network errors depend on its version.
         raise ProbeError(_say_broken(file, address, remedy, error)) from error
     return found
 
 
 def _check_metadata(repo: str, file: str, limit: int) -> str:
-    """Return the etag of a file; what the hub says about it is refused if it could do harm."""
+    """Return the etag of a file, after refusing anything harmful that the hub says about it."""
     said = get_hf_file_metadata(hf_hub_url(repo, file), timeout=REACH_TIMEOUT_S)
     address = f"{constants.ENDPOINT}/{repo}"
     if not COMMIT.fullmatch(said.commit_hash or "") or not ETAG.fullmatch(said.etag or ""):
@@ -176,7 +176,7 @@ def _check_arrived(path: Path, etag: str, origin: str) -> None:
     Source: etags are SHA-256 of large files, SHA-1 of git blobs otherwise, as the documentation
     of `hf_hub_url` says; a mirror may state the SHA-1 of the bytes alone.
     """
-    # The file may have been replaced since it was asked for: the cache names it by its etag.
+    # The file may have been replaced since the request; the cache names it by its etag.
     blob = path.parent / path.readlink() if path.is_symlink() else path
     stated = blob.name if path.is_symlink() else etag
     if not CHECKSUM.fullmatch(stated):
@@ -197,11 +197,11 @@ def _check_arrived(path: Path, etag: str, origin: str) -> None:
 
 
 _TAKES_BAR = "tqdm_class" in inspect.signature(hf_hub_download).parameters
-"""Whether a download can be watched; older versions of the client have no place for it."""
+"""Whether a download can be monitored; older versions of the client do not allow it."""
 
 
 def _limit_bar(limit: int) -> type[tqdm]:
-    """Return a progress bar that ends a download which is larger than it may be."""
+    """Return a progress bar that stops a download that exceeds its limit."""
 
     class LimitedBar(tqdm):
         def update(self, n: float | None = 1) -> Any:  # noqa: ANN401 - as its base.
@@ -226,14 +226,14 @@ def _say_broken(file: str, address: str, remedy: str, cause: Exception) -> str:
 
 
 def _name_cause(error: BaseException) -> str:
-    """Return what an error goes back to, in one line."""
+    """Return the cause of an error, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return shorten(str(error) or type(error).__name__, 200)
 
 
 def _find_obstacle() -> str:
-    """Return why the hub cannot be reached, nothing where it can."""
+    """Return why the hub cannot be reached; empty if it can."""
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
     if urlsplit(constants.ENDPOINT).scheme not in WEB:

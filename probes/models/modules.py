@@ -1,4 +1,4 @@
-"""Modules: a source -> open_clip's module with its weights, nothing else run or fetched."""
+"""Modules: a source -> open_clip's module with its weights, without running other code."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ RANDOM_SEED = 0
 """Seed of random weights, so that two runs probe the same model."""
 
 MAX_PARAMETERS = 10_000_000_000
-"""Parameters that may be drawn at random; the largest model of open_clip has half as many."""
+"""Maximum number of random parameters; the largest model of open_clip has half as many."""
 
 PLACEHOLDER = "vit_tiny_patch16_224"
 """A small tower of timm, in whose place one of other sizes is put."""
 
 MAX_REASON = 200
-"""Characters that an error shows of what another library says."""
+"""Maximum length of another library's message in an error."""
 
 IGNORED_TENSORS = (
     "input_resolution",

@@ -26,10 +26,10 @@ from probes.tasks.base import Ask, Question, Task
 from probes.tasks.vocabulary import number_rings
 
 N_QUESTIONS = 4_000
-"""Questions about a white image, at least, as long as they are not the same ones again."""
+"""Minimum number of questions about a white image, as long as they are different."""
 
 MAX_ROUNDS = 8
-"""How often a text is asked about, each time among other distractors."""
+"""Number of questions about each text, each with other distractors."""
 
 GROUPS = ("distractors", "view")
 """Columns of outcomes whose values are different questions about one image."""
@@ -38,9 +38,9 @@ DEFAULT_PX = 224
 
 
 def ask_beside_blank(task: Task) -> Ask:
-    """Return what asks a task's question, and notes in its outcomes what chance is.
+    """Return a function that asks a task's question and adds measured chance to its outcomes.
 
-    Chance is measured once, at the first question, and stands in the columns `chance_at_K`.
+    Chance is measured once, at the first question, and stored in the columns `chance_at_K`.
     """
     known: list[pd.DataFrame] = []
 
@@ -60,7 +60,7 @@ def measure_chance(
 ) -> pd.DataFrame:
     """Return the accuracy about white images: a row for each group of `GROUPS`.
 
-    Every text that may be shown is asked about as if it were, not only those that are, since
+    The questions cover every text that might have been shown, not only those that were, since
     chance is a property of the question.
 
     Returns:
@@ -102,16 +102,16 @@ def _see_white(model: Model, white: Pixels) -> tuple[Vectors, dict[str, Any]]:
         return model.encoder.embed_images([white]), facts
     try:
         (reading,) = ask_reader(model.reader, ["white"], [white], model.name)
-    except ProbeError:  # Recorded answers hold none to a white image.
+    except ProbeError:  # Recorded answers have none for a white image.
         reading = Reading("")
     sure = np.array([[reading.confidence]], np.float32)
     return sure, facts | {ANSWER: reading.text, FAULT: reading.fault}
 
 
 def list_blanks(task: Task, question: Question, trials: Sequence[Trial]) -> list[Trial]:
-    """Return a trial for each text that may be shown, or that is, where there is no pool.
+    """Return a trial for each text that might be shown, or that is shown if there is no pool.
 
-    Of a large pool that is every text of those rings that the texts shown are of.
+    In a large pool, these are all texts of the rings of the texts shown.
     """
     if not task.has_pool:
         own = {(each.spec.text, each.picture): each for each in trials}

@@ -1,4 +1,4 @@
-"""Classification: labelled images and a model -> what it takes each image for."""
+"""Classification: labelled images and a model -> a guess for each image."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def classify(
     Args:
         model: embeds images and names.
         labelled: images with their names.
-        templates: prompts that names are put into; their vectors are averaged.
+        templates: prompts for the class names; their vectors are averaged.
 
     Returns:
         place, truth, rank (of the truth, 1 is right), guess_1 to guess_5 and share_1 to
@@ -46,7 +46,7 @@ def classify(
     cosines = vectors @ embed_names(model, labelled.names, templates).T
     n, n_best = len(labelled.truths), min(N_BEST, len(labelled.names))
     own = cosines[np.arange(n), labelled.truths][:, None]
-    # Of equal names the first of the list is guessed, be it the truth or another.
+    # Of equally similar names, the first in the list is the guess, whether correct or not.
     earlier = np.arange(len(labelled.names))[None] < labelled.truths[:, None]
     ranks = 1 + ((cosines > own) | ((cosines == own) & earlier)).sum(axis=1)
     best = np.argsort(-cosines, axis=1, kind="stable")[:, :n_best]
@@ -101,7 +101,7 @@ def tabulate_mistakes(guesses: pd.DataFrame) -> pd.DataFrame:
 def choose_examples(
     guesses: pd.DataFrame, labelled: LabelledImages, seed: int = 0, n: int = N_SHOWN
 ) -> list[Entry]:
-    """Return images at random with their best names and the true one."""
+    """Return random images with their best class names and the true one."""
     chosen = guesses.sample(min(n, len(guesses)), random_state=seed)
     n_best = sum(str(name).startswith("guess_") for name in guesses)
     return [_show(row, labelled, n_best) for row in chosen.to_dict("records")]
@@ -132,6 +132,6 @@ def embed_labelled(model: Model, labelled: LabelledImages) -> Vectors:
 def name_labelled(
     model: Model, labelled: LabelledImages, vectors: Vectors, templates: Sequence[str] = ATTACK
 ) -> NDArray[np.bool_]:
-    """Return which images a model names right, (N,), among the names of all classes."""
+    """Return whether a model classifies each image correctly, (N,), among all classes."""
     names = embed_names(model, labelled.names, templates)
     return (vectors @ names.T).argmax(axis=1) == labelled.truths

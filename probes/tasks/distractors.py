@@ -1,4 +1,4 @@
-"""Distractors: wrong candidates that are easily taken for the right one."""
+"""Distractors: wrong candidates that are easily confused with the correct one."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from probes.tasks.vocabulary import draw_some
 from probes.tasks.words import show_words
 
 LOOK_ALIKES = ("oceaq", "iltjf", "mnrh", "uvwy", "bdhpk", "gqy", "szx")
-"""Small letters that are taken for each other when they are hard to see."""
+"""Lower-case letters that are confused when they are hard to see."""
 
 
 N_NEAR = 60
-"""Words that are near enough in length and frequency to be drawn as matched distractors."""
+"""Number of words closest in length and frequency that matched distractors come from."""
 
 
 def draw_matched(word: str, pool: Sequence[str], n: int, seed: int) -> list[str]:
@@ -64,7 +64,7 @@ def draw_edits(word: str, pool: Sequence[str], n: int, seed: int) -> list[str]:
 
 
 def draw_look_alikes(word: str, pool: Sequence[str], n: int, seed: int) -> list[str]:
-    """Return n strings in which letters are changed for similar ones: first one, then two."""
+    """Return n strings with letters replaced by similar ones: first one, then two."""
     del pool
     swaps: dict[str, set[str]] = defaultdict(set)
     for group in LOOK_ALIKES:
@@ -91,7 +91,7 @@ DISTRACTORS: dict[str, Callable[[str, Sequence[str], int, int], list[str]]] = {
 """Kinds of distractors by spelling; the nearest in meaning need the model's vectors."""
 
 N_DISTRACTORS = 9
-"""Distractors of each kind beside the truth."""
+"""Number of distractors of each kind beside the truth."""
 
 
 def choose_among_distractors(
@@ -103,7 +103,7 @@ def choose_among_distractors(
     row_of = {word: row for row, word in enumerate(words)}
     rows = np.array([row_of[trial.spec.text.casefold()] for trial in trials])
     tables = []
-    # The nearest in meaning are a matter of vectors.
+    # The nearest in meaning depend on the vectors.
     for kind in (*DISTRACTORS, *(["nearest"] if model.reader is None else [])):
         sets = _draw_sets(kind, words, pool, question, model)
         guesses = _guess(sets, rows, question, model, embedded)
@@ -120,7 +120,7 @@ def choose_among_distractors(
 def _guess(
     sets: list[list[str]], rows: Ints, question: Question, model: Model, embedded: Embedded
 ) -> Guesses:
-    """Return which text of its set each image is taken for."""
+    """Return the guess for each image among its candidates."""
     ties = hash_units(question.seed, "tie", [row[0] for row in sets])[rows]
     if model.reader is not None:
         said = [reading.text for reading in read_texts(embedded)]

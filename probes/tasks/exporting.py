@@ -1,4 +1,4 @@
-"""A probe's images and a table for answers, to be read by people or machines elsewhere."""
+"""Export of a probe's images and a table for answers by people or other programs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def export_pictures(
 ) -> int:
     """Write the images of a probe and a table to fill in, and return how many there are.
 
-    The images are numbered in an order drawn at random, since who sees one word at every level
-    in turn learns it. Neither names nor table say what is written.
+    The images are numbered in random order, since a person who sees one word at every level in
+    turn learns it. Neither the names nor the table reveal the texts.
 
     Args:
-        config: what would be asked.
+        config: the settings of the probe.
         folder: for `responses.csv` and `images/`; created if needed.
         on_progress: called as images are written.
 
     Raises:
-        ProbeError: the probe cannot be asked so, or the folder holds a table already.
+        ProbeError: the settings cannot be exported, or the folder already has a table.
     """
     task = check_config(config)
     if not task.takes_readers:

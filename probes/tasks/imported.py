@@ -1,4 +1,4 @@
-"""Outcomes made elsewhere: a table of truths and guesses -> outcomes as a probe writes them."""
+"""Imported outcomes: a table of truths and guesses -> outcomes as a probe writes them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from probes.table_files import read_table_file
 TASK = "imported"
 
 TAKEN = ("key", "task", "word", "factor", "baseline", "k", "rank", "guess", "correct")
-"""Columns that outcomes have of their own; `correct` is worked out from truth and guess."""
+"""Reserved columns of outcomes; `correct` is computed from truth and guess."""
 
 
 @dataclass(frozen=True)
 class ImportConfig:
-    """What a table holds where.
+    """The columns of a table.
 
     Attributes:
         by: columns to break accuracy down by.
-        clusters: columns whose values are sampled as wholes; none takes the truth.
+        clusters: columns to cluster by; empty means the truth.
         key: the column that names each row.
-        truth: what would be right.
-        guess: what was answered.
-        k: how many answers there were to choose among; None takes as many as the table has.
+        truth: the column of correct answers.
+        guess: the column of given answers.
+        k: number of possible answers; None means as many as the table has.
     """
 
     by: tuple[str, ...] = ()
@@ -44,9 +44,9 @@ class ImportConfig:
 
 
 def import_outcomes(path: Path, config: ImportConfig) -> pd.DataFrame:
-    """Return the outcomes of a table, one row for each of its own.
+    """Return the outcomes of a table, one row for each of its rows.
 
-    A guess is right if it is the truth, whatever its case. Columns of numbers become numbers;
+    A guess is correct if it equals the truth, ignoring case. Columns of numbers become numbers;
     all others are kept as texts.
 
     Args:
@@ -54,7 +54,7 @@ def import_outcomes(path: Path, config: ImportConfig) -> pd.DataFrame:
         config: its columns.
 
     Raises:
-        ProbeError: a column is missing, has gaps where it must not, or a key comes twice.
+        ProbeError: a column is missing or has gaps, or a key occurs twice.
     """
     if config.k is not None and config.k < 2:
         raise ProbeError(f"K is {config.k}; it must be 2 or more")
@@ -83,7 +83,7 @@ def import_outcomes(path: Path, config: ImportConfig) -> pd.DataFrame:
 
 
 def _check_columns(table: pd.DataFrame, config: ImportConfig, path: Path) -> None:
-    """Refuse a table that lacks what is asked of it, or calls it by a name that is taken."""
+    """Refuse a table that lacks columns, or whose columns have reserved names."""
     own = (config.key, config.truth, config.guess)
     try:
         require_columns(table.columns, (*own, *config.by, *config.clusters))
@@ -105,7 +105,7 @@ def _check_columns(table: pd.DataFrame, config: ImportConfig, path: Path) -> Non
 
 
 def list_clusters(outcomes: pd.DataFrame, config: ImportConfig) -> list[pd.Series]:
-    """Return the columns of outcomes whose values are sampled as wholes."""
+    """Return the columns of outcomes to cluster by."""
     names = config.clusters or ("word",)
     return [outcomes["word" if name == config.truth else name] for name in names]
 
@@ -153,5 +153,5 @@ def _to_numbers(column: pd.Series) -> pd.Series:
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names of columns, each once."""
+    """Return column names without duplicates."""
     return tuple(dict.fromkeys(name for name in names if name))

@@ -1,4 +1,4 @@
-"""A linear probe: labelled images -> what a line through a model's vectors can tell.
+"""A linear probe: labelled images -> the accuracy of a linear classifier on a model's vectors.
 
 Logistic regression on frozen vectors, its regularisation chosen on the validation split.
 Source: Radford et al. 2021, section 3.2 and appendix A.3.
@@ -26,7 +26,7 @@ from probes.models.base import Model
 from probes.tables import Table, percent
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 5))
-"""Inverse strengths of the regularisation that are tried."""
+"""The inverse regularisation strengths that are tried."""
 
 MAX_ITERATIONS = 1000
 
@@ -38,10 +38,10 @@ class LinearProbe:
     """The result of a linear probe.
 
     Attributes:
-        strength: inverse strength of the regularisation that was chosen.
+        strength: the chosen inverse regularisation strength.
         validation: accuracy on the split `val` by inverse strength.
         truths: labels of the test images, (N,).
-        guesses: what was guessed, (N,).
+        guesses: the guesses, (N,).
     """
 
     strength: float
@@ -51,21 +51,21 @@ class LinearProbe:
 
     @property
     def accuracy(self) -> float:
-        """Share of the test images that are labelled right."""
+        """Accuracy on the test images."""
         return float((self.truths == self.guesses).mean())
 
 
 def run_linear(model: Model, data: Path, folder: Path, *, verify: bool = True) -> LinearProbe:
-    """Return a linear probe that is trained on `train`, tuned on `val` and asked on `test`.
+    """Return a linear probe trained on `train`, tuned on `val` and evaluated on `test`.
 
     Args:
         model: embeds the images.
         data: labelled sentences, as `read_trials` reads them.
-        folder: keeps the vectors meanwhile.
+        folder: for the vectors during the run.
         verify: whether to compare the checksums of shards.
 
     Raises:
-        ProbeError: a split is missing, or has images of one label alone.
+        ProbeError: a split is missing, or has only one label.
     """
     train, val, test = (
         _embed(model, read_trials(data, split, verify=verify), split, folder)
@@ -77,7 +77,7 @@ def run_linear(model: Model, data: Path, folder: Path, *, verify: bool = True) -
 def fit_linear(
     train: tuple[Vectors, Labels], val: tuple[Vectors, Labels], test: tuple[Vectors, Labels]
 ) -> LinearProbe:
-    """Return the line that does best on `val`, of equal ones the most regularised.
+    """Return the classifier that is best on `val`; of equal ones, the most regularised.
 
     Args:
         train: vectors (N, D) and labels (N,).
@@ -85,7 +85,7 @@ def fit_linear(
         test: likewise.
 
     Raises:
-        ProbeError: there is one label alone to learn from.
+        ProbeError: the training data have only one label.
     """
     if len(np.unique(train[1])) < 2:
         raise ProbeError("the split 'train' has only one label; a linear probe needs both")
@@ -99,7 +99,7 @@ def fit_linear(
 
 
 def describe_linear(probe: LinearProbe) -> dict[str, Any]:
-    """Return a linear probe's figures, for JSON and the terminal."""
+    """Return the results of a linear probe, for JSON and the terminal."""
     scores = score_binary(probe.truths, probe.guesses)
     n, n_right = len(probe.truths), int((probe.truths == probe.guesses).sum())
     low, high = wilson(n_right, n)
@@ -117,7 +117,7 @@ def describe_linear(probe: LinearProbe) -> dict[str, Any]:
 
 
 def tabulate_linear(found: Mapping[str, Any]) -> Table:
-    """Return a linear probe's figures, from `describe_linear`, as a table of the report."""
+    """Return the results of a linear probe, from `describe_linear`, as a table."""
     rows = (
         ("accuracy", percent(found["accuracy"])),
         ("95 % interval", f"{percent(found['low'])} to {percent(found['high'])}"),

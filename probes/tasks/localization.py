@@ -1,8 +1,8 @@
-"""Does a model know where to look? Windows of a large image against the whole of it.
+"""Localization: does a model know where to look? Windows of a large image against the whole.
 
-The best window is the one that looks most like any of the candidates, so it is found without
-knowing the truth. It is a hit if it holds the word whole; and reading from it rather than from
-the whole image is the gain.
+The best window is the one most similar to any of the candidates, so it is found without knowing
+the truth. It is a hit if it contains the whole word. The gain is the accuracy in the window
+minus that in the whole image.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ WHOLE, WINDOW = "whole image", "best window"
 N_VIEWS = N_WINDOWS**2 + 1
 
 BLOCK = 64
-"""Images whose windows are compared with their candidates at a time."""
+"""Number of images whose windows are compared with their candidates at a time."""
 
 
 def show_words_somewhere(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
-    """Return large images, each with a word somewhere, and the words to choose among."""
+    """Return large images, each with a word somewhere, and the candidates."""
     pool = read_pool(config)
     shown = choose_shown(config, pool, ("size_px",))
     return show_somewhere(shown, config.seed), pool
 
 
 def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
-    """Return trials with each word somewhere on a large image, in several sizes."""
+    """Return trials with each word at a random position on a large image, in several sizes."""
     places = draw_units(seed, "where", 0, len(words)).round(3)
     return [
         Trial(
@@ -84,8 +84,8 @@ def choose_among_windows(
 ) -> pd.DataFrame:
     """Return two outcomes for each image: from the whole of it, and from its best window.
 
-    The columns `hit` and `share_holding` tell whether the best window holds the word, and how
-    many of the windows do, which is the chance of a hit.
+    The columns `hit` and `share_holding` say whether the best window contains the word, and the
+    fraction of windows that do, which is the chance of a hit.
     """
     vocabulary = make_vocabulary(question.candidates, model, question.seed)
     truths = np.array([find_truth(trial, vocabulary) for trial in trials])
@@ -116,7 +116,7 @@ def choose_among_windows(
 
 
 def measure_localization(outcomes: pd.DataFrame) -> dict[str, Any]:
-    """Return the hit rate, its chance, and what reading the best window gains."""
+    """Return the hit rate, its chance, and the gain of reading in the best window."""
     whole = outcomes[outcomes["view"] == WHOLE].reset_index(drop=True)
     window = outcomes[outcomes["view"] == WINDOW].reset_index(drop=True)
     hit = clustered_accuracy(whole["hit"], whole["word"])
@@ -164,7 +164,7 @@ def _guess(
 
 
 def tabulate_localization(found: Mapping[str, Any]) -> Table:
-    """Return the figures of `measure_localization` as a table."""
+    """Return the results of `measure_localization` as a table."""
     gain = f"{100 * found['gain']:+.1f} points"
     rows = (
         ("best window contains the word", percent(found["hit_rate"]),

@@ -1,8 +1,9 @@
-"""The looks of a probe: images -> vectors -> outcomes, and more of them where curves fall.
+"""The stages of a probe: images -> vectors -> outcomes, then more levels where curves fall.
 
-Each look keeps its vectors in a folder of its own until all is done, so that a killed run goes
-on with those it has: equal answers lead to equal levels. Under torchrun the first process
-decides and leaves its decision beside the vectors; the others read it there.
+Each stage keeps its vectors in its own folder until all is done, so that a killed run can reuse
+them: equal answers lead to equal levels. Under torchrun the first process decides and writes
+    its
+decision beside the vectors; the others read it there.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ from synthtext.storage import write_whole
 
 @dataclass(frozen=True)
 class Shown:
-    """What a look shows.
+    """The images of a stage.
 
     Attributes:
         trials: one for each image.
         chunks: draw or read them.
-        stimuli: names them, to key caches by.
+        stimuli: identifies them as a cache key.
     """
 
     trials: tuple[Trial, ...]
@@ -58,14 +59,14 @@ class Shown:
 
 @dataclass(frozen=True)
 class Looked:
-    """What came of all looks.
+    """The results of all stages.
 
     Attributes:
-        trials: of all looks, in their order.
+        trials: of all stages, in order.
         outcomes: a row per image, or several.
-        scan: vectors of the first look.
-        stats: what the encoder took.
-        decisions: what each look at each curve led to.
+        scan: vectors of the first stage.
+        stats: time and throughput of the encoder.
+        decisions: the result of each stage for each curve.
     """
 
     trials: tuple[Trial, ...]
@@ -90,13 +91,13 @@ def run_looks(  # noqa: PLR0913 - each names another thing about one run.
 
     Args:
         model: embeds the images.
-        question: what is asked of them.
-        task: asks it.
-        scan: the first look.
+        question: the question about them.
+        task: the task.
+        scan: the first stage.
         folder: keeps the vectors.
-        stages: how far to go; None is content with the scan.
-        n_threads: that draw or decode chunks ahead of the encoder.
-        share: of this process; None takes what torchrun gives it.
+        stages: how far to go; None means only the scan.
+        n_threads: number of threads that draw or decode chunks ahead of the encoder.
+        share: the part of this process; None takes it from torchrun.
 
     Returns:
         None under torchrun for every process but the first.
@@ -173,21 +174,21 @@ def _sum_stats(stats: Sequence[Stats]) -> Stats:
 
 
 def _stamp(model: Model, question: Question, scan: Shown, stages: Stages | None) -> str:
-    """Return what decides all levels, in a word."""
+    """Return a string that identifies everything that determines the levels."""
     return stamp_chunks(model, f"{scan.stimuli} {question} {stages}", 1)[0]
 
 
 def _leave_levels(
     folder: Path, look: int, stamp: str, added: Sequence[Decision], share: Share
 ) -> None:
-    """Write what a look led to, for the other processes."""
+    """Write the decision of a stage, for the other processes."""
     if share.world_size > 1:
         with write_whole(folder / f"{look}.json") as file:
             file.write(orjson.dumps([stamp, [dataclasses.asdict(each) for each in added]]))
 
 
 def _await_levels(folder: Path, look: int, stamp: str) -> list[Decision]:
-    """Return what the first process made of a look; nothing where it is done and gone."""
+    """Return the decision of the first process about a stage; nothing if it has finished."""
     path = folder / f"{look}.json"
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:

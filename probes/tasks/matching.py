@@ -18,13 +18,13 @@ from probes.models.base import Model
 Floats = NDArray[np.float64]
 
 MAX_SHOWN = 64
-"""Images in a gallery, so those whose thumbnails are kept; more would not be looked at."""
+"""Maximum number of images in a gallery, whose thumbnails are kept."""
 
 BLOCK_PX = 32_000_000
-"""Pixels that are in memory at a time, give or take an image."""
+"""Approximate number of pixels in memory at a time."""
 
 BLOCK = 64
-"""Most images that are embedded at a time."""
+"""Maximum number of images embedded at a time."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Entry:
         title: below the image.
         texts: the best first.
         shares: probability of each.
-        truth: the right text, empty where it is not known.
+        truth: the correct text, empty if unknown.
     """
 
     pixels: Pixels
@@ -55,7 +55,7 @@ def compare_all(
         model: embeds both.
         images: uint8 (H, W, 3) each, of any size.
         texts: T of them.
-        templates: prompts that the texts are put into; their vectors are averaged.
+        templates: prompts for the texts; their vectors are averaged.
     """
     vectors = model.encoder.embed_images(list(images))
     return vectors @ embed_names(model, texts, templates).T
@@ -66,13 +66,13 @@ def compare_files(
 ) -> tuple[list[Pixels], Vectors]:
     """Return thumbnails of the first `MAX_SHOWN` images, and the cosines of all, (N, T).
 
-    A few images are in memory at a time, however many there are.
+    Only a few images are in memory at a time.
 
     Args:
         model: embeds both.
         files: images.
         texts: T of them.
-        templates: prompts that the texts are put into; their vectors are averaged.
+        templates: prompts for the texts; their vectors are averaged.
     """
     names = embed_names(model, texts, templates)
     thumbnails: list[Pixels] = []
@@ -85,7 +85,7 @@ def compare_files(
 
 
 def _read_blocks(files: Sequence[Path]) -> Iterator[list[Pixels]]:
-    """Give the images of files, as many at a time as memory should hold."""
+    """Yield the images of files, in batches that fit into memory."""
     block: list[Pixels] = []
     n_px = 0
     for file in files:
@@ -106,14 +106,14 @@ def match_images(
     *,
     n_best: int,
 ) -> list[Entry]:
-    """Return each image with the texts that fit it best.
+    """Return each image with its best matching texts.
 
     Args:
         model: embeds both.
         files: images.
         texts: T of them; probabilities are among all.
-        templates: prompts that the texts are put into; their vectors are averaged.
-        n_best: texts to an image.
+        templates: prompts for the texts; their vectors are averaged.
+        n_best: number of texts per image.
     """
     entries = []
     names = embed_names(model, texts, templates)
@@ -130,7 +130,7 @@ def match_images(
 
 
 def describe_entry(entry: Entry) -> dict[str, Any]:
-    """Return what a model makes of an image, for JSON."""
+    """Return the entry of an image, for JSON."""
     found = zip(entry.texts, entry.shares, strict=True)
     texts = [{"text": text, "probability": share} for text, share in found]
     return {"picture": entry.title, "texts": texts}

@@ -21,7 +21,7 @@ from synthtext.rng import draw_bits, draw_units
 VOWELS = "aeiouy"
 
 N_EACH = 500
-"""Pseudowords of each kind, so that one can be told from 999 others."""
+"""Number of pseudowords of each kind, so that there are 999 others for each."""
 
 
 def scramble(words: Sequence[str], n: int, seed: int) -> list[str]:
@@ -66,7 +66,7 @@ PSEUDOWORDS: dict[str, Callable[[Sequence[str], int, int], list[str]]] = {
 
 
 def _walk(follow: dict[str, list[str]], units: NDArray[np.float64]) -> str:
-    """Return the letters that a chain comes by, until its end or the end of the numbers."""
+    """Return the letters along a chain, until its end or the end of the random numbers."""
     state, text = "^^", ""
     for unit in units.tolist():
         letters = follow.get(state)
@@ -81,7 +81,7 @@ def _walk(follow: dict[str, list[str]], units: NDArray[np.float64]) -> str:
 
 
 def show_pseudowords(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
-    """Return images of pseudowords, half of each kind; they choose among themselves."""
+    """Return images of pseudowords, half of each kind, which are also the candidates."""
     factors, pool = parse_design(config.design), read_pool(config)
     words = sort_by_frequency(pool.texts[: pool.n_showable])
     made = [text for make in PSEUDOWORDS.values() for text in make(words, N_EACH, config.seed)]

@@ -25,7 +25,7 @@ from synthtext.dataset.plan import SENTIMENTS
 def choose_sentiment(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
-    """Return which of the two each image is nearer to, and `p_positive`.
+    """Return the more similar of the two labels for each image, and `p_positive`.
 
     Raises:
         ProbeError: an image has no label.
@@ -57,7 +57,7 @@ def measure_sentiment(outcomes: pd.DataFrame) -> dict[str, Any]:
 
 
 def tabulate_sentiment(found: Mapping[str, Any]) -> Table:
-    """Return the figures of `measure_sentiment` as a table."""
+    """Return the results of `measure_sentiment` as a table."""
     (tn, fp), (fn, tp) = found["confusion"]
     shares = found["share_guessed"]
     rows = [(name, f"{found[name]:.4f}") for name in ("accuracy", "precision", "recall", "f1")]

@@ -1,9 +1,9 @@
-"""Levels chosen by what was seen: after a coarse scan, more where a curve crosses midway.
+"""Adaptive levels: after a coarse scan, more levels where a curve crosses midway.
 
-A curve is looked at three times at most. At each look its interval is measured; where it
-is wider than asked, levels are added in the gaps at its ends, and the same words are shown
-there. The looks share the error of the interval, so that to look again is paid for: the last
-has most of it, and is also the one that counts where no level could be added.
+A curve is examined in at most three stages. Each stage measures its interval; if that is wider
+than requested, levels are added in the gaps at its ends, and the same words are shown there.
+The stages share the error of the interval, which accounts for repeated testing: the last stage
+has most of it, and is also the one that counts if no level could be added.
 
 Everything follows from the outcomes, so equal answers lead to equal levels.
 
@@ -26,13 +26,13 @@ from probes.metrics.monotone import Answers, Crossing, find_crossing, gather_ans
 from probes.metrics.thresholds import ALPHA
 
 ERRORS = (0.005, 0.01, 0.035)
-"""What each look may spend of an interval's error of 5 %."""
+"""The part of an interval's error of 5 % that each stage may spend."""
 
 N_WITHIN, N_AT_END = 3, 1
-"""Levels added in a gap that is the whole interval, and in one at an end of it."""
+"""Numbers of levels added in a gap that is the whole interval, and in one at its end."""
 
 WORTH = 0.1
-"""A gap of less than this part of the interval is not worth a level: words decide its width."""
+"""A gap of less than this fraction of the interval gets no level: words limit its width."""
 
 NARROW = "its interval is as narrow as requested"
 
@@ -48,9 +48,9 @@ class Stages:
     """How far to go.
 
     Attributes:
-        width: of an interval that is narrow enough, in octaves; in the unit of a factor whose
+        width: the requested width of intervals, in octaves, or in the unit of a factor whose
             levels include 0.
-        budget: images at most, the coarse scan included; None sets no bound.
+        budget: maximum number of images, including the coarse scan; None sets no limit.
     """
 
     width: float
@@ -59,15 +59,15 @@ class Stages:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a look at a curve led to.
+    """The result of a stage for a curve.
 
     Attributes:
         factor: of the curve.
         baseline: of the curve.
-        look: which look it was, from 1.
-        levels: those to add, rising; empty where the curve is done with.
-        confidence: of the curve's interval where this is its last look.
-        why: in words.
+        look: number of the stage, from 1.
+        levels: those to add, rising; empty if the curve is finished.
+        confidence: of the curve's interval if this is its last stage.
+        why: the reason in words.
     """
 
     factor: str
@@ -80,7 +80,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Seen:
-    """A curve as far as it was seen.
+    """A curve as measured so far.
 
     Attributes:
         answers: of its words at its levels.
@@ -101,7 +101,7 @@ class Seen:
 
     @property
     def width(self) -> float:
-        """The width of the interval, infinite where an end is open."""
+        """The width of the interval, infinite if an end is open."""
         low, high = self.crossing.low, self.crossing.high
         return (
             np.inf
@@ -113,15 +113,15 @@ class Seen:
 def decide_look(
     outcomes: pd.DataFrame, look: int, stages: Stages, done: Collection[Curve] = ()
 ) -> list[Decision]:
-    """Return what a look at every curve that is not done with leads to.
+    """Return the result of a stage for every unfinished curve.
 
-    What is left of a budget is shared by the curves that ask for levels.
+    The remaining budget is divided among the curves that need levels.
 
     Args:
-        outcomes: a row per image of all looks so far.
-        look: which look this is, from 1.
+        outcomes: a row per image of all stages so far.
+        look: number of the stage, from 1.
         stages: how far to go.
-        done: curves that an earlier look was the last of.
+        done: curves that are finished.
     """
     outcomes = spread_baselines(outcomes)
     curves = [curve for curve in list_curves(outcomes) if curve not in done]
@@ -152,12 +152,12 @@ def list_curves(outcomes: pd.DataFrame) -> list[Curve]:
 
 
 def choose_levels(seen: Seen, look: int, width: float) -> tuple[tuple[float, ...], str]:
-    """Return the levels that a look adds to a curve, none where it is done with, and why.
+    """Return the levels that a stage adds to a curve, none if it is finished, and the reason.
 
     Args:
-        seen: what was seen, with an interval that spends the error of this look.
-        look: which look this is, from 1.
-        width: of an interval that is narrow enough, on the axis.
+        seen: the curve, with an interval that spends the error of this stage.
+        look: number of the stage, from 1.
+        width: the requested width of the interval, on the axis.
     """
     if seen.crossing.p_monotone < ALPHA:
         return (), "not monotone"
@@ -172,9 +172,9 @@ def choose_levels(seen: Seen, look: int, width: float) -> tuple[tuple[float, ...
 
 
 def choose_confidence(look: int, why: str) -> float:
-    """Return the confidence of an interval whose last look is this one, given why it is.
+    """Return the confidence of an interval whose last stage is this one, given the reason.
 
-    Where no level can be added, the looks that are left are done at once.
+    If no level can be added, the remaining stages are combined with this one.
     """
     return 1 - ERRORS[look - 1 if why == NARROW else -1]
 
@@ -189,7 +189,7 @@ def _decide(outcomes: pd.DataFrame, curve: Curve, look: int, stages: Stages) -> 
 
 
 def _cut(decision: Decision, n: int) -> Decision:
-    """Return a decision that adds n of its levels at most, spread over all of them."""
+    """Return a decision that adds at most n of its levels, spread over all of them."""
     if n >= len(decision.levels):
         return decision
     if n > 0:
@@ -255,7 +255,7 @@ def _take_curve(outcomes: pd.DataFrame, curve: Curve) -> pd.DataFrame:
 
 
 def _count_images(rows: pd.DataFrame) -> int:
-    """Return how many images a level of a curve has."""
+    """Return the number of images of a level of a curve."""
     return int(rows.groupby("level")["key"].nunique().max())
 
 

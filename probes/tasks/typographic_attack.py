@@ -1,4 +1,4 @@
-"""A wrong word on an image: does a model name the image or read the word?
+"""Typographic attack: does a model name the object in an image, or a wrong word on it?
 
 Source: Goh et al., "Multimodal neurons in artificial neural networks", Distill 2021, on
 typographic attacks.
@@ -31,13 +31,13 @@ from synthtext.rng import draw_below, draw_bits, draw_units
 from synthtext.spec import Spec
 
 SIZES_PX = (0.0, 10.0, 16.0, 24.0, 36.0)
-"""Em sizes of the word; 0 is the image without any, which shows that it can be named."""
+"""Font sizes of the word; 0 is the image without a word, to show that it can be named."""
 
 SAID = ("picture", "word", "other")
 
 
 def show_attacks(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
-    """Return images with a wrong name on them, and the names to choose among."""
+    """Return images with a wrong name on them, and the candidate names."""
     return write_on_pictures(config.n, config.seed), Candidates(tuple(PICTURES), 0)
 
 
@@ -46,7 +46,7 @@ def write_on_pictures(n: int, seed: int) -> list[Trial]:
     names = list(PICTURES)
     units = draw_units(seed, "attack", 0, n)
     pictures = draw_below(units[:, 0], len(names)).tolist()
-    # Any of the others: what is written is never what is drawn.
+    # Any of the other names: the text never names the object.
     steps = (1 + draw_below(units[:, 1], len(names) - 1)).tolist()
     seeds = (draw_bits(seed, "attack paper", 0, n)[:, 0] >> np.uint64(32)).tolist()
     return [
@@ -84,7 +84,7 @@ def read_pictures(config: ProbeConfig) -> tuple[Shown, Candidates]:
 def name_pictures(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
-    """Return what the model answers for each image; right is to name the image.
+    """Return the answer of the model for each image; correct is the name of the object.
 
     The column `said` is "picture", "word" or "other". Of photographs `rank_at_2` tells which of
     its object and its word an image is nearer to.
@@ -145,7 +145,7 @@ def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def tabulate_attack(found: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the figures of `measure_attack` as a table."""
+    """Return the results of `measure_attack` as a table."""
     rows = tuple(
         (
             _name_level(row),

@@ -1,7 +1,7 @@
-"""Vocabularies: the words to show and the words to choose among.
+"""Vocabularies: the words to show and the candidates.
 
-They are fixed by the protocol, the word list and the seed alone: more words shown are further
-words in the same order, and a larger K adds distractors to those of a smaller one.
+They depend only on the protocol, the word list and the seed: showing more words adds words in
+the same order, and a larger K adds distractors to those of a smaller one.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from synthtext.rng import draw_bits
 from synthtext.texts.words import read_words
 
 PROTOCOL = 2
-"""Raised when equal options come to ask another question."""
+"""Incremented when the same options lead to different questions."""
 
 DEFAULT_VOCABULARY = "en"
 
 N_POOL = 10_500
-"""Words that a design draws from: the most frequent of its lengths in the list."""
+"""Number of words in a design's pool: the most frequent ones of its lengths."""
 
 WORD_CHARS = range(3, 9)
-"""Lengths of the words that a design shows: longer ones would not fit at every level."""
+"""Lengths of the words of a design; longer ones would not fit at every level."""
 
 N_RING = 2_100
 """Texts in a ring of distractors, or a few more; up to K = 1,000 no others are embedded."""
 
 ZIPF_JITTER = 0.5
-"""How far words of the same length may be put out of their order by frequency."""
+"""How far the order of words of the same length may deviate from frequency."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Texts to choose among.
+    """The candidates.
 
     Attributes:
-        texts: all different; those that may be shown first, in the order in which they are.
-        n_showable: how many of them may be shown; the others are distractors alone.
-        n_spare: how many of the last are distractors only where all others are used up.
+        texts: all different; first those that may be shown, in order.
+        n_showable: how many of them may be shown; the others are only distractors.
+        n_spare: how many of the last are distractors only if all others are used up.
         rivals: `matched` in length and frequency, or `any`.
     """
 
@@ -57,12 +57,12 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words to choose among, each sounding different to the model.
+    """Candidate words that the model can distinguish.
 
     Attributes:
         words: n words, in the order of the candidates.
-        place_of: the place of each word; those that tokenise alike share one.
-        n_merged: words that tokenise as another does.
+        place_of: the index of each word; words with equal tokens share one.
+        n_merged: number of words with the same tokens as another.
         n_showable: the first of them, which may be shown.
         choice: the distractors of each.
     """
@@ -105,9 +105,9 @@ def make_vocabulary(candidates: Candidates, model: Model, seed: int) -> Vocabula
 def _merge_alike(
     texts: tuple[str, ...], tokenize: Callable[[list[str]], Sequence[tuple[int, ...]]]
 ) -> tuple[dict[str, int], tuple[int, ...]]:
-    """Return the place of each text among those that differ in their tokens, and these.
+    """Return the index of each text among those with different tokens, and these texts.
 
-    It is kept, since a large vocabulary is asked about several times in a run.
+    The result is cached, since a large vocabulary is used several times in a run.
     """
     first: dict[tuple[int, ...], int] = {}
     kept: list[int] = []
@@ -121,10 +121,10 @@ def _merge_alike(
 
 
 def place_by_likeness(words: Sequence[str], seed: int) -> Floats:
-    """Return numbers (N,) that lay words on a circle, those of like length and frequency near.
+    """Return numbers (N,) that order words on a circle by similar length and frequency.
 
-    Odd lengths go up and even ones down, so that no neighbours differ by more than two letters,
-    the ends of the circle included.
+    Odd lengths go up and even ones down, so that neighbours differ by at most two letters, also
+    where the circle closes.
     """
     lengths = sorted(
         {len(word) for word in words}, key=lambda n: (1, -n) if n % 2 == 0 else (0, n)
@@ -133,14 +133,14 @@ def place_by_likeness(words: Sequence[str], seed: int) -> Floats:
     turns = np.array([turn_of[len(word)] for word in words])
     zipfs = np.array([zipf_frequency(word, "en") for word in words])
     zipfs += ZIPF_JITTER * (hash_units(seed, "frequency", words) - 0.5)
-    # From common to rare and back again, so that the frequency has no jumps either.
+    # From frequent to rare and back, so that the frequency has no jumps either.
     zipfs = np.where(turns % 2 == 0, -zipfs, zipfs)
     places: Floats = 100.0 * turns + zipfs
     return places
 
 
 def number_rings(n_showable: int, n_texts: int) -> list[int]:
-    """Return the ring of each text; those that may be shown, and the others, are shared out."""
+    """Return the ring of each text; showable texts and others are distributed evenly."""
     n_rings, n_others = max(1, n_showable // N_RING), n_texts - n_showable
     parts = (n_showable, n_others)
     return [place * n_rings // part for part in parts for place in range(part)]
@@ -162,7 +162,7 @@ def draw_pool(words: Sequence[str], rivals: str, seed: int) -> Candidates:
 def list_candidates(
     shown: Collection[str], vocabulary: str | None, *, rivals: str, seed: int
 ) -> Candidates:
-    """Return texts that are shown, each once, and words of a list where they are too few."""
+    """Return the texts shown, each once, and words of a list if they are too few."""
     texts = shuffle_texts(sorted(set(shown)), seed)
     spare: list[str] = []
     if vocabulary is not None:
@@ -173,7 +173,7 @@ def list_candidates(
 
 
 def merge_cases(words: Sequence[str]) -> list[str]:
-    """Return the words but those that differ from an earlier one in case alone."""
+    """Return the words without those that differ from an earlier one only in case."""
     first: dict[str, str] = {}
     for word in words:
         first.setdefault(word.casefold(), word)

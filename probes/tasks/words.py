@@ -40,13 +40,13 @@ SENTENCE_SIZES_PX = (12.0, 16.0, 20.0)
 
 
 def show_words(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
-    """Return images of words at every level of a design, and the words to choose among."""
+    """Return images of words at every level of a design, and the candidates."""
     factors, pool = parse_design(config.design), read_pool(config)
     return make_trials(choose_shown(config, pool, factors), factors, config.seed), pool
 
 
 def read_pool(config: ProbeConfig) -> Candidates:
-    """Return the words that a design shows, and those to choose among."""
+    """Return the words that a design shows, and the candidates."""
     words = read_words(config.vocabulary or DEFAULT_VOCABULARY).items
     return draw_pool(words, config.rivals, config.seed)
 
@@ -54,8 +54,8 @@ def read_pool(config: ProbeConfig) -> Candidates:
 def choose_shown(config: ProbeConfig, pool: Candidates, factors: Sequence[str]) -> list[str]:
     """Return the first n words of a pool that fit at every level.
 
-    Of one factor at a time that is every level of every factor, so that all such designs show
-    the same words.
+    For designs of one factor at a time, that means every level of every factor, so that all
+    such designs show the same words.
     """
     levels = factors if tuple(factors) == (LATIN,) else tuple(FACTORS)
     showable = pool.texts[: pool.n_showable]
@@ -63,7 +63,7 @@ def choose_shown(config: ProbeConfig, pool: Candidates, factors: Sequence[str]) 
 
 
 def show_sentences(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
-    """Return images of bundled reviews in three sizes, and the reviews to choose among."""
+    """Return images of bundled reviews in three sizes, and the candidates."""
     texts = review_sentences()
     labels = dict(zip(texts.items, texts.labels, strict=True))
     drawn = shuffle_texts(texts.items, config.seed)
@@ -85,7 +85,7 @@ def show_sentences(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
 def choose_among_words(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
-    """Return which of K nested sets of texts each image is nearest to."""
+    """Return the guess for each image among nested sets of K texts."""
     vocabulary = make_vocabulary(question.candidates, model, question.seed)
     truths = np.array([find_truth(trial, vocabulary) for trial in trials])
     ks = list_ks(len(vocabulary.words), question.ks)

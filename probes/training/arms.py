@@ -1,6 +1,6 @@
-"""Methods of training, by name: what of a model each makes trainable.
+"""Training methods, by name: the parameters that each makes trainable.
 
-The table is read to check options, so torch is imported where a method is used.
+The table is read to check options, so torch is imported only where a method is used.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 LORA_RANK = 16
 
 LORA_ALPHA = 32
-"""Scale of a low-rank change, in units of 1 / rank."""
+"""Scale of a low-rank update, in units of 1 / rank."""
 
 IMAGE_PROJECTIONS = (
     "visual.proj", "visual.attnpool.c_proj", "visual.head.proj", "visual.head.mlp.fc2",
 )  # fmt: skip
-"""Where open_clip's vision towers keep the last linear map to the shared space."""
+"""Attributes with the last linear map to the shared space, in open_clip's vision towers."""
 
 TEXT_PROJECTIONS = ("text_projection", "text.text_projection", "text.proj", "text.proj.2")
-"""Where its text towers do."""
+"""The same in its text towers."""
 
 
 def _train_head(trained_clip: TrainedClip) -> None:
-    """Linear maps on frozen vectors, from the identity."""
+    """Linear maps on frozen vectors, initialised to the identity."""
     from torch import nn
 
     trained_clip.clip.requires_grad_(requires_grad=False)
@@ -56,7 +56,7 @@ def _train_vision(trained_clip: TrainedClip) -> None:
 
 
 def _train_low_rank(trained_clip: TrainedClip) -> None:
-    """Low-rank changes of the vision tower's linear maps and convolutions."""
+    """Low-rank updates of the vision tower's linear maps and convolutions."""
     from peft import LoraConfig, inject_adapter_in_model
 
     trained_clip.clip.requires_grad_(requires_grad=False)
@@ -116,7 +116,7 @@ def _fold(module: nn.Module, paths: tuple[str, ...], each: Any) -> None:  # noqa
 
 
 def _list_low_rank(tower: nn.Module) -> list[str]:
-    """Return the modules of a tower that a low-rank change can be added to."""
+    """Return the modules of a tower to which a low-rank update can be added."""
     from torch import nn
 
     whole = [
@@ -137,7 +137,7 @@ def _merge_adapters(trained_clip: TrainedClip) -> None:
 
 
 def _merge_low_rank(tower: nn.Module) -> nn.Module:
-    """Return the tower with its low-rank changes added to its weights."""
+    """Return the tower with its low-rank updates added to its weights."""
     from peft.tuners.lora.layer import MultiheadAttention
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -162,16 +162,16 @@ def _merge_low_rank(tower: nn.Module) -> nn.Module:
 
 @dataclass(frozen=True)
 class Arm:
-    """What a run trains, and how.
+    """A training method.
 
     Attributes:
         help: what is trained, for help texts.
-        prepare: makes trainable what is to be trained.
-        lr: highest learning rate, where none is asked for.
-        merge: puts what was trained into the plain module at the end.
-        freezes: towers that stay as they are, so that their vectors are computed once:
+        prepare: makes the right parameters trainable.
+        lr: default peak learning rate.
+        merge: merges the trained parameters into the plain module at the end.
+        freezes: frozen towers, whose vectors are computed only once:
             "images", "texts".
-        starts_random: whether to begin with random weights.
+        starts_random: whether to start from random weights.
     """
 
     help: str

@@ -1,4 +1,4 @@
-"""Batches: which pairs a step of training sees together."""
+"""Batch composition: which pairs a training step sees together."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ Order = NDArray[np.int64]
 """Numbers of pairs, (N,), in the order in which an epoch sees them."""
 
 MINED = frozenset({"image", "text", "both"})
-"""Kinds that need the vectors that the model gives now."""
+"""Kinds that need the current vectors of the model."""
 
 MIN_CLUSTERS = 2
 
 
 def shuffle(n: int, seed: int, epoch: int) -> Order:
-    """Return the numbers 0 to n in an order of chance, each once."""
+    """Return a random permutation of the numbers 0 to n - 1."""
     return np.argsort(draw_bits(seed, f"order {epoch}", 0, n)[:, 0], kind="stable")
 
 
 def resample(n: int, seed: int, epoch: int) -> Order:
-    """Return n numbers drawn from 0 to n, some of them several times and some not at all."""
+    """Return n numbers sampled from 0 to n - 1 with replacement."""
     return (draw_bits(seed, f"resample {epoch}", 0, n)[:, 0] % np.uint64(n)).astype(np.int64)
 
 
 def cluster(vectors: Vectors, batch_size: int, seed: int) -> Order:
-    """Return an order in which batches hold pairs whose vectors are near one another.
+    """Return an order in which batches contain pairs with similar vectors.
 
-    k-means with as many clusters as there are batches; clusters are then laid end to end, each
-    after the one that is nearest to it, so that a batch that needs two takes alike ones.
+    k-means with as many clusters as there are batches; the clusters are then concatenated, each
+    after the nearest one, so that a batch from two clusters takes similar ones.
 
     Args:
         vectors: float32 (N, D).
-        batch_size: pairs to a batch.
+        batch_size: pairs per batch.
         seed: of the first centres.
     """
     n_clusters = max(MIN_CLUSTERS, len(vectors) // batch_size)
@@ -60,11 +60,11 @@ def shuffle_within(groups: NDArray[np.int64], seed: int) -> Order:
 
 
 def join_edits(captions: Sequence[str], seed: int) -> Order:
-    """Return an order in which captions one edit apart follow each other where they can.
+    """Return an order in which captions one edit apart follow each other where possible.
 
-    A walk over the graph of captions that one inserted, dropped or changed letter makes equal:
-    from a caption to a neighbour not yet seen, else to the next one of chance. Equal captions
-    lie far apart: the walk goes over the captions as often as the most frequent comes up.
+    A walk over the graph of captions that differ by one inserted, deleted or changed letter:
+    from a caption to an unseen neighbour, or else to the next one at random. Equal captions are
+    far apart: the walk passes over the captions as often as the most frequent one occurs.
     """
     turns: dict[str, list[int]] = defaultdict(list)
     for number in shuffle(len(captions), seed, 0).tolist():
@@ -80,13 +80,13 @@ def join_edits(captions: Sequence[str], seed: int) -> Order:
 
 
 def cut_batches(order: Order, batch_size: int, n_processes: int = 1) -> list[Order]:
-    """Return the batches of an epoch, as even as can be and none above the size.
+    """Return the batches of an epoch, as even as possible and none above the size.
 
-    Several processes get equal parts of each batch; so many pairs as are left over by that,
-    fewer than there are processes, sit the epoch out.
+    Several processes get equal parts of each batch; the remaining pairs, fewer than there are
+    processes, are left out of the epoch.
 
     Raises:
-        ProbeError: there are fewer pairs than a batch takes.
+        ProbeError: there are fewer pairs than a batch has.
     """
     if len(order) < batch_size:
         raise ProbeError(
@@ -105,8 +105,8 @@ def weave(
 
     Args:
         batches: of one epoch.
-        others: the other pairs; taken round and round, in an order of chance for each epoch.
-        n_each: how many join a batch.
+        others: the other pairs, used cyclically in a random order for each epoch.
+        n_each: number added to each batch.
         seed: of their order.
         epoch: number of the epoch.
     """
@@ -116,7 +116,7 @@ def weave(
 
 
 def _chain(centres: Vectors) -> list[int]:
-    """Return an order of the centres, each after the nearest that has none after it yet."""
+    """Return an order of the centres, each after its nearest unused centre."""
     left = np.ones(len(centres), bool)
     order = [0]
     while len(order) < len(centres):
@@ -127,7 +127,7 @@ def _chain(centres: Vectors) -> list[int]:
 
 
 def _list_neighbours(texts: Sequence[str]) -> dict[str, list[str]]:
-    """Return for each text those that one letter inserted, dropped or changed makes of it."""
+    """Return for each text those that differ by one inserted, deleted or changed letter."""
     known = set(texts)
     near: dict[str, set[str]] = {text: set() for text in texts}
     masked: dict[str, list[str]] = defaultdict(list)

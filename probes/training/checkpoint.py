@@ -1,4 +1,4 @@
-"""Checkpoints: a model in training <-> its file, of which nothing is taken on trust."""
+"""Checkpoints: a model in training <-> its file, which is not trusted."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from synthtext.storage import write_whole
 CHECKPOINT = "checkpoint.pt"
 
 MAX_PICKLE_BYTES = 256 << 20
-"""Largest description of a checkpoint, which is all of it but the tensors."""
+"""Maximum size of a checkpoint's description, which is everything except the tensors."""
 
 MAX_COUNT = 2**53
 
 N_DIRECTIONS = 4
-"""Numbers that a vector is reduced to, to tell it from others."""
+"""Number of values in the sketch of a vector."""
 
 SKETCH_SLACK = 0.25
-"""How far two sketches of a vector may lie apart: well above what another machine changes."""
+"""Maximum difference of two sketches of a vector, well above that between machines."""
 
 SLOTS = {"step", "exp_avg", "exp_avg_sq"}
-"""What AdamW keeps for a weight."""
+"""The state of AdamW for a weight."""
 
 
 @dataclass
 class Progress:
-    """How far training has come: all that a checkpoint holds besides weights.
+    """The progress of training: everything in a checkpoint besides weights.
 
     Attributes:
         step: steps done.
         epoch: the one that the next step belongs to.
         place: steps done of that epoch.
-        order: of that epoch; empty where it has not begun.
-        history: scalars, a row for each time they were noted.
+        order: of that epoch; empty if it has not started.
+        history: scalars, a row for each time they were recorded.
     """
 
     step: int = 0
@@ -57,12 +57,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a checkpoint has to agree with to be resumed.
+    """The identity that a checkpoint must match to be resumed.
 
     Attributes:
-        run: names data, weights and options.
+        run: identifies data, weights and options.
         texts: a sketch of the frozen text vectors, from `sketch_vectors`.
-        n_pairs: pairs that the order of an epoch is of.
+        n_pairs: number of pairs in an epoch.
         replaces: whether a checkpoint of another run is replaced, instead of refused.
     """
 
@@ -73,9 +73,9 @@ class Identity:
 
 
 def sketch_vectors(vectors: Sequence[Vectors]) -> Tensor:
-    """Return a few numbers for each vector, by which others in its place are told from it.
+    """Return a few numbers for each vector, which differ for other vectors.
 
-    Vectors that differ in their last bits, as they do between machines, have nearly the same.
+    Vectors that differ in their last bits, as between machines, have nearly the same numbers.
 
     Args:
         vectors: arrays (N, D) of unit vectors, one for each template.
@@ -97,7 +97,7 @@ def save(
     progress: Progress,
     identity: Identity,
 ) -> None:
-    """Write a checkpoint, so that its name never shows half of it.
+    """Write a checkpoint, whole or not at all.
 
     Raises:
         ProbeError: it cannot be written.
@@ -127,17 +127,17 @@ def save(
 def resume(
     path: Path, trained_clip: TrainedClip, optimizer: torch.optim.Optimizer, identity: Identity
 ) -> Progress:
-    """Bring a model and its optimiser to where a checkpoint left them, and return that.
+    """Restore a model and its optimiser from a checkpoint, and return the progress.
 
     Args:
-        path: of the checkpoint; without one, nothing is done.
-        trained_clip: as it was made.
+        path: of the checkpoint; if it does not exist, nothing is done.
+        trained_clip: as it was built.
         optimizer: likewise.
-        identity: what the checkpoint must agree with.
+        identity: what the checkpoint must match.
 
     Raises:
-        ProbeError: it is broken, of other text vectors, or, unless it is to be replaced, of
-            other data, weights or options.
+        ProbeError: it is broken, has other text vectors, or, unless it may be replaced, other
+            data, weights or options.
     """
     if not path.exists():
         return Progress()
@@ -184,7 +184,7 @@ def _broken(path: Path) -> ProbeError:
 
 
 def _read_content(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint holds, built of tensors and plain containers alone."""
+    """Return the content of a checkpoint, built only of tensors and plain containers."""
     try:
         _check_archive(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -196,7 +196,7 @@ def _read_content(path: Path) -> dict[str, Any]:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse what is not a file of `torch.save`, or would become larger than it is."""
+    """Refuse a file that `torch.save` did not write, or that would expand when read."""
     if not path.is_file():
         raise ValueError("not a file")
     entries = list_entries(path)
@@ -220,7 +220,7 @@ def _check_content(
     optimizer: torch.optim.Optimizer,
     n_pairs: int,
 ) -> None:
-    """Raise a ValueError, or an error of a wrong type, for what no run could have saved."""
+    """Raise a ValueError or a type error for content that no run could have saved."""
     _check_tensors(content["trained_clip"], _list_trained(trained_clip))
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for place, slots in content["optimizer"]["state"].items():
@@ -246,7 +246,7 @@ def _check_tensors(found: Mapping[str, Any], wanted: Mapping[str, Tensor]) -> No
         raise ValueError("names")
     for name, tensor in wanted.items():
         part = found[name]
-        # A tensor may be small on disk and repeat itself without end.
+        # A tensor may be small on disk and expand without limit.
         if (
             type(part) is not Tensor
             or (part.shape, part.dtype) != (tensor.shape, tensor.dtype)

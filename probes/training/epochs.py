@@ -45,7 +45,7 @@ from synthtext.dataset.plan import SENTIMENTS
 from synthtext.dataset.verify import open_shards
 
 BLOCK = 256
-"""Images or texts that go through a tower at a time."""
+"""Number of images or texts that a tower embeds at a time."""
 
 
 def read_split(
@@ -66,7 +66,7 @@ def read_split(
         verify: whether to compare the checksums of shards.
 
     Raises:
-        ProbeError: the images have no labels, and those are asked for.
+        ProbeError: labels are needed, and the images have none.
         DatasetError: the dataset has no such split, or it is empty.
         ShardError: a shard is missing, broken or not what was written.
     """
@@ -84,7 +84,7 @@ def read_split(
 
 
 def read_training_pairs(config: FinetuneConfig) -> tuple[Pairs, int]:
-    """Return the pairs to train on, those to read first, and how many those are."""
+    """Return the training pairs, with rendered pairs first, and the number of the latter."""
     own = read_split(
         config.data, "train", config.exclude, task=config.task, verify=config.verify
     )
@@ -116,7 +116,7 @@ def list_mixed(folder: Path) -> list[Path]:
 def make_training_set(
     config: FinetuneConfig, pairs: Pairs, n_own: int, parts: Parts, reader: Model
 ) -> TrainingSet:
-    """Return what is trained on, with the vectors of frozen towers."""
+    """Return the training data, with the vectors of frozen towers."""
     captions = number_texts(pairs.captions, reader.tokenize)
     texts: dict[int, str] = {}
     for number, caption in zip(captions.tolist(), pairs.captions, strict=True):
@@ -138,7 +138,7 @@ def order_epoch(
     parts: Parts,
     epoch: int,
 ) -> Order:
-    """Return the order in which an epoch sees the pairs to read."""
+    """Return the order in which an epoch sees the rendered pairs."""
     n, seed = training_set.n_own, config.seed + epoch
     if config.resamples:
         return resample(n, config.seed, epoch)
@@ -160,7 +160,7 @@ def cut_epoch(
     epoch: int,
     n_processes: int,
 ) -> list[Order]:
-    """Return the batches of an epoch, natural pairs among them if there are any."""
+    """Return the batches of an epoch, including natural pairs if there are any."""
     if config.mix is None:
         return cut_batches(order, config.batch_size, n_processes)
     n_mixed = _count_mixed(config, n_processes)
@@ -173,7 +173,7 @@ def cut_epoch(
 def _mine_images(
     config: FinetuneConfig, training_set: TrainingSet, trained_clip: TrainedClip, parts: Parts
 ) -> Vectors:
-    """Return what the model in training makes of the images now, (n_own, D), unit length."""
+    """Return the current vectors of the images, (n_own, D), unit length."""
     trained_clip.eval()
     blocks = np.array_split(np.arange(training_set.n_own), -(-training_set.n_own // BLOCK))
     seen: Iterable[NDArray[Any]]
@@ -192,7 +192,7 @@ def _mine_images(
 def _mine_texts(
     config: FinetuneConfig, training_set: TrainingSet, trained_clip: TrainedClip, parts: Parts
 ) -> Vectors:
-    """Return what the model in training makes of the captions now, (n_own, D), unit length."""
+    """Return the current vectors of the captions, (n_own, D), unit length."""
     trained_clip.eval()
     template = config.templates[-1]
     vectors = []
@@ -209,18 +209,18 @@ def _mine_texts(
 
 
 MINERS = {"image": _mine_images, "text": _mine_texts}
-"""Where the vectors come from by which batches are clustered."""
+"""The functions that give the vectors for clustering."""
 
 
 def count_steps(config: FinetuneConfig, n_own: int) -> int:
-    """Return the steps that whole epochs take."""
+    """Return the number of steps of whole epochs."""
     size = config.batch_size - _count_mixed(config, 1)
     n_batches = -(-n_own // size)
     return config.n_epochs * -(-n_batches // config.schedule.n_accumulated)
 
 
 def _count_mixed(config: FinetuneConfig, n_processes: int) -> int:
-    """Return how many natural pairs are in a batch, as many for each process."""
+    """Return the number of natural pairs per batch, a multiple of the processes."""
     if config.mix is None:
         return 0
     share = config.mix_frac * config.batch_size / n_processes

@@ -48,18 +48,18 @@ from probes.training.validation import ValidationSet, read_validation_set
 from synthtext.dataset.manifest import list_files, read_manifest
 
 N_VALIDATED = 512
-"""Images of the split `val` that are read at each checkpoint and for each mixture."""
+"""Number of images of `val` that are read at each checkpoint and interpolation ratio."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that has been trained, and what it takes to judge it.
+    """A trained model, with what its evaluation needs.
 
     Attributes:
-        config: with what it left open.
+        config: with defaults filled in.
         schedule: likewise.
-        parts: of the model, its module as training left it.
-        before: the weights it began with.
+        parts: of the model, with the trained module.
+        before: the initial weights.
         validation: words of the split `val`.
         history: scalars of the training.
     """
@@ -75,15 +75,15 @@ class Trained:
 def train_model(
     config: FinetuneConfig, out: Path, *, on_progress: OnProgress = lambda *_: None
 ) -> Trained:
-    """Train a model on the split `train` and return it, all that was learnt inside it.
+    """Train a model on the split `train` and return it, with all trained parameters merged.
 
     Args:
-        config: what to train, on what, and how.
+        config: the settings.
         out: folder of the run, for its checkpoint and scalars.
         on_progress: called after every step.
 
     Raises:
-        ProbeError: the run cannot be made as asked.
+        ProbeError: the run is not possible with these settings.
     """
     check_config(config)
     out.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def train_model(
     reader = make_reader(parts, precision=config.precision)
     templates = config.templates or choose_templates(load_task(config.task), reader)
     config = replace(config, templates=templates)
-    # What training leaves out is left out of what its weights are chosen by as well.
+    # Levels held out of training are also held out of validation.
     shown = read_split(
         config.data, "val", config.exclude, task=config.task, verify=config.verify
     )
@@ -169,7 +169,7 @@ def _make_trained_clip(
 
 
 def _freeze_original(trained_clip: TrainedClip) -> Callable[[Tensor], Tensor]:
-    """Return what embeds images as the model does now, whatever training makes of it later."""
+    """Return a frozen copy of the image encoder in its present state."""
     original = copy.deepcopy(trained_clip).eval().requires_grad_(requires_grad=False)
     return original.embed_images
 
@@ -196,7 +196,7 @@ def _name_run(config: FinetuneConfig, schedule: Schedule, reader: Model) -> str:
 
 
 def _name_data(config: FinetuneConfig) -> object:
-    """Return what names the pairs to train on: what they show, and the bytes of their files."""
+    """Return the identity of the training pairs: captions and bytes of their files."""
     folder, mix = config.data, config.mix
     mixed = hash_files(list_mixed(mix)) if mix else ""
     if is_published(folder):

@@ -1,4 +1,4 @@
-"""Gains: a model before and after training, on the same images -> what it learnt and kept."""
+"""Gains: a model before and after training, on the same images -> gains and retention."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ COLUMNS = (
 def tabulate_gains(
     before: pd.DataFrame, after: pd.DataFrame, exclusion: Exclusion, title: str
 ) -> pd.DataFrame:
-    """Return what training gained on images of words it never showed.
+    """Return the gains on images of held-out words.
 
-    A row for the levels that training showed, and one for each factor with levels left out: how
-    far it goes beyond the training data. A gain `worked` where its interval lies above 0.
+    There is a row for the levels in the training data, and one for each factor with held-out
+    levels, which shows how far the model generalises. A gain `worked` if its interval lies
+    above 0.
 
     Args:
         before: outcomes, a row per image.
         after: of the same images.
-        exclusion: levels that training left out.
+        exclusion: levels that were held out of training.
         title: of the first row.
     """
     names = [name for name in exclusion if name in before]
@@ -47,6 +48,6 @@ def tabulate_gains(
 
 
 def tabulate_factors(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Return what training gained at each level of each factor that varies."""
+    """Return the gain at each level of each factor that varies."""
     table = compare(before, after, list_factors(before))
     return table[table["factor"] != OVERALL]

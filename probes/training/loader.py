@@ -1,4 +1,4 @@
-"""Training batches: pairs -> what a model in training sees in a step, epoch by epoch."""
+"""Training batches: pairs -> the input of each training step."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from synthtext.rng import draw_bits
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What is trained on.
+    """The training data.
 
     Attributes:
-        pairs: images and captions; natural ones, if any, after those to read.
-        n_own: pairs to read, the first ones.
+        pairs: images and captions; natural ones, if any, after the rendered ones.
+        n_own: number of rendered pairs, which come first.
         captions: int64 (N,): the same number for captions that are the same to the model.
         texts: a caption of each number, V of them.
-        templates: what captions to read are put into; one is drawn for each batch. Natural
-            captions stay as they are.
-        images: vectors of a frozen vision tower (N, D), None where the pixels are seen.
-        vectors: vectors of a frozen text tower, one array (V, D) for each template, none where
-            the tokens are seen.
+        templates: prompts for the rendered captions; one is drawn for each batch. Natural
+            captions are used as they are.
+        images: vectors of a frozen vision tower (N, D), None if the model sees pixels.
+        vectors: vectors of a frozen text tower, one array (V, D) for each template; empty if
+            the model sees tokens.
     """
 
     pairs: Pairs
@@ -45,13 +45,13 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """What a model in training sees in a step.
+    """The input of a training step.
 
     Attributes:
         images: uint8 (B, S, S, 3), or vectors (B, D).
         texts: token ids (B, context), or vectors (B, D).
         captions: int64 (B,): the same number for captions that are the same to the model.
-        letters: int64 (B, N_PLACES), None without the loss that names them.
+        letters: int64 (B, N_PLACES), None without the letter loss.
     """
 
     images: Tensor
@@ -69,15 +69,15 @@ def read_training_batches(
     letters: LetterHead | None,
     seed: int,
 ) -> Iterator[TrainingBatch]:
-    """Return the training batches of batches, their images read ahead.
+    """Return the training batches, with images read ahead.
 
     Args:
-        training_set: what is trained on.
+        training_set: the training data.
         batches: numbers of pairs.
         fit: brings an image to the square that the model sees.
         tokenizer: texts -> token ids (B, context).
-        letters: knows the names of letters, if they are asked for.
-        seed: draws the template of each batch.
+        letters: the letter head, if the letter loss is used.
+        seed: of the template of each batch.
     """
     seen: Iterable[Tensor]
     if training_set.images is None:
@@ -86,7 +86,7 @@ def read_training_batches(
         seen = (torch.from_numpy(training_set.images[batch]) for batch in batches)
     for batch, images in zip(batches, seen, strict=True):
         captions = training_set.captions[batch]
-        # Drawn by the pairs in the batch, so that a resumed run draws the same.
+        # The draw depends on the pairs of the batch, so that a resumed run draws the same.
         chance = draw_bits(seed, "template", int(batch[0]), int(batch[0]) + 1)[0, 0]
         template = int(chance % np.uint64(len(training_set.templates)))
         if training_set.vectors:

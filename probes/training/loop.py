@@ -1,4 +1,4 @@
-"""Training: a model and its batches -> weights, in steps that a killed run takes up again."""
+"""Training: a model and its batches -> weights, in steps that a killed run can resume."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from probes.training.losses import LOSSES, Batch, drift
 from probes.training.trained_clip import ClipOutputs, TrainedClip, group_weights
 
 OnProgress = Callable[..., None]
-"""Takes what is counted, how many are done, of how many, if that is known, and a remark."""
+"""Called with the unit that is counted, the number done, the total or None, and a remark."""
 
 NOTE_EVERY = 20
-"""Steps over which scalars are averaged."""
+"""Number of steps over which scalars are averaged."""
 
 BETAS, EPS = (0.9, 0.98), 1e-6
 """Source: Radford et al. 2021, table 19, its vision transformers."""
@@ -38,15 +38,15 @@ BETAS, EPS = (0.9, 0.98), 1e-6
 
 @dataclass(frozen=True)
 class Feed:
-    """Where training batches come from, and what it is validated on.
+    """The sources of training batches and of validation results.
 
     Attributes:
         order: number of an epoch -> the order in which it sees the pairs.
-        cut: that order, number of the epoch and processes -> batches, over all processes.
+        cut: order, number of the epoch, number of processes -> batches over all processes.
         read: orders of pairs -> their training batches.
-        validate: returns scalars to note at each checkpoint.
-        originals: pixels -> what the frozen original made of them, for `distill`.
-        n_pairs: pairs that the order of an epoch is of.
+        validate: returns scalars to record at each checkpoint.
+        originals: pixels -> their vectors by the frozen original model, for `distill`.
+        n_pairs: number of pairs in an epoch.
         texts: a sketch of the frozen text vectors, from `sketch_vectors`; empty without them.
     """
 
@@ -71,21 +71,21 @@ def train(  # noqa: PLR0913 - each names another thing about one run.
 ) -> list[dict[str, float]]:
     """Train a model in place and return the history of its scalars.
 
-    A run that was killed resumes from its last checkpoint. On the CPU it ends with the very
-    weights of a run that was not.
+    A run that was killed resumes from its last checkpoint. On the CPU it ends with exactly the
+    weights of an uninterrupted run.
 
     Args:
         trained_clip: on its device.
-        feed: where its training batches come from.
-        schedule: how it is trained.
+        feed: the source of training batches.
+        schedule: the schedule.
         folder: for the checkpoint and the scalars.
-        run: names the run; a checkpoint of another one is refused.
+        run: identifies the run; a checkpoint of another run is refused.
         replaces: whether such a checkpoint is replaced instead.
         on_progress: called after every step.
 
     Raises:
-        ProbeError: the loss is not a number, the batch is larger than the data, the folder
-            holds another run, or the disk is full.
+        ProbeError: the loss is NaN or infinite, the batch is larger than the data, the folder
+            has another run, or the disk is full.
     """
     optimizer = torch.optim.AdamW(
         group_weights(trained_clip, schedule.weight_decay), lr=schedule.lr, betas=BETAS, eps=EPS
@@ -154,21 +154,21 @@ class Notes:
 
     def __init__(self, folder: Path, progress: Progress, *, writes: bool) -> None:
         self._progress = progress
-        # What a killed run wrote after its last checkpoint is written again.
+        # Scalars that a killed run wrote after its last checkpoint are written again.
         purge = progress.step + 1
         self._writer = SummaryWriter(str(folder), purge_step=purge) if writes else None
         self._rows: list[dict[str, float]] = []
         self._n_seen, self._began = 0, time.perf_counter()
 
     def add(self, scalars: Mapping[str, float], n_seen: int) -> None:
-        """Take the scalars of a step, and note their means when there are enough."""
+        """Add the scalars of a step, and record their means when there are enough."""
         self._rows.append(dict(scalars))
         self._n_seen += n_seen
         if len(self._rows) == NOTE_EVERY:
             self._note()
 
     def validate(self, scalars: Mapping[str, float]) -> None:
-        """Note the results of an examination together with what has not been noted yet."""
+        """Record validation results together with the scalars not yet recorded."""
         self._note(scalars)
 
     def _note(self, extra: Mapping[str, float] | None = None) -> None:
@@ -192,12 +192,12 @@ def _learn(
     feed: Feed,
     optimizer: torch.optim.Optimizer,
 ) -> dict[str, float]:
-    """Set the gradients of a step, cut to their longest, and return its scalars."""
+    """Compute the gradients of a step, clip their norm, and return its scalars."""
     sums: dict[str, float] = defaultdict(float)
     optimizer.zero_grad(set_to_none=True)
     for number, training_batch in enumerate(batches_read, 1):
         is_last = number == len(batches_read)
-        # Gradients are added up on each process, and exchanged once for a step.
+        # Gradients are summed on each process, and exchanged once per step.
         with nullcontext() if is_last else _keep_local(learner):
             losses, scale = _compute_losses(learner, training_batch, schedule, feed)
             torch.autograd.backward(losses["loss"] / len(batches_read))
@@ -210,7 +210,7 @@ def _learn(
 
 
 def _keep_local(learner: nn.Module) -> AbstractContextManager[None]:
-    """Return a context in which the processes of torchrun do not exchange their gradients."""
+    """Return a context in which the processes of torchrun do not exchange gradients."""
     if isinstance(learner, nn.parallel.DistributedDataParallel):
         context: AbstractContextManager[None] = learner.no_sync()
         return context
@@ -220,7 +220,7 @@ def _keep_local(learner: nn.Module) -> AbstractContextManager[None]:
 def _compute_losses(
     learner: nn.Module, training_batch: TrainingBatch, schedule: Schedule, feed: Feed
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Return the losses of a batch, their sum as `loss`, and the scale of the logits."""
+    """Return the losses of a batch, their sum as `loss`, and the logit scale."""
     device = next(learner.parameters()).device
     images, texts = (
         part.to(device, non_blocking=True)
@@ -252,7 +252,7 @@ def _contrast(trained_state: ClipOutputs, captions: Tensor, schedule: Schedule) 
 
 
 def _distribute(trained_clip: TrainedClip, share: Share, *, compiles: bool) -> nn.Module:
-    """Return the model as torchrun's processes train it together; itself without torchrun."""
+    """Return the model wrapped for torchrun's processes; unwrapped without torchrun."""
     learner: nn.Module = torch.compile(trained_clip) if compiles else trained_clip  # type: ignore[assignment]
     if share.world_size == 1:
         return learner
@@ -270,7 +270,7 @@ def _distribute(trained_clip: TrainedClip, share: Share, *, compiles: bool) -> n
 def _open_epoch(
     feed: Feed, progress: Progress, schedule: Schedule, share: Share
 ) -> list[list[Order]]:
-    """Return the batches of each step of the epoch that is under way or comes next."""
+    """Return the batches of each step of the current or next epoch."""
     if not len(progress.order):
         progress.order = _agree(feed, progress.epoch, share)
     batches = feed.cut(progress.order, progress.epoch, share.world_size)
@@ -279,10 +279,10 @@ def _open_epoch(
 
 
 def _agree(feed: Feed, epoch: int, share: Share) -> Order:
-    """Return the order of an epoch, for all processes that of the first."""
+    """Return the order of an epoch: on all processes, that of the first."""
     if share.world_size == 1:
         return feed.order(epoch)
-    # Vectors that differ in their last bits would be clustered otherwise by each process.
+    # Each process might cluster differently, since vectors differ in their last bits.
     told = [feed.order(epoch) if share.rank == 0 else np.empty(0, np.int64)]
     distributed.broadcast_object_list(told)
     return told[0]

@@ -1,4 +1,4 @@
-"""Losses: how far images and their captions are from finding each other."""
+"""Contrastive and auxiliary losses of image-caption pairs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 N_PLACES = 14
-"""Places in a caption whose letters are named; few words are longer."""
+"""Number of positions in a caption whose letters are predicted; few words are longer."""
 
 N_LETTERS = 40
-"""Letters that have a name of their own, the most frequent; all others share one."""
+"""Number of letters with their own class, the most frequent; all others share one class."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a loss compares.
+    """The input of a loss.
 
     Attributes:
         images: (B, D), of any length.
         texts: (B, D); row i is the caption of image i.
         captions: int64 (B,): the same number for captions that are the same to the model.
-        scale: what cosines are multiplied by.
-        bias: what is added after that; None where the model has none.
+        scale: factor for cosine similarities.
+        bias: added after scaling; None if the model has none.
     """
 
     images: Tensor
@@ -38,16 +38,16 @@ class Batch:
 
 
 def clip_loss(batch: Batch, *, masks: bool) -> Tensor:
-    """Return the mean cross-entropy of finding the caption and of finding the image.
+    """Return the mean cross-entropy of choosing the caption and of choosing the image.
 
     Source: Radford et al., "Learning transferable visual models from natural language
     supervision", 2021, figure 3.
 
     Args:
         batch: images and captions.
-        masks: whether pairs of equal captions are left out of each other's comparisons. To
-            have all of them for right answers in equal shares would change nothing: where the
-            vectors of equal captions are equal, its gradient is that of no mask at all.
+        masks: whether pairs of equal captions are left out of each other's comparisons. To give
+            them equal target probability would change nothing: where the vectors of equal
+            captions are equal, the gradient is the same as without a mask.
     """
     images, texts = _normalise(batch)
     if not masks:
@@ -69,7 +69,8 @@ def siglip_loss(batch: Batch, *, masks: bool) -> Tensor:
 
     Args:
         batch: images and captions.
-        masks: whether every image of a caption is a yes for it, not the one in its row alone.
+        masks: whether all images of a caption are positives for it, not only the one in its
+            row.
     """
     images, texts = _normalise(batch)
     if not masks:
@@ -88,11 +89,11 @@ def drift(vectors: Tensor, originals: Tensor) -> Tensor:
 
 
 class LetterHead(nn.Module):
-    """Names the letter in each place of a caption, from its vector or that of its image.
+    """Predicts the letter at each position of a caption, from its vector or its image's.
 
-    One head serves both towers, so that a letter in a place means the same to them. It is used
-    in training alone: where words are few, whole words would be told apart by less than their
-    letters, and a new word could not be read.
+    Both towers use the same head, so that a letter at a position means the same to them. It is
+    used only in training: with few words, the model could distinguish whole words without
+    reading all letters, and could not read a new word.
     """
 
     def __init__(self, n_dims: int, alphabet: str) -> None:
@@ -107,7 +108,7 @@ class LetterHead(nn.Module):
         return functional.cross_entropy(logits, letters.view(-1))
 
     def name(self, captions: Sequence[str]) -> Tensor:
-        """Return what each place holds: 0 nothing, 1 a letter without a name, else its name."""
+        """Return the class at each position: 0 for none, 1 for a rare letter, else its own."""
         rows = torch.zeros(len(captions), N_PLACES, dtype=torch.int64)
         for row, caption in zip(rows, captions, strict=True):
             names = [self._names.get(letter, 1) for letter in caption.casefold()[:N_PLACES]]

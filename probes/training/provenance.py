@@ -1,4 +1,4 @@
-"""What a model was trained on, as far as the folder that it lies in says."""
+"""The data that a model was trained on, as recorded in its folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def was_tuned_on(model: Path, data: Path) -> bool:
     """Return whether a model folder lies in the results of a fine-tuning on a dataset.
 
     Args:
-        model: a folder, or anything else that names a model.
+        model: a folder, or another name of a model.
         data: the dataset.
     """
     path = model.parent / SUMMARY

@@ -1,4 +1,4 @@
-"""Retention: what a model should not forget, and how much of it is kept."""
+"""Retention: accuracy that a model should keep, before and after training."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from probes.training.validation import K as VALIDATION_K
 from probes.training.validation import ValidationSet, read_validation_set, read_words_right
 
 N_RETAINED = 2000
-"""Words of another dataset that are read before and after."""
+"""Number of words of another dataset that are read before and after."""
 
 
 N_NAMED = 3
-"""Broken images that are named, of those that are counted."""
+"""Number of broken images to list by name; all are counted."""
 
 
 @dataclass(frozen=True)
 class RetentionSet:
-    """What a model should not forget.
+    """A retention set.
 
     Attributes:
         title: of the images.
         chance: accuracy of a model that guesses.
-        ask: model -> which of the images it gets right, (N,).
+        ask: model -> whether each image is answered correctly, (N,).
     """
 
     title: str
@@ -45,7 +45,7 @@ class RetentionSet:
 
 
 def make_retention_set(config: FinetuneConfig, parts: Parts) -> RetentionSet:
-    """Return what a model should not forget: a dataset, class folders, or bundled images."""
+    """Return the retention set: a dataset, class folders, or bundled images."""
     folder = config.retention
     if folder is not None and (folder / "dataset.json").is_file():
         validation = read_validation_set(
@@ -69,22 +69,22 @@ def make_retention_set(config: FinetuneConfig, parts: Parts) -> RetentionSet:
 def read_words_of(
     config: FinetuneConfig, validation: ValidationSet, model: Model
 ) -> NDArray[np.bool_]:
-    """Return which words a model reads right, (N,)."""
+    """Return whether a model reads each word correctly, (N,)."""
     return read_words_right(model, validation, config.templates, config.seed)
 
 
 def _name_pictures(labelled: LabelledImages, model: Model) -> NDArray[np.bool_]:
-    """Return which images a model names right, (N,)."""
+    """Return whether a model classifies each image correctly, (N,)."""
     return name_labelled(model, labelled, embed_labelled(model, labelled))
 
 
 @dataclass(frozen=True)
 class Retention:
-    """What became of what a model knew.
+    """The retention of a model.
 
     Attributes:
-        title: of the images it was asked about.
-        n_seen: how many.
+        title: of the retention set.
+        n_seen: number of its images.
         before: accuracy before.
         after: accuracy now.
         gain: the difference and its interval.
@@ -104,11 +104,11 @@ def measure_retention(
     right: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     vectors: tuple[Vectors, Vectors],
 ) -> Retention:
-    """Return what a model kept.
+    """Return the retention of a model.
 
     Args:
-        title: of the images it was asked about.
-        right: which it got right before and after, (N,) each.
+        title: of the retention set.
+        right: whether each image was correct before and after, (N,) each.
         vectors: of bundled images before and after, (M, D) each.
     """
     before, after = right

@@ -1,4 +1,4 @@
-"""A model in training: its module, and the maps and heads that training adds to it."""
+"""A model in training: its module, and the maps and heads that training adds."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MAX_LOGIT_SCALE = math.log(100)
 
 
 class ClipOutputs(NamedTuple):
-    """What a model in training makes of a batch.
+    """The output of a model in training for a batch.
 
     Attributes:
         images: float32 (B, D), of any length.
         texts: float32 (B, D), of any length.
-        scale: what cosines are multiplied by.
-        bias: what is added after that; None where the model has none.
-        letters: loss of naming letters from both vectors; None without it.
+        scale: factor for cosine similarities.
+        bias: added after scaling; None if the model has none.
+        letters: loss of predicting letters from both vectors; None without it.
     """
 
     images: Tensor
@@ -37,13 +37,13 @@ class ClipOutputs(NamedTuple):
 class TrainedClip(nn.Module):
     """A CLIP module in training: pixels or vectors of images, tokens or vectors of texts.
 
-    Frozen towers are not run: the caller passes the vectors that they gave.
+    Frozen towers are not run: the caller passes their vectors.
 
     Args:
         module: open_clip's, which training changes in place.
-        preprocessing: tells how to normalise.
-        prepare: makes trainable what is to be trained.
-        merge: puts what was trained into the plain module at the end.
+        preprocessing: has the normalisation.
+        prepare: makes the right parameters trainable.
+        merge: merges the trained parameters into the plain module at the end.
         letters: an auxiliary head, if there is one.
     """
 
@@ -69,7 +69,7 @@ class TrainedClip(nn.Module):
         prepare(self)
 
     def forward(self, images: Tensor, texts: Tensor, letters: Tensor | None) -> ClipOutputs:
-        """Return what the losses need of a batch.
+        """Return what the losses need for a batch.
 
         Args:
             images: uint8 (B, S, S, 3), or vectors of a frozen tower.
@@ -104,7 +104,7 @@ class TrainedClip(nn.Module):
         return self.text_map(self.clip.encode_text(tokens))
 
     def train(self, mode: bool = True) -> TrainedClip:  # noqa: FBT001, FBT002 - as torch has it.
-        """Set the mode of those towers that train; frozen ones keep still."""
+        """Set the mode of the towers that train; frozen ones stay in eval mode."""
         super().train(mode)
         for part in self.clip.children():
             if not any(weight.requires_grad for weight in part.parameters()):
@@ -113,11 +113,11 @@ class TrainedClip(nn.Module):
 
     @torch.no_grad()
     def clamp_scale(self) -> None:
-        """Keep the scale of the logits where training is stable."""
+        """Limit the logit scale to the range where training is stable."""
         self.clip.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
 
     def finish(self) -> Any:  # noqa: ANN401
-        """Return the plain module with all that was learnt inside it, in eval mode."""
+        """Return the plain module with all trained parameters merged, in eval mode."""
         self._merge(self)
         # As in a module that is loaded again: for weights without gradients torch uses other
         # kernels, which differ slightly in the last digits.

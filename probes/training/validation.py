@@ -17,10 +17,10 @@ from probes.models.tokenizers import Tokenize, number_texts
 from synthtext.rng import draw_bits
 
 K = 100
-"""Candidates that a word is picked from, or all there are if they are fewer."""
+"""Number of candidates for a word, or all if there are fewer."""
 
 BLOCK = 256
-"""Images or texts that go through a tower at a time."""
+"""Number of images or texts that a tower embeds at a time."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ValidationSet:
 
     Attributes:
         images: uint8 (N, S, S, 3).
-        texts: V of them, all different to the model.
+        texts: V of them, all distinguishable by the model.
         truths: int64 (N,), the place of each image's text.
     """
 
@@ -51,9 +51,9 @@ def read_validation_set(
     Args:
         pairs: to choose from.
         n: how many.
-        seed: of the chance.
+        seed: of the random choice.
         fit: brings an image to the square that the model sees.
-        tokenize: tells which captions are one text to the model.
+        tokenize: determines which captions are the same to the model.
     """
     order = np.argsort(
         draw_bits(seed, "validation", 0, len(pairs.captions))[:, 0], kind="stable"
@@ -70,13 +70,13 @@ def read_validation_set(
 def read_words_right(
     model: Model, validation: ValidationSet, templates: Sequence[str], seed: int
 ) -> NDArray[np.bool_]:
-    """Return which images a model reads right, (N,), among `K` texts each.
+    """Return whether a model reads each image correctly, (N,), among `K` texts each.
 
     Args:
-        model: on which nothing is cached, since it may be in training.
+        model: may be in training, so nothing about it is cached.
         validation: what to read.
         templates: prompts that texts are put into; their vectors are averaged.
-        seed: draws the candidates.
+        seed: of the candidates.
     """
     images = model.encoder.embed_images(list(validation.images))
     texts = [

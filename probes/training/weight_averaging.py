@@ -1,4 +1,4 @@
-"""Mixing: weights before and after -> those between them that read best and forget little.
+"""Interpolation: weights before and after -> the best reader between them that forgets little.
 
 Source: Wortsman et al., "Robust fine-tuning of zero-shot models", 2022 (WiSE-FT).
 """
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 ALPHAS = tuple(step / 10 for step in range(11))
-"""Shares of what was learnt that are tried, from none of it to all."""
+"""The interpolation ratios that are tried: 0 is the original model, 1 the trained one."""
 
 ROUNDING = 1e-9
-"""Shares that differ by less are equal."""
+"""Accuracies that differ by less count as equal."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ def mix_states(
 
 
 def choose_mixture(mixtures: Sequence[Mixture], limit: float | None) -> Mixture:
-    """Return the mixture that reads best among those that forget little enough.
+    """Return the interpolation that reads best among those that forget little enough.
 
     Args:
         mixtures: the first is the model before.
-        limit: how far `kept` may fall below that of the first; None does not look at it. Of
-            equal readers the one that is nearest to the model before is taken.
+        limit: how far `kept` may fall below that of the first; None ignores it. Of equal
+            readers, the one nearest to the original model is chosen.
     """
     least = -1.0 if limit is None else mixtures[0].kept - limit
     allowed = [mixture for mixture in mixtures if mixture.kept >= least - ROUNDING]

@@ -1,1 +1,1 @@
-"""Questions about images: ways to answer them, and their accuracy."""
+"""Questions about images: methods to answer them, and their accuracy."""

@@ -1,8 +1,8 @@
 """Heads: linear maps on frozen vectors, trained to find the answer to a question.
 
-What "Can CLIP Read?" trained, with the batches that it tried: random ones, and hard negatives,
-found by clustering images, answers or both. Equal answers of a batch are wrong for each other
-unless they are masked, and there are many in such batches, so both are trained.
+These are the heads of "Can CLIP Read?", with the batches that it tried: random ones, and hard
+negatives, found by clustering images, answers or both. Equal answers in a batch are negatives
+of each other unless they are masked, and such batches have many, so both variants are trained.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from probes.vqa.questions import Candidates, QuestionSet
 
 KINDS = {"random": "naive", "image": "hard by image", "text": "hard by answer",
          "both": "hard by both"}  # fmt: skip
-"""Batches by the name that "Can CLIP Read?" has for them."""
+"""Kinds of batches, with their names in "Can CLIP Read?"."""
 
 BATCH_SIZE = 256
 
 N_EPOCHS = 10
 
 MIN_STEPS = 200
-"""Steps at the least, where the questions are few."""
+"""Minimum number of steps, for few questions."""
 
 RATE, DECAY = 1e-3, 0.1
 
 MIN_PAIRS = 16
-"""Questions with an answer among the candidates that it takes to learn from."""
+"""Minimum number of training questions with an answer among the candidates."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class HeadTrainingSet:
 
 
 class Head(nn.Module):
-    """Maps of images, questions and answers; it begins as the plain sum of the first two."""
+    """Maps of images, questions and answers; initially the sum of the first two."""
 
     def __init__(self, n_dims: int, scale: float) -> None:
         super().__init__()
@@ -72,11 +72,11 @@ class Head(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(float(np.log(scale))))
 
     def ask(self, images: Tensor, queries: Tensor) -> Tensor:
-        """Return what is looked for, (N, D), unit length."""
+        """Return the queries, (N, D), unit length."""
         return normalize(self.image(images) + self.query(queries), dim=-1)
 
     def name(self, answers: Tensor) -> Tensor:
-        """Return answers where they are looked for, (K, D), unit length."""
+        """Return the mapped answers, (K, D), unit length."""
         return normalize(self.answer(answers), dim=-1)
 
 
@@ -87,13 +87,13 @@ def train_heads(
 
     Args:
         model: whose vectors those are.
-        train: questions to learn from; those without an answer among the candidates sit out.
-        val: questions to be asked, none of them in `train`.
+        train: training questions; those without an answer among the candidates are left out.
+        val: evaluation questions, none of them in `train`.
         candidates: to choose among.
         seed: of the order of the batches.
 
     Raises:
-        ProbeError: there are too few questions to learn from.
+        ProbeError: there are too few training questions.
     """
     training_set = _make_training_set(model, train, candidates)
     tables = []
@@ -118,10 +118,10 @@ def train_head(
     """Return a head that was trained with one kind of batch.
 
     Args:
-        training_set: what to learn from.
+        training_set: the training data.
         kind: one of `KINDS`.
         masks: whether equal answers of a batch are left out of each other's comparisons.
-        scale: that cosines are multiplied by at first.
+        scale: initial factor for cosine similarities.
         seed: of the order.
     """
     device = training_set.images.device

@@ -1,7 +1,7 @@
-"""Answering: questions about images -> which of the most frequent answers a model picks.
+"""Answering: questions about images -> a model's choice among the most frequent answers.
 
-The answers are those that were given most often to the questions of training; a question whose
-answer is not among them cannot be answered, and how many those are is always told.
+The candidates are the most frequent answers to the training questions. A question whose answer
+is not among them cannot be answered, and the number of these is always reported.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from probes.vqa.questions import Candidates, Ints, QuestionSet
 from synthtext.vqa.textvqa import Asked
 
 N_CANDIDATES = 10_000
-"""Answers to choose among, as in "Can CLIP Read?"."""
+"""Number of candidate answers, as in "Can CLIP Read?"."""
 
 
 N_BEST = 5
 
 
 N_SHORTLISTED = 20
-"""Answers that are put into a prompt together with the question: those the image is most
-like. To embed every question with every answer would take 40 million texts for TextVQA."""
+"""Number of answers put into a prompt with the question: those most similar to the image.
+Embedding every question with every answer would take 40 million texts for TextVQA."""
 
 
 PROMPT = "{answer}. {question}"
-"""The answer comes first, so that a short context loses the end of the question instead."""
+"""The answer comes first, so that a short context truncates the question instead."""
 
 
 BLOCK = 512
-"""Questions that are compared with all candidates at a time."""
+"""Number of questions that are compared with all candidates at a time."""
 
 
 PICTURE, QUESTION, SUM, PROMPTED = (
@@ -59,10 +59,10 @@ Floats = NDArray[np.float64]
 def answer_questions(
     model: Model, question_set: QuestionSet, candidates: Candidates
 ) -> pd.DataFrame:
-    """Return an outcome for each question and each way to ask it.
+    """Return an outcome for each question and each method.
 
     Returns:
-        key, image, question, answer, method, guess, guess_1 to guess_5 and share_1 to
+        key, picture, question, answer, method, guess, guess_1 to guess_5 and share_1 to
         share_5, exact, soft, is_candidate.
     """
     seen = question_set.images[question_set.rows]
@@ -97,7 +97,7 @@ def rank_answers(
     for at in range(0, len(vectors), BLOCK):
         sims = vectors[at : at + BLOCK] @ candidates.T
         part = np.argpartition(-sims, n_best - 1, axis=1)[:, :n_best]
-        # Of equals the commoner answer comes first.
+        # Of equally similar answers the more frequent comes first.
         part.sort(axis=1)
         near = np.take_along_axis(sims, part, axis=1)
         order = np.argsort(-near, axis=1, kind="stable")
@@ -123,12 +123,12 @@ def tabulate_guesses(
     *,
     scale: float,
 ) -> pd.DataFrame:
-    """Return the outcomes of one way to ask.
+    """Return the outcomes of one method.
 
     Args:
-        question_set: what was asked.
-        candidates: what was picked from.
-        method: names the way.
+        question_set: the questions.
+        candidates: the candidates.
+        method: the name of the method.
         places: the best candidates of each question, (N, n_best).
         cosines: theirs, (N, n_best).
         scale: of the logits; shares are among those that are shown.
@@ -154,7 +154,7 @@ def tabulate_guesses(
 
 
 def tabulate_methods(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return exact and soft accuracy of each way, with intervals that resample images.
+    """Return exact and soft accuracy of each method, with intervals that resample images.
 
     Returns:
         method, n, exact, exact_low, exact_high, soft, soft_low, soft_high.
@@ -174,9 +174,9 @@ def tabulate_methods(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate_baselines(questions: Sequence[Asked], candidates: Sequence[str]) -> pd.DataFrame:
-    """Return what needs no image: a random candidate, the most frequent, and the best there is.
+    """Return the baselines without an image: random, most frequent, and best possible answer.
 
-    The random one is its expectation, the best a reader who knows all and is held to the
+    The random baseline is its expectation; the best possible answer is limited only by the
     candidates.
 
     Returns:
@@ -215,7 +215,7 @@ def tabulate_baselines(questions: Sequence[Asked], candidates: Sequence[str]) ->
 def measure_windows(
     question_set: QuestionSet, candidates: Candidates, outcomes: pd.DataFrame
 ) -> dict[str, Any]:
-    """Return what the best window gains, and how often it holds the answer where that is known.
+    """Return the gain of the best window, and how often it contains the answer, if known.
 
     Returns:
         gain, gain_low, gain_high in exact accuracy over the whole image; and where boxes are
@@ -266,7 +266,7 @@ def _rank_prompted(
 
 
 def _hold_box(question_set: QuestionSet, number: int) -> list[bool]:
-    """Return which windows of a question's image hold its answer whole."""
+    """Return which windows of a question's image contain its whole answer."""
     box = question_set.questions[number].box
     width, height = question_set.sizes[question_set.rows[number]].tolist()
     return hold_box(box if box is not None else (0.0, 0.0, 0.0, 0.0), width, height)

@@ -1,4 +1,4 @@
-"""Questions about images, as vectors, and the answers to choose among."""
+"""Questions about images, as vectors, and the candidate answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class QuestionSet:
-    """Questions, and the vectors of what is asked about.
+    """Questions, and the vectors of their images.
 
     Attributes:
         questions: N of them.
@@ -42,7 +42,7 @@ class QuestionSet:
         sizes: int64 (M, 2), width and height of each image in px.
         queries: float32 (N, D), the questions as texts.
         files: the file of each image by its name.
-        broken: a sentence for each question that cannot be asked, for want of its image.
+        broken: a sentence for each question that cannot be asked because its image is missing.
     """
 
     questions: tuple[Asked, ...]
@@ -57,7 +57,7 @@ class QuestionSet:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The answers to choose among.
+    """The candidate answers.
 
     Attributes:
         texts: K of them, the most frequent first.
@@ -74,10 +74,10 @@ class Candidates:
 
 
 def list_candidates(questions: Sequence[Asked], n: int) -> tuple[str, ...]:
-    """Return the answers that people gave most often, in the form that they are compared in.
+    """Return the most frequent human answers, in normalised form.
 
     Raises:
-        ProbeError: fewer than two are asked for, or there are.
+        ProbeError: fewer than two are requested or available.
     """
     if n < 2:
         raise ProbeError(f"candidates is {n}; it must be 2 or more")
@@ -97,13 +97,13 @@ def make_question_set(
 
     Args:
         model: embeds both.
-        questions: what is asked.
+        questions: the questions.
         folder: of the images: `train/NAME.jpg` as an annotation names it, or `NAME.jpg`.
         cache: keeps the vectors, so that a run that is killed resumes.
         windows: whether to embed the windows of the images as well.
 
     Raises:
-        ProbeError: no image can be read, or it is asked for under torchrun.
+        ProbeError: no image can be read, or this runs under torchrun.
     """
     paths, missing = _find_pictures(questions, folder)
     lost = find_broken(list(paths.values()))

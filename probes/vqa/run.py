@@ -57,7 +57,7 @@ class Answered:
         model: the model.
         train: training questions.
         val: all questions, including those without an image.
-        question set: those that have one.
+        question_set: the questions that have an image.
         candidates: the candidate answers.
         outcomes: a row for each question and method, from `answer_questions`.
         windows: from `measure_windows`; empty without windows.

@@ -1,4 +1,4 @@
-"""Scenes -> a folder laid out as TextVQA is: images, and annotations with the truth in them.
+"""Scenes -> a folder in TextVQA's layout: images, and annotations with the true answers.
 
 `images/NAME.jpg`, an annotation file for each split, and `scenes.json`, which says how it was
 made. A run that was killed is resumed; the bytes are those of an uninterrupted one.
@@ -35,15 +35,15 @@ FORMAT = 1
 """Version of the layout of `scenes.json`."""
 
 BLOCK = 100
-"""Scenes that a task draws."""
+"""Number of scenes per task."""
 
 N_SIGNS = (2, 3, 4)
 
 WORD_CHARS = range(3, 13)
-"""Lengths of the words that signs of their own say."""
+"""Lengths of the words on signs."""
 
 ZIPF_SHIFT = 10
-"""Words come up as 1 / (rank + shift): some answers are common and most are rare, as people's.
+"""Words have weight 1 / (rank + shift): some answers are frequent and most rare, as in TextVQA.
 
 Source: Mandelbrot 1953, his generalisation of Zipf's law.
 """
@@ -51,22 +51,22 @@ Source: Mandelbrot 1953, his generalisation of Zipf's law.
 TRAIN_FRAC = 0.8
 
 N_ANSWERS = 10
-"""Answers to a question in TextVQA 0.5.1."""
+"""Number of answers to a question in TextVQA 0.5.1."""
 
 JPEG_QUALITY = 92
 
 MAX_SCENES = 1_000_000
 
 MAX_SEED = 2**53
-"""The largest number that every reader of JSON keeps whole."""
+"""The largest integer that every JSON reader represents exactly."""
 
 OWN_NAMES = frozenset({"scenes.json", "images"})
-"""What lies in the folder besides annotations."""
+"""The content of the folder besides annotations."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A scene to draw: its name, its split, and what its signs say."""
+    """A scene to draw: its name, its split, and the texts of its signs."""
 
     name: str
     split: str
@@ -75,15 +75,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class ScenePlan:
-    """Everything that decides the bytes of a folder of scenes.
+    """Everything that determines the bytes of a folder of scenes.
 
     Attributes:
         seed: 0 or more.
         pictures: what to draw.
         fonts: to choose from.
-        source: where the texts come from, for `scenes.json`.
-        given: annotations whose images these stand in for; None makes questions of its own.
-        file: name of the annotations that are given.
+        source: the source of the texts, for `scenes.json`.
+        given: annotations to whose images these are stand-ins; None generates questions.
+        file: file name of these annotations.
     """
 
     seed: int
@@ -95,13 +95,13 @@ class ScenePlan:
 
 
 def plan_scenes(words: Texts, fonts: Catalogue, *, seed: int, count: int) -> ScenePlan:
-    """Return the plan of scenes of their own, four fifths of them to train on.
+    """Return the plan of generated scenes, four fifths of them for training.
 
-    Train and val share their words, as they do their answers in TextVQA; no two scenes are
-    alike.
+    Train and val have common words, as they have common answers in TextVQA; no two scenes are
+    equal.
 
     Raises:
-        DatasetError: a number is out of range, or no word is of a length that signs take.
+        DatasetError: a number is out of range, or no word has a suitable length.
     """
     _check_range("count", count, 2, MAX_SCENES)
     _check_range("seed", seed, 0, MAX_SEED)
@@ -141,16 +141,16 @@ def _check_range(name: str, value: int, low: int, high: int) -> None:
 def plan_stand_ins(
     questions: Questions, words: Texts, fonts: Catalogue, *, seed: int, file: str
 ) -> ScenePlan:
-    """Return the plan of images that stand in for those of an annotation file.
+    """Return the plan of stand-ins for the images of an annotation file.
 
     Each has a sign for the answer to each question about it, and one for a random word.
 
     Args:
-        questions: what is asked.
-        words: for the signs that answer nothing.
+        questions: the questions.
+        words: for the signs without an answer.
         fonts: to choose from.
         seed: 0 or more.
-        file: what the annotations are called.
+        file: file name of the annotations.
 
     Raises:
         DatasetError: the seed is below 0, or the file has a name that the output needs.
@@ -173,12 +173,12 @@ def plan_stand_ins(
 
 
 def check_apart(annotations: Path, folder: Path) -> None:
-    """Refuse to draw into the folder of the annotations, which would be written over.
+    """Refuse to draw into the folder of the annotations, which would be overwritten.
 
     Raises:
-        DatasetError: they lie there.
+        DatasetError: it is that folder.
     """
-    # Unlike `Path.resolve`, this bears a link to itself, which is refused when it is read.
+    # Unlike `Path.resolve`, this accepts a link to itself, which is refused when it is read.
     place = Path(os.path.realpath(annotations)).parent
     if not is_remote(folder) and place == Path(os.path.realpath(folder)):
         raise DatasetError(
@@ -227,7 +227,7 @@ def _cut(plan: ScenePlan, start: int) -> Sequence[Picture]:
 
 
 def _draw_block(plan: ScenePlan, folder: Path, start: int) -> tuple[int, list[dict[str, Any]]]:
-    """Draw a block of scenes and return its start, and what was drawn."""
+    """Draw a block of scenes and return its start and its records."""
     rows = []
     for index, picture in enumerate(_cut(plan, start), start):
         scene = sample_scene(
@@ -258,7 +258,7 @@ def _name_record(folder: Path, start: int) -> Path:
 
 
 def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]]]:
-    """Begin a folder, or take it up; return what its finished blocks hold, by their start."""
+    """Start or resume a folder; return the records of its finished blocks, by their start."""
     path = folder / "scenes.json"
     described = _describe(plan)
     if path.exists():
@@ -266,7 +266,7 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
     elif any(each.suffix != PART for each in folder.iterdir()):
         raise DatasetError(f"{folder} contains something else; give a new or an empty folder")
     if not path.exists():
-        # First of all, for a folder that holds anything else without it is not resumed.
+        # Written first, because a folder with other files and without it is not resumed.
         begun = seal({"format": FORMAT, "complete": False, "plan": described})
         replace_file(path, to_json(begun))
     (folder / "images").mkdir(parents=True, exist_ok=True)
@@ -282,7 +282,7 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
 
 
 def _check_begun(folder: Path, described: Mapping[str, Any]) -> None:
-    """Refuse a folder that another plan began, or whose `scenes.json` cannot say."""
+    """Refuse a folder of another plan, or with an unreadable `scenes.json`."""
     path = folder / "scenes.json"
     try:
         begun, is_sealed = read_sealed(path)
@@ -294,12 +294,12 @@ def _check_begun(folder: Path, described: Mapping[str, Any]) -> None:
 
 
 def _read_rows(record: Path, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-    """Return what a block of scenes holds; nothing if that is not sure: it is drawn again."""
+    """Return the records of a block of scenes; nothing if it must be drawn again."""
     try:
         content, is_sealed = read_sealed(record)
     except DatasetError:
         return []
-    # Only what is sealed was written by this program, and needs no further look.
+    # Only this program writes sealed files, so they need no further checks.
     if CHECKSUM not in content or not is_sealed:
         return []
     rows: list[dict[str, Any]] = content["rows"]

@@ -1,7 +1,7 @@
 """Scenes: words on signs of several colours and places, and questions about them.
 
-A stand-in for photographs of streets and shops where none may be had: the truth is known, and
-so is where it is written.
+They are a substitute for photographs of streets and shops: the true answer and its position are
+known.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ COLOURS = {
 ROWS, COLUMNS = 3, 2
 
 PLACES = ("top left", "top right", "left", "right", "bottom left", "bottom right")
-"""Where signs hang, row by row: every one of them lies whole in some window of half a side."""
+"""Positions of signs, row by row; each lies completely in some window of half a side."""
 
 GROUNDS = ("#b8b2a7", "#a3b1a8", "#9fa8b3", "#c9c3bb", "#8f9594", "#b5a99c")
-"""Walls, of colours that no sign has."""
+"""Walls, in colours that no sign has."""
 
 PAPERS = ("gradient", "noise", "texture")
 
 SIZES_PX = (24.0, 48.0)
 
 GAP_PX = 6
-"""Least distance of a sign from the edge of its cell."""
+"""Minimum distance of a sign from the edge of its cell."""
 
 MARGINS_PX = (5, 12)
-"""Room around the text on its sign."""
+"""Margin around the text on its sign."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Sign:
     """A text on a board.
 
     Attributes:
-        spec: how it is drawn; its `text` is what it says.
+        spec: the spec of its text.
         colour: name of the board's colour, of `COLOURS`.
         place: one of `PLACES`.
-        x_frac: where in its cell, 0 left to 1 right.
+        x_frac: position in its cell, 0 left to 1 right.
         y_frac: the same from top to bottom.
     """
 
@@ -86,12 +86,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A scene as it looks.
+    """A rendered scene.
 
     Attributes:
         scene: the choices behind it.
         pixels: uint8 (H, W, 3), RGB.
-        boxes: the ink of each sign, left, top, right, bottom in px; None where it has none.
+        boxes: the ink of each sign, left, top, right, bottom in px; None if it has none.
         lost: why a sign could not be drawn, a sentence for each that is missing.
     """
 
@@ -121,7 +121,7 @@ def sample_scene(
         name: of its file.
         split: `train` or `val`.
         seed: 0 or more.
-        index: of the scene; names its choices together with the seed.
+        index: of the scene; determines its choices together with the seed.
     """
     places, colours, looks, walls = (
         unfold(int(bits) >> 32, n)
@@ -161,7 +161,7 @@ def sample_scene(
 
 
 def draw_scene(scene: Scene, fonts: Catalogue) -> Drawn:
-    """Return a scene as it looks, without those signs that cannot be drawn."""
+    """Return the rendered scene, without signs that cannot be drawn."""
     side_px = scene.ground.width_px
     pixels = draw_paper(scene.ground, side_px, side_px)
     boxes: list[Box | None] = []
@@ -186,7 +186,7 @@ def draw_scene(scene: Scene, fonts: Catalogue) -> Drawn:
 
 
 def ask_about(scene: Scene) -> list[Query]:
-    """Return two questions: by the place of one sign, by the colour of another."""
+    """Return two questions: one by a sign's position, one by another sign's colour."""
     first, last = scene.signs[0], scene.signs[-1]
     return [
         Query(f"what word is at the {first.place}?", first.spec.text, 0),
@@ -195,7 +195,7 @@ def ask_about(scene: Scene) -> list[Query]:
 
 
 def _draw_sign(sign: Sign, fonts: Catalogue) -> Rendering:
-    """Return a board that fits its cell: of the text's size, else wrapped and smaller."""
+    """Return a board that fits its cell: at the text's size, or wrapped and smaller."""
     most_px = (SIDE_PX // COLUMNS - 2 * GAP_PX, SIDE_PX // ROWS - 2 * GAP_PX)
     try:
         rendering = render(sign.spec, fonts)

@@ -1,21 +1,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from command_line import run
+
 PROBE = ("probe", "--model", "bundled", "--design", "blur", "--n", "2", "--k", "2")
-
-
-def run(*options: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", *map(str, options)],
-        capture_output=True, text=True, check=False, cwd=cwd,
-    )  # fmt: skip
 
 
 def test_a_run_writes_options_that_repeat_it(tmp_path: Path) -> None:

@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from command_line import run
 from synthtext.dataset.verify import spread_renderings
-
-CLI = [sys.executable, "-m", "synthtext_cli"]
-
-
-def run(*options: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CLI, *map(str, options)], capture_output=True, text=True, check=False
-    )
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+
+from command_line import run
 
 TABLE = "key,truth,guess,area,object\n" + "".join(
     f"k{n},o{n % 3},{'o' if n < 7 else 'x'}{n % 3},{n},b{n % 4}\n" for n in range(12)
 )
-
-
-def run(*options: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "synthtext_cli", *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_table_is_imported_and_compared(tmp_path: Path) -> None:

@@ -9,14 +9,11 @@ from pathlib import Path
 import open_clip
 import pytest
 
+from command_line import run
+
 TINY = Path(__file__).parents[1] / "helpers/tiny.json"
 
 SMALL = ["--n", "20", "--k", "2,10", "--design", "size"]
-
-
-def run(*options: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "synthtext_cli", *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,12 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from command_line import run
 from synthtext_cli.console import LOG_EVERY_S, show_progress, start_logging
-
-
-def run(*options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", *map(str, options)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture

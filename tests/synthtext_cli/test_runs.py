@@ -3,19 +3,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from command_line import run
+
 PROBE = ("probe", "--model", "bundled", "--design", "blur", "--n", "2", "--k", "2")
-
-
-def run(*options: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", *map(str, options)],
-        capture_output=True, text=True, check=False, cwd=cwd,
-    )  # fmt: skip
 
 
 def test_results_of_another_run_are_not_written_over(tmp_path: Path) -> None:

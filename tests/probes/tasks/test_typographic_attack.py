@@ -85,7 +85,7 @@ def test_photographs_in_a_folder_are_asked_about(
     summary = write_probe(probe, tmp_path / "out")
     assert {row["k"] for row in summary["headline"]} == {2, 7}
     assert summary["broken"] == ["odd.png (not named label=OBJECT_text=WORD)"]
-    assert "Attack by a word" in (tmp_path / "out/report.html").read_text()
+    assert "Typographic attack" in (tmp_path / "out/report.html").read_text()
 
 
 def test_a_split_of_photographs_is_refused(tmp_path: Path) -> None:
