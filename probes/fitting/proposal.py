@@ -62,7 +62,7 @@ LENGTHS = Ranges(
 )  # fmt: skip
 
 COLOURS = ("ink", "paper", "paper2")
-"""Colours that are read off the crops."""
+"""Colours that are measured in each crop."""
 
 
 def make_targets(fonts: Catalogue, *, has_photos: bool) -> dict[str, Draw]:
@@ -91,13 +91,9 @@ def _list_names(name: str, fonts: Catalogue, *, has_photos: bool) -> tuple[str, 
     return tuple(value for value in FACTORS[name].choices if value not in hidden)
 
 
-def list_unfitted() -> list[str]:
+def list_unfitted(targets: Mapping[str, Draw]) -> list[str]:
     """Return the factors that a fit leaves at what `FIXED` or their default says."""
-    return [
-        name
-        for name, factor in FACTORS.items()
-        if name in FIXED or (factor.bounds and name not in PROPOSALS)
-    ]
+    return [name for name in FACTORS if name not in targets and name not in COLOURS]
 
 
 def make_recipe(targets: Mapping[str, Draw]) -> Recipe:

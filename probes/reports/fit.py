@@ -53,7 +53,7 @@ def write_fit(fitted: Fitted, config: FitConfig, out: Path) -> None:
         facts=[
             ("crops", f"{len(fitted.real.files):,} of {name_file(config.folder)}"),
             ("left out", "; ".join(fitted.real.notes) or "none"),
-            ("not fitted", ", ".join(list_unfitted())),
+            ("not fitted", ", ".join(list_unfitted(fitted.targets))),
             ("components of the mixture", f"{len(fitted.recipe.mixture)}"),
             ("crops drawn in the first round", f"{config.count:,}"),
             ("rounds", f"{config.n_rounds}"),
@@ -155,7 +155,7 @@ def summarize(fitted: Fitted, config: FitConfig, unlike: Sequence[int]) -> dict[
             name: _summarize_factor(draw, fitted.populations[name], fitted.slack[name])
             for name, draw in fitted.targets.items()
         },
-        "not_fitted": list_unfitted(),
+        "not_fitted": list_unfitted(fitted.targets),
         "least_like": [name_file(fitted.real.files[row]) for row in unlike],
         "count": config.count, "rounds": config.n_rounds, "seed": config.seed,
     }  # fmt: skip

@@ -27,10 +27,13 @@ from synthtext.factors import FACTORS
 from synthtext.recipe import parse_draw
 
 
-def test_every_factor_is_fitted_or_left_alone(fonts: Catalogue) -> None:
+def test_every_factor_is_fitted_measured_or_named(fonts: Catalogue) -> None:
     targets = make_targets(fonts, has_photos=False)
-    assert set(FACTORS) == (set(targets) - {LENGTH}) | set(list_unfitted()) | set(COLOURS)
-    assert not set(PROPOSALS) & set(FIXED)
+    fitted = set(targets) - {LENGTH}
+    assert set(FACTORS) == fitted | set(list_unfitted(targets)) | set(COLOURS)
+    assert not fitted & set(FIXED)
+    assert set(PROPOSALS) <= fitted
+    assert all(FACTORS[name].is_colour for name in COLOURS)
 
 
 @pytest.mark.parametrize("name", sorted(set(PROPOSALS) & set(FACTORS)))
