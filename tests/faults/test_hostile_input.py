@@ -65,5 +65,5 @@ def test_no_input_that_coverage_leads_to_does_harm(
     shutil.rmtree(folder)
     assert done.returncode == 0, done.stderr[-4000:]
     assert f"Done {n} runs" in done.stderr
-    tally(f"{target}, led by coverage (atheris, seed {SEED})", n, n,
+    tally(f"{target}, coverage-guided (atheris, seed {SEED})", n, n,
           "read or refused in one sentence, within 10 s and 2 GB")  # fmt: skip

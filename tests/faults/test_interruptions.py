@@ -31,7 +31,7 @@ COMMAND = [
     "--shard-size", "100",
 ]  # fmt: skip
 
-EQUAL = "the same command ends with equal bytes, nothing missing or twice"
+EQUAL = "the same command finishes with identical bytes, nothing missing or duplicated"
 
 N_KILLS = 200 if IS_FULL else 6
 N_DISKS = 40 if IS_FULL else 3
@@ -90,7 +90,7 @@ def test_sigkill_at_any_moment(
         n_broken_off += code == -signal.SIGKILL
         n_equal += finish(out) == expected
         shutil.rmtree(out)
-    tally("SIGKILL at a random moment, one worker or two", N_KILLS, n_equal, EQUAL)
+    tally("SIGKILL at a random moment, with one or two workers", N_KILLS, n_equal, EQUAL)
     assert n_equal == N_KILLS
     assert n_broken_off > N_KILLS // 2
 
@@ -138,7 +138,7 @@ def test_a_worker_is_killed_as_by_the_kernel_for_want_of_memory(
         )
         n_survived += process.returncode == 2 and finish(out) == expected
         shutil.rmtree(out)
-    tally("a worker killed, as by the OOM killer", N_SIGNALS, n_survived,
+    tally("one worker killed, as by the OOM killer", N_SIGNALS, n_survived,
           f"one sentence, exit 2; {EQUAL}")  # fmt: skip
     assert n_survived == N_SIGNALS
 
@@ -194,7 +194,7 @@ def test_a_disk_that_fills_up(
         )
         n_survived += done.stdout == "2\n0\n" and is_named and read_all(copy) == expected
         shutil.rmtree(copy)
-    tally("a disk that is full at a random point", N_DISKS, n_survived,
+    tally("disk full at a random point", N_DISKS, n_survived,
           f"one sentence, exit 2; with room, {EQUAL}")  # fmt: skip
     assert n_survived == N_DISKS
 
@@ -207,7 +207,7 @@ def test_an_output_that_is_read_only(tmp_path: Path, tally: Tally) -> None:
     assert done.stdout == "2\n"
     assert done.stderr.startswith(f"synthtext: {disk / 'out'} cannot be written (")
     assert done.stderr.count("\n") == 1
-    tally("an output that is read-only", 1, 1, "one sentence, exit 2")
+    tally("read-only output", 1, 1, "one sentence, exit 2")
 
 
 def test_two_runs_to_one_folder(
@@ -227,7 +227,10 @@ def test_two_runs_to_one_folder(
     first.communicate(timeout=60)
     assert read_all(tmp_path / "out") == expected
     tally(
-        "two runs to one folder", 1, 1, "the second: one sentence, exit 2; the first is whole"
+        "two runs writing to one folder",
+        1,
+        1,
+        "the second: one sentence, exit 2; the first is complete",
     )
 
 
@@ -252,7 +255,7 @@ def test_shards_that_are_tampered_with(plan: Plan, tmp_path: Path, tally: Tally)
         render_dataset(plan, out, repairs=True)
         n_survived += is_named and read_all(out) == expected
     tally("a shard truncated, with a flipped bit, deleted, or replaced by another", N_DAMAGED,
-          n_survived, "verify names it, render --repair draws it to equal bytes")  # fmt: skip
+          n_survived, "`verify` reports it, `render --repair` redraws it with identical bytes")  # fmt: skip
     assert n_survived == N_DAMAGED
 
 
@@ -291,4 +294,4 @@ def test_a_clock_that_goes_back(
     monkeypatch.undo()
     assert read_all(tmp_path / "out") == read_all(tmp_path / "whole")
     assert json.loads((tmp_path / "out/dataset.json").read_text())["complete"]
-    tally("a clock that goes back, files from the future", 1, 1, EQUAL)
+    tally("a clock that is set back, files from the future", 1, 1, EQUAL)

@@ -26,8 +26,8 @@ SAMPLE = (
 NAMES = COMMANDS if IS_FULL else [name for _, names in SAMPLE for name in names]
 
 SURVIVED = (
-    "what was there is whole, an error is one sentence and exit 2, and the same command ends with"
-    " equal bytes and leaves nothing behind"
+    "existing files stay whole, an error is one sentence and exit 2, and the same command"
+    " finishes with identical bytes and leaves nothing behind"
 )
 
 HERE = Path(__file__).parent
