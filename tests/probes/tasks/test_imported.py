@@ -73,7 +73,7 @@ def test_a_summary_and_a_page_are_written(table: Path, tmp_path: Path) -> None:
         "Most frequent mistakes",
     ]
     assert (tmp_path / "out/plots/area.png").stat().st_size > 5000
-    assert "60.0 % are right" in (tmp_path / "out/report.html").read_text()
+    assert "60.0 % of the answers are correct" in (tmp_path / "out/report.html").read_text()
 
 
 def test_without_columns_there_is_a_headline_by_truth(table: Path, tmp_path: Path) -> None:
