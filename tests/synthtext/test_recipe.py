@@ -246,6 +246,6 @@ def test_an_entry_is_bounded(name: str, text: str, sentence: str) -> None:
 def test_a_long_choice_of_numbers_is_sampled_at_once() -> None:
     draw = parse_draw("size_px", ",".join(f"{12 + k / 1000:g}" for k in range(10_000)))
     assert isinstance(draw, Choice)
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(parse_numbers("size_px", draw)) == 10_000
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
