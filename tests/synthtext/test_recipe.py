@@ -122,7 +122,7 @@ def test_a_missing_recipe_is_named() -> None:
         read_recipe("clip-225")
     assert str(caught.value) == (
         "no recipe 'clip-225'; give a file or one of "
-        "default, clip-224, ocr-crops, rendered-sst2"
+        "default, clip-224, ocr-crops, rendered-sst2, street"
     )
 
 
@@ -230,7 +230,7 @@ def test_a_recipe_is_a_small_regular_file(source: str, sentence: str, tmp_path: 
         ("shard_size", "9" * 30, f"shard_size is '{'9' * 30}'; it is a whole number from 1 to 1,000,000"),
         ("shard_size", str(2**64), f"shard_size is '{2**64}'; it is a whole number from 1 to 1,000,000"),
         ("case", ",".join(["upper"] * 10_001), "case has 10,001 values; give at most 10,000"),
-        ("case", "x" * 100_001, f"case is '{'x' * 80}... (100,001 characters)'; give 100,000 characters at most"),
+        ("case", "x" * 100_001, f"case is '{'x' * 80}... (100,001 characters)'; give at most 100,000 characters"),
         ("size_px", "1" * 5000, f"size_px is {'1' * 80}... (5,000 characters); it is an em size in px, so 1 to 2048"),
         ("size_px", "64\n:12", "size_px is 64 :12; put the lower end first, as in 12:64"),
         ("case", "upper=1e999", "case is 'upper=1e999'; a weight is from 0 to 1e+09"),
