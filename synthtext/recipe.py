@@ -125,7 +125,7 @@ def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
         if len(text) > MAX_ENTRY_CHARS:
             raise RecipeError(
                 f"{shorten(name)} is {shorten(text)!r}; "
-                f"give {MAX_ENTRY_CHARS:,} characters at most"
+                f"give at most {MAX_ENTRY_CHARS:,} characters"
             )
         if name == "image_format":
             recipe = replace(recipe, image_format=_parse_format(text))

@@ -135,7 +135,7 @@ def _check_range(name: str, value: int, low: int, high: int) -> None:
     if value < low:
         raise DatasetError(f"{name} is {shorten(str(value))}; it must be {low} or more")
     if value > high:
-        raise DatasetError(f"{name} is {shorten(str(value))}; it must be {high} at most")
+        raise DatasetError(f"{name} is {shorten(str(value))}; it must be at most {high}")
 
 
 def plan_stand_ins(

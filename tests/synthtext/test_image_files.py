@@ -116,11 +116,11 @@ def make_scans(n: int) -> bytes:
 def test_a_jpeg_of_thousands_of_scans_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(make_scans(4000))
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert explain(path) == (
         f"{path} goes over 49,000,000 px more than 83 times; replace or remove it"
     )
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,9 @@ def test_what_would_take_minutes_is_refused_at_once(
 ) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(raw)
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert explain(path) == f"{path} {reason}; replace or remove it"
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_the_first_frame_of_a_moving_image_is_read(tmp_path: Path) -> None:

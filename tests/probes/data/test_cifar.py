@@ -196,12 +196,12 @@ def test_an_array_of_a_strangers_pickle_is_read(tmp_path: Path) -> None:
 def test_a_hostile_pickle_is_refused_in_time_and_memory(raw: bytes, tmp_path: Path) -> None:
     write_pickles(tmp_path)
     (tmp_path / "test").write_bytes(raw)
-    begin, before = time.perf_counter(), read_peak()
+    begin, before = time.process_time(), read_peak()
     with pytest.raises(ProbeError) as caught:
         read_cifar(tmp_path, "test")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
-    assert time.perf_counter() - begin < 8
+    assert time.process_time() - begin < 8
     assert read_peak() - before < 1 << 30
 
 

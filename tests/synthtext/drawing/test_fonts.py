@@ -160,7 +160,7 @@ def test_a_font_that_was_changed_between_two_runs_is_refused(folder: Path) -> No
 def test_a_hostile_font_is_refused_with_a_sentence_or_drawn(name: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.ttf"
     path.write_bytes(MAKERS[name]())
-    begin = time.perf_counter()
+    begin = time.process_time()  # Not the clock: other processes may keep the cores busy.
     said = ""
     try:
         fonts = read_catalogue(path)
@@ -173,7 +173,7 @@ def test_a_hostile_font_is_refused_with_a_sentence_or_drawn(name: str, tmp_path:
         said = str(error)
     assert said.startswith(SENTENCES[name].format(path=path))
     assert "\n" not in said
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 SENTENCES = {

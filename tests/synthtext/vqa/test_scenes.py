@@ -246,8 +246,8 @@ def test_words_must_be_of_a_length_that_signs_take() -> None:
     ("count", "seed", "sentence"),
     [
         (1, 0, "count is 1; it must be 2 or more"),
-        (10**7, 0, "count is 10000000; it must be 1000000 at most"),
-        (2, 2**63, f"seed is {2**63}; it must be {2**53} at most"),
+        (10**7, 0, "count is 10000000; it must be at most 1000000"),
+        (2, 2**63, f"seed is {2**63}; it must be at most {2**53}"),
     ],
 )
 def test_numbers_are_bounded(count: int, seed: int, sentence: str) -> None:
