@@ -134,6 +134,8 @@ def write_line(context: typer.Context) -> str:
     words = ["synthtext", str(context.info_name)]
     for parameter in context.command.params:
         value = context.params.get(str(parameter.name))
+        if parameter.name in ("options_file", "overwrite"):
+            continue
         if value is None or value is False or value == parameter.default:
             continue
         option = max(parameter.opts, key=len)

@@ -92,7 +92,7 @@ def measure_leaderboard(
             ],
             ignore_index=True,
         )
-        for name in _list_factors(scans)
+        for name in _list_factors(scans, results[0].find("columns", "by"))
     }
     return Leaderboard(
         condition, k, [rows[at] for at in order], _name_pairs(pairs, results), factors,
@@ -161,10 +161,16 @@ def _to_row(ranks: pd.Series) -> Row:
     return {str(name): int(value) for name, value in ranks.items()}
 
 
-def _list_factors(scans: Sequence[pd.DataFrame]) -> list[str]:
-    """Return the factors that all results tell of."""
-    varied = list_varied(scans[0])
-    others = [name for name in list_factors(scans[0]) if name not in varied]
+def _list_factors(scans: Sequence[pd.DataFrame], by: object) -> list[str]:
+    """Return the factors that all results tell of, those of an imported table among them."""
+    first = scans[0]
+    varied = list_varied(first)
+    named = by if isinstance(by, list) else []
+    own = [name for name in named if isinstance(name, str) and name in first]
+    own = [name for name in own if first[name].notna().all() and first[name].nunique() > 1]
+    others = [
+        name for name in dict.fromkeys([*list_factors(first), *own]) if name not in varied
+    ]
     return [*varied, *list_shared(scans, others)]
 
 

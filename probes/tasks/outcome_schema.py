@@ -10,6 +10,7 @@ import pandas as pd
 
 from probes.errors import ProbeError
 from probes.factors import FACTORS
+from probes.metrics.breakdown import take_scan
 from probes.metrics.cells import find_column, is_design, list_varied
 from probes.tasks.outcomes import TEXT, WHOLE, check_kind
 from synthtext.errors import quote, shorten
@@ -46,6 +47,8 @@ def check_outcomes(path: Path, outcomes: pd.DataFrame) -> None:
     for name in ("protocol", "look"):
         if name in outcomes:
             check_kind(path, outcomes, name, WHOLE)
+    if take_scan(outcomes).empty:
+        raise ProbeError(f"{path} has no rows of the coarse scan, whose look is 1; {SCHEMA}")
     if "confidence" in outcomes and not _is_between(outcomes["confidence"], 0, 1):
         raise ProbeError(f"{path} does not hold 0 to 1 in its column confidence; {SCHEMA}")
     if is_design(outcomes):

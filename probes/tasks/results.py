@@ -73,6 +73,8 @@ def read_results(paths: Sequence[Path]) -> list[Result]:
         outcomes = read_outcomes(path)
         check_outcomes(path, outcomes)
         summary = _read_summary(path)
+        blank = [name for name in ("baseline", "level") if name not in outcomes]
+        outcomes = outcomes.assign(**dict.fromkeys(blank, ""))
         ranked = f"rank_at_{outcomes['k'].iloc[0]}"
         if ranked not in outcomes:
             outcomes = outcomes.assign(**{ranked: outcomes["rank"]})

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from probes.errors import ProbeError
+from probes.reports.leaderboard import measure_leaderboard
 from probes.tasks.outcome_schema import MAX_LEVELS
 from probes.tasks.results import check_same, read_results
 
@@ -47,8 +48,9 @@ def write(folder: Path, rows: pd.DataFrame, summary: object = None) -> Path:
 def test_outcomes_of_the_schema_alone_are_read(rows: pd.DataFrame, tmp_path: Path) -> None:
     paths = [write(tmp_path / name, rows) for name in "ab"]
     results = read_results([paths[0], paths[1] / "outcomes.parquet"])
-    check_same(results)
-    assert [result.name for result in results] == ["a", "outcomes"]
+    board = measure_leaderboard(results)
+    assert [model["name"] for model in board.models] == ["a", "outcomes"]
+    assert board.condition == ("easy" if "level" in rows else "all images")
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,7 @@ def test_outcomes_of_the_schema_alone_are_read(rows: pd.DataFrame, tmp_path: Pat
     [
         (make_rows(0), "has no rows"),
         (make_rows(k=range(2, 8)), "has rows of several K, and outcomes are about one"),
+        (make_rows(look=2), "has no rows of the coarse scan, whose look is 1"),
         (make_rows(key="k"), "has the key 'k' more than once, and a key names one row"),
         (make_rows(rank=11), "has a rank that is not one of 1 to K, or a K below 2, for the key 'k0'"),
         (make_rows(rank=0), "has a rank that is not one of 1 to K, or a K below 2, for the key 'k0'"),
@@ -168,6 +171,15 @@ def test_results_of_another_question_are_refused(
     with pytest.raises(ProbeError) as caught:
         check_same(results)
     assert str(caught.value) == sentence.replace("IN", str(tmp_path))
+
+
+def test_columns_of_an_imported_table_are_factors(tmp_path: Path) -> None:
+    rows = make_rows(area=["x", "y"] * 3, gap=[1.0, np.nan] * 3)
+    summary = {"columns": {"by": ["area", "gap", "none", 3, [1]]}}
+    paths = [write(tmp_path / name, rows, summary) for name in "ab"]
+    board = measure_leaderboard(read_results(paths))
+    assert list(board.factors) == ["area"]
+    assert board.factors["area"]["n_seen"].tolist() == [3, 3, 3, 3]
 
 
 def test_many_that_differ_are_counted(tmp_path: Path) -> None:
