@@ -125,7 +125,7 @@ def watch(model: Model, n_pictures: int | None, on_progress: OnProgress) -> Mode
 
         return add
 
-    pictures = count("pictures", n_pictures)
+    pictures = count("images", n_pictures)
     if model.reader is not None:
         return replace(model, reader=WatchedReader(model.reader, model.name, pictures))
     return replace(model, encoder=_Watched(model.encoder, pictures, count("texts", None)))

@@ -53,7 +53,7 @@ def export_dataset(
         for item in items:
             yield item
             counts[split] = counts.get(split, 0) + 1
-            on_progress("pictures", sum(counts.values()), None)
+            on_progress("images", sum(counts.values()), None)
 
     with _explain(out), write_folder(out) as part:
         for split in (name for name, row in manifest["splits"].items() if row["drawn"]):

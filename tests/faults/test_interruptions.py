@@ -195,7 +195,7 @@ def test_a_disk_that_fills_up(
         n_survived += done.stdout == "2\n0\n" and is_named and read_all(copy) == expected
         shutil.rmtree(copy)
     tally("disk full at a random point", N_DISKS, n_survived,
-          f"one sentence, exit 2; with room, {EQUAL}")  # fmt: skip
+          f"one sentence, exit 2; with free space, {EQUAL}")  # fmt: skip
     assert n_survived == N_DISKS
 
 

@@ -190,8 +190,8 @@ def test_progress_is_counted_in_images(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int | None]] = []
     reader = Knowing(trials, [trial.spec.text for trial in trials])
     run_probe(model_of(reader), SMALL, tmp_path, on_progress=lambda *step: seen.append(step))
-    assert seen[0] == ("pictures", 32, len(trials) + 1)
-    assert seen[-1] == ("pictures", len(trials) + 1, len(trials) + 1)
+    assert seen[0] == ("images", 32, len(trials) + 1)
+    assert seen[-1] == ("images", len(trials) + 1, len(trials) + 1)
 
 
 def test_a_reader_and_an_encoder_are_compared_on_the_same_images(tmp_path: Path) -> None:
