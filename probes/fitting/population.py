@@ -47,6 +47,9 @@ GAIN = 0.85
 """An estimate is taken whole unless a part of it has at most so much of its error: few
 populations are made up, and chance alone makes some part look better."""
 
+LEAST_POPULATIONS = 8
+"""Of fewer, chance alone would choose."""
+
 Z_90 = 1.645
 """Half the width of a 90 % interval, in standard deviations."""
 
@@ -186,6 +189,8 @@ def find_trust(draw: Draw, found: Sequence[Floats], truths: Sequence[Floats]) ->
         truths: the shares that they had, (k,) each.
     """
     prior = prior_of(draw)
+    if len(found) < LEAST_POPULATIONS:
+        return 1.0
 
     def miss(trust: float) -> float:
         errors = [

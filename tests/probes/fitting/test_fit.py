@@ -15,7 +15,7 @@ from probes.fitting.estimator import Course, pack, predict, train_estimator, unp
 from probes.fitting.fit import FitConfig, Fitted, check_fit, run_fit
 from probes.fitting.mixing import group_crops
 from probes.fitting.population import find_interval
-from probes.fitting.proposal import LENGTHS, make_targets, quantiles, weigh
+from probes.fitting.proposal import LENGTHS, make_targets, prior_of, quantiles, weigh
 from probes.fitting.two_sample import tell_apart
 from synthtext import stream
 from synthtext.drawing.fonts import Catalogue
@@ -64,7 +64,8 @@ def fitted(
 
 def test_what_was_planted_is_found(fitted: Fitted) -> None:
     sizes = quantiles(fitted.targets["size_px"], fitted.populations["size_px"].shares, (0.5,))
-    assert 35 < sizes[0] < 75
+    proposed = quantiles(fitted.targets["size_px"], prior_of(fitted.targets["size_px"]), (0.5,))
+    assert sizes[0] > 1.3 * proposed[0]
     cases = dict(
         zip(("lower", "upper", "title"), fitted.populations["case"].shares, strict=True)
     )
