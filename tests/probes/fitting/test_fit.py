@@ -52,7 +52,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def config(real: Path) -> FitConfig:
-    return FitConfig(real, count=500, n_rounds=2, n_epochs=6, n_planted=2, device="cpu")
+    return FitConfig(real, count=1500, n_rounds=2, n_epochs=8, n_planted=2, device="cpu")
 
 
 @pytest.fixture(scope="session")
