@@ -76,7 +76,8 @@ def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(hub, "_find_obstacle", lambda: "")
     monkeypatch.setattr(hub, "hf_hub_download", download)
     assert refuse(name="RN50") == (
-        "the download of open_clip_model.safetensors failed (reset by peer); try again, or download it from {constants.ENDPOINT}/timm/resnet50_clip.openai on another machine and pass"
+        "the download of open_clip_model.safetensors failed (reset by peer); try again, or"
+        f" download it from {constants.ENDPOINT}/timm/resnet50_clip.openai on another machine and pass"
         " --pretrained openai=FILE"
     )
 

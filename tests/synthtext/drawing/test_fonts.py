@@ -240,7 +240,7 @@ def test_a_name_that_json_cannot_hold_is_left_out(folder: Path) -> None:
 def test_thousands_of_fonts_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(LATO, folder / "more.ttf")
     monkeypatch.setattr(fonts_file, "MAX_FONTS", 1)
-    with pytest.raises(FontError, match="holds 2 fonts; give at most 1"):
+    with pytest.raises(FontError, match="has 2 fonts; give at most 1"):
         fonts_file._read_folder(folder)
     monkeypatch.setattr(fonts_file, "MAX_FONTS", 2)
     monkeypatch.setattr(fonts_file, "MAX_CHARACTERS", 300)

@@ -164,7 +164,7 @@ def test_a_number_may_name_a_picture(tmp_path: Path) -> None:
         (b'{"data": ' + b"[" * 100_000, "is not valid JSON ("),
         (b'{"version": ' + b"9" * 5000 + b"}", "is not valid JSON (number is infinity"),
         (b'{"version": [[]], "data": []}', "is not a TextVQA annotation file of version"),
-        (b"[" + b"[]," * 4_000_001 + b"[]]", "holds 8,000,004 values, more than 8,000,000; split"),
+        (b"[" + b"[]," * 4_000_001 + b"[]]", "has 8,000,004 values, more than 8,000,000; split"),
     ],
     ids=["deep", "giant", "list", "many"],
 )  # fmt: skip
