@@ -34,8 +34,8 @@ MIN_PER_BIN = 15
 N_DRAWS = 1000
 """Resamplings behind an interval."""
 
-SMALLEST = 1e-12
-"""Least standard error: a divisor above 0."""
+TINY = 1e-9
+"""A standard error that stands for 0."""
 
 UPPER = 0.975
 """Where the upper end of an interval of 95 % is."""
@@ -238,8 +238,7 @@ def _find_ends(
     drawn = (chosen @ gaps) / (chosen @ counts)[:, None]
     found = gaps.sum(axis=0) / n
     cuts, drawn_cuts = _sign_by_cuts(found), _sign_by_cuts(drawn)
-    # Of confidences of 0 and 1 alone, all of them true, nothing scatters at all.
-    errors = np.maximum(drawn_cuts.std(axis=0), max(floors[0], SMALLEST))
+    errors = np.maximum(drawn_cuts.std(axis=0), max(floors[0], TINY))
     margins = (np.abs(drawn_cuts - cuts) / errors).max(axis=1)
     margin = max(float(np.quantile(margins, UPPER)), float(stats.norm.ppf(UPPER))) * widened
     reach = float(stats.norm.ppf(UPPER)) * widened
@@ -261,15 +260,17 @@ def _sign_by_cuts(gaps: Floats) -> Floats:
 
 
 def _find_floors(sure: Floats, right: Floats, n_words: int) -> tuple[float, float]:
-    """Return what the standard error of a mean gap is at least: if calibrated, and if not.
+    """Return what the standard error of a mean gap is at least, for the lower and upper end.
 
     Where all is right nothing scatters, and neither bootstrap nor data know how much is to be
     expected: the confidences do, and so does the share right with two more of each kind
     (Agresti and Coull, The American Statistician 52, 1998).
     """
-    n = len(sure) if 0 < right.mean() < 1 else n_words
+    is_mixed = bool(0 < right.mean() < 1)
+    n = len(sure) if is_mixed else n_words
     share = (right.mean() * n + 2) / (n + 4)
-    return (
-        float(np.sqrt((sure * (1 - sure)).sum()) / len(sure)),
-        float(np.sqrt(share * (1 - share) / (n + 4))),
-    )
+    calibrated = float(np.sqrt((sure * (1 - sure)).sum()) / len(sure))
+    counted = float(np.sqrt(share * (1 - share) / (n + 4)))
+    # Confidences that say the opposite of all answers do not know it either.
+    is_opposite = not is_mixed and abs(sure.mean() - right.mean()) > 0.5
+    return max(calibrated, counted) if is_opposite else calibrated, max(calibrated, counted)

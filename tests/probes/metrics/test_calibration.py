@@ -81,6 +81,15 @@ def test_where_all_is_right_the_confidences_say_what_was_to_be_expected(n: int) 
     assert (found.gap_high > 0) == (n == 20)
 
 
+def test_confidences_of_1_are_certain_only_as_far_as_answers_are_many() -> None:
+    right = measure_calibration([1.0] * 12, [True] * 12, range(12))
+    assert (right.error, right.low, right.if_calibrated) == (0, 0, 0)
+    assert 0 < right.high < 0.3
+    few, many = (measure_calibration([1.0] * n, [False] * n, range(n)) for n in (5, 500))
+    assert few.error == many.error == few.high == 1
+    assert few.low < 0.7 < 0.95 < many.low
+
+
 def test_equal_seeds_give_equal_figures() -> None:
     words = np.arange(200) // 5
     sure, right = np.random.default_rng(0).random(200), words % 3 == 0

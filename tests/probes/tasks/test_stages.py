@@ -85,14 +85,14 @@ def test_no_more_than_three_looks_are_taken_and_paid_for(reader: Model, tmp_path
     probe = run(reader, tmp_path)
     assert max(decision.look for decision in probe.decisions) == len(ERRORS) == 3
     assert sum(ERRORS) == pytest.approx(0.05)
-    assert set(probe.outcomes["confidence"].dropna()) == {1 - ERRORS[-1]}
+    assert set(probe.outcomes["interval_confidence"].dropna()) == {1 - ERRORS[-1]}
 
 
 def test_a_curve_that_is_narrow_enough_is_done_with(reader: Model, tmp_path: Path) -> None:
     probe = run(reader, tmp_path, replace(SETTING, width=2.0))
     assert [decision.levels for decision in probe.decisions] == [(), ()]
     assert probe.decisions[0].why == "its interval is as narrow as requested"
-    assert set(probe.outcomes["confidence"].dropna()) == {1 - ERRORS[0]}
+    assert set(probe.outcomes["interval_confidence"].dropna()) == {1 - ERRORS[0]}
 
 
 def test_a_budget_is_never_exceeded(reader: Model, tmp_path: Path) -> None:
