@@ -236,7 +236,10 @@ def _find_ends(
     found = gaps.sum(axis=0) / n
     cuts, drawn_cuts = _sign_by_cuts(found), _sign_by_cuts(drawn)
     errors = np.maximum(drawn_cuts.std(axis=0), floors[0])
-    margins = (np.abs(drawn_cuts - cuts) / errors).max(axis=1)
+    distances = np.abs(drawn_cuts - cuts)
+    # Where every confidence is 0 or 1 and every answer alike, nothing scatters.
+    scaled = np.divide(distances, errors, out=np.zeros_like(distances), where=errors > 0)
+    margins = scaled.max(axis=1)
     margin = max(float(np.quantile(margins, UPPER)), float(stats.norm.ppf(UPPER))) * widened
     reach = float(stats.norm.ppf(UPPER)) * widened
     of_gap = reach * max(float(drawn.sum(axis=1).std()), *floors)

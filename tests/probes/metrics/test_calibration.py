@@ -141,3 +141,11 @@ def test_intervals_hold_a_planted_error(true: str) -> None:
     assert np.mean([run.low <= truth <= run.high for run in runs]) >= 0.85
     is_shown = np.mean([run.low > 0 for run in runs])
     assert is_shown < 0.15 if true == "calibrated" else is_shown > 0.2
+
+
+@pytest.mark.parametrize(("is_right", "gap"), [(True, 0.0), (False, 1.0)])
+def test_confidences_of_1_have_an_interval(*, is_right: bool, gap: float) -> None:
+    found = measure_calibration(np.ones(40), np.full(40, is_right), np.arange(40))
+    assert (found.gap, found.error, found.low) == (gap, gap, gap)
+    assert found.low <= found.high <= 1
+    assert found.gap_low <= gap <= found.gap_high

@@ -168,7 +168,7 @@ def test_the_report_says_which_levels_were_added_and_why(reader: Model, tmp_path
     summary = write_probe(run(reader, tmp_path), tmp_path)
     assert summary["looks"][0]["levels"] == (2.88, 3.25, 3.62)
     page = (tmp_path / "report.html").read_text()
-    assert "Levels added" in page
+    assert "Added levels" in page
     assert "2.88, 3.25, 3.62" in page
     assert "it goes from 0 % at 4 to 100 % at 2.5" in page
 
