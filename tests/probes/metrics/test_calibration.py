@@ -150,9 +150,3 @@ def test_intervals_hold_a_planted_error(true: str) -> None:
     assert np.mean([run.low <= truth <= run.high for run in runs]) >= 0.85
     is_shown = np.mean([run.low > 0 for run in runs])
     assert is_shown < 0.15 if true == "calibrated" else is_shown > 0.2
-
-
-def test_confidences_that_are_certain_and_true_have_no_error() -> None:
-    found = measure_calibration([1.0] * 20, [True] * 20, [f"w{k // 2}" for k in range(20)])
-    assert (found.error, found.low) == (0.0, 0.0)
-    assert found.high < 0.5
