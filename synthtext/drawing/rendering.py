@@ -7,7 +7,7 @@ import io
 import math
 import reprlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from synthtext.drawing.curves import bend
 from synthtext.drawing.degradations import damage
 from synthtext.drawing.faces import Face, make_rotation
 from synthtext.drawing.fonts import Catalogue, read_catalogue
+from synthtext.drawing.ground import Ground, grow
 from synthtext.drawing.ink_styles import (
     is_styled,
     lay_styled,
@@ -35,7 +36,7 @@ from synthtext.drawing.ink_styles import (
 from synthtext.drawing.layout import Boxes, Placement, place_glyphs
 from synthtext.drawing.occlusion import occlude
 from synthtext.drawing.outlines import Outline, join
-from synthtext.drawing.perspective import Matrix, look, make_view
+from synthtext.drawing.perspective import look, make_view
 from synthtext.drawing.photos import Photos
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
@@ -109,29 +110,6 @@ class Rendering:
         )
 
 
-class Ground(NamedTuple):
-    """The position of upright text on the canvas, in px: turned about (0, 0), then moved.
-
-    `view` is all of it where the text is seen from the side, a homography.
-    """
-
-    width_px: int
-    height_px: int
-    angle_rad: float
-    shift_x: float
-    shift_y: float
-    view: Matrix | None = None
-
-    def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return points (..., 2) where they lie on the canvas."""
-        if self.view is not None:
-            return look(points, self.view)
-        moved = turn(points, self.angle_rad)
-        moved[..., 0] += self.shift_x
-        moved[..., 1] += self.shift_y
-        return moved
-
-
 def render(
     spec: Spec, fonts: Catalogue | None = None, photos: Photos | None = None
 ) -> Rendering:
@@ -197,14 +175,6 @@ def open_face_of(spec: Spec, fonts: Catalogue | None) -> Face:
     if not spec.text:
         raise DrawError("the text is empty; give a text to draw")
     return (fonts or _read_bundled()).open(spec.font)
-
-
-def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
-    """Return points (..., 2), y downwards, turned counter-clockwise about (0, 0)."""
-    if not angle_rad:
-        return points.copy()
-    cos, sin = math.cos(angle_rad), math.sin(angle_rad)
-    return points @ np.array([[cos, -sin], [sin, cos]])
 
 
 def fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
@@ -390,16 +360,5 @@ def _to_quads(
     quads = ground.move(corners * spec.size_px)
     grown_px = measure_growth(spec)
     if grown_px:
-        quads = _grow(quads, grown_px)
+        quads = grow(quads, grown_px)
     return quads.round(2).astype(np.float32)
-
-
-def _grow(quads: NDArray[np.float64], by_px: float) -> NDArray[np.float64]:
-    """Return convex quads (n, 4, 2), clockwise, with every edge moved outwards."""
-    along = quads[:, [1, 2, 3, 0]] - quads
-    along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
-    outward = along[..., ::-1] * (1, -1)
-    # A corner moves so that it lies as far out from both of its edges.
-    before = outward[:, [3, 0, 1, 2]]
-    cos = (before * outward).sum(axis=2, keepdims=True)
-    return quads + by_px * (before + outward) / np.maximum(1 + cos, 0.1)

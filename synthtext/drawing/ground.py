@@ -1,0 +1,53 @@
+"""The canvas: where the points of upright text lie on the image."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.drawing.perspective import Matrix, look
+
+
+class Ground(NamedTuple):
+    """The position of upright text on the canvas, in px: turned about (0, 0), then moved.
+
+    `view` is all of it where the text is seen from the side, a homography.
+    """
+
+    width_px: int
+    height_px: int
+    angle_rad: float
+    shift_x: float
+    shift_y: float
+    view: Matrix | None = None
+
+    def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points (..., 2) where they lie on the canvas."""
+        if self.view is not None:
+            return look(points, self.view)
+        moved = turn(points, self.angle_rad)
+        moved[..., 0] += self.shift_x
+        moved[..., 1] += self.shift_y
+        return moved
+
+
+def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
+    """Return points (..., 2), y downwards, turned counter-clockwise about (0, 0)."""
+    if not angle_rad:
+        return points.copy()
+    cos, sin = math.cos(angle_rad), math.sin(angle_rad)
+    return points @ np.array([[cos, -sin], [sin, cos]])
+
+
+def grow(quads: NDArray[np.float64], by_px: float) -> NDArray[np.float64]:
+    """Return convex quads (n, 4, 2), clockwise, with every edge moved outwards."""
+    along = quads[:, [1, 2, 3, 0]] - quads
+    along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
+    outward = along[..., ::-1] * (1, -1)
+    # A corner moves so that it lies as far out from both of its edges.
+    before = outward[:, [3, 0, 1, 2]]
+    cos = (before * outward).sum(axis=2, keepdims=True)
+    return quads + by_px * (before + outward) / np.maximum(1 + cos, 0.1)
