@@ -188,7 +188,7 @@ BROKEN: dict[str, tuple[object, str]] = {
     ),
     "oblong": (
         change(TINY, "vision_cfg", image_size=[32, 64]),
-        "{path} sees [32, 64] px; only square inputs can be probed",
+        "{path} takes [32, 64] px; only square inputs can be probed",
     ),
     "vocabulary": (
         change(TINY, "text_cfg", vocab_size=100),
