@@ -119,10 +119,8 @@ COMMANDS = {
         (models.models, "models", "List models: models --find ViT-B"),
         (models.bench, "bench", "Throughput: bench --probe --model ViT-B-32"),
     ),
-    "Train": (
+    "Train and export": (
         (train.finetune, "finetune", "Fine-tune: finetune --model X --data OUT --out DIR"),
-    ),
-    "Export": (
         (share.export, "export", "Convert: export OUT --to lmdb --out DIR"),
         (share.index, "index", "Index for wids: index OUT"),
     ),

@@ -25,6 +25,10 @@ LATIN = "latin"
 DEFAULT = "size,contrast,rotation,blur,font,case"
 """The design of a probe that names none."""
 
+COMMON = ("size_px", "letter_spacing_em", "case", "rotation_deg", "font")
+"""Factors at whose levels a word fits, whichever is varied: which words are shown is a part of
+the question."""
+
 SHAPING = (
     "font", "size_px", "letter_spacing_em", "case", "rotation_deg", "arc_deg", "wave_em",
     "jitter_em", "letter_rotation_deg", "embolden_em", "outline_em",

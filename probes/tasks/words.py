@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probes.data.designs import LATIN, choose_fitting, make_trials, parse_design
+from probes.data.designs import COMMON, LATIN, choose_fitting, make_trials, parse_design
 from probes.data.trials import Trial
 from probes.embeddings.images import Embedded
 from probes.errors import ProbeError
-from probes.factors import FACTORS
 from probes.metrics.forced_choice import guess_nested, list_ks
 from probes.metrics.spelling import guess_by_spelling
 from probes.models.base import Model
@@ -54,10 +53,13 @@ def read_pool(config: ProbeConfig) -> Candidates:
 def choose_shown(config: ProbeConfig, pool: Candidates, factors: Sequence[str]) -> list[str]:
     """Return the first n words of a pool that fit at every level.
 
-    For designs of one factor at a time, that means every level of every factor, so that all
-    such designs show the same words.
+    For designs of one factor at a time, that means every level of `COMMON` as well, so that
+    such designs show the same words, except those that are too short for an arc or reach too
+    far.
     """
-    levels = factors if tuple(factors) == (LATIN,) else tuple(FACTORS)
+    levels = (
+        factors if tuple(factors) == (LATIN,) else tuple(dict.fromkeys((*COMMON, *factors)))
+    )
     showable = pool.texts[: pool.n_showable]
     return choose_fitting(showable, levels, read_catalogue(), config.n)
 
