@@ -17,15 +17,19 @@ if TYPE_CHECKING:
     from probes.tasks.results import Result
 
 
+OTHER_FILES = (".html", ".json", ".parquet", ".tsv", ".txt", ".xlsx")
+"""Endings of files that are not written, and that no folder is likely to have."""
+
+
 def _parse_target(text: str) -> Path:
     """Return a CSV file to write, or a folder."""
-    if text.lower().endswith(".csv"):
+    if text.lower().endswith((".csv", *OTHER_FILES)):
         return parse_file(text, ".csv")
     folder = parse_local(text)
     if folder.is_file():
         fail(f"{folder} is a file; give a folder, or a name with .csv")
     if (folder / RESULT).exists():
-        fail(f"{folder} holds the results of a probe; give another --out")
+        fail(f"{folder} has the results of a probe; give another --out")
     return folder
 
 
