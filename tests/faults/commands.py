@@ -61,7 +61,11 @@ COMMANDS = {
         "preview words --n 4 --sheet a.png", before="show words 000000002 --out a.png"
     ),
     "show --out": Command("show words 000000001 --out a.png", before="show words 000000002 --out a.png"),
+    "gallery": Command(
+        "gallery --factors blur --out a.png", before="show words 000000002 --out a.png"
+    ),
     "index": Command("index words"),
+    "score": Command(f"score words {READER} --out out"),
     "probe": Command(
         f"probe {READER} --data words --k 2,3 --overwrite --out out", before=f"probe {READER} --n 2 --design blur --k 2 --out out"
     ),

@@ -99,7 +99,7 @@ def test_a_column_of_another_kind_is_named(
     with pytest.raises(ProbeError) as caught:
         read_results([path])
     assert str(caught.value) == (
-        f"{path} does not hold {what} in its column {column}; run the probe again"
+        f"{path} does not have {what} in its column {column}; run the probe again"
     )
 
 
