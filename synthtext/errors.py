@@ -52,7 +52,7 @@ class SynthtextError(Exception):
     ...     read_recipe("nothing")
     ... except SynthtextError as error:
     ...     print(error)
-    no recipe 'nothing'; give a file or one of default, clip-224, ocr-crops, rendered-sst2
+    no recipe 'nothing'; give a file or one of default, clip-224, ocr-crops, rendered-sst2, street
     """
 
 

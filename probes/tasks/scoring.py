@@ -67,6 +67,8 @@ def score_dataset(  # noqa: PLR0913 - each is an option of its own.
     with lock_folder(out):
         finished = begin_scored(source, out, begun)
         if finished is not None:
+            # Left behind by a run that was killed just before its end.
+            shutil.rmtree(out / WORK, ignore_errors=True)
             return finished
         config = ProbeConfig(task=TASK, data=source, seed=seed, verify=verify, width=None)
         scores = _read_scores(model, source, out / WORK, config, on_progress)
