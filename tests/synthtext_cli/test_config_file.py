@@ -42,7 +42,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ("finetune", "no_mask = 1", "no_mask in o.toml is 1; it must be true or false"),
         ("finetune", "model = 3", "model in o.toml is 3; it must be a string"),
         ("probe", "n = ", "o.toml cannot be read as TOML (Invalid value (at end of document)); give a file such as the run.toml of a run"),
-        ("probe", "model = 'm'\n[probe]\nn = 1", "o.toml has 'probe', which is not an option of probe; it has model, out,"),
+        ("probe", "model = 'm'\n[probe]\nn = 1", "o.toml has 'probe', which is not an option of probe; it has model, models, out,"),
     ],
 )  # fmt: skip
 def test_a_file_with_a_mistake_is_one_sentence(
