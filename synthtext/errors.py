@@ -49,10 +49,10 @@ class SynthtextError(Exception):
 
     >>> from synthtext import SynthtextError, read_recipe
     >>> try:
-    ...     read_recipe("nothing")
+    ...     read_recipe("none")
     ... except SynthtextError as error:
     ...     print(error)
-    no recipe 'nothing'; give a file or one of default, clip-224, ocr-crops, rendered-sst2, street
+    no recipe 'none'; give a file or one of default, clip-224, ocr-crops, rendered-sst2, street
     """
 
 
