@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -236,13 +237,17 @@ def test_a_list_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_models_are_given_one_by_one_or_in_a_file_of_options(swept: Path) -> None:
+def test_models_are_given_one_by_one_or_in_a_file_of_options(
+    swept: Path, tmp_path: Path
+) -> None:
+    # Its leaderboard is of two models, and that of the others stays as it is.
+    folder = shutil.copytree(swept, tmp_path / "sweep")
     names = ("python:fakes:First", "python:fakes:Last")
     given = ("--model", names[0], "--model", names[1], *ASKED, "--out", "out")
-    done = run(swept, "probe", *given)
+    done = run(folder, "probe", *given)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("is finished in out") == 2
-    again = run(swept, "probe", "--config", "out/run.toml")
+    again = run(folder, "probe", "--config", "out/run.toml")
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("is finished in out") == 2
-    assert len(json.loads((swept / "out/leaderboard.json").read_bytes())["models"]) == 2
+    assert len(json.loads((folder / "out/leaderboard.json").read_bytes())["models"]) == 2
