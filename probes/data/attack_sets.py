@@ -26,6 +26,7 @@ from probes.data.trials import Chunk, Trial
 from probes.errors import ProbeError
 from probes.table_files import read_table_file
 from synthtext.errors import quote
+from synthtext.files import read_file
 from synthtext.spec import Spec
 
 NAMED = re.compile(r"label=(?P<object>.+)_text=(?P<word>.+)", re.DOTALL)
@@ -184,12 +185,7 @@ def _read_rows(table: Path) -> Iterator[Mapping[str, str]]:
 
 
 def _read_lines(table: Path) -> Iterator[object]:
-    with table.open("rb") as file:
-        raw = file.read(MAX_TABLE_BYTES + 1)
-    if len(raw) > MAX_TABLE_BYTES:
-        raise ProbeError(
-            f"{table} holds more than {MAX_TABLE_BYTES:,} bytes; give a smaller one"
-        )
+    raw = read_file(table, MAX_TABLE_BYTES, kind=ProbeError, remedy="give another table")
     for number, line in enumerate(raw.split(b"\n"), start=1):
         if line.strip():
             try:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +163,9 @@ def test_texts_that_cannot_be_asked_about_are_named(tmp_path: Path) -> None:
     assert len(shown.trials) == 1
     reason = "images/train/a.jpg (object and word are texts of 1 to 200 letters)"
     assert shown.broken == (reason,) * 3
+
+
+def test_a_table_that_is_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "metadata.jsonl")
+    with pytest.raises(ProbeError, match=r"metadata\.jsonl is a pipe and not a regular file"):
+        read_attacks(tmp_path)
