@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from probes.arrays import Floats, Ints
 from probes.fitting.crops import VIEW_PX, Crops
@@ -221,7 +222,9 @@ def predict_logits(estimator: Estimator, crops: Crops) -> dict[str, NDArray[np.f
 def predict(estimator: Estimator, crops: Crops) -> dict[str, Floats]:
     """Return how likely each part of each factor is: float64 (N, k) each, rows of sum 1."""
     logits = predict_logits(estimator, crops)
-    return {name: _softmax(logits[name] / estimator.temperatures[name]) for name in logits}
+    return {
+        name: softmax(logits[name] / estimator.temperatures[name], axis=1) for name in logits
+    }
 
 
 def pack(estimator: Estimator) -> dict[str, NDArray[Any]]:
@@ -260,15 +263,9 @@ def _list_spans(sizes: Mapping[str, int]) -> dict[str, slice]:
     return spans
 
 
-def _softmax(logits: NDArray[Any]) -> Floats:
-    raised = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    shares: Floats = raised / raised.sum(axis=1, keepdims=True)
-    return shares
-
-
 def _choose_temperature(logits: NDArray[np.float32], codes: Ints) -> float:
     def lose(temperature: float) -> float:
-        shares = _softmax(logits / temperature)[np.arange(len(codes)), codes]
+        shares = softmax(logits / temperature, axis=1)[np.arange(len(codes)), codes]
         return float(-np.log(shares + 1e-12).mean())
 
     return min(np.geomspace(0.6, 3, 33).tolist(), key=lose)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from probes.metrics.cells import take_baselines
-from probes.metrics.paired import mcnemar_by_word, paired_difference
+from probes.metrics.paired import agree, compare_answers
 
 ALPHA = 0.05
 """Readers are told apart where p, after Holm, is below this."""
@@ -74,7 +74,7 @@ def compare_pairs(
     right, words = _align(tables)
     pairs = list(itertools.combinations(range(len(tables)), 2))
     for n_done, (a, b) in enumerate(pairs, start=1):
-        rows.append({"a": a, "b": b} | _compare(right[a], right[b], words, seed))
+        rows.append({"a": a, "b": b} | compare_answers(right[a], right[b], words, seed))
         on_progress(n_done, len(pairs))
     table = pd.DataFrame(rows, columns=PAIR_COLUMNS)
     if rows:
@@ -122,13 +122,8 @@ def list_shared(tables: Sequence[pd.DataFrame], factors: Sequence[str]) -> list[
         name
         for name in factors
         if name in first
-        and all(name in each and _agree(first[name], each[name]) for each in others)
+        and all(name in each and agree(first[name], each[name]).all() for each in others)
     ]
-
-
-def _agree(one: pd.Series, other: pd.Series) -> bool:
-    # The missing equal the missing here, as nan and nan do not.
-    return bool(((one == other) | (one.isna() & other.isna())).all())
 
 
 def _align(tables: Sequence[pd.DataFrame]) -> tuple[list[Truths], NDArray[np.int64]]:
@@ -136,19 +131,3 @@ def _align(tables: Sequence[pd.DataFrame]) -> tuple[list[Truths], NDArray[np.int
     ordered = [table.sort_values("key") for table in tables]
     words = pd.factorize(ordered[0]["word"])[0].astype(np.int64)
     return [table["correct"].to_numpy(dtype=np.bool_) for table in ordered], words
-
-
-def _compare(a: Truths, b: Truths, words: NDArray[np.int64], seed: int) -> dict[str, float]:
-    gain = paired_difference(a, b, words, seed=seed)
-    test = mcnemar_by_word(a, b, words)
-    return {
-        "n_seen": len(a),
-        "accuracy_a": float(a.mean()),
-        "accuracy_b": float(b.mean()),
-        "difference": gain.mean,
-        "low": gain.low,
-        "high": gain.high,
-        "n_only_a": test.n_only_a,
-        "n_only_b": test.n_only_b,
-        "p": test.p,
-    }

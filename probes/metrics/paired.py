@@ -201,14 +201,18 @@ def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.D
     other = rows_b.set_index("key").loc[rows_a["key"]].reset_index()
     pairs = rows_a.reset_index(drop=True)
     for column in dict.fromkeys(shared):
-        # The missing equal the missing here, unlike NaN and NaN.
-        same = (pairs[column] == other[column]) | (pairs[column].isna() & other[column].isna())
+        same = agree(pairs[column], other[column])
         if not same.all():
             key = pairs["key"][~same].iloc[0]
             raise ProbeError(
                 f"A and B differ in {column} for key {key!r}; probe both with the same stimuli"
             )
     return pairs.assign(correct_b=other["correct"])
+
+
+def agree(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Return where two columns agree; the missing equal the missing, unlike NaN and NaN."""
+    return (one == other) | (one.isna() & other.isna())
 
 
 def _read_protocol(rows: pd.DataFrame) -> int:
@@ -244,11 +248,24 @@ def _split_levels(pairs: pd.DataFrame, factor: str) -> list[_Level]:
 def _compare_level(pairs: pd.DataFrame, cluster: str, seed: int) -> dict[str, float]:
     """Return the figures of one row of the table, before Holm's correction."""
     a, b = pairs["correct"].to_numpy(), pairs["correct_b"].to_numpy()
-    words = pairs[cluster].to_numpy()
+    return compare_answers(a, b, pairs[cluster].to_numpy(), seed)
+
+
+def compare_answers(
+    a: NDArray[np.bool_], b: NDArray[np.bool_], words: ArrayLike, seed: int
+) -> dict[str, float]:
+    """Return how two readers of the same images differ, as a row of a table.
+
+    Args:
+        a: bool (N,); whether A read each image.
+        b: bool (N,); whether B did.
+        words: (N,); the word on each image.
+        seed: of the resampling.
+    """
     gain = paired_difference(a, b, words, seed=seed)
     test = mcnemar_by_word(a, b, words)
     return {
-        "n_seen": len(pairs),
+        "n_seen": len(a),
         "accuracy_a": float(np.mean(a)),
         "accuracy_b": float(np.mean(b)),
         "difference": gain.mean,

@@ -9,10 +9,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
-from probes.factors import find_factor, label_of, name_baseline
+from probes.factors import label_of, name_baseline
 from probes.reports.plots import (
     DARK,
     MAX_LEVELS,
@@ -22,6 +21,8 @@ from probes.reports.plots import (
     list_marks,
     name_series,
     plot_text,
+    scale_axis,
+    set_log,
     to_drawing,
 )
 
@@ -109,7 +110,7 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
             axes.axhline(guessing, color="#777777", ls=(0, (1, 3)), lw=1.2, label="guessing")
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlabel(label_of(factor))
-            _scale(axes, factor, "x")
+            scale_axis(axes, factor, "x")
         panels[0].set_ylabel("read right")
         panels[0].set_ylim(-0.02, 1.02)
         _add_legend(figure, panels[0])
@@ -242,7 +243,7 @@ def draw_thresholds(rows: Sequence[Mapping[str, Any]], factor: str, unit: str) -
             for axes, (size, (said, scale)) in zip(panels, SIZES.items(), strict=True):
                 _scatter(axes, own, size, scale)
                 axes.set_xlabel(said)
-                _scale(axes, factor, "y")
+                scale_axis(axes, factor, "y")
             panels[0].set_ylabel(f"{label}\n({name_baseline(baseline)})")
         handles: dict[str, Any] = {}
         for axes in grid.flat:
@@ -271,9 +272,7 @@ def _scatter(axes: Any, rows: Sequence[Mapping[str, Any]], size: str, scale: flo
         axes.set_xticks(values, [f"{values[0]:g}"])
     elif max(values) / min(values) > 1.5:
         # Sizes in px double; others grow by the power of ten.
-        axes.set_xscale("log", base=2 if size.endswith("_px") else 10)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        set_log(axes, "x", base=2 if size.endswith("_px") else 10)
     axes.margins(x=0.15)
 
 
@@ -351,16 +350,6 @@ def _add_legend(figure: Any, axes: Any, handles: Mapping[str, Any] | None = None
     longest = max(len(name) for name in handles) + 9
     n_columns = max(1, min(len(handles), math.floor(width / longest)))
     figure.legend(handles.values(), handles.keys(), ncols=n_columns, **LEGEND)
-
-
-def _scale(axes: Any, factor: str, which: str) -> None:  # noqa: ANN401
-    row = find_factor(factor)
-    if row is None or not row.is_log:
-        return
-    (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=2)
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _list_baselines(curves: Curves) -> list[str]:

@@ -124,16 +124,27 @@ def draw_curve(
             marks[name_series(marks)] = list_marks(name, rows)
             _mark(axes, thresholds, str(baseline), colour)
         _finish(axes, chance)
-        row = find_factor(factor)
-        if row and row.is_log:
-            axes.set_xscale("log", base=2)
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            # Matplotlib's default writes a formula.
-            axes.xaxis.set_minor_formatter(NullFormatter())
+        scale_axis(axes, factor, "x")
         axes.set_xlabel(label_of(factor))
         axes.set_ylabel("accuracy")
         axes.set_ylim(-0.02, 1.02)
         return to_drawing(figure, marks)
+
+
+def scale_axis(axes: Any, factor: str, which: str) -> None:  # noqa: ANN401
+    """Give the axis `x` or `y` a logarithmic scale where the factor has one."""
+    row = find_factor(factor)
+    if row and row.is_log:
+        set_log(axes, which)
+
+
+def set_log(axes: Any, which: str, base: int = 2) -> None:  # noqa: ANN401
+    """Give the axis `x` or `y` a logarithmic scale with plain numbers."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=base)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    # Matplotlib's default writes a formula.
+    axis.set_minor_formatter(NullFormatter())
 
 
 def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> Drawing:

@@ -55,6 +55,9 @@ Pillow would open dozens of others by their content, and start Ghostscript for s
 
 MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn", "ink_visible_frac")
 
+LATER_MEASURED = {"ink_visible_frac": 1.0}
+"""Those of them that the first shards lack, with what they mean where they are missing."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -154,9 +157,7 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             x_height_px=_read_number(fields, "x_height_px"),
             contrast_drawn=_read_number(fields, "contrast_drawn"),
             ink_drawn=_read_colour(fields, "ink_drawn"),
-            ink_visible_frac=_read_number(
-                {"ink_visible_frac": 1.0} | fields, "ink_visible_frac"
-            ),
+            ink_visible_frac=_read_number(fields, "ink_visible_frac"),
         )
     except ValueError as error:
         raise ShardError(f"{sample.key}.json has no valid {error}; render it again") from error
@@ -286,7 +287,7 @@ def _read_quads(fields: Mapping[str, Any], name: str, n: int) -> Quads:
 
 
 def _read_number(fields: Mapping[str, Any], name: str) -> float:
-    value = fields.get(name)
+    value = fields.get(name, LATER_MEASURED.get(name))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(name)  # noqa: TRY004 - the caller names the file and raises its own.
     return float(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from synthtext.dataset.codec import FORMAT as SAMPLE_FORMAT
-from synthtext.dataset.codec import MEASURED
+from synthtext.dataset.codec import LATER_MEASURED, MEASURED
 from synthtext.dataset.manifest import FORMAT as DATASET_FORMAT
 from synthtext.dataset.scoring import FIELD, SCORED
 from synthtext.factors import SPLITS
@@ -44,7 +44,7 @@ def describe_sample() -> dict[str, Any]:
         "type": "object",
         "properties": properties,
         "required": [
-            name for name in properties if name not in {*LATER, "ink_visible_frac", FIELD}
+            name for name in properties if name not in {*LATER, *LATER_MEASURED, FIELD}
         ],
     }
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.layout import Placement, inked
+from synthtext.drawing.layout import Placement, find_owners, inked
 from synthtext.errors import DrawError
 from synthtext.spec import Spec
 
@@ -106,7 +105,7 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
     hold the ink.
     """
     clusters = sorted(set(placement.clusters))
-    owners = [clusters[bisect_right(clusters, place) - 1] for place in inked(text)]
+    owners = find_owners(clusters, inked(text))
     middles = _find_middles(placement, owners)
     baselines = dict(zip(placement.clusters, placement.baselines, strict=True))
     frames = {c: _Frame.on(at, middles[c], baselines[c]) for c in clusters}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.drawing.fonts import Catalogue
-from synthtext.drawing.layout import inked
+from synthtext.drawing.layout import find_owners, inked
 from synthtext.drawing.photos import Photos
 from synthtext.drawing.rendering import cover, fit, open_face_of, outline_text, render
 from synthtext.errors import DrawError
@@ -72,11 +71,8 @@ def _draw_letters(spec: Spec, fonts: Catalogue | None, photos: Photos | None) ->
     spec, placement, ground = fit(spec, face)
     best = np.zeros((ground.height_px, ground.width_px), np.uint8)
     letters = np.zeros(best.shape, np.uint16)
-    clusters = sorted(set(placement.clusters))
-    owners = [clusters[bisect_right(clusters, place) - 1] for place in inked(spec.drawn_text)]
-    for cluster in clusters:
-        if cluster not in owners:
-            continue
+    owners = find_owners(placement.clusters, inked(spec.drawn_text))
+    for cluster in dict.fromkeys(owners):
         members = [k for k, each in enumerate(placement.clusters) if each == cluster]
         part = replace(
             placement,

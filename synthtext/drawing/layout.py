@@ -7,6 +7,7 @@ import itertools
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,12 @@ class Placement:
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
+
+
+def find_owners(clusters: Sequence[int], places: Sequence[int]) -> list[int]:
+    """Return the cluster of each character: the last one that begins at or before it."""
+    begins = sorted(set(clusters))
+    return [begins[bisect_right(begins, place) - 1] for place in places]
 
 
 def inked(text: str) -> list[int]:
@@ -228,9 +235,7 @@ def _box_chars(
     if not clusters:
         raise DrawError(f"the font draws {text!r} as blank; use another font")
     places = inked(text)
-    begins = sorted(set(clusters))
-    # The cluster of a character is the last one that begins at or before it.
-    owners = [begins[bisect_right(begins, place) - 1] for place in places]
+    owners = find_owners(clusters, places)
     n_shares = Counter(owners)
     n_given: Counter[int] = Counter()
     boxes = []

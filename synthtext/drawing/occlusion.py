@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.colours import Colour
 from synthtext.drawing.degradations import cut, hide_fraction, noise_pool
+from synthtext.drawing.ink_styles import lay_ink
 from synthtext.rng import unfold
 
 Pixels = NDArray[np.uint8]
@@ -45,16 +45,9 @@ def occlude(
     field = FIELDS[name](pixels.shape[:2], middle, math.pi * angle, size * height)
     mask = hide_fraction(field, ink, fraction, SOFTNESS[name])
     red, green, blue = (int(256 * level) for level in levels)
-    hidden = _cover(pixels, mask, (red, green, blue))
+    hidden = lay_ink(pixels, mask, (red, green, blue), opacity=1)
     n_hidden = float(np.dot(ink.ravel().astype(float), mask.ravel())) / 255
     return hidden, round(1 - n_hidden / float(ink.sum(dtype=np.int64)), 4)
-
-
-def _cover(pixels: Pixels, mask: Pixels, colour: Colour) -> Pixels:
-    sheet = np.empty_like(pixels)
-    sheet[:] = colour
-    over = cv2.multiply(sheet, cv2.merge([mask] * 3), scale=1 / 255)
-    return cv2.add(over, cv2.multiply(pixels, cv2.merge([255 - mask] * 3), scale=1 / 255))
 
 
 def _measure_along(

@@ -84,6 +84,19 @@ def serve(folder: Path, spoil: Callable[[Answer], object] = lambda _: None) -> I
         server.server_close()
 
 
+def cut_always(answer: Answer) -> None:
+    """Send half of a file to the first request, and nothing to those that ask for the rest."""
+    if answer.method == "GET" and answer.body:
+        answer.headers["Content-Length"] = str(len(answer.body))
+        answer.body = b"" if answer.status == 206 else answer.body[: len(answer.body) // 2]
+
+
+def flip(answer: Answer) -> None:
+    """Send a file with its last bit changed."""
+    if answer.method == "GET" and answer.body:
+        answer.body = answer.body[:-1] + bytes([answer.body[-1] ^ 1])
+
+
 def use_hub(monkeypatch: pytest.MonkeyPatch, url: str, cache: Path) -> None:
     """Let this process fetch from a hub and keep files in a cache, as a new one would by
     HF_ENDPOINT and HF_HUB_CACHE, which are read but once.

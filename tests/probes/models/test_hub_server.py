@@ -13,7 +13,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from model_hub import Answer, serve, use_hub
+from model_hub import Answer, cut_always, flip, serve, use_hub
 from probes.models import hub
 from probes.models.factory import load_model
 from tiny_clip import TINY, change, make_state, refuse, write_folder, write_json
@@ -139,17 +139,6 @@ def test_a_repository_without_weights_is_named(
         )
 
 
-def cut(answer: Answer) -> None:
-    if answer.method == "GET" and answer.body:
-        answer.headers["Content-Length"] = str(len(answer.body))
-        answer.body = answer.body[: len(answer.body) // 2]
-
-
-def flip(answer: Answer) -> None:
-    if answer.method == "GET" and answer.body:
-        answer.body = answer.body[:-1] + bytes([answer.body[-1] ^ 1])
-
-
 def test_half_a_download_is_not_kept(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,13 +155,6 @@ def test_half_a_download_is_not_kept(
     with serve(shelf) as url:
         use_hub(monkeypatch, url, tmp_path / "cache")
         assert load_model("hf-hub:org/reader", device="cpu").input_px == 32
-
-
-def cut_always(answer: Answer) -> None:
-    """Send half of a file to the first request, and nothing to those that ask for the rest."""
-    cut(answer)
-    if answer.status == 206:
-        answer.body = b""
 
 
 @pytest.mark.parametrize("file", ["open_clip_config.json", WEIGHTS])

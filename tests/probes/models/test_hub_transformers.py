@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model_hub import Answer, serve, use_hub
+from model_hub import Answer, cut_always, flip, serve, use_hub
 from probes.models.factory import load_model
 from tiny_clip import refuse
 from tiny_transformers import write_clip, write_siglip
@@ -88,18 +88,6 @@ def test_a_repository_without_weights_is_named(
         )
 
 
-def flip(answer: Answer) -> None:
-    if answer.method == "GET" and answer.body:
-        answer.body = answer.body[:-1] + bytes([answer.body[-1] ^ 1])
-
-
-def cut(answer: Answer) -> None:
-    """Send half of a file to the first request, and nothing to those that ask for the rest."""
-    if answer.method == "GET" and answer.body:
-        answer.headers["Content-Length"] = str(len(answer.body))
-        answer.body = b"" if answer.status == 206 else answer.body[: len(answer.body) // 2]
-
-
 @pytest.mark.parametrize("file", ["config.json", WEIGHTS])
 def test_a_download_that_is_not_what_the_hub_promised_is_not_kept(
     file: str, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -118,7 +106,7 @@ def test_a_download_that_is_not_what_the_hub_promised_is_not_kept(
 def test_half_a_download_of_weights_is_not_kept(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serve(shelf, lambda answer: answer.file == WEIGHTS and cut(answer)) as url:
+    with serve(shelf, lambda answer: answer.file == WEIGHTS and cut_always(answer)) as url:
         use_hub(monkeypatch, url, tmp_path / "cache")
         said = refuse(name="hf:org/reader")
     assert said.startswith(f"the download of {WEIGHTS} failed (")
