@@ -157,6 +157,14 @@ def replace_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def write_json(path: Path, content: object) -> None:
+    """Write a JSON file, whole or not at all; arrays of NumPy become lists."""
+    import orjson
+
+    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    replace_file(path, orjson.dumps(content, option=settings))
+
+
 @contextmanager
 def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
     """Lock a folder for this process until it ends, however it ends.

@@ -253,22 +253,12 @@ def warn_some(what: str, reasons: Sequence[str]) -> None:
 
 def write_results(out: Path, name: str, png: bytes, summary: object) -> None:
     """Write an image and a JSON file of the same name."""
-    from synthtext.storage import replace_file
+    from synthtext.storage import replace_file, write_json
 
     out.mkdir(parents=True, exist_ok=True)
     replace_file(out / f"{name}.png", png)
     write_json(out / f"{name}.json", summary)
     say(f"wrote {out / name}.png and {out / name}.json")
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write a JSON file, whole or not at all."""
-    import orjson
-
-    from synthtext.storage import replace_file
-
-    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    replace_file(path, orjson.dumps(content, option=settings))
 
 
 def fail(message: str) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,9 @@ from synthtext_cli.options import (
     with_factors,
     write_one,
 )
+
+if TYPE_CHECKING:
+    from synthtext.dataset.plan import Plan
 
 N_SCENES = 1000
 """Default number of scenes."""
@@ -89,12 +92,15 @@ def render(
     if task not in ("words", "vqa"):
         fail(f"--task is {task!r}; it must be words or vqa")
     if task == "vqa":
-        unused = [*edits, *_name_given(sentences=sentences, backgrounds=backgrounds)]
-        unused += _name_given(pattern=pattern)
-        unused += _name_given(shards=shards, repair=repair or None)
-        unused += ["engine"] if engine != "local" else []
-        if unused or recipe != "default":
-            fail(f"vqa draws its own signs; leave out {', '.join(unused) or 'recipe'}")
+        unused = [
+            *edits,
+            *_name_given(sentences=sentences, backgrounds=backgrounds, pattern=pattern),
+            *_name_given(shards=shards, repair=repair or None),
+            *_name_given(engine=engine if engine != "local" else None),
+            *_name_given(recipe=recipe if recipe != "default" else None),
+        ]
+        if unused:
+            fail(f"vqa draws its own signs; leave out {', '.join(unused)}")
         render_vqa(
             out=out, words=words, annotations=annotations, fonts=fonts, count=count, seed=seed,
             workers=workers,
@@ -102,19 +108,19 @@ def render(
         return
     if annotations:
         fail("--annotations works only with `synthtext render-vqa`; use that, or leave it out")
+    chosen = choose_words(words, pattern)
+    plan = make_plan(
+        chosen, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
+    )
+    _render_plan(plan, out, workers=workers, engine=engine, shards=shards, repair=repair)
+
+
+def _render_plan(
+    plan: Plan, out: Path, *, workers: int, engine: str, shards: str | None, repair: bool
+) -> None:
     from synthtext.dataset.folders import list_strays
     from synthtext.dataset.generate import render_dataset
 
-    plan = make_plan(
-        choose_words(words, pattern),
-        sentences,
-        recipe,
-        edits,
-        fonts,
-        backgrounds,
-        seed=seed,
-        count=count,
-    )
     begin = time.perf_counter()
     counted: list[int] = []
     with show_progress(out) as advance:

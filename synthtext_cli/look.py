@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthtext.storage import parse_folder, parse_local
+from synthtext.storage import parse_folder, parse_local, write_json
 from synthtext_cli.console import (
     fail,
     print_table,
@@ -17,7 +17,6 @@ from synthtext_cli.console import (
     show_progress,
     warn,
     warn_broken,
-    write_json,
 )
 from synthtext_cli.options import (
     Folder,
@@ -34,6 +33,9 @@ from synthtext_cli.options import (
     with_factors,
     write_one,
 )
+
+if TYPE_CHECKING:
+    from synthtext.dataset.statistics import Statistics
 
 N_ON_SHEET, N_ON_PAGE = 36, 400
 """Default numbers of images."""
@@ -208,6 +210,13 @@ def stats(
 
     with show_progress() as advance:
         found = count_dataset(folder, verify=not no_verify, on_progress=advance)
+    _print_statistics(folder, found)
+    if json:
+        write_json(json, dataclasses.asdict(found))
+        say(f"wrote {json}")
+
+
+def _print_statistics(folder: Path, found: Statistics) -> None:
     print_table(
         (str(folder), "images", "different texts"),
         [(split, f"{n:,}", f"{found.texts[split]:,}") for split, n in found.images.items()],
@@ -242,9 +251,6 @@ def stats(
         for name, value in found.constants.items()
     )
     print_text(f"the same in every image: {same}")
-    if json:
-        write_json(json, dataclasses.asdict(found))
-        say(f"wrote {json}")
 
 
 def _draw_bars(counts: Sequence[int]) -> str:

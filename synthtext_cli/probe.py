@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from probes.tasks.registry import TASKS
-from synthtext.storage import parse_local
+from synthtext.storage import parse_local, write_json
 from synthtext_cli.config_file import ConfigFile
 from synthtext_cli.console import (
     fail,
@@ -20,7 +20,6 @@ from synthtext_cli.console import (
     show_progress,
     warn,
     warn_some,
-    write_json,
 )
 from synthtext_cli.options import (
     BatchSize,
@@ -175,6 +174,7 @@ def probe(
 
     synthtext probe --models models.txt --out results
     """
+    # Longer than other functions, because every option has a line.
     if linear and (data is None or task != "sentiment"):
         fail("--linear needs labelled images; add --task sentiment --data DIR")
     need_probes()
@@ -209,13 +209,14 @@ def probe(
             "give --model and --out, or --export-pictures DIR to have the images read elsewhere"
         )
     check_outside(out, data)
-    planned = []
-    if len(wanted) == 1 and models is None:
+    is_sweep = len(wanted) > 1 or models is not None
+    if is_sweep:
+        planned = plan_sweep(context, wanted, out, split=config.split, overwrite=overwrite)
+    else:
         context.params["model"] = wanted[0].name
         _refuse_leaderboard(out, overwrite=overwrite)
         check_run(context, out, overwrite=overwrite)
-    else:
-        planned = plan_sweep(context, wanted, out, split=config.split, overwrite=overwrite)
+        planned = [Planned(wanted[0], out, context, is_finished=False)]
     from probes.models.factory import load_model
     from probes.tasks.run import check_config
 
@@ -234,12 +235,12 @@ def probe(
         note_run(each.context, each.folder, line)
         done = _run(loaded, config, each.folder, linear=linear)
         if done is not None:  # Under torchrun the first process alone reports.
-            _report(done, each.folder, line or read_line(), is_brief=bool(planned))
+            _report(done, each.folder, line or read_line(), is_brief=is_sweep)
 
-    if planned:
+    if is_sweep:
         run_sweep(context, planned, out, run_one)
     else:
-        run_one(Planned(wanted[0], out, context, is_finished=False), "")
+        run_one(planned[0], "")
 
 
 def _run(model: Model, config: ProbeConfig, out: Path, *, linear: bool) -> Probe | None:

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from synthtext_cli.config_file import format_options
-from synthtext_cli.console import fail, write_json
+from synthtext_cli.console import fail
 
 RUN, OPTIONS, RESULT = "run.json", "run.toml", "summary.json"
 
@@ -111,7 +111,7 @@ def note_run(context: typer.Context, out: Path, line: str = "") -> None:
         line: the command line, where it is not the one that this process was started with.
     """
     if os.environ.get("RANK", "0") == "0":  # Under torchrun the first process alone writes.
-        from synthtext.storage import replace_file
+        from synthtext.storage import replace_file, write_json
 
         out.mkdir(parents=True, exist_ok=True)
         line = line or read_line()

@@ -126,6 +126,7 @@ def finetune(
     synthtext finetune --model ViT-B-32 --data data/words --out runs/hard --arm lora
     --batches both --exclude font_category=script --exclude size_px=8:12 --retention photos/
     """
+    # Longer than other functions, because every option has a line.
     need_probes()
     from probes.data.pairs import parse_exclusion
     from probes.models.prompts import read_templates

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pandas as pd
 
 from probes.data.labelled import LabelledImages
@@ -20,7 +19,7 @@ from probes.tasks.classification import (
     tabulate_mistakes,
 )
 from probes.tasks.outcomes import write_outcomes
-from synthtext.storage import replace_file
+from synthtext.storage import replace_file, write_json
 
 N_NAMED = 5
 """Number of broken images to list by name; all are counted."""
@@ -51,32 +50,28 @@ def write_classification(
         "classes": classes.to_dict("records"),
         "mistakes": mistakes.to_dict("records"),
     }
-    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    replace_file(out / "summary.json", orjson.dumps(summary, option=settings))
+    write_json(out / "summary.json", summary)
     png = draw_bars(choose_examples(guesses, labelled), n_columns=3)
     replace_file(out / "examples.png", png)
-    facts = [
-        ("model", f"{model.name} {model.tag}".strip()),
-        ("weights, SHA-256", model.weights_sha256 or "unknown"),
-        ("images", f"{len(guesses):,} of {labelled.title}"),
-        ("cannot be read", _list_broken(labelled)),
-        ("classes", f"{len(labelled.names):,}"),
-        ("prompts", " | ".join(templates)),
-        ("versions", ", ".join(f"{name} {which}" for name, which in model.versions.items())),
-    ]
-    first = accuracy.iloc[0]
     page = Page(
         title=f"{model.name} {model.tag}".strip() + ": classes",
-        verdict=(
-            f"It classifies {percent(first['accuracy'])} of the images correctly"
-            f" ({percent(first['low'])} to {percent(first['high'])}); chance is"
-            f" {percent(first['chance'])}"
-        ),
+        verdict=_find_verdict(accuracy),
         headline=format_accuracy(accuracy),
         figures=[Figure("examples", "examples", png, is_wide=True)],
         note=NOTE,
         tables=[_format_mistakes(mistakes), _format_classes(classes)],
-        facts=facts,
+        facts=[
+            ("model", f"{model.name} {model.tag}".strip()),
+            ("weights, SHA-256", model.weights_sha256 or "unknown"),
+            ("images", f"{len(guesses):,} of {labelled.title}"),
+            ("cannot be read", _list_broken(labelled)),
+            ("classes", f"{len(labelled.names):,}"),
+            ("prompts", " | ".join(templates)),
+            (
+                "versions",
+                ", ".join(f"{name} {which}" for name, which in model.versions.items()),
+            ),
+        ],
         command=command,
     )
     replace_file(out / "report.html", fill_page(page).encode())
@@ -93,6 +88,15 @@ def format_accuracy(accuracy: pd.DataFrame) -> Table:
         for row in accuracy.to_dict("records")
     )  # fmt: skip
     return Table("Accuracy", ("", "images", "accuracy", "95 % interval", "chance"), rows)
+
+
+def _find_verdict(accuracy: pd.DataFrame) -> str:
+    first = accuracy.iloc[0]
+    return (
+        f"It classifies {percent(first['accuracy'])} of the images correctly"
+        f" ({percent(first['low'])} to {percent(first['high'])}); chance is"
+        f" {percent(first['chance'])}"
+    )
 
 
 def _format_classes(classes: pd.DataFrame) -> Table:

@@ -19,7 +19,7 @@ from probes.reports.inline_svg import inline_svg
 from probes.reports.plots import Mark
 from probes.tables import Table
 from synthtext.escapes import show_text
-from synthtext.storage import replace_file
+from synthtext.storage import replace_file, write_json
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -100,8 +100,7 @@ def write_report(out: Path, summary: object, page: Page, name: str = "summary.js
         replace_file(out / "plots" / f"{figure.name}.png", figure.png)
         if figure.svg:
             replace_file(out / "plots" / f"{figure.name}.svg", figure.svg)
-    settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    replace_file(out / name, orjson.dumps(summary, option=settings))
+    write_json(out / name, summary)
     replace_file(out / "report.html", fill_page(page).encode())
 
 

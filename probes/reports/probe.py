@@ -24,7 +24,7 @@ from probes.metrics.cells import find_column, is_design
 from probes.metrics.level_effects import level_effects
 from probes.metrics.regression import Effects
 from probes.metrics.spelling import tabulate_answers
-from probes.models.base import identify_model
+from probes.models.base import Model, identify_model
 from probes.reports import calibration, plots
 from probes.reports.citation import cite
 from probes.reports.headline import (
@@ -86,20 +86,13 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         probe: what was shown, and the outcomes.
         thresholds: from `tabulate_thresholds`.
     """
-    model, question, outcomes = probe.model, probe.question, probe.outcomes
+    question, outcomes = probe.question, probe.outcomes
     texts = question.candidates.texts
     words = make_texts(texts, [None] * len(texts), "")
     summary: dict[str, Any] = {
         "format": 1,
         "broken": list(probe.broken),
-        "model": {
-            "name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256,
-            "identity": identify_model(model), "input_px": model.input_px,
-            "patch_px": model.patch_px, "n_parameters": model.n_parameters or None,
-            "gflop": model.gflop, "preprocessing": model.preprocessing,
-            "precision": model.precision, "device": model.device, "versions": model.versions,
-            "settings": model.config if model.reader is not None else {},
-        },
+        "model": _describe_model(probe.model),
         "question": {
             "protocol": PROTOCOL, "task": question.task,
             "templates": question.templates, "ks": question.ks,
@@ -132,6 +125,17 @@ def summarize(probe: Probe, thresholds: pd.DataFrame) -> dict[str, Any]:
         summary["answers"] = to_rows(tabulate_answers(outcomes))
         summary["faults"] = list_faults(outcomes)
     return summary
+
+
+def _describe_model(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.name, "tag": model.tag, "weights_sha256": model.weights_sha256,
+        "identity": identify_model(model), "input_px": model.input_px,
+        "patch_px": model.patch_px, "n_parameters": model.n_parameters or None,
+        "gflop": model.gflop, "preprocessing": model.preprocessing,
+        "precision": model.precision, "device": model.device, "versions": model.versions,
+        "settings": model.config if model.reader is not None else {},
+    }  # fmt: skip
 
 
 def list_faults(outcomes: pd.DataFrame) -> list[str]:

@@ -54,6 +54,15 @@ class Progress:
     order: Order = field(default_factory=lambda: np.empty(0, np.int64))
     history: list[dict[str, float]] = field(default_factory=list)
 
+    def end_step(self) -> None:
+        """Count a step."""
+        self.step += 1
+        self.place += 1
+
+    def end_epoch(self) -> None:
+        """Count an epoch; the order of the next one is not known yet."""
+        self.epoch, self.place, self.order = self.epoch + 1, 0, self.order[:0]
+
 
 @dataclass(frozen=True)
 class Identity:

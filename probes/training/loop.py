@@ -104,23 +104,16 @@ def train(  # noqa: PLR0913 - each names another thing about one run.
         )
         trained_clip.train()
         for group in todo:
-            rate = rate_at(progress.step, schedule)
-            for weights in optimizer.param_groups:
-                weights["lr"] = rate
+            rate = _set_rate(optimizer, rate_at(progress.step, schedule))
             mine = [next(batches_read) for _ in group]
             scalars = _learn(learner, mine, schedule, feed, optimizer)
             _check_finite(scalars, progress, folder)
             optimizer.step()
             trained_clip.clamp_scale()
-            progress.step += 1
-            progress.place += 1
+            progress.end_step()
             noted.add({**scalars, "lr": rate}, sum(len(batch) for batch in group))
-            on_progress(
-                "images",
-                round(progress.step * per_step),
-                round(schedule.n_steps * per_step),
-                f"loss {scalars['loss']:.3f}",
-            )
+            done, total = (round(n * per_step) for n in (progress.step, schedule.n_steps))
+            on_progress("images", done, total, f"loss {scalars['loss']:.3f}")
             if progress.step % schedule.save_every == 0 or progress.step == schedule.n_steps:
                 trained_clip.eval()
                 noted.validate(feed.validate())
@@ -128,8 +121,7 @@ def train(  # noqa: PLR0913 - each names another thing about one run.
                 if share.rank == 0:
                     save(path, trained_clip, optimizer, progress, identity)
         if progress.place >= len(groups):
-            progress.epoch, progress.place = progress.epoch + 1, 0
-            progress.order = progress.order[:0]
+            progress.end_epoch()
     if distributed.is_initialized():
         distributed.destroy_process_group()
     return progress.history
@@ -265,6 +257,12 @@ def _distribute(trained_clip: TrainedClip, share: Share, *, compiles: bool) -> n
                 f" start them with torchrun, or unset RANK and WORLD_SIZE"
             ) from error
     return nn.parallel.DistributedDataParallel(learner)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> float:
+    for weights in optimizer.param_groups:
+        weights["lr"] = rate
+    return rate
 
 
 def _open_epoch(

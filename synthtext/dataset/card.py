@@ -27,6 +27,52 @@ MARKS = re.compile(r"[!-/:-@\[-`{-~]")
 """Punctuation that a backslash escapes."""
 
 
+TEMPLATE = """---
+pretty_name: Rendered text
+task_categories: [image-to-text, zero-shot-image-classification]
+tags: [synthetic, ocr, webdataset, synthtext]
+configs:
+- config_name: default
+  data_files:
+{configs}
+---
+
+# Rendered text
+
+![A few of the images](preview.jpg)
+
+{n_drawn:,} images of text in {n_shards:,} WebDataset shards, rendered by
+synthtext {version}, seed {seed}. {n_not_drawn:,} more
+{lost}; `dataset.json` lists them with the reasons.
+
+{texts}
+
+| split | images | texts |
+|---|---|---|
+{splits}
+
+No text is in two splits.
+
+## A sample
+
+| file | content |
+|---|---|
+| {image} | the image |
+| `KEY.txt` | the text as drawn |
+| `KEY.json` | every factor, measurements, and the quads of words and characters |
+| `KEY.cls` | the line number in `classnames.txt`, counted from 0 |
+{scores}
+## Factors
+
+| factor | drawn from | meaning |
+|---|---|---|
+{factors}
+
+`dataset.json` has the recipe, the versions and a checksum of every shard; with them,
+`synthtext render` reproduces the same {same}.
+"""
+
+
 def write_card(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     """Write `README.md` and `preview.jpg` into a dataset folder whose shards are finished.
 
@@ -51,70 +97,35 @@ def write_card(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
 def format_card(manifest: Mapping[str, Any]) -> str:
     """Return the card of a dataset as Markdown, with the header of a Hugging Face card."""
     plan, counts = manifest["plan"], manifest["counts"]
-    extension = plan["recipe"]["image_format"]
-    version = escape_markdown(plan["versions"]["synthtext"])
-    configs = "".join(
-        f"  - split: {'validation' if split == 'val' else split}\n    path: {split}/*.tar\n"
-        for split in manifest["splits"]
-    )
-    texts = "\n".join(
-        f"- {row['n_texts']:,} texts of kind `{kind}` from {quote_markdown(row['name'])}"
-        for kind, row in plan["texts"].items()
-    )
-    splits = "\n".join(
-        f"| {split} | {row['drawn']:,} | {sum(row['n_texts'].values()):,} |"
-        for split, row in manifest["splits"].items()
-    )
     scored = plan.get("scored")
-    lost = "could not be drawn" if scored is None else "could not be drawn or are left out"
-    factors = "\n".join(
-        f"| `{name}` | {quote_markdown(plan['recipe'][name])} | {factor.help} |"
-        for name, factor in FACTORS.items()
-        if name in plan["recipe"]  # Parts that an earlier version drew lack later factors.
+    return TEMPLATE.format(
+        configs="\n".join(
+            f"  - split: {'validation' if split == 'val' else split}\n    path: {split}/*.tar"
+            for split in manifest["splits"]
+        ),
+        n_drawn=counts["drawn"],
+        n_shards=counts["shards"],
+        n_not_drawn=counts["not_drawn"],
+        version=escape_markdown(plan["versions"]["synthtext"]),
+        seed=plan["seed"],
+        lost="could not be drawn" if scored is None else "could not be drawn or are left out",
+        texts="\n".join(
+            f"- {row['n_texts']:,} texts of kind `{kind}` from {quote_markdown(row['name'])}"
+            for kind, row in plan["texts"].items()
+        ),
+        splits="\n".join(
+            f"| {split} | {row['drawn']:,} | {sum(row['n_texts'].values()):,} |"
+            for split, row in manifest["splits"].items()
+        ),
+        image=quote_markdown(f"KEY.{plan['recipe']['image_format']}"),
+        scores=_describe_scores(scored),
+        factors="\n".join(
+            f"| `{name}` | {quote_markdown(plan['recipe'][name])} | {factor.help} |"
+            for name, factor in FACTORS.items()
+            if name in plan["recipe"]  # Parts that an earlier version drew lack later factors.
+        ),
+        same="bytes" if scored is None else "images",
     )
-    return f"""---
-pretty_name: Rendered text
-task_categories: [image-to-text, zero-shot-image-classification]
-tags: [synthetic, ocr, webdataset, synthtext]
-configs:
-- config_name: default
-  data_files:
-{configs}---
-
-# Rendered text
-
-![A few of the images](preview.jpg)
-
-{counts["drawn"]:,} images of text in {counts["shards"]:,} WebDataset shards, rendered by
-synthtext {version}, seed {plan["seed"]}. {counts["not_drawn"]:,} more
-{lost}; `dataset.json` lists them with the reasons.
-
-{texts}
-
-| split | images | texts |
-|---|---|---|
-{splits}
-
-No text is in two splits.
-
-## A sample
-
-| file | content |
-|---|---|
-| {quote_markdown(f"KEY.{extension}")} | the image |
-| `KEY.txt` | the text as drawn |
-| `KEY.json` | every factor, measurements, and the quads of words and characters |
-| `KEY.cls` | the line number in `classnames.txt`, counted from 0 |
-{_describe_scores(scored)}
-## Factors
-
-| factor | drawn from | meaning |
-|---|---|---|
-{factors}
-
-`dataset.json` has the recipe, the versions and a checksum of every shard; with them,
-`synthtext render` reproduces the same {"bytes" if scored is None else "images"}.
-"""
 
 
 def _describe_scores(scored: Mapping[str, Any] | None) -> str:

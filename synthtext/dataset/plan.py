@@ -183,11 +183,7 @@ def make_plan(
     if not texts:
         raise WordsError("no texts to draw; give --words, --sentences or both")
     count = sum(len(listed.items) for listed in texts.values()) if count is None else count
-    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
-        if value < least:
-            raise DatasetError(f"{name} is {value}; it must be {least} or more")
-        if value > MAX_NUMBER:
-            raise DatasetError(f"{name} is {value}; it must be {MAX_NUMBER} or less")
+    _check_numbers(count, seed)
     _check_fonts(recipe, fonts)
     weights = _weigh_kinds(recipe, texts)
     texts = {kind: texts[kind] for kind in texts if weights[kind]}
@@ -222,6 +218,14 @@ def make_plan(
     )
     _check_drawable(plan)
     return plan
+
+
+def _check_numbers(count: int, seed: int) -> None:
+    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
+        if value < least:
+            raise DatasetError(f"{name} is {value}; it must be {least} or more")
+        if value > MAX_NUMBER:
+            raise DatasetError(f"{name} is {value}; it must be {MAX_NUMBER} or less")
 
 
 def list_shards(plan: Plan) -> Iterator[Shard]:
