@@ -35,7 +35,12 @@ from probes.models.shapes import (
     parse_json,
     read_bounded,
 )
-from probes.models.transformers_siglip import PREPROCESSING, rename_siglip, shape_siglip
+from probes.models.transformers_siglip import (
+    PREPROCESSING,
+    rename_siglip,
+    shape_naflex,
+    shape_siglip,
+)
 from probes.models.transformers_towers import BLOCKS, JOINED, TowerShapes, read_tower
 from synthtext.errors import quote
 
@@ -48,9 +53,6 @@ WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
 
 OPENAI_VOCABULARY = 49_408
 """Tokens of OpenAI's vocabulary, which open_clip's own tokenizer speaks."""
-
-NAFLEX = "siglip2"
-"""The kind of SigLIP 2 that takes images of any shape; those of a fixed size are `siglip`."""
 
 ACTIVATIONS = ("quick_gelu", "gelu")
 
@@ -86,8 +88,11 @@ TOWERS: Mapping[str, TowerShapes] = {
 
 PREPROCESSOR: Mapping[str, Shape] = {
     "image_mean": Row(Real(-1000, 1000), 3, 3), "image_std": Row(Real(-1000, 1000), 3, 3),
-    "resample": Either((Null(), Whole(0, 5))),
+    "resample": Either((Null(), Whole(0, 5))), "image_processor_type": Either((Null(), Text())),
 }  # fmt: skip
+
+NAFLEX_PROCESSOR = "Siglip2ImageProcessor"
+"""What prepares images of any shape, bilinearly unless it is told otherwise."""
 
 INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
 """Filters by the numbers that Pillow gives them."""
@@ -140,16 +145,10 @@ def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
         "download it again",
     )
     kind = content.get("model_type") if isinstance(content, dict) else None
-    if kind == NAFLEX:
-        raise ProbeError(
-            f"{path} is of model_type {kind!r}, the SigLIP 2 that takes images of any shape"
-            " (NaFlex), which cannot be loaded; choose one of a fixed size, whose model_type"
-            " is 'siglip'"
-        )
     if not isinstance(kind, str) or kind not in KINDS:
         raise ProbeError(
             f"{path} is of model_type {quote(kind)}; of transformers' models only"
-            f" {' and '.join(map(repr, KINDS))} can be loaded; `synthtext models` lists those"
+            f" {', '.join(map(repr, KINDS))} can be loaded; `synthtext models` lists those"
             " of open_clip"
         )
     model = KINDS[kind](content, path, tokenizer)
@@ -211,6 +210,8 @@ def read_preprocessor(path: Path | None, config: Mapping[str, Any]) -> dict[str,
                 f"{path} has resample {stated['resample']}; it is 2 (bilinear) or 3 (bicubic)"
             )
         fields["interpolation"] = INTERPOLATIONS[stated["resample"]]
+    elif str(stated.get("image_processor_type")).startswith(NAFLEX_PROCESSOR):
+        fields["interpolation"] = "bilinear"
     if stated.get("do_center_crop") is False:
         fields["resize_mode"] = "squash"
     return fields
@@ -220,7 +221,7 @@ def rename_state(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict
     """Return the tensors of transformers under open_clip's names.
 
     Args:
-        state: of a `CLIPModel` or a `SiglipModel`.
+        state: of a `CLIPModel`, a `SiglipModel` or a `Siglip2Model`.
         config: from `read_transformers_config`.
     """
     if config.get("custom_text"):
@@ -259,6 +260,6 @@ def _shape_tower(tower: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 KINDS: Mapping[str, Callable[[Mapping[str, Any], Path, str], dict[str, Any]]] = {
-    "clip": _shape_clip, "siglip": shape_siglip,
+    "clip": _shape_clip, "siglip": shape_siglip, "siglip2": shape_naflex,
 }  # fmt: skip
 """Kinds of models, by the model_type of their configs."""

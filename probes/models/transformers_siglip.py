@@ -1,14 +1,17 @@
 """SigLIP as transformers keeps it: its config and its tensors in open_clip's layout.
 
-SigLIP 2 of a fixed size is a `SiglipModel` too, with another vocabulary. The vision tower is
-timm's, its sizes set by checked numbers. Source: transformers 5, `configuration_siglip.py`,
-`modeling_siglip.py` and `tokenization_siglip2.py`; timm 1.0, `VisionTransformer`.
+SigLIP 2 of a fixed size is a `SiglipModel` too, with another vocabulary. The one that takes
+images of any shape (NaFlex), `Siglip2Model`, is given square ones here, which makes it a model
+of a fixed size. The vision tower is timm's, its sizes set by checked numbers. Source:
+transformers 5, `configuration_siglip.py`, `modeling_siglip.py`, `modeling_siglip2.py`,
+`image_processing_siglip2.py` and `tokenization_siglip2.py`; timm 1.0, `VisionTransformer`.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,18 @@ TOWERS: Mapping[str, TowerShapes] = {
     ),
 }  # fmt: skip
 """Entries of each tower that shape it, and what they are where a config is silent."""
+
+NAFLEX_TOWERS: Mapping[str, TowerShapes] = {
+    "vision": (
+        {
+            **TOWER, "num_patches": Whole(1, 65_536), "patch_size": SIDE,
+            "num_channels": Whole(3, 3), "vision_use_head": Flag(),
+        },
+        KNOWN | {"num_patches": 256, "patch_size": 16, "vision_use_head": True},
+    ),
+    "text": TOWERS["text"],
+}  # fmt: skip
+"""The same for a `Siglip2Model`."""
 
 PREPROCESSING: Mapping[str, object] = {
     "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic",
@@ -115,6 +130,30 @@ def shape_siglip(content: Mapping[str, Any], path: Path, tokenizer: str) -> dict
         ProbeError: an entry does not fit, or the towers do not fit together.
     """
     vision, text = (read_tower(content, name, TOWERS[name], path) for name in TOWERS)
+    return _shape_towers(vision, text, path, tokenizer)
+
+
+def shape_naflex(content: Mapping[str, Any], path: Path, tokenizer: str) -> dict[str, Any]:
+    """Return the same for a `Siglip2Model`, for images that are square.
+
+    Their side is that at which the position embeddings are used as they are.
+    """
+    vision, text = (
+        read_tower(content, name, NAFLEX_TOWERS[name], path) for name in NAFLEX_TOWERS
+    )
+    n_along = math.isqrt(vision["num_patches"])
+    if n_along**2 != vision["num_patches"]:
+        raise ProbeError(
+            f"the vision_config of {path} has num_patches {vision['num_patches']}, which is"
+            " not the number of patches of a square"
+        )
+    side_px = n_along * vision["patch_size"]
+    return _shape_towers(vision | {"image_size": side_px}, text, path, tokenizer)
+
+
+def _shape_towers(
+    vision: Mapping[str, Any], text: Mapping[str, Any], path: Path, tokenizer: str
+) -> dict[str, Any]:
     _check_vision(vision, text, path)
     first = text["vocab_size"] == FIRST_VOCABULARY
     return {
@@ -173,7 +212,7 @@ def _check_vision(vision: Mapping[str, Any], text: Mapping[str, Any], path: Path
 
 
 def rename_siglip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of transformers' `SiglipModel` under open_clip's names."""
+    """Return the tensors of a `SiglipModel` or a `Siglip2Model` under open_clip's names."""
     renamed: dict[str, Tensor] = {}
     for name, part in state.items():
         joined, pool = re.fullmatch(JOINED, name), POOL.fullmatch(name)
@@ -186,9 +225,29 @@ def rename_siglip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             renamed[f"visual.trunk.attn_pool.q.{pool[1]}"] = part[:third]
             renamed[f"visual.trunk.attn_pool.kv.{pool[1]}"] = part[third:]
         elif ".self_attn.k_proj." not in name and ".self_attn.v_proj." not in name:
-            is_place = name == "vision_model.embeddings.position_embedding.weight"
-            renamed[_rename(name)] = part.unsqueeze(0) if is_place else part
+            renamed[_rename(name)] = RESHAPED.get(name, _keep)(part)
     return {name: part for name, part in renamed.items() if not name.endswith("position_ids")}
+
+
+def _keep(part: Tensor) -> Tensor:
+    return part
+
+
+def _unroll_patches(weights: Tensor) -> Tensor:
+    """Return the weights of a linear layer over patches (h, w, channel) as a convolution's."""
+    if weights.ndim != 2:
+        return weights
+    side = math.isqrt(weights.shape[1] // 3)
+    if side * side * 3 != weights.shape[1]:
+        return weights  # Refused later, for its shape.
+    return weights.reshape(-1, side, side, 3).permute(0, 3, 1, 2).contiguous()
+
+
+RESHAPED: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "vision_model.embeddings.position_embedding.weight": lambda part: part.unsqueeze(0),
+    "vision_model.embeddings.patch_embedding.weight": _unroll_patches,
+}
+"""Tensors that have another shape in timm."""
 
 
 def _rename(name: str) -> str:

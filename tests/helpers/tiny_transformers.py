@@ -20,12 +20,7 @@ def write_clip(folder: Path, **changes: Any) -> Any:  # noqa: ANN401 - of transf
         vision_config=tower | settings | {"hidden_size": 48, "image_size": 32, "patch_size": 8},
         projection_dim=24,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = CLIPModel(config).eval()
-        for part in model.parameters():  # Far from zero, so that every tensor counts.
-            part.data += 0.1 * torch.randn_like(part)
-    model.save_pretrained(folder)
+    model = _write_random(CLIPModel, config, folder)
     square = {"height": 32, "width": 32}
     CLIPImageProcessor(
         size={"shortest_edge": 32}, crop_size=square, image_mean=[0.5, 0.4, 0.3]
@@ -45,15 +40,37 @@ def write_siglip(folder: Path, *, vocab_size: int = 300, **changes: Any) -> Any:
         | {"vocab_size": vocab_size},
         vision_config=tower | {"hidden_size": 48, "image_size": 32, "patch_size": 8},
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = SiglipModel(config).eval()
-        for part in model.parameters():  # Far from zero, so that every tensor counts.
-            part.data += 0.1 * torch.randn_like(part)
-    model.save_pretrained(folder)
+    model = _write_random(SiglipModel, config, folder)
     write_gemma(folder)
     square = {"height": 32, "width": 32}
     SiglipImageProcessor(size=square, image_mean=[0.5, 0.4, 0.3]).save_pretrained(folder)
+    return model
+
+
+def write_naflex(folder: Path, *, num_patches: int = 16) -> Any:  # noqa: ANN401
+    """Write a tiny `Siglip2Model` with random weights as transformers does, and return it."""
+    from transformers import Siglip2Config, Siglip2ImageProcessor, Siglip2Model
+
+    tower = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 96}
+    config = Siglip2Config(
+        text_config=tower
+        | {"hidden_size": 32, "max_position_embeddings": 16, "projection_size": 48}
+        | {"vocab_size": 300},
+        vision_config=tower | {"hidden_size": 48, "num_patches": num_patches, "patch_size": 8},
+    )
+    model = _write_random(Siglip2Model, config, folder)
+    write_gemma(folder)
+    Siglip2ImageProcessor(patch_size=8, max_num_patches=num_patches).save_pretrained(folder)
+    return model
+
+
+def _write_random(kind: Any, config: Any, folder: Path) -> Any:  # noqa: ANN401
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = kind(config).eval()
+        for part in model.parameters():  # Far from zero, so that every tensor counts.
+            part.data += 0.1 * torch.randn_like(part)
+    model.save_pretrained(folder)
     return model
 
 

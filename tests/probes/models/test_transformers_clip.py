@@ -87,12 +87,12 @@ def test_an_older_entry_of_a_config_counts(tmp_path: Path) -> None:
     [
         (
             {"model_type": "blip"},
-            "{} is of model_type 'blip'; of transformers' models only 'clip' and 'siglip' can be"
+            "{} is of model_type 'blip'; of transformers' models only 'clip', 'siglip', 'siglip2' can be"
             " loaded; `synthtext models` lists those of open_clip",
         ),
         (
             {"model_type": ["clip"]},
-            "{} is of model_type ['clip']; of transformers' models only 'clip' and 'siglip' can be"
+            "{} is of model_type ['clip']; of transformers' models only 'clip', 'siglip', 'siglip2' can be"
             " loaded; `synthtext models` lists those of open_clip",
         ),
         (

@@ -13,7 +13,7 @@ from probes.errors import ProbeError
 from probes.models.factory import load_model, load_parts
 from probes.models.file_tokenizer import _clean_siglip
 from tiny_clip import draw_pictures, write_json
-from tiny_transformers import write_siglip
+from tiny_transformers import write_naflex, write_siglip
 
 WORDS = ["paper", "a stone,  here", "WINDOW"]
 
@@ -147,16 +147,41 @@ def test_a_config_that_cannot_be_built_is_one_sentence(
     assert str(caught.value) == sentence.format(path)
 
 
-def test_a_siglip_of_any_shape_is_named(tmp_path: Path) -> None:
-    write_siglip(tmp_path)
+def test_logits_of_naflex_are_those_of_transformers_on_square_images(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, Siglip2ImageProcessor
+
+    theirs = write_naflex(tmp_path)
+    ours = load_model(str(tmp_path), device="cpu")
+    tokens = AutoTokenizer.from_pretrained(tmp_path)(
+        WORDS, padding="max_length", max_length=16, return_tensors="pt"
+    )["input_ids"]
+    images = draw_pictures((32, 32), (48, 48))
+    processor = Siglip2ImageProcessor.from_pretrained(tmp_path)
+    shown = processor([Image.fromarray(image) for image in images], return_tensors="pt")
+    with torch.inference_mode():
+        expected = theirs(input_ids=tokens, **shown)
+    bias = float(theirs.logit_bias.detach())
+    found = bias + ours.logit_scale * (
+        ours.encoder.embed_images(images) @ ours.encoder.embed_texts(WORDS).T
+    )
+    wanted = expected.logits_per_image.numpy()
+    np.testing.assert_allclose(found[0], wanted[0], atol=2e-5, rtol=1e-4)
+    np.testing.assert_allclose(found[1], wanted[1], atol=0.05)  # Resized by other libraries.
+    assert (ours.input_px, ours.patch_px) == (32, 8)
+    assert ours.preprocessing["interpolation"] == "bilinear"
+
+
+def test_a_naflex_whose_patches_form_no_square_is_refused(tmp_path: Path) -> None:
+    write_naflex(tmp_path)
     path = tmp_path / "config.json"
-    write_json(path, json.loads(path.read_text()) | {"model_type": "siglip2"})
+    content = json.loads(path.read_text())
+    content["vision_config"]["num_patches"] = 15
+    write_json(path, content)
     with pytest.raises(ProbeError) as caught:
         load_model(str(tmp_path), device="cpu")
     assert str(caught.value) == (
-        f"{path} is of model_type 'siglip2', the SigLIP 2 that takes images of any shape"
-        " (NaFlex), which cannot be loaded; choose one of a fixed size, whose model_type"
-        " is 'siglip'"
+        f"the vision_config of {path} has num_patches 15, which is not the number of patches"
+        " of a square"
     )
 
 
