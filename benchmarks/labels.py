@@ -1,0 +1,105 @@
+"""How well quads enclose the ink, over every factor of geometry and ink at once.
+
+    python benchmarks/labels.py [--n 1000] [--seed 5]
+
+Draws words and sentences from a recipe in which all of these factors vary widely, and measures
+how far the farthest pixel of ink lies outside of the quads of characters and of words.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from synthtext.dataset.generate import draw_images
+from synthtext.dataset.manifest import NotDrawn
+from synthtext.dataset.plan import Plan, list_shards, make_plan
+from synthtext.drawing.fonts import read_catalogue
+from synthtext.drawing.layers import draw_layer
+from synthtext.drawing.rendering import Quads
+from synthtext.recipe import edit_recipe, read_recipe
+from synthtext.texts.reviews import review_sentences
+from synthtext.texts.words import read_words
+
+WIDE = {
+    "kind": "word=4,sentence=1", "case": "as-is,lower,upper,title", "size_px": "6:80:log",
+    "letter_spacing_em": "-0.1:0.3", "line_height": "0.9:1.8", "width_px": "0,160,224",
+    "height_px": "0,224", "margin_px": "1:8", "rotation_deg": "-180:180",
+    "yaw_deg": "-60:60", "pitch_deg": "-60:60", "arc_deg": "0=3,-90,-30,30,90",
+    "wave_em": "0=2,0.1,0.3", "jitter_em": "0,0.05,0.1", "letter_rotation_deg": "0,5,15",
+    "ink_fill": "any", "embolden_em": "-0.02,0,0.04,0.08", "wear_frac": "0,0.3",
+    "outline_em": "0,0.05,0.12", "extrude_em": "0,0.1,0.3", "shadow_em": "0,0.1,0.4",
+    "background": "plain,gradient,noise,texture,clutter,writing", "occlusion_frac": "0,0.2",
+}  # fmt: skip
+
+SEEN = 25
+"""Coverage of a pixel, of 255, from which its ink counts."""
+
+
+def make_wide_plan(n: int, seed: int) -> Plan:
+    """Return the plan of n images, all in one shard."""
+    edits = {**WIDE, "splits": "1,0,0", "shard_size": str(n)}
+    recipe = edit_recipe(read_recipe("default"), edits)
+    texts = {"word": read_words("en"), "sentence": review_sentences()}
+    return make_plan(recipe, texts, read_catalogue(), count=n, seed=seed)
+
+
+def measure_overhang(ink: np.ndarray, quads: Quads) -> float:
+    """Return how far outside of its nearest quad the farthest pixel's centre lies, in px.
+
+    It is 0 where all lie inside.
+
+    Args:
+        ink: uint8 (H, W), its coverage.
+        quads: float32 (k, 4, 2).
+    """
+    inside = np.zeros_like(ink)
+    for quad in quads:
+        # In 256ths of a pixel, whose centre is OpenCV's (0, 0).
+        cv2.fillConvexPoly(inside, np.round((quad - 0.5) * 256).astype(np.int32), 1, shift=8)
+    rows, columns = np.nonzero((ink >= SEEN) & (inside == 0))
+    outside = [
+        min(
+            -cv2.pointPolygonTest(quad.reshape(-1, 1, 2), place, measureDist=True)
+            for quad in quads
+        )
+        for place in zip((columns + 0.5).tolist(), (rows + 0.5).tolist(), strict=True)
+    ]
+    return max(outside, default=0.0)
+
+
+def main() -> None:
+    """Read the command line and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=5)
+    asked = parser.parse_args()
+    plan, fonts = make_wide_plan(asked.n, asked.seed), read_catalogue()
+    not_drawn: Counter[str] = Counter()
+    found: dict[str, list[float]] = {"characters": [], "words": []}
+    images = draw_images(plan, next(iter(list_shards(plan))))
+    for image in track(images, "drawing", total=asked.n):
+        if isinstance(image, NotDrawn):
+            not_drawn[image.reason.rpartition("; ")[2]] += 1
+            continue
+        ink = draw_layer("ink", image.spec, fonts)
+        found["characters"].append(measure_overhang(ink, image.char_quads))
+        found["words"].append(measure_overhang(ink, image.word_quads))
+    table = Table("quads of", "images", "farthest ink outside, px", "images above 0.75 px")
+    for name, each in found.items():
+        n_above = sum(value > 0.75 for value in each)
+        table.add_row(name, f"{len(each):,}", f"{max(each):.2f}", f"{n_above:,}")
+    console = Console()
+    console.print(table)
+    for reason, n in not_drawn.most_common():
+        console.print(f"not drawn: {n:,}, {reason}")
+
+
+if __name__ == "__main__":
+    main()
