@@ -32,7 +32,7 @@ class ProbeConfig:
             candidates; None is the bundled list. With `data`, its words are further candidates
             if the texts shown are fewer than K.
         rivals: `matched` to the text in length and frequency, or `any`.
-        seed: of all random choices.
+        seed: for all random choices.
         verify: whether to compare the checksums of the shards of `data`.
         width: levels are added until the interval of a threshold is at most this wide, in
             octaves or the factor's unit; None shows only the levels of the coarse scan.
