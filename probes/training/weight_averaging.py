@@ -37,8 +37,7 @@ class Mixture:
 def mix_states(
     before: Mapping[str, Tensor], after: Mapping[str, Tensor], alpha: float
 ) -> dict[str, Tensor]:
-    """Return interpolated weights, `alpha` of the way to `after`; integers are those of
-    `after`."""
+    """Return interpolated weights, `alpha` of the way to `after`; integers are from `after`."""
     return {
         name: before[name].lerp(after[name], alpha)
         if after[name].is_floating_point()
