@@ -44,8 +44,7 @@ class Ranges:
     weights: tuple[float, ...]
 
     def split(self, units: Floats) -> tuple[NDArray[np.int64], Floats]:
-        """Return the part selected by each number in [0, 1), and its position there, in [0,
-        1)."""
+        """Return the part selected by each number in [0, 1), and the place in it, in [0, 1)."""
         weights = np.array(self.weights)
         places = pick(units, weights)
         edges = np.cumsum(weights)
