@@ -1,13 +1,13 @@
-"""Who reads what: the bundled reader, Tesseract and PP-OCRv4 on every factor and every font.
+"""A comparison of the bundled reader, Tesseract and PP-OCRv4 on every factor and every font.
 
     python benchmarks/observatory.py OUT [--words 20] [--fonts DIR] [--kli FILE]
 
 Each reader sees the same images: words at every level of every factor from two baselines, and
-words in every font at five sizes, the latter twice, with other words and another seed. What is
-done lies in OUT, so that a run that was stopped resumes; `OUT/READER/PART.parquet` has a row
-for each image, `OUT/tables.md` what is made of them. Some 5,800 images with 20 words, a quarter
-of an hour on one core. `--kli` takes the results of the Kept Legibility Index, `--fonts`
-typefaces that it ranks too.
+words in every font at five sizes, the latter twice, with different words and another seed.
+Results are kept in OUT, so that a stopped run resumes; `OUT/READER/PART.parquet` has a row for
+each image, `OUT/tables.md` the resulting tables. With 20 words there are about 5,800 images,
+which take a quarter of an hour on one core. `--kli` takes the results of the Kept Legibility
+Index, `--fonts` a folder of typefaces that it ranks too.
 """
 
 from __future__ import annotations

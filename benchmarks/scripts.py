@@ -1,10 +1,10 @@
-"""Twenty languages: are clusters and quads right, and does Tesseract read the words.
+"""Twenty languages: accuracy of clusters and quads, and of Tesseract reading the words.
 
-For each language the most frequent words by wordfreq, in a font of Noto or a bundled one: how
-many of them the font cannot write, how often HarfBuzz makes the grapheme clusters of Unicode
-(UAX 29, by `regex`), how far ink reaches beyond the quads of its word, and the error rate of
-Tesseract where its data for the language are installed. What is drawn holds no box of a missing
-character, since such a text is refused.
+For each language the most frequent words by wordfreq are drawn, in a Noto or a bundled font.
+The table gives how many of them the font cannot write, how often HarfBuzz forms the grapheme
+clusters of Unicode (UAX 29, by `regex`), how far ink reaches beyond the quads of its word, and
+the error rate of Tesseract if its data for the language are installed. No image has a box for a
+missing character, since such texts are refused.
 
     pip install 'synthtext[scripts,words]'
     python benchmarks/scripts.py --n 200 > table.md

@@ -1,4 +1,4 @@
-"""What teaches: methods and batches of `synthtext finetune` on the bundled reader, over seeds.
+"""A comparison of the methods and batches of `synthtext finetune` on the bundled reader.
 
 Every run has the same images and the same number of steps. The reader has never seen
 blackletter; gains are on test words, in blackletter and in all other fonts, paired by image,

@@ -68,7 +68,7 @@ def read_toml(
 
 def _check_shape(text: str, max_depth: int) -> None:
     """Raise a ValueError if the text is nested too deeply or has too long a word."""
-    # The parser recurses at every level, and Python raises an error of its own for long
+    # The parser recurses at every level, and Python raises another kind of error for long
     # numbers.
     depth = n_dots = 0
     for token in TOKEN.findall(text):

@@ -59,7 +59,7 @@ class Attacked:
     """A photograph with a word on it.
 
     Attributes:
-        path: of the image.
+        path: the image file.
         name: its path within the folder.
         object: what it shows.
         word: what is written on it.

@@ -146,10 +146,10 @@ def add_levels(
     """Return the words of a curve at further levels, each with its own background and noise.
 
     Args:
-        trials: of the coarse scan.
-        factor: of the curve.
-        baseline: of the curve.
-        levels: those to add.
+        trials: the trials of the coarse scan.
+        factor: factor of the curve.
+        baseline: baseline of the curve.
+        levels: the levels to add.
         look: number of the look that asks for them.
     """
     curve = [each for each in trials if (each.factor, each.baseline) == (factor, baseline)]

@@ -276,7 +276,7 @@ def _name_chunk(folder: Path, number: int) -> Path:
 def _write_chunk(
     path: Path, stamp: str, batch: Sequence[Stimulus], vectors: Vectors, facts: Facts
 ) -> None:
-    """Write a chunk, whole or not at all."""
+    """Write a chunk, atomically."""
     keys = [stimulus.key for stimulus in batch]
     notes = orjson.dumps([keys, facts], option=orjson.OPT_SERIALIZE_NUMPY)
     write_vector_file(path, vectors, bytes.fromhex(stamp), notes)

@@ -53,7 +53,7 @@ def write_vector_file(
     """Write vectors atomically: after a crash the file is complete or absent.
 
     Args:
-        path: of the file.
+        path: the file.
         vectors: float32 (N, D).
         origin: 32 bytes that identify what the vectors were made from.
         notes: any further content.
@@ -84,7 +84,7 @@ def read_vector_file(
     """Return the content of a file, None if it is missing or was made from something else.
 
     Args:
-        path: of the file.
+        path: the file.
         origin: 32 bytes that identify what the vectors are made from.
         is_private: whether to refuse a file that another user could have written.
 

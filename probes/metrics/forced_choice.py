@@ -136,7 +136,7 @@ def draw_rivals(choice: Choice, truths: Ints, k: int) -> Ints:
     The first ones are those of a smaller K.
 
     Args:
-        choice: of V texts, K or more.
+        choice: the choice among V texts, K or more.
         truths: (N,), the indices of the texts.
         k: candidates per text, the text itself included.
     """

@@ -73,7 +73,7 @@ class Model:
         preprocessing: the fields of `Preprocessing`; empty if unknown.
         precision: "fp32" or "bf16"; empty if unknown.
         device: such as "cpu" or "cuda:0"; empty if unknown.
-        versions: of the packages that compute the vectors.
+        versions: versions of the packages that compute the vectors.
         logit_scale: factor for cosine similarities before the softmax.
         prompts: templates for texts; empty means those of the task.
         reader: an object that returns text instead of vectors; None for an encoder. If there is

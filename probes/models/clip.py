@@ -145,7 +145,7 @@ def fit_pixels(
     Args:
         pixels: uint8 (H, W, 3).
         fit: the model's own transform.
-        side_px: of the square.
+        side_px: side of the square.
 
     Raises:
         ProbeError: the image is not uint8 or not (H, W, 3).

@@ -160,7 +160,7 @@ def read_bounded(path: Path, max_bytes: int, remedy: str) -> bytes:
     """Return the bytes of a regular file that is not too large.
 
     Args:
-        path: of the file.
+        path: the file.
         max_bytes: maximum size.
         remedy: end of the error for a missing or unreadable file.
 

@@ -128,7 +128,7 @@ def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
     """Return open_clip's model config for a `config.json` of transformers.
 
     Args:
-        path: of the config.
+        path: the config file.
         tokenizer: source of the tokenizer, for vocabularies other than OpenAI's.
 
     Raises:

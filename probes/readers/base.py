@@ -65,7 +65,7 @@ class ReaderFacts:
     Attributes:
         sha256: hash of everything that determines its answers: code, weights, version.
         config: its settings, by name.
-        versions: of the packages and engines that compute its answers, by name.
+        versions: versions of the packages and engines that compute its answers, by name.
     """
 
     sha256: str

@@ -23,8 +23,8 @@ class ProbeConfig:
         task: one of `TASKS`.
         design: factors to vary, or `latin`; see `parse_design`. Not used with `data`.
         data: a dataset written by `synthtext render`, instead of a design.
-        split: of the dataset, or `all`; None means all of it, or the test split of Rendered
-            SST2.
+        split: a split of the dataset, or `all`; None means all of it, or the test split of
+            Rendered SST2.
         n: number of words at each level of a design, or of images of a Latin hypercube.
         ks: numbers of candidates to choose among; empty means those of `KS` that are possible.
         templates: prompts; empty means those the model was trained with, or those of the task.

@@ -61,7 +61,7 @@ class Looked:
     """The results of all stages.
 
     Attributes:
-        trials: of all stages, in order.
+        trials: the trials of all stages, in order.
         outcomes: a row per image, or several.
         scan: vectors of the first stage.
         stats: time and throughput of the encoder.

@@ -40,7 +40,7 @@ class Result:
     """One of the results that are compared.
 
     Attributes:
-        name: of the model, in one line, unique among the results.
+        name: name of the model, on one line, unique among the results.
         path: the folder of results, or the Parquet file.
         outcomes: a row per image.
         summary: content of `summary.json`; empty if there is none.

@@ -104,7 +104,7 @@ def weave(
     """Return the batches with some other pairs at the end of each.
 
     Args:
-        batches: of one epoch.
+        batches: the batches of one epoch.
         others: the other pairs, used cyclically in a random order for each epoch.
         n_each: number added to each batch.
         seed: for their order.

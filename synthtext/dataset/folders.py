@@ -72,7 +72,7 @@ def begin_folder(
         folder: empty, or unfinished.
         begun: its `dataset.json` before it is finished.
         classnames: its `classnames.txt`.
-        is_anew: whether its `dataset.json` is replaced, whatever it says.
+        is_anew: whether its `dataset.json` is replaced, whatever its content.
 
     Raises:
         DatasetError: it holds something else, or was started with another plan.

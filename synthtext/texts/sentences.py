@@ -50,7 +50,7 @@ JOINS = [
     (re.compile(r"\b([Cc]an) not\b(?= (?!only|just|merely|simply))"), r"\1not"),
     (re.compile(r"\b([Gg]on|[Ww]an|[Gg]ot) (na|ta)\b"), r"\1\2"),
     (re.compile(r"\b([Gg]im|[Ll]em) me\b"), r"\1me"),
-    # Two backquotes open and two quotes close; alone, they stand for one mark.
+    # Two backquotes open and two quotes close; single ones stand for a single mark.
     (re.compile(r"``\s*"), '"'),
     (re.compile(r"\s*''"), '"'),
     (re.compile(r"(^|[\s(\[])`\s*(?=\w)"), r"\1'"),
