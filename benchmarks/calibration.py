@@ -1,11 +1,10 @@
-"""Do the intervals of the calibration error hold it? Readers whose calibration is known.
+"""Coverage of the intervals of the calibration error, for readers of known calibration.
 
     python benchmarks/calibration.py [--runs 400]
 
-Every run draws new words; a word has one answer, or seven that are alike in how sure the reader
-is and in whether it is right. Prints a table; exits with 1 where an interval holds the truth
-too seldom. Of 400 runs with an exact 95 % interval the fraction held is below the bound once in
-a thousand times.
+Every run draws new words; a word has one answer, or seven with correlated confidence and
+correctness. Prints a table; exits with 1 if the coverage of an interval is too low. With an
+exact 95 % interval, the coverage in 400 runs is below the bound once in a thousand times.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ Floats = NDArray[np.float64]
 LEAST_HELD = 0.915
 
 N_TRUTH = 400_000
-"""Answers that a truth is worked out from."""
+"""Number of answers from which a truth is computed."""
 
 WORDS = ((30, 1), (100, 1), (300, 1), (30, 7))
-"""Words of a run, and answers for each."""
+"""Number of words in a run, and of answers for each."""
 
 LIKENESS = 0.3
 """Correlation of the answers for one word."""
@@ -41,7 +40,7 @@ SURE: dict[str, Callable[[Floats], Floats]] = {
     "mostly above 0.9": lambda z: special.expit(3 + 1.5 * z),
     "nearly all above 0.95": lambda z: special.expit(4.5 + z),
 }
-"""A standard normal draw -> how sure a reader is."""
+"""A standard normal draw -> the confidence of a reader."""
 
 TRUE: dict[str, Callable[[Floats], Floats]] = {
     "calibrated": lambda sure: sure,
@@ -50,7 +49,7 @@ TRUE: dict[str, Callable[[Floats], Floats]] = {
     "too sure throughout": lambda sure: special.expit(special.logit(sure) - 1),
     "not sure enough": lambda sure: special.expit(2 * special.logit(sure)),
 }
-"""How sure a reader is -> how often it is right."""
+"""The confidence of a reader -> how often it is right."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +76,14 @@ def _draw_alike(n_words: int, n_each: int, rng: Generator) -> Floats:
 
 
 def find_truth(reader: Reader, n_bins: int) -> float:
-    """Return the calibration error of a reader over as many bins, of all its answers."""
+    """Return the calibration error over all answers of a reader, with that many bins."""
     sure = SURE[reader.sure](np.random.default_rng(0).normal(size=N_TRUTH))
     gaps = np.bincount(bin_equally(sure, n_bins), weights=sure - TRUE[reader.true](sure))
     return float(np.abs(gaps).sum() / N_TRUTH)
 
 
 def measure(reader: Reader, n_words: int, n_each: int, n_runs: int) -> list[Calibration]:
-    """Return what each run finds."""
+    """Return the calibration measured in each run."""
     found = []
     for seed in range(n_runs):
         rng = np.random.default_rng([seed, n_words, n_each])
@@ -93,7 +92,7 @@ def measure(reader: Reader, n_words: int, n_each: int, n_runs: int) -> list[Cali
 
 
 def main(asked: list[str]) -> int:
-    """Print the table, and return how many lines hold too seldom."""
+    """Print the table, and return how many lines have too low a coverage."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=400)
     n_runs = parser.parse_args(asked).runs

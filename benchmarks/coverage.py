@@ -1,15 +1,15 @@
-"""Do the intervals hold the truth as often as they say? Readers whose truths are known.
+"""Coverage of the intervals, for readers whose true values are known.
 
     python benchmarks/coverage.py [--runs 500] [--real FILE ...] [--only thresholds]
 
 Thresholds are those of the staged design itself, run on planted readers and on real ones: FILE
 is the `outcomes.parquet` of a dense run, such as `benchmarks/dense.py` writes, from which words
-are drawn with replacement. Of pooled accuracies, paired differences and effects every run draws
-new words, each with a threshold and a ceiling of its own, and shows them at every level. Prints
-tables; exits with 1 if a fraction is out of its bounds.
+are drawn with replacement. For pooled accuracies, paired differences and effects every run
+draws new words, each with a separate threshold and ceiling, and shows them at every level.
+Prints tables; exits with 1 if a fraction is out of its bounds.
 
-Of 200 runs with an exact 95 % interval, the coverage leaves the bounds about once in thirty
-times, and there are some thirty checks. Of 1000 it leaves them once in ten thousand times.
+With an exact 95 % interval, the coverage in 200 runs leaves the bounds about once in thirty
+times, and there are about thirty checks; in 1000 runs, once in ten thousand times.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from probes.metrics.paired import mcnemar_by_word, paired_difference
 from probes.metrics.psychometric import SHAPES
 from probes.metrics.regression import main_effects
 
-# Beside this file, wherever it is run from.
+# The folder of this file, whatever the working directory.
 sys.path.insert(0, str(Path(__file__).parent))
 from design_runs import print_table
 from simulated import PLANTED as PLANTED_READERS
@@ -40,17 +40,17 @@ from simulated import read_real
 Floats = NDArray[np.float64]
 
 N_REAL_WORDS = (40, 200)
-"""Words drawn from a real reader in a run."""
+"""Numbers of words drawn from a real reader per run."""
 
 LEVEL = 0.05
 HOLDS = (0.92, 0.98)
-"""Bounds on how often a 95 % interval holds the truth."""
+"""Bounds on the coverage of a 95 % interval."""
 
 PLANTED = {("size", None): 1, ("font", "script"): -1}
 """Terms with an effect, and its sign."""
 
 NULL = ("noise", "paper", "letters")
-"""Factors without an effect; `letters` belongs to the word and so meets few draws."""
+"""Factors without an effect; `letters` is a property of the word, so it has few draws."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ class Reader:
     """A reader of words, and the words and levels of an experiment with it.
 
     Attributes:
-        name: what is particular about it.
+        name: what distinguishes it.
         n_words: words shown, each once at every level.
-        shape: course of accuracy with the level, a key of SHAPES.
-        middle: where the course of a typical word is half way, on the axis of the fit.
-        width: from 5 to 95 % of the course, in units of that axis.
+        shape: shape of its psychometric curve, a key of SHAPES.
+        middle: where the curve of a typical word is halfway, on the axis of the fit.
+        width: distance from 5 to 95 % of the curve, in units of that axis.
         word_sd: spread of the words' middles, in the same units.
-        reach: fraction of the way from chance to 1 that a word gets on average, 0 to 1.
-        likeness: how alike the words' reaches are; near 0 a word is read always or never.
+        reach: mean ceiling of a word, as a fraction of the way from chance to 1.
+        likeness: how similar the words' ceilings are; near 0 a word is read always or never.
         chance: accuracy of guessing.
-        levels: what is shown.
+        levels: the levels shown.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Reader:
     levels: tuple[float, ...] = (4, 6, 8, 12, 16, 24, 32)
 
     def place(self) -> Floats:
-        """Return the levels on the axis of the course."""
+        """Return the levels on the axis of the curve."""
         placed: Floats = np.log2(np.array(self.levels, dtype=np.float64))
         return placed
 
@@ -113,7 +113,7 @@ class Check:
 
 
 def expect_accuracy(reader: Reader, x: Floats) -> Floats:
-    """Return the accuracy over all words at places on the axis, of the same shape."""
+    """Return the accuracy over all words at points on the axis, same shape."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(81)
     z = (x[..., None] - reader.middle - reader.word_sd * nodes) / reader.width
     course = SHAPES[reader.shape](z) @ (weights / weights.sum())
@@ -140,7 +140,7 @@ def draw_rows(reader: Reader, seed: int) -> pd.DataFrame:
 
 
 def check_reader(reader: Reader, n_runs: int) -> Iterator[Check]:
-    """Measure how often the intervals of a reader's accuracy hold the truth."""
+    """Measure the coverage of the intervals of a reader's accuracy."""
     by_level = expect_accuracy(reader, reader.place())
     middle = len(reader.levels) // 2
     hits = np.zeros((n_runs, 2))
@@ -176,7 +176,7 @@ def check_pairs(n_runs: int) -> Iterator[Check]:
 
 
 def draw_factors(seed: int, n_words: int = 150, n_each: int = 8) -> pd.DataFrame:
-    """Return rows of a reader for whom two factors count and three do not."""
+    """Return rows of a reader that depends on two factors and not on three others."""
     rng = np.random.default_rng([seed, n_words])
     n = n_words * n_each
     word = np.repeat(np.arange(n_words), n_each)
@@ -213,7 +213,7 @@ def check_effects(n_runs: int) -> Iterator[Check]:
 
 
 def bound_above(n: int) -> float:
-    """Return the fraction that tests at LEVEL exceed by chance once in a hundred times."""
+    """Return the fraction of false positives that tests at LEVEL exceed once in 100 times."""
     return LEVEL + 2.33 * float(np.sqrt(LEVEL * (1 - LEVEL) / n))
 
 
@@ -245,7 +245,7 @@ def print_thresholds(n_runs: int, real: list[Path]) -> int:
 
 
 def main(asked: list[str]) -> int:
-    """Print what is asked for, and return how many checks fail."""
+    """Print the requested tables, and return how many checks fail."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--real", type=Path, nargs="*", default=[])

@@ -1,9 +1,9 @@
-"""A dense run of a real reader: the truth that `coverage.py --real` draws words from.
+"""A dense run of a real reader: the truth from which `coverage.py --real` draws words.
 
     python benchmarks/dense.py FOLDER [--model bundled] [--n 800] [--between 3]
 
-Writes FOLDER/outcomes.parquet: every word at the levels of the coarse scan and at some between
-each two of them, for every factor with a threshold. A run that is killed resumes where it
+Writes FOLDER/outcomes.parquet: every word at the levels of the coarse scan and at several
+between each pair of them, for every factor with a threshold. A killed run resumes where it
 stopped.
 """
 
@@ -34,7 +34,7 @@ DESIGN = "size,blur,contrast"
 
 
 def place_between(factor: str, n: int) -> list[float]:
-    """Return n levels between each two of a factor's, evenly on the axis of its threshold."""
+    """Return n levels between each two levels of a factor, evenly spaced on its axis."""
     levels = np.array(FACTORS[factor].levels, dtype=np.float64)
     axis = choose_axis(levels, FACTORS[factor].direction or "rising")
     x = axis.place(levels)

@@ -1,4 +1,4 @@
-"""Runs of the staged design on simulated readers, and how often their intervals hold."""
+"""Runs of the staged design on simulated readers, and the coverage of their intervals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from probes.tasks.stages import ERRORS, Seen, choose_confidence, choose_levels
 Floats = NDArray[np.float64]
 
 WIDTH = 0.05
-"""What an interval should be as narrow as, on the axis."""
+"""The requested width of an interval, on the axis."""
 
 LEAST_HELD = 0.93
 
@@ -30,7 +30,7 @@ class Run:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Both ends of the interval, infinite where open or where there is none."""
+        """Both ends of the interval, infinite if open or absent."""
         low, high = self.crossing.low, self.crossing.high
         if high is None:
             return -np.inf, np.inf
@@ -39,16 +39,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What many runs on one reader gave.
+    """The results of many runs on one reader.
 
     Attributes:
-        name: of the reader.
-        n_words: words of each run.
-        held: fraction of the intervals that contain the truth, of curves that are given one.
+        name: name of the reader.
+        n_words: number of words per run.
+        held: fraction of the intervals that contain the truth.
         width: median width, in octaves or the unit of the factor.
         n_open: fraction of runs with an open end.
         n_not_monotone: fraction of runs that gave no threshold.
-        n_levels: levels shown on average.
+        n_levels: mean number of levels shown.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Coverage:
 
 
 def run_design(reader: Reader, answer: Answer, width: float = WIDTH) -> Run:
-    """Return what the staged design finds out about a reader's words."""
+    """Return the result of the staged design for a reader's words."""
     axis = axis_of(reader.factor)
     x = place_scan(reader.factor)
     right = answer(x)
@@ -82,7 +82,7 @@ def run_design(reader: Reader, answer: Answer, width: float = WIDTH) -> Run:
 
 
 def measure_coverage(reader: Reader, n_runs: int) -> Coverage:
-    """Return how often the intervals of a reader hold its truth."""
+    """Return the coverage of the intervals of a reader."""
     truth = find_truth(reader)
     held, widths, n_levels = [], [], []
     for seed in range(n_runs):
@@ -104,7 +104,7 @@ def measure_coverage(reader: Reader, n_runs: int) -> Coverage:
 
 
 def print_table(readers: Iterable[Reader], n_runs: int) -> int:
-    """Print a line for each reader, and return how many hold too seldom."""
+    """Print a line for each reader, and return how many have too low a coverage."""
     print("| reader | words | holds the truth | width | open end | not monotone | levels |")
     print("|---|---|---|---|---|---|---|")
     n_failed = 0

@@ -1,9 +1,8 @@
-"""How fast drawing is, and where the time goes: `make bench`.
+"""The speed of drawing, and the time of each stage: `make bench`.
 
-The standard work is 224x224, mixed backgrounds, JPEG at quality 90, one process on one core,
-every factor recorded. Rounds of each task alternate, because machines are noisy; medians are
-shown,
-and ratios to a bare loop that only draws a word, encodes it and appends it to a tar.
+The standard task is 224x224, mixed backgrounds, JPEG at quality 90, one process on one core,
+every factor recorded. Rounds of the tasks alternate, because timings are noisy; medians are
+shown, and ratios to a bare loop that only draws a word, encodes it and appends it to a tar.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ PLAIN = {
 
 
 def draw_bare(folder: Path, words: tuple[str, ...]) -> None:
-    """Draw, encode and append: the least that any renderer must do."""
+    """Draw, encode and append: the minimum work of any renderer."""
     fonts = [
         ImageFont.truetype(str(path), 32, layout_engine=ImageFont.Layout.BASIC)
         for path in sorted(bundled_folder().glob("*.ttf"))
@@ -71,7 +70,7 @@ def draw_bare(folder: Path, words: tuple[str, ...]) -> None:
 
 
 def plan_of(name: str, edits: dict[str, str]) -> Plan:
-    """Return the plan of one benchmark, all in one shard."""
+    """Return the plan of one benchmark, with a single shard."""
     sentences = name == "rendered-sst2"
     texts = {"sentence": review_sentences()} if sentences else {"word": read_words("en")}
     edits = {"splits": "1,0,0", "shard_size": str(N_IMAGES), **edits}
@@ -93,7 +92,7 @@ def encode_drawn(plan: Plan, shard: Shard) -> Iterator[Sample]:
 
 
 def time_stages(plan: Plan, folder: Path) -> dict[str, float]:
-    """Return the seconds that each stage of the standard work takes, run one after another."""
+    """Return the seconds of each stage of the standard task, run one after another."""
     shard = next(list_shards(plan))
     seconds: dict[str, float] = {}
 
@@ -161,7 +160,7 @@ def print_rates(medians: dict[str, float]) -> None:
 
 
 def print_stages(seconds: dict[str, float]) -> None:
-    """Print microseconds an image and the share of each stage."""
+    """Print the microseconds per image and the fraction of each stage."""
     total = sum(seconds.values())
     table = Table("stage of the default recipe", "us an image", "share", box=None)
     for name, each in seconds.items():

@@ -1,4 +1,4 @@
-"""Memory of a worker however long it runs, and what a second worker gains: `make memory`."""
+"""Memory of a worker over time, and the speed-up by a second worker: `make memory`."""
 
 from __future__ import annotations
 

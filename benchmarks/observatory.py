@@ -1,13 +1,13 @@
-"""Who reads what: the bundled reader, Tesseract and PP-OCRv4 on every factor and every font.
+"""A comparison of the bundled reader, Tesseract and PP-OCRv4 on every factor and every font.
 
     python benchmarks/observatory.py OUT [--words 20] [--fonts DIR] [--kli FILE]
 
 Each reader sees the same images: words at every level of every factor from two baselines, and
-words in every font at five sizes, the latter twice, with other words and another seed. What is
-done lies in OUT, so that a run that was stopped resumes; `OUT/READER/PART.parquet` has a row
-for each image, `OUT/tables.md` what is made of them. Some 5,800 images with 20 words, a quarter
-of an hour on one core. `--kli` takes the results of the Kept Legibility Index, `--fonts`
-typefaces that it ranks too.
+words in every font at five sizes, the latter twice, with different words and another seed.
+Results are kept in OUT, so that a stopped run resumes; `OUT/READER/PART.parquet` has a row for
+each image, `OUT/tables.md` the resulting tables. With 20 words there are about 5,800 images,
+which take a quarter of an hour on one core. `--kli` takes the results of the Kept Legibility
+Index, `--fonts` a folder of typefaces that it ranks too.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.spec import Spec
 
 READERS = ("bundled", "ocr:tesseract:eng:7", "ocr:rapidocr")
-"""A word stands on one line, which mode 7 tells Tesseract."""
+"""Mode 7 of Tesseract expects a single line of text."""
 
 SMALL_SIZES_PX = (3.0, 4.0, 5.0)
-"""Em sizes below those of a design, since PP-OCRv4 reads the least of them."""
+"""Em sizes below those of a design, since PP-OCRv4 reads even the smallest of those."""
 
 FONT_SIZES_PX = (4.0, 5.5, 7.5, 10.0, 14.0)
 
 N_FONT_WORDS = 4
-"""Words in each font at each size, for each of two seeds."""
+"""Number of words in each font at each size, for each of two seeds."""
 
 N_SPARE = 4
-"""Words looked at for each that is shown, since short ones cannot be bent far."""
+"""Candidate words for each that is shown, since not every word fits at all levels."""
 
 N_OTHER = 8
-"""Words at a level of a factor that has no threshold."""
+"""Number of words at each level of a factor without a threshold."""
 
 K = 100
 
@@ -71,10 +71,10 @@ FONT_SETS = ("fonts, seed 0", "fonts, seed 1")
 CHUNK = 128
 
 MIN_FONTS = 8
-"""Fonts below which an order says nothing: of five, any two orders agree by chance."""
+"""Minimum number of fonts to compare rankings; with five, they may agree by chance."""
 
 TELL_S = 30
-"""Between two lines of progress."""
+"""Seconds between two progress lines."""
 
 N_DRAWS = 2000
 
@@ -88,7 +88,7 @@ def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], 
     shown = choose_shown(config, pool, [*directed, *others])[:n_words]
     curves = make_trials(shown, directed, 0)
     for baseline in BASELINES:
-        # A design's least size is read by all; these are part of the same scan.
+        # All readers read the smallest size of a design; these sizes extend the same scan.
         curves += add_levels(curves, "size_px", baseline, SMALL_SIZES_PX, look=curves[0].look)
     parts = {
         "thresholds": curves,
@@ -99,7 +99,7 @@ def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], 
 
 
 def list_fonts(short: Sequence[str], fonts: Catalogue) -> list[Trial]:
-    """Return words in every font at every size, twice, the second time with other words."""
+    """Return words in every font at every size, twice, with different words the second time."""
     trials = []
     for seed, name in enumerate(FONT_SETS):
         words = draw_some(short, N_FONT_WORDS, "observatory", seed)
@@ -121,7 +121,7 @@ def list_fonts(short: Sequence[str], fonts: Catalogue) -> list[Trial]:
 def measure(
     model: Model, trials: Sequence[Trial], pool: Candidates, file: Path, fonts: Path | None
 ) -> pd.DataFrame:
-    """Return the outcomes of a reader, those of an earlier run if they are of these images."""
+    """Return the outcomes of a reader, from an earlier run if it had the same images."""
     named = name_drawn(trials, open_catalogue(fonts))
     stamp = file.with_suffix(".json")
     asked = {"images": named, "model": identify_model(model)}
@@ -180,7 +180,7 @@ def show_interval(value: float, low: float, high: float) -> str:
 
 
 def show_tau(a: pd.Series, b: pd.Series) -> str:
-    """Return Kendall's tau-b of two scores of the same fonts, with its interval."""
+    """Return Kendall's tau-b of two scores of the same fonts, with its interval, as text."""
     if len(a.index.intersection(b.index)) < MIN_FONTS:
         return "too few fonts"
     tau, low, high = correlate(a, b)
@@ -188,7 +188,7 @@ def show_tau(a: pd.Series, b: pd.Series) -> str:
 
 
 def tabulate_headlines(found: dict[str, pd.DataFrame]) -> str:
-    """Return the accuracy of each reader, and what its answers are worth."""
+    """Return a table of the accuracy of each reader and the scores of its answers."""
     rows = []
     for name, outcomes in found.items():
         overall = clustered_accuracy(outcomes["correct"], outcomes["word"])
@@ -206,7 +206,7 @@ def tabulate_headlines(found: dict[str, pd.DataFrame]) -> str:
 
 
 def tabulate_all_thresholds(found: dict[str, pd.DataFrame]) -> str:
-    """Return every threshold of every reader."""
+    """Return a table of every threshold of every reader."""
     tables = {
         name: tabulate_thresholds(outcomes).set_index(["unit", "baseline"])
         for name, outcomes in found.items()
@@ -227,7 +227,7 @@ def tabulate_all_thresholds(found: dict[str, pd.DataFrame]) -> str:
 
 
 def tabulate_levels(found: dict[str, pd.DataFrame]) -> str:
-    """Return the accuracy at each level of the factors without a threshold."""
+    """Return a table of the accuracy at each level of the factors without a threshold."""
     rows = []
     for factor, known in FACTORS.items():
         if known.direction or factor == "font":
@@ -251,7 +251,7 @@ def score_fonts(outcomes: pd.DataFrame, name: str) -> pd.Series:
 def correlate(a: pd.Series, b: pd.Series) -> tuple[float, float, float]:
     """Return Kendall's tau-b of two scores of the same fonts, with a 95 % interval.
 
-    The interval resamples fonts: how the readers would agree on other fonts of these kinds.
+    The interval resamples fonts, so it covers agreement on other fonts of these kinds.
     """
     pairs = pd.concat([a, b], axis=1, join="inner").to_numpy()
     rng = np.random.default_rng(0)
@@ -262,7 +262,7 @@ def correlate(a: pd.Series, b: pd.Series) -> tuple[float, float, float]:
 
 
 def tabulate_ranks(found: dict[str, pd.DataFrame], fonts: Catalogue) -> str:
-    """Return how alike the readers rank the bundled fonts, and how alike each does twice."""
+    """Return how similarly readers rank the bundled fonts, and each reader's consistency."""
     bundled = set(read_catalogue().fonts) & set(fonts.fonts)
     pooled, rows = {}, []
     for name, outcomes in found.items():
@@ -289,7 +289,7 @@ def tabulate_ranks(found: dict[str, pd.DataFrame], fonts: Catalogue) -> str:
 
 
 def tabulate_kli(found: dict[str, pd.DataFrame], fonts: Catalogue, path: Path) -> str:
-    """Return how alike the readers and the Kept Legibility Index rank the fonts of both."""
+    """Return how similarly readers and the Kept Legibility Index rank their common fonts."""
     results = json.loads(path.read_text())["results"]
     index = pd.Series({name: row["grand_mean"] for name, row in results.items()})
     family_of = {file: font.family for file, font in fonts.fonts.items()}
@@ -313,7 +313,7 @@ def is_here(name: str) -> bool:
 
 
 def main() -> None:
-    """Measure the readers that are here and write what is made of it."""
+    """Measure the installed readers and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--words", type=int, default=20)
@@ -336,7 +336,7 @@ def main() -> None:
 def write_tables(
     out: Path, found: dict[str, dict[str, pd.DataFrame]], fonts: Catalogue, kli: Path | None
 ) -> None:
-    """Write `tables.md` of what is found, and print it."""
+    """Write the results to `tables.md`, and print it."""
     tables = [
         "## Thresholds\n\n" + tabulate_headlines(found["thresholds"]),
         tabulate_all_thresholds(found["thresholds"]),

@@ -1,11 +1,11 @@
-"""How many images does the staged design take for its width, and how many QUEST+?
+"""The number of images needed for an interval by the staged design, and by QUEST+.
 
     python benchmarks/questplus.py [runs, 40]
 
 On each planted reader the design is run, and then QUEST+ until its 95 % interval is as narrow
-in the median. Every trial of QUEST+ shows a new word at the level that is expected to tell most
-about threshold, width and lapses of a cumulative Gaussian, of which it keeps the posterior on a
-grid. It answers for one K at a time, one image after the other, and rests on its curve.
+as the design's median. Every trial of QUEST+ shows a new word at the most informative level
+about threshold, width and lapses of a cumulative Gaussian, whose posterior it keeps on a grid.
+It handles one K at a time, one image after another, and relies on this curve.
 
 Source: Watson, "QUEST+: a general multidimensional Bayesian adaptive psychometric method",
 Journal of Vision 17 (2017).
@@ -28,7 +28,7 @@ N_LEVELS, N_THRESHOLDS, N_WIDTHS = 49, 121, 9
 LAPSES = np.array([0.0, 0.03, 0.1, 0.2, 0.35])
 
 MOST = 1500
-"""Trials after which a run of QUEST+ gives up."""
+"""Maximum number of trials of QUEST+."""
 
 COMPARED = (
     ("typical", 40), ("typical", 200), ("blur, steep, at 2.7 px", 40),
@@ -39,7 +39,7 @@ COMPARED = (
 
 @dataclass(frozen=True)
 class Grid:
-    """Levels (L,) and the chance of a right answer (L, P) at P points of the parameters."""
+    """Levels (L,) and probabilities of a right answer (L, P) at P points of the parameters."""
 
     x: Floats
     thresholds: Floats
@@ -47,7 +47,7 @@ class Grid:
 
 
 def make_grid(reader: Planted) -> Grid:
-    """Return the grid of a reader's factor, the same for every curve of it."""
+    """Return the grid for a reader's factor, the same for all its curves."""
     scan = place_scan(reader.factor)
     reach = scan[-1] - scan[0]
     x = np.linspace(scan[0], scan[-1], N_LEVELS)
@@ -69,7 +69,7 @@ def find_interval(grid: Grid, posterior: Floats) -> tuple[float, float]:
 
 
 def run_quest(reader: Planted, grid: Grid, width: float, seed: int) -> tuple[int, float, float]:
-    """Return the trials that QUEST+ takes until its interval is so narrow, and its ends."""
+    """Return the number of trials that QUEST+ needs for this width, and the interval's ends."""
     rng = np.random.default_rng(seed)
     one = replace(reader, n_words=1)
     posterior = np.full(grid.right.shape[1], 1 / grid.right.shape[1])
@@ -78,7 +78,7 @@ def run_quest(reader: Planted, grid: Grid, width: float, seed: int) -> tuple[int
         + (1 - grid.right) * np.log(np.clip(1 - grid.right, 1e-12, 1))
     )
     for n in range(1, MOST + 1):
-        # The level that tells most has the greatest information between answer and parameters.
+        # The chosen level maximises the mutual information of answer and parameters.
         p = np.clip(grid.right @ posterior, 1e-12, 1 - 1e-12)
         gain = -p * np.log(p) - (1 - p) * np.log(1 - p) - entropy_of_answer @ posterior
         level = int(gain.argmax())
@@ -113,7 +113,7 @@ def compare(reader: Planted, n_runs: int) -> str:
 
 
 def main(n_runs: int) -> None:
-    """Print a line for each reader that is compared."""
+    """Print a line for each reader."""
     print("| reader | words | width | images (added) | coverage | images, QUEST+ | coverage |")
     print("|---|---|---|---|---|---|---|")
     for reader in PLANTED:

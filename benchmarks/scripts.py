@@ -1,10 +1,10 @@
-"""Twenty languages: are clusters and quads right, and does Tesseract read the words.
+"""Twenty languages: accuracy of clusters and quads, and of Tesseract reading the words.
 
-For each language the most frequent words by wordfreq, in a font of Noto or a bundled one: how
-many of them the font cannot write, how often HarfBuzz makes the grapheme clusters of Unicode
-(UAX 29, by `regex`), how far ink reaches beyond the quads of its word, and the error rate of
-Tesseract where its data for the language are installed. What is drawn holds no box of a missing
-character, since such a text is refused.
+For each language the most frequent words by wordfreq are drawn, in a Noto or a bundled font.
+The table gives how many of them the font cannot write, how often HarfBuzz forms the grapheme
+clusters of Unicode (UAX 29, by `regex`), how far ink reaches beyond the quads of its word, and
+the error rate of Tesseract if its data for the language are installed. No image has a box for a
+missing character, since such texts are refused.
 
     pip install 'synthtext[scripts,words]'
     python benchmarks/scripts.py --n 200 > table.md
@@ -86,7 +86,7 @@ def draw(word: str, file: str, fonts: Catalogue) -> Rendering:
 
 
 def has_equal_clusters(word: str, file: str, fonts: Catalogue) -> bool:
-    """Return whether HarfBuzz parts a word where Unicode does."""
+    """Return whether HarfBuzz splits a word into the same clusters as Unicode."""
     line = cut_line(word, resolve(word), 0, len(word))
     shaped = set(shape_line(fonts.open(file), line, ligatures=False).clusters)
     return shaped == {match.start() for match in regex.finditer(r"\X", word)}
@@ -102,7 +102,7 @@ def measure_overhang(rendering: Rendering) -> float:
 
 
 def list_tesseract() -> set[str]:
-    """Return the languages whose data are here."""
+    """Return the languages with installed data."""
     try:
         said = subprocess.run(
             ["tesseract", "--list-langs"], capture_output=True, text=True, check=True
@@ -113,7 +113,7 @@ def list_tesseract() -> set[str]:
 
 
 def read_back(drawn: list[Rendering], data: str) -> list[str]:
-    """Return what Tesseract reads in each image, taken for one line."""
+    """Return what Tesseract reads in each image, treated as a single line."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{place:04d}.png" for place in range(len(drawn))]
         for path, rendering in zip(paths, drawn, strict=True):
@@ -129,7 +129,7 @@ def read_back(drawn: list[Rendering], data: str) -> list[str]:
 
 
 def score(words: list[str], read: list[str]) -> tuple[str, str]:
-    """Return the shares of words read without a mistake and of characters read wrong, in %."""
+    """Return the percentages of words read without error and of characters read wrongly."""
     pairs = [(clean(w), clean(r)) for w, r in zip(words, read, strict=True)]
     right = sum(word == said for word, said in pairs) / len(pairs)
     wrong = sum(distance(*pair) for pair in pairs) / sum(map(len, words))
@@ -137,12 +137,12 @@ def score(words: list[str], read: list[str]) -> tuple[str, str]:
 
 
 def clean(text: str) -> str:
-    """Return a text without the spaces, joiners and marks of direction that Tesseract adds."""
+    """Return a text without the spaces, joiners and direction marks that Tesseract adds."""
     return regex.sub(r"[\s\u200c-\u200f\u202a-\u202e]", "", text).lower()
 
 
 def distance(one: str, other: str) -> int:
-    """Return how many characters must be changed, by Levenshtein."""
+    """Return the Levenshtein distance."""
     row = list(range(len(other) + 1))
     for place, char in enumerate(one, start=1):
         previous, row[0] = row[0], place

@@ -1,6 +1,6 @@
-"""Readers whose thresholds are known: planted curves, and a dense run of a real one.
+"""Readers whose thresholds are known: planted curves, and dense runs of real readers.
 
-A reader draws new words, and answers for them at any level it is asked about.
+A reader draws new words, and answers for them at any requested level.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from probes.tasks.outcomes import read_outcomes
 Floats = NDArray[np.float64]
 
 Answer = Callable[[Floats], NDArray[np.bool_]]
-"""Places on the axis (L,) -> what the words of a run are read as there (W, L)."""
+"""Points on the axis (L,) -> whether each word of a run is read there (W, L)."""
 
 N_QUANTILES = 2001
-"""Words that stand for all of them where a truth is worked out."""
+"""Number of quantiles that represent all words when a truth is computed."""
 
 
 class Reader(Protocol):
-    """What a run of the design needs of a reader."""
+    """The interface of a reader for a run of the design."""
 
     name: str
     n_words: int
@@ -38,30 +38,30 @@ class Reader(Protocol):
     chance: float
 
     def draw(self, rng: np.random.Generator) -> Answer:
-        """Return how new words are answered."""
+        """Return the answer function for new words."""
 
     def expect(self, x: Floats) -> Floats:
-        """Return the accuracy over all words at places on the axis, of the same shape."""
+        """Return the accuracy over all words at points on the axis, same shape."""
 
 
 def axis_of(factor: str) -> Axis:
-    """Return the axis that the thresholds of a factor lie on."""
+    """Return the axis of the thresholds of a factor."""
     levels = np.array(FACTORS[factor].levels, dtype=np.float64)
     return choose_axis(levels, FACTORS[factor].direction or "rising")
 
 
 def place_scan(factor: str) -> Floats:
-    """Return the places of the coarse scan, rising."""
+    """Return the positions of the coarse scan, rising."""
     return np.sort(axis_of(factor).place(np.array(FACTORS[factor].levels, dtype=np.float64)))
 
 
 def find_truth(reader: Reader) -> float:
-    """Return where a reader crosses midway between chance and what it reads at the easy end."""
+    """Return where a reader crosses midway between chance and its accuracy at the easy end."""
     scan = place_scan(reader.factor)
     x = np.linspace(scan[0], scan[-1], 4001)
     accuracy = reader.expect(x)
     midway = (reader.chance + accuracy[-1]) / 2
-    # Of a curve that wavers about midway, the crossing that the isotonic fit has.
+    # For a curve that fluctuates about midway, this is the crossing of the isotonic fit.
     return float(x[np.argmin(np.cumsum(accuracy - midway))])
 
 
@@ -76,7 +76,7 @@ SPREADS: dict[str, Callable[[Floats], Floats]] = {
     "skewed": lambda u: stats.expon.ppf(u) - np.log(2),
     "heavy-tailed": stats.t(2).ppf,
 }
-"""Quantiles of the words' own thresholds, about 0."""
+"""Quantile functions of the words' thresholds, centred on 0."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +84,19 @@ class Planted:
     """A reader with a planted curve.
 
     Attributes:
-        name: what is particular about it.
-        n_words: words of a run.
-        factor: what is varied.
+        name: what distinguishes it.
+        n_words: number of words per run.
+        factor: the factor that is varied.
         chance: accuracy of guessing.
         middle: threshold of a typical word, in the unit of the factor.
         steepness: standard deviation of a word's cumulative Gaussian, on the axis.
         word_sd: spread of the words' thresholds, on the axis.
-        spread: its shape, a key of SPREADS.
+        spread: shape of that spread, a key of SPREADS.
         floor: accuracy at the hard end; None is chance.
         ceiling: accuracy at the easy end.
         n_never: fraction of words that are never read.
-        dip: fraction that is lost again at the two easiest levels.
-        kink: whether the curve is a slow climb, and then a leap where the middle is.
+        dip: fraction lost again at the two easiest levels.
+        kink: whether the curve rises slowly and then jumps at the middle.
     """
 
     name: str
@@ -114,7 +114,7 @@ class Planted:
     kink: bool = False
 
     def draw(self, rng: np.random.Generator) -> Answer:
-        """Return how new words are answered."""
+        """Return the answer function for new words."""
         own = SPREADS[self.spread](rng.random((self.n_words, 1)))
         is_read = rng.random((self.n_words, 1)) >= self.n_never
 
@@ -125,7 +125,7 @@ class Planted:
         return answer
 
     def expect(self, x: Floats) -> Floats:
-        """Return the accuracy over all words at places on the axis, of the same shape."""
+        """Return the accuracy over all words at points on the axis, same shape."""
         own = SPREADS[self.spread]((np.arange(N_QUANTILES) + 0.5) / N_QUANTILES)
         read = np.array([self._read(place, own).mean() for place in x])
         return self.n_never * self._least + (1 - self.n_never) * read
@@ -150,16 +150,16 @@ class Planted:
 
 @dataclass(frozen=True)
 class Real:
-    """A reader that was measured densely: words are drawn from it with replacement.
+    """A reader that was measured densely; its words are drawn with replacement.
 
-    Between two levels a word is answered as at one of them, the nearer the more often.
+    Between two levels a word is answered as at one of them, the nearer one more often.
 
     Attributes:
         name: factor, baseline and K.
-        n_words: words of a run.
-        factor: what was varied.
+        n_words: number of words per run.
+        factor: the factor that was varied.
         chance: accuracy of guessing.
-        x: (L,); the places that were measured, rising.
+        x: (L,); the positions measured, rising.
         right: bool (W, L).
     """
 
@@ -171,7 +171,7 @@ class Real:
     right: NDArray[np.bool_]
 
     def draw(self, rng: np.random.Generator) -> Answer:
-        """Return how new words are answered."""
+        """Return the answer function for new words."""
         drawn = self.right[rng.integers(len(self.right), size=self.n_words)]
 
         def answer(x: Floats) -> NDArray[np.bool_]:
@@ -183,7 +183,7 @@ class Real:
         return answer
 
     def expect(self, x: Floats) -> Floats:
-        """Return the accuracy over all words at places on the axis, of the same shape."""
+        """Return the accuracy over all words at points on the axis, same shape."""
         return np.interp(x, self.x, self._mean)
 
     @cached_property

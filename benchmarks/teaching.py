@@ -1,4 +1,4 @@
-"""What teaches: methods and batches of `synthtext finetune` on the bundled reader, over seeds.
+"""A comparison of the methods and batches of `synthtext finetune` on the bundled reader.
 
 Every run has the same images and the same number of steps. The reader has never seen
 blackletter; gains are on test words, in blackletter and in all other fonts, paired by image,
@@ -49,14 +49,14 @@ ARMS: dict[str, dict[str, Any]] = {
     "siglip": {"schedule": {"loss": "siglip"}},
     "distill 1": {"schedule": {"distill": 1.0}},
 }
-"""What each run changes about `vision` with random batches, the mask on."""
+"""The options in which each run differs from `vision` with random batches and the mask."""
 
 RATES = {"vision": 3e-4, "full": 3e-4, "lora": 1e-3, "head": 1e-3, "scratch": 1e-3}
-"""Learning rates that suit a model of 2 million weights."""
+"""Learning rates suitable for a model with 2 million weights."""
 
 
 def main() -> None:
-    """Run everything that has no result yet, and print the table."""
+    """Run everything without a result, and print the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--out", type=Path, required=True)
     options.add_argument("--model", default="bundled")
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def draw_data(folder: Path, count: int) -> None:
-    """Draw words in every font, half of them in blackletter; each word comes up often."""
+    """Draw words in every font, half of them in blackletter; each word is drawn many times."""
     recipe = edit_recipe(
         read_recipe(RECIPE),
         {
@@ -119,7 +119,7 @@ def read_test(data: Path, parts: Parts) -> tuple[ValidationSet, NDArray[np.bool_
 def teach(
     model: str, data: Path, name: str, seed: int, n_steps: int, validation: ValidationSet
 ) -> NDArray[np.bool_]:
-    """Return which test words a model reads right after a run."""
+    """Return which test words a model reads correctly after a run."""
     changes = ARMS[name]
     arm = changes.get("arm", "vision")
     schedule = Schedule(n_steps, RATES[arm], save_every=10**9, **changes.get("schedule", {}))

@@ -1,4 +1,4 @@
-"""Array types by what they hold and their shapes."""
+"""Array types, by content and shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong while reading is measured, under `synthtext.errors.SynthtextError`."""
+"""Errors of measuring and training, under `synthtext.errors.SynthtextError`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from synthtext.errors import SynthtextError
 
 
 class ProbeError(SynthtextError):
-    """A probe cannot be run or read."""
+    """A probe cannot be run, or its results cannot be read."""
 
 
 def require_columns(present: Iterable[str], needed: Iterable[str]) -> None:
-    """Check that a table of rows has the columns that are asked of it.
+    """Check that a table has the required columns.
 
     Raises:
-        ProbeError: one is absent; the near names, or all of them, are listed.
+        ProbeError: one is missing; the message lists similar names, or all names.
     """
     names = [str(name) for name in present]
     for name in needed:

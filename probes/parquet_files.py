@@ -1,7 +1,7 @@
-"""Tables: a Parquet file from anywhere -> a data frame, its size bounded at every step.
+"""Tables: an untrusted Parquet file -> a data frame, with its size bounded at every step.
 
-A file of a few kilobytes may say that it holds a billion rows, repeat a text of a megabyte in
-each of them, or nest columns without end. What it says is checked first, then what it holds.
+A file of a few kilobytes may claim a billion rows, repeat a text of a megabyte in each of them,
+or nest columns without limit. Its metadata is checked first, then its content.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ MAX_ROWS = 2_000_000
 MAX_COLUMNS = 500
 
 MAX_CHUNKS = 100_000
-"""Columns times groups of rows."""
+"""Maximum number of columns times row groups."""
 
 MAX_BYTES = 512 << 20
-"""Everything in a table, unpacked."""
+"""Maximum size of a table, uncompressed."""
 
 MAX_NAMES_BYTES = 16 << 20
-"""Names and statistics in the description of a file."""
+"""Maximum size of the names and statistics in the metadata of a file."""
 
 CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
-"""Compressions that are read. None of them makes much out of next to nothing."""
+"""Accepted compressions; neither can expand a tiny file to a huge one."""
 
 BATCH = 8192
-"""Rows that are unpacked at a time."""
+"""Number of rows decompressed at a time."""
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Return a table of plain columns: numbers, truth values and texts.
+    """Return a table of plain columns: numbers, booleans and texts.
 
     Raises:
-        ProbeError: it is missing, is not such a Parquet file, or is too large.
+        ProbeError: the file is missing, is not such a Parquet file, or is too large.
     """
     if not path.exists():
         raise ProbeError(f"{path} is missing; `synthtext probe` writes it")
@@ -64,7 +64,7 @@ def read_table(path: Path) -> pd.DataFrame:
         return pa.Table.from_batches(batches).to_pandas()
     except ProbeError:
         raise
-    except Exception as error:  # A hostile file may make its reader raise anything.
+    except Exception as error:  # A hostile file may raise anything.
         raise ProbeError(
             f"{path} is not a complete Parquet file; run the probe again"
         ) from error
@@ -79,7 +79,7 @@ def _bound(path: Path, what: str, n: int, n_most: int) -> None:
 
 
 def _check_description(path: Path, file: pq.ParquetFile) -> list[str]:
-    """Check what a file says about itself and return the names of its columns of texts."""
+    """Check the metadata of a file and return the names of its text columns."""
     about = file.metadata
     _bound(path, "rows", about.num_rows, MAX_ROWS)
     _bound(path, "columns", about.num_columns, MAX_COLUMNS)
@@ -120,7 +120,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _read_batches(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a file as long as they keep within bounds, texts written out."""
+    """Yield the rows of a file while they stay within bounds, with repeated texts expanded."""
     n_rows = n_bytes = 0
     for batch in file.iter_batches(BATCH):
         n_rows += batch.num_rows
@@ -128,7 +128,7 @@ def _read_batches(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         columns = []
         for column in batch.columns:
             n_bytes += _measure(column)
-            # A text is kept once up to here, in however many rows it is.
+            # Up to here a repeated text is stored only once.
             _bound(path, "bytes", n_bytes, MAX_BYTES)
             is_packed = pa.types.is_dictionary(column.type)
             columns.append(column.dictionary_decode() if is_packed else column)
@@ -136,7 +136,7 @@ def _read_batches(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
 
 
 def _measure(column: pa.Array) -> int:
-    """Return how many bytes a column takes when every text is written out."""
+    """Return the size of a column in bytes when every text is expanded."""
     if not pa.types.is_dictionary(column.type):
         return int(column.nbytes)
     lengths = pc.binary_length(column.dictionary).cast(pa.int64())

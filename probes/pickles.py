@@ -1,4 +1,4 @@
-"""Pickles from elsewhere, walked before they are read: few bytes may become gigabytes."""
+"""Untrusted pickles, checked before they are loaded: few bytes may become gigabytes."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import pickletools
 from typing import BinaryIO
 
 MAX_STEPS = 2_000_000
-"""Most steps of pickles; a state dict takes 25 a tensor, CIFAR-100 some hundred thousand."""
+"""Maximum number of opcodes; a state dict has 25 per tensor, CIFAR-100 about 100,000."""
 
 NOTES = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
-"""Steps that note an object under a number; room is made for all numbers below."""
+"""Opcodes that store an object under an index; memory is allocated for all indices below."""
 
 
 class RefusedError(Exception):
-    """A pickle asks for more than it may."""
+    """A pickle exceeds the limits."""
 
 
 def check_steps(file: BinaryIO, n_pickles: int = 1) -> None:
-    """Refuse pickles that take long, or that note objects under numbers beyond all sense.
+    """Refuse pickles that would take too long, or that store objects under huge indices.
 
     Args:
         file: holds the pickles, one after the other.
-        n_pickles: how many there are; they may have `MAX_STEPS` steps together.
+        n_pickles: how many there are; together they may have `MAX_STEPS` opcodes.
 
     Raises:
-        RefusedError: they ask for more than they may.
-        Exception: of any class, as `pickletools` raises it for what is broken.
+        RefusedError: they exceed the limits.
+        Exception: of any class, as `pickletools` raises for broken pickles.
     """
     steps = (step for _ in range(n_pickles) for step in pickletools.genops(file))
     for number, (code, argument, _) in enumerate(steps):

@@ -1,4 +1,4 @@
-"""Tables from elsewhere: a CSV or Parquet file -> a data frame, its size bounded."""
+"""Untrusted tables: a CSV or Parquet file -> a data frame of bounded size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def read_table_file(path: Path) -> pd.DataFrame:
-    """Return the rows of a table; every cell of a CSV file is a text, empty where it is empty.
+    """Return the rows of a table; every cell of a CSV file is a text, possibly empty.
 
     Args:
         path: `.csv` (commas), `.tsv` (tabs) or `.parquet`.

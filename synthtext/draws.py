@@ -1,4 +1,4 @@
-"""What a factor is drawn from: a range, one of several ranges, or a choice of values."""
+"""Distributions of factors: a range, one of several ranges, or a choice of values."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ class Range:
     is_log: bool = False
 
     def at(self, units: Floats) -> Floats:
-        """Return the numbers for numbers in [0, 1): float64, the same shape."""
+        """Return the values for numbers in [0, 1): float64, same shape."""
         if not self.is_log:
             return self.low + units * (self.high - self.low)
         return self.low * np.exp(units * math.log(self.high / self.low))
 
     def __str__(self) -> str:
-        # As many digits as are read back: a recipe that is kept must draw the same again.
+        # Enough digits for a stored recipe to draw the same values again.
         return f"{self.low:.12g}:{self.high:.12g}" + (":log" if self.is_log else "")
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """Any number of one of some ranges, which are as likely as their weights say.
+    """A number from one of several ranges, chosen in proportion to their weights.
 
     Attributes:
         parts: the ranges; a single value is a range from itself to itself.
-        weights: of each, 0 or more.
+        weights: the weight of each, 0 or more.
     """
 
     parts: tuple[Range, ...]
     weights: tuple[float, ...]
 
     def split(self, units: Floats) -> tuple[NDArray[np.int64], Floats]:
-        """Return the part that each number in [0, 1) falls to, and where in it, in [0, 1)."""
+        """Return the part selected by each number in [0, 1), and the place in it, in [0, 1)."""
         weights = np.array(self.weights)
         places = pick(units, weights)
         edges = np.cumsum(weights)
@@ -53,7 +53,7 @@ class Ranges:
         return places, np.clip(within, 0, 1 - 2**-53)
 
     def at(self, units: Floats) -> Floats:
-        """Return the numbers for numbers in [0, 1): float64, the same shape."""
+        """Return the values for numbers in [0, 1): float64, same shape."""
         places, within = self.split(units)
         values = np.empty_like(within)
         for place, part in enumerate(self.parts):
@@ -70,7 +70,7 @@ class Ranges:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values, with probability proportional to their weights."""
+    """One of several values, with probability proportional to their weights."""
 
     values: tuple[str, ...]
     weights: tuple[float, ...]
@@ -84,16 +84,16 @@ class Choice:
 
 
 Draw = Range | Ranges | Choice
-"""What a factor is drawn from."""
+"""The distribution of a factor."""
 
 
 @dataclass(frozen=True)
 class Component:
-    """What sets some of the images apart: factors that go together.
+    """A component of a mixture: factors that are drawn together in a part of the images.
 
     Attributes:
-        weight: how often it comes among the components, 0 or more.
-        draws: of the factors that it draws otherwise than the recipe.
+        weight: relative frequency among the components, 0 or more.
+        draws: distributions of the factors that differ from those of the recipe.
     """
 
     weight: float

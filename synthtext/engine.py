@@ -1,4 +1,4 @@
-"""The engine: tasks -> their results, by this process, by several, or by a cluster."""
+"""The engine: tasks -> their results, in this process, in several, or on a cluster."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from synthtext.signals import ENDING
 LOCAL = "local"
 
 N_AHEAD = 4
-"""Tasks for each processor of a cluster that are handed out ahead of time."""
+"""Number of tasks submitted in advance for each processor of a cluster."""
 
 GRACE_S = 5.0
 """How long a worker may take to clean up before it is killed."""
@@ -59,14 +59,14 @@ def run_tasks(
     Args:
         work: does one task; it is sent to each worker once, so it may be large.
         tasks: the tasks, which should be small.
-        n_workers: processes, 1 or more; for `local` 1 works in this one.
+        n_workers: number of processes, 1 or more; with `local`, 1 means this process.
         engine: one of `ENGINES`.
 
     Raises:
         DatasetError: there are no workers, or one was killed.
     """
     check_engine(engine, n_workers)
-    cv2.setNumThreads(1)  # The workers share the cores already.
+    cv2.setNumThreads(1)  # The workers already share the cores.
     if engine == LOCAL and min(n_workers, len(tasks)) <= 1:
         return (work(task) for task in tasks)
     return ENGINES[engine](work, tasks, n_workers)
@@ -77,7 +77,7 @@ def _run_on_ray(
 ) -> Generator[Result]:
     """Return the results from a Ray cluster: that of RAY_ADDRESS, or one on this machine.
 
-    If a worker or a node is lost, others repeat its tasks.
+    If a worker or a node is lost, its tasks are repeated elsewhere.
     """
     try:
         import ray
@@ -114,14 +114,14 @@ def _work_on_ray(work: Callable[[Any], Any], task: Any) -> Any:  # noqa: ANN401
 def _run_pool(
     work: Callable[[Task], Result], tasks: Sequence[Task], n_workers: int
 ) -> Generator[Result]:
-    """Return the results from processes of this machine, which end with it.
+    """Return the results from processes on this machine, which end with this process.
 
-    Each is handed a task, and a second one ahead as long as there are many. There are no locks
-    and no threads between them and this one, so that nothing waits for a process that is gone.
+    Each gets one task, and a second one in advance while there are many. No locks or threads
+    are shared with this process, so that nothing waits for a process that has died.
     """
     waiting = list(reversed(tasks))
     crew: dict[Connection, Worker] = {}
-    # By way of a file, which they read side by side: it is more than a pipe holds.
+    # Passed in a file, which they read concurrently, since it is too large for a pipe.
     with tempfile.NamedTemporaryFile(prefix="synthtext-") as file:
         pickle.dump(work, file)
         file.flush()
@@ -167,14 +167,14 @@ def _explain_loss() -> Iterator[None]:
 
 
 def _start_worker(file: str, crew: dict[Connection, Worker]) -> None:
-    """Start a process that does what a file says, and add it to the crew."""
+    """Start a process that runs the function in a file, and add it to the crew."""
     # A forked child would inherit the locks of OpenCV's and FreeType's threads.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    resource_tracker.ensure_running()  # It would let through what is held back here.
+    resource_tracker.ensure_running()  # Its start would unblock the signals blocked below.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
-        # A new process is deaf until it can answer: a signal would be a traceback.
+        # Signals are blocked until a new process can handle them, or one would be a traceback.
         worker = context.Process(target=_serve, args=(file, theirs), daemon=True)
         worker.start()
         crew[ours] = worker
@@ -203,7 +203,7 @@ def _end_workers(workers: Sequence[Worker]) -> None:
 
 def _serve(file: str, link: Connection) -> None:
     """Do tasks as they arrive, until the other end of the connection is closed."""
-    # Only the parent reacts to the terminal, and then ends its workers with SIGTERM.
+    # Only the parent reacts to the terminal; it then ends its workers with SIGTERM.
     for each in ENDING:
         signal.signal(each, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
@@ -223,12 +223,12 @@ def _serve(file: str, link: Connection) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # Once is enough; tidying up is not to be cut short.
+    signal.signal(number, signal.SIG_IGN)  # Cleaning up must not be interrupted.
     raise SystemExit(128 + number)
 
 
 def _leave_with_parent() -> None:
-    """End this process with its parent, which a SIGKILL may take without a word."""
+    """End this process when its parent ends, even by SIGKILL."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

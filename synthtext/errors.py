@@ -19,11 +19,11 @@ from __future__ import annotations
 import reprlib
 
 MAX_QUOTED_CHARS = 60
-"""Characters of a text that `quote` shows."""
+"""Maximum number of characters that `quote` shows."""
 
 
 def shorten(text: str, n_chars: int = 80) -> str:
-    """Return a value for an error: in one line, and no more than the beginning of a long one.
+    """Return a value for an error, on one line, with only the beginning of a long one.
 
     >>> shorten("12:64"), shorten("x" * 5000, 4)
     ('12:64', 'xxxx... (5,000 characters)')
@@ -33,7 +33,7 @@ def shorten(text: str, n_chars: int = 80) -> str:
 
 
 def quote(value: object) -> str:
-    """Return a value for an error as Python writes it: in one line, without its middle.
+    """Return the repr of a value for an error, on one line, with the middle of a long one cut.
 
     >>> quote("a" * 100)
     "'aaaaaaaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaaaaaaaa'"

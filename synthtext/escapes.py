@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MAX_CHARS = 4000
-"""Maximum length of a text in a message or a cell; of longer ones the ends are shown."""
+"""Maximum length of a text in a message or a cell; for longer ones the ends are shown."""
 
 
 HIDDEN = re.compile(
@@ -17,7 +17,7 @@ HIDDEN = re.compile(
     r"\U000e0000-\U000e007f"  # Tags, which can hide a whole text.
     "]"
 )
-"""Characters that a terminal obeys, or does not show."""
+"""Characters that a terminal interprets or does not show."""
 
 
 def show_text(value: object, max_chars: int | None = MAX_CHARS) -> str:

@@ -23,7 +23,7 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-"""Other things than files that a folder can contain."""
+"""Entries of a folder other than regular files."""
 
 
 def open_file(
@@ -42,7 +42,7 @@ def open_file(
     """
     name = shorten(str(path), MAX_PATH_CHARS)
     try:
-        # Without waiting: a pipe that nobody writes to would never open.
+        # Non-blocking, since a pipe without a writer would never open.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
@@ -77,11 +77,11 @@ def read_file(path: Path, max_bytes: int, *, kind: type[SynthtextError], remedy:
 def list_files(
     folder: Path, suffixes: Collection[str], *, kind: type[SynthtextError]
 ) -> list[str]:
-    """Return the names of the files in a folder and in its folders, in order.
+    """Return the names of the files in a folder and its subfolders, in order.
 
     Args:
-        folder: where they lie; links to folders are not followed, hidden folders are left out.
-        suffixes: endings in small letters, such as `.png`; other files are left out.
+        folder: where to look; links to folders are not followed, hidden folders are left out.
+        suffixes: extensions in lower case, such as `.png`; other files are left out.
         kind: the error to raise.
 
     Returns:

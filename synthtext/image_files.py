@@ -33,13 +33,13 @@ MAX_SCANNED_PIXELS = 64 * MAX_PIXELS
 """Pixels times scans of a JPEG: a scan of a few bytes can touch all pixels."""
 
 MAX_SEGMENTS = 10_000
-"""Parts of a JPEG, or of a PNG before its pixels."""
+"""Maximum number of segments of a JPEG, or of chunks before the pixels of a PNG."""
 
 MAX_BYTES_OF = {b"GI": 32 << 20, b"P1": 16 << 20, b"P2": 16 << 20, b"P3": 16 << 20}
 """Maximum file size by first bytes: GIF comments and levels written in digits are slow."""
 
 LARGE_PIXELS = 16_000_000
-"""Of larger images one is decoded at a time: the largest takes up to 1.7 GB."""
+"""Larger images are decoded one at a time: the largest takes up to 1.7 GB."""
 
 REMEDY = "replace or remove it"
 
@@ -48,7 +48,7 @@ PNG_START = b"\x89P"
 JPEG_START = b"\xff\xd8"
 
 JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-"""The beginning of a part of a JPEG; other codes belong to its compressed pixels.
+"""The beginning of a segment of a JPEG; other codes belong to its compressed pixels.
 
 Source: ITU-T T.81, table B.1.
 """
@@ -69,7 +69,7 @@ def read_rgb(path: Path, *, kind: type[SynthtextError]) -> Image.Image:
     """Return an image file in RGB.
 
     Args:
-        path: a regular file, of one of `FORMATS` whatever it is called.
+        path: a regular file in one of `FORMATS`, whatever its extension.
         kind: the error to raise.
 
     Raises:
@@ -90,7 +90,7 @@ def read_rgb(path: Path, *, kind: type[SynthtextError]) -> Image.Image:
             raise kind(f"{path} {error}; {REMEDY}") from error
         except Image.DecompressionBombError as error:
             raise kind(f"{path} has more than {MAX_PIXELS:,} px; {REMEDY}") from error
-        except Exception as error:  # A hostile image may make a decoder raise anything.
+        except Exception as error:  # A hostile image may raise anything.
             reason = " ".join(str(error).split()) or type(error).__name__
             raise kind(f"{path} cannot be decoded ({reason}); {REMEDY}") from error
 
@@ -99,7 +99,7 @@ def read_rgb(path: Path, *, kind: type[SynthtextError]) -> Image.Image:
 def quiet_pillow() -> Iterator[None]:
     """Keep Pillow's warnings off the terminal; errors report what matters.
 
-    Warnings belong to the whole process: where threads decode, their starter sets this.
+    Warning filters are global to the process: code that starts decoding threads sets this.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -126,7 +126,7 @@ def _check_chunks(file: BinaryIO) -> None:
         head = file.read(8)
         if len(head) < 8 or head[4:] == b"IDAT":
             return
-        # Its length, its kind, what it holds, and a checksum.
+        # Its length, type, content and checksum.
         at += 12 + int.from_bytes(head[:4])
     raise _UnfitError(f"has more than {MAX_SEGMENTS:,} parts")
 

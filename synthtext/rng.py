@@ -1,4 +1,4 @@
-"""Random streams: a number for every (seed, factor, index), drawn by the shard or alone.
+"""Random streams: a number for every (seed, factor, index), drawn per shard or singly.
 
 A stream is a counter-based generator. Its key hashes the seed and the factor's name, its
 counter is the image's index, so image 31207 gets the same draw in a shard of a thousand, in a
@@ -26,7 +26,7 @@ def draw_bits(seed: int, name: str, start: int, stop: int) -> UInt64s:
 
     Args:
         seed: 0 or more, of any size.
-        name: the stream's name, a factor's as a rule.
+        name: the stream's name, usually that of a factor.
         start: first index, 0 or more.
         stop: one past the last index.
 
@@ -42,7 +42,7 @@ def draw_bits(seed: int, name: str, start: int, stop: int) -> UInt64s:
 
 
 def to_unit(bits: UInt64s) -> Floats:
-    """Return the numbers of raw bits in [0, 1): float64, the same shape, 53 bits each."""
+    """Return raw bits as numbers in [0, 1): float64, same shape, 53 bits each."""
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
@@ -52,7 +52,7 @@ def draw_units(seed: int, name: str, start: int, stop: int) -> Floats:
 
 
 def draw_below(units: Floats, bound: int) -> NDArray[np.int64]:
-    """Return whole numbers in 0..bound-1 for numbers in [0, 1), the same shape."""
+    """Return integers in 0..bound-1 for numbers in [0, 1), same shape."""
     below: NDArray[np.int64] = np.minimum((units * bound).astype(np.int64), bound - 1)
     return below
 

@@ -18,10 +18,10 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stopped(BaseException):
-    """A signal asks for the end.
+    """A signal asks the process to end.
 
-    Not an `Exception`, so that nothing on the way takes it for a failure of its own, and not a
-    `KeyboardInterrupt`, which the parser of the command line answers itself.
+    Not an `Exception`, so that no handler mistakes it for an ordinary failure, and not a
+    `KeyboardInterrupt`, which the command-line parser handles itself.
 
     Attributes:
         exit_code: 128 plus the number of the signal, as in a shell.
@@ -34,10 +34,10 @@ class Stopped(BaseException):
 
 @contextmanager
 def catch_signals() -> Iterator[None]:
-    """Raise `Stopped` at the first of `ENDING`; a second one ends the process where it is.
+    """Raise `Stopped` at the first of `ENDING`; a second one ends the process at once.
 
-    What was ignored from the start, as `nohup` has it, stays ignored. Afterwards there is
-    nothing left to be tidied up, so that the first signal ends the process where it is.
+    Signals that were ignored from the start, as under `nohup`, stay ignored. After the context
+    nothing is left to clean up, so that the first signal ends the process at once.
     """
     n_caught = 0
 

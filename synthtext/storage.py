@@ -1,4 +1,4 @@
-"""Storage, local or at any address of fsspec; files are written whole or not at all."""
+"""Storage, local or at any fsspec address; files are written atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PART = ".part"
 """The suffix of unfinished files."""
 
 WRITABLE = ("s3", "gs", "gcs", "az", "abfs", "hdfs", "sftp", "ssh", "smb", "memory", "file")
-"""Kinds of address where files can be written, and folders listed afterwards."""
+"""Protocols with which files can be written, and folders listed afterwards."""
 
 OUR_PART = re.compile(rf"\..+-\d+-[0-9a-f]{{8}}{re.escape(PART)}")
 """The names that `_name_part` makes; other hidden files with this suffix are not ours."""
@@ -111,7 +111,7 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
         return
     _sweep_once(path.parent)
     part = _name_part(path)
-    try:  # From before it is there, since a signal may strike anywhere.
+    try:  # Begins before the part exists, since a signal may arrive at any time.
         with _open_part(part) as file:
             yield file
             file.flush()
@@ -137,10 +137,10 @@ def write_folder(path: Path) -> Iterator[Path]:
     made.mkdir()
     handle = os.open(made, os.O_RDONLY)
     try:
-        with suppress(OSError):  # Some disks know no locks.
+        with suppress(OSError):  # Some file systems lack locks.
             _lock(handle, waits=True)
         yield made
-        # One call, for a layout may have a file for each of 100,000 images.
+        # One call, since a layout may have one file for each of 100,000 images.
         os.sync()
         made = made.rename(path)
         _sync_folder(path.parent)
@@ -152,13 +152,13 @@ def write_folder(path: Path) -> Iterator[Path]:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a small file, whole or not at all; an existing one is replaced."""
+    """Write a small file atomically; an existing one is replaced."""
     with write_whole(path) as file:
         file.write(content)
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write a JSON file, whole or not at all; arrays of NumPy become lists."""
+    """Write a JSON file atomically; NumPy arrays become lists."""
     import orjson
 
     settings = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
@@ -182,7 +182,7 @@ def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
     if is_remote(folder):
         yield
         return
-    # Windows lacks it; the command line says so before it gets here, and drawing needs no lock.
+    # Windows lacks it; the command line refuses earlier, and drawing needs no lock.
 
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -203,8 +203,8 @@ def remove_parts(folder: Path, *, below: bool = False) -> None:
     """Remove the unfinished files and folders that dead processes have left behind.
 
     Those of a process that is still writing are kept. It holds a lock on each of them, which
-    ends with it however it ends. A disk may hide the locks of other machines, so theirs are
-    only removed once nothing has been written to them for a day.
+    ends with it however it ends. A file system may hide the locks of other machines, so their
+    parts are only removed once nothing has been written to them for a day.
 
     Args:
         folder: where to look; at an address there are none.
@@ -235,7 +235,7 @@ def move_file(source: Path, target: Path) -> None:
 
 
 _swept: set[Path] = set()
-"""Folders in which this process has removed what others have left behind."""
+"""Folders in which this process has removed the parts of dead processes."""
 
 
 def _sweep_once(folder: Path) -> None:
@@ -247,8 +247,8 @@ def _sweep_once(folder: Path) -> None:
 
 
 def _name_part(path: Path) -> Path:
-    """Return a new name for what becomes a file or a folder when it is finished."""
-    # A name of its own, for two machines may be at work on one shard.
+    """Return a new name for an unfinished file or folder."""
+    # Unique, since two machines may be working on the same shard.
     writer = f"{os.uname().nodename}-{os.getpid()}-{os.urandom(4).hex()}"
     return path.with_name(f".{path.name}.{writer}{PART}")
 
@@ -257,10 +257,10 @@ def _open_part(part: Path) -> BinaryIO:
     """Return a new part, which is locked until it is closed."""
     while True:
         file = part.open("xb")
-        # Some disks know no locks; what is left there is removed when a day has passed.
+        # Some file systems lack locks; parts left there are removed after a day.
         with suppress(OSError):
             _lock(file.fileno(), waits=True)
-        # Another process may have taken it for a dead one's before it was locked.
+        # Another process may have removed it as abandoned before it was locked.
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()
@@ -285,7 +285,7 @@ def _remove_dead(part: Path) -> None:
 
 
 def _lock(handle: int, *, is_shared: bool = False, waits: bool = False) -> None:
-    # Windows lacks it; the command line says so before it gets here.
+    # Windows lacks it; the command line refuses earlier.
     import fcntl
 
     kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
@@ -293,7 +293,7 @@ def _lock(handle: int, *, is_shared: bool = False, waits: bool = False) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Make the entries of a folder survive a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

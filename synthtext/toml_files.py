@@ -26,7 +26,7 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""Comments, strings of four kinds, bare words, and marks; an open string ends with the text."""
+"""Comments, four kinds of strings, bare words, and marks; an open string ends with the text."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Limits:
     """The limits of a TOML file.
 
     Attributes:
-        max_bytes: size of the file.
+        max_bytes: maximum size of the file.
         max_depth: how deeply arrays, tables and dotted keys may be nested.
     """
 
@@ -51,7 +51,7 @@ def read_toml(
         path: the file.
         limits: the limits of the file.
         kind: the error to raise.
-        remedy: the way out, which ends the sentence of an error.
+        remedy: what to do, the end of an error message.
 
     Raises:
         SynthtextError: of that kind: the file cannot be read, exceeds a limit or is not TOML.
@@ -68,8 +68,8 @@ def read_toml(
 
 def _check_shape(text: str, max_depth: int) -> None:
     """Raise a ValueError if the text is nested too deeply or has too long a word."""
-    # The parser calls itself for every level, and Python stops at long numbers with an error
-    # that is not the parser's.
+    # The parser recurses at every level, and Python raises another kind of error for long
+    # numbers.
     depth = n_dots = 0
     for token in TOKEN.findall(text):
         if token in "[{":

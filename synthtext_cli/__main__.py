@@ -1,4 +1,4 @@
-"""What `python -m synthtext_cli` and `torchrun -m synthtext_cli` start."""
+"""The entry point of `python -m synthtext_cli` and `torchrun -m synthtext_cli`."""
 
 from __future__ import annotations
 

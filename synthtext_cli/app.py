@@ -81,7 +81,7 @@ def _take_options(
         ),
     ] = 30.0,
 ) -> None:
-    """Take the options that go before a command."""
+    """Take the options that precede a command."""
     if verbose and quiet:
         fail("--verbose and --quiet contradict each other; give one of them")
     LOG_EVERY_S.set(log_every)
@@ -165,7 +165,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _make_command(words: Sequence[str]) -> Callable[..., int | None]:
-    """Return the command line as one command, whose help is shown literally."""
+    """Return the whole command line as one command, with help texts shown literally."""
     command = typer.main.get_command(app)
     if not words or {"-h", "--help"} & set(words):
         from rich.markup import escape

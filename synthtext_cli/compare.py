@@ -1,4 +1,4 @@
-"""The command that puts results side by side: compare."""
+"""The command that compares results: compare."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 OTHER_FILES = (".html", ".json", ".parquet", ".tsv", ".txt", ".xlsx")
-"""Endings of files that are not written, and that no folder is likely to have."""
+"""Extensions of other file types, which are refused as names of folders."""
 
 
 def _parse_target(text: str) -> Path:
@@ -52,8 +52,8 @@ def compare(
 ) -> None:
     """Compare probes image by image: exact McNemar tests and paired differences.
 
-    Two are compared level by level. Of more, or with a folder, there is a leaderboard: accuracy
-    and thresholds with intervals, all pairs tested, curves laid over one another.
+    Two are compared level by level. For more, or with a folder, there is a leaderboard:
+    accuracy and thresholds with intervals, all pairs tested, and all curves in the same plots.
 
     synthtext compare results/b32 results/l14
 
@@ -84,7 +84,7 @@ def _compare_two(one: Result, other: Result, out: Path | None) -> None:
     from probes.metrics.paired import compare as compare_rows
     from synthtext.storage import replace_file
 
-    # Levels that were added differ from reader to reader.
+    # Added levels differ from reader to reader.
     tables = first, second = take_scan(one.outcomes), take_scan(other.outcomes)
     table = compare_rows(first, second, list_shared(tables, list_factors(first)))
     if out:

@@ -22,7 +22,7 @@ OWN = frozenset({"config", "help"})
 
 
 REPEATED = frozenset({"model"})
-"""Options that are a string in a file where they are given once."""
+"""Repeatable options that may be a single string in a file."""
 
 TYPES = {
     bool: "true or false", int: "an integer", float: "a number",
@@ -31,7 +31,7 @@ TYPES = {
 
 
 class ConfigFileError(SynthtextError):
-    """A file of options cannot be used."""
+    """An options file cannot be used."""
 
 
 def _take_file(context: typer.Context, file: Path | None) -> Path | None:
@@ -58,7 +58,7 @@ def read_options(context: typer.Context, file: Path) -> dict[str, Any]:
 
     Raises:
         ConfigFileError: it cannot be read, has an option that the command lacks, or a value of
-            another type.
+            the wrong type.
     """
     remedy = "give a file such as the run.toml of a run"
     content = read_toml(file, LIMITS, kind=ConfigFileError, remedy=remedy)
@@ -82,7 +82,7 @@ def read_options(context: typer.Context, file: Path) -> dict[str, Any]:
 
 
 def format_options(context: typer.Context, command: str) -> str:
-    """Return the options of a command that runs, defaults included, as TOML."""
+    """Return the options of a running command, including defaults, as TOML."""
     lines = [f"# {_quote(command)[1:-1]}"]
     for name, parameter in _list_parameters(context):
         value = context.params.get(parameter.name)
@@ -97,7 +97,7 @@ def format_options(context: typer.Context, command: str) -> str:
 
 
 def _list_parameters(context: typer.Context) -> Iterator[tuple[str, Any]]:
-    """Yield each parameter of a command by the name that a file gives it."""
+    """Yield each parameter of a command, by its name in a file."""
     for parameter in context.command.params:
         name = max(parameter.opts, key=len).lstrip("-").replace("-", "_")
         if name not in OWN:
@@ -105,7 +105,7 @@ def _list_parameters(context: typer.Context) -> Iterator[tuple[str, Any]]:
 
 
 def _name_type(context: typer.Context, parameter: str) -> str:
-    """Return what a file must give for a parameter, by the annotation of the command."""
+    """Return the type that a file must give for a parameter, from the command's annotation."""
     command = inspect.unwrap(context.command.callback or _take_file)
     annotation = typing.get_type_hints(command).get(parameter)
     kinds = {annotation, *typing.get_args(annotation)}
@@ -125,5 +125,5 @@ def _is_fit(value: object, wanted: str) -> bool:
 
 
 def _quote(value: object) -> str:
-    """Return a text as TOML; unlike JSON, it lets no DEL stand as it is."""
+    """Return a text as TOML, which, unlike JSON, does not allow an unescaped DEL."""
     return orjson.dumps(str(value)).decode().replace("\x7f", "\\u007f")

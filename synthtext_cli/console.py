@@ -1,8 +1,8 @@
-"""Terminal output: texts as data, tables, and the progress of long work.
+"""Terminal output: untrusted texts, tables, and the progress of long work.
 
 Progress is a bar on a terminal, and a line at intervals elsewhere. All printing goes through
 this file. A text may come from an untrusted file, so it is never interpreted as markup, and
-characters that a terminal would obey or hide are shown as escapes.
+characters that a terminal would interpret or hide are shown as escapes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ LOG_EVERY_S: ContextVar[float] = ContextVar("LOG_EVERY_S", default=30.0)
 """Seconds between two progress lines, where there is no terminal."""
 
 PIPE_WIDTH = 240
-"""A pipe has no width, and a table cut to 80 columns would lose data that a program needs."""
+"""Table width for pipes; a table cut to 80 columns would lose data that a program needs."""
 
 
 def open_streams() -> None:
     """Make the standard streams accept any text, and open those that are closed.
 
-    A file that is opened while a standard stream is closed would get its number, and a library
+    A file opened while a standard stream is closed would get its file descriptor, and a library
     that prints would then write into that file.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
@@ -51,17 +51,17 @@ def open_streams() -> None:
 
 
 def print_text(text: object = "") -> None:
-    """Print one line to the standard output, the text as data."""
+    """Print one line to standard output, with control characters escaped."""
     _write(sys.stdout, show_text(text) + "\n")
 
 
 def print_document(text: str) -> None:
-    """Print a text of many lines to the standard output in full, for saving to a file."""
+    """Print a multi-line text to standard output in full, for saving to a file."""
     _write(sys.stdout, "\n".join(show_text(line, None) for line in text.split("\n")))
 
 
 def print_note(text: object) -> None:
-    """Print one line to the standard error, the text as data, unless the stream is closed."""
+    """Print one line to standard error, if open, with control characters escaped."""
     # There is nowhere left to report a failure.
     with contextlib.suppress(OSError, ValueError):
         _write(sys.stderr, show_text(text) + "\n")
@@ -70,7 +70,7 @@ def print_note(text: object) -> None:
 def print_table(
     names: Sequence[str], rows: Sequence[Sequence[object]], title: str = ""
 ) -> None:
-    """Print a table to the standard output, its cells as data, below a title if it has one."""
+    """Print a table to standard output, with control characters escaped, below any title."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -80,7 +80,7 @@ def print_table(
         table.add_column(Text(show_text(name)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(show_text(cell)) for cell in row))
-    # Rich would end the process if the reader of a pipe is gone, and work may remain.
+    # Rich would end the process if the reader of a pipe is gone, but work may remain.
     shown, is_terminal = io.StringIO(), sys.stdout.isatty()
     width = None if is_terminal else PIPE_WIDTH
     Console(file=shown, force_terminal=is_terminal, width=width).print(table, highlight=False)
@@ -110,9 +110,9 @@ def start_logging(*, verbose: bool = False, quiet: bool = False) -> None:
 def show_progress(out: object = None, *, resumes: bool = True) -> Iterator[Callable[..., None]]:
     """Show the progress of long work, and end the command if it is interrupted.
 
-    Yields a function that advances the progress. Its arguments are the unit that is counted,
-    the number done, the total or None, and optionally a remark. On a terminal there is a bar
-    for each unit, elsewhere a line every `LOG_EVERY_S` seconds, with --quiet nothing.
+    Yields a function that advances the progress. Its arguments are the unit counted, the number
+    done, the total or None, and optionally a remark. On a terminal there is a bar for each
+    unit, elsewhere a line every `LOG_EVERY_S` seconds, with --quiet nothing.
 
     Args:
         out: where the results go, for the message about an interruption.
@@ -180,7 +180,7 @@ def _make_lines() -> Callable[..., None]:
         now = time.monotonic()
         began, n_before = begun.setdefault(unit, (now, n_done))
         ends = n_done == n_all and unit in shown
-        # Under torchrun the first process alone reports.
+        # Under torchrun only the first process reports.
         if os.environ.get("RANK", "0") != "0" or (now - last < LOG_EVERY_S.get() and not ends):
             return
         last = now
@@ -230,7 +230,7 @@ def _write(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
     except OSError as error:
-        # What is still buffered is then discarded when Python ends.
+        # Buffered output is then discarded when Python ends.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
@@ -244,7 +244,7 @@ N_NAMED = 10
 
 
 def warn_some(what: str, reasons: Sequence[str]) -> None:
-    """Print the first few reasons, and how many there are in total."""
+    """Print the first few reasons, and their total number."""
     for reason in reasons[:N_NAMED]:
         warn(f"{what}: {reason}")
     if len(reasons) > N_NAMED:
@@ -274,7 +274,7 @@ def stop(stopped: Stopped, where: str = "") -> NoReturn:
 
 
 def say(message: str) -> None:
-    """Print a note beside the results, unless --quiet is given."""
+    """Print a note, unless --quiet is given."""
     logger.info("%s", message)
 
 

@@ -88,7 +88,7 @@ def render(
 
     synthtext render --words en --out data/words --count 100000 --size 12:64 --workers 2
     """
-    # Until version 0.2, `render-vqa` is called `render --task vqa` as well.
+    # Until version 0.2, `render-vqa` can also be called as `render --task vqa`.
     if task not in ("words", "vqa"):
         fail(f"--task is {task!r}; it must be words or vqa")
     if task == "vqa":
@@ -133,7 +133,7 @@ def _render_plan(
             plan, out, n_workers=workers, engine=engine, part=shards, repairs=repair,
             on_progress=note,
         )  # fmt: skip
-    # The first count is the number that earlier runs drew.
+    # The first count is the number drawn by earlier runs.
     n_new = counted[-1] - counted[0]
     _print_counts(out, manifest, n_new / (time.perf_counter() - begin))
     if repair:

@@ -1,4 +1,4 @@
-"""The experiments that this project started from, and the commands that run them."""
+"""The experiments that motivated this project, and the commands that run them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ EXPERIMENTS = (
 
 
 def find_page(experiment: Experiment) -> Path:
-    """Return the path of an experiment's page: in the wheel, or beside the sources."""
+    """Return the path of an experiment's page, in the wheel or in the source tree."""
     here = Path(__file__).parent
     packed = here / "_experiments" / Path(experiment.page).name
     return packed if packed.is_file() else here.parent / experiment.page

@@ -24,7 +24,7 @@ from synthtext_cli.runs import APART as APART_ALWAYS
 from synthtext_cli.runs import Overwrite, check_run, note_run
 
 WORK = ".fit"
-"""Folder, in that of the report, of what a run has finished so far."""
+"""Folder for intermediate results, inside the folder of the report."""
 
 
 APART = APART_ALWAYS | {"report"}
@@ -32,7 +32,7 @@ APART = APART_ALWAYS | {"report"}
 
 
 def parse_toml(text: str) -> Path:
-    """Return a TOML file to write, before any work is done for it."""
+    """Return the path of a TOML file to write, checked before any work is done."""
     return parse_file(text, ".toml")
 
 

@@ -53,7 +53,7 @@ def models(
     ]  # fmt: skip
     print_table(("model", "px", "patch", "M param", "GFLOP", "cached"), rows)
     if find:
-        # With two columns, no terminal is too narrow for a tag.
+        # With two columns, even narrow terminals have space for a tag.
         tags = [(row.name, tag) for row in found for tag in row.tags]
         print_table(("model", "tag"), tags, "Tags for --pretrained")
 

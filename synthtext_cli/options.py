@@ -130,7 +130,7 @@ Compiled = Annotated[
 def with_factors(command: Callable[..., None]) -> Callable[..., None]:
     """Return the command with an option for every entry of a recipe.
 
-    The command takes them as `edits`, a dict of those that were given.
+    The command receives the given ones as `edits`, a dict.
     """
     from synthtext.factors import FACTORS, SETTINGS, option_name
 
@@ -168,7 +168,7 @@ def with_factors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def choose_words(words: str | None, pattern: str | None) -> str | None:
-    """Return the source of words that one of two options gives."""
+    """Return the source of words from whichever of two options is given."""
     if words is not None and pattern is not None:
         fail("give either --words or --pattern, not both")
     return words if pattern is None else f"pattern:{pattern}"
@@ -195,7 +195,7 @@ def make_plan(
     papers = str(edited.draws["background"])
     listed = ",".join(map(str, list_draws(edited, "background")))
     if backgrounds and "background" not in edits and "photo" not in listed:
-        # If photographs are given, they are used as often as any other background.
+        # If photographs are given, they are as frequent as each other background.
         edited = edit_recipe(edited, {"background": f"{papers},photo"})
     texts = read_texts(words, sentences, edited, count=count, seed=seed)
     catalogue = read_catalogue(fonts)
@@ -206,7 +206,7 @@ def make_plan(
 
 
 def need_probes() -> None:
-    """Fail with the command to install, if the packages that probes need are missing."""
+    """Fail with the install command if packages needed by probes are missing."""
     for package in ("torch", "open_clip", "pandas", "sklearn"):
         if importlib.util.find_spec(package) is None:
             fail(f"this command needs {package}; run: pip install 'synthtext[probe]'")

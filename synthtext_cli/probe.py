@@ -174,7 +174,7 @@ def probe(
 
     synthtext probe --models models.txt --out results
     """
-    # Longer than other functions, because every option has a line.
+    # Longer than other functions, because every option has its own line.
     if linear and (data is None or task != "sentiment"):
         fail("--linear needs labelled images; add --task sentiment --data DIR")
     need_probes()
@@ -234,7 +234,7 @@ def probe(
         loaded = load(each.wanted.name, pretrained=each.wanted.pretrained)
         note_run(each.context, each.folder, line)
         done = _run(loaded, config, each.folder, linear=linear)
-        if done is not None:  # Under torchrun the first process alone reports.
+        if done is not None:  # Under torchrun only the first process reports.
             _report(done, each.folder, line or read_line(), is_brief=is_sweep)
 
     if is_sweep:
@@ -244,7 +244,7 @@ def probe(
 
 
 def _run(model: Model, config: ProbeConfig, out: Path, *, linear: bool) -> Probe | None:
-    """Probe a model, None under torchrun for every process but the first."""
+    """Probe a model; return None under torchrun in every process but the first."""
     from probes.tasks.run import run_probe
 
     with show_progress(out) as advance:
@@ -261,7 +261,7 @@ def _refuse_leaderboard(out: Path, *, overwrite: bool) -> None:
 
 
 def _choose_split(wanted: Sequence[WantedModel], data: Path | None) -> str | None:
-    """Return `test` for a dataset that a model was tuned on, as the run beside it says."""
+    """Return `test` for a dataset that a model was fine-tuned on, by its run's record."""
     from probes.training.provenance import was_tuned_on
 
     if data is None:
@@ -270,7 +270,7 @@ def _choose_split(wanted: Sequence[WantedModel], data: Path | None) -> str | Non
 
 
 def _report(done: Probe, out: Path, command: str, *, is_brief: bool) -> None:
-    """Write the report of a probe and print its tables, or its verdict alone."""
+    """Write the report of a probe and print its tables, or only its summary."""
     from probes.reports.losses import list_losses
     from probes.reports.probe import (
         find_verdict,
@@ -308,7 +308,7 @@ def _export_pictures(config: ProbeConfig, folder: Path) -> None:
 
 
 def _probe_linear(model: Model, data: Path, out: Path, *, verify: bool) -> dict[str, Any]:
-    """Run a linear probe beside a zero-shot one; write `linear.json` and return its figures."""
+    """Run a linear probe in addition; write `linear.json` and return its results."""
     import shutil
 
     from probes.embeddings.images import FOLDER

@@ -1,7 +1,7 @@
 """Folders of results: a run records its options, and no run overwrites another's results.
 
-`run.json` has the command line, its options and hashes of what it read; `run.toml` has the
-options again, as `--config` takes them.
+`run.json` has the command line, its options and hashes of its inputs; `run.toml` has the
+options again, in the format of `--config`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ INPUTS = frozenset(
     {"model", "pretrained", "data", "folder", "prompts", "vocabulary", "annotations", "val",
      "images", "mix", "real"}
 )  # fmt: skip
-"""Options that may be files or folders, identified by content and not by path."""
+"""Options that may be files or folders, identified by content instead of path."""
 
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the results of another run in --out.")
@@ -51,11 +51,11 @@ def check_run(
     """Refuse a folder that holds the results of a run with other options or inputs.
 
     Args:
-        context: of the command.
+        context: context of the command.
         out: the folder.
-        overwrite: whether it may hold another run all the same.
+        overwrite: whether it may hold another run nevertheless.
         apart: options that may differ.
-        begun: whether a run that has no results yet counts as well.
+        begun: whether a run without results counts as well.
     """
     has_run = (out / RESULT).exists() or (begun and (out / RUN).exists())
     if not overwrite and has_run:
@@ -63,7 +63,7 @@ def check_run(
 
 
 def refuse_changes(out: Path, changed: Collection[str] | None) -> None:
-    """End the command if a folder holds another run, as `find_changes` tells."""
+    """End the command if a folder holds another run, according to `find_changes`."""
     if changed is None:
         fail(f"{out} has other results; give another --out, or --overwrite")
     if changed:
@@ -77,12 +77,12 @@ def find_changes(
     """Return the options and inputs in which a command differs from the run in a folder.
 
     Args:
-        context: of the command.
+        context: context of the command.
         out: the folder of the run.
         apart: options that may differ.
 
     Returns:
-        None where the folder does not say what was run there.
+        None if the folder has no valid record of a run.
     """
     before = _read_run(out / RUN)
     if before is None:
@@ -106,11 +106,11 @@ def note_run(context: typer.Context, out: Path, line: str = "") -> None:
     """Write the command line and its options, defaults included, into a folder of results.
 
     Args:
-        context: of the command.
+        context: context of the command.
         out: the folder.
-        line: the command line, where it is not the one that this process was started with.
+        line: the command line, if it differs from that of this process.
     """
-    if os.environ.get("RANK", "0") == "0":  # Under torchrun the first process alone writes.
+    if os.environ.get("RANK", "0") == "0":  # Under torchrun only the first process writes.
         from synthtext.storage import replace_file, write_json
 
         out.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def read_line() -> str:
 
 
 def write_line(context: typer.Context) -> str:
-    """Return the command line that gives a command its options, without those by default."""
+    """Return the command line for the options of a command, without defaults."""
     words = ["synthtext", str(context.info_name)]
     for parameter in context.command.params:
         value = context.params.get(str(parameter.name))
@@ -175,9 +175,9 @@ def _hash_inputs(context: typer.Context, out: Path) -> dict[str, str]:
 
 
 def _describe_input(path: Path, out: Path) -> str:
-    """Return what distinguishes a file or folder from others, wherever it lies.
+    """Return the identity of a file or folder, whatever its path.
 
-    That is the plan of a dataset, the bytes of a file and of a model folder, and the names and
+    It is the plan of a dataset, the bytes of a file or a model folder, or the file names and
     sizes in any other folder, which may be too large to read twice.
     """
     from synthtext.dataset.manifest import read_manifest

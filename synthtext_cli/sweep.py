@@ -1,4 +1,4 @@
-"""Many models by one command: each in a folder of its own, then all of them in one table."""
+"""Many models in one command: each in a separate folder, then all in one table."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Planned:
     """A model of a sweep.
 
     Attributes:
-        wanted: which it is.
-        folder: of its results.
-        context: of the command that would probe it alone.
-        is_finished: whether its results are there already.
+        wanted: the model.
+        folder: folder of its results.
+        context: context of the command that would probe it alone.
+        is_finished: whether its results exist already.
     """
 
     wanted: WantedModel
@@ -53,12 +53,12 @@ class Planned:
 def list_wanted(
     names: Sequence[str], file: Path | None, pretrained: str | None
 ) -> list[WantedModel]:
-    """Return the models of a command: those named, and those of a file after them.
+    """Return the models of a command: those named, followed by those in a file.
 
     Args:
-        names: as `--model` takes them.
-        file: of names and weights.
-        pretrained: weights of those that are given without any.
+        names: values of `--model`.
+        file: a file of names and weights.
+        pretrained: weights of the models given without any.
     """
     from probes.models.model_list import WantedModel, read_model_list
 
@@ -75,14 +75,15 @@ def plan_sweep(
     split: str | None,
     overwrite: bool,
 ) -> list[Planned]:
-    """Return what there is to do, or end the command if a folder holds another run.
+    """Return the models to probe, or end the command if a folder holds another run.
 
     Args:
-        context: of the command.
+        context: context of the command.
         wanted: the models.
-        out: the folder that holds one for each of them.
-        split: that all of them read, with `--data`.
-        overwrite: whether results of other options are replaced; those of the same stay.
+        out: the folder with a subfolder for each of them.
+        split: the split that all of them read, with `--data`.
+        overwrite: whether results with other options are replaced; those with the same are
+            kept.
     """
     from probes.models.model_list import name_folders
 
@@ -112,15 +113,16 @@ def run_sweep(
     out: Path,
     run_one: Callable[[Planned, str], None],
 ) -> None:
-    """Probe the models that are not finished, and compare all that are in the end.
+    """Probe the models that are not finished, then compare all that are.
 
-    A model that fails is named, and the others go on; the command then ends with exit code 2.
+    A model that fails is reported, and the others continue; the command then ends with exit
+    code 2.
 
     Args:
-        context: of the command.
+        context: context of the command.
         planned: from `plan_sweep`.
         out: the folder of the sweep.
-        run_one: probes a model, given the command line that would do so alone.
+        run_one: probes a model, given the command line that would probe it alone.
     """
     note_run(context, out)
     failed = []
@@ -145,9 +147,9 @@ def run_sweep(
 
 
 def _try_one(each: Planned, run_one: Callable[[Planned, str], None]) -> str:
-    """Probe a model and return in a sentence why it failed, empty if it did not."""
+    """Probe a model and return a sentence on why it failed, empty if it did not."""
     if os.environ.get("RANK", "0") == "0":
-        # Results of another run must not be taken for those of this one if it is killed.
+        # If this run is killed, results of an earlier one must not be mistaken for its own.
         for name in (RESULT, REPORT):
             (each.folder / name).unlink(missing_ok=True)
     try:
@@ -181,7 +183,7 @@ def _compare(finished: Sequence[Planned], out: Path) -> None:
 
 
 def compare_many(results: Sequence[Result], out: Path | None) -> None:
-    """Print the leaderboard of results and, with a folder, write it there."""
+    """Print the leaderboard of results and, if a folder is given, write it there."""
     from probes.reports.leaderboard import measure_leaderboard
     from probes.reports.leaderboard_page import list_tables, write_leaderboard
 

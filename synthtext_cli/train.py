@@ -23,7 +23,7 @@ from synthtext_cli.options import (
 from synthtext_cli.runs import APART, Overwrite, check_run, note_run, read_line
 
 AFTERWARDS = frozenset({"retention", "retention_limit", "no_verify"})
-"""Options of the evaluation, which may change without training again."""
+"""Options of the evaluation, which may change without repeating the training."""
 
 
 def finetune(
@@ -126,7 +126,7 @@ def finetune(
     synthtext finetune --model ViT-B-32 --data data/words --out runs/hard --arm lora
     --batches both --exclude font_category=script --exclude size_px=8:12 --retention photos/
     """
-    # Longer than other functions, because every option has a line.
+    # Longer than other functions, because every option has its own line.
     need_probes()
     from probes.data.pairs import parse_exclusion
     from probes.models.prompts import read_templates
@@ -178,7 +178,7 @@ def finetune(
     note_run(context, out)
     with show_progress(out) as advance:
         done = run_finetune(config, out, on_progress=advance)
-    if done is None:  # Under torchrun the first process alone reports.
+    if done is None:  # Under torchrun only the first process reports.
         return
     write_finetune(done, out, read_line())
     print_text(verdict(done))

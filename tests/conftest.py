@@ -17,7 +17,7 @@ SANS = "DejaVuSans.ttf"
 
 def pytest_configure() -> None:
     """Let Ctrl-C reach the commands that tests start, however the tests were started."""
-    # A shell ignores it for what runs in the background, and children inherit that.
+    # A shell ignores SIGINT for background jobs, and their children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -41,7 +41,7 @@ def words(tmp_path: Path) -> Texts:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A browser without a screen, and without a network of its own."""
+    """A headless browser without network access."""
     webdriver = pytest.importorskip("selenium.webdriver")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not chromium or not driver:

@@ -1,4 +1,4 @@
-"""synthtext at the standard work, and the bare loop; run by `peers.py`."""
+"""synthtext on the standard task, and the bare loop; run by `peers.py`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WORK = {
 
 
 def draw_bare(words: list[str], out: Path) -> None:
-    """Draw, encode and append to a tar: the least that any renderer must do."""
+    """Draw, encode and append to a tar: the minimum work of any renderer."""
     sizes = range(12, 65, 4)
     fonts = [
         [
@@ -63,14 +63,14 @@ def draw_ours(plan: Plan, out: Path) -> None:
     (out / "train").mkdir(exist_ok=True)
     (out / RECORDS).mkdir(exist_ok=True)
     shard = next(list_shards(plan))
-    draw_shard(plan, out, shard)  # To warm up: pools of noise, open fonts.
+    draw_shard(plan, out, shard)  # Warms up noise pools and open fonts.
     begin = time.perf_counter()
     draw_shard(plan, out, shard)
     print((time.perf_counter() - begin) / plan.n_images)
 
 
 def main() -> None:
-    """Draw the words of a file, and print the seconds an image."""
+    """Draw the words of a file, and print the seconds per image."""
     cv2.setNumThreads(1)
     file, out, kind = sys.argv[1], Path(sys.argv[3]), sys.argv[4]
     if kind == "bare":

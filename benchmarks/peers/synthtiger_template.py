@@ -1,7 +1,7 @@
 """Word images by SynthTIGER's own template, as it ships; run by `recogniser.py`.
 
 Its template, configuration for horizontal text, colour map and textures are those of its
-repository. What is changed is what all generators get alike: the words and the fonts.
+repository. Only the words and the fonts are replaced, by those that all generators get.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fontTools.ttLib import TTFont
 
 
 def list_characters(fonts: Path, folder: Path) -> Path:
-    """Return a folder of the fonts, each with the list of its characters beside it."""
+    """Return a folder of the fonts, each with a list of its characters next to it."""
     folder.mkdir(exist_ok=True)
     for font in sorted(fonts.glob("*.ttf")):
         shutil.copy(font, folder)
@@ -27,14 +27,14 @@ def list_characters(fonts: Path, folder: Path) -> Path:
 
 
 def main() -> None:
-    """Draw the words of a file, in the fonts of a folder, n images, into a folder."""
+    """Draw n images of the words of a file, in the fonts of a folder, into a folder."""
     words, fonts, out = (Path(name).resolve() for name in sys.argv[1:4])
     n, seed, source = sys.argv[4], sys.argv[5], Path(sys.argv[6]).resolve()
     example = source / "examples/synthtiger"
     config = yaml.safe_load((example / "config_horizontal.yaml").read_text())
     corpus = config["corpus"]["args"][0]
     corpus |= {"paths": [str(words)], "weights": [1]}
-    # Labels are compared with the words as they stand, so nothing is appended to them.
+    # Labels are compared with the words unchanged, so nothing is appended to them.
     corpus["augmentation"] = 0
     config["font"]["paths"] = [str(list_characters(fonts, out / "fonts"))]
     for name in ("coord_output", "mask_output", "glyph_coord_output", "glyph_mask_output"):

@@ -1,6 +1,6 @@
-"""SynthTIGER at the standard work, all its effects off; run by `peers.py`.
+"""SynthTIGER on the standard task, with all its effects off; run by `peers.py`.
 
-Laid out as its own template does it: a layer for each character, a flow, a board below.
+The layout follows its own template: a layer per character, a flow layout, a board below.
 """
 
 from __future__ import annotations

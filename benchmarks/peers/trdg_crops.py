@@ -1,4 +1,4 @@
-"""Word images by TextRecognitionDataGenerator, its own effects on; run by `recogniser.py`."""
+"""Word images by TextRecognitionDataGenerator, with its effects on; run by `recogniser.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trdg.data_generator import FakeTextDataGenerator
 
 
 def main() -> None:
-    """Draw the words of a file, in the fonts of a folder, n images, into a folder."""
+    """Draw n images of the words of a file, in the fonts of a folder, into a folder."""
     words, fonts = Path(sys.argv[1]).read_text().split(), Path(sys.argv[2])
     out, n, seed = Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
     random.seed(seed)
@@ -29,7 +29,7 @@ def main() -> None:
             text_color=color, orientation=0, space_width=1.0, character_spacing=0,
             margins=(5, 5, 5, 5), fit=True, output_mask=False, word_split=False, image_dir="",
         )  # fmt: skip
-        if (out / f"{index}.jpg").is_file():  # It leaves out what it cannot draw.
+        if (out / f"{index}.jpg").is_file():  # It skips what it cannot draw.
             lines.append(f'{index}.jpg, "{word}"')
     (out / "gt.txt").write_text("\n".join([*lines, ""]))
 

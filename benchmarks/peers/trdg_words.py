@@ -1,6 +1,6 @@
-"""TextRecognitionDataGenerator at the standard work; run by `peers.py`.
+"""TextRecognitionDataGenerator on the standard task; run by `peers.py`.
 
-Its text is as high as the canvas less its margins, so margins bring it to the size asked for.
+Its text is as high as the canvas minus the margins, so margins set the requested size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SIDE_PX, N_WARM = 224, 20
 
 
 def draw(index: int, word: str, font: str, out: str, background: int) -> None:
-    """Draw one word; 0 is its noise, 1 its plain white."""
+    """Draw one word; background 0 is its noise, 1 its plain white."""
     size = random.randint(12, 64)
     above = (SIDE_PX - size) // 2
     FakeTextDataGenerator.generate(

@@ -1,7 +1,7 @@
-"""Photographs with a wrong word on them, in folders of other makers: object and word of each.
+"""Typographic attack datasets: photographs of an object with a wrong word on them.
 
-RTA-100 and PAINT say both in the names of their files, `label=OBJECT_text=WORD.jpg`. SCAM has
-a table beside its images, `metadata.jsonl`, as the Hugging Face hub keeps folders of images.
+RTA-100 and PAINT give both in their file names, `label=OBJECT_text=WORD.jpg`. SCAM has a table
+next to its images, `metadata.jsonl`, the ImageFolder format of the Hugging Face hub.
 
 Sources: Azuma and Matsui, "Defense-Prefix for preventing typographic attacks on CLIP", ICCV
 workshops 2023 (RTA-100); Ilharco et al., "Patching open-vocabulary models by interpolating
@@ -30,23 +30,23 @@ from synthtext.files import read_file
 from synthtext.spec import Spec
 
 NAMED = re.compile(r"label=(?P<object>.+)_text=(?P<word>.+)", re.DOTALL)
-"""How RTA-100 and PAINT name their files, without the ending."""
+"""File names of RTA-100 and PAINT, without the extension."""
 
 TABLES = ("metadata.jsonl", "metadata.csv")
-"""Tables beside images, of which the first that is there is read."""
+"""Tables next to images; the first that exists is read."""
 
 FILE, OBJECT, WORD, VARIANT = "file_name", "object_label", "attack_word", "type"
-"""Columns of such a table; the last, which tells kinds of images apart, may be missing."""
+"""Columns of such a table; the last, the kind of image, may be missing."""
 
 USUAL = "attacked"
-"""What images are called where nothing tells kinds of them apart."""
+"""The kind of all images where no kind is given."""
 
 MAX_TABLE_BYTES = 64 << 20
 
 MAX_IMAGES = 1_000_000
 
 MAX_CHARS = 200
-"""Longest name of an object or a word."""
+"""Maximum length of a word or of an object's name."""
 
 WAY_OUT = (
     f"name them label=OBJECT_text=WORD.jpg, as RTA-100 and PAINT do, or put {TABLES[0]} beside"
@@ -59,8 +59,8 @@ class Attacked:
     """A photograph with a word on it.
 
     Attributes:
-        path: of the image.
-        name: where it lies in the folder.
+        path: the image file.
+        name: its path within the folder.
         object: what it shows.
         word: what is written on it.
         variant: such as "SCAM", or "NoSCAM" where the word was removed.
@@ -80,11 +80,11 @@ def read_attacks(folder: Path, limit: int | None = None, seed: int = 0) -> Shown
 
     Args:
         folder: holds images, or folders of them, in one of the layouts above.
-        limit: images to take at random; None takes all.
-        seed: of that choice.
+        limit: number of images to take at random; None takes all.
+        seed: for that choice.
 
     Raises:
-        ProbeError: there are none, or a table beside them does not fit.
+        ProbeError: there are no images, or a table next to them does not match them.
     """
     if not folder.is_dir():
         raise ProbeError(f"there is no folder {folder}; give one with images of attacks")
@@ -116,7 +116,7 @@ def _make_trial(image: Attacked, index: int) -> Trial:
 
 
 def _list_images(folder: Path) -> tuple[list[Attacked], list[str]]:
-    """Return what a folder holds, and what of it cannot be used, by name."""
+    """Return the images in a folder, and the names of those that cannot be used."""
     for name in TABLES:
         tables = sorted(folder.rglob(name))
         if tables:
@@ -162,10 +162,10 @@ def _read_tables(folder: Path, tables: list[Path]) -> tuple[list[Attacked], list
 
 
 def _read_rows(table: Path) -> Iterator[Mapping[str, str]]:
-    """Yield the rows of a table, all cells of use texts.
+    """Yield the rows of a table, with all relevant cells as text.
 
     Raises:
-        ProbeError: it is too large, is not such a table, or lacks a column.
+        ProbeError: the table is too large, malformed, or lacks a column.
     """
     rows: Iterator[object]
     if table.suffix == ".csv":
@@ -197,7 +197,7 @@ def _read_lines(table: Path) -> Iterator[object]:
 
 
 def _check(path: Path, place: str, shown: str, word: str, variant: str) -> Attacked | str:
-    """Return an image, or why it says nothing."""
+    """Return an image, or why it cannot be used."""
     texts = [" ".join(text.split()) for text in (shown, word, variant)]
     if not all(0 < len(text) <= MAX_CHARS and text.isprintable() for text in texts):
         return "object and word are texts of 1 to 200 letters"

@@ -1,4 +1,4 @@
-"""CIFAR-100 as it is published: the binary version, and Python's pickles without their danger.
+"""CIFAR-100 as published: the binary version, and the Python pickles, read safely.
 
 Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009, and the
 layout on its page: in the binary version a coarse and a fine label, a byte each, then 3,072
@@ -27,7 +27,7 @@ SIDE_PX = 32
 RECORD_BYTES = 2 + 3 * SIDE_PX * SIDE_PX
 
 MAX_BYTES = 400 << 20
-"""Maximum file size that is read; the published ones have 155 MB."""
+"""Maximum file size in bytes; the published files have 155 MB."""
 
 BINARY = ("test.bin", "fine_label_names.txt")
 
@@ -40,13 +40,13 @@ MAX_NAME_CHARS = 500
 
 
 KIND = re.compile(r"[ui][1248]")
-"""Whole numbers, as a pickled array names them."""
+"""Integer types, as named in a pickled array."""
 
 BROKEN = (
     AttributeError, EOFError, ImportError, IndexError, KeyError, MemoryError, OverflowError,
     RecursionError, TypeError, ValueError, pickle.UnpicklingError,
 )  # fmt: skip
-"""What a broken pickle ends in."""
+"""The exceptions that a broken pickle can raise."""
 
 
 def is_cifar(folder: Path) -> bool:
@@ -64,7 +64,7 @@ def read_cifar(
         split: `train` or `test`.
 
     Raises:
-        ProbeError: a file is missing, broken, or holds other objects than arrays, strings,
+        ProbeError: a file is missing, broken, or holds objects other than arrays, strings,
             numbers, lists and dictionaries.
     """
     if (folder / BINARY[0]).is_file():
@@ -114,7 +114,7 @@ def _read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 class _Kind:
-    """What a pickle says about the numbers of an array: their kind, and the order of bytes."""
+    """The dtype of an array as given in a pickle: type and byte order."""
 
     def __init__(self, *said: object) -> None:
         self.said = said
@@ -125,7 +125,7 @@ class _Kind:
 
 
 class _Array:
-    """What a pickle says about an array: version, shape, kind, order and bytes."""
+    """An array as given in a pickle: version, shape, dtype, order and bytes."""
 
     def __init__(self, *_: object) -> None:
         self.state: Any = ()
@@ -140,12 +140,12 @@ PARTS: Mapping[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Kind,
 }
-"""What a pickled array is put together by, and what stands in for it: NumPy's own would take as
-much memory as an untrusted file says."""
+"""Replacements for the NumPy classes in a pickled array, which would allocate as much memory as
+an untrusted file asks for."""
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Builds Python's plain containers and what arrays say, and refuses every other name."""
+    """Builds plain Python containers and the parts of arrays, and refuses every other name."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
         if (module, name) in PARTS:
@@ -156,7 +156,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _encode(text: str, _encoding: str = "latin1") -> bytes:
-    """Return the bytes of an array, which newer pickles spell as text."""
+    """Return the bytes of an array, which newer pickles store as text."""
     return text.encode("latin1")
 
 
@@ -174,7 +174,7 @@ def _unpickle(path: Path) -> Any:  # noqa: ANN401
 
 
 def _to_array(thing: object) -> NDArray[Any]:
-    """Return an array from what a pickle says of it, or from a list of whole numbers."""
+    """Return an array from its pickled parts, or from a list of integers."""
     if isinstance(thing, list):
         if not all(type(each) is int for each in thing):
             raise ValueError("list of whole numbers")

@@ -1,7 +1,7 @@
-"""Designs: which images to draw so that a question about one factor gets its answer.
+"""Designs: which images to draw to measure the effect of each factor.
 
-One factor is varied at a time, from two baselines, with the same words at every level: what
-differs between two levels is the factor alone. A Latin hypercube varies all of them at once.
+One factor is varied at a time, from two baselines, with the same words at every level, so that
+two levels differ only in that factor. A Latin hypercube varies all factors at once.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from synthtext.spec import Spec
 LATIN = "latin"
 
 DEFAULT = "size,contrast,rotation,blur,font,case"
-"""The design of a probe that names none."""
+"""The default design of a probe."""
 
 COMMON = ("size_px", "letter_spacing_em", "case", "rotation_deg", "font")
-"""Factors at whose levels a word fits, whichever is varied: which words are shown is a part of
-the question."""
+"""Every word shown fits at all levels of these factors, even if a design does not vary them, so
+that designs show the same words."""
 
 SHAPING = (
     "font", "size_px", "letter_spacing_em", "case", "rotation_deg", "arc_deg", "wave_em",
     "jitter_em", "letter_rotation_deg", "embolden_em", "outline_em",
 )  # fmt: skip
-"""Fields that the extent of a text depends on."""
+"""Fields that determine the extent of a text."""
 
 GALLERY: dict[str, object] = {
     "size_px": 32.0, "font": "Lato_700Bold.ttf", "ink": "#b03020", "ink2": "#20407a",
     "paper": "#e8e0d0", "paper2": "#a0b0c0", "background": "gradient", "shrink": True,
     "motion_angle_deg": 20.0,
 }  # fmt: skip
-"""What `list_levels` varies from: colours, so that the second of each is seen."""
+"""The baseline of `list_levels`: coloured, so that a second colour is visible."""
 
 UNITS = ("_px", "_deg", "_em", "_std", "_frac")
 
@@ -49,7 +49,7 @@ def parse_design(text: str) -> tuple[str, ...]:
     """Return the factors of a design, given as `size,rotation` or `latin`.
 
     Raises:
-        ProbeError: a factor that no design varies.
+        ProbeError: a factor that designs cannot vary.
     """
     if text == LATIN:
         return (LATIN,)
@@ -69,10 +69,10 @@ def parse_design(text: str) -> tuple[str, ...]:
 def choose_fitting(
     words: Sequence[str], factors: Sequence[str], fonts: Catalogue, n: int
 ) -> list[str]:
-    """Return the first n words that can be drawn at every level, none of them shrunk.
+    """Return the first n words that can be drawn at every level without shrinking.
 
     Raises:
-        ProbeError: there are fewer.
+        ProbeError: fewer than n words fit.
     """
     shapes = list(_list_shapes(factors).values())
     fitting = []
@@ -90,12 +90,12 @@ def choose_fitting(
 def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list[Trial]:
     """Return the images of a design: every word at every level of every factor.
 
-    The image of a baseline comes once, and not again for each factor that has its level.
+    The image of a baseline is included once, not again for each factor with that level.
 
     Args:
-        words: those to show; each fits at every level.
+        words: the words to show; each fits at every level.
         factors: from `parse_design`.
-        seed: of the noise and the paper, and of the Latin hypercube.
+        seed: for the noise, the background and the Latin hypercube.
     """
     if tuple(factors) == (LATIN,):
         return _make_latin(words, seed)
@@ -120,7 +120,7 @@ def list_levels(text: str, factors: Sequence[str] | None = None) -> dict[str, di
     """Return a small image of a text for every level of every factor, in colour.
 
     Args:
-        text: what is drawn, smaller where it does not fit.
+        text: the text to draw, smaller where it does not fit.
         factors: from `parse_design`; None takes all.
 
     Raises:
@@ -146,11 +146,11 @@ def add_levels(
     """Return the words of a curve at further levels, each with its own background and noise.
 
     Args:
-        trials: of the coarse scan.
-        factor: of the curve.
-        baseline: of the curve.
-        levels: those to add.
-        look: which look asks for them.
+        trials: the trials of the coarse scan.
+        factor: factor of the curve.
+        baseline: baseline of the curve.
+        levels: the levels to add.
+        look: number of the look that asks for them.
     """
     curve = [each for each in trials if (each.factor, each.baseline) == (factor, baseline)]
     shown = [each for each in curve if each.level == curve[0].level]
@@ -177,7 +177,7 @@ def _set_case(spec: Spec) -> Spec:
 
 
 def name_fonts(trials: Sequence[Trial], fonts: Catalogue) -> list[Trial]:
-    """Return the trials with all that the catalogue knows of their fonts in their specs."""
+    """Return the trials with the catalogue's properties of their fonts added to their specs."""
     named = []
     for trial in trials:
         font = fonts.fonts[trial.spec.font]
@@ -193,7 +193,7 @@ def name_fonts(trials: Sequence[Trial], fonts: Catalogue) -> list[Trial]:
 
 
 def _make_latin(words: Sequence[str], seed: int) -> list[Trial]:
-    # Importing it takes longer than checking a design does.
+    # Imported here, since the import takes longer than checking a design.
     from scipy.stats import qmc
 
     spreads = {name: row.spread for name, row in FACTORS.items() if row.spread}
@@ -261,7 +261,7 @@ def _fits(spec: Spec, fonts: Catalogue) -> bool:
     except DrawError:
         return False
     left, top, right, bottom = placement.box
-    # Letters are out of place by three deviations at most, and rotated by any angle.
+    # Letters are displaced by at most three standard deviations, and rotated by any angle.
     out_em = 3 * spec.jitter_em + (0.5 if spec.letter_rotation_deg else 0.0)
     # The diagonal fits at any angle.
     extent = math.hypot(right - left + 2 * out_em, bottom - top + 2 * out_em) * spec.size_px

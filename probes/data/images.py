@@ -1,4 +1,4 @@
-"""Images: files of a user's own -> pixels, read with care."""
+"""Images: the user's own files -> pixels, read as untrusted input."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ THUMB_PX = 160
 """Longer side of a thumbnail."""
 
 N_THREADS = 4
-"""Number of images decoded at a time: a bound on memory."""
+"""Number of images decoded at a time, which limits memory."""
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the files among paths, and those in folders among them, in order of their names.
+    """Return the files given and those in the folders given, sorted by name.
 
     Raises:
         ProbeError: a path is missing, or there is no image at all.
@@ -48,7 +48,7 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_image(path: Path) -> Pixels:
-    """Return an image as uint8 (H, W, 3), turned as its camera says, on white.
+    """Return an image as uint8 (H, W, 3), rotated by its EXIF orientation, on white.
 
     Raises:
         ProbeError: it does not decode, or is too large.
@@ -71,7 +71,7 @@ def keep_readable(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 
 def find_broken(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return a sentence for each file that cannot be read: each is read once, whole."""
+    """Return a sentence for each file that cannot be read; each is read in full."""
     with quiet_pillow(), ThreadPoolExecutor(N_THREADS) as threads:
         said = threads.map(_explain, paths)
         return {path: reason for path, reason in zip(paths, said, strict=True) if reason}
@@ -87,7 +87,7 @@ def _explain(path: Path) -> str:
 
 
 def shrink_pixels(pixels: Pixels, side_px: int = THUMB_PX) -> Pixels:
-    """Return a thumbnail, its longer side no longer than asked for."""
+    """Return a thumbnail whose longer side is at most `side_px`."""
     height, width = pixels.shape[:2]
     scale = side_px / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""Labelled images: images of named things, to see what a model keeps of what it knew."""
+"""Labelled images: images with class names, to measure what a model retains in training."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from synthtext.rng import draw_bits
 from synthtext.texts.words import read_lines
 
 N_DRAWN = 25
-"""Drawn images of each thing."""
+"""Number of drawn images per class."""
 
 DRAWN_PX = 224
 
 MAX_NAME_CHARS = 500
-"""Maximum length of a name of a class."""
+"""Maximum length of a class name."""
 
 MAX_CLASS_BYTES = 100
-"""Bytes of a `.cls` that are read; a longer one is not a class."""
+"""Maximum size of a `.cls` in bytes."""
 
 BLOCK = 256
 """Number of images in memory at a time."""
@@ -39,13 +39,13 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images and what they show.
+    """Images and their classes.
 
     Attributes:
         title: where they come from.
-        pictures: N of them, read or drawn when called.
-        names: the candidates.
-        truths: int64 (N,), the place of each image's name.
+        pictures: N functions that read or draw an image.
+        names: the class names, which are the candidates.
+        truths: int64 (N,), the index of each image's class name.
         broken: files that cannot be read and were left out, and classes without any.
     """
 
@@ -69,19 +69,19 @@ def draw_shapes() -> LabelledImages:
 
 
 def read_labelled(folder: Path, split: str = "test", *, verify: bool = True) -> LabelledImages:
-    """Return the images of a folder, whichever of three forms it has.
+    """Return the images of a folder in any of three formats.
 
     - class folders, `FOLDER/name of the class/*.jpg`, or the same below `FOLDER/SPLIT`;
     - CIFAR-100, its binary version or its pickles as torchvision keeps them;
-    - WebDataset shards with a `.cls`, and `classnames.txt` beside them or above.
+    - WebDataset shards with a `.cls`, and `classnames.txt` next to them or in the folder above.
 
     Args:
         folder: where they are.
-        split: the part of it, where it has parts.
+        split: the split to read, where there are several.
         verify: whether shards that `synthtext render` wrote must match their checksums.
 
     Raises:
-        ProbeError: no class, or none of the images can be read.
+        ProbeError: there is no class, or no image can be read.
     """
     if is_cifar(folder):
         images, truths, names = read_cifar(folder, split)
@@ -111,7 +111,7 @@ def _read_folders(folder: Path) -> LabelledImages:
     truths = [place for place, path in found if path not in lost]
     if not pictures:
         raise ProbeError(f"{folder} has no images in class folders; give FOLDER/CLASS/*.jpg")
-    # Without an image of its own a class is still there to be taken for.
+    # A class without images remains a candidate.
     names = list(map(name_file, names))
     broken += [f"{names[k]}/, which is empty" for k in sorted({*range(len(names))} - {*truths})]
     texts = tuple(name.replace("_", " ") for name in names)
@@ -133,7 +133,7 @@ def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> LabelledIm
     lines = list(read_lines(path, MAX_NAME_CHARS))
     names = tuple(text for _, text in lines)
     if lines and lines[-1][0] != len(lines):
-        # Every class below it would get the name of the next.
+        # Otherwise the classes below the blank line would get the wrong names.
         raise ProbeError(f"{path} has a blank line; write one class name per line")
     pictures, truths, broken = [], [], []
     for file in files:
@@ -151,7 +151,7 @@ def _read_shards(folder: Path, inner: Path, files: Sequence[Path]) -> LabelledIm
 
 
 def _read_label(file: Path, place: Place, n_classes: int) -> int | None:
-    """Return the class of a sample, None where it has none of those that there are."""
+    """Return the class of a sample, None if it has none or it is out of range."""
     offset, size = place.spans.get("cls", (0, 0))
     raw = read_span(file, (offset, min(size, MAX_CLASS_BYTES)))
     try:

@@ -1,4 +1,4 @@
-"""Pairs: shards -> images and their captions, each accessible by its number.
+"""Pairs: shards -> images and their captions, accessible by index.
 
 Batches of hard negatives take their images from all over a dataset, so the shards are read
 at random places instead of from front to back.
@@ -26,10 +26,10 @@ from synthtext.errors import ShardError
 from synthtext.recipe import ANY, parse_draw
 
 MAX_CAPTION = 1 << 16
-"""Bytes of the longest caption that is read: a bound for shards that come from elsewhere."""
+"""Maximum size of a caption in bytes: a bound for shards from elsewhere."""
 
 Exclusion = Mapping[str, Draw]
-"""Levels of factors, by the name of the factor."""
+"""Levels, by the name of the factor."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Pairs:
     """Images and captions.
 
     Attributes:
-        files: shards.
-        captions: N of them.
+        files: the shards.
+        captions: N captions.
         spans: int64 (N, 3): number of the shard, offset and size in bytes of the image there.
         extensions: format of each image.
-        is_marked: bool (N,): whether a sample has one of the levels asked for.
+        is_marked: bool (N,): whether a sample has one of the requested levels.
     """
 
     files: tuple[Path, ...]
@@ -74,7 +74,7 @@ def parse_exclusion(texts: Sequence[str]) -> Exclusion:
 
 
 def has_level(fields: Mapping[str, Any], exclusion: Exclusion) -> bool:
-    """Return whether a sample has one of the levels, given what its `KEY.json` says."""
+    """Return whether a sample has one of the levels, given the fields of its `KEY.json`."""
     return any(_is_level(fields.get(name), draw) for name, draw in exclusion.items())
 
 
@@ -87,12 +87,12 @@ def read_pairs(
 
     Args:
         files: shards with an image and a `.txt` in each sample, from synthtext or other tools.
-        marks: levels of factors; samples that have one, by their `.json`, are marked.
-        names: of classes, by number; with them, that of a sample's `.cls` is its caption.
+        marks: levels of factors; samples whose `.json` has one of them are marked.
+        names: class names; if given, the caption is the name of the sample's `.cls`.
 
     Raises:
-        ProbeError: no shard, or none of their samples has a caption.
-        ShardError: a shard is missing or broken, or a `.cls` or `.json` that is needed is.
+        ProbeError: there are no shards, or no sample has a caption.
+        ShardError: a shard, or a `.cls` or `.json` that is needed, is missing or broken.
     """
     found = [
         row
@@ -120,7 +120,7 @@ def keep_pairs(pairs: Pairs, numbers: NDArray[np.int64]) -> Pairs:
     """Return some of the pairs.
 
     Raises:
-        ProbeError: none is left.
+        ProbeError: no pair is left.
     """
     if not len(numbers):
         raise ProbeError("every image has an excluded level; exclude fewer levels")
@@ -135,7 +135,7 @@ def keep_pairs(pairs: Pairs, numbers: NDArray[np.int64]) -> Pairs:
 
 
 def join_pairs(one: Pairs, other: Pairs) -> Pairs:
-    """Return the pairs of both, those of the first first."""
+    """Return the pairs of both, `one` before `other`."""
     spans = other.spans.copy()
     spans[:, 0] += len(one.files)
     return Pairs(
@@ -159,10 +159,10 @@ def read_batches(
 
     Args:
         pairs: where the images are.
-        batches: numbers of pairs.
-        fit: brings an image to the square that the model sees.
-        n_threads: threads that read and decode.
-        n_ahead: batches that are ready before they are asked for.
+        batches: indices of pairs.
+        fit: converts an image to the square input of the model.
+        n_threads: number of threads that read and decode.
+        n_ahead: number of batches prepared in advance.
 
     Raises:
         ShardError: an image does not decode.
@@ -228,6 +228,6 @@ def _is_level(value: object, draw: Draw) -> bool:
         return any(_is_level(value, part) for part in draw.parts)
     if isinstance(draw, Range):
         return isinstance(value, int | float) and draw.low <= value <= draw.high
-    # Numbers of a choice are kept as `parse_draw` writes them.
+    # The numbers of a choice are stored as text, formatted as in `parse_draw`.
     written = f"{value:.12g}" if isinstance(value, int | float) else value
     return written in draw.values

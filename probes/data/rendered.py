@@ -22,11 +22,11 @@ from synthtext.dataset.verify import check_split, open_shards
 from synthtext.spec import Spec, spec_from_dict
 
 SPLITS = ("test", "val", "train")
-"""One split alone is the first of these that a dataset has."""
+"""By default, the first of these that a dataset has."""
 
 
 PUBLISHED = {"test": "test", "val": "valid", "train": "train"}
-"""What Rendered SST2 calls its splits."""
+"""The names of the splits in Rendered SST2."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Shown:
     """The images of a dataset.
 
     Attributes:
-        trials: one for each.
-        chunks: read them, in the same order.
-        files: what they are read from.
+        trials: one for each image.
+        chunks: functions that read the images, in the same order.
+        files: the files that they are read from.
         broken: files that cannot be read and were left out.
     """
 
@@ -59,15 +59,15 @@ def read_trials(
     Args:
         folder: one that `synthtext render` wrote, or Rendered SST2 as it is published:
             `train|valid|test/negative|positive/*.png`.
-        split: `train`, `val`, `test`, or `all` of them; None takes test, or what there is.
-        verify: whether to compare the checksums of shards, and the splits of their samples.
-        limit: images to take at random; None takes all.
-        seed: of that choice.
+        split: `train`, `val`, `test` or `all`; None takes test, or else the first that exists.
+        verify: whether to verify the checksums of shards and the splits of their samples.
+        limit: number of images to take at random; None takes all.
+        seed: for that choice.
 
     Raises:
         ProbeError: there are no such images.
-        DatasetError: the dataset has no such split, or is not finished.
-        ShardError: a shard is missing, broken or not what was written.
+        DatasetError: the dataset has no such split, or is incomplete.
+        ShardError: a shard is missing, broken or changed.
     """
     if is_published(folder):
         if split == ALL:
@@ -81,7 +81,7 @@ def read_trials(
     for name in there if split == ALL else [split or there[0]]:
         for file in open_shards(folder, name, verify=verify):
             own = _read_specs(file, verify=verify)
-            if not own:  # As a shard may be with `verify=False`.
+            if not own:  # Possible with `verify=False`.
                 continue
             files.append(file)
             trials += own
@@ -109,7 +109,7 @@ def _read_specs(file: Path, *, verify: bool) -> list[Trial]:
 
 
 def choose_places(n: int, limit: int | None, seed: int) -> list[int]:
-    """Return the places of some of n things, in their order; all of them without a limit."""
+    """Return the indices of `limit` of n items, in order; of all items without a limit."""
     if limit is None or limit >= n:
         return list(range(n))
     chosen = np.random.default_rng(seed).choice(n, size=limit, replace=False)
@@ -117,7 +117,7 @@ def choose_places(n: int, limit: int | None, seed: int) -> list[int]:
 
 
 def is_published(folder: Path) -> bool:
-    """Return whether a folder has reviews as images, in folders by split and label."""
+    """Return whether a folder holds images of reviews, in folders by split and label."""
     return not (folder / "dataset.json").exists() and any(
         (folder / split / SENTIMENTS[1]).is_dir() for split in PUBLISHED.values()
     )
@@ -153,12 +153,12 @@ def _read_published(folder: Path, split: str | None, limit: int | None, seed: in
 
 
 def _is_text(name: str) -> bool:
-    """Return whether a name is UTF-8, as keys have to be; a name on disk may be any bytes."""
+    """Return whether a name is UTF-8, which keys must be; names on disk may be any bytes."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def read_files(trials: Sequence[Trial]) -> list[Stimulus]:
-    """Return the images of trials that are files, of which drawing tells nothing."""
+    """Return the images of trials that are files, without facts from drawing."""
     stimuli = []
     for trial in trials:
         pixels = read_image(Path(trial.file))
@@ -176,7 +176,7 @@ def read_files(trials: Sequence[Trial]) -> list[Stimulus]:
 
 
 def _read_chunk(path: Path, keys: Collection[str] | None = None) -> list[Stimulus]:
-    """Return the images of a shard, all of them or those of some keys."""
+    """Return the images of a shard, all of them or those with the given keys."""
     return [
         make_stimulus(sample.key, decode(sample))
         for sample in read_samples(path)

@@ -1,4 +1,4 @@
-"""Simple images to write a wrong word on: shapes that any reader of images can name."""
+"""Simple images to write a wrong word on: shapes that any model can name."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from synthtext.rng import unfold
 Pixels = NDArray[np.uint8]
 
 SUBPIXEL_BITS = 4
-"""Corners are placed to a 16th of a pixel, or a circle would show its corners."""
+"""Corners are placed to 1/16 pixel; otherwise circles would look polygonal."""
 
 COLOURS = ((204, 60, 50), (60, 110, 200), (70, 150, 80), (220, 150, 40), (140, 90, 170))
 
 
 def lay_picture(pixels: Pixels, name: str, seed: int) -> Pixels:
-    """Return the image with a shape below what is written on it.
+    """Return the image with a shape behind its text.
 
     Args:
         pixels: uint8 (H, W, 3), dark text on white.
         name: one of `PICTURES`.
-        seed: 32 bits; chooses colour, size and place.
+        seed: 32 bits; chooses colour, size and position.
     """
     height, width = pixels.shape[:2]
     hue, scale, across, down = unfold(seed, 4)
@@ -34,12 +34,12 @@ def lay_picture(pixels: Pixels, name: str, seed: int) -> Pixels:
     colour = COLOURS[int(hue * len(COLOURS))]
     outline = np.rint((centre + reach * PICTURES[name]()) * 2**SUBPIXEL_BITS)
     cv2.fillPoly(shape, [outline.astype(np.int32)], colour, cv2.LINE_AA, SUBPIXEL_BITS)
-    # Ink darkens whatever lies below it.
+    # The text stays dark on top of the shape.
     return np.minimum(pixels, shape)
 
 
 def _round(n_corners: int, *, turn: float = 0.0) -> NDArray[np.float64]:
-    """Return the corners of a regular polygon about (0, 0), one of them at the top."""
+    """Return the corners of a regular polygon around (0, 0), with one at the top."""
     angles = (np.arange(n_corners) / n_corners + turn) * 2 * np.pi
     return np.stack([np.sin(angles), -np.cos(angles)], axis=1)
 

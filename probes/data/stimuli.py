@@ -35,7 +35,7 @@ def draw_stimuli(trials: Sequence[Trial]) -> list[Chunk]:
 
 
 def draw_windows(trials: Sequence[Trial]) -> list[Chunk]:
-    """Return chunks that draw each trial whole, and then every window of it."""
+    """Return chunks that draw each trial whole, followed by each of its windows."""
     return [
         functools.partial(_draw_window_chunk, tuple(trials[at : at + CHUNK // 8]))
         for at in range(0, len(trials), CHUNK // 8)
@@ -43,27 +43,27 @@ def draw_windows(trials: Sequence[Trial]) -> list[Chunk]:
 
 
 def name_stimuli(trials: Sequence[Trial], files: Sequence[Path]) -> str:
-    """Return what caches of these images are keyed by: what is shown, and its bytes.
+    """Return the cache key of these images: a hash of what is shown and of the file contents.
 
     Args:
         trials: what is shown.
-        files: what the images are read from, shards or images; or the fonts that draw them.
+        files: the shards or images that are read, or the fonts that draw the images.
     """
     versions = json.dumps(list_versions(), sort_keys=True)
     return " ".join([hash_trials(trials), hash_files(files), versions])
 
 
 def name_drawn(trials: Sequence[Trial], fonts: Catalogue) -> str:
-    """Return what caches of images that are drawn by these fonts are keyed by."""
+    """Return the cache key of images drawn with these fonts."""
     return name_stimuli(
         trials, [fonts.path_of(file) for file in sorted({trial.spec.font for trial in trials})]
     )
 
 
 def hash_files(files: Sequence[Path]) -> str:
-    """Return a SHA-256 of what some files hold, in their order.
+    """Return a SHA-256 of the contents of files, in order.
 
-    Size and time of change would not do: a file that is replaced may keep both.
+    Size and modification time are not enough, since a replaced file may keep both.
     """
     digest = hashlib.sha256()
     with ThreadPoolExecutor() as threads:
@@ -87,7 +87,7 @@ def draw_trial(trial: Trial, fonts: Catalogue) -> Rendering:
     """Return the image of a trial.
 
     Raises:
-        ProbeError: it cannot be drawn; a design should not ask for it.
+        ProbeError: it cannot be drawn; a design should exclude such trials.
     """
     try:
         return render(trial.spec, fonts)
@@ -96,9 +96,9 @@ def draw_trial(trial: Trial, fonts: Catalogue) -> Rendering:
 
 
 def make_stimulus(key: str, rendering: Rendering) -> Stimulus:
-    """Return an image to embed, and what only drawing it tells.
+    """Return an image to embed, with the facts known only from drawing it.
 
-    `letter_span` is the box around the centres of its letters: left, top, right, bottom in px.
+    `letter_span` is the box around the centres of the letters: left, top, right, bottom in px.
     """
     height, width = rendering.pixels.shape[:2]
     centres = rendering.char_quads.mean(axis=1)
@@ -121,10 +121,10 @@ def make_stimulus(key: str, rendering: Rendering) -> Stimulus:
 
 
 def show_trial(trial: Trial, fonts: Catalogue) -> Stimulus:
-    """Return the image of a trial as a model sees it, its JPEG damage included.
+    """Return the image of a trial as a model sees it, after JPEG compression.
 
     Raises:
-        ProbeError: it cannot be drawn; a design should not ask for it.
+        ProbeError: it cannot be drawn; a design should exclude such trials.
     """
     drawn = make_stimulus(trial.key, draw_trial(trial, fonts))
     pixels = jpeg(drawn.pixels, trial.spec.jpeg_quality)

@@ -21,14 +21,14 @@ class Trial:
     """An image to draw, and why.
 
     Attributes:
-        key: names it within the probe.
+        key: unique within the probe.
         spec: what to draw.
-        baseline: the one that it varies, empty in a Latin hypercube or a dataset.
-        factor: the one that is varied, empty there too.
+        baseline: the baseline that it varies; empty in a Latin hypercube or a dataset.
+        factor: the factor that is varied; empty there too.
         level: the level of that factor, as text.
-        picture: what is drawn below the text, one of `PICTURES`; empty for a background alone.
-        file: the image itself, where it was not drawn here; its text is then not known.
-        look: 1 in the coarse scan, more where its level was added by what was seen.
+        picture: the shape behind the text, one of `PICTURES`; empty for none.
+        file: the image file, where it was not drawn here; its text is then unknown.
+        look: 1 in the coarse scan, higher for levels added in response to its results.
     """
 
     key: str
@@ -42,10 +42,10 @@ class Trial:
 
 
 def hash_trials(trials: Sequence[Trial]) -> str:
-    """Return a SHA-256 of what the trials draw, to key caches by."""
+    """Return a SHA-256 of what the trials draw, as a cache key."""
     digest = hashlib.sha256()
     for trial in trials:
-        # A file is known by its bytes, which are hashed apart, and not by where it lies.
+        # A file is identified by its bytes, which are hashed separately, and not by its path.
         digest.update(
             orjson.dumps([trial.key, trial.picture, bool(trial.file), spec_to_dict(trial.spec)])
         )
@@ -63,9 +63,9 @@ class Stimulus:
     """An image to embed.
 
     Attributes:
-        key: names it; no other image of the run has it.
+        key: unique within the run.
         pixels: uint8 (H, W, 3).
-        facts: kept beside the vector, for what only drawing tells; values that JSON knows.
+        facts: stored with the vector, for what is known only from drawing; JSON values.
     """
 
     key: str
@@ -74,4 +74,4 @@ class Stimulus:
 
 
 Chunk = Callable[[], Sequence[Stimulus]]
-"""Draws or reads stimuli, a few thousand for a GPU; called in another thread or process."""
+"""Draws or reads stimuli; called in another thread or process."""

@@ -1,4 +1,4 @@
-"""The windows of a large image: where they lie, and which of them hold a box."""
+"""The windows of a large image: their positions, and which of them contain a box."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 N_WINDOWS = 3
-"""Windows to a row and to a column."""
+"""Windows per row and per column."""
 
 
 def list_windows(width_px: int, height_px: int) -> list[tuple[int, int, int, int]]:
-    """Return the windows of an image, left, top, right, bottom in px, row by row.
+    """Return the windows of an image as left, top, right, bottom in px, row by row.
 
     Each is half as wide and half as high as the image, and they overlap by half.
     """
@@ -23,7 +23,7 @@ def list_windows(width_px: int, height_px: int) -> list[tuple[int, int, int, int
 
 
 def hold_box(box: Sequence[float], width_px: int, height_px: int) -> list[bool]:
-    """Return which windows of an image hold a box whole; it is left, top, right, bottom."""
+    """Return which windows fully contain a box, given as left, top, right, bottom in px."""
     left, top, right, bottom = box
     return [
         x0 <= left and y0 <= top and right <= x1 and bottom <= y1

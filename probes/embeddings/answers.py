@@ -15,13 +15,13 @@ Facts = list[dict[str, Any]]
 """One mapping for each image."""
 
 ANSWER, FAULT = "answer", "fault"
-"""Keys of the text and the fault among the facts of an image."""
+"""Keys of the text and the fault in the facts of an image."""
 
 
 def read_answers(
     reader: Reader, name: str, batch: Sequence[Stimulus], facts: Facts
 ) -> tuple[Vectors, Facts]:
-    """Return confidences, float32 (N, 1), and the facts with the answers among them.
+    """Return confidences, float32 (N, 1), and the facts with the answers added.
 
     Raises:
         ProbeError: the reader gives no usable answer.
@@ -34,7 +34,7 @@ def read_answers(
 
 
 def list_answers(vectors: Vectors, facts: Sequence[dict[str, Any]]) -> list[Reading]:
-    """Return the answers that `read_answers` put among confidences and facts."""
+    """Return the answers that `read_answers` stored as confidences and facts."""
     return [
         Reading(fact[ANSWER], float(sure), fact[FAULT])
         for sure, fact in zip(vectors[:, 0], facts, strict=True)

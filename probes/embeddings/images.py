@@ -32,13 +32,13 @@ FORMAT = 3
 """Part of every stamp; incremented when the file format changes."""
 
 FOLDER = ".vectors"
-"""Folder of the vectors of a run until its outcomes are written; no user chooses this name."""
+"""Folder for the vectors of a run until its outcomes are written; reserved for this."""
 
 N_THREADS = 2
 """Default number of threads that draw or decode ahead."""
 
 N_AHEAD = 3
-"""Number of chunks drawn ahead of the encoder, or one more than threads if those are more; this
+"""Number of chunks drawn ahead of the encoder, at least one more than there are threads; this
 limits memory."""
 
 POLL_S = 0.1
@@ -48,7 +48,7 @@ PATIENCE_S = 600.0
 """How long the first process waits for one chunk of another before it gives up."""
 
 LENGTH_SLACK = 1e-3
-"""How far from 1 the length of a vector may be."""
+"""Tolerance for the length of a unit vector."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class Stats:
     """Time and throughput of the encoder.
 
     Attributes:
-        n_images: images embedded now.
+        n_images: images embedded in this run.
         n_chunks_reused: chunks that were already on disk.
         seconds: from the first chunk to the last.
-        seconds_waiting: of these, waiting for images.
+        seconds_waiting: the part of these spent waiting for images.
     """
 
     n_images: int
@@ -85,7 +85,7 @@ class Stats:
 
 @dataclass(frozen=True)
 class Share:
-    """Which chunks are this process's: those whose number leaves `rank` over `world_size`."""
+    """The chunks of this process: those whose number modulo `world_size` is `rank`."""
 
     rank: int = 0
     world_size: int = 1
@@ -96,7 +96,7 @@ def read_share() -> Share:
     return Share(*read_rank())
 
 
-def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
+def embed_renderings(  # noqa: PLR0913 - each is a separate setting of one run.
     model: Model,
     chunks: Sequence[Chunk],
     folder: Path,
@@ -106,7 +106,7 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
     n_threads: int = N_THREADS,
     share: Share | None = None,
 ) -> tuple[Embedded | None, Stats]:
-    """Return all vectors, and the time of this process for its part.
+    """Return all vectors, and the timing of this process for its part.
 
     Under torchrun each process embeds its part, and the first one, of rank 0, collects the
     files of all through the folder; the others get None.
@@ -116,7 +116,7 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
         chunks: draw the images.
         folder: holds a file for each chunk, `000000.vectors` and so on; created if needed.
         stimuli: identifies the content of the chunks, such as a hash of the design or dataset.
-            Files of other stimuli or another model are written again.
+            Files made from other stimuli or by another model are rewritten.
         expected: the keys that must occur, if they are known.
         n_threads: number of threads that draw or decode chunks ahead of the encoder.
         share: the part of this process; None takes it from torchrun.
@@ -137,7 +137,7 @@ def embed_renderings(  # noqa: PLR0913 - each names another thing about one run.
 
 
 def stamp_chunks(model: Model, stimuli: str, n_chunks: int) -> list[str]:
-    """Return the stamp that each file must have to be the right chunk."""
+    """Return the stamp that identifies the file of each chunk."""
     identity = identify_model(model)
     parts = (json.dumps([FORMAT, identity, stimuli, n_chunks, i]) for i in range(n_chunks))
     return [hashlib.sha256(part.encode()).hexdigest() for part in parts]
@@ -194,8 +194,8 @@ def read_vectors(
     """Return the vectors of all chunks in their order, every key exactly once.
 
     Args:
-        folder: of `write_vectors`.
-        stamps: of the chunks, from `stamp_chunks`.
+        folder: the folder of `write_vectors`.
+        stamps: the stamps of the chunks, from `stamp_chunks`.
         expected: the keys that must occur, if they are known.
         patience_s: how long to wait for each chunk of another process, in seconds.
 
@@ -220,7 +220,7 @@ def check_vectors(vectors: Vectors, n: int, method: str) -> Vectors:
     Args:
         vectors: what an encoder returned.
         n: how many there must be.
-        method: of the encoder, for the error.
+        method: name of the encoder's method, for the error.
 
     Raises:
         ProbeError: not (N, D), not finite, or not of unit length.
@@ -231,7 +231,7 @@ def check_vectors(vectors: Vectors, n: int, method: str) -> Vectors:
             f"{method} returned shape {vectors.shape} for {n} inputs; return one row for each"
         )
     lengths = np.linalg.norm(vectors, axis=1)
-    # Written so that NaN fails too.
+    # This form also rejects NaN.
     off = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_SLACK))
     if len(off):
         raise ProbeError(
@@ -258,7 +258,7 @@ def _draw_ahead(
 
 
 def _embed_chunk(model: Model, batch: Sequence[Stimulus]) -> tuple[Vectors, Facts]:
-    """Return the vectors of a chunk, and the facts stored beside them."""
+    """Return the vectors of a chunk, and the facts stored with them."""
     if not batch:
         raise ProbeError("a chunk has no images; leave out empty chunks")
     _check_keys([stimulus.key for stimulus in batch], None)
@@ -276,7 +276,7 @@ def _name_chunk(folder: Path, number: int) -> Path:
 def _write_chunk(
     path: Path, stamp: str, batch: Sequence[Stimulus], vectors: Vectors, facts: Facts
 ) -> None:
-    """Write a chunk, whole or not at all."""
+    """Write a chunk, atomically."""
     keys = [stimulus.key for stimulus in batch]
     notes = orjson.dumps([keys, facts], option=orjson.OPT_SERIALIZE_NUMPY)
     write_vector_file(path, vectors, bytes.fromhex(stamp), notes)
@@ -286,7 +286,7 @@ def _read_chunk(path: Path, stamp: str) -> Embedded | None:
     """Return a chunk, or None if its file is missing or has another stamp.
 
     Raises:
-        DamagedFileError: it is not what was written.
+        DamagedFileError: the file is damaged.
     """
     found = read_vector_file(path, bytes.fromhex(stamp))
     if found is None:
@@ -302,7 +302,7 @@ def _read_chunk(path: Path, stamp: str) -> Embedded | None:
 
 
 def _list_missing(folder: Path, stamps: Sequence[str], mine: Iterable[int]) -> list[int]:
-    """Return which chunks are still to be embedded, and log those that are damaged."""
+    """Return the chunks still to be embedded, and log those that are damaged."""
     missing, damaged = [], []
     for number in mine:
         path = _name_chunk(folder, number)

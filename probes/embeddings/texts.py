@@ -39,7 +39,7 @@ def fill_template(template: str, words: Sequence[str]) -> list[str]:
     ['the word ox.']
 
     Raises:
-        ProbeError: the template has no place for a word.
+        ProbeError: the template has no placeholder for a word.
     """
     check_template(template)
     # Not str.format, since a word may contain braces.
@@ -53,15 +53,15 @@ def embed_prompts(
 
     Args:
         model: embeds the texts.
-        words: what the templates are filled with, N of them.
+        words: N words to fill the templates with.
         templates: such as "the word {}.".
         cache_folder: keeps a file per model, template and list of words; created if needed. A
-            file that is damaged, or that another user could have written, is written again; a
-            folder that cannot be written is done without. Either is logged as a warning.
+            file that is damaged, or that another user could have written, is rewritten; a
+            folder that cannot be written is not used. Either is logged as a warning.
 
     Raises:
-        ProbeError: no words, no templates, a template without a place for the word, or an
-            encoder that returns no vectors of unit length.
+        ProbeError: no words, no templates, a template without a placeholder, or an encoder that
+            returns no vectors of unit length.
     """
     if not words or not templates:
         raise ProbeError(
@@ -88,7 +88,7 @@ def embed_prompts(
 
 
 def ensemble_prompts(by_template: Sequence[Vectors]) -> Vectors:
-    """Return the means of vectors over templates, (N, D), brought to unit length again.
+    """Return the means of vectors over templates, (N, D), normalised to unit length.
 
     Source: Radford et al., "Learning transferable visual models from natural language
     supervision", 2021, section 3.1.4.
@@ -105,7 +105,7 @@ def ensemble_prompts(by_template: Sequence[Vectors]) -> Vectors:
 
 
 def _read_texts(path: Path, origin: bytes, n: int, damaged: list[str]) -> Vectors | None:
-    """Return the vectors in a file, None where it is missing or damaged, which is noted."""
+    """Return the vectors in a file; None if it is missing, or damaged, which is noted."""
     try:
         found = read_vector_file(path, origin, is_private=True)
     except DamagedFileError as error:
@@ -124,7 +124,7 @@ def _embed_texts(model: Model, texts: Sequence[str]) -> Vectors:
 
 
 def _keep_texts(path: Path, origin: bytes, vectors: Vectors) -> Vectors:
-    """Write vectors into the cache and return them from there; where it fails, as they are."""
+    """Write vectors to the cache and return them from there; if that fails, as they are."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_vector_file(path, vectors, origin, is_private=True)
@@ -141,7 +141,7 @@ def _keep_texts(path: Path, origin: bytes, vectors: Vectors) -> Vectors:
 
 @functools.cache
 def _warn(message: str) -> None:
-    """Say something once, however many tasks and templates run into it."""
+    """Log a warning once, however many tasks and templates cause it."""
     logger.warning("%s", message)
 
 
@@ -149,7 +149,7 @@ def embed_names(model: Model, texts: Sequence[str], templates: Sequence[str]) ->
     """Return the vectors of texts in their prompts, averaged, (T, D), unit length.
 
     Raises:
-        ProbeError: no texts, or a template without a place for one.
+        ProbeError: no texts, or a template without a placeholder.
     """
     if not texts:
         raise ProbeError("there are no texts; give at least one")

@@ -24,15 +24,15 @@ N_ROUNDS = 5
 
 @dataclass(frozen=True)
 class Speed:
-    """What a device and a model reach, measured in one run.
+    """Throughput of a model on a device, measured in one run.
 
     Attributes:
         n_images: images embedded in each round.
-        in_memory: images/s of the encoder alone, images drawn beforehand.
-        end_to_end: images/s with drawing and writing beside it.
-        share_waiting: fraction of the time end to end that the encoder waits for images.
-        tflops: of the encoder alone; None where the cost of an image is not known.
-        ceiling_tflops: of a large matrix product in the same precision.
+        in_memory: images/s of the encoder alone, with images drawn beforehand.
+        end_to_end: images/s including drawing and writing.
+        share_waiting: fraction of the end-to-end time that the encoder waits for images.
+        tflops: TFLOP/s of the encoder alone; None where the cost of an image is not known.
+        ceiling_tflops: TFLOP/s of a large matrix product in the same precision.
     """
 
     n_images: int
@@ -48,7 +48,7 @@ def measure_speed(model: Model, n_images: int) -> Speed:
 
     Args:
         model: from `load_model`.
-        n_images: images to a round, some seconds' worth.
+        n_images: images per round, enough for a few seconds.
     """
     side = model.input_px or 224
     trials = [
@@ -81,7 +81,7 @@ def measure_speed(model: Model, n_images: int) -> Speed:
 
 
 def measure_ceiling(model: Model) -> float:
-    """Return the TFLOP/s of a large matrix product where and how the model computes."""
+    """Return the TFLOP/s of a large matrix product, on the model's device in its precision."""
     device = torch.device(model.device or "cpu")
     dtype = torch.bfloat16 if model.precision == "bf16" else torch.float32
     side = MATMUL_SIDES.get(device.type, 1024)

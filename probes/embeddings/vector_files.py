@@ -1,8 +1,8 @@
-"""Files of vectors: float32 (N, D) and notes, believed only if all of it is what was written.
+"""Files of vectors: float32 (N, D) and notes, verified as a whole before use.
 
-A header of fixed size, the vectors as they lie in memory, the notes. The header holds what the
-vectors were made from and a checksum over everything, which is compared before anything is
-parsed. Vectors are mapped into memory, so that many of them take none of it.
+A file is a header of fixed size, the raw vectors, and the notes. The header holds an identifier
+of what the vectors were made from and a checksum over everything, which is verified before
+anything is parsed. Vectors are memory-mapped, so large files need little memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from synthtext.storage import write_whole
 MAGIC = b"SYNVEC02"
 
 HEADER = struct.Struct("<8s32s32sQQQ")
-"""Magic, origin, checksum, rows, columns, bytes of the notes."""
+"""Magic, origin, checksum, rows, columns, size of the notes in bytes."""
 
 COUNTS = struct.Struct("<QQQ")
 
@@ -31,16 +31,16 @@ BLOCK_BYTES = 1 << 20
 
 
 class DamagedFileError(Exception):
-    """A file of vectors does not hold what was written, and why that is known."""
+    """A file of vectors is damaged; the message says how that was found."""
 
 
 @dataclass(frozen=True)
 class VectorFile:
-    """What a file of vectors holds.
+    """The content of a file of vectors.
 
     Attributes:
-        vectors: float32 (N, D), read from disk as they are used.
-        notes: what was noted beside them.
+        vectors: float32 (N, D), read from disk on use.
+        notes: the notes stored with them.
     """
 
     vectors: Vectors
@@ -50,14 +50,14 @@ class VectorFile:
 def write_vector_file(
     path: Path, vectors: Vectors, origin: bytes, notes: bytes = b"", *, is_private: bool = False
 ) -> None:
-    """Write vectors so that their name shows all of them, on disk, or nothing.
+    """Write vectors atomically: after a crash the file is complete or absent.
 
     Args:
-        path: of the file.
+        path: the file.
         vectors: float32 (N, D).
-        origin: 32 bytes that name what the vectors were made from.
-        notes: anything else to keep.
-        is_private: whether nobody else may write to the file.
+        origin: 32 bytes that identify what the vectors were made from.
+        notes: any further content.
+        is_private: whether to make the file readable and writable by its owner only.
 
     Raises:
         OSError: the disk is full, cannot be written, or fails.
@@ -68,7 +68,7 @@ def write_vector_file(
     digest.update(rows.data)
     digest.update(notes)
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        # It would be followed, or written to as it is: a pipe would wait for a reader.
+        # A link would be followed, and a pipe would block until something reads it.
         path.unlink()
     with write_whole(path) as file:
         if is_private:
@@ -81,18 +81,18 @@ def write_vector_file(
 def read_vector_file(
     path: Path, origin: bytes, *, is_private: bool = False
 ) -> VectorFile | None:
-    """Return what a file holds, None where it is missing or was made from something else.
+    """Return the content of a file, None if it is missing or was made from something else.
 
     Args:
-        path: of the file.
-        origin: 32 bytes that name what the vectors are made from.
+        path: the file.
+        origin: 32 bytes that identify what the vectors are made from.
         is_private: whether to refuse a file that another user could have written.
 
     Raises:
-        DamagedFileError: it cannot be read, or does not hold what was written.
+        DamagedFileError: it cannot be read, or is not as it was written.
     """
     try:
-        # Without waiting: a pipe that nobody writes to would never open.
+        # Non-blocking, since a pipe without a writer would never open.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -136,6 +136,6 @@ def _read(
         raise DamagedFileError("its checksum differs")
     if n_bytes == 0:
         return VectorFile(np.empty((n_rows, n_columns), np.float32), notes)
-    # The map keeps a handle of its own.
+    # The map keeps its own file handle.
     vectors = np.memmap(file, "<f4", "r", HEADER.size, (n_rows, n_columns))
     return VectorFile(vectors, notes)

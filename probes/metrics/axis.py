@@ -16,28 +16,28 @@ Direction = Literal["rising", "falling"]
 Scale = Literal["auto", "log2", "linear"]
 
 MIN_LEVELS = 3
-"""A curve has a threshold, a width and a rise; fewer levels cannot tell them apart."""
+"""A curve has a threshold, a width and a rise; fewer levels cannot determine all three."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """How a level becomes a place where accuracy rises to the right, and back."""
+    """The mapping between levels and positions on an axis where accuracy rises to the right."""
 
     scale: Scale
     sign: int
 
     def place(self, levels: Floats) -> Floats:
-        """Return the place of each level."""
+        """Return the position of each level."""
         placed: Floats = np.log2(levels) if self.scale == "log2" else levels
         return self.sign * placed
 
     def find_level(self, x: float) -> float:
-        """Return the level of a place."""
+        """Return the level at a position."""
         return float(2 ** (self.sign * x)) if self.scale == "log2" else float(self.sign * x)
 
 
 def choose_axis(levels: Floats, direction: Direction, scale: Scale = "auto") -> Axis:
-    """Return the axis of some levels, log2 where all are above 0 and nothing else is asked.
+    """Return the axis for these levels; "auto" is log2 where all are above 0, else linear.
 
     Raises:
         ProbeError: fewer than three levels, or one that has no logarithm.

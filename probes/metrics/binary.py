@@ -18,11 +18,12 @@ class BinaryScores:
     Attributes:
         accuracy: fraction right.
         precision: fraction of the guesses of 1 that are right, 0 where there are none.
-        recall: fraction of the true 1 that are found.
+        recall: fraction of the true 1s that are found.
         f1: harmonic mean of precision and recall.
         confusion: counts, rows by truth and columns by guess.
-        fractions_guessed: of 0 and of 1. A model that always says the same scores the fraction
-            of that class and reads nothing, so these are always shown.
+        fractions_guessed: fractions of guesses of 0 and of 1. A model that always answers the
+            same scores the fraction of that class without reading anything, so these are always
+            shown.
         is_constant: whether every guess is the same.
     """
 

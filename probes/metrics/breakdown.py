@@ -26,7 +26,7 @@ COLUMNS = (
     *(row.drawn or name for name, row in FACTORS.items()),
     "font_family", "font_category", "n_chars", "n_tokens", "zipf", "distractors",
 )  # fmt: skip
-"""Columns that may matter; those that vary get a table and an effect."""
+"""Columns that may affect accuracy; those that vary get a table and an effect."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +45,11 @@ class FactorTable:
 
 
 def tabulate_headline(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each K.
+    """Return the headline accuracy, a row for each K.
 
-    It holds k, n, accuracy, low, high, chance, guessing, corrected and at_chance.
-    Chance is what the same reader gets of white images, `guessing` is 1/K. Where either lies
-    within the interval, or between, the reader is at chance.
+    The columns are k, n, accuracy, low, high, chance, guessing, corrected and at_chance.
+    `chance` is the accuracy of the same reader on white images, `guessing` is 1/K. A reader
+    whose interval contains either, or lies between the two, is at chance.
     """
     rows = []
     for k in list_ranked(outcomes):
@@ -75,9 +75,9 @@ def find_chance(rows: pd.DataFrame, k: int) -> float:
 
 
 def tabulate_conditions(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `tabulate_headline` for each baseline of a design, named `condition`.
+    """Return the rows of `tabulate_headline` per baseline of a design, in column `condition`.
 
-    Where there are none, for all images.
+    Without baselines, the rows are over all images.
     """
     shown = take_baselines(outcomes)
     groups = list(shown.groupby("baseline", sort=False)) or [("all images", outcomes)]
@@ -86,7 +86,7 @@ def tabulate_conditions(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def list_clusters(rows: pd.DataFrame) -> list[pd.Series[str]]:
-    """Return what rows share: their word; or what is drawn on them, and what is written."""
+    """Return the cluster columns: the word, or both the object shown and the text written."""
     if "picture" in rows and (rows["picture"] != "").all():
         return [rows["picture"], rows["text"]]
     return [rows["word"]]
@@ -95,8 +95,8 @@ def list_clusters(rows: pd.DataFrame) -> list[pd.Series[str]]:
 def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
     """Return the accuracy at each level of a factor, with intervals over words.
 
-    Rows of a design that varies the factor count alone, those of its baselines among them;
-    without such rows, all do, and numbers of many values are binned.
+    If a design varies the factor, only its rows count, including those of the baselines.
+    Otherwise all rows count, and numbers with many values are binned.
     """
     rows, is_number = label_rows(outcomes, factor)
     names = ["baseline", "level", "label"]
@@ -133,7 +133,7 @@ def _measure(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def list_factors(outcomes: pd.DataFrame) -> list[str]:
-    """Return the factors that vary: those of the design, or every column that may matter."""
+    """Return the factors that vary: those of the design, or else those among all columns."""
     if is_design(outcomes):
         varied = list_varied(outcomes)
         return varied + [name for name in ("distractors", "view") if name in outcomes]
@@ -141,11 +141,11 @@ def list_factors(outcomes: pd.DataFrame) -> list[str]:
 
 
 def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return where reading is midway between chance and its ceiling.
+    """Return the thresholds: where accuracy is midway between chance and its ceiling.
 
-    A row for each baseline and factor along which reading rises or falls: factor, unit,
-    baseline, the fields of `Threshold`, and those of its parametric fit as fit_level and so on.
-    The size is the height of the letter x in px as the model sees it, and in patches.
+    One row per baseline and factor along which accuracy rises or falls: factor, unit, baseline,
+    the fields of `Threshold`, and those of its parametric fit as fit_level and so on. Size is
+    given as x-height, in px at the model's input and in patches.
     """
     rows = []
     outcomes = spread_baselines(outcomes)
@@ -157,7 +157,7 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
             else (find_column(str(factor)),)
         )
         for unit in units:
-            # As drawn a level differs a little from word to word, on a grainy background.
+            # On a grainy background, a level as drawn differs a little from word to word.
             places = cell.groupby("level")[unit].transform("median")
             cell = cell.assign(**{unit: places})  # noqa: PLW2901
             if cell[unit].round(4).nunique() >= MIN_LEVELS and cell["word"].nunique() > 1:
@@ -176,7 +176,7 @@ def _find_direction(factor: object) -> Direction | None:
 def _describe_threshold(
     cell: pd.DataFrame, unit: str, *, direction: Direction
 ) -> dict[str, object]:
-    """Return the fields of a threshold, those of its fit as fit_level and so on."""
+    """Return the fields of a threshold, with those of its fit named fit_level and so on."""
     found = dataclasses.asdict(
         measure_threshold(
             cell[unit].round(4),
@@ -194,7 +194,7 @@ def _describe_threshold(
 
 
 def _find_confidence(cell: pd.DataFrame) -> float:
-    """Return the confidence of a curve's interval, less where looks at it share the error."""
+    """Return the confidence per interval, as noted where several looks share the error."""
     column = "interval_confidence"
     noted = cell[column].dropna().tolist() if column in cell else [CONFIDENCE]
     return float(noted[0]) if noted else CONFIDENCE
@@ -206,9 +206,9 @@ def take_scan(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate_effects(outcomes: pd.DataFrame) -> Effects:
-    """Return what each factor does to the odds of reading, the others held equal.
+    """Return the effect of each factor on the odds of reading, with the others held fixed.
 
-    For images whose factors vary together, as those of a Latin hypercube or a dataset do.
+    This is for images whose factors vary together, as in a Latin hypercube or a dataset.
     """
     factors = list_factors(outcomes)
     words = [name for name in ("n_chars", "n_tokens", "zipf") if name not in factors]
@@ -224,7 +224,7 @@ def tabulate_confusions(outcomes: pd.DataFrame, n: int = 20) -> pd.DataFrame:
 
 
 def list_ranked(outcomes: pd.DataFrame) -> list[int]:
-    """Return every K that the outcomes hold a rank for."""
+    """Return every K for which the outcomes hold a rank."""
     prefix = "rank_at_"
     names = [name for name in map(str, outcomes.columns) if name.startswith(prefix)]
     return sorted(int(name.removeprefix(prefix)) for name in names)

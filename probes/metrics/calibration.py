@@ -1,13 +1,13 @@
-"""Is a reader's confidence true? Reliability by bins of equal mass, and calibration error.
+"""Calibration of a reader's confidence: reliability in equal-mass bins, and its error.
 
-A reader is calibrated if of the answers that it gives with confidence c a share of c is right.
+A reader is calibrated if, among the answers it gives with confidence c, a fraction c is right.
 The expected calibration error is the mean distance from that: answers are sorted by confidence
-and cut into bins of as many each, and the distance of the mean confidence of a bin from the
-share right in it is averaged over all answers.
+and cut into bins of equal count, and the distance between a bin's mean confidence and its
+accuracy is averaged over all answers.
 
 Sources: Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
 binning", AAAI 2015, for the error; Nixon et al., "Measuring calibration in deep learning", CVPR
-workshops 2019, for bins of equal mass; Broecker and Smith, "Increasing the reliability of
+workshops 2019, for equal-mass bins; Broecker and Smith, "Increasing the reliability of
 reliability diagrams", Weather and Forecasting 22 (2007), for what a calibrated reader shows.
 """
 
@@ -26,37 +26,37 @@ from probes.metrics.breakdown import label_rows, list_clusters
 from probes.metrics.intervals import Floats, Ints, clustered_accuracy
 
 N_BINS = 10
-"""Bins at the most."""
+"""Maximum number of bins."""
 
 MIN_PER_BIN = 15
-"""Answers for each bin; of fewer than twice as many there is one bin."""
+"""Minimum answers per bin; with fewer than twice as many answers there is one bin."""
 
 N_DRAWS = 1000
-"""Resamplings behind an interval."""
+"""Bootstrap resamplings per interval."""
 
 TINY = 1e-9
-"""A standard error that stands for 0."""
+"""A standard error used in place of 0."""
 
 UPPER = 0.975
-"""Where the upper end of an interval of 95 % is."""
+"""Quantile at the upper end of a 95 % interval."""
 
 
 class Calibration(NamedTuple):
-    """How true the confidence of some answers is.
+    """How well calibrated the confidence of some answers is.
 
     Attributes:
-        n: answers.
-        confidence: mean of what the reader says, 0 to 1.
-        accuracy: share that is right.
-        gap: confidence less accuracy: above 0 it is too sure of itself.
+        n: number of answers.
+        confidence: mean confidence that the reader reports, 0 to 1.
+        accuracy: fraction that is right.
+        gap: confidence minus accuracy; above 0 the reader is overconfident.
         gap_low: lower end of the interval of the gap.
         gap_high: its upper end.
-        error: expected calibration error, 0 to 1. It is never below 0, so of few answers it is
+        error: expected calibration error, 0 to 1. It is never below 0, so for few answers it is
             too high on average; `if_calibrated` says by how much.
         low: lower end of its interval, 0 where no miscalibration is shown.
         high: its upper end.
-        if_calibrated: the mean error of a reader that has these confidences, and is calibrated.
-        n_bins: bins that the error is over.
+        if_calibrated: the mean error of a calibrated reader with these confidences.
+        n_bins: number of bins used for the error.
     """
 
     n: int
@@ -73,17 +73,17 @@ class Calibration(NamedTuple):
 
 
 def bin_equally(confidences: ArrayLike, n_bins: int | None = None) -> Ints:
-    """Return the bin of each answer, from 0 up, int64 (N,): as many answers in each as can be.
+    """Return the bin of each answer, from 0 up, int64 (N,), with counts as equal as possible.
 
-    Answers of equal confidence are in one bin, so there may be fewer bins.
+    Answers of equal confidence share a bin, so there may be fewer bins.
 
     Args:
         confidences: (N,), none missing.
-        n_bins: at the most; None takes one for every `MIN_PER_BIN`, up to `N_BINS`.
+        n_bins: maximum; None means one for every `MIN_PER_BIN` answers, up to `N_BINS`.
     """
     sure = np.asarray(confidences, np.float64)
     n = n_bins or max(1, min(N_BINS, len(sure) // MIN_PER_BIN))
-    # Of equal ones the middle of their places decides.
+    # The median position of equal confidences decides their bin.
     places = (stats.rankdata(sure) - 0.5) / max(1, len(sure))
     bins = np.minimum((places * n).astype(np.int64), n - 1)
     return np.unique(bins, return_inverse=True)[1].astype(np.int64)
@@ -97,7 +97,7 @@ def tabulate_reliability(
     Args:
         confidences: (N,), 0 to 1.
         right: bool (N,).
-        words: (N,); intervals are over them.
+        words: (N,); intervals resample them.
         n_bins: as for `bin_equally`.
     """
     rows = pd.DataFrame(
@@ -120,21 +120,20 @@ def measure_calibration(
     n_draws: int = N_DRAWS,
     seed: int = 0,
 ) -> Calibration:
-    """Return how true confidences are, with 95 % intervals that resample words.
+    """Return how well calibrated the confidences are, with 95 % intervals that resample words.
 
-    The lower end of the error's interval is what is shown whatever the shape of the
-    miscalibration: the error is at least the distance between confidence and accuracy over
-    all bins, and at least that where the bins below a cut count with the other sign. The
-    greatest of these distances less its margin, with one margin for all cuts (max-t bootstrap),
-    is the lower end. The upper end is that of the error as measured, which is too high on
-    average, and a margin.
+    The lower end of the error's interval holds for any shape of miscalibration: the error is at
+    least the absolute gap over all bins, and also at least the absolute gap with the sign of
+    the bins below a cut reversed. The lower end is the largest of these minus a margin, which
+    is the same for all cuts (max-t bootstrap). The upper end is the measured error, which is
+    too high on average, plus a margin.
 
     Args:
         confidences: (N,), 0 to 1, none missing.
         right: bool (N,).
-        words: (N,); what is resampled as a whole. One word alone has no interval.
+        words: (N,); each is resampled as a whole. With a single word there is no interval.
         n_bins: as for `bin_equally`.
-        n_draws: resamplings.
+        n_draws: number of resamplings.
         seed: equal seeds give equal figures.
     """
     sure, is_right = np.asarray(confidences, np.float64), np.asarray(right, np.float64)
@@ -162,10 +161,10 @@ def measure_calibration(
 
 
 def take_confident(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of answers with a confidence, and `is_right`: what it is to be true of.
+    """Return the rows that have a confidence, with `is_right`: the event it is about.
 
-    A reader says how sure it is of its text, so that is right if it is what is drawn, case
-    folded; nothing read is not an answer. An encoder chooses among K.
+    The confidence of a text reader is in its text, so it is right if the text matches the drawn
+    word, case-folded; an empty reading is not an answer. An encoder chooses among K words.
     """
     if "confidence" not in outcomes or len(list_clusters(outcomes)) > 1:
         return outcomes.iloc[:0].assign(is_right=False)
@@ -176,11 +175,11 @@ def take_confident(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def tabulate_calibration(rows: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
-    """Return the calibration at each level of each factor, and of all together first.
+    """Return the calibration over all rows, then at each level of each factor.
 
     Args:
         rows: from `take_confident`.
-        factors: such as `list_factors` names.
+        factors: for example from `list_factors`.
 
     Returns:
         factor ("" for all), baseline, level, label and the fields of `Calibration`.
@@ -202,7 +201,7 @@ def _measure(rows: pd.DataFrame) -> dict[str, Any]:
 def _expect_error(sure: Floats, bins: Ints) -> float:
     """Return the mean error of a reader that is right as often as its confidences say.
 
-    The gap of a bin is then nearly normal about 0, and its mean distance is known.
+    The gap of a bin is then nearly normal about 0, so its mean absolute value is known.
     """
     variances = np.bincount(bins, weights=sure * (1 - sure))
     return float(np.sqrt(2 / np.pi * variances).sum() / len(sure))
@@ -219,19 +218,19 @@ def _sum_gaps(gaps: Floats, codes: Ints, bins: Ints) -> Floats:
 def _find_ends(
     gaps: Floats, counts: Ints, floors: tuple[float, float], n_draws: int, rng: Generator
 ) -> tuple[float, float, float, float]:
-    """Return the ends of the interval of the gap, and of that of the error.
+    """Return the ends of the gap's interval, then of the error's interval.
 
     Args:
-        gaps: sums of the gaps of each word in each bin, (W, B).
-        counts: answers of each word, (W,).
+        gaps: summed gaps of each word in each bin, (W, B).
+        counts: number of answers for each word, (W,).
         floors: from `_find_floors`.
-        n_draws: resamplings.
-        rng: of the resamplings.
+        n_draws: number of resamplings.
+        rng: for the resamplings.
     """
     n_words, n = len(gaps), int(counts.sum())
     if n_words == 1:
         return (np.nan,) * 4
-    # Of few words Student's interval is wider than the normal one.
+    # With few words, Student's interval is wider than the normal one.
     ratio = stats.t.ppf(UPPER, n_words - 1) / stats.norm.ppf(UPPER)
     widened = float(np.sqrt(n_words / (n_words - 1)) * ratio)
     chosen = rng.multinomial(n_words, np.full(n_words, 1 / n_words), size=n_draws)
@@ -251,26 +250,26 @@ def _find_ends(
 
 
 def _sign_by_cuts(gaps: Floats) -> Floats:
-    """Return the sum of the gaps of bins (..., B) where those up to a cut count the other way.
+    """Return the sum of the bins' gaps (..., B), with the sign reversed after each cut.
 
-    For each cut, the last leaves all of them as they are but for their sign.
+    There is one sum per cut; the last cut reverses none.
     """
     sums = np.cumsum(gaps, axis=-1)
     return 2 * sums - sums[..., -1:]
 
 
 def _find_floors(sure: Floats, right: Floats, n_words: int) -> tuple[float, float]:
-    """Return what the standard error of a mean gap is at least, for the lower and upper end.
+    """Return the minimum standard error of a mean gap, for the lower and the upper end.
 
-    Where all is right nothing scatters, and neither bootstrap nor data know how much is to be
-    expected: the confidences do, and so does the share right with two more of each kind
-    (Agresti and Coull, The American Statistician 52, 1998).
+    If every answer is right, the data show no variance and neither does the bootstrap. The
+    confidences give an expected variance, and so does the accuracy with two answers of each
+    kind added (Agresti and Coull, The American Statistician 52, 1998).
     """
     is_mixed = bool(0 < right.mean() < 1)
     n = len(sure) if is_mixed else n_words
     share = (right.mean() * n + 2) / (n + 4)
     calibrated = float(np.sqrt((sure * (1 - sure)).sum()) / len(sure))
     counted = float(np.sqrt(share * (1 - share) / (n + 4)))
-    # Confidences that say the opposite of all answers do not know it either.
+    # Confidences that contradict all answers give no usable variance either.
     is_opposite = not is_mixed and abs(sure.mean() - right.mean()) > 0.5
     return max(calibrated, counted) if is_opposite else calibrated, max(calibrated, counted)

@@ -1,7 +1,7 @@
 """Rows of a design -> its cells: the same words at one level of one factor, from one baseline.
 
-The image of a baseline is drawn once. It is a cell of its own, and the level of every factor
-that the baseline stands at.
+The image of a baseline is drawn once. It forms a separate cell, and it also serves as the
+baseline's level of every factor.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from probes.factors import BASELINE, FACTORS
 
 
 def is_design(outcomes: pd.DataFrame) -> bool:
-    """Return whether factors were varied one at a time, as in no Latin hypercube or dataset."""
+    """Return whether factors were varied one at a time (not a Latin hypercube or a dataset)."""
     return bool((outcomes["factor"] != "").any())
 
 
@@ -27,9 +27,9 @@ def take_baselines(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def take_cells(outcomes: pd.DataFrame, factor: str) -> pd.DataFrame:
-    """Return the rows of a factor, those of the baselines among them at their level of it.
+    """Return the rows of a factor, including the baselines at their level of it.
 
-    The column `is_baseline` tells them apart.
+    The column `is_baseline` marks the baselines.
     """
     own = outcomes[outcomes["factor"] == factor]
     shared = take_baselines(outcomes)
@@ -42,7 +42,7 @@ def take_cells(outcomes: pd.DataFrame, factor: str) -> pd.DataFrame:
 
 
 def spread_baselines(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a design with those of the baselines repeated for every factor."""
+    """Return the rows of a design, with the baselines' rows repeated for every factor."""
     factors = list_varied(outcomes)
     if not factors:
         return outcomes
@@ -50,11 +50,11 @@ def spread_baselines(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def place_levels(cells: pd.DataFrame, factor: str) -> pd.Series:
-    """Return what the level of each row is as it was drawn: a number in the middle, or a name.
+    """Return each row's level as drawn: for a number the median over the level, else the name.
 
     Args:
         cells: from `take_cells`.
-        factor: that of the cells.
+        factor: the factor of these cells.
     """
     column = find_column(factor)
     if not pd.api.types.is_numeric_dtype(cells[column]):
@@ -64,6 +64,6 @@ def place_levels(cells: pd.DataFrame, factor: str) -> pd.Series:
 
 
 def find_column(factor: str) -> str:
-    """Return the column that the levels of a factor are measured in."""
+    """Return the column that measures the levels of a factor."""
     row = FACTORS.get(factor)
     return row.measured or factor if row else factor

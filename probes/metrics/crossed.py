@@ -1,7 +1,8 @@
 """Accuracy of rows that belong to several clusters at once, such as an object and a word.
 
-With one kind of cluster whole clusters are resampled. With several, variances are added and
-those of their intersections taken off again, which resampling one kind would leave out.
+With one kind of cluster, whole clusters are resampled. With several, the variance of each kind
+is added and that of their intersections subtracted; resampling only one kind would miss the
+others.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from probes.metrics.intervals import Interval, clustered_accuracy, measure_varia
 def crossed_accuracy(
     correct: ArrayLike, clusters: Sequence[ArrayLike], confidence: float = 0.95
 ) -> Interval:
-    """Return the accuracy of rows with an interval for clusters that cross one another.
+    """Return the accuracy of rows, with an interval that allows for crossed clusters.
 
-    Where all is right, or all is wrong, the interval is Wilson's with as many rows as there are
-    clusters of the kind that has the fewest.
+    If all rows are right or all wrong, the interval is Wilson's, with the number of clusters of
+    the kind that has the fewest as the sample size.
 
     Args:
         correct: bool (N,).
-        clusters: one or more columns (N,), what each row belongs to.
-        confidence: the coverage of such intervals, 0 to 1.
+        clusters: one or more columns (N,), the clusters that each row belongs to.
+        confidence: nominal coverage of the interval, 0 to 1.
 
     Source: Cameron, Gelbach and Miller, "Robust inference with multiway clustering", Journal
-    of Business & Economic Statistics 29 (2011), for a mean; Student's t with one degree less
-    than the fewest clusters.
+    of Business & Economic Statistics 29 (2011), for a mean; Student's t with one degree of
+    freedom less than the fewest clusters.
     """
     if len(clusters) == 1:
         return clustered_accuracy(correct, clusters[0], confidence=confidence)

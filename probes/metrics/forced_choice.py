@@ -1,6 +1,6 @@
-"""Vectors -> one outcome per image: which candidate a model takes an image for.
+"""Vectors -> one outcome per image: which candidate a model chooses for an image.
 
-Ties are broken by a draw of each text's own, so a reader that sees nothing scores at chance.
+Ties are broken by a random draw per text, so a reader that sees nothing scores at chance.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 Score = Callable[[NDArray[np.int64]], Vectors]
-"""Numbers of some images, (B,) -> how well each text fits each of them, (B, V)."""
+"""Indices of some images, (B,) -> how well each text fits each of them, (B, V)."""
 
 KS = (2, 10, 100, 1000, 10_000)
-"""Numbers of candidates to choose among, unless others are asked for."""
+"""Default numbers of candidates to choose among."""
 
 BLOCK_CELLS = 4_000_000
-"""Images times words that are compared at a time: some 120 MB."""
+"""Image-word pairs compared at a time: about 120 MB."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Guesses:
     """What a model answers for each image.
 
     Attributes:
-        guesses: int64 (N,), the candidate it takes the image for among the headline's K.
+        guesses: int64 (N,), the candidate chosen for each image among the headline's K.
         margins: float64 (N,), similarity of the truth minus that of its best distractor there.
-        ranks: K -> int64 (N,), the place of the truth among K candidates; 1 is right.
+        ranks: K -> int64 (N,), the rank of the truth among K candidates; 1 is right.
         k: the headline's K.
         confidences: float64 (N,), the probability of each guess by a softmax over the
-            headline's K; None where how well a text fits is not a logit.
+            headline's K; None where the scores are not logits.
     """
 
     guesses: Ints
@@ -50,14 +50,14 @@ class Guesses:
 
 
 def list_ks(n_candidates: int, asked: Sequence[int] = ()) -> list[int]:
-    """Return the numbers of candidates to choose among, rising.
+    """Return the numbers of candidates to choose among, in rising order.
 
     Args:
         n_candidates: how many there are.
-        asked: those wanted; none takes those of `KS` that are within reach.
+        asked: the numbers wanted; if empty, those of `KS` that `n_candidates` allows.
 
     Raises:
-        ProbeError: one that is asked for is below 2, or above what there is.
+        ProbeError: a requested number is below 2, or above `n_candidates`.
     """
     for k in asked:
         if k < 2:
@@ -75,17 +75,18 @@ class Choice:
 
     The texts lie on a circle, similar ones adjacent. The distractors of a text are its
     neighbours, with the text at a uniformly random position among them; a larger K takes more
-    neighbours. So
-    every set of K neighbours is asked about each of its members as often, and a reader that
-    sees nothing is right once in K times whatever texts it likes best.
+    neighbours. So every set of K neighbours is used equally often with each of its members as
+    the truth, and a reader that sees nothing is right once in K times whatever texts it
+    prefers.
 
-    The circle is divided into rings, which are samples of it. Distractors come from the ring of
-    their text as long as it has enough, so that a small K needs the vectors of only one ring.
+    The texts are divided into rings, each a sample of the circle. Distractors come from the
+    ring of their text as long as it has enough, so that a small K needs the vectors of only one
+    ring.
 
     Attributes:
-        order: int64 (V,), the places of the texts along the circle.
-        rings: int64 (V,), the ring of each text; below 0 for those that are distractors alone.
-        offsets: float64 (V,) in [0, 1), where each text stands among its distractors.
+        order: int64 (V,), the positions of the texts along the circle.
+        rings: int64 (V,), the ring of each text; below 0 for texts that are only distractors.
+        offsets: float64 (V,) in [0, 1), the position of each text among its distractors.
         ties: float64 (V,) in [0, 1), breaks the ties of each text.
     """
 
@@ -102,9 +103,9 @@ def arrange_texts(
 
     Args:
         texts: V, all different.
-        likeness: the texts are laid out by these numbers; equal ones at random.
-        rings: the ring of each text, below 0 for those that are distractors alone.
-        seed: of all that is random. A draw hashes the text, so other texts do not shift it.
+        likeness: (V,); texts are arranged in this order, equal ones at random.
+        rings: the ring of each text, below 0 for texts that are only distractors.
+        seed: for all random choices. A draw hashes the text, so other texts do not shift it.
     """
     return Choice(
         order=np.lexsort((hash_units(seed, "place", texts), np.asarray(likeness))),
@@ -115,13 +116,13 @@ def arrange_texts(
 
 
 def among_all(texts: Sequence[str], seed: int) -> Choice:
-    """Return the choice among texts of one ring, in any order."""
+    """Return the choice among texts that form one ring in random order."""
     zeros = [0] * len(texts)
     return arrange_texts(texts, zeros, zeros, seed=seed)
 
 
 def hash_units(seed: int, name: str, texts: Sequence[str]) -> Floats:
-    """Return a number in [0, 1) for each text, which depends on nothing but it and the name."""
+    """Return a number in [0, 1) for each text, a hash of the seed, the name and the text."""
     raw = b"".join(
         hashlib.blake2b(f"{seed}\0{name}\0{text}".encode(), digest_size=8).digest()
         for text in texts
@@ -130,14 +131,14 @@ def hash_units(seed: int, name: str, texts: Sequence[str]) -> Floats:
 
 
 def draw_rivals(choice: Choice, truths: Ints, k: int) -> Ints:
-    """Return the distractors of texts among K: int64 (N, K - 1).
+    """Return the K - 1 distractors of each text: int64 (N, K - 1).
 
-    The first of them are those of a smaller K.
+    The first ones are those of a smaller K.
 
     Args:
-        choice: of V texts, K or more.
-        truths: (N,), the places of the texts.
-        k: candidates of each, itself included.
+        choice: the choice among V texts, K or more.
+        truths: (N,), the indices of the texts.
+        k: candidates per text, the text itself included.
     """
     rivals = np.empty((len(truths), k - 1), np.int64)
     rings = choice.rings[truths]
@@ -148,7 +149,7 @@ def draw_rivals(choice: Choice, truths: Ints, k: int) -> Ints:
 
 
 def list_needed(choice: Choice, truths: Ints, k: int) -> NDArray[np.bool_]:
-    """Return which texts may stand against some truths among K: (V,)."""
+    """Return which texts may be candidates for these truths among K: bool (V,)."""
     used = np.unique(choice.rings[truths])
     if any((choice.rings == ring).sum() < k for ring in used):
         return np.ones(len(choice.rings), np.bool_)
@@ -165,16 +166,16 @@ def guess_nested(  # noqa: PLR0913 - each names another thing about one question
     headline: int,
     scale: float | None = None,
 ) -> Guesses:
-    """Return the answers if each image is compared with its text and the text's distractors.
+    """Return the answers when each image is compared with its text and the text's distractors.
 
     Args:
         images: (N, D), unit length.
         texts: (V, D), unit length; those that `list_needed` leaves out may be anything.
-        truths: (N,), the place of each truth in `texts`.
+        truths: (N,), the index of each truth in `texts`.
         choice: the distractors of each text.
         ks: each 2 to V.
         headline: one of `ks`.
-        scale: of the model's logits; None leaves out how sure it is.
+        scale: scale of the model's logits; None leaves out confidences.
     """
     return guess_scored(
         lambda rows: images[rows] @ texts.T, truths,
@@ -194,7 +195,7 @@ def guess_scored(
     """Return the answers of `guess_nested` for any measure of how well a text fits an image.
 
     Args:
-        score: numbers of some images -> how well each text fits them, (n, V).
+        score: indices of some images -> how well each text fits them, (n, V).
         truths: as for `guess_nested`.
         choice: likewise.
         ks: likewise.
@@ -202,7 +203,7 @@ def guess_scored(
         scale: likewise.
     """
     n = len(truths)
-    # Images of one text go together, since its distractors are found once.
+    # Images of one text are handled together, so that its distractors are found once.
     rows = np.argsort(truths, kind="stable")
     guesses, margins, sure = np.empty(n, np.int64), np.empty(n), np.empty(n)
     ranks = {k: np.empty(n, np.int64) for k in ks}
@@ -234,7 +235,7 @@ def weigh_best(sims: Vectors | Floats, scale: float) -> Floats:
 
     Args:
         sims: (N, K), how well each text fits each image.
-        scale: that they are multiplied by, as the model does.
+        scale: factor that the model multiplies them by.
     """
     logits = scale * sims.astype(np.float64)
     found: Floats = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
@@ -244,16 +245,16 @@ def weigh_best(sims: Vectors | Floats, scale: float) -> Floats:
 def guess_among(
     images: Vectors, candidates: Vectors, ties: Floats, scale: float | None = None
 ) -> Guesses:
-    """Return the answers where each image has candidates of its own, its truth the first.
+    """Return the answers where each image has separate candidates, the truth first.
 
     Args:
         images: (N, D), unit length.
         candidates: (N, K, D), unit length.
-        ties: (N,) in [0, 1); break ties.
-        scale: of the model's logits; None leaves out how sure it is.
+        ties: (N,) in [0, 1); used to break ties.
+        scale: scale of the model's logits; None leaves out confidences.
 
     Returns:
-        guesses that count the candidates of each image, 0 for its truth.
+        The answers; guesses are indices into each image's candidates, 0 for its truth.
     """
     sims = np.einsum("nd,nkd->nk", images, candidates).astype(np.float64)
     return guess_first(sims, ties, scale)
@@ -263,8 +264,8 @@ def guess_first(sims: Floats, ties: Floats, scale: float | None = None) -> Guess
     """Return the answers of `guess_among` for any measure of how well a text fits an image.
 
     Args:
-        sims: float64 (N, K), how well each candidate fits, the truth the first.
-        ties: (N,) in [0, 1); break ties.
+        sims: float64 (N, K), how well each candidate fits, the truth first.
+        ties: (N,) in [0, 1); used to break ties.
         scale: as for `guess_among`.
     """
     rivals = sims[:, 1:]
@@ -280,7 +281,7 @@ def guess_first(sims: Floats, ties: Floats, scale: float | None = None) -> Guess
 
 
 def _draw_in_ring(choice: Choice, truths: Ints, ring: int, k: int) -> Ints:
-    """Return the distractors (N, K - 1) of texts of one ring: those of it, then others."""
+    """Return the distractors (N, K - 1) of texts of one ring: the ring first, then others."""
     is_own = choice.rings[choice.order] == ring
     place_on_circle = np.empty(len(choice.order), np.int64)
     place_on_circle[choice.order] = np.arange(len(choice.order))
@@ -294,7 +295,7 @@ def _draw_in_ring(choice: Choice, truths: Ints, ring: int, k: int) -> Ints:
     n_far = k - 1 - n_own
     if not n_far:
         return near
-    # Of the others none is the text itself, so the step to the right begins at 0.
+    # The text itself is not among the others, so steps to the right begin at 0.
     steps = _walk(offsets, n_far)
     steps[steps > 0] -= 1
     far = others[((at - n_before[at])[:, None] + steps) % len(others)]
@@ -302,9 +303,9 @@ def _draw_in_ring(choice: Choice, truths: Ints, ring: int, k: int) -> Ints:
 
 
 def _walk(offsets: Floats, n: int) -> Ints:
-    """Return n steps from a text to its neighbours, left or right: int64 (N, n), none is 0.
+    """Return n steps from a text to its neighbours, left or right: int64 (N, n), never 0.
 
-    After j of them the text stands at place floor(offset * (j + 1)) among those j + 1.
+    After j steps the text has index floor(offset * (j + 1)) among those j + 1.
     """
     lefts = (offsets[:, None] * np.arange(1, n + 2)).astype(np.int64)
     is_left = lefts[:, 1:] > lefts[:, :-1]
@@ -313,7 +314,7 @@ def _walk(offsets: Floats, n: int) -> Ints:
 
 
 def _rank(rivals: Vectors | Floats, own: Vectors | Floats, ties: Floats) -> Ints:
-    """Return the place of the truth (N,) among its distractors (N, K - 1), ties broken."""
+    """Return the rank of the truth (N,) among its distractors (N, K - 1), ties broken."""
     n_equal = (rivals == own).sum(axis=1)
     ranks: Ints = 1 + (rivals > own).sum(axis=1) + (ties * (n_equal + 1)).astype(np.int64)
     return ranks

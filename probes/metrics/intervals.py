@@ -1,8 +1,8 @@
-"""How sure a measured accuracy is: intervals for one cell, for pooled rows, and bins.
+"""Uncertainty of a measured accuracy: intervals for one cell and for clustered rows.
 
 A cell holds each word once, so its images are independent draws of words and Wilson's interval
-holds. Anything that meets the same words again counts for fewer independent images, or has
-whole words resampled.
+is valid. Rows that repeat words count as fewer independent images, or whole words are
+resampled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 DRAWS_PER_BLOCK = 2_000_000
-"""Cluster numbers drawn at a time, which bounds the memory of a bootstrap."""
+"""Cluster indices drawn at a time, to bound the memory of a bootstrap."""
 
 
 class Interval(NamedTuple):
@@ -39,9 +39,9 @@ def wilson(
     """Return the ends of Wilson's score interval for each cell, NaN where nothing was seen.
 
     Args:
-        n_right: how many were read, any shape.
-        n_seen: of how many, of the same shape.
-        confidence: the coverage of such intervals, 0 to 1.
+        n_right: number of images read, any shape.
+        n_seen: number of images shown, same shape.
+        confidence: nominal coverage of the interval, 0 to 1.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference",
     JASA 22 (1927); compared with others in Newcombe, Statistics in Medicine 17 (1998).
@@ -64,15 +64,15 @@ def cluster_bootstrap(
 ) -> Interval:
     """Return the mean of the values with an interval that resamples whole clusters.
 
-    The percentile interval of few clusters is too narrow, so its tails are moved out as far as
-    Student's interval is wider than the normal one. One cluster alone has no interval.
+    The percentile interval is too narrow for few clusters, so its tails are moved out by as
+    much as Student's interval is wider than the normal one. A single cluster has no interval.
 
     Args:
         values: (N,), none of them missing.
-        clusters: (N,); what each row belongs to, its word as a rule.
-        n_draws: resamplings.
+        clusters: (N,); the cluster of each row, usually its word.
+        n_draws: number of resamplings.
         seed: equal seeds give equal intervals.
-        confidence: the coverage of such intervals, 0 to 1.
+        confidence: nominal coverage of the interval, 0 to 1.
 
     Source: Hesterberg, "What teachers should know about the bootstrap", The American
     Statistician 69 (2015), on the expanded percentile interval.
@@ -94,16 +94,16 @@ def clustered_ratio(
 ) -> Interval:
     """Return the sum of the parts over that of the wholes, with an interval by clusters.
 
-    Such as wrong characters over all characters; as for `cluster_bootstrap`, few clusters widen
-    the interval, and one alone has none.
+    For example wrong characters over all characters. As in `cluster_bootstrap`, few clusters
+    widen the interval, and a single one has none.
 
     Args:
         parts: (N,), none of them missing.
-        wholes: (N,), likewise, together above 0.
-        clusters: (N,); what each row belongs to.
-        n_draws: resamplings.
+        wholes: (N,), likewise, with a sum above 0.
+        clusters: (N,); the cluster of each row.
+        n_draws: number of resamplings.
         seed: equal seeds give equal intervals.
-        confidence: the coverage of such intervals, 0 to 1.
+        confidence: nominal coverage of the interval, 0 to 1.
     """
     codes = pd.factorize(np.asarray(clusters), sort=True)[0]
     sums, counts = (
@@ -131,15 +131,16 @@ def clustered_accuracy(
 ) -> Interval:
     """Return the accuracy of rows that come in clusters, with its interval.
 
-    It is Wilson's, for as many independent rows as would scatter as much as the clusters do;
-    of few clusters that number is cut as Student's interval is wider than the normal one. Where
-    all is right, or all is wrong, nothing scatters, and each cluster counts once.
+    It is Wilson's interval with an effective sample size: the number of independent rows that
+    would have the same variance as the clusters. For few clusters that number is reduced, as
+    Student's interval is wider than the normal one. If all rows are right or all wrong, there
+    is no variance, and each cluster counts once.
 
     Args:
         correct: bool (N,).
-        clusters: (N,); what each row belongs to, its word as a rule.
-        second: (N,); what else it belongs to; rows that share either are not independent.
-        confidence: the coverage of such intervals, 0 to 1.
+        clusters: (N,); the cluster of each row, usually its word.
+        second: (N,); another cluster of each row; rows that share either are not independent.
+        confidence: nominal coverage of the interval, 0 to 1.
 
     Source: Korn and Graubard, "Confidence intervals for proportions with small expected number
     of positive counts estimated from survey data", Survey Methodology 24 (1998), with Wilson's
@@ -171,11 +172,11 @@ def count_clusters(clusters: ArrayLike) -> int:
 
 
 def correct_for_chance(accuracy: ArrayLike, chance: ArrayLike) -> Floats:
-    """Return accuracies on one scale for every K: 0 is chance, 1 is all right.
+    """Return accuracies on the same scale for every K: 0 is chance, 1 is all right.
 
     Args:
         accuracy: fraction correct, 0 to 1, any shape.
-        chance: that of a reader that sees nothing, 0 to below 1.
+        chance: accuracy of a reader that sees nothing, 0 to below 1.
     """
     chances = np.asarray(chance, dtype=np.float64)
     corrected: Floats = (np.asarray(accuracy, dtype=np.float64) - chances) / (1 - chances)
@@ -195,20 +196,20 @@ def _resample_means(sums: Floats, counts: Floats, *, n_draws: int, seed: int) ->
 
 
 def measure_variance(residuals: Floats, codes: Sequence[Ints]) -> float:
-    """Return the variance of a mean whose rows share clusters of one kind or of several.
+    """Return the variance of a mean whose rows share clusters of one or more kinds.
 
-    Variances by each kind are added, and those by what kinds have in common taken off again.
+    The variances by each kind are added, and those by their intersections subtracted.
     """
     variance = 0.0
     for n_kinds in range(1, len(codes) + 1):
         for chosen in itertools.combinations(codes, n_kinds):
             variance += (-1) ** (n_kinds + 1) * _scatter(residuals, chosen)
-    # The difference may fall below what one kind says alone, and even below 0.
+    # The difference may fall below the variance by a single kind, and even below 0.
     return max(variance, *(_scatter(residuals, [code]) for code in codes))
 
 
 def _scatter(residuals: Floats, codes: Sequence[Ints]) -> float:
-    """Return the variance of a mean whose rows go together where all the codes agree."""
+    """Return the variance of a mean whose clusters are the rows with all codes equal."""
     together = np.zeros(len(residuals), np.int64)
     for code in codes:
         together = pd.factorize(together * (int(code.max()) + 1) + code)[0]

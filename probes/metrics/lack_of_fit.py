@@ -1,7 +1,8 @@
-"""Does a fitted curve agree with the answers? A test over words, by random signs.
+"""Test of whether a fitted curve agrees with the answers, by random signs per word.
 
-What is left between the accuracy seen and the curve is compared with what is left where every
-word's part in it takes a random sign. Parts that the fit would have taken up are taken off.
+The residuals between the observed accuracy and the curve are compared with residuals in which
+every word's contribution takes a random sign. The part that the fit would have absorbed is
+removed.
 
 Source: Su and Wei, "A lack-of-fit test for the mean function in a generalized linear model",
 JASA 86 (1991); Liu, "Bootstrap procedures under some non-i.i.d. models", Annals of Statistics
@@ -19,19 +20,19 @@ from probes.metrics.psychometric import Curve, differentiate, pool_words, predic
 Floats = NDArray[np.float64]
 
 N_DRAWS = 999
-"""Draws of signs, which make p a multiple of one thousandth."""
+"""Number of sign draws; p is a multiple of one thousandth."""
 
 
 def measure_fit(answers: Answers, curve: Curve) -> float:
-    """Return the p of a lack of fit: how often chance alone leaves as much between the two.
+    """Return the p-value of a lack of fit: how often chance alone leaves residuals this large.
 
     Args:
-        answers: of two words or more.
+        answers: from two words or more.
         curve: fitted to them.
     """
     cells = pool_words(answers)
     n_seen, n_right = cells.n_seen, cells.n_right
-    # A word in a cell counts half at the least, or one slip would outweigh all else.
+    # Probabilities are clipped at half a word per cell, or one slip would outweigh all else.
     p = np.clip(predict(curve, answers.x, answers.chance), 0.5 / n_seen, 1 - 0.5 / n_seen)
     weights = n_seen / (p * (1 - p))
     slopes = differentiate(curve, cells)

@@ -1,7 +1,7 @@
-"""Many readers on the same images: their order, and which of them can be told apart.
+"""Many readers on the same images: their order, and which differ significantly.
 
-Every pair is tested on the images of one condition, words kept together, and Holm's correction
-is over all pairs, so that of equal readers none is told from another in 95 % of comparisons.
+Every pair is tested on the images of one condition, with words kept together. Holm's correction
+is over all pairs, so with equal readers 95 % of leaderboards show no difference.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from probes.metrics.cells import take_baselines
 from probes.metrics.paired import agree, compare_answers
 
 ALPHA = 0.05
-"""Readers are told apart where p, after Holm, is below this."""
+"""Two readers differ significantly where p, after Holm, is below this."""
 
 HARDER, EASY, EVERYTHING = "harder", "easy", "all images"
 
@@ -31,10 +31,10 @@ Truths = NDArray[np.bool_]
 
 
 def choose_condition(outcomes: pd.DataFrame) -> str:
-    """Return the condition that readers are ranked in.
+    """Return the condition by which readers are ranked.
 
-    It is the standard one (`harder`) of a design that shows it, else the first it shows, and
-    all images of anything else.
+    In a design it is the standard one (`harder`), or else the first it contains; otherwise it
+    is all images.
     """
     shown = take_baselines(outcomes)["baseline"].unique().tolist() if len(outcomes) else []
     if HARDER in shown:
@@ -43,7 +43,7 @@ def choose_condition(outcomes: pd.DataFrame) -> str:
 
 
 def take_condition(outcomes: pd.DataFrame, condition: str) -> pd.DataFrame:
-    """Return the rows of a condition: a baseline's own images, or all there are."""
+    """Return the rows of a condition: the images of one baseline, or all images."""
     if condition == EVERYTHING:
         return outcomes
     shown = take_baselines(outcomes)
@@ -56,19 +56,18 @@ def compare_pairs(
     seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda *_: None,
 ) -> pd.DataFrame:
-    """Return what each reader gains over each one before it, on the same images.
+    """Return the gain of each reader over each reader before it, on the same images.
 
     Args:
-        tables: of each reader, one row per image with `key`, `word` and `correct` (bool). All
+        tables: one per reader, one row per image with `key`, `word` and `correct` (bool). All
             have the same keys, in any order.
-        seed: of the bootstrap.
-        on_progress: called with how many pairs are done, of how many.
+        seed: for the bootstrap.
+        on_progress: called with the number of pairs done and the total.
 
     Returns:
-        A row for each pair, in order: the places `a` and `b` in `tables`, `n_seen`, both
-        accuracies, their `difference` (B less A) with `low` and `high` of its 95 % interval
-        by words, `n_only_a` and `n_only_b`, `p` of `mcnemar_by_word`, and `p_holm` over all
-        pairs.
+        A row for each pair, in order: the indices `a` and `b` in `tables`, `n_seen`, both
+        accuracies, their `difference` (B less A) with `low` and `high` of its 95 % interval by
+        words, `n_only_a` and `n_only_b`, `p` of `mcnemar_by_word`, and `p_holm` over all pairs.
     """
     rows: list[dict[str, float]] = []
     right, words = _align(tables)
@@ -83,16 +82,16 @@ def compare_pairs(
 
 
 def rank_readers(accuracies: Sequence[float], pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return the rank of each reader, and the ranks that the tests leave open to it.
+    """Return the rank of each reader, and the range of ranks consistent with the tests.
 
     Args:
-        accuracies: of each reader.
+        accuracies: one per reader.
         pairs: from `compare_pairs`.
 
     Returns:
-        A row for each reader: `rank` (1 is best, equal ones share the better), `rank_low`,
-        one more than how many are told to be better, and `rank_high`, all less how many are
-        told to be worse.
+        A row for each reader: `rank` (1 is best; ties share the better rank), `rank_low` (1
+        plus the number of readers significantly better), and `rank_high` (the number of readers
+        minus those significantly worse).
     """
     n = len(accuracies)
     better, worse = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -108,9 +107,9 @@ def rank_readers(accuracies: Sequence[float], pairs: pd.DataFrame) -> pd.DataFra
 
 
 def list_shared(tables: Sequence[pd.DataFrame], factors: Sequence[str]) -> list[str]:
-    """Return those factors that all tables hold the same values of, image by image.
+    """Return the factors whose values are the same in all tables, image by image.
 
-    How many tokens a word has, for one, depends on the reader.
+    The number of tokens in a word, for example, depends on the reader.
 
     Args:
         tables: with `key`, all of the same keys.

@@ -1,7 +1,7 @@
-"""Effects of levels: what each level of a factor costs against its baseline, on the same words.
+"""Effects of levels: the cost of each level relative to its baseline, on the same words.
 
 Two cells show the same words and differ by one factor, so their difference in accuracy is the
-effect, with no model in between.
+effect, without any model.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ COLUMNS = [
 ]  # fmt: skip
 
 ASKED = ("word", "distractors", "view")
-"""Columns that say which question a row answers, whatever the level."""
+"""Columns that identify the question a row answers, whatever the level."""
 
 
 def level_effects(outcomes: pd.DataFrame, *, n_draws: int = 2000) -> pd.DataFrame:
-    """Return what each level of a design gains over its baseline: a row for each cell.
+    """Return the gain of each level of a design over its baseline: a row for each cell.
 
     Args:
-        outcomes: of a design of one factor at a time, with the cells of its baselines.
-        n_draws: resamplings of the words behind each interval.
+        outcomes: from a design that varies one factor at a time, with its baselines' cells.
+        n_draws: resamplings of the words per interval.
 
     Returns:
         factor, baseline and level; `n_seen` pairs; the accuracy of the cell and that of the
         baseline; their `difference` with `low` and `high` of its 95 % interval; words `n_lost`
         and `n_gained`; `p` of McNemar's exact test, by word where it has several rows, and
-        `p_holm` over the whole table. Empty where no baseline was shown.
+        `p_holm` over the whole table. Empty where there is no baseline.
     """
     asked = [name for name in ASKED if name in outcomes]
     bases = {str(name): rows for name, rows in take_baselines(outcomes).groupby("baseline")}

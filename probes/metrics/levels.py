@@ -19,7 +19,7 @@ class Bins:
 
     Attributes:
         codes: int64 (N,); the level of each row, -1 where the value is missing.
-        labels: the levels' names in rising order, "12" or "3.5 to 8".
+        labels: the levels' names in rising order, such as "12" or "3.5 to 8".
         centres: float64, one per level; the median of its values.
     """
 
@@ -31,12 +31,12 @@ class Bins:
 def bin_levels(column: ArrayLike, n_bins: int = 7) -> Bins:
     """Return a numeric column cut into levels.
 
-    A column of few distinct values keeps them. Any other is cut into bins of nearly equal
-    count; a value that fills a bin by itself gets one, as the zeros of a blur do.
+    A column with few distinct values keeps them. Any other is cut into bins of nearly equal
+    count; a value frequent enough to fill a bin, such as a blur of 0, has one to itself.
 
     Args:
         column: numbers (N,); a missing value belongs to no level.
-        n_bins: levels at most for a column of many values.
+        n_bins: maximum number of levels for a column with many values.
     """
     values = np.asarray(column, dtype=np.float64)
     known = values[~np.isnan(values)]
@@ -57,7 +57,7 @@ def _cut_evenly(distinct: Floats, counts: Ints, n_bins: int) -> Floats:
     cuts = []
     n_open, n_held, bins_left = int(counts.sum()), 0, n_bins
     for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
-        # The bin closes when taking this value too would miss the even share by more.
+        # The bin closes when adding this value would move it further from the even count.
         if n_held and bins_left > 1 and n_held + count / 2 > n_open / bins_left:
             cuts.append(value)
             n_open, n_held, bins_left = n_open - n_held, 0, bins_left - 1

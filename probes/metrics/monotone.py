@@ -1,22 +1,23 @@
-"""Where accuracy crosses midway between chance and its ceiling, whatever the monotone curve.
+"""Where accuracy crosses midway between chance and its ceiling, for any monotone curve.
 
 Midway is the mean of chance and of the accuracy at the easiest level: nothing is extrapolated,
-a floor above chance moves nothing, and lapses lower the ceiling alone. The estimate is where
-the isotonic fit over the levels crosses midway.
+a floor above chance has no effect, and lapses lower only the ceiling. The estimate is where the
+isotonic fit over the levels crosses midway.
 
-The interval inverts tests. That a level lies on the hard side of the crossing follows from its
-accuracy lying below midway, or from the mean over it and any run of easier levels doing so;
-level after level is tested from the hardest on, until one test does not reject. Each test
-holds its level for any monotone curve, and the first level that should not be rejected is the
-only one that matters, so levels need no further correction. The other end is the mirror image.
-A level takes most of the error for itself; the rest is shared by the runs, whose largest
-statistic is bounded by that of Gaussian draws with the words' own covariance.
+The interval inverts tests. A level lies on the hard side of the crossing if its accuracy, or
+the mean over it and any run of easier levels, is below midway. Levels are tested one after
+another from the hardest on, until one test does not reject. Each test is valid for any monotone
+curve, and only the first level that should not be rejected matters, so there is no further
+correction over levels. The other end is the mirror image. The test of the level by itself gets
+most of the error rate; the rest is shared by the runs, whose largest statistic is bounded by
+that of Gaussian draws with the covariance of the words.
 
-Every answer of a word is compared with its answer at the easiest level, and words are what is
-sampled: answers of one word may depend on each other in any way.
+Every answer for a word is compared with its answer at the easiest level, and the sampling unit
+is the word: answers for one word may depend on each other in any way.
 
-The isotonic fit crosses midway where the sums of accuracy less midway are least, and a rejected
-level has a run that takes it away from there: so no interval excludes its estimate.
+The isotonic fit crosses midway where the cumulative sum of accuracy minus midway is least, and
+a rejected level has a run that excludes that minimum: so the interval always contains the
+estimate.
 
 Source: Barlow et al., "Statistical inference under order restrictions", 1972, on the fit;
 Hsu and Berger, "Stepwise confidence intervals without multiplicity adjustment for
@@ -41,16 +42,16 @@ Singles = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 OWN_SHARE = 0.7
-"""The part of the error that a level's own test may spend; runs of levels share the rest."""
+"""Fraction of the error rate for the test of the level by itself; runs share the rest."""
 
 N_DRAWS = 4000
-"""Gaussian draws that tell how large the largest statistic of all runs is by chance."""
+"""Gaussian draws for the null distribution of the largest statistic of all runs."""
 
 COIN = 0.25
-"""Variance of one more word that is read by the toss of a coin, so that none is ever 0."""
+"""Variance of one added word that is read at random, so that no variance is 0."""
 
 DIP = 0.1
-"""A relevant fall towards easier levels, as a fraction of the way from chance to ceiling."""
+"""The smallest relevant fall towards easier levels, as a fraction of ceiling minus chance."""
 
 TINY = 1e-12
 """Sums closer than this are equal."""
@@ -58,10 +59,10 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class Answers:
-    """What was read of each word at each level.
+    """How often each word was read at each level.
 
     Attributes:
-        x: float64 (L,), rising: the easier, the further right.
+        x: float64 (L,), rising from the hardest level to the easiest.
         n_right: float64 (W, L).
         n_seen: float64 (W, L); every level is seen by some word.
         chance: accuracy of guessing.
@@ -79,13 +80,13 @@ class Crossing:
 
     Attributes:
         x: the estimate; None where the curve lies on one side of midway throughout.
-        low: index of the hardest level that the interval ends at; None where it is open.
-        high: index of the easiest one; None where it is open.
+        low: index of the level at the hard end of the interval; None where it is open.
+        high: index of the level at the easy end; None where it is open.
         ceiling: accuracy at the easiest level.
         midway: mean of chance and the ceiling.
-        worst: indices of the two levels, the harder first, whose accuracies speak most against
-            a monotone curve.
-        p_monotone: chance of such a fall, and one that matters, on a monotone curve.
+        worst: indices of the two levels, the harder first, that are the strongest evidence
+            against a monotone curve.
+        p_monotone: p-value of that fall, beyond `DIP`, for a monotone curve.
     """
 
     x: float | None
@@ -99,14 +100,14 @@ class Crossing:
 
 @dataclass(frozen=True)
 class _Runs:
-    """Runs of levels, from one level to another that is as easy or easier; (L, L) each.
+    """Runs of levels, from one level to itself or an easier one; (L, L) each.
 
     Attributes:
-        statistic: float64; a run's mean accuracy less midway, in standard errors under the
-            hypothesis that it is 0; 0 below the diagonal, where there is no run.
-        largest_from: float32 (L, N_DRAWS); the largest statistic by chance of the runs that
+        statistic: float64; a run's mean accuracy minus midway, in standard errors under the
+            null hypothesis; 0 below the diagonal, where there is no run.
+        largest_from: float32 (L, N_DRAWS); the largest statistic, by chance, of the runs that
             begin at each level.
-        largest_to: the same of the runs that end at each level.
+        largest_to: likewise, for the runs that end at each level.
     """
 
     statistic: Floats
@@ -122,7 +123,7 @@ def gather_answers(
     chance: float,
     direction: Direction,
 ) -> tuple[Axis, Answers]:
-    """Return rows, one per image, as a table of words and levels, and the axis of its levels.
+    """Return the axis of the levels, and the rows as a table of words by levels.
 
     Args:
         levels: (N,), three or more distinct ones.
@@ -157,14 +158,14 @@ def find_crossing(answers: Answers, confidence: float = 0.95) -> Crossing:
     """Return where accuracy crosses midway, with an interval for any monotone curve.
 
     Args:
-        answers: of two words or more at two levels or more.
-        confidence: the coverage of such intervals, at least; 0 to 1.
+        answers: from two words or more at two levels or more.
+        confidence: minimum coverage of the interval, 0 to 1.
     """
     accuracy, influence = _measure(answers)
     midway = (answers.chance + float(accuracy[-1])) / 2
     weights = answers.n_seen.mean(axis=0)
     runs = _compare_runs(
-        # The ceiling is that of the same words, so half a word's error there is taken off.
+        # The ceiling comes from the same words, so half of a word's error there is subtracted.
         weights * (influence - influence[:, -1:] / 2),
         weights * (accuracy - midway),
     )
@@ -184,7 +185,7 @@ def find_crossing(answers: Answers, confidence: float = 0.95) -> Crossing:
 
 
 def fit_isotonic(accuracy: Floats, n_seen: Floats) -> Floats:
-    """Return the rising accuracies (L,) that are nearest to those seen, weighted by images."""
+    """Return the rising accuracies (L,) nearest to those observed, weighted by images."""
     blocks: list[tuple[float, float, int]] = []
     for value, weight in zip(accuracy.tolist(), n_seen.tolist(), strict=True):
         mean, total, n = value, weight, 1
@@ -197,7 +198,7 @@ def fit_isotonic(accuracy: Floats, n_seen: Floats) -> Floats:
 
 
 def _measure(answers: Answers) -> tuple[Floats, Floats]:
-    """Return the accuracy (L,) and each word's part (W, L) in its error, of mean 0."""
+    """Return the accuracy (L,) and each word's part (W, L) in its error, with mean 0."""
     n_seen = answers.n_seen.sum(axis=0)
     accuracy = answers.n_right.sum(axis=0) / n_seen
     error = (answers.n_right - accuracy * answers.n_seen) / (n_seen / len(answers.n_seen))
@@ -209,7 +210,7 @@ def _compare_runs(errors: Floats, away: Floats) -> _Runs:
 
     Args:
         errors: (W, L); each word's part in the error of each level, weighted by its images.
-        away: (L,); accuracy less midway, weighted the same way.
+        away: (L,); accuracy minus midway, weighted the same way.
     """
     n_words, n_levels = errors.shape
     covariance = errors.T @ errors + COIN * np.eye(n_levels)
@@ -222,7 +223,7 @@ def _compare_runs(errors: Floats, away: Floats) -> _Runs:
     variance = within[last + 1] + within[start] - square[start, last + 1] * 2
     variance = np.where(is_run, variance, 1.0)
     mean = sums[last + 1] - sums[start]
-    # Were the mean 0, words' squares would hold both their spread and what is taken for it.
+    # The variance under the null hypothesis includes the square of the observed mean.
     statistic = n_words * mean / np.sqrt(variance + n_words * mean**2)
     largest_from, largest_to = _draw_largest(covariance, np.sqrt(variance))
     return _Runs(np.where(is_run, statistic, 0.0), largest_from, largest_to)
@@ -257,7 +258,7 @@ def _reject_levels(runs: _Runs, error: float) -> tuple[Flags, Flags]:
     """Return which levels (L,) are harder than the crossing, and which are easier."""
     own = np.diag(runs.statistic)
     bound = stats.norm.isf(OWN_SHARE * error)
-    # So many draws may exceed the bound of the runs.
+    # This many draws may exceed the bound of the runs.
     at = N_DRAWS - 1 - int((1 - OWN_SHARE) * error * N_DRAWS)
     from_level = np.partition(runs.largest_from, at, axis=1)[:, at]
     to_level = np.partition(runs.largest_to, at, axis=1)[:, at]
@@ -267,7 +268,7 @@ def _reject_levels(runs: _Runs, error: float) -> tuple[Flags, Flags]:
 
 
 def _find_estimate(answers: Answers, accuracy: Floats, midway: float) -> float | None:
-    """Return where the isotonic fit crosses midway, or the middle of where it lies on it."""
+    """Return where the isotonic fit crosses midway, or the middle of a stretch at midway."""
     fitted = fit_isotonic(accuracy, answers.n_seen.sum(axis=0))
     below = np.flatnonzero(fitted < midway - TINY)
     above = np.flatnonzero(fitted > midway + TINY)
@@ -282,9 +283,9 @@ def _find_estimate(answers: Answers, accuracy: Floats, midway: float) -> float |
 def _test_monotone(
     answers: Answers, accuracy: Floats, influence: Floats
 ) -> tuple[tuple[int, int], float]:
-    """Return the pair of levels that speaks most against a monotone curve, and its p.
+    """Return the pair of levels that is the strongest evidence against monotonicity, and its p.
 
-    One-sided over all pairs, each against a fall of DIP times the rise of the curve.
+    The test is one-sided over all pairs, each against a fall of DIP times the curve's rise.
     """
     n_words, n_levels = influence.shape
     harder, easier = np.triu_indices(n_levels, 1)

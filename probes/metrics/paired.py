@@ -1,8 +1,8 @@
-"""Two readers on the same images: what one gains over the other, overall and by factor.
+"""Two readers on the same images: the gain of one over the other, overall and by factor.
 
-McNemar's exact test asks whether the images that only one of them reads fall to either as by
-the toss of a coin. Where a word is on several images its tosses are not independent; then each
-word tosses once for all of its images, which is the same test where every word is on one.
+McNemar's exact test asks whether the images that only one of them reads are split evenly, as by
+tossing a coin. Images of the same word are not independent; there each word tosses once for all
+of its images. With one image per word the two tests are the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _Level = tuple[str, str, float, pd.DataFrame]
 """Baseline, name and centre of a level, and its rows."""
 
 ROUNDING = 1e-12
-"""A chance worked out through cosines is exact to better than this."""
+"""Probabilities computed through cosines are exact to better than this."""
 
 COLUMNS = [
     "factor", "baseline", "level", "centre", "n_seen", "accuracy_a", "accuracy_b",
@@ -47,14 +47,14 @@ class McNemar:
 
 
 def mcnemar_exact(right_a: ArrayLike, right_b: ArrayLike) -> McNemar:
-    """Return McNemar's exact test of two readers on the same images, taken for independent.
+    """Return McNemar's exact test of two readers on the same images, assumed independent.
 
     Args:
         right_a: bool (N,); whether A read each image.
-        right_b: bool (N,); whether B did.
+        right_b: bool (N,); whether B read it.
 
     Source: McNemar, Psychometrika 12 (1947); the exact form is the binomial test of the
-    images that only one reads against one half.
+    images that only one reads, against one half.
     """
     only_a, only_b = _split(right_a, right_b)
     n_only_a, n_only_b = int(only_a.sum()), int(only_b.sum())
@@ -73,7 +73,7 @@ def mcnemar_by_word(right_a: ArrayLike, right_b: ArrayLike, words: ArrayLike) ->
 
     Args:
         right_a: bool (N,); whether A read each image.
-        right_b: bool (N,); whether B did.
+        right_b: bool (N,); whether B read it.
         words: (N,); the word on each image.
     """
     only_a, only_b = _split(right_a, right_b)
@@ -95,18 +95,18 @@ def paired_difference(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Interval:
-    """Return accuracy of B less accuracy of A, with an interval that resamples whole clusters.
+    """Return the accuracy of B minus that of A, with an interval that resamples whole clusters.
 
-    Where the two differ alike on every image resampling shows no spread; the interval is then
-    as far to either side as Wilson's for no cluster out of all.
+    If the two differ by the same amount on every image, resampling shows no spread. The
+    interval then extends to either side as far as Wilson's for 0 of all clusters.
 
     Args:
         right_a: bool (N,); whether A read each image.
-        right_b: bool (N,); whether B did.
-        clusters: (N,); what each image belongs to, its word as a rule.
-        n_draws: resamplings.
+        right_b: bool (N,); whether B read it.
+        clusters: (N,); the cluster of each image, usually its word.
+        n_draws: number of resamplings.
         seed: equal seeds give equal intervals.
-        confidence: the coverage of such intervals, 0 to 1.
+        confidence: nominal coverage of the interval, 0 to 1.
     """
     only_a, only_b = _split(right_a, right_b)
     gains = only_b.astype(np.float64) - only_a
@@ -127,25 +127,25 @@ def compare(
     cluster: str = "word",
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return what B gains over A: a row over all images, then one per level of each factor.
+    """Return the gain of B over A: a row over all images, then one per level of each factor.
 
-    A level of a design is that of one factor from one baseline, and nothing else: a size that
-    another factor's images happen to have is not a level of the size.
+    In a design, a level belongs to one factor and one baseline: the size of images made for
+    another factor does not count as a level of size.
 
     Args:
         rows_a: one per image, with `key`, `correct` (bool), the cluster's column and the
             factors'. Any order.
         rows_b: the same images and columns.
-        factors: columns to go through. Numbers keep few levels and are binned when many; a
-            row whose factor is missing counts in the overall row only.
-        cluster: the column whose values are sampled as wholes, the word as a rule.
-        seed: of the bootstrap.
+        factors: columns to compare by. Numbers with many values are binned; a row with no value
+            for the factor counts only in the overall row.
+        cluster: the column whose values are resampled as wholes, usually the word.
+        seed: for the bootstrap.
 
     Returns:
         `factor` ("overall" first), `baseline` (empty outside designs), `level`, `centre`
-        (median of a number's level, else NaN), `n_seen`, the two accuracies, `difference`
-        (B less A) with `low` and `high` of its 95 % interval, `n_only_a` and `n_only_b`, the
-        `p` of `mcnemar_by_word`, and `p_holm`, Holm's correction over the levels of one factor.
+        (median of a numeric level, else NaN), `n_seen`, the two accuracies, `difference` (B
+        less A) with `low` and `high` of its 95 % interval, `n_only_a` and `n_only_b`, the `p`
+        of `mcnemar_by_word`, and `p_holm`, Holm's correction over the levels of one factor.
 
     Raises:
         ProbeError: the keys or the columns of the two do not match.
@@ -211,12 +211,12 @@ def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.D
 
 
 def agree(one: pd.Series, other: pd.Series) -> pd.Series:
-    """Return where two columns agree; the missing equal the missing, unlike NaN and NaN."""
+    """Return where two columns agree; unlike NaN, two missing values are equal."""
     return (one == other) | (one.isna() & other.isna())
 
 
 def _read_protocol(rows: pd.DataFrame) -> int:
-    """Return the protocol that rows were asked by; the first one left no note."""
+    """Return the protocol version of some rows; rows without a note are of version 1."""
     return int(rows["protocol"].iloc[0]) if "protocol" in rows and len(rows) else 1
 
 
@@ -254,13 +254,13 @@ def _compare_level(pairs: pd.DataFrame, cluster: str, seed: int) -> dict[str, fl
 def compare_answers(
     a: NDArray[np.bool_], b: NDArray[np.bool_], words: ArrayLike, seed: int
 ) -> dict[str, float]:
-    """Return how two readers of the same images differ, as a row of a table.
+    """Return the difference between two readers of the same images, as a row of a table.
 
     Args:
         a: bool (N,); whether A read each image.
         b: bool (N,); whether B did.
         words: (N,); the word on each image.
-        seed: of the resampling.
+        seed: for the resampling.
     """
     gain = paired_difference(a, b, words, seed=seed)
     test = mcnemar_by_word(a, b, words)
@@ -286,7 +286,7 @@ def _split(
 
 
 def _toss(sizes: Floats, n_words: NDArray[np.int64], *, observed: int) -> float:
-    """Return how likely random signs make a sum as far from 0 as the observed one.
+    """Return the probability that random signs give a sum as far from 0 as the observed one.
 
     Args:
         sizes: float64 whole numbers above 0, distinct.
@@ -296,7 +296,7 @@ def _toss(sizes: Floats, n_words: NDArray[np.int64], *, observed: int) -> float:
     furthest = int((sizes * n_words).sum())
     if observed == 0:
         return 1.0
-    # All sums share a parity, so (sum + furthest) / 2 counts in whole steps from 0.
+    # All sums have the same parity, so (sum + furthest) / 2 counts in whole steps from 0.
     n = furthest + 1
     angles = np.pi * np.arange(n) / n
     waves = np.ones(n)

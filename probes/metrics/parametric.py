@@ -1,29 +1,29 @@
-"""The parametric threshold: midway between chance and the ceiling of a curve that was fitted.
+"""The parametric threshold: midway between chance and the ceiling of a fitted curve.
 
-It stands beside the one of `monotone` where it fits. The curve is
+It is reported next to the threshold of `monotone` where it fits. The curve is
 `chance + rise * F((level - threshold) / width)`, fitted by maximum likelihood. F is a
-cumulative Gaussian, a logistic, or leans to either side (Weibull and its mirror image).
-Whichever fits best counts at each threshold, so that the interval does not rest on one shape.
+cumulative Gaussian, a logistic, a Weibull or its mirror image. At each threshold the
+best-fitting shape counts, so that the interval does not rest on one shape.
 
-The interval holds every threshold that the profile likelihood does not rule out. That is right
-on a step between two levels too, where every threshold in the gap fits as well, and where
-resampled words would all return one point.
+The interval holds every threshold that the profile likelihood does not rule out. This also
+holds for a step between two levels, where every threshold in the gap fits equally well and a
+bootstrap over words would always return the same point.
 
-The same words are drawn at every level, so errors at different levels go together. Given the
+The same words are drawn at every level, so errors at different levels are correlated. Given the
 rows, the deviance is therefore divided by a ratio: the threshold's variance over new words, to
 its variance if images were independent.
 
-Where the levels end while accuracy still rises, only the bound of 1 holds the ceiling, and the
+Where the levels end while accuracy still rises, only the bound of 1 limits the ceiling, and the
 interval is too wide rather than too narrow: it holds the truth 98 to 99 % of the time.
-`benchmarks/coverage.py` measures this and the usual 95 %.
+`benchmarks/coverage.py` measures both this and the usual 95 %.
 
 Source: Wichmann and Hill, "The psychometric function", Perception & Psychophysics 63 (2001);
 Dauncey et al., "Handling uncertainties in background shapes", JINST 10 (2015), on the best of
 several shapes; Kent, "Robust properties of likelihood ratio tests", Biometrika 69 (1982).
 
-Why not `psignifit`: it takes images for independent, its prior expects a ceiling near 1 where
-one word in three may never be read, and one fit takes about a second where this takes a
-twentieth. The tests compare the two.
+`psignifit` is not used because it assumes independent images, its prior expects a ceiling near
+1 although one word in three may never be read, and one fit takes about a second, twenty times
+as long as here. The tests compare the two.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class Fit:
         level: the threshold in the unit of the levels; None outside the tested range.
         low: lower end of its 95 % interval; None where it lies below the tested range.
         high: upper end; None where it lies above the tested range.
-        ceiling: accuracy that the fitted curve tends to; of no meaning where not reached.
+        ceiling: accuracy that the fitted curve tends to; meaningless where not reached.
         slope: change of accuracy at the threshold, per octave on the log2 scale and per unit
             on the linear one; negative when falling.
         reached: whether the threshold and both ends lie inside the tested range.
         note: where the threshold may lie when it is not reached, else empty.
-        rise_done: the part of its rise that the curve has made at the easiest level, 0 to 1.
-        p_fit: chance of answers that fit the curve no better; None without words.
+        rise_done: fraction of the curve's rise completed at the easiest level, 0 to 1.
+        p_fit: p-value of a lack of fit; None without words.
     """
 
     level: float | None
@@ -91,9 +91,9 @@ def fit_threshold(
     direction: Direction = "rising",
     scale: Scale = "auto",
 ) -> Fit:
-    """Return the threshold from counts, every image taken for independent.
+    """Return the threshold from counts, treating every image as independent.
 
-    With the same words at every level, `fit_word_threshold` is the one to use.
+    If the same words are shown at every level, use `fit_word_threshold`.
 
     Args:
         levels: (L,), three or more distinct ones.
@@ -104,7 +104,7 @@ def fit_threshold(
         scale: fit on log2 of the level or on the level; "auto" is log2 where all are above 0.
 
     Raises:
-        ProbeError: fewer than three levels were seen, or a level is not a number for the scale.
+        ProbeError: fewer than three levels were shown, or a level is not valid on the scale.
     """
     table = pd.DataFrame({"level": levels, "right": n_right, "seen": n_seen}, dtype=np.float64)
     table = table[table["seen"] > 0].groupby("level", as_index=False).sum()
@@ -125,7 +125,7 @@ def fit_word_threshold(
 ) -> Fit:
     """Return the threshold from rows, one per image, with an interval over new words.
 
-    This is the one for a design that shows the same words at every level.
+    This is for a design that shows the same words at every level.
 
     Args:
         levels: (N,), three or more distinct ones.
@@ -133,18 +133,17 @@ def fit_word_threshold(
         words: (N,); the word of each image.
         chance: accuracy of guessing, 1/K.
         direction: "falling" where a higher level is harder to read, as for blur.
-        confidence: the coverage of such intervals, 0 to 1.
+        confidence: nominal coverage of the interval, 0 to 1.
 
     Raises:
-        ProbeError: fewer than three levels or two words, or a level is not a number for the
-            scale.
+        ProbeError: fewer than three levels or two words, or a level is not valid on the scale.
     """
     axis, answers = gather_answers(levels, correct, words, chance=chance, direction=direction)
     return fit_answers(answers, axis, confidence)
 
 
 def fit_answers(answers: Answers, axis: Axis, confidence: float = CONFIDENCE) -> Fit:
-    """Return the same of rows that were gathered by word."""
+    """Return the threshold of `fit_word_threshold` from answers already gathered by word."""
     cells = pool_words(answers)
     independent = float(stats.t.ppf((1 + confidence) / 2, len(answers.n_seen) - 1) ** 2)
     profile = profile_thresholds(
@@ -154,7 +153,7 @@ def fit_answers(answers: Answers, axis: Axis, confidence: float = CONFIDENCE) ->
 
 
 def _to_cells(table: pd.DataFrame, axis: Axis, chance: float) -> Cells:
-    """Return the counts of a table of levels (level, right, seen) in the axis's order."""
+    """Return the counts of a table (level, right, seen), in the order of the axis."""
     rising = table.sort_values("level", ascending=axis.sign > 0)
     return Cells(
         x=axis.place(rising["level"].to_numpy()),
@@ -165,7 +164,7 @@ def _to_cells(table: pd.DataFrame, axis: Axis, chance: float) -> Cells:
 
 
 def _read(profile: Profile, cells: Cells, axis: Axis) -> Fit:
-    """Return what a profile says about the tested range."""
+    """Return the threshold of a profile, limited to the tested range."""
     curve, first, last = profile.best, cells.x[0], cells.x[-1]
     left, right = _find_ends(profile)
     ends = (
@@ -190,10 +189,10 @@ def _read(profile: Profile, cells: Cells, axis: Axis) -> Fit:
 
 
 def _find_ends(profile: Profile) -> tuple[float, float]:
-    """Return the places where the deviance crosses the cutoff, or the ends of the grid."""
+    """Return the points where the deviance crosses the cutoff, or the ends of the grid."""
     x, cutoff, peak = profile.thresholds, profile.cutoff, int(profile.deviances.argmin())
-    # The width is searched for at each threshold, and where the search falls short the deviance
-    # is too high; on either side of its peak a profile only falls towards it.
+    # Where the search for the width at a threshold falls short, the deviance is too high; a
+    # true profile only falls towards its minimum, so this is imposed on both sides.
     left = np.minimum.accumulate(profile.deviances[: peak + 1])
     right = np.minimum.accumulate(profile.deviances[:peak:-1])[::-1]
     deviances = np.concatenate([left, right])
@@ -212,7 +211,7 @@ def _find_ends(profile: Profile) -> tuple[float, float]:
 
 
 def _is_at_chance(profile: Profile, cells: Cells) -> bool:
-    """Return whether a reader that guesses everywhere explains the counts as well."""
+    """Return whether guessing at every level explains the counts equally well."""
     guessing = log_likelihood_of(cells, np.full_like(cells.x, cells.chance))
     gain = 2 * (profile.log_likelihood - guessing)
     return bool(gain <= stats.chi2.ppf(CONFIDENCE, df=3))

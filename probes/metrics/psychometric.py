@@ -2,10 +2,10 @@
 
 A curve is `chance + rise * F((x - threshold) / width)`. Every F is one half at 0, so that the
 threshold is midway between chance and ceiling whatever the shape, and goes from 0.05 to 0.95
-over a length of 1, so that widths of different shapes compare.
+over a length of 1, so that widths of different shapes are comparable.
 
-Levels are few, so the likelihood is worked out for many curves at once, on thresholds and
-widths that close in on those in question; no search can start badly or fail to converge.
+Levels are few, so the likelihood is computed for many curves at once, on grids of thresholds
+and widths that are refined around the best; no search can start badly or fail to converge.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from probes.metrics.monotone import Answers
 Floats = NDArray[np.float64]
 
 N_THRESHOLDS, N_ZOOMS = 41, 3
-"""Thresholds looked at together, and how often they close in on the interval."""
+"""Thresholds per grid, and how often the grid is refined around the interval."""
 
 N_WIDTHS, N_WIDTHS_CLOSER, N_CLOSER = 25, 7, 5
-"""Widths tried at each threshold, at first and then about the best, and how often."""
+"""Widths tried at each threshold at first, in each refinement, and number of refinements."""
 
 N_NEWTON = 10
-"""Steps to the best rise; once near, each about doubles its digits."""
+"""Newton steps to the best rise; near the solution, each doubles the correct digits."""
 
 SLOPE, MIN_SLOPING = (0.1, 0.9), 2
-"""What counts as the slope of a curve, and the levels on it that a sandwich needs."""
+"""Range of F that counts as sloping, and the levels in it that a sandwich variance needs."""
 
 FLAT = 0.02
-"""Log likelihoods closer than this are equal, as all in the gap of a step are."""
+"""Log likelihoods closer than this are equal, for example in the gap of a step."""
 
 AT_BOUND = 1e-3
-"""A ceiling this close to 1 has met it."""
+"""A ceiling this close to 1 counts as 1."""
 
 TINY = 1e-12
-"""Keeps a probability off 0 and 1."""
+"""Keeps probabilities away from 0 and 1."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """What was seen at each level.
+    """Counts at each level.
 
     Attributes:
         x: float64 (L,), rising.
@@ -62,7 +62,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve; `shape` is a key of SHAPES, `rise` its ceiling less chance."""
+    """One curve; `shape` is a key of SHAPES, `rise` its ceiling minus chance."""
 
     shape: str
     threshold: float
@@ -76,8 +76,8 @@ class Profile:
 
     Attributes:
         thresholds: float64 (M,), rising.
-        deviances: float64 (M,), 0 or more; twice the log likelihood that the best curve with
-            this threshold falls short of the best curve of all.
+        deviances: float64 (M,), 0 or more; twice the difference in log likelihood between the
+            best curve of all and the best curve with this threshold.
         best: the best curve of all.
         log_likelihood: its log likelihood, without the binomial coefficients.
         cutoff: the deviance that bounds the interval.
@@ -101,14 +101,14 @@ class _Fits:
 
 
 def profile_thresholds(cells: Cells, choose_cutoff: Callable[[Curve], float]) -> Profile:
-    """Return how well thresholds fit, on a grid about those whose deviance is below a cutoff.
+    """Return how well thresholds fit, on a grid around those with a deviance below a cutoff.
 
-    The best curve is found first; its cutoff alone then says where the grid lies, so that the
-    grid's ends are never taken for those of the interval.
+    The best curve is found first; its cutoff then determines where the grid lies, so that the
+    ends of the grid are never mistaken for those of the interval.
 
     Args:
-        cells: three levels or more.
-        choose_cutoff: the deviance that bounds the interval, given the best curve.
+        cells: counts at three levels or more.
+        choose_cutoff: returns the deviance that bounds the interval, given the best curve.
     """
     reach = cells.x[-1] - cells.x[0]
     thresholds = np.linspace(cells.x[0] - reach / 2, cells.x[-1] + reach / 2, N_THRESHOLDS)
@@ -132,7 +132,7 @@ def profile_thresholds(cells: Cells, choose_cutoff: Callable[[Curve], float]) ->
 
 
 def log_likelihood_of(cells: Cells, accuracy: Floats) -> Floats:
-    """Return the log likelihood (...) of accuracies (..., L), less the coefficients."""
+    """Return the log likelihood (...) of accuracies (..., L), without the coefficients."""
     p = np.clip(accuracy, TINY, 1 - TINY)
     total: Floats = (
         cells.n_right * np.log(p) + (cells.n_seen - cells.n_right) * np.log1p(-p)
@@ -141,7 +141,7 @@ def log_likelihood_of(cells: Cells, accuracy: Floats) -> Floats:
 
 
 def predict(curve: Curve, x: Floats, chance: float) -> Floats:
-    """Return the accuracy of a curve at places on the axis, of the same shape."""
+    """Return the accuracy of a curve at points on the axis, same shape."""
     return chance + curve.rise * SHAPES[curve.shape]((x - curve.threshold) / curve.width)
 
 
@@ -161,15 +161,15 @@ def pool_words(answers: Answers) -> Cells:
 
 
 def inflate_by_word(answers: Answers, curve: Curve) -> float:
-    """Return by what factor shared words change the variance of the threshold.
+    """Return the factor by which shared words change the variance of the threshold.
 
     It is the sandwich variance, its meat summed by word, over the variance with images
-    independent; 1 where the curve is a step, which has neither. Where fewer than two levels
-    lie on the slope of the curve nothing is left there to scatter, and the sandwich would
-    vanish: it is then at least 1.
+    independent; 1 where the curve is a step, for which neither exists. Where fewer than two
+    levels lie on the slope of the curve, the sandwich would vanish: the ratio is then at least
+    1.
 
     Args:
-        answers: of two words or more.
+        answers: from two words or more.
         curve: the curve that fits them best.
     """
     cells = pool_words(answers)
@@ -190,9 +190,9 @@ def inflate_by_word(answers: Answers, curve: Curve) -> float:
 
 
 def differentiate(curve: Curve, cells: Cells) -> Floats:
-    """Return the slopes (P, L) of accuracy in threshold, log width and rise.
+    """Return the derivatives (P, L) of accuracy by threshold, log width and rise.
 
-    A rise that has met the ceiling of 1 is no longer free and has no row.
+    A rise bounded by the ceiling of 1 is not free and has no row.
     """
     shape, step = SHAPES[curve.shape], 1e-4
     z = (cells.x - curve.threshold) / curve.width
@@ -204,7 +204,7 @@ def differentiate(curve: Curve, cells: Cells) -> Floats:
 
 
 def _close_in(cells: Cells, profile: Profile, cutoff: float) -> Profile:
-    """Return the profile on a finer grid over the thresholds whose deviance is in a cutoff."""
+    """Return the profile on a finer grid over the thresholds with a deviance below a cutoff."""
     inside = np.flatnonzero(profile.deviances <= cutoff)
     first, last = max(inside[0] - 2, 0), min(inside[-1] + 2, N_THRESHOLDS - 1)
     ends = profile.thresholds[first], profile.thresholds[last]
@@ -217,7 +217,7 @@ def _profile(cells: Cells, thresholds: Floats) -> Profile:
     by_shape = np.array([fit.log_likelihoods for fit in fits])
     by_threshold = by_shape.max(axis=0)
     top = by_threshold.max()
-    # On a plateau its middle is the estimate; on a peak the plateau is the peak.
+    # The estimate is the middle of the plateau, which may be a single peak.
     threshold = thresholds[by_threshold >= top - FLAT].mean()
     m = int(np.abs(thresholds - threshold).argmin())
     best = fits[int(by_shape[:, m].argmax())]
@@ -263,10 +263,10 @@ def _fit_shape(cells: Cells, shape: str, thresholds: Floats) -> _Fits:
 
 
 def _fit_rises(cells: Cells, f: Floats, start: Floats) -> Floats:
-    """Return the rise (...) that fits best with each curve F (..., L), near a start or not.
+    """Return the rise (...) that fits best with each curve F (..., L), from any start.
 
-    The log likelihood is concave in the rise, so its slope has one root, which Newton's steps
-    find between two bounds that close in on it.
+    The log likelihood is concave in the rise, so its derivative has one root, which Newton's
+    method finds between two narrowing bounds.
     """
     low = np.full(f.shape[:-1], TINY)
     high = np.full(f.shape[:-1], 1 - cells.chance)
@@ -278,13 +278,13 @@ def _fit_rises(cells: Cells, f: Floats, start: Floats) -> Floats:
         slope, curvature = _slope_in_rise(cells, f, rise)
         low, high = np.where(slope > 0, rise, low), np.where(slope > 0, high, rise)
         step = rise + slope / np.maximum(curvature, TINY)
-        # A step too small to be seen stays: to halve from there would throw the root away.
+        # A Newton step too small to register is kept: bisecting there would lose the root.
         rise = np.where((step >= low) & (step <= high), step, (low + high) / 2)
     return np.where(at_low, first, np.where(at_high, last, rise))
 
 
 def _slope_in_rise(cells: Cells, f: Floats, rise: Floats) -> tuple[Floats, Floats]:
-    """Return the first derivative of the log likelihood in the rise, and less the second."""
+    """Return the first derivative of the log likelihood by the rise, and minus the second."""
     p = np.clip(cells.chance + rise[..., None] * f, TINY, 1 - TINY)
     right, wrong = cells.n_right / p, (cells.n_seen - cells.n_right) / (1 - p)
     slope: Floats = ((right - wrong) * f).sum(axis=-1)
@@ -305,14 +305,14 @@ def _logistic(z: Floats) -> Floats:
 
 
 def _weibull(z: Floats) -> Floats:
-    """Return Weibull's curve on a logarithmic axis, slow to begin and quick to end."""
+    """Return Weibull's curve on a logarithmic axis; it starts slowly and ends fast."""
     length = np.log(-np.log(0.05)) - np.log(-np.log(0.95))
     curve: Floats = -np.expm1(-np.exp(np.minimum(length * z, 50) + np.log(np.log(2))))
     return curve
 
 
 def _mirrored_weibull(z: Floats) -> Floats:
-    """Return Weibull's curve turned about its middle, quick to begin and slow to end."""
+    """Return Weibull's curve turned about its middle; it starts fast and ends slowly."""
     return 1 - _weibull(-z)
 
 

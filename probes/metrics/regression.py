@@ -1,11 +1,11 @@
-"""Main effects: what each factor does to the odds of reading, the others held equal.
+"""Main effects: how each factor changes the odds of reading, with the others held fixed.
 
-One logistic regression over all rows. Two half rows per coefficient, one right and one wrong,
-keep every estimate finite where a level is read always or never. Images of one word are no
-independent draws, so the variance comes from leaving out one word at a time.
+One logistic regression is fitted to all rows. Two half rows per coefficient, one right and one
+wrong, keep every estimate finite where a level is always or never read. Images of one word are
+not independent draws, so the variance comes from leaving out one word at a time.
 
-Where fewer than ten rows right or wrong stand behind a coefficient, that variance can be far
-too small, since rows that fit perfectly do not scatter; there the usual variance is its floor.
+Where a coefficient rests on fewer than ten right or ten wrong rows, that variance can be far
+too small, since rows that fit perfectly show none; there the usual variance is its floor.
 
 Source: Greenland and Mansournia, "Penalization, bias reduction, and default priors in logistic
 and related regressions", Statistics in Medicine 34 (2015), on the log-F(1, 1) prior; MacKinnon,
@@ -31,13 +31,13 @@ Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 MIN_SPARE_CLUSTERS = 10
-"""Words there must be beyond the coefficients, for their scatter to be known."""
+"""Words needed beyond the number of coefficients, to estimate their variance."""
 
 MIN_EVENTS = 10
-"""Rows right, and rows wrong, that a coefficient needs behind it."""
+"""Right rows, and wrong rows, needed per coefficient."""
 
 MAX_LEVELS = 20
-"""Levels of a category that get a coefficient; rarer ones share one named REST."""
+"""Maximum number of levels with a coefficient each; rarer ones share one named REST."""
 
 REST = "all other"
 
@@ -52,13 +52,13 @@ class Effects:
     """Main effects of one run.
 
     Attributes:
-        table: a row per coefficient, empty where none can be told. `factor`; `level` and
+        table: a row per coefficient, empty where none can be estimated. `factor`; `level` and
             `reference` (categories: the level, and the most frequent level that it is compared
             with; None for numbers); `unit` (numbers: the standard deviation that the
             coefficient stands for; NaN for categories); `n_seen` rows at the level;
             `coefficient` in log odds with `low` and `high` of its 95 % interval; `p`, and
             `p_holm` over the whole table.
-        notes: a sentence for each factor left out and why, or why the table is empty.
+        notes: a sentence on why each omitted factor is left out, or why the table is empty.
     """
 
     table: pd.DataFrame
@@ -77,13 +77,14 @@ class _Term:
 
 
 def main_effects(rows: pd.DataFrame, factors: list[str], *, cluster: str = "word") -> Effects:
-    """Return what each factor does to the log odds of a right answer, the others held equal.
+    """Return the effect of each factor on the log odds of a right answer, others held fixed.
 
     Args:
         rows: one per image, with `correct` (bool), the cluster's column and the factors'.
-            Columns of numbers count per standard deviation; any other is a category.
-        factors: columns to hold against each other, earlier ones first where two say the same.
-        cluster: the column whose values are sampled as wholes, the word as a rule.
+            Coefficients of numeric columns are per standard deviation; other columns are
+            categories.
+        factors: columns to include; of two that are collinear, the earlier one is kept.
+        cluster: the column whose values are resampled as wholes, usually the word.
 
     Raises:
         ProbeError: a column is absent.
@@ -113,7 +114,7 @@ def _say_nothing(*notes: str) -> Effects:
 
 
 def _make_terms(rows: pd.DataFrame, factors: list[str]) -> tuple[list[_Term], list[str]]:
-    """Return the terms of every factor that varies and is known, and a note on each other."""
+    """Return the terms of every factor that varies and is known, and a note on the others."""
     terms: list[_Term] = []
     notes: list[str] = []
     for factor in factors:
@@ -142,10 +143,10 @@ def _number_term(factor: str, values: Floats) -> _Term:
 
 
 def _category_terms(factor: str, column: pd.Series[str]) -> list[_Term]:
-    """Return a term per level but the most frequent, the rarest taken together."""
+    """Return a term for every level except the most frequent, with the rarest pooled."""
     names = column.astype(str)
     counts = names.value_counts()
-    # Ties are broken by name, so that the order of the rows never chooses the reference.
+    # Ties are broken by name, so that the reference does not depend on the order of the rows.
     ranked = sorted(counts.index, key=lambda name: (-counts[name], name))
     if len(ranked) > MAX_LEVELS:
         names = names.where(names.isin(ranked[: MAX_LEVELS - 1]), REST)
@@ -164,11 +165,11 @@ def _category_terms(factor: str, column: pd.Series[str]) -> list[_Term]:
 
 
 def _keep_independent(terms: list[_Term], notes: list[str]) -> tuple[list[_Term], list[str]]:
-    """Return the terms that earlier ones do not already say, and the notes with the others."""
+    """Return the terms that are independent of earlier ones, and notes on the rest."""
     if not terms:
         return [], notes
     design = np.column_stack([np.ones_like(terms[0].values), *(t.values for t in terms)])
-    # Gram-Schmidt in the given order: what is left of a column after the ones before it.
+    # Gram-Schmidt in the given order: the residual of a column after the ones before it.
     diagonal = np.abs(np.diag(np.linalg.qr(design / np.linalg.norm(design, axis=0))[1]))[1:]
     kept = [term for term, rest in zip(terms, diagonal, strict=False) if rest > 1e-7]
     lost = [term for term in terms if not any(term is other for other in kept)]
@@ -203,7 +204,7 @@ def _scatter_by_cluster(
 ) -> Floats:
     """Return the variance (k,) of the coefficients over new clusters.
 
-    Each cluster is left out in turn; one Newton step from the fit of all rows stands for each
+    Each cluster is left out in turn; one Newton step from the fit of all rows approximates each
     new fit.
 
     Args:
@@ -231,9 +232,9 @@ def _scatter_by_cluster(
 
 
 def _count_events(term: _Term, right: Floats, n_terms: int) -> float:
-    """Return the rows behind a coefficient: the fewer of right and wrong.
+    """Return the number of rows behind a coefficient: the fewer of right and wrong.
 
-    All rows are shared out among the terms; a level of a category has only its own.
+    All rows are divided among the terms; a level of a category has only its own rows.
     """
     shared = min(right.sum(), len(right) - right.sum()) / n_terms
     if term.level is None:

@@ -13,13 +13,13 @@ from synthtext.rng import draw_units
 
 @dataclass(frozen=True)
 class Recall:
-    """How often the partner is found, one way.
+    """How often the partner is found, in one direction.
 
     Attributes:
         at_1: fraction of those whose partner comes first.
         at_5: fraction of those whose partner is among the first five.
-        chance_1: what guessing would find first.
-        chance_5: what it would find among five.
+        chance_1: `at_1` of a random order.
+        chance_5: `at_5` of a random order.
     """
 
     at_1: float
@@ -32,7 +32,7 @@ def measure_recall(cosines: Vectors, seed: int = 0) -> Recall:
     """Return how often row i finds column i; ties are broken at random.
 
     Raises:
-        ProbeError: rows and columns are not as many.
+        ProbeError: the numbers of rows and columns differ.
     """
     n, n_columns = cosines.shape
     if n != n_columns:

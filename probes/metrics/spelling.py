@@ -1,8 +1,8 @@
-"""Answers in text -> what they are worth: edits, and which candidate each is nearest to.
+"""Answers in text -> scores: edits, and which candidate each is nearest to.
 
-Nearness is 1 less the Levenshtein distance over the length of the longer of two texts, as
-recognisers of scene text are scored. By the distance alone an empty answer would be nearest to
-the shortest candidate; so it is as far from all of them, and scores at chance.
+Nearness is 1 minus the Levenshtein distance over the length of the longer text, as in scoring
+scene text recognisers. By the distance alone an empty answer would be nearest to the shortest
+candidate; by nearness it is equally far from all of them, and scores at chance.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from probes.metrics.intervals import clustered_accuracy, clustered_ratio
 
 
 def fold_text(text: str) -> str:
-    """Return a text as it counts: case folded, composed, single spaces.
+    """Return a text as it is compared: case-folded, composed, with single spaces.
 
     >>> fold_text("Two  WORDS")
     'two words'
@@ -38,7 +38,7 @@ def fold_text(text: str) -> str:
 
 
 def count_edits(answer: str, truth: str) -> int:
-    """Return how many characters are to be put in, taken out or changed.
+    """Return the Levenshtein distance: characters inserted, deleted or substituted.
 
     >>> count_edits("kitten", "sitting")
     3
@@ -58,9 +58,9 @@ def guess_by_spelling(
     """Return which of K nested sets of words each answer is nearest to.
 
     Args:
-        answers: N texts; case does not count.
+        answers: N texts; case is ignored.
         words: V texts to choose among.
-        truths: (N,), the place of each truth among the words.
+        truths: (N,), the index of each truth among the words.
         choice: the distractors of each word, as for vectors.
         ks: each 2 to V.
         headline: one of `ks`.
@@ -80,12 +80,12 @@ def guess_by_spelling(
 def guess_among_spellings(
     answers: Sequence[str], candidates: Sequence[Sequence[str]], ties: Floats
 ) -> Guesses:
-    """Return the answers where each image has candidates of its own, its truth the first.
+    """Return the answers where each image has separate candidates, the truth first.
 
     Args:
-        answers: N texts; case does not count.
-        candidates: K texts for each.
-        ties: (N,) in [0, 1); break ties.
+        answers: N texts; case is ignored.
+        candidates: K texts for each image.
+        ties: (N,) in [0, 1); used to break ties.
     """
     rows = [
         _measure_nearness([fold_text(answer)], [fold_text(text) for text in texts])[0]
@@ -95,10 +95,10 @@ def guess_among_spellings(
 
 
 def tabulate_answers(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Return what the answers of a reader are worth: figure, n, value, low, high.
+    """Return the scores of a reader's answers: figure, n, value, low, high.
 
-    Intervals resample words. Characters are counted without regard to case; an answer that
-    never ends can make the error rate greater than 1.
+    Intervals resample words. Case is ignored in counting characters; a very long answer can
+    make the error rate greater than 1.
     """
     words = outcomes["word"]
     is_empty = (outcomes["answer"] == "") & (outcomes["fault"] == "")

@@ -1,9 +1,9 @@
-"""The legibility threshold: the level midway between chance and a reader's own ceiling.
+"""The legibility threshold: the level where a reader is midway between chance and its ceiling.
 
-The answer that holds for any monotone curve comes first: the crossing of the isotonic fit and
-its interval, from `monotone`. A curve of one of four shapes is put beside it where it fits the
-answers, and is told apart from it where it does not. A curve that is not monotone has no
-threshold.
+The main estimate holds for any monotone curve: the crossing of the isotonic fit and its
+interval, from `monotone`. The threshold of a parametric curve of four possible shapes is added
+where it fits the answers; a note says why where it does not. A curve that is not monotone has
+no threshold.
 
 `benchmarks/coverage.py` measures how often the intervals hold the truth.
 """
@@ -27,7 +27,7 @@ ALPHA = 0.05
 """Below this p a curve is not monotone, or a shape does not fit."""
 
 NEAR_CEILING = 0.95
-"""The part of its rise that a fitted curve must have made at the easiest level."""
+"""Fraction of its rise that a fitted curve must have completed at the easiest level."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Threshold:
             the tested levels, or where the curve is not monotone.
         low: lower end of the interval; None where it lies below the tested levels.
         high: upper end; None where it lies above them.
-        confidence: the coverage of such intervals, at least.
-        is_bracket: whether the ends are neighbours, so that nothing is known between them.
+        confidence: minimum coverage of the interval.
+        is_bracket: whether the ends are neighbouring levels, with none tested between them.
         ceiling: accuracy at the easiest level.
         midway: accuracy at the threshold.
-        is_monotone: whether the answers agree with a curve that never falls towards the easy
-            end.
+        is_monotone: whether the answers are consistent with a curve that never falls towards
+            the easy end.
         reached: whether the threshold and both ends lie within the tested levels.
         note: why it is not reached, else empty.
         fit: the parametric threshold where a shape fits; None where none does.
@@ -80,9 +80,9 @@ def measure_threshold(
         levels: (N,), three or more distinct ones.
         correct: bool (N,).
         words: (N,); the word of each image.
-        chance: accuracy of guessing: 1/K, or what was measured.
+        chance: accuracy of guessing: 1/K, or as measured.
         direction: "falling" where a higher level is harder to read, as for blur.
-        confidence: the coverage of such intervals, at least; 0 to 1.
+        confidence: minimum coverage of the interval, 0 to 1.
 
     Raises:
         ProbeError: fewer than three levels or two words.
@@ -95,7 +95,7 @@ def measure_threshold(
 
 
 def _read(crossing: Crossing, x: Floats, axis: Axis, confidence: float) -> Threshold:
-    """Return what a crossing says in the unit of the levels."""
+    """Return the threshold of a crossing, in the unit of the levels."""
     at = [axis.find_level(place) for place in x.tolist()]
     low, high = (
         None if end is None else at[end] for end in (crossing.low, crossing.high)[:: axis.sign]
@@ -128,7 +128,7 @@ def _read(crossing: Crossing, x: Floats, axis: Axis, confidence: float) -> Thres
 
 
 def _find_misfit(fit: Fit, found: Threshold) -> str:
-    """Return why the parametric threshold is not to be read, empty if it is."""
+    """Return why the parametric threshold is not valid, empty if it is."""
     if found.level is None:
         return found.note
     if fit.p_fit is not None and fit.p_fit < ALPHA:

@@ -1,7 +1,7 @@
-"""Agreement: how right an answer is that several people were asked for.
+"""VQA accuracy: the score of an answer to a question that several people answered.
 
 Source: Antol et al., "VQA: visual question answering", ICCV 2015, and its evaluation server,
-whose rules for spelling and for averaging over people TextVQA took over.
+whose rules for spelling and for averaging over people TextVQA adopted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 N_ENOUGH = 3
-"""People who must have given an answer for it to be wholly right."""
+"""People who must have given an answer for it to score 1."""
 
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 
@@ -103,7 +103,7 @@ CONTRACTIONS = {
         "you've",
     ]
 }
-"""Contractions by how they look without their apostrophe."""
+"""Contractions, keyed by their form without the apostrophe."""
 
 STOP = re.compile(r"(?<!\d)\.(?!\d)")
 """A full stop that is not a decimal point."""
@@ -113,7 +113,7 @@ THOUSANDS = re.compile(r"\d,\d")
 
 @lru_cache(maxsize=1 << 16)
 def normalise_answer(text: str) -> str:
-    """Return an answer without what the evaluation server of VQA looks past.
+    """Return an answer normalised as on the VQA evaluation server.
 
     >>> normalise_answer("The Coca-Cola, Inc."), normalise_answer("Three dogs!")
     ('coca cola inc', '3 dogs')
@@ -129,9 +129,9 @@ def normalise_answer(text: str) -> str:
 
 
 def score_answers(answers: Sequence[str]) -> dict[str, float]:
-    """Return how right each answer is that somebody gave, 0 to 1; any other is 0.
+    """Return the score of each answer given, 0 to 1; any other answer scores 0.
 
-    Each person is left out in turn; of the rest three must agree, and fewer count in part.
+    Each person is left out in turn; three of the rest must agree, and fewer score in part.
 
     >>> score_answers(["red", "red", "Red!", "blue"])
     {'red': 0.75, 'blue': 0.25}

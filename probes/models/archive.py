@@ -1,6 +1,6 @@
-"""Archives: the content of a file of `torch.save`, inspected without building any of it.
+"""Archives: files written by `torch.save`, inspected without building their objects.
 
-A pickle is checked before it is read, since a few bytes can become gigabytes of objects.
+A pickle is checked before it is loaded, since a few bytes can become gigabytes of objects.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ MAX_HEADER_BYTES = 16 << 20
 """Maximum size of a pickle of weights, and of an archive's directory."""
 
 N_OLD_PICKLES = 5
-"""Pickles at the beginning of a file of torch before 1.6, which is not an archive."""
+"""Number of pickles at the start of a non-archive file, the format of torch before 1.6."""
 
 
 class _BoundedFile(io.FileIO):
-    """A file of which no large part is read at once, as a list of its entries would be."""
+    """A file that refuses large single reads, such as an oversized list of entries."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_HEADER_BYTES:
@@ -32,14 +32,14 @@ def list_entries(path: Path) -> list[zipfile.ZipInfo]:
     """Return the entries of an archive.
 
     Raises:
-        Exception: of any class, as `zipfile` raises it for what is broken.
+        Exception: of any class, as `zipfile` raises for broken archives.
     """
     with _BoundedFile(path) as file, zipfile.ZipFile(file) as archive:
         return archive.infolist()
 
 
 def fits_in(path: Path, entries: list[zipfile.ZipInfo]) -> bool:
-    """Return whether the entries of an archive fit into it without overlap."""
+    """Return whether the entries of an archive fit into it without overlapping."""
     return sum(entry.file_size for entry in entries) <= path.stat().st_size
 
 
@@ -78,7 +78,7 @@ def broken(path: Path) -> ProbeError:
 
 
 def not_of_torch(path: Path) -> ProbeError:
-    """Return the error for a file with other content than tensors, which may be code."""
+    """Return the error for a file with content other than tensors, which may be code."""
     return ProbeError(
         f"{path} contains Python objects or is not a torch file, and is not unpickled; save its"
         f" state dict as safetensors"

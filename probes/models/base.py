@@ -62,8 +62,8 @@ class Model:
         encoder: embeds images and texts.
         name: such as "ViT-L-14".
         tag: such as "openai", "random" or a path; empty if the name is sufficient.
-        weights_sha256: hash of the weights actually loaded. Caches are keyed by it, so for an
-            encoder of your own it must change whenever its vectors change.
+        weights_sha256: hash of the weights actually loaded. It is part of cache keys, so for
+            your own encoder it must change whenever its vectors change.
         config: the model config, with the activation and the tokenizer; empty if unknown.
         input_px: side of the square input in px; 0 if unknown.
         patch_px: side of a patch in px of the input; 0 if there are no patches.
@@ -73,13 +73,13 @@ class Model:
         preprocessing: the fields of `Preprocessing`; empty if unknown.
         precision: "fp32" or "bf16"; empty if unknown.
         device: such as "cpu" or "cuda:0"; empty if unknown.
-        versions: of the packages that compute the vectors.
+        versions: versions of the packages that compute the vectors.
         logit_scale: factor for cosine similarities before the softmax.
         prompts: templates for texts; empty means those of the task.
         reader: an object that returns text instead of vectors; None for an encoder. If there is
             a reader, the encoder is never called.
-        n_parameters: of both towers; 0 if unknown.
-        gflop: of one image through the vision tower; None if unknown.
+        n_parameters: number of parameters of both towers; 0 if unknown.
+        gflop: GFLOP of one image through the vision tower; None if unknown.
     """
 
     encoder: Encoder
@@ -105,7 +105,7 @@ class Model:
 def identify_model(model: Model) -> str:
     """Return a SHA-256 of everything that determines a model's vectors, as a cache key.
 
-    The same weights with another activation, preprocessing or precision are another model.
+    The same weights with another activation, preprocessing or precision count as another model.
     """
     parts = [model.weights_sha256, model.config, model.preprocessing, model.precision]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -124,7 +124,7 @@ def find_cut(model: Model, texts: Sequence[str]) -> list[str]:
 def seen_scale(model: Model, width_px: int, height_px: int) -> float:
     """Return the vertical scale from px of an image to px of the model's input.
 
-    1 if the preprocessing is unknown.
+    The scale is 1 if the preprocessing is unknown.
     """
     preprocessing = _know_preprocessing(model)
     return 1.0 if preprocessing is None else measure_scale(preprocessing, width_px, height_px)
@@ -133,7 +133,7 @@ def seen_scale(model: Model, width_px: int, height_px: int) -> float:
 def visible_box(model: Model, width_px: int, height_px: int) -> Box:
     """Return the part of an image that the model sees: left, top, right, bottom in image px.
 
-    Most models crop an image that is not square, so text near its ends may be lost.
+    Most models crop an image that is not square, so text near its edges may be lost.
     """
     preprocessing = _know_preprocessing(model)
     if preprocessing is None:

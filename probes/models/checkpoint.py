@@ -67,7 +67,7 @@ def hash_state(state: Mapping[str, Tensor]) -> str:
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        # A view as bytes serves types that numpy lacks, such as bfloat16.
+        # A byte view works for types that numpy lacks, such as bfloat16.
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
@@ -78,10 +78,10 @@ def check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], origi
     Args:
         state: tensors that were read.
         wanted: tensors of the model.
-        origin: the source of the tensors, for the error.
+        origin: source of the tensors, for the error.
 
     Raises:
-        ProbeError: a tensor is missing, left over, or has another shape.
+        ProbeError: a tensor is missing, unexpected, or has another shape.
     """
     remedy = "they were saved with another config, so load them with that config"
     missing = sorted(set(wanted) - set(state))
@@ -115,16 +115,16 @@ def _read_torch(path: Path) -> object:
     check_torch_file(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # About kinds of tensors that are refused later.
+            warnings.simplefilter("ignore")  # About tensor types that are refused later.
             return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise not_of_torch(path) from error
-    except Exception as error:  # A hostile pickle may make its reader raise anything.
+    except Exception as error:  # A hostile pickle may raise anything.
         raise broken(path) from error
 
 
 def _check_storages(path: Path, state: State) -> None:
-    """Refuse tensors beyond their bytes in an archive, which older torch would read."""
+    """Refuse tensors larger than their bytes in an archive, which older torch would read."""
     stores = [part.untyped_storage() for part in state.values()]
     found = Counter({store.data_ptr(): store.nbytes() for store in stores}.values())
     known = Counter(entry.file_size for entry in list_entries(path))

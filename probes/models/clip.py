@@ -18,7 +18,7 @@ from probes.models.preprocessing import Preprocessing
 
 @dataclass(frozen=True)
 class ClipEncoder:
-    """An encoder on a CLIP module: uint8 images are normalised on the device, in batches.
+    """An encoder around a CLIP module; uint8 images are normalised on the device, in batches.
 
     Attributes:
         encode_image: float32 (B, 3, S, S) -> (B, D), on the device.
@@ -27,7 +27,7 @@ class ClipEncoder:
         tokenizer: texts -> token ids (B, context).
         fit: scales an image to the input size, exactly as the model's own transform does.
         preprocessing: has the input size and the normalisation.
-        device: where the towers are.
+        device: device of the towers.
         precision: "fp32", or "bf16" for autocast.
         batch_size: images or texts per batch.
         pads: whether a short batch is padded, so that a compiled tower sees one shape.
@@ -62,7 +62,7 @@ class ClipEncoder:
         with self._inferring():
             for pixels in stage(batches):
                 full = self._pad(pixels) if self.pads else pixels
-                # The permuted view is channels-last already, which convolutions like.
+                # The permuted view is already channels-last, which is fast for convolutions.
                 inputs = full.permute(0, 3, 1, 2).float().div(255).sub(mean).div(std)
                 parts.append(_normalise(self.encode_image(inputs)[: len(pixels)]))
         return self._collect(parts)
@@ -145,7 +145,7 @@ def fit_pixels(
     Args:
         pixels: uint8 (H, W, 3).
         fit: the model's own transform.
-        side_px: of the square.
+        side_px: side of the square.
 
     Raises:
         ProbeError: the image is not uint8 or not (H, W, 3).

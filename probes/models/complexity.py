@@ -1,7 +1,7 @@
 """Complexity: patch size, parameters and GFLOP, from a config without building the model.
 
-Only plain vision transformers with a plain text transformer are counted. For every other tower
-the answer is None rather than a guess.
+Only plain vision transformers and plain text transformers are counted. For any other tower the
+result is None rather than an estimate.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def count_parameters(config: Config) -> int | None:
         return None
     if set(config) & {"multimodal_cfg"}:
         return None
-    # The logit scale is one more parameter, the logit bias another.
+    # The logit scale is one more parameter; the logit bias is another.
     n_scalars = 1 + ("init_logit_bias" in config)
     return (
         _count_vision(vision, config["embed_dim"])

@@ -30,7 +30,7 @@ from probes.models.shapes import (
 from synthtext.errors import quote
 
 CONFIG_NAME = "open_clip_config.json"
-"""Name of a config beside its weights, as open_clip writes it."""
+"""Name of a config file next to its weights, as written by open_clip."""
 
 MODEL_KEYS = ("embed_dim", "vision_cfg", "text_cfg")
 """Keys that every model config has."""
@@ -39,7 +39,7 @@ MAX_CONFIG_BYTES = 4 << 20
 """Maximum size of a config; real ones have a few thousand bytes."""
 
 MAX_PATCHES = 65_536
-"""Maximum number of patches of an image, since attention is quadratic in it."""
+"""Maximum number of patches per image, since attention is quadratic in it."""
 
 SIDE = Whole(1, 4096)
 WIDTH = Whole(1, 16_384)
@@ -178,7 +178,7 @@ class ModelConfig:
 def read_config(path: Path) -> ModelConfig:
     """Return the config in a file: a bare model config, or one with `model_cfg` inside.
 
-    Beside `model_cfg` and `preprocess_cfg` a file may state `activation`, "gelu" or
+    Besides `model_cfg` and `preprocess_cfg`, a file may state `activation`, "gelu" or
     "quickgelu", and `tokenizer`, with its `vocab_size` and `context_length`. They are
     redundant, but a `model_cfg` that was edited or swapped no longer agrees with them.
     `prompts` are templates for texts.
@@ -251,7 +251,7 @@ def read_text_config(path: Path) -> dict[str, Any]:
 
 
 def name_activation(model: Mapping[str, Any]) -> str:
-    """Return "quickgelu" or "gelu", whichever a model config asks for."""
+    """Return "quickgelu" or "gelu", as a model config specifies."""
     return "quickgelu" if model.get("quick_gelu", False) else "gelu"
 
 

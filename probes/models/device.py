@@ -13,7 +13,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 """`auto` is bf16 autocast on a GPU and fp32 on the CPU."""
 
 NUMBER = re.compile("[0-9]{0,3}")
-"""Number of a GPU; none is the first."""
+"""Index of a GPU; empty means the first."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -22,11 +22,11 @@ def choose_device(name: str) -> torch.device:
     "auto" is the GPU if there is one; under torchrun, the one of this process.
 
     Raises:
-        ProbeError: no such name, no such device here, or LOCAL_RANK is not a number.
+        ProbeError: no such name, no such device on this machine, or LOCAL_RANK is not a number.
     """
     available = torch.cuda.is_available()
     if name == "auto":
-        # torchrun numbers the processes of a machine; each uses the GPU of its number.
+        # torchrun numbers the processes of a machine; each uses the GPU with that index.
         place = read_local_rank()
         name = f"cuda:{place}" if available else "cpu"
     kind, _, number = name.partition(":")

@@ -40,12 +40,12 @@ class Parts:
     """The parts of a model, as training needs them.
 
     Attributes:
-        source: what it was built from.
+        source: the source that it was built from.
         module: open_clip's module with both towers.
         tokenizer: texts -> token ids (B, context), padded.
         fit: crops and scales an image to the square input of the model.
         patch_px: side of a patch; 0 if there are none.
-        device: where the module is.
+        device: device of the module.
     """
 
     source: Source
@@ -60,7 +60,7 @@ class Parts:
         return fit_pixels(pixels, self.fit, self.source.preprocessing.size_px)
 
 
-def load_model(  # noqa: PLR0913 - each is an option of its own.
+def load_model(  # noqa: PLR0913 - each is a separate option.
     name: str,
     *,
     pretrained: str | None = None,
@@ -70,16 +70,16 @@ def load_model(  # noqa: PLR0913 - each is an option of its own.
     batch_size: int = 256,
     time_limit_s: float = LIMIT_S,
 ) -> Model:
-    """Return the model of a name, ready on its device.
+    """Return a model by its name, ready on its device.
 
     Args:
         name: a name of open_clip, "bundled", "hf:org/name", a folder with config and
             weights, a `.json` model config, or "python:module:factory". The last imports a
-            module, also from the working directory, and calls the factory, which returns an
+            module, from the working directory too, and calls the factory, which returns an
             `Encoder`, a `Reader`, or a `Model` with more information. That is your own code and
-            runs as such; nothing else that is loaded here can run code. Readers that return
-            text are "ocr:tesseract", "ocr:rapidocr", "hf-vlm:org/name" (or a folder), or
-            "responses:" and a table of answers.
+            runs unrestricted; nothing else that is loaded here can run code. Readers that
+            return text are "ocr:tesseract", "ocr:rapidocr", "hf-vlm:org/name" (or a folder), or
+            "responses:" followed by a table of answers.
         pretrained: a tag, a file, "TAG=FILE" or "random"; see
             `probes.models.pretrained.find_source`.
         device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.models.device.choose_device`.
@@ -89,7 +89,7 @@ def load_model(  # noqa: PLR0913 - each is an option of its own.
         time_limit_s: the time that a reader may take per image, in seconds.
 
     Raises:
-        ProbeError: no such model or device, or weights that do not fit or are missing.
+        ProbeError: no such model or device, or weights that do not match or are missing.
     """
     if is_engine(name) or name.startswith((PREFIX, RESPONSES)):
         if pretrained is not None:
@@ -97,7 +97,7 @@ def load_model(  # noqa: PLR0913 - each is an option of its own.
                 f"{name} includes its own weights; leave out --pretrained {pretrained}"
             )
         return _load_other(name, time_limit_s)
-    choose_precision(precision, choose_device(device))  # Before a large file is fetched.
+    choose_precision(precision, choose_device(device))  # Checked before a large download.
     parts = load_parts(name, pretrained=pretrained, device=device)
     return make_reader(parts, precision=precision, compile=compile, batch_size=batch_size)
 
@@ -106,12 +106,12 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
     """Return the parts of a model, its module in eval mode on its device.
 
     Args:
-        name: as for `load_model`, except plugins, whose parts are not known.
+        name: as for `load_model`, except plugins, whose parts are unknown.
         pretrained: as for `load_model`.
         device: as for `load_model`.
 
     Raises:
-        ProbeError: no such model or device, or weights that do not fit or are missing.
+        ProbeError: no such model or device, or weights that do not match or are missing.
     """
     if name.startswith(PREFIX):
         raise ProbeError(f"{name} is your own code; only open_clip models can be trained")
@@ -141,7 +141,7 @@ def make_reader(
     compile: bool = False,  # noqa: A002 - named as the option is.
     batch_size: int = 256,
 ) -> Model:
-    """Return the model of a module in its present state, which further training makes stale.
+    """Return the model of a module in its current state, which further training makes stale.
 
     Args:
         parts: from `load_parts`.
@@ -191,7 +191,7 @@ def follow_module(
     encode_image: Callable[[Tensor], Tensor],
     encode_text: Callable[[Tensor], Tensor],
 ) -> Model:
-    """Return a model that calls other functions than those of its module, as training does."""
+    """Return a model that calls the given functions instead of its module's, as in training."""
     if not isinstance(model.encoder, ClipEncoder):
         raise ProbeError(f"{model.name} has no trainable towers")
     encoder = replace(model.encoder, encode_image=encode_image, encode_text=encode_text)
@@ -199,7 +199,7 @@ def follow_module(
 
 
 def _build_fit(preprocessing: Preprocessing) -> Callable[[Image.Image], Image.Image]:
-    """Return the part of open_clip's own transform that moves pixels."""
+    """Return the geometric part of open_clip's own transform."""
     transform = open_clip.image_transform(
         preprocessing.size_px,
         is_train=False,
@@ -222,13 +222,13 @@ def _build_fit(preprocessing: Preprocessing) -> Callable[[Image.Image], Image.Im
 def _place_module(module: Any, place: torch.device, patch_px: int) -> Any:  # noqa: ANN401
     module = module.eval().to(place)
     if place.type == "cuda" and patch_px == 0:
-        # Convolutions all the way are faster so; a patch embedding alone is not.
+        # Convolutional towers are faster this way; a patch embedding alone is not.
         module = module.to(memory_format=torch.channels_last)
     return module
 
 
 def read_patch(module: Any, source: Source) -> int:  # noqa: ANN401
-    """Return the side of a patch; towers of timm know it better than their config does."""
+    """Return the side of a patch; timm towers report it more reliably than their config."""
     trunk = getattr(module.visual, "trunk", None)
     embed = getattr(trunk, "patch_embed", None)
     patch, grid = getattr(embed, "patch_size", None), getattr(embed, "grid_size", None)
@@ -236,7 +236,7 @@ def read_patch(module: Any, source: Source) -> int:  # noqa: ANN401
         return read_patch_px(source.config)
     if (
         embed is not None and grid is not None
-    ):  # Hybrids cut their patches from a smaller, convolved image.
+    ):  # Hybrids cut patches from a smaller, convolved image.
         return int(embed.img_size[0]) // int(grid[0])
     return int(patch[0]) if isinstance(patch, (tuple, list)) else int(patch)
 

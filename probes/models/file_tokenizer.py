@@ -1,6 +1,6 @@
 """Tokenizing: a source -> the function that turns texts into token ids.
 
-No tokenizer of transformers is loaded, since its classes may be code beside the weights.
+No tokenizer class of transformers is loaded, since it may be code shipped with the weights.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class FileTokenizer:
         vocabulary: the tokenizer and its special tokens.
         context_length: default number of ids of a text, including special tokens.
         clean: the preprocessing of a text, one of open_clip's ("whitespace", "lower",
-            "canonicalize"), or transformers' own for SigLIP: "siglip", and "siglip2", which is
-            a step of the vocabulary itself.
+            "canonicalize"), or that of transformers for SigLIP: "siglip", or "siglip2", which
+            is part of the vocabulary itself.
         strip_sep_token: whether 0 replaces the end token.
         puts_class_last: whether special tokens and a class token are added around the bare ids,
-            which open_clip calls the mode "clips".
+            open_clip's mode "clips".
     """
 
     vocabulary: Vocabulary
@@ -64,7 +64,7 @@ class FileTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """One more than the greatest id."""
+        """One more than the largest id."""
         return self.vocabulary.n_ids
 
     def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> Tensor:
@@ -143,7 +143,7 @@ def build_tokenizer(source: Source) -> Any:  # noqa: ANN401 - open_clip carries 
 def save_tokenizer(tokenizer: object, folder: Path) -> None:
     """Write the files of a tokenizer; open_clip's own needs only the config.
 
-    Special tokens are written again, so that a class or a template in an untrusted file is not
+    Special tokens are written afresh, so that a class or a template in an untrusted file is not
     passed on.
     """
     if not isinstance(tokenizer, FileTokenizer):
@@ -180,7 +180,7 @@ def _find_vocabulary(source: Source) -> Vocabulary:
 
 
 def _clean_siglip(text: str) -> str:
-    """Return a text in small letters, without punctuation, with single spaces.
+    """Return a text in lower case, without punctuation, with single spaces.
 
     Source: transformers 5, `SiglipTokenizer.canonicalize_text`.
 
@@ -192,14 +192,14 @@ def _clean_siglip(text: str) -> str:
 
 
 def _lower_first(tokenizer: Tokenizer) -> None:
-    """Make small letters the first step. Source: transformers 5, `Siglip2Tokenizer`."""
+    """Make lower-casing the first step. Source: transformers 5, `Siglip2Tokenizer`."""
     steps = [normalizers.Lowercase()]
     steps += [] if tokenizer.normalizer is None else [tokenizer.normalizer]
     tokenizer.normalizer = normalizers.Sequence(steps)
 
 
 CLEANERS: Mapping[str, Callable[[str], str]] = {"siglip": _clean_siglip, "siglip2": str}
-"""What is done to texts besides what open_clip does; `siglip2` leaves it to the vocabulary."""
+"""Text preprocessing that open_clip lacks; for `siglip2` the vocabulary does it."""
 
 
 def _check_roles(tokenizer: FileTokenizer) -> None:
@@ -215,10 +215,10 @@ def _check_roles(tokenizer: FileTokenizer) -> None:
 
 
 def check_ids(tokenizer: Any, known: int, name: str) -> None:  # noqa: ANN401
-    """Refuse a tokenizer that has ids beyond those that the text tower knows.
+    """Refuse a tokenizer with ids beyond those of the text tower.
 
     Raises:
-        ProbeError: it has.
+        ProbeError: it has such ids.
     """
     if tokenizer.vocab_size > known:
         raise ProbeError(

@@ -1,9 +1,9 @@
-"""Hub: files of a repository on the Hugging Face hub, from the local cache if they are there.
+"""Hub: files of a repository on the Hugging Face hub, from the local cache if possible.
 
-This is the only module that uses huggingface_hub. It checks once and briefly whether the hub
-answers, since the hub's own client tries for 20 seconds and more before it gives up. What the
-hub says about a file is checked before the download, the size of the file is limited by its
-kind, and the result is compared with the stated checksum.
+This is the only module that uses huggingface_hub. It checks once, with a short timeout, whether
+the hub answers, since the hub's own client tries for 20 seconds or more before it gives up. The
+metadata of a file is checked before the download, its size is limited by its type, and the
+result is compared with the stated checksum.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REACH_TIMEOUT_S = 5.0
 """Time after which a silent hub counts as unreachable, in seconds."""
 
 MAX_BYTES = {".json": 128 << 20, ".txt": 128 << 20}
-"""Maximum size of a file, by the end of its name."""
+"""Maximum size of a file, by its extension."""
 
 MAX_WEIGHTS_BYTES = 200 << 30
 """Maximum size of any other file."""
@@ -52,7 +52,7 @@ WEB = ("http", "https")
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ETAG = re.compile(r"[0-9A-Za-z_-]{1,128}")
-"""Allowed names of folders and files in the cache, which the hub chooses."""
+"""Allowed etags, which become names of files in the cache."""
 
 CHECKSUM = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 """Etags that are a SHA-256, or a SHA-1 of git or of the bytes alone."""
@@ -61,7 +61,7 @@ READ_BYTES = 1 << 20
 
 
 def find_cached(repo: str, files: Sequence[str]) -> Path | None:
-    """Return the first of the files that this machine has, None if it has none.
+    """Return the first of the files that exists on this machine, None if there is none.
 
     They may be in the cache of the hub, or in the folder of `find_place`.
 
@@ -77,7 +77,7 @@ def find_cached(repo: str, files: Sequence[str]) -> Path | None:
             ) from error
         if isinstance(cached, str):
             return Path(cached)
-        # The hub allows the name, so it cannot lead elsewhere.
+        # The name is valid on the hub, so it cannot lead outside the folder.
         if (find_place(repo) / file).is_file():
             return find_place(repo) / file
     return None
@@ -151,7 +151,7 @@ def _download(repo: str, file: str, remedy: str) -> Path | None:
 
 
 def _check_metadata(repo: str, file: str, limit: int) -> str:
-    """Return the etag of a file, after refusing anything harmful that the hub says about it."""
+    """Return the etag of a file, after refusing harmful metadata."""
     said = get_hf_file_metadata(hf_hub_url(repo, file), timeout=REACH_TIMEOUT_S)
     address = f"{constants.ENDPOINT}/{repo}"
     if not COMMIT.fullmatch(said.commit_hash or "") or not ETAG.fullmatch(said.etag or ""):
@@ -176,7 +176,7 @@ def _check_arrived(path: Path, etag: str, origin: str) -> None:
     Source: etags are SHA-256 of large files, SHA-1 of git blobs otherwise, as the documentation
     of `hf_hub_url` says; a mirror may state the SHA-1 of the bytes alone.
     """
-    # The file may have been replaced since the request; the cache names it by its etag.
+    # The file may have changed since the request; the cache names it by its etag.
     blob = path.parent / path.readlink() if path.is_symlink() else path
     stated = blob.name if path.is_symlink() else etag
     if not CHECKSUM.fullmatch(stated):
@@ -205,7 +205,7 @@ def _limit_bar(limit: int) -> type[tqdm]:
 
     class LimitedBar(tqdm):
         def update(self, n: float | None = 1) -> Any:  # noqa: ANN401 - as its base.
-            # A bar that is not shown, as without a terminal, does not count.
+            # A bar that is not shown, for example without a terminal, does not count.
             self.n_bytes = getattr(self, "n_bytes", 0) + (n or 0)
             shown = super().update(n)
             if self.n_bytes > limit:
@@ -243,7 +243,7 @@ def _find_obstacle() -> str:
         with urllib.request.urlopen(request, timeout=REACH_TIMEOUT_S):
             return ""
     except urllib.error.HTTPError:
-        return ""  # It answered, if only to complain.
+        return ""  # It answered, even if with an error.
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         return getattr(reason, "strerror", None) or _name_cause(error)

@@ -1,4 +1,4 @@
-"""Lists of models to probe: a file of names and weights, and a folder for each of them."""
+"""Lists of models to probe: a file of names and weights, and a folder for each model."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ MAX_FOLDER_CHARS = 80
 COMMENT = re.compile(r"(^|\s)#.*")
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-"""Names that a folder can have as they are."""
+"""Names that can be used for a folder unchanged."""
 
 TAKEN = frozenset({"plots"})
-"""Folders that stand beside those of models."""
+"""Reserved names of other folders in the same place."""
 
 REMEDY = "give a text file with a line for each model, its name and its weights"
 
 
 @dataclass(frozen=True)
 class WantedModel:
-    """A model to probe, by what `--model` and `--pretrained` take."""
+    """A model to probe, as values of `--model` and `--pretrained`."""
 
     name: str
     pretrained: str | None = None
@@ -44,10 +44,10 @@ class WantedModel:
 
 
 def read_model_list(path: Path) -> tuple[WantedModel, ...]:
-    """Return the models of a file: a name and, if need be, weights on each line.
+    """Return the models in a file: on each line a name and, optionally, weights.
 
-    A name with a space stands in quotes. Empty lines, and what follows a `#` at the beginning
-    of a line or after a space, are left out.
+    A name with a space must be quoted. Empty lines are ignored, and so is everything after a
+    `#` at the beginning of a line or after a space.
 
     Raises:
         ProbeError: the file cannot be read, is not such a list, or is too long.
@@ -91,13 +91,13 @@ def _split_line(path: Path, number: int, line: str) -> list[str]:
 
 
 def name_folders(wanted: Sequence[WantedModel]) -> list[str]:
-    """Return a name for the folder of each model, which depends on that model alone.
+    """Return a folder name for each model, which depends only on that model.
 
     >>> name_folders([WantedModel("ViT-B-32", "openai"), WantedModel("../a b")])
     ['ViT-B-32@openai', 'a_b-2c2c791a']
 
     Raises:
-        ProbeError: a model is there twice.
+        ProbeError: a model is listed twice.
     """
     for place, model in enumerate(wanted):
         if model in wanted[:place]:
@@ -111,7 +111,7 @@ def _name_folder(model: WantedModel) -> str:
     is_plain = all(PLAIN.fullmatch(part) for part in parts) and name not in TAKEN
     if is_plain and len(name) <= MAX_FOLDER_CHARS:
         return name
-    # What is cut from a name, or written over in it, is told by its hash.
+    # The hash distinguishes names that are equal after cutting and replacing.
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
     ends = [re.split(r"[/:]", part.rstrip("/"))[-1] for part in parts]
     safe = re.sub(r"[^A-Za-z0-9._+@-]+", "_", "@".join(ends)).lstrip("._+@-")

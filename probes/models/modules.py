@@ -29,7 +29,7 @@ MAX_PARAMETERS = 10_000_000_000
 """Maximum number of random parameters; the largest model of open_clip has half as many."""
 
 PLACEHOLDER = "vit_tiny_patch16_224"
-"""A small tower of timm, in whose place one of other sizes is put."""
+"""A small timm tower, which is then replaced by one of other sizes."""
 
 MAX_REASON = 200
 """Maximum length of another library's message in an error."""
@@ -46,20 +46,20 @@ IGNORED_TENSORS = (
 def build_module(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no types.
     """Return the module with its weights, on the CPU.
 
-    Built from the config directly, since `open_clip.create_model` only warns of a wrong
-    activation, resizes what does not fit, and waits for a network that is not there.
+    It is built from the config directly, since `open_clip.create_model` only warns of a wrong
+    activation, resizes weights that do not fit, and waits for an unavailable network.
 
     Raises:
-        ProbeError: the config cannot be built, or the weights are not exactly its own.
+        ProbeError: the config cannot be built, or the weights do not match it exactly.
     """
-    # Read first: a file that cannot be used is known of before a large model is built.
+    # Read first, so that an unusable file is found before a large model is built.
     state = None if source.weights is None else read_state(source.weights)
     if state is not None and source.is_transformers:
         state = rename_state(state, source.config)
     origin = f"the weights in {source.weights}"
     with tempfile.TemporaryDirectory() as folder:
         config = _prepare_config(source, Path(folder))
-        # Without memory at first: a config may ask for more than this machine has.
+        # On the meta device first: a config may ask for more memory than there is.
         blank = _call_family(config, source, "meta")
         if state is None:
             _check_size(blank, source)
@@ -72,12 +72,12 @@ def build_module(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no 
 
 
 def _prepare_config(source: Source, folder: Path) -> dict[str, Any]:
-    """Return the config as open_clip builds from it, with nothing left to fetch or to run.
+    """Return the config for open_clip to build from, with nothing left to fetch or to run.
 
     Args:
-        source: with a config that has been checked.
-        folder: empty; takes what is known of a text tower of transformers, which would
-            otherwise read all that its repository holds.
+        source: a source with a checked config.
+        folder: an empty folder for the checked config of a transformers text tower, which would
+            otherwise be read from its whole repository.
     """
     config = copy.deepcopy(source.config)
     vision, text = config["vision_cfg"], config["text_cfg"]
@@ -92,7 +92,7 @@ def _prepare_config(source: Source, folder: Path) -> dict[str, Any]:
 
 
 def _call_family(config: Mapping[str, Any], source: Source, place: str) -> Any:  # noqa: ANN401
-    """Return the module of a config, its weights random; on "meta" it takes no memory."""
+    """Return the module of a config with random weights; on "meta" it takes no memory."""
     settings = copy.deepcopy(dict(config))
     custom = settings.pop("custom_text", False) or settings["text_cfg"].get("hf_model_name")
     family: Callable[..., Any] = open_clip.CLIP
@@ -115,7 +115,7 @@ def _call_family(config: Mapping[str, Any], source: Source, place: str) -> Any: 
 
 
 def _build_trunk(vision: Mapping[str, Any], sizes: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return a tower of timm in other sizes than those of its name, which open_clip cannot."""
+    """Return a timm tower with sizes other than its name's, which open_clip cannot build."""
     return timm.create_model(
         vision["timm_model_name"], pretrained=False, num_classes=0,
         img_size=vision["image_size"], global_pool=vision["timm_pool"], **sizes,
@@ -123,7 +123,7 @@ def _build_trunk(vision: Mapping[str, Any], sizes: Mapping[str, Any]) -> Any:  #
 
 
 def _check_size(module: Any, source: Source) -> None:  # noqa: ANN401
-    """Refuse random weights that would take more memory than any model has."""
+    """Refuse random weights larger than those of any real model."""
     n_parameters = sum(part.numel() for part in module.parameters())
     if n_parameters > MAX_PARAMETERS:
         raise ProbeError(
@@ -147,7 +147,7 @@ def _match_state(module: Any, state: State, origin: str) -> State:  # noqa: ANN4
         if name not in wanted:
             state.pop(name, None)
     for name in ("logit_scale", "logit_bias"):
-        # Saved now as a number, now as a vector of one.
+        # Saved sometimes as a scalar, sometimes as a vector of length 1.
         if name in state and name in wanted and state[name].numel() == 1:
             state[name] = state[name].reshape(wanted[name].shape)
     check_state(state, wanted, origin)

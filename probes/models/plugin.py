@@ -1,4 +1,4 @@
-"""Plugins: an encoder or a reader of the user's own, named by the function that makes it."""
+"""Plugins: the user's own encoder or reader, named by the function that builds it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ __all__ = ["PREFIX", "build_plugin", "reads"]
 
 
 def build_plugin(name: str) -> tuple[object, str]:
-    """Return what a factory builds, and a SHA-256 of its name and the file it is written in.
+    """Return what a factory builds, and a SHA-256 of its name and its source file.
 
-    The weights of such an encoder are not known here, so caches go by the code that makes them.
-    A class that reads is returned as it is, since a reader is built in a process of its own.
+    The weights of such an encoder are unknown, so cache keys depend on its code. A reader's
+    class is returned without being called, since readers are built in a separate process.
 
     Args:
-        name: "python:module:factory". The module is imported, also from the working directory,
-            and the factory called without arguments: the user's own code, run as such.
+        name: "python:module:factory". The module is imported, from the working directory too,
+            and the factory is called without arguments; it is the user's own code and runs
+            unrestricted.
 
     Raises:
         ProbeError: it cannot be imported, or what it builds neither embeds nor reads.
@@ -36,5 +37,5 @@ def build_plugin(name: str) -> tuple[object, str]:
 
 
 def reads(built: object) -> bool:
-    """Return whether what a plugin offers answers in text."""
+    """Return whether the object of a plugin returns text."""
     return hasattr(built, "read_images")

@@ -1,7 +1,7 @@
-"""Preprocessing: how an image becomes the square that a model sees, and what gets lost.
+"""Preprocessing: how an image becomes the square input of a model, and what is cropped.
 
-The pixels themselves are moved by the model's own transform; here is its geometry, so that the
-size of a letter can be told in px of the input, and a letter outside the crop is noticed.
+The pixels are processed by the model's own transform; this is its geometry, used to express the
+size of a letter in px of the input, and to notice letters outside the crop.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from probes.errors import ProbeError
 from synthtext.errors import quote
 
 RESIZE_MODES = ("shortest", "longest", "squash")
-"""Fit the shortest side and crop, fit the longest side and pad, or fit both sides."""
+"""Fit the shortest side and crop, fit the longest side and pad, or stretch both to fit."""
 
 INTERPOLATIONS = ("bicubic", "bilinear", "random")
 """Filters of the resize; `random` belongs to training and means bicubic here."""
@@ -25,11 +25,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to an image before the tower sees it. The defaults are OpenAI's.
+    """The steps from an image to the input of the tower. The defaults are OpenAI's.
 
     Attributes:
-        size_px: side of the square the tower sees.
-        mean: taken off each channel, in fractions of 255.
+        size_px: side of the square input of the tower.
+        mean: subtracted from each channel, in fractions of 255.
         std: divides each channel after that.
         interpolation: one of `INTERPOLATIONS`.
         resize_mode: one of `RESIZE_MODES`.
@@ -45,23 +45,23 @@ class Preprocessing:
 
 
 def preprocessing_to_dict(preprocessing: Preprocessing) -> dict[str, object]:
-    """Return the fields by name, ready for JSON."""
+    """Return the fields by name, for JSON."""
     return dataclasses.asdict(preprocessing)
 
 
 def preprocessing_from_dict(
     fields: Mapping[str, object], size_px: int, origin: str
 ) -> Preprocessing:
-    """Return the preprocessing that a config describes; what it does not say keeps its default.
+    """Return the preprocessing that a config describes; missing fields keep their defaults.
 
     Args:
-        fields: from a config; `mean` and `std` may be one number or three, and names that mean
-            nothing here are ignored.
-        size_px: side of the square the tower sees.
+        fields: from a config; `mean` and `std` may be one number or three, and unknown names
+            are ignored.
+        size_px: side of the square input of the tower.
         origin: where the fields come from, for the error.
 
     Raises:
-        ProbeError: a value cannot be used, or its size is not the tower's.
+        ProbeError: a value is invalid, or the size differs from the tower's.
     """
     for stated in (fields.get("size"), fields.get("size_px")):
         if stated is not None and _read_side(stated) != size_px:
@@ -81,9 +81,9 @@ def preprocessing_from_dict(
 
 
 def measure_scale(preprocessing: Preprocessing, width_px: int, height_px: int) -> float:
-    """Return how many px of the input one px of the image becomes, from top to bottom.
+    """Return the vertical scale, in px of the input per px of the image.
 
-    Heights are what legibility is told in; `squash` alone scales widths by another factor.
+    Legibility is measured in heights; only `squash` scales widths by another factor.
     """
     side = preprocessing.size_px
     if preprocessing.resize_mode == "squash":
@@ -96,12 +96,12 @@ def measure_scale(preprocessing: Preprocessing, width_px: int, height_px: int) -
 def measure_visible(preprocessing: Preprocessing, width_px: int, height_px: int) -> Box:
     """Return the part of the image that reaches the tower, in px of the image.
 
-    Only `shortest` crops: what sticks out of the centred square is lost.
+    Only `shortest` crops, to the centred square.
     """
     if preprocessing.resize_mode != "shortest" or width_px == height_px:
         return (0.0, 0.0, float(width_px), float(height_px))
     side, short = preprocessing.size_px, min(width_px, height_px)
-    # The resize cuts the long side down to a whole px, and the crop rounds its corner.
+    # The resize rounds the long side down to whole px, and the crop rounds its corner.
     long_px = int(side * max(width_px, height_px) / short)
     start = round((long_px - side) / 2)
     scale = max(width_px, height_px) / long_px

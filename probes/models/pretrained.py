@@ -1,7 +1,7 @@
-"""Sources: what `--model` and `--pretrained` name -> config, preprocessing and file of weights.
+"""Sources: the values of `--model` and `--pretrained` -> config, preprocessing, weights file.
 
-Here a mismatch is refused that would otherwise load in silence and read badly: weights trained
-with QuickGELU run with GELU, or images preprocessed for other weights.
+Mismatches that would otherwise load silently and lower accuracy are refused: running weights
+trained with QuickGELU with GELU, or preprocessing images for other weights.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOLDER_PREFIX = "local-dir:"
 QUICK_SUFFIX = "-quickgelu"
 
 BUNDLED = "bundled"
-"""The name of the reader that comes with this package."""
+"""The name of the model bundled with this package."""
 
 READER = Path(__file__).parent / "bundled"
 
@@ -36,7 +36,7 @@ OPENAI = "openai"
 """The tag of OpenAI's own weights."""
 
 RANDOM = "random"
-"""The tag of weights drawn from a fixed seed: for tests, and for a reader at chance."""
+"""The tag of random weights from a fixed seed: for tests, and for a model at chance."""
 
 WEIGHT_NAMES = (
     "open_clip_model.safetensors",
@@ -45,18 +45,18 @@ WEIGHT_NAMES = (
     "open_clip_model.bin",
     "open_clip_model.pt",
 )
-"""Names of a file of weights beside its config, the best first."""
+"""Names of a weights file next to its config, in order of preference."""
 
 HUB_NAMES = (WEIGHT_NAMES[0], WEIGHT_NAMES[2])
-"""Those that repositories on the hub use."""
+"""The names used by repositories on the hub."""
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 ALIKE = 0.85
-"""How like a name of open_clip one must be to be taken for a slip, and not for a repository."""
+"""Minimum similarity to an open_clip name to suspect a typo rather than a repository."""
 
 N_LISTED = 5
-"""Tags that an error names before it counts the rest."""
+"""Number of tags that an error lists before it counts the rest."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Registry:
 
     Attributes:
         configs: name to model config.
-        tags: name to its tags, and each tag to what is known of those weights: `hf_hub`,
-            `url`, `quick_gelu` and fields of the preprocessing.
+        tags: name to its tags, and each tag to details of its weights: `hf_hub`, `url`,
+            `quick_gelu` and fields of the preprocessing.
     """
 
     configs: Mapping[str, Mapping[str, Any]]
@@ -75,17 +75,17 @@ class Registry:
 
 @dataclass(frozen=True)
 class Source:
-    """Everything a model is built from.
+    """Everything that a model is built from.
 
     Attributes:
-        name: of the architecture, the repository, the folder or the config file.
-        tag: of the weights: a tag, a path, or "random".
-        config: the model config, its `quick_gelu` settled.
-        preprocessing: what these weights were trained with.
-        weights: the file, None for random weights.
-        tokenizer_folder: where the files of its tokenizer are, if not on the hub.
-        prompts: templates the weights were trained with; none where that is not known.
-        is_transformers: whether the tensors are named as transformers names them.
+        name: name of the architecture, the repository, the folder or the config file.
+        tag: the weights: a tag, a path, or "random".
+        config: the model config, with `quick_gelu` resolved.
+        preprocessing: the preprocessing that these weights were trained with.
+        weights: the weights file, None for random weights.
+        tokenizer_folder: folder of the tokenizer's files, if not on the hub.
+        prompts: templates the weights were trained with; empty if unknown.
+        is_transformers: whether the tensors have their names from transformers.
     """
 
     name: str
@@ -99,19 +99,19 @@ class Source:
 
 
 def find_source(name: str, pretrained: str | None, registry: Registry) -> Source:
-    """Return what a model is built from; weights that are not here are downloaded.
+    """Return the source of a model; weights not on this machine are downloaded.
 
     Args:
-        name: a name of open_clip, "bundled" for the reader that comes with this package,
-            "hf-hub:org/name", "hf:org/name" or "org/name", a folder or "local-dir:" and a
-            folder, or a `.json` model config. Repositories and folders hold a model of
-            open_clip, or transformers' `CLIPModel` or `SiglipModel`.
-        pretrained: a tag, a file, "TAG=FILE" for a file that holds the weights of that tag or
-            was tuned from them, or "random". None takes `openai`, else the only tag there is.
+        name: a name of open_clip, "bundled" for the model bundled with this package,
+            "hf-hub:org/name", "hf:org/name" or "org/name", a folder, "local-dir:" and a folder,
+            or a `.json` model config. Repositories and folders hold a model of open_clip, or a
+            `CLIPModel` or `SiglipModel` of transformers.
+        pretrained: a tag, a file, "TAG=FILE" for a file with the weights of that tag or
+            fine-tuned from them, or "random". None takes `openai`, or else the only tag.
         registry: the models that open_clip knows.
 
     Raises:
-        ProbeError: no such model, tag or file, or weights that do not fit the name.
+        ProbeError: no such model, tag or file, or weights that do not match the name.
     """
     if name.startswith(HUB_SHORT):
         name = HUB_PREFIX + name.removeprefix(HUB_SHORT)
@@ -148,25 +148,25 @@ def _from_path(name: str, pretrained: str | None, registry: Registry) -> Source:
 
 
 def find_tag(tag: str, known: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Return the tag as open_clip writes it, None if it is not among the known ones."""
+    """Return the tag as spelled by open_clip, None if it is unknown."""
     written = tag.lower().replace("-", "_")
     return written if written in known else None
 
 
 def find_weights(details: Mapping[str, Any]) -> Path | None:
-    """Return the file of a tag's weights if this machine has it in a cache, else None."""
+    """Return the file of a tag's weights if it is cached on this machine, else None."""
     repo, names = split_hub(details)
     cached = find_cached(repo, names) if repo else None
     if cached is not None:
         return cached
-    # Older versions of open_clip kept their downloads here, and OpenAI's own package does.
+    # Older versions of open_clip kept downloads here, and OpenAI's own package still does.
     url = details.get("url", "")
     old = Path.home() / ".cache" / "clip" / url.rpartition("/")[2]
     return old if url and old.is_file() else None
 
 
 def split_hub(details: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the repository that holds a tag's weights, and the names they may have there."""
+    """Return the repository with a tag's weights, and their possible file names there."""
     repo, _, file = str(details.get("hf_hub", "")).rpartition("/")
     if not file:
         return repo, HUB_NAMES
@@ -213,7 +213,7 @@ def _choose_tag(name: str, tags: Mapping[str, object]) -> str:
 
 
 def _refuse_twin(name: str, tag: str, registry: Registry) -> None:
-    """Refuse a QuickGELU name with weights that only its plain twin has."""
+    """Refuse a QuickGELU name with a tag that exists only for the plain name."""
     plain = name.removesuffix(QUICK_SUFFIX)
     if plain != name and find_tag(tag, registry.tags.get(plain, {})) is not None:
         raise ProbeError(
@@ -225,7 +225,7 @@ def _refuse_twin(name: str, tag: str, registry: Registry) -> None:
 def _from_tag(name: str, tag: str, file: Path | None, registry: Registry) -> Source:
     details = registry.tags[name][tag]
     config = dict(registry.configs[name])
-    # The plain name means the architecture; the activation is the weights' own.
+    # The plain name means the architecture; the weights determine the activation.
     config["quick_gelu"] = bool(config.get("quick_gelu") or details.get("quick_gelu"))
     weights = file or find_weights(details)
     if weights is None:
@@ -236,7 +236,7 @@ def _from_tag(name: str, tag: str, file: Path | None, registry: Registry) -> Sou
 
 
 def _from_file(name: str, file: Path, registry: Registry) -> Source:
-    """Return a source whose weights are a file, known by its config or by the name's tags."""
+    """Return a source whose weights are a file, described by its config or the name's tags."""
     config = dict(registry.configs[name])
     beside = file.parent / CONFIG_NAME
     if beside.is_file():
@@ -250,7 +250,7 @@ def _from_file(name: str, file: Path, registry: Registry) -> Source:
         return Source(name, str(file), config, preprocessing, file, None)
     tags = registry.tags.get(name, {})
     if is_openai(file):
-        # Its kind says what it was trained with, whatever else the name comes with.
+        # Its format determines what it was trained with, whatever the other tags are.
         details = tags.get(OPENAI, {})
         config["quick_gelu"] = True
         return Source(name, str(file), config, _preprocess(details, config, name), file, None)
@@ -307,7 +307,7 @@ def _from_folder(folder: Path, pretrained: str | None) -> Source:
 
 
 def _from_transformers(name: str, repo: str, config: Path) -> Source:
-    """Return a source as transformers keeps it, in a folder or in a repository of the hub."""
+    """Return a source in transformers' format, in a folder or a repository on the hub."""
     names = transformers_clip.WEIGHT_NAMES
     model = read_transformers_config(config, repo or name)
     if repo:

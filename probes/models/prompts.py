@@ -1,4 +1,4 @@
-"""Prompts: the templates that turn a candidate into what a model is asked."""
+"""Prompts: the templates that turn a candidate into a text for the model."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from synthtext.texts.words import read_lines
 MAX_TEMPLATE_CHARS = 1000
 
 MAX_TEMPLATES = 1000
-"""Templates of a file: every candidate is embedded once for each."""
+"""Maximum number of templates in a file; every candidate is embedded once for each."""
 
 SLOT = "{}"
-"""Where a template takes its word."""
+"""The placeholder of a template."""
 
 WORDS = ('a picture of the word "{}".', "{}")
 """Templates for words, pseudowords and sentences; their vectors are averaged."""
@@ -24,14 +24,14 @@ SENTIMENT = ("a {} review of a movie.",)
 
 
 ATTACK = ("a picture of a {}.",)
-"""Templates for what an image shows."""
+"""Templates for the object in an image."""
 
 
 def read_templates(path: Path) -> tuple[str, ...]:
-    """Return the templates of a file, one a line, each with {} where the candidate goes.
+    """Return the templates of a file, one per line, each with {} where the candidate goes.
 
     Raises:
-        ProbeError: the file cannot be read, or a line of it has no place for a candidate.
+        ProbeError: the file cannot be read, or a line has no placeholder.
     """
     try:
         templates = tuple(line for _, line in read_lines(path, MAX_TEMPLATE_CHARS))
@@ -54,7 +54,7 @@ def read_templates(path: Path) -> tuple[str, ...]:
 
 
 def check_template(template: str) -> None:
-    """Refuse a template that has no place for a word.
+    """Refuse a template without a placeholder.
 
     Raises:
         ProbeError: it has none.

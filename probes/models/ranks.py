@@ -1,4 +1,4 @@
-"""Ranks: which of the processes of torchrun this one is, as the environment says."""
+"""Ranks: the rank of this process under torchrun, from the environment."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 from probes.errors import ProbeError
 
 MAX_NUMBER = 1_000_000
-"""More processes than any machine has."""
+"""Upper bound of ranks and numbers of processes."""
 
 
 def read_rank() -> tuple[int, int]:
     """Return the rank of this process and how many there are; (0, 1) without torchrun.
 
     Raises:
-        ProbeError: the environment names something else.
+        ProbeError: a variable is not a valid number.
     """
     world_size = _read_number("WORLD_SIZE", 1, least=1)
     rank = _read_number("RANK", 0)
@@ -30,7 +30,7 @@ def read_local_rank() -> int:
     """Return the number of this process on its machine; 0 without torchrun.
 
     Raises:
-        ProbeError: the environment names something else.
+        ProbeError: a variable is not a valid number.
     """
     return _read_number("LOCAL_RANK", 0)
 

@@ -16,14 +16,14 @@ class ModelRow:
     """One line of `synthtext models`.
 
     Attributes:
-        name: as `--model` takes it.
-        tags: weights that `--pretrained` takes.
-        cached: those tags whose weights are on this machine.
-        input_px: side of the square the tower sees.
-        patch_px: side of a patch; 0 where there are none or the config does not say.
-        parameters_m: millions of parameters in both towers; None if they cannot be told from
-            the config alone.
-        gflop: of one image through the vision tower; None likewise.
+        name: the name for `--model`.
+        tags: the values for `--pretrained`.
+        cached: the tags whose weights are on this machine.
+        input_px: side of the square input of the tower.
+        patch_px: side of a patch; 0 if there are none or it is unknown.
+        parameters_m: millions of parameters in both towers; None if the config alone does not
+            determine them.
+        gflop: GFLOP of one image through the vision tower; None likewise.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ModelRow:
 
 
 def list_models() -> list[ModelRow]:
-    """Return a row for each model of open_clip, without building any."""
+    """Return a row for each model of open_clip, without building the models."""
     registry = read_registry()
     rows = []
     for name, config in registry.configs.items():
@@ -56,13 +56,13 @@ def list_models() -> list[ModelRow]:
 
 
 def tower_gflop(name: str) -> float | None:
-    """Return the GFLOP of one image through the vision tower, None if they are not known."""
+    """Return the GFLOP of one image through the vision tower, None if unknown."""
     config = read_registry().configs.get(name)
     return None if config is None else count_gflop(config)
 
 
 def read_registry() -> Registry:
-    """Return the configs and tags that this version of open_clip knows."""
+    """Return the configs and tags of the installed open_clip."""
     configs = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
     tags = {
         name: {

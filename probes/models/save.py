@@ -1,4 +1,4 @@
-"""Saving: a module -> a folder that open_clip and `synthtext probe` load as it is."""
+"""Saving: a module -> a folder that open_clip and `synthtext probe` can load."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from synthtext.storage import replace_file
 
 
 def save_model(folder: Path, parts: Parts, *, templates: Sequence[str]) -> None:
-    """Write weights, tokenizer and config, which comes last: half a folder is not a model.
+    """Write weights, tokenizer and, last, the config: an incomplete folder is not a model.
 
     Args:
         folder: created if needed.
         parts: module, config, preprocessing and tokenizer.
-        templates: prompts that it was trained with, which `probe` then asks with.
+        templates: prompts that it was trained with, which `probe` then uses.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: part.contiguous().cpu() for name, part in parts.module.state_dict().items()}
@@ -34,10 +34,10 @@ def save_model(folder: Path, parts: Parts, *, templates: Sequence[str]) -> None:
 
 
 def format_config(parts: Parts, templates: Sequence[str]) -> dict[str, Any]:
-    """Return what `open_clip_config.json` says, in open_clip's form and a little more.
+    """Return the content of `open_clip_config.json`, in open_clip's form with a few additions.
 
-    Activation and tokenizer are stated once more, so that a config that was edited or swapped
-    no longer agrees with itself and is refused.
+    Activation and tokenizer are stated redundantly, so that a config that was edited or swapped
+    contradicts itself and is refused.
     """
     config, text = parts.source.config, parts.source.config["text_cfg"]
     return {

@@ -1,7 +1,7 @@
-"""Shapes: what JSON from elsewhere may hold, and the sentence that names what does not fit.
+"""Shapes: a schema for untrusted JSON, and the error for what does not match it.
 
 A shape is a small tree of the kinds below. Sizes are bounded before anything is parsed, and
-depth by the parser, so that a file can neither fill the memory nor the stack.
+depth by the parser, so that a file can fill neither the memory nor the stack.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from probes.errors import ProbeError
 from synthtext.errors import quote
 
 MAX_ITEMS = 8_000_000
-"""Commas of a file; each may become an object in memory."""
+"""Maximum number of commas in a file; each may become an object in memory."""
 
 MAX_NESTED = 4_000_000
-"""Lists and objects of a file, which take more memory than anything else in it."""
+"""Maximum number of lists and objects in a file, which take the most memory."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Flag:
     """True or false."""
 
     def find_fault(self, value: object) -> str | None:
-        """Return what the value should be, None if it is that."""
+        """Return what the value should be, or None if it matches."""
         return None if isinstance(value, bool) else "true or false"
 
 
@@ -40,7 +40,7 @@ class Whole:
     high: int
 
     def find_fault(self, value: object) -> str | None:
-        """Return what the value should be, None if it is that."""
+        """Return what the value should be, or None if it matches."""
         whole = isinstance(value, int) and not isinstance(value, bool)
         fits = whole and self.low <= value <= self.high  # type: ignore[operator]
         return None if fits else f"a whole number from {self.low} to {self.high}"
@@ -54,7 +54,7 @@ class Real:
     high: float
 
     def find_fault(self, value: object) -> str | None:
-        """Return what the value should be, None if it is that."""
+        """Return what the value should be, or None if it matches."""
         number = isinstance(value, int | float) and not isinstance(value, bool)
         fits = number and self.low <= value <= self.high  # type: ignore[operator]
         return None if fits else f"a number from {self.low:g} to {self.high:g}"
@@ -62,13 +62,13 @@ class Real:
 
 @dataclass(frozen=True)
 class Text:
-    """A text, of a length within bounds, or one of a few."""
+    """A text with a length within bounds, or one of several."""
 
     among: tuple[str, ...] = ()
     longest: int = 1000
 
     def find_fault(self, value: object) -> str | None:
-        """Return what the value should be, None if it is that."""
+        """Return what the value should be, or None if it matches."""
         if self.among:
             return None if value in self.among else f"one of {', '.join(map(repr, self.among))}"
         fits = isinstance(value, str) and len(value) <= self.longest
@@ -77,14 +77,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Row:
-    """A list of items of one kind, as many as the bounds allow."""
+    """A list of items of one kind, with a length within bounds."""
 
     item: Shape
     low: int
     high: int
 
     def find_fault(self, value: object) -> str | None:
-        """Return what the value should be, None if it is that."""
+        """Return what the value should be, or None if it matches."""
         if not isinstance(value, list) or not self.low <= len(value) <= self.high:
             return f"a list of {self.low} to {self.high} entries"
         faults = (self.item.find_fault(part) for part in value)
@@ -99,26 +99,26 @@ class Either:
     kinds: tuple[Shape, ...]
 
     def find_fault(self, value: object) -> str | None:
-        """Return what the value should be, None if it is that."""
+        """Return what the value should be, or None if it matches."""
         faults = [kind.find_fault(value) for kind in self.kinds]
         return None if None in faults else " or ".join(map(str, faults))
 
 
 @dataclass(frozen=True)
 class Null:
-    """Nothing, as JSON writes it."""
+    """JSON's null."""
 
     def find_fault(self, value: object) -> str | None:
-        """Return what the value should be, None if it is that."""
+        """Return what the value should be, or None if it matches."""
         return None if value is None else "null"
 
 
 @dataclass(frozen=True)
 class Anything:
-    """A value that nothing here depends on."""
+    """Any value; nothing depends on it."""
 
     def find_fault(self, value: object) -> str | None:
-        """Return what the value should be, None if it is that."""
+        """Return what the value should be, or None if it matches."""
         del value
         return None
 
@@ -129,16 +129,16 @@ Shape = Flag | Whole | Real | Text | Row | Either | Null | Anything
 def check_entries(
     value: object, shapes: Mapping[str, Shape], origin: str, *, others: bool = False
 ) -> dict[str, Any]:
-    """Return the value, an object whose entries fit their shapes; none of them is required.
+    """Return the value, an object whose entries match their shapes; all entries are optional.
 
     Args:
         value: parsed JSON.
-        shapes: name of an entry to what it may be.
-        origin: what the object is, which begins the error.
-        others: whether entries of other names are ignored rather than refused.
+        shapes: the shape of each entry by name.
+        origin: name of the object, which begins the error.
+        others: whether entries with other names are ignored rather than refused.
 
     Raises:
-        ProbeError: it is not an object, or an entry is unknown or does not fit.
+        ProbeError: it is not an object, or an entry is unknown or does not match.
     """
     if not isinstance(value, dict):
         raise ProbeError(f"{origin} is {quote(value)}; it must be a JSON object")
@@ -157,12 +157,12 @@ def check_entries(
 
 
 def read_bounded(path: Path, max_bytes: int, remedy: str) -> bytes:
-    """Return the bytes of a regular file that is not larger than it may be.
+    """Return the bytes of a regular file that is not too large.
 
     Args:
-        path: of the file.
-        max_bytes: the most that it may hold.
-        remedy: ends the error of a file that is missing or unreadable.
+        path: the file.
+        max_bytes: maximum size.
+        remedy: end of the error for a missing or unreadable file.
 
     Raises:
         ProbeError: it is missing, is not a regular file, is too large or cannot be read.
@@ -182,10 +182,10 @@ def read_bounded(path: Path, max_bytes: int, remedy: str) -> bytes:
 
 
 def parse_json(raw: bytes, path: Path, remedy: str) -> Any:  # noqa: ANN401 - JSON is anything.
-    """Return what a JSON text holds; the parser refuses what is nested over 1000 deep.
+    """Return the content of a JSON text; the parser refuses nesting deeper than 1000.
 
     Raises:
-        ProbeError: it is not JSON, or holds more parts than memory allows.
+        ProbeError: it is not JSON, or has too many parts.
     """
     if raw.count(b",") > MAX_ITEMS or raw.count(b"[") + raw.count(b"{") > MAX_NESTED:
         raise ProbeError(f"{path} has too many entries; {remedy}")

@@ -1,4 +1,4 @@
-"""Models that answer in text: a name -> a reader in a process of its own."""
+"""Models that return text: a name -> a reader in a separate process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONFIG = "config.json"
 
 @dataclass(frozen=True)
 class NoEncoder:
-    """What stands beside a reader where vectors are asked for: it says that there are none."""
+    """The encoder of a reader: it raises an error, since a reader has no vectors."""
 
     name: str
 
@@ -57,7 +57,7 @@ def load_engine(name: str, time_limit_s: float) -> Model:
     """Return one of the readers of `probes.readers.registry`, or a vision-language model.
 
     Raises:
-        ProbeError: there is none of this name, or it is not installed.
+        ProbeError: there is no such reader, or it is not installed.
     """
     if name.startswith(VLM_PREFIX):
         facts = describe_vision_language(_find_config(name.removeprefix(VLM_PREFIX)))
@@ -87,12 +87,12 @@ def load_responses(name: str) -> Model:
 
 
 def make_plugin_reader(name: str, digest: str, time_limit_s: float) -> Model:
-    """Return a reader of the user's own, known by its code."""
+    """Return the user's own reader, identified by its code."""
     return make_reader_model(name, GuardedReader(name, time_limit_s), ReaderFacts(digest))
 
 
 def make_reader_model(name: str, reader: Reader, facts: ReaderFacts) -> Model:
-    """Return a model around a reader; texts that differ in case alone are one text to it."""
+    """Return a model around a reader; texts that differ only in case are equal to it."""
     return Model(
         encoder=NoEncoder(name),
         name=name,
@@ -105,7 +105,7 @@ def make_reader_model(name: str, reader: Reader, facts: ReaderFacts) -> Model:
 
 
 def spell_folded(texts: Sequence[str]) -> list[tuple[int, ...]]:
-    """Return the code points of each text, its case folded.
+    """Return the code points of each case-folded text.
 
     >>> spell_folded(["Ox"])
     [(111, 120)]

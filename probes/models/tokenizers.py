@@ -1,4 +1,4 @@
-"""Tokens: what a tokenizer makes of a text, without padding and marks."""
+"""Tokens: the ids of a text without padding and special tokens."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tokenize = Callable[[Sequence[str]], list[tuple[int, ...]]]
-"""Texts -> the ids of each, neither padded, nor marked, nor cut off at the context."""
+"""Texts -> the ids of each, without padding, special tokens or truncation."""
 
 BLOCK = 1024
-"""Texts that are tokenised at a time, for the sake of memory."""
+"""Number of texts tokenised at a time, which limits memory."""
 
 REACH = 4
-"""Contexts that a text is followed through; what lies beyond is cut off in any case."""
+"""Texts are tokenised up to this many times the context; the rest is truncated anyway."""
 
 
 def spell_texts(texts: Sequence[str]) -> list[tuple[int, ...]]:
-    """Return the code points of each text: the ids where no tokenizer is known.
+    """Return the code points of each text, used as ids where no tokenizer is known.
 
     >>> spell_texts(["ox"])
     [(111, 120)]
@@ -28,12 +28,12 @@ def spell_texts(texts: Sequence[str]) -> list[tuple[int, ...]]:
 
 
 def read_tokenizer(tokenizer: Any, context_length: int) -> tuple[Tokenize, int]:  # noqa: ANN401
-    """Return a function to tokenise, and how many ids of a text fit into the context.
+    """Return a function that tokenises, and how many ids of a text fit into the context.
 
     Args:
         tokenizer: open_clip's own or one from a file: called with texts and a
             `context_length`, it returns ids (N, context_length), padded.
-        context_length: positions of the text tower, its marks of start and end included.
+        context_length: positions of the text tower, including start and end tokens.
     """
     pad = getattr(tokenizer, "pad_id", 0)  # The native one pads with 0.
     marks = frozenset(tokenizer.all_special_ids)
@@ -51,7 +51,7 @@ def read_tokenizer(tokenizer: Any, context_length: int) -> tuple[Tokenize, int]:
 
 
 def number_texts(texts: Sequence[str], tokenize: Tokenize) -> NDArray[np.int64]:
-    """Return a number for each text, the same for those that are the same to the model.
+    """Return a number for each text, the same for texts that are the same to the model.
 
     >>> number_texts(["ox", "owl", "ox"], spell_texts).tolist()
     [0, 1, 0]
@@ -66,9 +66,9 @@ def number_texts(texts: Sequence[str], tokenize: Tokenize) -> NDArray[np.int64]:
 
 
 def _strip(row: list[int], pad: int, marks: frozenset[int]) -> tuple[int, ...]:
-    """Return a row of ids without padding, then without marks at either end."""
+    """Return a row of ids without padding and without special tokens at either end."""
     start, end = 0, len(row)
-    # The end mark stands before the padding, so an id 0 of the text itself stays.
+    # The end token precedes the padding, so an id 0 in the text itself is kept.
     while end > start and row[end - 1] == pad:
         end -= 1
     while end > start and row[end - 1] in marks:

@@ -1,8 +1,8 @@
 """TorchScript archives, such as OpenAI's original files: tensors by name, no code run.
 
-An archive is a zip file: `data.pkl` says which tensors hang where, `data/` holds their bytes,
-and `code/` is left alone. The pickle is read by an unpickler that knows tensors, plain values
-and stand-ins for modules; each tensor must lie within its bytes.
+An archive is a zip file: `data.pkl` describes the modules and their tensors, `data/` holds the
+bytes, and `code/` is ignored. The pickle is read by an unpickler that accepts only tensors,
+plain values and placeholders for modules; each tensor must lie within its bytes.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from probes.pickles import RefusedError, check_steps
 from synthtext.errors import quote
 
 MAX_DEPTH = 64
-"""Modules inside modules."""
+"""Maximum depth of nested modules."""
 
 MAX_TENSORS = 100_000
 
 MASK = "attn_mask"
-"""Hangs beside the weights in some archives; a model makes its own."""
+"""A buffer in some archives that is not a weight; a model creates its own."""
 
 
 KINDS = {
@@ -39,21 +39,21 @@ KINDS = {
     "BFloat16Storage": torch.bfloat16, "DoubleStorage": torch.float64,
     "LongStorage": torch.int64, "IntStorage": torch.int32, "BoolStorage": torch.bool,
 }  # fmt: skip
-"""Types of tensors, as a pickle names them."""
+"""Data types by their storage names in a pickle."""
 
 OPENAI_MARKS = (b"input_resolution", b"context_length", b"vocab_size", b"visual")
-"""Names that the pickles of OpenAI's archives hold, and no tuned file does."""
+"""Names in the pickles of OpenAI's archives that no fine-tuned file contains."""
 
 BROKEN = (
     AttributeError, EOFError, IndexError, KeyError, MemoryError, OverflowError, RecursionError,
     RuntimeError, TypeError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile, OSError,
     NotImplementedError,
 )  # fmt: skip
-"""What a broken archive ends in."""
+"""The exceptions that a broken archive can raise."""
 
 
 class _Module:
-    """What a pickle says about a module: its parts by name."""
+    """A module as given in a pickle: its parts by name."""
 
     parts: object = None
 
@@ -63,7 +63,7 @@ class _Module:
 
 @dataclass(frozen=True)
 class _Bytes:
-    """Where the numbers of a tensor lie: their type, the entry, and how many there are."""
+    """The storage of a tensor: its type, its entry in the archive, and its element count."""
 
     kind: torch.dtype
     key: str
@@ -71,12 +71,12 @@ class _Bytes:
 
 
 def is_torchscript(path: Path) -> bool:
-    """Return whether a file is an archive of TorchScript."""
+    """Return whether a file is a TorchScript archive."""
     if not zipfile.is_zipfile(path):
         return False
     try:
         entries = list_entries(path)
-    except Exception:  # noqa: BLE001 - what is broken is said where it is read.
+    except Exception:  # noqa: BLE001 - errors are reported when it is read.
         return False
     return any(entry.filename.endswith("/constants.pkl") for entry in entries)
 
@@ -92,14 +92,14 @@ def is_openai(path: Path) -> bool:
             raw = _read_entry(archive, f"{_find_root(archive)}/data.pkl", MAX_HEADER_BYTES)
         return all(mark in raw for mark in OPENAI_MARKS)
     except (RefusedError, *BROKEN):
-        return False  # What is wrong with it is said when it is read.
+        return False  # Errors are reported when it is read.
 
 
 def read_torchscript(path: Path) -> dict[str, Tensor]:
     """Return the tensors of an archive by name, on the CPU.
 
     Raises:
-        ProbeError: it is broken, or holds what is neither a tensor nor a plain value.
+        ProbeError: it is broken, or has content other than tensors and plain values.
     """
     try:
         held = [entry for entry in list_entries(path) if _is_plain(entry)]
@@ -127,7 +127,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
 
 
 class _TensorsOnly(pickle.Unpickler):
-    """Builds tensors, plain values and stand-ins for modules, and refuses every other name."""
+    """Builds tensors, plain values and placeholders for modules; refuses every other name."""
 
     def __init__(self, raw: bytes, archive: zipfile.ZipFile, root: str) -> None:
         super().__init__(io.BytesIO(raw))
@@ -149,7 +149,7 @@ class _TensorsOnly(pickle.Unpickler):
         raise RefusedError(f"it asks for {quote(f'{module}.{name}')}")
 
     def persistent_load(self, pid: Any) -> _Bytes:  # noqa: ANN401 - as its base.
-        """Return where the numbers of a tensor lie."""
+        """Return the storage of a tensor."""
         word, kind, key, _, n = pid
         fits = isinstance(kind, torch.dtype) and isinstance(key, str) and type(n) is int
         if word != "storage" or not fits:
@@ -170,7 +170,7 @@ class _TensorsOnly(pickle.Unpickler):
         return torch.as_strided(numbers, tuple(size), tuple(stride), offset)
 
     def _read(self, held: _Bytes) -> Tensor:
-        """Return the numbers of an entry, (n,), read once for all tensors that share them."""
+        """Return the elements of an entry, (n,), read once for all tensors that share them."""
         if held.key not in self._held:
             n_bytes = held.n * held.kind.itemsize
             raw = _read_entry(self._archive, f"{self._root}/data/{held.key}", n_bytes)
@@ -187,7 +187,7 @@ class _TensorsOnly(pickle.Unpickler):
 
 
 def _take_first(value: object, *_: object) -> object:
-    """Return a list that a pickle hands on with its type."""
+    """Return the list that a pickle passes together with its type."""
     return value
 
 
@@ -211,7 +211,7 @@ def _is_plain(entry: zipfile.ZipInfo) -> bool:
 
 
 def _collect(thing: object, name: str, depth: int, found: dict[str, Tensor]) -> None:
-    """Gather the tensors of a module and of those inside it."""
+    """Gather the tensors of a module and of its submodules."""
     if isinstance(thing, Tensor):
         found[name] = thing
         return

@@ -1,6 +1,6 @@
-"""CLIP as transformers keeps it: its config and its tensors in open_clip's layout.
+"""CLIP in transformers' format: its config and tensors converted to open_clip's layout.
 
-Nothing of transformers is loaded: the numbers of its config that shape the towers are checked
+No code of transformers is used: the entries of its config that define the towers are checked
 and renamed, and so are its tensors. Source: transformers 5, `configuration_clip.py` and
 `modeling_clip.py`; open_clip 3.3, `CLIP`.
 """
@@ -49,15 +49,15 @@ CONFIG_NAME = "config.json"
 PREPROCESSOR_NAME = "preprocessor_config.json"
 
 WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
-"""Names of a file of weights, the best first."""
+"""Names of a weights file, in order of preference."""
 
 OPENAI_VOCABULARY = 49_408
-"""Tokens of OpenAI's vocabulary, which open_clip's own tokenizer speaks."""
+"""Size of OpenAI's vocabulary, which open_clip's own tokenizer uses."""
 
 ACTIVATIONS = ("quick_gelu", "gelu")
 
 ARGMAX = 2
-"""An `eos_token_id` that means the greatest id, since the first configs stated it wrongly."""
+"""An `eos_token_id` that means the largest id, since early configs stated it wrongly."""
 
 TOWER: Mapping[str, Shape] = {**BLOCKS, "hidden_act": Text(ACTIVATIONS)}
 
@@ -84,7 +84,7 @@ TOWERS: Mapping[str, TowerShapes] = {
         },
     ),
 }  # fmt: skip
-"""Entries of each tower that shape it, and what they are where a config is silent."""
+"""Entries that define each tower, and their defaults."""
 
 PREPROCESSOR: Mapping[str, Shape] = {
     "image_mean": Row(Real(-1000, 1000), 3, 3), "image_std": Row(Real(-1000, 1000), 3, 3),
@@ -95,7 +95,7 @@ NAFLEX_PROCESSOR = "Siglip2ImageProcessor"
 """What prepares images of any shape, bilinearly unless it is told otherwise."""
 
 INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
-"""Filters by the numbers that Pillow gives them."""
+"""Filters by their number in Pillow."""
 
 RENAMED = (
     (r"^text_model\.embeddings\.token_embedding\.weight$", "token_embedding.weight"),
@@ -113,17 +113,17 @@ RENAMED = (
     (r"\.mlp\.fc2\.", ".mlp.c_proj."),
     (r"\.self_attn\.out_proj\.", ".attn.out_proj."),
 )
-"""Names of tensors, from transformers' to open_clip's."""
+"""Renaming of tensors, from transformers to open_clip."""
 
 TURNED = {
     "text_projection.weight": "text_projection",
     "visual_projection.weight": "visual.proj",
 }
-"""Projections, which open_clip multiplies from the other side."""
+"""Projections, which open_clip stores transposed."""
 
 
 def is_transformers(folder: Path) -> bool:
-    """Return whether a folder holds a model as transformers saves it, and not open_clip's."""
+    """Return whether a folder holds a model in transformers' format, not open_clip's."""
     return (folder / CONFIG_NAME).is_file() and any(
         (folder / name).is_file() for name in WEIGHT_NAMES
     )
@@ -133,11 +133,11 @@ def read_transformers_config(path: Path, tokenizer: str) -> dict[str, Any]:
     """Return open_clip's model config for a `config.json` of transformers.
 
     Args:
-        path: of the config.
-        tokenizer: where the tokenizer is from, for vocabularies other than OpenAI's.
+        path: the config file.
+        tokenizer: source of the tokenizer, for vocabularies other than OpenAI's.
 
     Raises:
-        ProbeError: it is the config of another model, or does not fit together.
+        ProbeError: it is the config of another model, or is inconsistent.
     """
     content = parse_json(
         read_bounded(path, MAX_CONFIG_BYTES, "give a model config"),
@@ -187,11 +187,11 @@ def read_preprocessor(path: Path | None, config: Mapping[str, Any]) -> dict[str,
     """Return the fields of a `Preprocessing` that a `preprocessor_config.json` states.
 
     Args:
-        path: of the file; None where there is none.
-        config: from `read_transformers_config`; knows what a silent file means.
+        path: path of the file; None if there is none.
+        config: from `read_transformers_config`; provides the defaults.
 
     Raises:
-        ProbeError: it asks for what is not done here.
+        ProbeError: it asks for preprocessing that is not supported.
     """
     usual = dict(PREPROCESSING) if config.get("custom_text") else {}
     if path is None or not path.is_file():
@@ -262,4 +262,4 @@ def _shape_tower(tower: Mapping[str, Any], path: Path) -> dict[str, Any]:
 KINDS: Mapping[str, Callable[[Mapping[str, Any], Path, str], dict[str, Any]]] = {
     "clip": _shape_clip, "siglip": shape_siglip, "siglip2": shape_naflex,
 }  # fmt: skip
-"""Kinds of models, by the model_type of their configs."""
+"""Types of models, by the model_type of their configs."""

@@ -1,4 +1,4 @@
-"""SigLIP as transformers keeps it: its config and its tensors in open_clip's layout.
+"""SigLIP in transformers' format: its config and tensors converted to open_clip's layout.
 
 SigLIP 2 of a fixed size is a `SiglipModel` too, with another vocabulary. The one that takes
 images of any shape (NaFlex), `Siglip2Model`, is given square ones here, which makes it a model
@@ -30,10 +30,10 @@ BASE = "vit_base_patch16_siglip_224"
 """The architecture of timm whose sizes are set."""
 
 EPS = 1e-6
-"""What timm's towers of SigLIP add to a variance."""
+"""Epsilon of the layer norms in timm's SigLIP towers."""
 
 FIRST_VOCABULARY = 32_000
-"""Tokens of the first SigLIP, whose texts lose their punctuation."""
+"""Vocabulary size of the first SigLIP, which removes punctuation from texts."""
 
 TOWER: Mapping[str, Shape] = {**BLOCKS, "hidden_act": Text(tuple(ACTIVATIONS))}
 
@@ -62,7 +62,7 @@ TOWERS: Mapping[str, TowerShapes] = {
         },
     ),
 }  # fmt: skip
-"""Entries of each tower that shape it, and what they are where a config is silent."""
+"""Entries that define each tower, and their defaults."""
 
 NAFLEX_TOWERS: Mapping[str, TowerShapes] = {
     "vision": (
@@ -80,7 +80,7 @@ PREPROCESSING: Mapping[str, object] = {
     "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic",
     "resize_mode": "squash",
 }  # fmt: skip
-"""What `SiglipImageProcessor` does unless it is told otherwise."""
+"""Defaults of `SiglipImageProcessor`."""
 
 RENAMED = (
     (r"^text_model\.embeddings\.token_embedding\.weight$", "text.token_embedding.weight"),
@@ -112,22 +112,22 @@ RENAMED = (
     (r"^vision_model\.head\.layernorm\.", "visual.trunk.attn_pool.norm."),
     (r"^vision_model\.head\.mlp\.", "visual.trunk.attn_pool.mlp."),
 )  # fmt: skip
-"""Names of tensors, from transformers' to open_clip's and timm's."""
+"""Renaming of tensors, from transformers to open_clip and timm."""
 
 POOL = re.compile(r"vision_model\.head\.attention\.in_proj_(weight|bias)")
-"""Three projections in one, of which timm keeps the first apart."""
+"""Three projections in one tensor, of which timm stores the first separately."""
 
 
 def shape_siglip(content: Mapping[str, Any], path: Path, tokenizer: str) -> dict[str, Any]:
     """Return open_clip's model config for a `config.json` of transformers' `SiglipModel`.
 
     Args:
-        content: of the config.
-        path: of the config, for errors.
-        tokenizer: where the tokenizer is from.
+        content: content of the config.
+        path: path of the config, for errors.
+        tokenizer: source of the tokenizer.
 
     Raises:
-        ProbeError: an entry does not fit, or the towers do not fit together.
+        ProbeError: an entry is invalid, or the towers do not match.
     """
     vision, text = (read_tower(content, name, TOWERS[name], path) for name in TOWERS)
     return _shape_towers(vision, text, path, tokenizer)

@@ -1,4 +1,4 @@
-"""Towers as the configs of transformers state them: what is read of each, within bounds."""
+"""Towers in transformers' configs: the entries that are read, and their bounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from probes.models.config import FRACTION, HEADS, LAYERS, WIDTH
 from probes.models.shapes import Shape, Whole, check_entries
 
 TowerShapes = tuple[Mapping[str, Shape], dict[str, Any]]
-"""Entries of a tower that shape it, and what they are where a config is silent."""
+"""Entries that define a tower, and their defaults."""
 
 BLOCKS: Mapping[str, Shape] = {
     "hidden_size": WIDTH, "intermediate_size": Whole(1, 65_536), "num_hidden_layers": LAYERS,
@@ -20,22 +20,22 @@ BLOCKS: Mapping[str, Shape] = {
 """Entries of every tower; activations differ."""
 
 JOINED = r"(.+)\.self_attn\.q_proj\.(weight|bias)"
-"""The first of three projections that other libraries keep as one."""
+"""The first of three projections that other libraries store as one tensor."""
 
 
 def read_tower(
     content: Mapping[str, Any], name: str, tower_shapes: TowerShapes, path: Path
 ) -> dict[str, Any]:
-    """Return what shapes a tower, the older entry `..._config_dict` above the newer one.
+    """Return the definition of a tower; the older entry `..._config_dict` takes precedence.
 
     Args:
-        content: of a `config.json`.
+        content: content of a `config.json`.
         name: "vision" or "text".
-        tower_shapes: the entries of the tower, and what they are where a config is silent.
-        path: of the config, for errors.
+        tower_shapes: the entries that define the tower, and their defaults.
+        path: path of the config, for errors.
 
     Raises:
-        ProbeError: an entry does not fit.
+        ProbeError: an entry is invalid.
     """
     shapes, known = tower_shapes
     tower = dict(known)

@@ -1,9 +1,9 @@
 """Vocabularies: the files of a Hugging Face tokenizer, read by the `tokenizers` library alone.
 
-A `tokenizer.json` says all that is done to a text, in a language of its own that runs nothing.
-So neither the classes nor the templates that other files name are loaded, and nothing is
-pickled, compiled or converted. What it could still do is to grow without bound or to end the
-parser with a panic; both are looked for here.
+A `tokenizer.json` fully describes the processing of a text, declaratively and without code. So
+neither the classes nor the templates named in other files are loaded, and nothing is pickled,
+compiled or converted. It could still expand texts without bound, or make the parser panic; both
+are checked here.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from probes.models.shapes import (
 from synthtext.errors import quote
 
 TOKENIZER_NAME = "tokenizer.json"
-"""What a tokenizer does; no other file can take its place."""
+"""The file that defines a tokenizer; it is required."""
 
 SETTINGS_NAMES = ("special_tokens_map.json", "tokenizer_config.json")
-"""Which tokens are special, if they are there; the last has the last word."""
+"""Optional files that list special tokens; the last takes precedence."""
 
 MAX_TOKENIZER_BYTES = 128 << 20
-"""The most that a `tokenizer.json` may hold; the largest known holds some 60 MB."""
+"""Maximum size of a `tokenizer.json`; the largest known has about 60 MB."""
 
 MAX_SETTINGS_BYTES = 8 << 20
 
 MAX_GROWTH = 10_000
-"""Times that the normalizer may lengthen a text; real ones do so some tens of times."""
+"""Maximum factor by which the normalizer may lengthen a text; real ones reach a few tens."""
 
 MAX_PIECES = 64
-"""Parts that the post-processor may put together; real ones put together three."""
+"""Maximum number of pieces that the post-processor may join; real ones join three."""
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "pad_token": ("<pad>", "[PAD]"),
@@ -57,18 +57,18 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "sep_token": ("[SEP]", "</s>"),
     "mask_token": ("<mask>", "[MASK]"),
 }
-"""Special tokens by what they do, and their usual names, taken where none is stated."""
+"""Special tokens by their role, and their default names."""
 
 _SIDE = Either((Null(), Text(("left", "right"))))
 
 SETTINGS: Mapping[str, Shape] = {"padding_side": _SIDE, "truncation_side": _SIDE}
-"""Entries of `SETTINGS_NAMES` that are used besides `ROLES`; all others are ignored."""
+"""Entries of `SETTINGS_NAMES` that are used in addition to `ROLES`; others are ignored."""
 
 EXTRA = ("additional_special_tokens", "extra_special_tokens")
 """Further special tokens, without a role."""
 
 TRIALS = ("a", "", "Word 12, straße 東京 \N{GRINNING FACE}")
-"""Texts that every tokenizer is tried on."""
+"""Texts on which every tokenizer is tried."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class Vocabulary:
     """A tokenizer and its special tokens.
 
     Attributes:
-        tokenizer: texts -> ids; it neither pads nor cuts off until it is told to.
-        roles: ids of special tokens by what they do, such as "pad_token".
+        tokenizer: texts -> ids; it neither pads nor truncates by default.
+        roles: ids of special tokens by their role, such as "pad_token".
         special_ids: ids of all special tokens.
-        n_ids: one more than the greatest id.
+        n_ids: one more than the largest id.
         padding_side: where padding goes, "left" or "right".
-        truncation_side: where a text is cut off, likewise.
-        files: the files it was read from.
+        truncation_side: where a text is truncated, likewise.
+        files: the files that it was read from.
     """
 
     tokenizer: Tokenizer
@@ -99,10 +99,10 @@ def read_vocabulary(file: Path, settings: tuple[Path, ...] = ()) -> Vocabulary:
 
     Args:
         file: the `tokenizer.json`.
-        settings: files that say which tokens are special, in the order of `SETTINGS_NAMES`.
+        settings: files that list special tokens, in the order of `SETTINGS_NAMES`.
 
     Raises:
-        ProbeError: a file is missing, is not what it should be, or could fill the memory.
+        ProbeError: a file is missing or invalid, or could fill the memory.
     """
     stated: dict[str, Any] = {}
     for path in settings:
@@ -132,7 +132,7 @@ def read_vocabulary(file: Path, settings: tuple[Path, ...] = ()) -> Vocabulary:
 
 @contextmanager
 def hold_to_sentences(origin: str) -> Iterator[None]:
-    """Turn whatever the `tokenizers` library ends in into one sentence.
+    """Turn any failure of the `tokenizers` library into a one-sentence error.
 
     Args:
         origin: the file the tokenizer came from.
@@ -145,7 +145,7 @@ def hold_to_sentences(origin: str) -> Iterator[None]:
     except ProbeError:
         raise
     except BaseException as error:
-        # A panic of Rust is not an Exception, lest it be caught by accident; here it is meant.
+        # A Rust panic is deliberately not an Exception; here it must be caught.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise ProbeError(
@@ -165,7 +165,7 @@ def _read_tokenizer(file: Path) -> tuple[Tokenizer, object]:
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise ProbeError(f"{file} is not a tokenizer; {remedy}")
     with hold_to_sentences(str(file)):
-        # The parser refuses what is nested over 128 deep, so both can be followed to the end.
+        # The parser refuses nesting deeper than 128, so recursion below is bounded.
         tokenizer = Tokenizer.from_buffer(raw)
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -187,7 +187,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
         if content.get(role) is not None and _name_token(content[role]) is None:
             raise ProbeError(f"{path} has {role} {quote(content[role])}; it is a token")
     for name in EXTRA:
-        # Newer files give these tokens names of their own, which are not asked for here.
+        # Newer files also name these tokens; the names are not needed.
         if isinstance(content.get(name), dict):
             content[name] = list(content[name].values())
         fault = Either((Null(), Row(Text(), 0, 10_000))).find_fault(
@@ -220,7 +220,7 @@ def _find_roles(tokenizer: Tokenizer, stated: Mapping[str, Any]) -> dict[str, st
 
 
 def _add_tokens(tokenizer: Tokenizer, special: list[str]) -> None:
-    """Make tokens special that are so by their role alone, as transformers does."""
+    """Make tokens special that are so only by their role, as transformers does."""
     added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
     tokenizer.add_special_tokens(
         [AddedToken(name, special=True) for name in dict.fromkeys(special) if name not in added]
@@ -235,16 +235,16 @@ def _multiply(step: object, parts: str, measure: Callable[[Mapping[str, Any]], f
     factors = (
         _multiply(part, parts, measure) for part in (inner if isinstance(inner, list) else [])
     )
-    # Never an infinity, which would not be greater than itself.
+    # Capped, to avoid infinity.
     return min(measure(step) * math.prod(factors), 1e300)
 
 
 def _measure_growth(step: Mapping[str, Any]) -> float:
-    """Return how many times as long a step of the normalizer makes a text at most."""
+    """Return the maximum factor by which a step of the normalizer lengthens a text."""
     if step.get("type") == "Prepend":
         return 1.0 + len(step.get("prepend") or "")
     if step.get("type") == "Replace":
-        # An expression may match between any two characters.
+        # A regular expression may match between any two characters.
         plain = (step.get("pattern") or {}).get("String")
         content = len(step.get("content") or "")
         return max(1.0, content / len(plain)) if plain else 1.0 + content
@@ -258,6 +258,6 @@ def _measure_growth(step: Mapping[str, Any]) -> float:
 
 
 def _count_pieces(step: Mapping[str, Any]) -> float:
-    """Return how many pieces a step of the post-processor puts together."""
+    """Return how many pieces a step of the post-processor joins."""
     single = step.get("single")
     return max(1.0, float(len(single))) if isinstance(single, list) else 1.0

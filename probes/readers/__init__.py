@@ -1,1 +1,1 @@
-"""A reader's name -> something that answers what is written in an image."""
+"""A reader's name -> an object that returns the text in an image."""

@@ -63,9 +63,9 @@ class ReaderFacts:
     """The properties of a reader that are known before it starts.
 
     Attributes:
-        sha256: of everything that determines its answers: code, weights, version.
+        sha256: hash of everything that determines its answers: code, weights, version.
         config: its settings, by name.
-        versions: of the packages and engines that compute its answers, by name.
+        versions: versions of the packages and engines that compute its answers, by name.
     """
 
     sha256: str
@@ -76,10 +76,10 @@ class ReaderFacts:
 def ask_reader(
     reader: Reader, keys: Sequence[str], images: Sequence[Pixels], name: str
 ) -> list[Reading]:
-    """Return the answers of a reader to images, by their keys.
+    """Return the answers of a reader to images that have keys.
 
     Raises:
-        ProbeError: it gives no usable answer.
+        ProbeError: the reader gives no usable answer.
     """
     look_up = getattr(reader, "look_up", None)
     answers = reader.read_images(images) if look_up is None else look_up(keys, images)
@@ -99,7 +99,7 @@ class WatchedReader:
         return self.look_up([""] * len(images), images)
 
     def look_up(self, keys: Sequence[str], images: Sequence[Pixels]) -> list[Reading]:
-        """Return the answers of the reader to images, by their keys."""
+        """Return the answers of the reader to images that have keys."""
         readings: list[Reading] = []
         for at in range(0, len(images), N_COUNTED):
             part = images[at : at + N_COUNTED]
@@ -143,7 +143,7 @@ def _check_answer(answer: object, name: str) -> Reading:
 
 
 def tidy_text(text: str) -> str:
-    """Return a text with single spaces between its words and none around it.
+    """Return a text with single spaces between its words and none at its ends.
 
     >>> tidy_text(" two   words ")
     'two words'

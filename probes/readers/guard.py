@@ -1,4 +1,4 @@
-"""A reader in a process of its own: one that crashes or hangs costs an image, not the run."""
+"""A reader in a separate process: a crash or a hang costs one image instead of the run."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from probes.errors import ProbeError
 from probes.readers.base import Reading
 
 LIMIT_S = 30.0
-"""How long a reader may take for one image, unless another limit is given."""
+"""Default time limit of a reader for one image."""
 
 START_S = 3600.0
-"""How long it may take to start; a language model may have to be downloaded."""
+"""Time limit for its start; a language model may have to be downloaded."""
 
 N_GIVE_UP = 8
-"""Images at the beginning, all without an answer, after which the reader itself is at fault."""
+"""Number of first images, all without an answer, after which the run stops."""
 
 BLOCK = 1 << 16
 
 
 class _LostError(Exception):
-    """A reader gave no answer, and why."""
+    """A reader gave no answer; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class _Process:
     """A running reader.
 
     Attributes:
-        popen: its process, the head of a group of its own.
-        requests: the pipe that it is asked on.
-        answers: the pipe that it answers on.
-        said: what it prints.
-        batch_size: images that it takes at a time.
+        popen: its process, the leader of a separate process group.
+        requests: the pipe for requests.
+        answers: the pipe for answers.
+        said: what it printed.
+        batch_size: maximum number of images per request.
     """
 
     popen: subprocess.Popen[bytes]
@@ -58,14 +58,14 @@ class _Process:
 
 
 class GuardedReader:
-    """A reader that runs in a process of its own, which is started again when it is lost.
+    """A reader that runs in a separate process, which is restarted when it ends.
 
-    A batch that fails, or takes longer than an image may, is read again one by one, so that it
-    is known which image is at fault.
+    A batch that fails, or exceeds the time limit of one image, is read again image by image, to
+    find the image at fault.
     """
 
     def __init__(self, name: str, limit_s: float = LIMIT_S) -> None:
-        """Note what to start; nothing runs before the first image comes."""
+        """Store what to start; nothing runs before the first image."""
         self._name = name
         self._limit_s = limit_s
         self._process: _Process | None = None
@@ -73,11 +73,11 @@ class GuardedReader:
         self._n_faults = 0
 
     def read_images(self, images: Sequence[Pixels]) -> list[Reading]:
-        """Return what stands in each image, or why there is no answer.
+        """Return the text in each image, or why there is no answer.
 
         Raises:
-            ProbeError: the reader cannot be started, answers what is not an answer, or fails at
-                the first images without exception.
+            ProbeError: the reader cannot be started, returns something that is not an answer,
+                or fails on all of the first images.
         """
         readings: list[Reading] = []
         while len(readings) < len(images):
@@ -86,7 +86,7 @@ class GuardedReader:
         return readings
 
     def close(self) -> None:
-        """End the process of the reader; another image would start it again."""
+        """End the process of the reader; another image will start it again."""
         if self._process is not None:
             _end(self._process)
             self._process = None
@@ -147,8 +147,8 @@ class GuardedReader:
         """Return the next answer of the reader.
 
         Raises:
-            _LostError: the process ended, or none came in time.
-            ProbeError: the reader refuses.
+            _LostError: the process ended, or no answer came in time.
+            ProbeError: the reader refuses to start.
         """
         line = _read_line(process.answers, limit_s)
         if line is None:
@@ -163,7 +163,7 @@ class GuardedReader:
         return answer
 
     def _lose(self) -> Exception:
-        """Return what it means that the process of the reader has ended by itself."""
+        """Return the exception to raise after the process of the reader has ended by itself."""
         process, self._process = self._process, None
         if process is None:
             return _LostError("it ended")
@@ -188,7 +188,7 @@ def _start_process(name: str) -> _Process:
     popen = subprocess.Popen(
         [sys.executable, "-m", "probes.readers.worker", name, str(answered)],
         stdin=asked, stdout=said, stderr=said, pass_fds=(answered,),
-        # A group of its own: the terminal does not reach it, and all of it can be ended.
+        # A separate group: the terminal does not signal it, and all of it can be ended.
         start_new_session=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )  # fmt: skip
@@ -211,7 +211,7 @@ def _end(process: _Process) -> None:
 
 
 def _read_line(pipe: int, limit_s: float) -> bytes | None:
-    """Return a line without its end, empty at the end of the pipe, None if it is late."""
+    """Return a line without its newline, empty at the end of the pipe, None if it is late."""
     deadline = time.monotonic() + limit_s
     line = b""
     with selectors.DefaultSelector() as selector:

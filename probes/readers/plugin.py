@@ -1,4 +1,4 @@
-"""Plugins: code of the user's own, named by the function that makes a reader or an encoder."""
+"""Plugins: the user's own code, named by the function that builds a reader or an encoder."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ PREFIX = "python:"
 
 
 def import_factory(name: str) -> tuple[Callable[[], object], str]:
-    """Return a factory, and a SHA-256 of its name and the file it is written in.
+    """Return a factory, and a SHA-256 of its name and its source file.
 
     Args:
-        name: "python:module:factory". The module is imported, also from the working directory:
-            the user's own code, run as such.
+        name: "python:module:factory". The module is imported, from the working directory too;
+            it is the user's own code and runs unrestricted.
 
     Raises:
         ProbeError: it cannot be imported.
     """
     module_name, _, factory_name = name.removeprefix(PREFIX).partition(":")
-    # Appended, so that no file here takes the place of a package.
+    # Appended, so that no file in the working directory shadows a package.
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:

@@ -1,4 +1,4 @@
-"""PP-OCRv4 by RapidOCR: detection and recognition, with the weights that its wheel holds."""
+"""PP-OCRv4 by RapidOCR: detection and recognition, with the weights in its wheel."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ PACKAGE = "rapidocr_onnxruntime"
 NAME = "ocr:rapidocr"
 
 SETTINGS: dict[str, Any] = {
-    "text_score": 0.0,  # What it is unsure of is an answer too; its confidence says so.
+    "text_score": 0.0,  # Uncertain answers count too; their confidence is low.
     "intra_op_num_threads": 1,
     "inter_op_num_threads": 1,
 }
-"""Where the reader departs from the defaults of RapidOCR; one thread gives equal answers."""
+"""Settings that differ from RapidOCR's defaults; one thread makes answers reproducible."""
 
 
 class RapidOcr:
-    """A reader on PP-OCRv4."""
+    """A reader that uses PP-OCRv4."""
 
     def __init__(self, engine: Any) -> None:  # noqa: ANN401 - RapidOCR comes untyped.
         self._engine = engine
@@ -48,10 +48,10 @@ class RapidOcr:
 
 
 def describe_rapidocr(name: str) -> ReaderFacts:
-    """Return what is known of `ocr:rapidocr`.
+    """Return the facts of `ocr:rapidocr`.
 
     Raises:
-        ProbeError: RapidOCR is not here, or the name says more than it can do.
+        ProbeError: RapidOCR is not installed, or the name has options, which it does not take.
     """
     if name != NAME:
         raise ProbeError(f"{name} is not a reader; write {NAME}")
@@ -72,7 +72,7 @@ def describe_rapidocr(name: str) -> ReaderFacts:
 
 
 def build_rapidocr(name: str) -> Reader:
-    """Return the reader of a name that `describe_rapidocr` knows."""
+    """Return the reader of a name that `describe_rapidocr` accepts."""
     del name
     from rapidocr_onnxruntime import RapidOCR
 

@@ -1,4 +1,4 @@
-"""Every kind of reader by how its name begins."""
+"""Every kind of reader, by the prefix of its name."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from probes.readers.vision_language import build_vision_language
 
 @dataclass(frozen=True)
 class ReaderKind:
-    """A kind of reader that runs in a process of its own.
+    """A kind of reader that runs in a separate process.
 
     Attributes:
-        describe: what is known of a name before it is started; refuses what is not here.
-        build: the reader itself, called in that process.
+        describe: returns the facts of a name before it starts; refuses what is not installed.
+        build: returns the reader itself; called in that process.
     """
 
     describe: Callable[[str], ReaderFacts]
@@ -31,11 +31,11 @@ ENGINES: dict[str, ReaderKind] = {
     "ocr:tesseract": ReaderKind(describe_tesseract, build_tesseract),
     "ocr:rapidocr": ReaderKind(describe_rapidocr, build_rapidocr),
 }
-"""Readers that `--model` names; what follows another colon is theirs to read."""
+"""Readers for `--model`, by prefix; each parses what follows another colon."""
 
 
 def is_engine(name: str) -> bool:
-    """Return whether a name means a reader that is installed, known or not."""
+    """Return whether a name has the form of an installed reader, known or not."""
     return name.startswith(("ocr:", VLM_PREFIX))
 
 
@@ -43,7 +43,7 @@ def find_engine(name: str) -> ReaderKind:
     """Return the kind of a reader.
 
     Raises:
-        ProbeError: there is none of this name.
+        ProbeError: there is no reader of this name.
     """
     for prefix, kind in ENGINES.items():
         if name == prefix or name.startswith(f"{prefix}:"):
@@ -52,7 +52,7 @@ def find_engine(name: str) -> ReaderKind:
 
 
 def build_reader(name: str) -> Reader:
-    """Return a reader by its name, in the process that it is to run in."""
+    """Return a reader by its name; called in the process where it runs."""
     if name.startswith(PREFIX):
         return build_plugin_reader(name)
     if name.startswith(VLM_PREFIX):

@@ -1,4 +1,4 @@
-"""Responses: answers that were collected elsewhere, such as from people, found by their key."""
+"""Responses: answers collected elsewhere, for example from people, looked up by key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from probes.table_files import read_table_file
 PREFIX = "responses:"
 
 COLUMNS = ("image", "key", "sha256", "answer", "confidence")
-"""Of the table that is filled in; `answer` and `confidence` are empty in it at first."""
+"""Columns of the table to fill in; `answer` and `confidence` are empty at first."""
 
 HASH_CHARS = 16
 
@@ -31,7 +31,7 @@ class Responses:
         self._hashes = hashes
 
     def read_images(self, images: Sequence[Pixels]) -> list[Reading]:
-        """Refuse images without keys, as no task should ask.
+        """Refuse images without keys, which no task should pass.
 
         Raises:
             ProbeError: always.
@@ -65,7 +65,7 @@ class Responses:
 
 
 def hash_pixels(pixels: Pixels) -> str:
-    """Return the beginning of a SHA-256 of an image, its shape included."""
+    """Return the first digits of a SHA-256 of an image and its shape."""
     digest = hashlib.sha256(str(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()[:HASH_CHARS]
@@ -75,8 +75,8 @@ def read_responses(path: Path) -> tuple[Responses, str]:
     """Return the answers in a table, and a SHA-256 of its file.
 
     Args:
-        path: CSV, TSV or Parquet with the columns `key` and `answer`; `confidence`, 0 to 1, and
-            `sha256`, which the export wrote, if they are there.
+        path: CSV, TSV or Parquet with the columns `key` and `answer`; optionally `confidence`,
+            0 to 1, and `sha256`, which the export wrote.
 
     Raises:
         ProbeError: it is not such a table, or has two answers to one image.

@@ -18,21 +18,21 @@ from probes.readers.base import Reader, ReaderFacts, Reading
 LANGUAGE = "eng"
 
 LAYOUT = "3"
-"""Page segmentation mode: how the text is looked for; 3 is Tesseract's own default."""
+"""Page segmentation mode; 3 is Tesseract's own default."""
 
 LAYOUTS = ("1", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13")
-"""Modes that read anything, of `tesseract --help-psm`."""
+"""The modes of `tesseract --help-psm` that recognise text."""
 
 HASH_BYTES = 1 << 20
 
 WORD = "5"
-"""The kind of a row of Tesseract's table that holds a word."""
+"""The level of a row of Tesseract's table that holds a word."""
 
 PAGE = "1"
 
 
 class Tesseract:
-    """A reader on the command `tesseract`, started once for each batch."""
+    """A reader that starts the command `tesseract` once for each batch."""
 
     batch_size = 32
 
@@ -41,12 +41,12 @@ class Tesseract:
         self._layout = layout
 
     def read_images(self, images: Sequence[Pixels]) -> list[Reading]:
-        """Return what stands in each image, its words in Tesseract's order.
+        """Return the text in each image, with its words in Tesseract's order.
 
         The confidence is that of the least certain word.
 
         Raises:
-            RuntimeError: it failed, or did not get through all of them.
+            RuntimeError: Tesseract failed, or did not finish all images.
         """
         with tempfile.TemporaryDirectory(prefix="synthtext-") as folder:
             table = self._run(images, Path(folder))
@@ -90,7 +90,7 @@ class Tesseract:
 
 
 def describe_tesseract(name: str) -> ReaderFacts:
-    """Return what is known of `ocr:tesseract[:LANGUAGES[:LAYOUT]]`.
+    """Return the facts of `ocr:tesseract[:LANGUAGES[:LAYOUT]]`.
 
     Raises:
         ProbeError: Tesseract or a language is not installed, or there is no such layout.
@@ -120,7 +120,7 @@ def describe_tesseract(name: str) -> ReaderFacts:
 
 
 def build_tesseract(name: str) -> Reader:
-    """Return the reader of a name that `describe_tesseract` knows."""
+    """Return the reader of a name that `describe_tesseract` accepts."""
     return Tesseract(*_parse(name))
 
 

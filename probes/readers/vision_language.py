@@ -1,4 +1,4 @@
-"""Vision-language models of transformers: an image and a prompt -> a text, word by word."""
+"""Vision-language models in transformers: an image and a prompt -> generated text."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PREFIX = "hf-vlm:"
 PROMPT = "What is written in this image? Answer with the text alone."
 
 MAX_NEW_TOKENS = 64
-"""Where an answer is cut off; a word takes a few, a short review some forty."""
+"""Maximum length of an answer; a word takes a few tokens, a short review about forty."""
 
 
 class VisionLanguageReader:
-    """A reader on a model that answers prompts about images, by its likeliest words."""
+    """A reader that prompts a vision-language model and decodes greedily."""
 
     def __init__(self, model: Any, processor: Any) -> None:  # noqa: ANN401 - any of them.
         self._model = model
@@ -31,9 +31,9 @@ class VisionLanguageReader:
         )
 
     def read_images(self, images: Sequence[Pixels]) -> list[Reading]:
-        """Return what the model answers to each image.
+        """Return the answer of the model for each image.
 
-        The confidence is the probability of the whole answer, token by token.
+        The confidence is the probability of the whole answer, the product over its tokens.
         """
         return [self._read(pixels) for pixels in images]
 
@@ -58,11 +58,11 @@ class VisionLanguageReader:
 
 
 def describe_vision_language(config: Path) -> ReaderFacts:
-    """Return what is known of a model by its `config.json`.
+    """Return the facts of a model from its `config.json`.
 
     Args:
-        config: in a folder of its own, all of which counts, or in the cache of the hub, whose
-            folder is called by its commit.
+        config: in a local folder, whose files are all hashed, or in the hub's cache, in a
+            folder named by its commit.
     """
     settings: dict[str, object] = {"prompt": PROMPT, "max_new_tokens": MAX_NEW_TOKENS}
     digest = hashlib.sha256(repr(sorted(settings.items())).encode())
@@ -80,13 +80,13 @@ def describe_vision_language(config: Path) -> ReaderFacts:
 def build_vision_language(name: str) -> Reader:
     """Return the reader of "hf-vlm:FOLDER" or "hf-vlm:ORG/NAME", on a GPU if there is one.
 
-    No code of the model's own is run, and its weights are read as safetensors alone.
+    No code from the model repository runs, and weights are read only as safetensors.
     """
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     source = name.removeprefix(PREFIX)
-    load: Any = AutoProcessor.from_pretrained  # It is typed for some arguments alone.
+    load: Any = AutoProcessor.from_pretrained  # It is typed for some arguments only.
     processor = load(source, trust_remote_code=False)
     model: Any = AutoModelForImageTextToText.from_pretrained(
         source, trust_remote_code=False, use_safetensors=True

@@ -1,10 +1,10 @@
-"""The process of a reader: images come in by the standard input, answers go out by a pipe.
+"""The process of a reader: images come in on standard input, answers go out on a pipe.
 
     python -m probes.readers.worker NAME NUMBER
 
-NUMBER is the pipe to answer on, so that what an engine prints does not get among the answers.
-A request is a line of JSON with the shapes of some images, then their bytes; an answer is a
-line of JSON.
+NUMBER is the file descriptor of that pipe, which is separate so that what an engine prints does
+not mix with the answers. A request is a line of JSON with the shapes of some images, then their
+bytes; an answer is a line of JSON.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from probes.readers.base import Reader, check_answers
 from probes.readers.registry import build_reader
 
 POLL_S = 0.5
-"""Pause between two looks for the process that started this one."""
+"""Pause between two checks that the parent process is alive."""
 
 
 def main(name: str, number: int) -> None:
-    """Read images until the standard input is closed."""
+    """Read images until standard input is closed."""
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     requests = sys.stdin.buffer
     with os.fdopen(number, "w", encoding="utf-8") as answers:
@@ -45,7 +45,7 @@ def main(name: str, number: int) -> None:
         except ProbeError as error:
             say({"refused": str(error)})
             return
-        except Exception as error:  # noqa: BLE001 - whatever an engine raises is one sentence.
+        except Exception as error:  # noqa: BLE001 - all become one sentence.
             say({"refused": f"{name} cannot be started ({_name_error(error)})"})
             return
         while images := _take_images(requests):
@@ -57,7 +57,7 @@ def _read(reader: Reader, images: Sequence[Pixels], name: str) -> Mapping[str, o
         readings = check_answers(reader.read_images(images), len(images), name)
     except ProbeError as error:
         return {"refused": str(error)}
-    except Exception as error:  # noqa: BLE001 - an image that a reader chokes on is counted.
+    except Exception as error:  # noqa: BLE001 - an image on which a reader fails is counted.
         return {"fault": f"raised {_name_error(error)}"}
     # JSON has no NaN.
     sure = [r.confidence if r.confidence == r.confidence else None for r in readings]
@@ -69,7 +69,7 @@ def _read(reader: Reader, images: Sequence[Pixels], name: str) -> Mapping[str, o
 
 
 def _take_images(requests: BinaryIO) -> list[Pixels]:
-    """Return the images of the next request, none when there is no other."""
+    """Return the images of the next request, an empty list when there is none."""
     line = requests.readline()
     if not line:
         return []
@@ -86,7 +86,7 @@ def _name_error(error: Exception) -> str:
 
 
 def _leave_with(parent: int) -> None:
-    """End this process and all that it started once its parent is gone."""
+    """End this process and everything that it started once its parent has ended."""
     while os.getppid() == parent:
         time.sleep(POLL_S)
     os.killpg(os.getpgid(0), signal.SIGKILL)

@@ -29,7 +29,7 @@ from probes.tasks.registry import TASKS
 from probes.tasks.vocabulary import Candidates, Vocabulary
 
 HEADLINE_K = 100
-"""Number of candidates of the outcomes of a probe, or the largest possible number below."""
+"""Default number of candidates in the outcomes of a probe, or the largest possible below it."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Question:
         candidates: words or sentences to choose among, truths included.
         templates: prompts; their vectors are averaged.
         ks: numbers of candidates, nested; empty means those of `KS` that are possible.
-        headline: the number of candidates of the outcomes, or the largest below it.
-        seed: of candidates and of breaking ties.
+        headline: the number of candidates in the outcomes, or the largest below it.
+        seed: for the candidates and for breaking ties.
         cache_folder: keeps the vectors of texts.
     """
 
@@ -65,7 +65,7 @@ def embed_candidates(question: Question, model: Model, texts: Sequence[str]) -> 
 def embed_needed(
     question: Question, model: Model, vocabulary: Vocabulary, truths: Ints, k: int
 ) -> Vectors:
-    """Return the vectors of a vocabulary, (V, D), 0 for words that no choice of K needs."""
+    """Return the vectors of a vocabulary, (V, D), with 0 for words not needed for K."""
     needed = np.flatnonzero(list_needed(vocabulary.choice, truths, k))
     found = embed_candidates(question, model, [vocabulary.words[place] for place in needed])
     vectors = np.zeros((len(vocabulary.words), found.shape[1]), np.float32)
@@ -79,10 +79,10 @@ def read_texts(embedded: Embedded) -> list[Reading]:
 
 
 def find_truth(trial: Trial, vocabulary: Vocabulary) -> int:
-    """Return the place of a trial's text in the vocabulary.
+    """Return the index of a trial's text in the vocabulary.
 
     Raises:
-        ProbeError: the vocabulary lacks it.
+        ProbeError: the text is not in the vocabulary.
     """
     for text in (trial.spec.text, trial.spec.drawn_text, trial.spec.text.casefold()):
         if text in vocabulary.place_of:
@@ -114,10 +114,10 @@ Show = Callable[[ProbeConfig], tuple[list[Trial], Candidates]]
 """A config -> the images to show, and the texts to choose among."""
 
 Read = Callable[[ProbeConfig], tuple[Shown, Candidates]]
-"""A config with data -> the images there, and the texts to choose among."""
+"""A config with data -> the images in it, and the texts to choose among."""
 
 Ask = Callable[[Question, Model, Sequence[Trial], Embedded], pd.DataFrame]
-"""Images and their vectors -> outcomes: a row for each image, or several of one question."""
+"""Images and their vectors -> outcomes: one row per image, or several."""
 
 
 @dataclass(frozen=True)
@@ -125,20 +125,21 @@ class Task:
     """The declaration of one task.
 
     Attributes:
-        name: as `--task` takes it.
+        name: the name for `--task`.
         question: what a model is asked, for help texts and documentation.
         show: returns the images of a design, and the candidates.
         ask: vectors -> outcomes.
-        templates: prompts, unless others are given.
-        asks_for_text: whether the answer is the text itself, so that a model's own prompts fit.
+        templates: default prompts.
+        asks_for_text: whether the answer is the text itself, so that a model's own prompts
+        apply.
         needs_text: whether the text of an image must be known.
         takes_readers: whether readers that return text can do it.
-        takes_data: whether it works on a dataset, and not only on its own images.
+        takes_data: whether it accepts a dataset instead of its own images.
         has_pool: whether the shown texts and the candidates come from the same pool.
-        has_curves: whether it shows the levels of a design, to which levels can be added.
-        read: reads data that is not a dataset of ours; None where the task takes only those.
+        has_curves: whether it shows the levels of a design, so that levels can be added.
+        read: reads data in another format; None if only `synthtext` datasets are accepted.
         draw: trials -> chunks of images.
-        n_views: images that are embedded for each trial.
+        n_views: number of images embedded for each trial.
         measure: outcomes -> further results for `summary.json`; None if there are none.
         tabulate: these results -> a table of the report.
     """
@@ -162,10 +163,10 @@ class Task:
 
 
 def load_task(name: str) -> Task:
-    """Return the task of a name.
+    """Return a task by its name.
 
     Raises:
-        ProbeError: there is none.
+        ProbeError: there is no such task.
     """
     if name not in TASKS:
         raise ProbeError(f"no task {name!r}; there are {', '.join(TASKS)}")

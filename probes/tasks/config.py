@@ -23,8 +23,8 @@ class ProbeConfig:
         task: one of `TASKS`.
         design: factors to vary, or `latin`; see `parse_design`. Not used with `data`.
         data: a dataset written by `synthtext render`, instead of a design.
-        split: of the dataset, or `all`; None means all of it, or the test split of Rendered
-            SST2.
+        split: a split of the dataset, or `all`; None means all of it, or the test split of
+            Rendered SST2.
         n: number of words at each level of a design, or of images of a Latin hypercube.
         ks: numbers of candidates to choose among; empty means those of `KS` that are possible.
         templates: prompts; empty means those the model was trained with, or those of the task.
@@ -32,7 +32,7 @@ class ProbeConfig:
             candidates; None is the bundled list. With `data`, its words are further candidates
             if the texts shown are fewer than K.
         rivals: `matched` to the text in length and frequency, or `any`.
-        seed: of all random choices.
+        seed: for all random choices.
         verify: whether to compare the checksums of the shards of `data`.
         width: levels are added until the interval of a threshold is at most this wide, in
             octaves or the factor's unit; None shows only the levels of the coarse scan.

@@ -91,7 +91,7 @@ DISTRACTORS: dict[str, Callable[[str, Sequence[str], int, int], list[str]]] = {
 """Kinds of distractors by spelling; the nearest in meaning need the model's vectors."""
 
 N_DISTRACTORS = 9
-"""Number of distractors of each kind beside the truth."""
+"""Number of distractors of each kind, in addition to the truth."""
 
 
 def choose_among_distractors(
@@ -103,7 +103,7 @@ def choose_among_distractors(
     row_of = {word: row for row, word in enumerate(words)}
     rows = np.array([row_of[trial.spec.text.casefold()] for trial in trials])
     tables = []
-    # The nearest in meaning depend on the vectors.
+    # The nearest in meaning depend on the model's vectors.
     for kind in (*DISTRACTORS, *(["nearest"] if model.reader is None else [])):
         sets = _draw_sets(kind, words, pool, question, model)
         guesses = _guess(sets, rows, question, model, embedded)

@@ -113,7 +113,7 @@ def list_clusters(outcomes: pd.DataFrame, config: ImportConfig) -> list[pd.Serie
 def tabulate_by(outcomes: pd.DataFrame, column: str, config: ImportConfig) -> FactorTable:
     """Return the accuracy at each level of a column, with intervals by clusters.
 
-    Numbers of many values are binned; rows without a value are left out.
+    Numbers with many values are binned; rows without a value are left out.
     """
     values = outcomes["word" if column == config.truth else column]
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
@@ -143,7 +143,7 @@ def _to_texts(column: pd.Series) -> pd.Series:
 
 
 def _to_numbers(column: pd.Series) -> pd.Series:
-    """Return a column of texts as numbers if all that are not empty are numbers."""
+    """Return a column of texts as numbers if all its non-empty values are numbers."""
     if not pd.api.types.is_string_dtype(column) and column.dtype != object:
         return column
     texts = _to_texts(column)

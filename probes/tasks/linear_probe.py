@@ -62,7 +62,7 @@ def run_linear(model: Model, data: Path, folder: Path, *, verify: bool = True) -
         model: embeds the images.
         data: labelled sentences, as `read_trials` reads them.
         folder: for the vectors during the run.
-        verify: whether to compare the checksums of shards.
+        verify: whether to verify the checksums of shards.
 
     Raises:
         ProbeError: a split is missing, or has only one label.

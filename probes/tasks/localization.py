@@ -82,7 +82,7 @@ def show_somewhere(words: Sequence[str], seed: int) -> list[Trial]:
 def choose_among_windows(
     question: Question, model: Model, trials: Sequence[Trial], embedded: Embedded
 ) -> pd.DataFrame:
-    """Return two outcomes for each image: from the whole of it, and from its best window.
+    """Return two outcomes for each image: from the whole image, and from its best window.
 
     The columns `hit` and `share_holding` say whether the best window contains the word, and the
     fraction of windows that do, which is the chance of a hit.

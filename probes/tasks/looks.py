@@ -2,8 +2,7 @@
 
 Each stage keeps its vectors in its own folder until all is done, so that a killed run can reuse
 them: equal answers lead to equal levels. Under torchrun the first process decides and writes
-    its
-decision beside the vectors; the others read it there.
+its decision next to the vectors; the others read it there.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class Looked:
     """The results of all stages.
 
     Attributes:
-        trials: of all stages, in order.
+        trials: the trials of all stages, in order.
         outcomes: a row per image, or several.
         scan: vectors of the first stage.
         stats: time and throughput of the encoder.
@@ -76,7 +75,7 @@ class Looked:
     decisions: tuple[Decision, ...]
 
 
-def run_looks(  # noqa: PLR0913 - each names another thing about one run.
+def run_looks(  # noqa: PLR0913 - each is a separate setting of one run.
     model: Model,
     question: Question,
     task: Task,

@@ -33,7 +33,7 @@ class Entry:
 
     Attributes:
         pixels: uint8 (H, W, 3).
-        title: below the image.
+        title: text below the image.
         texts: the best first.
         shares: probability of each.
         truth: the correct text, empty if unknown.
@@ -54,7 +54,7 @@ def compare_all(
     Args:
         model: embeds both.
         images: uint8 (H, W, 3) each, of any size.
-        texts: T of them.
+        texts: T texts.
         templates: prompts for the texts; their vectors are averaged.
     """
     vectors = model.encoder.embed_images(list(images))
@@ -71,7 +71,7 @@ def compare_files(
     Args:
         model: embeds both.
         files: images.
-        texts: T of them.
+        texts: T texts.
         templates: prompts for the texts; their vectors are averaged.
     """
     names = embed_names(model, texts, templates)
@@ -111,7 +111,7 @@ def match_images(
     Args:
         model: embeds both.
         files: images.
-        texts: T of them; probabilities are among all.
+        texts: T texts; probabilities are over all of them.
         templates: prompts for the texts; their vectors are averaged.
         n_best: number of texts per image.
     """
@@ -141,7 +141,7 @@ def share_out(cosines: Vectors, scale: float) -> Floats:
 
     Args:
         cosines: (N, T).
-        scale: of the model's logits.
+        scale: scale of the model's logits.
     """
     logits = scale * cosines.astype(np.float64)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""What outcomes must hold to be compared, whoever wrote them, as docs/probing.md says."""
+"""The schema of outcomes from any source, needed to compare them; see docs/probing.md."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from synthtext.errors import quote, shorten
 SCHEMA = "docs/probing.md has the schema of outcomes"
 
 DESIGNED = ("baseline", "level")
-"""Columns that outcomes of a design have besides."""
+"""Additional columns in the outcomes of a design."""
 
 MAX_FACTORS, MAX_LEVELS = 64, 1000
-"""Factors of a design, and levels of each, in outcomes from anywhere."""
+"""Maximum number of factors, and of levels per factor, in outcomes from any source."""
 
 RANKED = re.compile(r"(rank|chance)_at_([1-9][0-9]{0,8})")
 """Columns for one number of candidates."""
 
 
 def check_outcomes(path: Path, outcomes: pd.DataFrame) -> None:
-    """Refuse outcomes that do not keep to the schema.
+    """Refuse outcomes that violate the schema.
 
     Args:
-        path: where they lie, for the sentence.
-        outcomes: from `read_outcomes`, which has checked the columns that all have.
+        path: their file, for the error.
+        outcomes: from `read_outcomes`, which has checked the required columns.
 
     Raises:
-        ProbeError: there are no rows, a key comes twice, a rank is not one of 1 to K or
-            contradicts `correct`, or the columns of a design or of a K do not fit.
+        ProbeError: there are no rows, a key occurs twice, a rank is not within 1 to K or
+            contradicts `correct`, or the columns of a design or of a K are invalid.
     """
     _check_rows(path, outcomes)
     for name in map(str, outcomes.columns):
@@ -56,7 +56,7 @@ def check_outcomes(path: Path, outcomes: pd.DataFrame) -> None:
 
 
 def _check_rows(path: Path, outcomes: pd.DataFrame) -> None:
-    """Refuse rows that contradict themselves or each other, or none at all."""
+    """Refuse rows that contradict themselves or each other, or an empty table."""
     if outcomes.empty:
         raise ProbeError(f"{path} has no rows; {SCHEMA}")
     if outcomes["k"].nunique() > 1:
@@ -81,7 +81,7 @@ def _check_rows(path: Path, outcomes: pd.DataFrame) -> None:
 
 
 def _check_design(path: Path, outcomes: pd.DataFrame) -> None:
-    """Refuse a design whose rows do not say what they show."""
+    """Refuse a design whose rows lack the level or the baseline that they show."""
     factors = list_varied(outcomes)
     if len(factors) > MAX_FACTORS:
         raise ProbeError(
@@ -108,13 +108,13 @@ def _check_design(path: Path, outcomes: pd.DataFrame) -> None:
 
 
 def _list_units(factors: list[str]) -> dict[str, str]:
-    """Return the columns that factors are measured in, and the factor of each."""
+    """Return the columns in which factors are measured, and the factor of each."""
     units = {find_column(name): name for name in factors}
     return units | ({"x_height_patches": "size_px"} if "size_px" in factors else {})
 
 
 def _is_ranked(column: pd.Series, name: str) -> bool:
-    """Return whether a column holds ranks of one K, or chances of being right."""
+    """Return whether a column holds ranks among one K, or probabilities of being right."""
     found = RANKED.fullmatch(name)
     if not found:
         return False
@@ -123,7 +123,7 @@ def _is_ranked(column: pd.Series, name: str) -> bool:
 
 
 def _is_between(column: pd.Series, low: float = -np.inf, high: float = np.inf) -> bool:
-    """Return whether a column holds finite numbers within bounds, or nothing."""
+    """Return whether a column holds only finite numbers within bounds or missing values."""
     is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if not is_number:
         return bool(column.isna().all())

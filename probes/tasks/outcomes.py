@@ -20,7 +20,7 @@ from synthtext.spec import CASES
 from synthtext.storage import write_whole
 
 Kind = tuple[str, Callable[[pd.Series], bool]]
-"""What a column holds, and whether one does."""
+"""The type of a column in words, and a function that checks it."""
 
 TEXT: Kind = ("texts", pd.api.types.is_string_dtype)
 WHOLE: Kind = ("whole numbers", pd.api.types.is_integer_dtype)
@@ -52,7 +52,7 @@ def make_outcomes(
             width_px, height_px.
         guesses: what the model answered.
         answers: the text of each guess.
-        model: gives the scale at which it sees an image, and the number of tokens of a text.
+        model: gives the scale at which it sees an image, and the number of tokens in a text.
         task: name of the task.
     """
     rows = pd.DataFrame([trial_fields(trial) for trial in trials])
@@ -108,8 +108,8 @@ def note_answers(
     """Return outcomes with the answers in text.
 
     This adds `answer`, its `confidence` (NaN if there is none), `fault` (why there is no
-    answer), `exact` (case folded), `exact_case` (as drawn), and `n_edits`, the Levenshtein
-    distance of answer and truth, case folded.
+    answer), `exact` (case-folded), `exact_case` (as drawn), and `n_edits`, the Levenshtein
+    distance of answer and truth, case-folded.
 
     Args:
         rows: from `make_outcomes`.
@@ -130,7 +130,7 @@ def note_answers(
 
 
 def name_case(text: str) -> str:
-    """Return the case that a text is seen in: one of `CASES` that leaves it as it is, or mixed.
+    """Return the case of a text as drawn: one of `CASES` that leaves it unchanged, or mixed.
 
     >>> name_case("Ox"), name_case("ox"), name_case("oX")
     ('title', 'lower', 'mixed')
@@ -140,7 +140,7 @@ def name_case(text: str) -> str:
 
 
 def write_outcomes(path: Path, outcomes: pd.DataFrame) -> None:
-    """Write outcomes as Parquet, whole or not at all."""
+    """Write outcomes as Parquet, atomically."""
     with write_whole(path) as file:
         outcomes.to_parquet(file, index=False)
 
@@ -165,7 +165,7 @@ def read_outcomes(path: Path) -> pd.DataFrame:
 
 
 def check_kind(file: Path, outcomes: pd.DataFrame, name: str, kind: Kind) -> None:
-    """Refuse a column that holds anything but what it should, or has gaps."""
+    """Refuse a column with values of another type, or with missing values."""
     column, (what, is_kind) = outcomes[name], kind
     if len(column) and not (is_kind(column) and column.notna().all()):
         raise ProbeError(

@@ -1,4 +1,4 @@
-"""Every task by its name: no more than names, so that to check one costs nothing."""
+"""Every task by its name; importing this is cheap, so that names can be checked early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of results that are compared: read with care, and held to one and the same plan."""
+"""Results to compare: read as untrusted input, and checked to answer the same questions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from synthtext.files import read_file
 SUMMARY = "summary.json"
 
 MAX_BYTES = 64 << 20
-"""Largest summary."""
+"""Maximum size of a summary in bytes."""
 
 MAX_NAME_CHARS = 60
 
@@ -29,10 +29,10 @@ ASKED = {
     "seed": "the seed", "rivals": "the rivals", "vocabulary": "the vocabulary",
     "split": "the split",
 }  # fmt: skip
-"""What decides a question, as far as results tell, and how a sentence calls it."""
+"""What determines a question, as recorded in results, and its name in an error."""
 
 SHOWN = ("factor", "baseline", "level", "word")
-"""Columns that say what an image shows, whoever reads it."""
+"""Columns that describe what an image shows."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Result:
     """One of the results that are compared.
 
     Attributes:
-        name: of the model, in one line; no other result has it.
+        name: name of the model, on one line, unique among the results.
         path: the folder of results, or the Parquet file.
         outcomes: a row per image.
-        summary: of `summary.json`; empty where there is none.
+        summary: content of `summary.json`; empty if there is none.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Result:
     summary: Mapping[str, Any]
 
     def find(self, *names: str) -> Any:  # noqa: ANN401 - whatever the summary holds there.
-        """Return an entry of the summary, None where there is none."""
+        """Return an entry of the summary, None if it is missing."""
         found: Any = self.summary
         for name in names:
             found = found.get(name) if isinstance(found, dict) else None
@@ -60,7 +60,7 @@ class Result:
 
 
 def read_results(paths: Sequence[Path]) -> list[Result]:
-    """Return results, each with a name of its own.
+    """Return results, each with a unique name.
 
     Args:
         paths: folders of results, or Parquet files of outcomes.
@@ -88,12 +88,12 @@ def check_same(results: Sequence[Result]) -> None:
     The images of a coarse scan are compared; levels that were added differ between readers.
 
     Raises:
-        ProbeError: they differ; the sentence says which, in what, and the way out.
+        ProbeError: they differ; the message says which, in what, and what to do.
     """
     first, others = results[0], results[1:]
     own = _describe(first)
     for name, what in ASKED.items():
-        # A result that does not tell is taken for one that agrees.
+        # A result that does not record it is assumed to agree.
         known = [(each, _describe(each)[name]) for each in others]
         _refuse(
             first, [pair for pair in known if None not in (pair[1], own[name]) and
@@ -105,7 +105,7 @@ def check_same(results: Sequence[Result]) -> None:
 
 
 def _describe(result: Result) -> dict[str, object]:
-    """Return what decides the question of a result; None for what is not known."""
+    """Return what determines the question of a result, with None for what is not recorded."""
     outcomes = result.outcomes
     asked = {name: result.find("question", name) for name in ("seed", "rivals", "split")}
     return {
@@ -170,7 +170,7 @@ def _read_summary(path: Path) -> dict[str, Any]:
 
 
 def _name(path: Path, summary: Mapping[str, Any]) -> str:
-    """Return what the summary calls the model, else the name of the folder or the file."""
+    """Return the model's name in the summary, else the name of the folder or the file."""
     model = summary.get("model")
     parts = [model.get("name"), model.get("tag")] if isinstance(model, dict) else []
     said = " ".join(part for part in parts if isinstance(part, str) and part)
@@ -179,7 +179,7 @@ def _name(path: Path, summary: Mapping[str, Any]) -> str:
 
 
 def _tell_apart(results: list[Result]) -> list[Result]:
-    """Return results of distinct names, with their folders where two models have the same."""
+    """Return the results with distinct names, adding the folder where two are the same."""
     names = [result.name for result in results]
     told: list[Result] = []
     for place, result in enumerate(results):

@@ -55,7 +55,7 @@ class Probe:
         by_template: accuracy with each of several prompts alone.
         broken: files that cannot be read and were left out.
         data: the dataset that the images were read from; None if they were drawn.
-        split: of the dataset, or `all` of it; empty if the images were drawn.
+        split: split of the dataset, or `all`; empty if the images were drawn.
         decisions: the result of each stage for each curve; empty if no levels were to be added.
         linear: results of a linear probe, from `describe_linear`; None without one.
     """
@@ -81,7 +81,7 @@ class ProbeImages:
         trials: one for each image.
         chunks: draw or read the images, in the same order.
         candidates: texts to choose among.
-        named: the key of these images in caches.
+        named: the cache key of these images.
         broken: files that cannot be read and were left out.
     """
 
@@ -141,8 +141,8 @@ def run_probe(
 ) -> Probe | None:
     """Probe a model, write `outcomes.parquet` into a folder, and return the outcomes.
 
-    Vectors are kept in the folder until the outcomes are written, so that a run that was killed
-    resumes where it stopped.
+    Vectors are kept in the folder until the outcomes are written, so that a killed run resumes
+    where it stopped.
 
     Args:
         model: from `load_model`, or any `Model` around an encoder.
@@ -171,7 +171,7 @@ def run_probe(
         seed=config.seed,
         cache_folder=find_cache_folder(),
     )
-    # One more image, which is white, to measure chance.
+    # One additional white image, to measure chance.
     watched = watch(model, task.n_views * len(trials) + 1, on_progress)
     scan = Shown(tuple(trials), found.chunks, f"{task.n_views > 1} {found.named}")
     stages = _choose_stages(config, task, model, trials)
@@ -193,7 +193,7 @@ def run_probe(
 
 
 def _name_split(config: ProbeConfig, trials: Sequence[Trial]) -> str:
-    """Return the split that was read, `all` if nothing else was asked for, empty if none."""
+    """Return the split that was read, `all` by default, empty if there is no dataset."""
     if config.data is None:
         return ""
     return config.split or (trials[0].spec.split if trials[0].file else ALL)
@@ -204,7 +204,7 @@ def _choose_stages(
 ) -> Stages | None:
     """Return how far to go after the scan, or None if no level can be added.
 
-    Answers that were collected elsewhere belong only to the images of the scan.
+    Answers collected elsewhere exist only for the images of the scan.
 
     Raises:
         ProbeError: the budget is too small for the scan.
@@ -258,7 +258,7 @@ def check_config(config: ProbeConfig) -> Task:
     """Return the task of a config, or raise if the config does not suit it.
 
     Raises:
-        ProbeError: as `check_names` says, or data that the task does not use.
+        ProbeError: as in `check_names`, or data that the task does not use.
     """
     check_names(config)
     task = load_task(config.task)

@@ -1,4 +1,4 @@
-"""How likely each image of a dataset is to be read, from what a model says of it."""
+"""The probability that a model reads each image of a dataset correctly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from synthtext.dataset.scoring import Keep, begin_scored, describe_scored, write
 from synthtext.storage import lock_folder
 
 WORK = ".scores"
-"""Folder of what a model says, until the copy is written."""
+"""Folder for the model's answers until the copy is written."""
 
 TASK = "words"
 
@@ -36,7 +36,7 @@ CHOOSES = (
 )
 
 
-def score_dataset(  # noqa: PLR0913 - each is an option of its own.
+def score_dataset(  # noqa: PLR0913 - each is a separate option.
     model: Model,
     source: Path,
     out: Path,
@@ -48,20 +48,20 @@ def score_dataset(  # noqa: PLR0913 - each is an option of its own.
 ) -> dict[str, Any]:
     """Write a copy of a dataset with `p_read` in every `KEY.json`; return its `dataset.json`.
 
-    A run that was killed is finished by the same call.
+    After a run was killed, the same call finishes it.
 
     Args:
-        model: an encoder, or a reader that answers in text.
+        model: an encoder, or a reader that returns text.
         source: a finished dataset of words or sentences.
-        out: new, empty, or begun by the same call.
+        out: a folder that is new, empty, or was begun by the same call.
         keep: which images are kept; None keeps all.
-        seed: draws the candidates that an encoder chooses among.
-        verify: whether the source must be what was written.
+        seed: for the candidates that an encoder chooses among.
+        verify: whether the source must match its checksums.
         on_progress: called as images are read and written.
 
     Raises:
         ProbeError: there are too few texts to choose among.
-        DatasetError: the source is not finished, or the folder holds something else.
+        DatasetError: the source is incomplete, or the folder holds something else.
     """
     begun = describe_scored(source, _describe(model, seed), keep, verify=verify)
     with lock_folder(out):
@@ -78,16 +78,16 @@ def score_dataset(  # noqa: PLR0913 - each is an option of its own.
 
 
 def find_scores(outcomes: pd.DataFrame, scale: float) -> dict[str, float]:
-    """Return how likely each image is to be read, 0 to 1, by its key.
+    """Return the probability that each image is read, 0 to 1, by its key.
 
     Args:
-        outcomes: of a probe.
-        scale: of the model's logits.
+        outcomes: outcomes of a probe.
+        scale: scale of the model's logits.
     """
     if "answer" in outcomes:
         found = outcomes["confidence"].fillna(1.0) * outcomes["exact"]
     else:
-        # The margin is that of the truth to its best rival, which the guess is if it is wrong.
+        # The margin is to the best distractor, which is the guess if the guess is wrong.
         found = outcomes["confidence"] * np.exp(scale * outcomes["margin"].clip(upper=0))
     return dict(zip(outcomes["key"], found.astype(float), strict=True))
 
@@ -108,7 +108,7 @@ def _read_scores(
 
 
 def _describe(model: Model, seed: int) -> dict[str, Any]:
-    """Return what the scores are and where they are from, for `dataset.json`."""
+    """Return the meaning and the origin of the scores, for `dataset.json`."""
     return {
         "computed": CHOOSES if model.reader is None else READS,
         "model": model.name,

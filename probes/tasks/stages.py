@@ -26,13 +26,13 @@ from probes.metrics.monotone import Answers, Crossing, find_crossing, gather_ans
 from probes.metrics.thresholds import ALPHA
 
 ERRORS = (0.005, 0.01, 0.035)
-"""The part of an interval's error of 5 % that each stage may spend."""
+"""The part of an interval's 5 % error rate that each stage may spend."""
 
 N_WITHIN, N_AT_END = 3, 1
 """Numbers of levels added in a gap that is the whole interval, and in one at its end."""
 
 WORTH = 0.1
-"""A gap of less than this fraction of the interval gets no level: words limit its width."""
+"""A gap below this fraction of the interval gets no level: the words limit its width."""
 
 NARROW = "its interval is as narrow as requested"
 
@@ -62,11 +62,11 @@ class Decision:
     """The result of a stage for a curve.
 
     Attributes:
-        factor: of the curve.
-        baseline: of the curve.
+        factor: factor of the curve.
+        baseline: baseline of the curve.
         look: number of the stage, from 1.
-        levels: those to add, rising; empty if the curve is finished.
-        confidence: of the curve's interval if this is its last stage.
+        levels: the levels to add, rising; empty if the curve is finished.
+        confidence: confidence of the curve's interval if this is its last stage.
         why: the reason in words.
     """
 
@@ -83,8 +83,8 @@ class Seen:
     """A curve as measured so far.
 
     Attributes:
-        answers: of its words at its levels.
-        axis: of its levels.
+        answers: the answers for its words at its levels.
+        axis: the axis of its levels.
         is_whole: whether its levels are whole numbers.
         crossing: where it crosses midway.
     """
@@ -260,7 +260,7 @@ def _count_images(rows: pd.DataFrame) -> int:
 
 
 def note_confidence(outcomes: pd.DataFrame, decisions: Sequence[Decision]) -> pd.DataFrame:
-    """Return the outcomes with that of each curve's interval, as `interval_confidence`."""
+    """Return the outcomes with each curve's confidence, as `interval_confidence`."""
     of = {_name(each): each.confidence for each in decisions}
     curves = zip(outcomes["factor"], outcomes["baseline"], strict=True)
     return outcomes.assign(interval_confidence=[of.get(curve, np.nan) for curve in curves])

@@ -72,7 +72,7 @@ def read_pictures(config: ProbeConfig) -> tuple[Shown, Candidates]:
     """Return photographs with a wrong word on them, and all objects and words of the set.
 
     Raises:
-        ProbeError: there are none, or a split is asked for.
+        ProbeError: there are no images, or a split is given.
     """
     if config.data is None or config.split is not None:
         raise ProbeError("a set of attacks has no splits; leave out --split")
@@ -86,8 +86,8 @@ def name_pictures(
 ) -> pd.DataFrame:
     """Return the answer of the model for each image; correct is the name of the object.
 
-    The column `said` is "picture", "word" or "other". Of photographs `rank_at_2` tells which of
-    its object and its word an image is nearer to.
+    The column `said` is "picture", "word" or "other". For photographs, `rank_at_2` tells
+    whether an image is nearer to its object or to its word.
     """
     names = list(question.candidates.texts)
     place_of = {name: place for place, name in enumerate(names)}
@@ -110,7 +110,7 @@ def name_pictures(
         sims = np.einsum("nd,nkd->nk", embedded.vectors, texts[np.stack([truths, words], 1)])
         pair = guess_first(sims.astype(np.float64), choice.ties[truths])
         table["rank_at_2"] = pair.ranks[2]
-    # The same few names come up throughout; what is sampled is the image.
+    # The same few names recur throughout; the sampling unit is the image.
     table["word"] = [f"{trial.picture} {trial.spec.index}" for trial in trials]
     return table
 
@@ -124,8 +124,8 @@ def _judge(answer: str, trial: Trial) -> str:
 def measure_attack(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rate of each kind of answer, with intervals.
 
-    It is given at each size of the word, or for each variant of a set of photographs. Intervals
-    are over other images and other words alike.
+    There is one per size of the word, or per variant of a set of photographs. Intervals account
+    for sampling both images and words.
     """
     is_drawn = bool((outcomes["factor"] != "").all())
     levels = outcomes["level"].astype(float) if is_drawn else outcomes["level"]

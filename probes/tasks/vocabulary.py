@@ -32,7 +32,7 @@ WORD_CHARS = range(3, 9)
 """Lengths of the words of a design; longer ones would not fit at every level."""
 
 N_RING = 2_100
-"""Texts in a ring of distractors, or a few more; up to K = 1,000 no others are embedded."""
+"""Texts per ring of distractors, approximately; up to K = 1,000 no others are embedded."""
 
 ZIPF_JITTER = 0.5
 """How far the order of words of the same length may deviate from frequency."""
@@ -45,7 +45,7 @@ class Candidates:
     Attributes:
         texts: all different; first those that may be shown, in order.
         n_showable: how many of them may be shown; the others are only distractors.
-        n_spare: how many of the last are distractors only if all others are used up.
+        n_spare: how many of the last are used as distractors only after all others.
         rivals: `matched` in length and frequency, or `any`.
     """
 
@@ -64,7 +64,7 @@ class Vocabulary:
         place_of: the index of each word; words with equal tokens share one.
         n_merged: number of words with the same tokens as another.
         n_showable: the first of them, which may be shown.
-        choice: the distractors of each.
+        choice: the distractors of each word.
     """
 
     words: tuple[str, ...]
@@ -123,7 +123,7 @@ def _merge_alike(
 def place_by_likeness(words: Sequence[str], seed: int) -> Floats:
     """Return numbers (N,) that order words on a circle by similar length and frequency.
 
-    Odd lengths go up and even ones down, so that neighbours differ by at most two letters, also
+    Odd lengths go up and even ones down, so that neighbours differ by at most two letters, even
     where the circle closes.
     """
     lengths = sorted(
@@ -133,7 +133,7 @@ def place_by_likeness(words: Sequence[str], seed: int) -> Floats:
     turns = np.array([turn_of[len(word)] for word in words])
     zipfs = np.array([zipf_frequency(word, "en") for word in words])
     zipfs += ZIPF_JITTER * (hash_units(seed, "frequency", words) - 0.5)
-    # From frequent to rare and back, so that the frequency has no jumps either.
+    # From frequent to rare and back, so that frequency has no jumps either.
     zipfs = np.where(turns % 2 == 0, -zipfs, zipfs)
     places: Floats = 100.0 * turns + zipfs
     return places
@@ -181,13 +181,13 @@ def merge_cases(words: Sequence[str]) -> list[str]:
 
 
 def shuffle_texts(texts: Sequence[str], seed: int) -> list[str]:
-    """Return the texts in an order that more texts do not change."""
+    """Return the texts in a random order, in which further texts do not reorder them."""
     units = hash_units(seed, "order", texts)
     return [texts[place] for place in np.argsort(units, kind="stable").tolist()]
 
 
 def sort_by_frequency(words: Sequence[str]) -> list[str]:
-    """Return the words, the most frequent English ones first, ties in order of the alphabet.
+    """Return the words, the most frequent in English first, ties in alphabetical order.
 
     Source: wordfreq, Speer 2022; the Zipf scale of van Heuven et al. 2014.
     """

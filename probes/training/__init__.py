@@ -1,1 +1,1 @@
-"""Fine-tuning: what is trained, on what, and what was gained and kept."""
+"""Fine-tuning: training methods and data, gains and retention."""

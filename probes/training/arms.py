@@ -1,6 +1,6 @@
 """Training methods, by name: the parameters that each makes trainable.
 
-The table is read to check options, so torch is imported only where a method is used.
+The table is also read to check options, so torch is imported only when a method is used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ IMAGE_PROJECTIONS = (
 """Attributes with the last linear map to the shared space, in open_clip's vision towers."""
 
 TEXT_PROJECTIONS = ("text_projection", "text.text_projection", "text.proj", "text.proj.2")
-"""The same in its text towers."""
+"""Likewise in its text towers."""
 
 
 def _train_head(trained_clip: TrainedClip) -> None:
@@ -78,7 +78,7 @@ def _train_scale(trained_clip: TrainedClip) -> None:
 
 
 def _find_projection(module: nn.Module, paths: tuple[str, ...]) -> Any:  # noqa: ANN401
-    """Return the last linear map: a layer, or a parameter that is multiplied by."""
+    """Return the last linear map: a layer, or a matrix parameter."""
     from torch import nn
 
     for path in paths:
@@ -122,8 +122,8 @@ def _list_low_rank(tower: nn.Module) -> list[str]:
     whole = [
         name for name, part in tower.named_modules() if isinstance(part, nn.MultiheadAttention)
     ]
-    # What is inside an attention is never called: torch takes its weights, and peft changes
-    # the attention as a whole. CLIP's attention pool hands out its weights too.
+    # Modules inside an attention are never called: torch uses their weights directly, and peft
+    # adapts the attention as a whole. The same holds for CLIP's attention pool.
     closed = (*(f"{name}." for name in whole), "attnpool.")
     return whole + [
         name
@@ -152,7 +152,7 @@ def _merge_low_rank(tower: nn.Module) -> nn.Module:
                 merge=True, safe_merge=False, adapter_names=None
             )
         elif ".base_layer." in name:
-            continue  # Inside an attention, and merged with it.
+            continue  # Inside an attention and merged with it.
         else:
             part.merge()
             plain = part.get_base_layer()
@@ -169,8 +169,7 @@ class Arm:
         prepare: makes the right parameters trainable.
         lr: default peak learning rate.
         merge: merges the trained parameters into the plain module at the end.
-        freezes: frozen towers, whose vectors are computed only once:
-            "images", "texts".
+        freezes: frozen towers, whose vectors are computed only once: "images", "texts".
         starts_random: whether to start from random weights.
     """
 

@@ -14,7 +14,7 @@ from probes.errors import ProbeError
 from synthtext.rng import draw_bits
 
 Order = NDArray[np.int64]
-"""Numbers of pairs, (N,), in the order in which an epoch sees them."""
+"""Indices of pairs, (N,), in the order in which an epoch sees them."""
 
 MINED = frozenset({"image", "text", "both"})
 """Kinds that need the current vectors of the model."""
@@ -41,7 +41,7 @@ def cluster(vectors: Vectors, batch_size: int, seed: int) -> Order:
     Args:
         vectors: float32 (N, D).
         batch_size: pairs per batch.
-        seed: of the first centres.
+        seed: for the initial centres.
     """
     n_clusters = max(MIN_CLUSTERS, len(vectors) // batch_size)
     means = MiniBatchKMeans(
@@ -49,7 +49,7 @@ def cluster(vectors: Vectors, batch_size: int, seed: int) -> Order:
     ).fit(vectors)
     ranks = np.empty(n_clusters, np.int64)
     ranks[_chain(means.cluster_centers_)] = np.arange(n_clusters)
-    # Random within a cluster, so that the end of one batch is no particular corner of it.
+    # Random within a cluster, so that the end of a batch is a random part of it.
     return shuffle_within(ranks[means.labels_], seed)
 
 
@@ -64,7 +64,7 @@ def join_edits(captions: Sequence[str], seed: int) -> Order:
 
     A walk over the graph of captions that differ by one inserted, deleted or changed letter:
     from a caption to an unseen neighbour, or else to the next one at random. Equal captions are
-    far apart: the walk passes over the captions as often as the most frequent one occurs.
+    far apart: the walk is repeated as often as the most frequent caption occurs.
     """
     turns: dict[str, list[int]] = defaultdict(list)
     for number in shuffle(len(captions), seed, 0).tolist():
@@ -80,7 +80,7 @@ def join_edits(captions: Sequence[str], seed: int) -> Order:
 
 
 def cut_batches(order: Order, batch_size: int, n_processes: int = 1) -> list[Order]:
-    """Return the batches of an epoch, as even as possible and none above the size.
+    """Return the batches of an epoch, as even as possible and at most of the given size.
 
     Several processes get equal parts of each batch; the remaining pairs, fewer than there are
     processes, are left out of the epoch.
@@ -104,10 +104,10 @@ def weave(
     """Return the batches with some other pairs at the end of each.
 
     Args:
-        batches: of one epoch.
+        batches: the batches of one epoch.
         others: the other pairs, used cyclically in a random order for each epoch.
         n_each: number added to each batch.
-        seed: of their order.
+        seed: for their order.
         epoch: number of the epoch.
     """
     order = others.start + shuffle(len(others), seed, epoch)

@@ -1,4 +1,4 @@
-"""Checkpoints: a model in training <-> its file, which is not trusted."""
+"""Checkpoints: a model in training <-> its file, which is read as untrusted input."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ N_DIRECTIONS = 4
 """Number of values in the sketch of a vector."""
 
 SKETCH_SLACK = 0.25
-"""Maximum difference of two sketches of a vector, well above that between machines."""
+"""Maximum difference between two sketches of a vector, well above that between machines."""
 
 SLOTS = {"step", "exp_avg", "exp_avg_sq"}
 """The state of AdamW for a weight."""
@@ -42,9 +42,9 @@ class Progress:
 
     Attributes:
         step: steps done.
-        epoch: the one that the next step belongs to.
-        place: steps done of that epoch.
-        order: of that epoch; empty if it has not started.
+        epoch: the epoch of the next step.
+        place: steps done in that epoch.
+        order: the order of that epoch; empty if it has not started.
         history: scalars, a row for each time they were recorded.
     """
 
@@ -106,7 +106,7 @@ def save(
     progress: Progress,
     identity: Identity,
 ) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint, atomically.
 
     Raises:
         ProbeError: it cannot be written.
@@ -139,7 +139,7 @@ def resume(
     """Restore a model and its optimiser from a checkpoint, and return the progress.
 
     Args:
-        path: of the checkpoint; if it does not exist, nothing is done.
+        path: the checkpoint; if it does not exist, nothing is done.
         trained_clip: as it was built.
         optimizer: likewise.
         identity: what the checkpoint must match.
@@ -166,7 +166,7 @@ def resume(
     try:
         _check_content(content, trained_clip, optimizer, identity.n_pairs)
         trained_clip.load_state_dict(content["trained_clip"], strict=False)
-        # The groups are this run's own: their rates are set again in each step.
+        # The groups of this run are kept: their rates are set again in each step.
         groups = optimizer.state_dict()["param_groups"]
         state = content["optimizer"]["state"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
@@ -199,7 +199,7 @@ def _read_content(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if isinstance(content, dict) and isinstance(content["run"], str):
             return {**content, "texts": content["texts"]}
-    except Exception as error:  # A hostile pickle may make its reader raise anything.
+    except Exception as error:  # A hostile pickle may raise anything.
         raise _broken(path) from error
     raise _broken(path)
 
@@ -255,7 +255,7 @@ def _check_tensors(found: Mapping[str, Any], wanted: Mapping[str, Tensor]) -> No
         raise ValueError("names")
     for name, tensor in wanted.items():
         part = found[name]
-        # A tensor may be small on disk and expand without limit.
+        # A tensor may be small on disk but expand without limit.
         if (
             type(part) is not Tensor
             or (part.shape, part.dtype) != (tensor.shape, tensor.dtype)

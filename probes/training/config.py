@@ -14,7 +14,7 @@ TASKS = ("words", "sentiment")
 """Training targets: the text of an image, or the label of a review."""
 
 KINDS = ("random", "image", "text", "both", "edit")
-"""Random; neighbours as images, as texts, or as both; captions one edit apart."""
+"""Random; similar images, texts, or both; captions one edit apart."""
 
 LOSSES = ("clip", "siglip")
 """Names of the contrastive losses; `losses.LOSSES` has the functions."""
@@ -30,7 +30,7 @@ class Schedule:
     Attributes:
         n_steps: total number of optimiser steps.
         lr: peak learning rate.
-        weight_decay: of weights with two or more dimensions.
+        weight_decay: weight decay for weights with two or more dimensions.
         warmup_frac: fraction of the steps in which the rate rises from 0; then it falls to 0
             as a cosine.
         clip_norm: maximum norm of the gradient.
@@ -65,11 +65,11 @@ class FinetuneConfig:
     """The settings of a fine-tuning.
 
     Attributes:
-        model: as `load_model` takes it.
+        model: as for `load_model`.
         data: a dataset written by `synthtext render`; for sentiment also Rendered SST2 as
             published.
         task: one of `TASKS`.
-        pretrained: as `load_model` takes it.
+        pretrained: as for `load_model`.
         arm: one of `ARMS`.
         batches: one of `KINDS`.
         resamples: whether an epoch samples pairs with replacement instead of using each once.
@@ -80,13 +80,13 @@ class FinetuneConfig:
         batch_size: pairs per batch, over all processes.
         templates: prompts for the captions; empty means those of the task.
         precision: "auto", "fp32" or "bf16".
-        device: as `load_model` takes it.
+        device: as for `load_model`.
         checkpointing: whether to recompute activations instead of storing them.
         retention: data on which accuracy should be retained: class folders, or a dataset
             written by `synthtext render`; None means bundled images.
-        retention_limit: how far its accuracy may fall, 0 to 1.
-        seed: of weights, order and prompts.
-        verify: whether to compare the checksums of the shards of `data` and `retention`.
+        retention_limit: how far retention accuracy may fall, 0 to 1.
+        seed: for weights, order and prompts.
+        verify: whether to verify the checksums of the shards of `data` and `retention`.
         overwrite: whether the checkpoint of another run in the folder is replaced instead of
             refused.
         schedule: the other settings; 0 steps means epochs, and a rate of 0 means the default of
@@ -121,8 +121,8 @@ def check_config(config: FinetuneConfig) -> None:
     """Refuse settings that are invalid for all data and weights.
 
     Raises:
-        ProbeError: a name that stands for nothing, options that contradict each other, or a
-            template without a place for the text.
+        ProbeError: an unknown name, options that contradict each other, or a template without a
+            placeholder.
     """
     for name, value, known in (
         ("task", config.task, TASKS),

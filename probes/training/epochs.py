@@ -1,4 +1,4 @@
-"""Epochs: a config -> the pairs of a run, and the batches of each of its epochs."""
+"""Epochs: a config -> the pairs of a run, and the batches of each epoch."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def read_split(
         split: `train`, `val` or `test`.
         marks: levels of factors; samples that have one are marked.
         task: whether the caption of an image is its text, or the name of its label.
-        verify: whether to compare the checksums of shards.
+        verify: whether to verify the checksums of shards.
 
     Raises:
         ProbeError: labels are needed, and the images have none.
         DatasetError: the dataset has no such split, or it is empty.
-        ShardError: a shard is missing, broken or not what was written.
+        ShardError: a shard is missing, broken or changed.
     """
     if task == "words":
         return read_pairs(list(open_shards(folder, split, verify=verify)), marks)
@@ -102,7 +102,7 @@ def read_training_pairs(config: FinetuneConfig) -> tuple[Pairs, int]:
 
 
 def list_mixed(folder: Path) -> list[Path]:
-    """Return the shards of natural pairs in a folder and in its folders.
+    """Return the shards of natural pairs in a folder and its subfolders.
 
     Raises:
         ProbeError: there are none.
@@ -220,7 +220,7 @@ def count_steps(config: FinetuneConfig, n_own: int) -> int:
 
 
 def _count_mixed(config: FinetuneConfig, n_processes: int) -> int:
-    """Return the number of natural pairs per batch, a multiple of the processes."""
+    """Return the number of natural pairs per batch, a multiple of the number of processes."""
     if config.mix is None:
         return 0
     share = config.mix_frac * config.batch_size / n_processes

@@ -62,7 +62,7 @@ class Finetuned:
         alpha: the interpolation ratio that was saved.
         gains: a row for each group of images, from `tabulate_gains`.
         factors: a row for each level of each factor, from `tabulate_factors`.
-        outcomes: of the test split, before and after.
+        outcomes: outcomes on the test split, before and after.
         retention: the accuracy on the retention set.
     """
 
@@ -118,7 +118,7 @@ def run_finetune(
         alpha = choose_mixture(mixtures, _find_limit(config, retention_set, first.kept)).alpha
     chosen = mix_states(before, trained_state, alpha)
     parts.module.load_state_dict(chosen)
-    # Saved before the evaluation, so that a run that is killed meanwhile loses nothing.
+    # Saved before the evaluation, so that a run killed during it loses nothing.
     own = config.templates if config.task == "words" else parts.source.prompts
     save_model(out / MODEL_FOLDER, parts, templates=own)
     last = _evaluate(config, parts, chosen, retention_set, out / "after", on_progress)
@@ -210,7 +210,7 @@ def _evaluate(
     for name, each in asked.items():
         (out / name).mkdir(parents=True, exist_ok=True)
         probe = run_probe(model, each, out / name, on_progress=on_progress, share=Share())
-        if probe is not None:  # As it is for the first process.
+        if probe is not None:  # This is the first process.
             outcomes[name] = probe.outcomes
     return _Evaluation(
         model, outcomes, retention_set.ask(model), embed_labelled(model, draw_shapes())

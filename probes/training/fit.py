@@ -48,7 +48,7 @@ from probes.training.validation import ValidationSet, read_validation_set
 from synthtext.dataset.manifest import list_files, read_manifest
 
 N_VALIDATED = 512
-"""Number of images of `val` that are read at each checkpoint and interpolation ratio."""
+"""Number of images of `val` read at each checkpoint and interpolation ratio."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Trained:
     Attributes:
         config: with defaults filled in.
         schedule: likewise.
-        parts: of the model, with the trained module.
+        parts: parts of the model, with the trained module.
         before: the initial weights.
         validation: words of the split `val`.
         history: scalars of the training.
@@ -169,7 +169,7 @@ def _make_trained_clip(
 
 
 def _freeze_original(trained_clip: TrainedClip) -> Callable[[Tensor], Tensor]:
-    """Return a frozen copy of the image encoder in its present state."""
+    """Return a frozen copy of the image encoder in its current state."""
     original = copy.deepcopy(trained_clip).eval().requires_grad_(requires_grad=False)
     return original.embed_images
 
@@ -180,9 +180,9 @@ def copy_state(module: Any) -> State:  # noqa: ANN401 - open_clip carries no typ
 
 
 def _name_run(config: FinetuneConfig, schedule: Schedule, reader: Model) -> str:
-    """Return what a checkpoint must agree with to be resumed."""
-    # The evaluation can be repeated without training again; and data and weights are
-    # identified by their hashes, wherever they lie and whatever device trains on them.
+    """Return the identity that a checkpoint must match to be resumed."""
+    # Settings of the evaluation are left out, since it can be repeated without training; data
+    # and weights are identified by their hashes, whatever their paths and the device.
     trained = replace(
         config, schedule=schedule, retention=None, retention_limit=0.0, verify=True,
         overwrite=False, model="", pretrained=None, data=Path(), mix=None, device="",
@@ -196,7 +196,7 @@ def _name_run(config: FinetuneConfig, schedule: Schedule, reader: Model) -> str:
 
 
 def _name_data(config: FinetuneConfig) -> object:
-    """Return the identity of the training pairs: captions and bytes of their files."""
+    """Return the identity of the training pairs: their captions and the bytes of the files."""
     folder, mix = config.data, config.mix
     mixed = hash_files(list_mixed(mix)) if mix else ""
     if is_published(folder):

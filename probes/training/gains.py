@@ -20,14 +20,14 @@ def tabulate_gains(
     """Return the gains on images of held-out words.
 
     There is a row for the levels in the training data, and one for each factor with held-out
-    levels, which shows how far the model generalises. A gain `worked` if its interval lies
+    levels, which shows how far the model generalises. A gain has `worked` if its interval lies
     above 0.
 
     Args:
         before: outcomes, a row per image.
-        after: of the same images.
+        after: outcomes for the same images.
         exclusion: levels that were held out of training.
-        title: of the first row.
+        title: title of the first row.
     """
     names = [name for name in exclusion if name in before]
     fields = [dict(zip(names, row, strict=True)) for row in before[names].to_numpy()]

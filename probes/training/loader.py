@@ -25,8 +25,8 @@ class TrainingSet:
     Attributes:
         pairs: images and captions; natural ones, if any, after the rendered ones.
         n_own: number of rendered pairs, which come first.
-        captions: int64 (N,): the same number for captions that are the same to the model.
-        texts: a caption of each number, V of them.
+        captions: int64 (N,): equal numbers for captions that are the same to the model.
+        texts: one caption for each number, V in all.
         templates: prompts for the rendered captions; one is drawn for each batch. Natural
             captions are used as they are.
         images: vectors of a frozen vision tower (N, D), None if the model sees pixels.
@@ -50,7 +50,7 @@ class TrainingBatch:
     Attributes:
         images: uint8 (B, S, S, 3), or vectors (B, D).
         texts: token ids (B, context), or vectors (B, D).
-        captions: int64 (B,): the same number for captions that are the same to the model.
+        captions: int64 (B,): equal numbers for captions that are the same to the model.
         letters: int64 (B, N_PLACES), None without the letter loss.
     """
 
@@ -73,11 +73,11 @@ def read_training_batches(
 
     Args:
         training_set: the training data.
-        batches: numbers of pairs.
-        fit: brings an image to the square that the model sees.
+        batches: indices of pairs.
+        fit: converts an image to the square input of the model.
         tokenizer: texts -> token ids (B, context).
         letters: the letter head, if the letter loss is used.
-        seed: of the template of each batch.
+        seed: for the template of each batch.
     """
     seen: Iterable[Tensor]
     if training_set.images is None:
@@ -86,7 +86,7 @@ def read_training_batches(
         seen = (torch.from_numpy(training_set.images[batch]) for batch in batches)
     for batch, images in zip(batches, seen, strict=True):
         captions = training_set.captions[batch]
-        # The draw depends on the pairs of the batch, so that a resumed run draws the same.
+        # The draw depends on the pairs of the batch, so that a resumed run draws the same one.
         chance = draw_bits(seed, "template", int(batch[0]), int(batch[0]) + 1)[0, 0]
         template = int(chance % np.uint64(len(training_set.templates)))
         if training_set.vectors:

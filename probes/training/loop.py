@@ -27,13 +27,13 @@ from probes.training.losses import LOSSES, Batch, drift
 from probes.training.trained_clip import ClipOutputs, TrainedClip, group_weights
 
 OnProgress = Callable[..., None]
-"""Called with the unit that is counted, the number done, the total or None, and a remark."""
+"""Called with the unit counted, the number done, the total or None, and a remark."""
 
 NOTE_EVERY = 20
 """Number of steps over which scalars are averaged."""
 
 BETAS, EPS = (0.9, 0.98), 1e-6
-"""Source: Radford et al. 2021, table 19, its vision transformers."""
+"""Source: Radford et al. 2021, table 19, for vision transformers."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Feed:
     texts: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
-def train(  # noqa: PLR0913 - each names another thing about one run.
+def train(  # noqa: PLR0913 - each is a separate setting of one run.
     trained_clip: TrainedClip,
     feed: Feed,
     schedule: Schedule,
@@ -75,7 +75,7 @@ def train(  # noqa: PLR0913 - each names another thing about one run.
     weights of an uninterrupted run.
 
     Args:
-        trained_clip: on its device.
+        trained_clip: the model, on its device.
         feed: the source of training batches.
         schedule: the schedule.
         folder: for the checkpoint and the scalars.
@@ -142,11 +142,11 @@ def rate_at(step: int, schedule: Schedule) -> float:
 
 
 class Notes:
-    """Scalars of the run: means over some steps at a time, for TensorBoard and the history."""
+    """Scalars of the run, averaged over a few steps, for TensorBoard and the history."""
 
     def __init__(self, folder: Path, progress: Progress, *, writes: bool) -> None:
         self._progress = progress
-        # Scalars that a killed run wrote after its last checkpoint are written again.
+        # Scalars that a killed run wrote after its last checkpoint are dropped and rewritten.
         purge = progress.step + 1
         self._writer = SummaryWriter(str(folder), purge_step=purge) if writes else None
         self._rows: list[dict[str, float]] = []
@@ -244,7 +244,7 @@ def _contrast(trained_state: ClipOutputs, captions: Tensor, schedule: Schedule) 
 
 
 def _distribute(trained_clip: TrainedClip, share: Share, *, compiles: bool) -> nn.Module:
-    """Return the model wrapped for torchrun's processes; unwrapped without torchrun."""
+    """Return the model wrapped for torchrun's processes, or unwrapped without torchrun."""
     learner: nn.Module = torch.compile(trained_clip) if compiles else trained_clip  # type: ignore[assignment]
     if share.world_size == 1:
         return learner
@@ -277,10 +277,10 @@ def _open_epoch(
 
 
 def _agree(feed: Feed, epoch: int, share: Share) -> Order:
-    """Return the order of an epoch: on all processes, that of the first."""
+    """Return the order of an epoch, on all processes that of the first."""
     if share.world_size == 1:
         return feed.order(epoch)
-    # Each process might cluster differently, since vectors differ in their last bits.
+    # Processes might cluster differently, since vectors differ in their last bits.
     told = [feed.order(epoch) if share.rank == 0 else np.empty(0, np.int64)]
     distributed.broadcast_object_list(told)
     return told[0]

@@ -25,7 +25,7 @@ class Batch:
     Attributes:
         images: (B, D), of any length.
         texts: (B, D); row i is the caption of image i.
-        captions: int64 (B,): the same number for captions that are the same to the model.
+        captions: int64 (B,): equal numbers for captions that are the same to the model.
         scale: factor for cosine similarities.
         bias: added after scaling; None if the model has none.
     """
@@ -45,9 +45,9 @@ def clip_loss(batch: Batch, *, masks: bool) -> Tensor:
 
     Args:
         batch: images and captions.
-        masks: whether pairs of equal captions are left out of each other's comparisons. To give
-            them equal target probability would change nothing: where the vectors of equal
-            captions are equal, the gradient is the same as without a mask.
+        masks: whether pairs of equal captions are left out of each other's comparisons. Giving
+            them equal target probability instead would have no effect: if equal captions have
+            equal vectors, the gradient is the same as without a mask.
     """
     images, texts = _normalise(batch)
     if not masks:
@@ -91,9 +91,9 @@ def drift(vectors: Tensor, originals: Tensor) -> Tensor:
 class LetterHead(nn.Module):
     """Predicts the letter at each position of a caption, from its vector or its image's.
 
-    Both towers use the same head, so that a letter at a position means the same to them. It is
-    used only in training: with few words, the model could distinguish whole words without
-    reading all letters, and could not read a new word.
+    Both towers use the same head, so that a letter at a position is represented in the same
+    way. It is used only in training: with few words, the model could distinguish whole words
+    without reading all letters, and could not read a new word.
     """
 
     def __init__(self, n_dims: int, alphabet: str) -> None:
@@ -103,7 +103,7 @@ class LetterHead(nn.Module):
         self.linear = nn.Linear(n_dims, N_PLACES * (len(alphabet) + 2))
 
     def forward(self, vectors: Tensor, letters: Tensor) -> Tensor:
-        """Return the mean cross-entropy over places; letters are int64 (B, N_PLACES)."""
+        """Return the mean cross-entropy over positions; letters are int64 (B, N_PLACES)."""
         logits = self.linear(vectors).view(-1, len(self.alphabet) + 2)
         return functional.cross_entropy(logits, letters.view(-1))
 

@@ -34,7 +34,7 @@ class RetentionSet:
     """A retention set.
 
     Attributes:
-        title: of the images.
+        title: name of the images.
         chance: accuracy of a model that guesses.
         ask: model -> whether each image is answered correctly, (N,).
     """
@@ -83,7 +83,7 @@ class Retention:
     """The retention of a model.
 
     Attributes:
-        title: of the retention set.
+        title: name of the retention set.
         n_seen: number of its images.
         before: accuracy before.
         after: accuracy now.
@@ -107,9 +107,9 @@ def measure_retention(
     """Return the retention of a model.
 
     Args:
-        title: of the retention set.
+        title: name of the retention set.
         right: whether each image was correct before and after, (N,) each.
-        vectors: of bundled images before and after, (M, D) each.
+        vectors: vectors of bundled images before and after, (M, D) each.
     """
     before, after = right
     drifts = 1 - (vectors[0] * vectors[1]).sum(axis=1, dtype=np.float64)

@@ -13,7 +13,7 @@ from probes.models.preprocessing import Preprocessing
 from probes.training.losses import LetterHead
 
 MAX_LOGIT_SCALE = math.log(100)
-"""Source: Radford et al. 2021, section 2.5: above it training is unstable."""
+"""Source: Radford et al. 2021, section 2.5: training is unstable above it."""
 
 
 class ClipOutputs(NamedTuple):
@@ -41,7 +41,7 @@ class TrainedClip(nn.Module):
 
     Args:
         module: open_clip's, which training changes in place.
-        preprocessing: has the normalisation.
+        preprocessing: provides the normalisation.
         prepare: makes the right parameters trainable.
         merge: merges the trained parameters into the plain module at the end.
         letters: an auxiliary head, if there is one.
@@ -74,7 +74,7 @@ class TrainedClip(nn.Module):
         Args:
             images: uint8 (B, S, S, 3), or vectors of a frozen tower.
             texts: token ids (B, context), or vectors of a frozen tower.
-            letters: as `LetterHead.name` gives them, None without that loss.
+            letters: from `LetterHead.name`, None without that loss.
         """
         images, texts = self.embed_images(images).float(), self.embed_texts(texts).float()
         named = None
@@ -87,7 +87,7 @@ class TrainedClip(nn.Module):
         """Return (B, D) of uint8 (B, S, S, 3), or of vectors of a frozen tower."""
         if images.is_floating_point():
             return self.image_map(images)
-        # The permuted view is channels-last already, which convolutions like.
+        # The permuted view is already channels-last, which is fast for convolutions.
         pixels = images.permute(0, 3, 1, 2).float().div(255).sub(self.mean).div(self.std)
         return self.encode_image(pixels)
 
@@ -119,13 +119,13 @@ class TrainedClip(nn.Module):
     def finish(self) -> Any:  # noqa: ANN401
         """Return the plain module with all trained parameters merged, in eval mode."""
         self._merge(self)
-        # As in a module that is loaded again: for weights without gradients torch uses other
-        # kernels, which differ slightly in the last digits.
+        # As in a reloaded module: for weights without gradients torch uses other kernels, which
+        # differ slightly in the last digits.
         return self.clip.requires_grad_(requires_grad=True).eval()
 
 
 def group_weights(trained_clip: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Return the weights that train, those of fewer than two dimensions without decay."""
+    """Return the trainable weights, those with fewer than two dimensions without decay."""
     weights = [weight for weight in trained_clip.parameters() if weight.requires_grad]
     return [
         {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": decay},

@@ -1,4 +1,4 @@
-"""Validation: how well a model reads words that are held out of its training."""
+"""Validation: how well a model reads words held out of its training."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class ValidationSet:
 
     Attributes:
         images: uint8 (N, S, S, 3).
-        texts: V of them, all distinguishable by the model.
-        truths: int64 (N,), the place of each image's text.
+        texts: V texts, all distinguishable by the model.
+        truths: int64 (N,), the index of each image's text.
     """
 
     images: NDArray[np.uint8]
@@ -46,13 +46,13 @@ def read_validation_set(
     fit: Callable[[Pixels], Pixels],
     tokenize: Tokenize,
 ) -> ValidationSet:
-    """Return a validation set of n random pairs, all of them if they are fewer.
+    """Return a validation set of n random pairs, or of all if there are fewer.
 
     Args:
         pairs: to choose from.
-        n: how many.
-        seed: of the random choice.
-        fit: brings an image to the square that the model sees.
+        n: number of pairs.
+        seed: for the random choice.
+        fit: converts an image to the square input of the model.
         tokenize: determines which captions are the same to the model.
     """
     order = np.argsort(
@@ -76,7 +76,7 @@ def read_words_right(
         model: may be in training, so nothing about it is cached.
         validation: what to read.
         templates: prompts that texts are put into; their vectors are averaged.
-        seed: of the candidates.
+        seed: for the candidates.
     """
     images = model.encoder.embed_images(list(validation.images))
     texts = [

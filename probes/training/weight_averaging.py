@@ -1,4 +1,4 @@
-"""Interpolation: weights before and after -> the best reader between them that forgets little.
+"""Interpolation: weights before and after -> the best mixture that retains enough.
 
 Source: Wortsman et al., "Robust fine-tuning of zero-shot models", 2022 (WiSE-FT).
 """
@@ -23,8 +23,8 @@ class Mixture:
 
     Attributes:
         alpha: 0 is the model before, 1 the model after.
-        reading: fraction of words of the split `val` that it reads right.
-        kept: fraction of the retention images that it gets right.
+        reading: fraction of words of the split `val` that it reads correctly.
+        kept: accuracy on the retention images.
         drift: mean of 1 - cosine between the vectors of bundled images and those before.
     """
 
@@ -37,7 +37,7 @@ class Mixture:
 def mix_states(
     before: Mapping[str, Tensor], after: Mapping[str, Tensor], alpha: float
 ) -> dict[str, Tensor]:
-    """Return weights between two, alpha of the way to the second; counts are the second's."""
+    """Return interpolated weights, `alpha` of the way to `after`; integers are from `after`."""
     return {
         name: before[name].lerp(after[name], alpha)
         if after[name].is_floating_point()
@@ -47,12 +47,12 @@ def mix_states(
 
 
 def choose_mixture(mixtures: Sequence[Mixture], limit: float | None) -> Mixture:
-    """Return the interpolation that reads best among those that forget little enough.
+    """Return the mixture that reads best among those that retain enough.
 
     Args:
-        mixtures: the first is the model before.
-        limit: how far `kept` may fall below that of the first; None ignores it. Of equal
-            readers, the one nearest to the original model is chosen.
+        mixtures: the candidates; the first is the model before.
+        limit: how far `kept` may fall below that of the first; None ignores it. Of equally good
+            mixtures, the one nearest to the original model is chosen.
     """
     least = -1.0 if limit is None else mixtures[0].kept - limit
     allowed = [mixture for mixture in mixtures if mixture.kept >= least - ROUNDING]

@@ -1,8 +1,8 @@
 """Heads: linear maps on frozen vectors, trained to find the answer to a question.
 
-These are the heads of "Can CLIP Read?", with the batches that it tried: random ones, and hard
-negatives, found by clustering images, answers or both. Equal answers in a batch are negatives
-of each other unless they are masked, and such batches have many, so both variants are trained.
+These are the heads of "Can CLIP Read?", with the batches compared there: random ones, and hard
+negatives found by clustering images, answers or both. Equal answers in a batch are negatives of
+each other unless masked; since clustered batches contain many, both variants are trained.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class HeadTrainingSet:
     Attributes:
         images: (N, D), the image of each question.
         queries: (N, D), the questions.
-        answers: int64 (N,), places among the candidates.
+        answers: int64 (N,), indices of the candidates.
         candidates: (K, D).
     """
 
@@ -60,7 +60,7 @@ class HeadTrainingSet:
 
 
 class Head(nn.Module):
-    """Maps of images, questions and answers; initially the sum of the first two."""
+    """Linear maps of images, questions and answers; a query starts as image plus question."""
 
     def __init__(self, n_dims: int, scale: float) -> None:
         super().__init__()
@@ -83,14 +83,14 @@ class Head(nn.Module):
 def train_heads(
     model: Model, train: QuestionSet, val: QuestionSet, candidates: Candidates, seed: int
 ) -> pd.DataFrame:
-    """Return the outcomes on `val` of a head for each kind of batch, masked and not.
+    """Return the outcomes on `val` of one head per kind of batch, with and without masks.
 
     Args:
-        model: whose vectors those are.
+        model: the model that the vectors come from.
         train: training questions; those without an answer among the candidates are left out.
         val: evaluation questions, none of them in `train`.
-        candidates: to choose among.
-        seed: of the order of the batches.
+        candidates: the answers to choose among.
+        seed: for the order of the batches.
 
     Raises:
         ProbeError: there are too few training questions.
@@ -122,7 +122,7 @@ def train_head(
         kind: one of `KINDS`.
         masks: whether equal answers of a batch are left out of each other's comparisons.
         scale: initial factor for cosine similarities.
-        seed: of the order.
+        seed: for the order.
     """
     device = training_set.images.device
     head = Head(training_set.images.shape[1], scale).to(device)

@@ -39,7 +39,7 @@ PROMPT = "{answer}. {question}"
 
 
 BLOCK = 512
-"""Number of questions that are compared with all candidates at a time."""
+"""Number of questions compared with all candidates at a time."""
 
 
 PICTURE, QUESTION, SUM, PROMPTED = (
@@ -97,7 +97,7 @@ def rank_answers(
     for at in range(0, len(vectors), BLOCK):
         sims = vectors[at : at + BLOCK] @ candidates.T
         part = np.argpartition(-sims, n_best - 1, axis=1)[:, :n_best]
-        # Of equally similar answers the more frequent comes first.
+        # Of equally similar answers, the more frequent comes first.
         part.sort(axis=1)
         near = np.take_along_axis(sims, part, axis=1)
         order = np.argsort(-near, axis=1, kind="stable")
@@ -130,8 +130,8 @@ def tabulate_guesses(
         candidates: the candidates.
         method: the name of the method.
         places: the best candidates of each question, (N, n_best).
-        cosines: theirs, (N, n_best).
-        scale: of the logits; shares are among those that are shown.
+        cosines: their cosines, (N, n_best).
+        scale: scale of the logits; shares are a softmax over the answers listed.
     """
     powers = np.exp(scale * (cosines - cosines.max(axis=1, keepdims=True)))
     shares = powers / powers.sum(axis=1, keepdims=True)
@@ -218,8 +218,8 @@ def measure_windows(
     """Return the gain of the best window, and how often it contains the answer, if known.
 
     Returns:
-        gain, gain_low, gain_high in exact accuracy over the whole image; and where boxes are
-        known n_boxes, hit_rate, hit_low, hit_high, hit_chance.
+        gain, gain_low, gain_high in exact accuracy relative to the whole image; and, where
+        boxes are known, n_boxes, hit_rate, hit_low, hit_high, hit_chance.
     """
     whole, window = (
         outcomes[outcomes["method"] == name].reset_index(drop=True)
@@ -246,7 +246,7 @@ def measure_windows(
 def _rank_prompted(
     model: Model, question_set: QuestionSet, candidates: Candidates, shortlist: Ints
 ) -> tuple[Ints, Floats]:
-    """Return the shortlisted answers in the order in which the image fits them, asked."""
+    """Return the shortlisted answers, ranked by the image's fit to the full prompt."""
     texts = [
         PROMPT.format(answer=candidates.texts[place], question=asked.question)
         for asked, places in zip(question_set.questions, shortlist.tolist(), strict=True)

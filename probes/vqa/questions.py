@@ -24,7 +24,7 @@ from probes.models.base import Model
 from synthtext.vqa.textvqa import Asked
 
 CHUNK = 32
-"""Images that are read and embed at a time, with all their windows."""
+"""Number of images read and embedded at a time, with all their windows."""
 
 
 Ints = NDArray[np.int64]
@@ -35,10 +35,10 @@ class QuestionSet:
     """Questions, and the vectors of their images.
 
     Attributes:
-        questions: N of them.
-        rows: int64 (N,), the image of each.
+        questions: N questions.
+        rows: int64 (N,), the index of each question's image.
         images: float32 (M, D), unit length.
-        windows: float32 (M, W, D) of the windows of each image; W is 0 where none were cut.
+        windows: float32 (M, W, D), the windows of each image; W is 0 if none were cut.
         sizes: int64 (M, 2), width and height of each image in px.
         queries: float32 (N, D), the questions as texts.
         files: the file of each image by its name.
@@ -60,7 +60,7 @@ class Candidates:
     """The candidate answers.
 
     Attributes:
-        texts: K of them, the most frequent first.
+        texts: K texts, the most frequent first.
         vectors: float32 (K, D), unit length.
     """
 
@@ -69,7 +69,7 @@ class Candidates:
 
     @functools.cached_property
     def place_of(self) -> dict[str, int]:
-        """The place of each text."""
+        """The index of each text."""
         return {text: place for place, text in enumerate(self.texts)}
 
 
@@ -93,13 +93,13 @@ def list_candidates(questions: Sequence[Asked], n: int) -> tuple[str, ...]:
 def make_question_set(
     model: Model, questions: Sequence[Asked], folder: Path, cache: Path, *, windows: bool
 ) -> QuestionSet:
-    """Return questions with the vectors of their images, without those that have none.
+    """Return questions with the vectors of their images, without those whose image is missing.
 
     Args:
         model: embeds both.
         questions: the questions.
-        folder: of the images: `train/NAME.jpg` as an annotation names it, or `NAME.jpg`.
-        cache: keeps the vectors, so that a run that is killed resumes.
+        folder: holds the images as `train/NAME.jpg`, as in annotations, or `NAME.jpg`.
+        cache: keeps the vectors, so that a killed run can resume.
         windows: whether to embed the windows of the images as well.
 
     Raises:
@@ -149,7 +149,7 @@ def make_question_set(
 def _find_pictures(
     questions: Sequence[Asked], folder: Path
 ) -> tuple[dict[str, Path], dict[str, str]]:
-    """Return the file of each image that there is, and the names of the missing."""
+    """Return the file of each image that exists, and the names of those missing."""
     if not folder.is_dir():
         raise ProbeError(
             f"{folder} is not a folder; give the folder of the images with --images"
@@ -163,7 +163,7 @@ def _find_pictures(
     missing: dict[str, str] = {}
     for asked in questions:
         inner = folder / asked.file
-        # An annotation may name a file anywhere; what lies outside the folder is not read.
+        # An annotation may name any path; files outside the folder are not read.
         if inner.resolve().is_relative_to(folder.resolve()) and inner.is_file():
             paths[asked.picture] = inner
         elif asked.picture in there:

@@ -36,7 +36,7 @@ class VqaConfig:
         n_candidates: number of candidate answers, the most frequent of training.
         windows: whether to cut images into windows and look for the best.
         heads: whether to train heads on the frozen vectors.
-        seed: of the order in which heads see the questions.
+        seed: for the order in which heads see the questions.
     """
 
     annotations: Path
@@ -80,7 +80,7 @@ def run_vqa(
 ) -> Answered:
     """Ask a model questions about images and return its answers.
 
-    Vectors are kept in the folder until all is answered, so that a run that was killed resumes.
+    Vectors are kept in the folder until all is answered, so that a killed run can resume.
 
     Args:
         model: from `load_model`, or any `Model` around an encoder.

@@ -43,7 +43,7 @@ def write_page(
     """Write a page of images with a slider or a choice for every factor that varies.
 
     Args:
-        path: the HTML file, written whole or not at all.
+        path: the HTML file, written atomically.
         renderings: the images of the page, all of which are in the file.
         title: the name of the dataset.
         n_all: number of images in the dataset.

@@ -18,10 +18,10 @@ from synthtext.storage import replace_file
 N_SHOWN = 24
 
 MAX_CHARS = 500
-"""Maximum length of an untrusted text in a card; of longer ones the ends are shown."""
+"""Maximum length of an untrusted text in a card; for longer ones the ends are shown."""
 
 PLAIN = re.compile(r"(?!.*www\.)(?:[^\W_]|[ %.,;()=+'-]|: )*")
-"""Text without meaning in Markdown, wherever it is in a line."""
+"""Text without special meaning in Markdown, anywhere in a line."""
 
 MARKS = re.compile(r"[!-/:-@\[-`{-~]")
 """Punctuation that a backslash escapes."""
@@ -85,7 +85,7 @@ def write_card(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     files = {"README.md": format_card(manifest).encode()}
     if manifest["counts"]["drawn"]:
         buffer = io.BytesIO()
-        # The shards were just written or compared with their checksums.
+        # The shards were just written or verified.
         shown = spread_rows(folder, manifest["shards"], N_SHOWN, verify=False)
         draw_sheet(shown).save(buffer, "JPEG", quality=90)
         files["preview.jpg"] = buffer.getvalue()
@@ -153,7 +153,7 @@ def quote_markdown(value: object) -> str:
     If code cannot contain it, punctuation is escaped with backslashes.
     """
     text = show_text(value, MAX_CHARS)
-    # A table cell ends at a bar, also within code.
+    # A table cell ends at a bar, even within code.
     if "`" in text or "|" in text or not text.strip():
         return MARKS.sub(r"\\\g<0>", text.strip())
     return f"`{text}`"

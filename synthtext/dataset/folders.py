@@ -1,4 +1,4 @@
-"""The folder of a dataset: started, resumed, checked file by file, and finished."""
+"""The folder of a dataset: starting, resuming, checking and finishing it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RECORDS = ".records"
 """Folder of the finished shards' records during a run."""
 
 MAX_BESIDE_BYTES = 1 << 30
-"""Maximum file size beside the shards: the names of five million classes."""
+"""Maximum size of files other than shards: the names of five million classes."""
 
 
 def open_folder(
@@ -40,14 +40,15 @@ def open_folder(
 
     Args:
         plan: what is drawn.
-        folder: where to.
+        folder: the folder to write.
         files: the shards whose records to return; None returns all.
-        repairs: whether a damaged `dataset.json` is written again, and shards with other bytes
-            than were written count as not finished.
+        repairs: whether a damaged `dataset.json` is rewritten, and shards whose bytes have
+            changed count as unfinished.
 
     Raises:
         DatasetError: the folder holds something else, or was started with another plan.
-        DamageError: what it states about itself is damaged, and `repairs` is not given.
+        DamageError: its `dataset.json` or `classnames.txt` is damaged, and `repairs` is not
+            given.
     """
     is_anew = repairs and is_damaged(folder)
     if repairs:
@@ -69,9 +70,9 @@ def begin_folder(
 
     Args:
         folder: empty, or unfinished.
-        begun: its `dataset.json` until it is finished.
+        begun: its `dataset.json` before it is finished.
         classnames: its `classnames.txt`.
-        is_anew: whether its `dataset.json` is replaced, whatever it says.
+        is_anew: whether its `dataset.json` is replaced, whatever its content.
 
     Raises:
         DatasetError: it holds something else, or was started with another plan.
@@ -106,7 +107,7 @@ def check_outside(out: Path, folder: Path | None) -> None:
 
 
 def is_damaged(folder: Path) -> bool:
-    """Return whether the `dataset.json` of a folder is not what was written."""
+    """Return whether the `dataset.json` of a folder is damaged."""
     if not (folder / "dataset.json").exists():
         return False
     try:
@@ -117,16 +118,16 @@ def is_damaged(folder: Path) -> bool:
 
 
 def list_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, ShardRecord]:
-    """Return the records of the shards that were finished, by file; of all, or of some."""
+    """Return the records of all or some of the finished shards, by file."""
     rows = {row["file"]: row for row in read_manifest(folder).get("shards", [])}
     noted = list((folder / RECORDS).glob("*.json"))
     if files is not None:
-        # A part of a large run does not read the records of hundreds of others.
+        # A part of a large run must not read the records of hundreds of others.
         wanted = {_name_record(file) for file in files}
         noted = [path for path in noted if path.name in wanted]
         rows = {file: rows[file] for file in files if file in rows}
     for path in noted:
-        # Another machine may be closing the folder, and then this process must not.
+        # Another machine may be closing the folder, which removes the records.
         with contextlib.suppress(FileNotFoundError):
             row = _read_row(path)
             rows[row["file"]] = row
@@ -134,14 +135,14 @@ def list_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, 
 
 
 def count_records(folder: Path) -> int:
-    """Return how many shards were finished, without reading their records."""
+    """Return the number of finished shards, without reading their records."""
     noted = {path.name for path in (folder / RECORDS).glob("*.json")}
     closed = {_name_record(row["file"]) for row in read_manifest(folder).get("shards", [])}
     return len(noted | closed)
 
 
 def read_records(folder: Path, files: Sequence[str] | None = None) -> dict[str, ShardRecord]:
-    """Return the records of the shards that were finished and are there, by file."""
+    """Return the records of the finished shards that exist, by file."""
     records = list_records(folder, files)
     return {file: record for file, record in records.items() if is_there(folder, record)}
 
@@ -153,7 +154,7 @@ def write_record(folder: Path, record: ShardRecord) -> None:
 
 
 def close_folder(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the finished `dataset.json`, remove what runs leave behind, and return it."""
+    """Write the finished `dataset.json`, remove temporary files of runs, and return it."""
     sealed = seal(manifest)
     replace_file(folder / "dataset.json", to_json(sealed))
     for path in [*folder.glob(f"**/.*{PART}"), *(folder / RECORDS).glob("*.json")]:
@@ -172,7 +173,7 @@ def hash_file(path: Path) -> str | None:
 
 
 def is_whole(folder: Path, record: ShardRecord) -> bool:
-    """Return whether a shard holds the bytes that were written."""
+    """Return whether a shard has the bytes that were written."""
     # The size is checked first, because the checksum of an endless file would never end.
     return is_there(folder, record) and hash_file(folder / record.file) == record.sha256
 
@@ -184,7 +185,7 @@ def is_there(folder: Path, record: ShardRecord) -> bool:
 
 
 def list_damaged(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Return which of the files beside the shards are missing, or not what was written."""
+    """Return which of the files other than shards are missing or changed."""
     files = manifest.get("files", {})
     return [
         file
@@ -194,14 +195,14 @@ def list_damaged(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def is_too_large(path: Path) -> bool:
-    """Return whether a file beside the shards is larger than any that is written."""
+    """Return whether a file other than a shard is larger than any that is written."""
     return path.is_file() and path.stat().st_size > MAX_BESIDE_BYTES
 
 
 def list_strays(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Return the files that a loader might take for parts of the dataset, but which are not.
+    """Return the files that a loader might mistake for parts of the dataset.
 
-    These are other files among the shards, and every other `.tar`. Files of your own beside the
+    These are other files among the shards, and every other `.tar`. Your own files next to the
     folders of the splits are ignored.
     """
     known = set(list_expected(manifest))

@@ -52,10 +52,10 @@ from synthtext.sampling import sample_specs
 from synthtext.storage import lock_folder, remove_parts
 
 OnProgress = Callable[[str, int, int | None], None]
-"""Called with the unit that is counted, the number done, and the total or None."""
+"""Called with the unit counted, the number done, and the total or None."""
 
 
-def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
+def render_dataset(  # noqa: PLR0913 - each is a separate setting of one run.
     plan: Plan,
     folder: Path,
     *,
@@ -72,19 +72,18 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
 
     Args:
         plan: what to draw.
-        folder: new, empty, or started with the same plan; here or at an address.
-        n_workers: processes to draw with, 1 or more.
+        folder: new, empty, or started with the same plan; local or remote.
+        n_workers: number of processes to draw with, 1 or more.
         engine: one of `ENGINES`.
         part: the shards to draw, as for `choose_part`; None draws all. The run that draws the
             last shard finishes the dataset.
-        repairs: whether to draw files again whose bytes are not those that were written; if
-            `dataset.json` is such a file, every shard, since only `dataset.json` has their
-            checksums.
+        repairs: whether to redraw files whose bytes have changed; if `dataset.json` is one of
+            them, all shards are redrawn, since only it has their checksums.
         on_progress: called after every shard.
 
     Raises:
-        DatasetError: the folder holds something else, is being written by another, or cannot
-            be written.
+        DatasetError: the folder holds something else, is being written by another process, or
+            cannot be written.
     """
     check_size(plan)
     shards = list(list_shards(plan))
@@ -116,7 +115,7 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
                 remove_parts(folder, below=True)
                 raise
             if part is not None and count_records(folder) == len(shards):
-                records = read_records(folder)  # Others have drawn the rest.
+                records = read_records(folder)  # Other machines have drawn the rest.
             manifest = describe_run(describe_dataset(plan), records)
             return finish_dataset(folder, manifest) if manifest["complete"] else manifest
     except OSError as error:
@@ -126,15 +125,14 @@ def render_dataset(  # noqa: PLR0913 - each says another thing about one run.
 def finish_dataset(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Write the card of a complete dataset, then its `dataset.json`, and return the latter.
 
-    The `dataset.json` that says that the dataset is complete comes last, and has the checksums
-    of all other files.
+    The final `dataset.json` is written last, and has the checksums of all other files.
     """
     files = {**manifest["files"], **write_card(folder, manifest)}
     return close_folder(folder, {**manifest, "files": files})
 
 
 def read_finished(plan: Plan, folder: Path) -> dict[str, Any] | None:
-    """Return the `dataset.json` of a folder that has all of a plan; None if work is left.
+    """Return the `dataset.json` of a folder with a complete plan; None if work is left.
 
     Nothing is written or locked, so the folder may be on a read-only disk.
     """
@@ -149,7 +147,7 @@ def read_finished(plan: Plan, folder: Path) -> dict[str, Any] | None:
 
 
 def _check_origin(plan: Plan, folder: Path) -> None:
-    """Refuse to overwrite the shards of another run if dataset.json is damaged."""
+    """Refuse to overwrite the shards of another run when dataset.json is damaged."""
     for shard in list_shards(plan):
         try:
             kept = next(read_shard(folder / shard.file)).spec

@@ -38,10 +38,10 @@ class ShardRecord:
     Attributes:
         file: its name in the dataset folder.
         first: index of its first image.
-        n_samples: images inside.
+        n_samples: number of images.
         n_bytes: size of the file.
-        sha256: of the file, in hex.
-        n_shrunk: images whose text was drawn smaller than requested, to fit.
+        sha256: hash of the file, in hex.
+        n_shrunk: number of images whose text was drawn smaller than requested, to fit.
         not_drawn: images that are missing from it.
     """
 
@@ -59,11 +59,11 @@ def read_manifest(folder: Path, *, verify: bool = True) -> dict[str, Any]:
 
     Args:
         folder: the dataset.
-        verify: whether its checksum of itself must match, if it has one.
+        verify: whether its own checksum must match, if it has one.
 
     Raises:
-        DatasetError: it is missing, or not laid out as it should be.
-        DamageError: it is not what was written.
+        DatasetError: it is missing or malformed.
+        DamageError: it has changed since it was written.
     """
     path = folder / "dataset.json"
     try:
@@ -97,7 +97,7 @@ def list_rows(folder: Path, manifest: Mapping[str, Any], split: str) -> list[dic
 
 
 def list_files(folder: Path, split: str) -> list[Path]:
-    """Return the shards of one split of a dataset, unread.
+    """Return the shards of one split of a dataset, without reading them.
 
     Raises:
         DatasetError: the dataset has no such split, or it is empty.
@@ -107,7 +107,7 @@ def list_files(folder: Path, split: str) -> list[Path]:
 
 
 def describe_dataset(plan: Plan) -> dict[str, Any]:
-    """Return the `dataset.json` of a dataset that is unfinished."""
+    """Return the `dataset.json` of an unfinished dataset."""
     return {
         "format": FORMAT,
         "complete": False,
@@ -146,11 +146,11 @@ def list_expected(begun: Mapping[str, Any]) -> list[str]:
 def describe_run(
     begun: Mapping[str, Any], records: Mapping[str, ShardRecord]
 ) -> dict[str, Any]:
-    """Return the `dataset.json` of a dataset as far as it is drawn.
+    """Return the `dataset.json` of a dataset in its current state.
 
     Args:
-        begun: its `dataset.json` when it was started, or later.
-        records: of shards that are finished, by file.
+        begun: its `dataset.json` from when it was started, or later.
+        records: records of finished shards, by file.
     """
     files = list_expected(begun)
     done = [records[file] for file in files if file in records]
@@ -207,7 +207,7 @@ def _cut(value: object) -> str:
 
 
 def read_record(row: Mapping[str, Any]) -> ShardRecord:
-    """Return the record of a row of `dataset.json`."""
+    """Return the shard record in a row of `dataset.json`."""
     fields = {field.name: row[field.name] for field in dataclasses.fields(ShardRecord)}
     lost = tuple(NotDrawn(**each) for each in row["not_drawn"])
     return ShardRecord(**{**fields, "not_drawn": lost})

@@ -32,7 +32,7 @@ Target = Callable[[Rendering], Any]
 
 
 class _Pictures(Sequence[Any]):
-    """Images by their number: as renderings, or as pairs for training."""
+    """Images by index: as renderings, or as pairs for training."""
 
     _split: str
     _transform: Transform | None
@@ -43,7 +43,7 @@ class _Pictures(Sequence[Any]):
 
         Raises:
             DrawError: the text cannot be drawn.
-            ShardError: what was drawn is broken.
+            ShardError: the shard is broken.
         """
         rendering = self._read(number)
         if self._transform is None and self._target is None:
@@ -59,7 +59,7 @@ class _Pictures(Sequence[Any]):
 
 
 class Dataset(_Pictures):
-    """The rendered images of a split, each accessible by its number.
+    """The rendered images of a split, accessible by index.
 
     >>> from synthtext import Dataset, load
     >>> isinstance(load("data/words"), Dataset)  # doctest: +SKIP
@@ -84,17 +84,17 @@ class Dataset(_Pictures):
 
 
 BLOCK = 128
-"""Specs that are sampled at once: one alone costs as much as thirty of a block."""
+"""Number of specs sampled at once: a single one costs as much as thirty in a block."""
 
 MAX_BLOCKS = 1024
-"""Blocks of the longest stream that keeps all of them: 120 MB of specs in each process."""
+"""Blocks of the longest stream that caches all of them: 120 MB of specs per process."""
 
 N_RECENT = 8
-"""Blocks that a longer stream keeps."""
+"""Number of blocks that a longer stream caches."""
 
 
 class Stream(_Pictures):
-    """Images of a split that are rendered on demand; equal numbers give equal images.
+    """Images of a split that are rendered on demand; equal indices give equal images.
 
     >>> from synthtext import Stream, stream
     >>> pictures = stream(count=50, seed=3)
@@ -126,18 +126,19 @@ class Stream(_Pictures):
         return render(self._sample(number), plan.fonts, plan.photos)
 
     def __getstate__(self) -> dict[str, object]:
-        # What another process gets it can sample faster than it could read it.
+        # Another process can sample the specs faster than it could unpickle them.
         return {**self.__dict__, "_kept": OrderedDict(), "_last": -1}
 
     def _sample(self, number: int) -> Spec:
-        """Return the spec of an image, out of a block that is sampled whole."""
+        """Return the spec of an image, from a block that is sampled as a whole."""
         block, place = divmod(number, BLOCK)
         follows, self._last = number == self._last + 1, number
         is_long = self._count > BLOCK * MAX_BLOCKS
         specs = self._kept.pop(block, None)
         if specs is None:
             if is_long and not follows:
-                # Of a block far away in a long stream, no other image may be asked for in time.
+                # With random access to a long stream, the rest of the block may never be
+                # needed.
                 return self._sample_run(number, number + 1)[0]
             specs = self._sample_run(block * BLOCK, min((block + 1) * BLOCK, self._count))
         self._kept[block] = specs
@@ -163,8 +164,8 @@ def load(
 ) -> Dataset:
     """Return the images of a dataset that `synthtext render` wrote.
 
-    The shards are read once to compare their checksums, at 1 to 2 s/GB; an image is read when
-    it is requested.
+    The shards are read once to verify their checksums, at 1 to 2 s/GB; an image is read when it
+    is requested.
 
     >>> from synthtext import load
     >>> pictures = load("data/words", "test")  # doctest: +SKIP
@@ -181,12 +182,12 @@ def load(
             the text. None gives each image as a `Rendering`.
         target: a function that gives the second element of a pair instead of the text, such as
             `lambda rendering: rendering.spec.class_index`; it may return a dict.
-        verify: whether to compare the checksums of the shards; otherwise only their headers
-            are read.
+        verify: whether to verify the checksums of the shards; otherwise only their headers are
+            read.
 
     Raises:
         DatasetError: no dataset, or no such split.
-        ShardError: a shard is missing, broken or not what was written.
+        ShardError: a shard is missing, broken or changed.
     """
     files = open_shards(parse_folder(os.fspath(folder)), split, verify=verify)
     places = [(file, place) for file in files for place in list_places(file)]
@@ -219,16 +220,16 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     (901, (224, 224, 3))
 
     Args:
-        recipe: name or file of a recipe, or one that was read.
+        recipe: name or file of a recipe, or a `Recipe`.
         words: name or file of a list of words, `lang:de` or `pattern:[A-Z]{2}`; see
             `synthtext.texts.words.read_words`.
         sentences: name, file or folder of sentences.
-        count: images over all splits; None draws each text once.
+        count: number of images in all splits; None draws each text once.
         seed: 0 or more.
         split: `train`, `val` or `test`.
         fonts: the fonts to choose from; None uses the bundled ones.
         photos: photographs for backgrounds.
-        edits: entries of the recipe to change, as `synthtext render` takes them.
+        edits: entries of the recipe to change, as in the options of `synthtext render`.
         transform: as for `load`.
         target: as for `load`.
 

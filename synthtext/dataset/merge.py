@@ -40,14 +40,14 @@ def merge_datasets(
     still missing.
 
     Args:
-        parts: folders that were started with one plan, each with some of its shards.
+        parts: folders that were started with the same plan, each with some of its shards.
         out: new, empty, one of the parts, or started with the same plan.
         on_progress: called after every shard.
 
     Raises:
         DatasetError: the parts have different plans, different bytes for one shard, or lack a
             shard.
-        DamageError: a shard or `classnames.txt` is not what was written.
+        DamageError: a shard or `classnames.txt` has changed since it was written.
     """
     begun = _read_begun(parts[0])
     for part in parts[1:]:
@@ -73,7 +73,7 @@ def merge_datasets(
 
 
 def _read_begun(part: Path) -> dict[str, Any]:
-    """Return the `dataset.json` of a part as it was when the part was started."""
+    """Return the `dataset.json` of a part in its state when the part was started."""
     manifest = read_manifest(part)
     found = hash_file(part / CLASSNAMES)
     known = manifest.get("files", {CLASSNAMES: found})
@@ -97,7 +97,7 @@ def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecor
         _check_whole(part, record)
         (out / record.file).parent.mkdir(parents=True, exist_ok=True)
         move_file(part / record.file, out / record.file)
-    elif (out / record.file).is_file():  # As it is where a merge was killed after the move.
+    elif (out / record.file).is_file():  # A merge was killed after the move.
         _check_whole(out, record)
     else:
         return

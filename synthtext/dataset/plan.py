@@ -43,7 +43,7 @@ class Shard:
 
     Attributes:
         split: `train`, `val` or `test`.
-        number: place in its split, from 0.
+        number: index in its split, from 0.
         indices: the images in it.
     """
 
@@ -66,7 +66,7 @@ class Plan:
         seed: 0 or more.
         texts: what is drawn, by kind.
         sources: the splits that get images, in order of their indices.
-        counts: images of each of `sources`.
+        counts: number of images in each of `sources`.
         classnames: the lines of `classnames.txt`.
         fonts: the fonts to choose from.
         photos: the photographs to choose from, if any.
@@ -96,11 +96,12 @@ def choose_part(part: str, n_shards: int) -> range:
     """Return the shards that a part of a run draws.
 
     Args:
-        part: `A:B` for those from A up to B, or `K/N` for the K-th of N equal parts, from 0.
-        n_shards: shards of the whole run.
+        part: `A:B` for shards from A up to, not including, B, or `K/N` for part K of N equal
+        parts, from 0.
+        n_shards: number of shards of the whole run.
 
     Raises:
-        DatasetError: it is not of that form, or has no shard.
+        DatasetError: it is not of that form, or contains no shard.
     """
     found = re.fullmatch(r"(\d+)(:|/)(\d+)", part)
     if not found:
@@ -132,9 +133,9 @@ def read_texts(
             `read_words`.
         sentences: a TSV of sentences, or `reviews` for those that are bundled.
         recipe: its kind determines which bundled texts to use if none are given.
-        count: total number of images, as many as texts are drawn from a pattern; None leaves it
-            open.
-        seed: chooses the texts that are drawn from a pattern.
+        count: total number of images, which is also the number of texts drawn from a pattern;
+            None leaves it open.
+        seed: for the texts drawn from a pattern.
 
     Raises:
         WordsError: a file cannot be used.
@@ -238,10 +239,10 @@ def list_shards(plan: Plan) -> Iterator[Shard]:
 
 
 def check_size(plan: Plan) -> None:
-    """Check that the shards of a plan are not too many to be written.
+    """Check that a plan does not have too many shards to be written.
 
     Raises:
-        DatasetError: they are.
+        DatasetError: it has too many.
     """
     n_shards = sum(-(-count // plan.recipe.shard_size) for count in plan.counts)
     if n_shards > MAX_SHARDS:
@@ -252,7 +253,7 @@ def check_size(plan: Plan) -> None:
 
 
 def source_of(plan: Plan, split: str) -> Source:
-    """Return what the images of a split draw from."""
+    """Return the source from which the images of a split are drawn."""
     return next(source for source in plan.sources if source.split == split)
 
 

@@ -50,7 +50,7 @@ def describe_sample() -> dict[str, Any]:
 
 
 def describe_manifest() -> dict[str, Any]:
-    """Return the schema of `dataset.json`, of a dataset that is unfinished or finished."""
+    """Return the schema of `dataset.json`, for an unfinished or a finished dataset."""
     shard = {
         "type": "object",
         "properties": {

@@ -1,7 +1,7 @@
-"""A dataset with a score for each image -> the same with `p_read` in every `KEY.json`.
+"""A dataset with a score for each image -> a copy with `p_read` in every `KEY.json`.
 
-Shards, keys and images stay what they are, so the copy is read and verified as any dataset.
-Images that are left out by their score are noted as those that could not be drawn are.
+Shards, keys and images stay the same, so the copy is read and verified like any dataset. Images
+left out by their score are recorded like those that could not be drawn.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from synthtext.dataset.verify import check_shard
 from synthtext.errors import DatasetError, quote
 
 FIELD = "p_read"
-"""The name in `KEY.json`: how likely the image is to be read, 0 to 1."""
+"""The field in `KEY.json`: the probability that the image is read, 0 to 1."""
 
 SCORED = "scored"
-"""The entry of a plan that says what the scores are."""
+"""The entry of a plan that describes the scores."""
 
 DIGITS = 6
-"""Decimals of a score."""
+"""Number of decimals of a score."""
 
 COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
@@ -56,13 +56,13 @@ KEEP = re.compile(rf"\s*{FIELD}\s*(>=|<=|>|<)\s*([0-9]*\.?[0-9]+)\s*")
 
 @dataclass(frozen=True)
 class Keep:
-    """Which images are kept: those whose score compares so with a bound."""
+    """A condition for keeping images: a comparison of their score with a bound."""
 
     comparison: str
     bound: float
 
     def holds(self, score: float) -> bool:
-        """Return whether an image of this score is kept."""
+        """Return whether an image with this score is kept."""
         return COMPARISONS[self.comparison](score, self.bound)
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Keep:
 
 
 def parse_keep(text: str) -> Keep:
-    """Return what `--keep` says.
+    """Return the condition in a value of `--keep`.
 
     >>> str(parse_keep("p_read > 0.90"))
     'p_read>0.9'
@@ -90,16 +90,16 @@ def parse_keep(text: str) -> Keep:
 def describe_scored(
     source: Path, how: Mapping[str, Any], keep: Keep | None, *, verify: bool = True
 ) -> dict[str, Any]:
-    """Return the `dataset.json` of a copy with scores, as it is when it is begun.
+    """Return the initial `dataset.json` of a copy with scores.
 
     Args:
         source: a finished dataset without scores.
-        how: what the scores are and where they are from, for `dataset.json`.
-        keep: which images are kept; None keeps all.
-        verify: whether the source must be what was written.
+        how: the meaning and the origin of the scores, for `dataset.json`.
+        keep: which images to keep; None keeps all.
+        verify: whether the source must match its checksums.
 
     Raises:
-        DatasetError: the source is not finished, or has scores.
+        DatasetError: the source is unfinished, or already has scores.
     """
     manifest = read_manifest(source, verify=verify)
     if not manifest["complete"]:
@@ -132,10 +132,10 @@ def describe_scored(
 
 
 def begin_scored(source: Path, out: Path, begun: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Begin the folder of a copy, or take it up; return its `dataset.json` if it is finished.
+    """Start or resume the folder of a copy; return its `dataset.json` if it is finished.
 
     Raises:
-        DatasetError: the folder holds something else, or a copy that was begun otherwise.
+        DatasetError: the folder holds something else, or a copy started with other settings.
     """
     if (out / "dataset.json").exists() and not (out / RECORDS).exists():
         manifest = read_manifest(out)
@@ -159,21 +159,21 @@ def write_scored(
     *,
     on_progress: OnProgress = lambda *_: None,
 ) -> dict[str, Any]:
-    """Write the shards of a copy that is begun, finish it, and return its `dataset.json`.
+    """Write the shards of a copy that was started, finish it, and return its `dataset.json`.
 
-    Shards that are there already are left as they are.
+    Existing shards are kept.
 
     Args:
         source: the dataset.
         out: its copy, from `begin_scored`.
         begun: from `describe_scored`.
-        scores: of every image, by its key, 0 to 1.
+        scores: the score of every image, by its key, 0 to 1.
         keep: as for `describe_scored`.
         on_progress: called after every shard.
 
     Raises:
         DatasetError: an image has no score.
-        ShardError: a shard is missing, broken or not what was written.
+        ShardError: a shard is missing, broken or changed.
     """
     rows = read_manifest(source, verify=False)["shards"]
     records = read_records(out)

@@ -1,4 +1,4 @@
-"""Sealing: JSON with a checksum of itself, which is read within bounds."""
+"""Sealing: JSON with its own checksum, read within bounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECKSUM = "checksum"
 """The entry with the checksum of all others."""
 
 MAX_BYTES = 512 << 20
-"""Maximum file size: that of a billion images in a million shards has about 300 MB."""
+"""Maximum file size: the file for a billion images in a million shards has about 300 MB."""
 
 MAX_PARTS = 16_000_000
 """Maximum number of values in a file, by commas and brackets; they determine its memory use.
@@ -50,8 +50,8 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bool]:
 
     Raises:
         FileNotFoundError: it is missing.
-        DamageError: it is not a JSON object, or is larger or nested deeper than any that is
-            written.
+        DamageError: it is not a JSON object, or is larger or more deeply nested than any that
+            is written.
         DatasetError: it is not a file.
     """
     raw = _read_bounded(path)

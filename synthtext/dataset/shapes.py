@@ -14,7 +14,7 @@ from synthtext.recipe import FORMATS
 SHARD_FILE = re.compile(r"(train|val|test)/[0-9]{6,12}\.tar")
 
 OTHER_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
-"""Allowed names of the other files of a dataset: none that leads outside the folder."""
+"""Allowed names of the other files of a dataset, which cannot lead outside the folder."""
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -28,7 +28,7 @@ def check_shape(manifest: Mapping[str, Any]) -> None:
     """Check the content of a `dataset.json`. Unknown names are ignored.
 
     Raises:
-        ValueError: something is missing, of a wrong type, or out of bounds.
+        ValueError: something is missing, of the wrong type, or out of bounds.
     """
     _check("", manifest, TOP, TOP_LATER)
     plan, splits = manifest["plan"], manifest["splits"]
@@ -54,7 +54,7 @@ def check_record(row: object) -> None:
     """Check the entry of a shard.
 
     Raises:
-        ValueError: something is missing, of a wrong type, or out of bounds.
+        ValueError: something is missing, of the wrong type, or out of bounds.
     """
     _check("a shard's ", row, RECORD)
 
@@ -70,9 +70,9 @@ def _check_size(plan: Mapping[str, Any], splits: Mapping[str, Any]) -> None:
 
 
 def _check(where: str, row: object, needed: Shape, later: Shape | None = None) -> None:
-    """Check the values of a table; those that a later version added may be missing."""
+    """Check the values of a table; those added in a later version may be missing."""
     if not isinstance(row, dict):
-        raise ValueError(f"{where}is {quote(row)}")  # noqa: TRY004 - one kind for all.
+        raise ValueError(f"{where}is {quote(row)}")  # noqa: TRY004 - one type for all.
     for name, fits in needed.items():
         if name not in row:
             raise ValueError(f"{where}{name} is missing")

@@ -1,7 +1,7 @@
-"""Shards: tar files of samples, as WebDataset reads them.
+"""Shards: tar files of samples in WebDataset format.
 
-The webdataset package would import torch wherever that is installed, half a gigabyte in every
-worker; the tests show that its own loader reads every key.
+The webdataset package is not used, since it imports torch wherever that is installed, half a
+gigabyte in every worker; the tests show that its loader reads every key.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from synthtext.errors import ShardError, quote
 from synthtext.storage import is_remote, write_whole
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
-"""What images are called in shards, ours and other makers'."""
+"""Extensions of images in shards from synthtext and from other tools."""
 
 NAME_BYTES, SIZE_BYTES = 100, 11
-"""Fields of a tar's header."""
+"""Sizes of two fields of a tar header."""
 
 BLANK_HEADER = tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT)
-"""To make one of these for every file would take Python as long as to draw its image."""
+"""A template, since building a header in Python takes as long as drawing the image."""
 
 BLANK_SUM = (
     sum(BLANK_HEADER[:124]) + sum(BLANK_HEADER[135:148]) + 8 * 32 + sum(BLANK_HEADER[156:])
 )
-"""Checksum of a header without name and size; its own field counts as blanks."""
+"""Checksum of a header without name and size; the checksum field itself counts as spaces."""
 
 END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
-"""What every tar ends with."""
+"""The end of every tar."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class ShardFile:
     """A finished shard.
 
     Attributes:
-        n_samples: samples inside.
+        n_samples: number of samples.
         n_bytes: size of the file.
-        sha256: of the file, in hex.
+        sha256: hash of the file, in hex.
     """
 
     n_samples: int
@@ -55,10 +55,10 @@ class ShardFile:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the files of a sample lie in a shard, to be read without what comes before.
+    """Where the files of a sample lie in a shard, for random access.
 
     Attributes:
-        key: of the sample.
+        key: key of the sample.
         spans: offset and size in bytes of each file, by its extension.
     """
 
@@ -67,7 +67,7 @@ class Place:
 
     @property
     def image(self) -> str | None:
-        """Extension of the image, None where the sample has none."""
+        """Extension of the image, None if the sample has none."""
         return next((name for name in IMAGE_EXTENSIONS if name in self.spans), None)
 
 
@@ -83,7 +83,7 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
     >>> next(iter(read_shard(path))).spec.text
     'quartz'
 
-    Equal samples give equal bytes. An existing shard is replaced, whole or not at all.
+    Equal samples give equal bytes. An existing shard is replaced atomically.
     """
     n_samples = n_bytes = 0
     digest = hashlib.sha256()
@@ -99,9 +99,9 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardFile:
 
 
 def pack_samples(samples: Iterable[Sample]) -> Iterator[bytes]:
-    """Return the members of a tar, those of a sample at a time, without the tar's end.
+    """Return the members of a tar, one sample at a time, without the tar's end.
 
-    Equal samples give equal bytes: no time, no owner.
+    Equal samples give equal bytes: times and owners are not stored.
     """
     for sample in samples:
         parts: list[bytes] = []
@@ -130,7 +130,8 @@ def read_samples(path: Path) -> Iterator[Sample]:
     """Return the samples of a shard, in order, without decoding them.
 
     Raises:
-        ShardError: the shard is missing or broken, or holds what no shard of ours holds.
+        ShardError: the shard is missing or broken, or has content that synthtext does not
+            write.
     """
     with _open_shard(path) as file:
         for place in _read_places(file, path):
@@ -140,22 +141,22 @@ def read_samples(path: Path) -> Iterator[Sample]:
 
 
 def list_places(path: Path) -> Iterator[Place]:
-    """Return where the samples of a shard lie, in order, reading their headers alone.
+    """Return where the samples of a shard lie, in order, reading only their headers.
 
-    Shards from other tools may have folders in their names; nothing is ever written under them.
+    Names in shards from other tools may have folders; nothing is ever extracted to them.
 
     Raises:
-        ShardError: the shard is missing or broken, or holds what no shard holds.
+        ShardError: the shard is missing or broken, or has content that no shard needs.
     """
     with _open_shard(path) as file:
         yield from _read_places(file, path)
 
 
 def read_place(path: Path, place: Place) -> Sample:
-    """Return the sample that lies at a place of a shard.
+    """Return the sample at a place in a shard.
 
     Raises:
-        ShardError: the shard is missing, or is not the one that it was.
+        ShardError: the shard is missing or has changed.
     """
     with _open_shard(path) as file:
         return _read_sample(file, path, place)
@@ -165,7 +166,7 @@ def read_span(path: Path, span: tuple[int, int]) -> bytes:
     """Return the bytes of a file in a shard, given its offset and size.
 
     Raises:
-        ShardError: the shard is missing, or is not the one that it was.
+        ShardError: the shard is missing or has changed.
     """
     with _open_shard(path) as file:
         return _read_bytes(file, path, span)
@@ -173,13 +174,13 @@ def read_span(path: Path, span: tuple[int, int]) -> bytes:
 
 @contextmanager
 def _open_shard(path: Path) -> Iterator[BinaryIO]:
-    """Give a shard to read.
+    """Open a shard for reading.
 
     Raises:
         ShardError: it is missing, cannot be read, or is not a file.
     """
     try:
-        # To open a pipe is to wait for whoever writes to it.
+        # Opening a pipe would wait for a writer.
         if not is_remote(path) and path.exists() and not path.is_file():
             raise ShardError(f"{path} is not a file; delete it")
         with path.open("rb") as file:
@@ -192,7 +193,7 @@ def _open_shard(path: Path) -> Iterator[BinaryIO]:
 
 
 def _read_places(file: BinaryIO, path: Path) -> Iterator[Place]:
-    """Return where the samples of an open shard lie, each whole and in one place."""
+    """Return where the samples of an open shard lie; the files of each must be contiguous."""
     key, spans, seen = "", dict[str, tuple[int, int]](), set[str]()
     for member in read_members(file, path):
         if not member.is_file:
@@ -216,7 +217,7 @@ def _read_places(file: BinaryIO, path: Path) -> Iterator[Place]:
 
 
 def _split_name(name: str, path: Path) -> tuple[str, str]:
-    """Return the key of a sample, with its folders, and what its file is by its extension."""
+    """Return the key of a sample, with its folders, and the extension of a file."""
     folder, slash, base = name.rpartition("/")
     stem, _, extension = base.partition(".")
     if not stem:
@@ -245,7 +246,7 @@ def _read_bytes(file: BinaryIO, path: Path, span: tuple[int, int]) -> bytes:
 
 
 def _make_header(name: bytes, n_bytes: int) -> bytes:
-    """Return the header of a member: tarfile's own, with name, size and checksum filled in."""
+    """Return the header of a member: tarfile's, with name, size and checksum filled in."""
     size = b"%011o" % n_bytes
     if len(name) > NAME_BYTES or len(size) > SIZE_BYTES:
         raise ShardError(

@@ -26,7 +26,7 @@ OnProgress = Callable[[str, int, int | None], None]
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 
 N_BINS = 20
-"""Bins of a histogram."""
+"""Number of bins of a histogram."""
 
 NUMBERS = (
     *(name for name, factor in FACTORS.items() if factor.bounds),
@@ -43,12 +43,12 @@ CATEGORIES = (
 
 @dataclass(frozen=True)
 class Spread:
-    """How a number is spread over the images.
+    """The distribution of a number over the images.
 
     Attributes:
-        quantiles: the least value, 5 %, the median, 95 % and the greatest.
-        edges: `N_BINS` + 1 edges of equal bins.
-        counts: images in each bin.
+        quantiles: minimum, 5 %, median, 95 % and maximum.
+        edges: `N_BINS` + 1 edges of bins of equal width.
+        counts: number of images in each bin.
     """
 
     quantiles: tuple[float, ...]
@@ -58,14 +58,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a dataset holds.
+    """The statistics of a dataset.
 
     Attributes:
-        images: of each split.
-        texts: different texts of each split, as they were drawn.
-        characters: how often each character is drawn, the most frequent first.
-        numbers: how each number is spread, of those that vary.
-        categories: images of each value, the most frequent first, of factors that vary.
+        images: number of images in each split.
+        texts: number of distinct texts in each split, as drawn.
+        characters: how often each character is drawn, most frequent first.
+        numbers: the distribution of each numeric factor that varies.
+        categories: number of images per value, most frequent first, of other factors that vary.
         constants: the value of each factor that is the same in every image.
     """
 
@@ -80,16 +80,16 @@ class Statistics:
 def count_dataset(
     folder: Path, *, verify: bool = True, on_progress: OnProgress = lambda *_: None
 ) -> Statistics:
-    """Return what a dataset holds, from its shards alone.
+    """Return the statistics of a dataset, from its shards alone.
 
     Args:
         folder: a dataset that `synthtext render` wrote.
-        verify: whether to compare the checksums of the shards.
+        verify: whether to verify the checksums of the shards.
         on_progress: called after every shard.
 
     Raises:
-        DatasetError: no dataset, one that is not finished, or one without images.
-        ShardError: a shard is missing, broken or not what was written.
+        DatasetError: no dataset, one that is unfinished, or one without images.
+        ShardError: a shard is missing, broken or changed.
     """
     manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):
@@ -117,7 +117,7 @@ def count_dataset(
 
 
 def _read_fields(folder: Path, split: str, *, verify: bool) -> Iterator[dict[str, Any]]:
-    """Return the checked factors of every image, and what was measured of it."""
+    """Return the checked factors of every image, and its measurements."""
     for file in open_shards(folder, split, verify=verify):
         for sample in read_samples(file):
             fields = decode_fields(sample)

@@ -1,9 +1,9 @@
-"""Tar: a file -> the files that it holds, read strictly and within bounds.
+"""Tar: an archive -> the files in it, read strictly and within bounds.
 
-Python's tarfile takes the sizes, the nesting and the sparse maps of a header as they come; a
-shard from elsewhere may so ask for any amount of memory, depth or time. Here every number is
-bounded before anything is read by it, and what no shard needs is refused: links, devices,
-sparse files. What webdataset, Python, GNU tar and bsdtar write is read.
+Python's tarfile trusts the sizes, the nesting and the sparse maps in headers, so an untrusted
+shard could demand any amount of memory, depth or time. Here every number is checked before it
+is used, and what no shard needs is refused: links, devices, sparse files. Archives from
+webdataset, Python, GNU tar and bsdtar are accepted.
 
 Source: POSIX.1-2017, pax; GNU tar 1.35, "Basic Tar Format".
 """
@@ -20,26 +20,26 @@ from synthtext.errors import ShardError, quote
 BLOCK_BYTES = 512
 
 MAX_MEMBER_BYTES = 64 << 20
-"""Maximum file size that is read from a shard: a bound for shards that come from elsewhere."""
+"""Maximum size of a file in a shard: a bound for shards from elsewhere."""
 
 MAX_NAME_BYTES = 4096
-"""Maximum length of a name of a file, as on Linux."""
+"""Maximum length of a file name, as on Linux."""
 
 MAX_EXTENDED_BYTES = 1 << 16
-"""Largest header of pax, or name of GNU tar, that stands before a file."""
+"""Maximum size of a pax header or a long name of GNU tar before a file."""
 
 MAX_END_BYTES = 16 << 20
-"""Most zeros after the last file; writers pad their last record with them."""
+"""Maximum number of zero bytes after the last file; writers pad their last record."""
 
 MAX_DIGITS = 20
-"""Maximum number of digits of a size in a header of pax."""
+"""Maximum number of digits of a size in a pax header."""
 
 BLANK = bytes(BLOCK_BYTES)
 
 POSIX = b"ustar\0"
 
 MAGICS = frozenset({POSIX, b"ustar ", bytes(6)})
-"""What headers of POSIX, of GNU tar and of Unix V7 are marked with."""
+"""Magic numbers of POSIX, GNU tar and Unix V7 headers."""
 
 FILES = frozenset({b"0", b"\0"})
 
@@ -48,17 +48,17 @@ FOLDER = b"5"
 LONG_NAME, PAX, PAX_OF_ALL = b"L", b"x", b"g"
 
 EXTENDED = frozenset({LONG_NAME, PAX, PAX_OF_ALL})
-"""Headers that say more about the file that follows, each at most once."""
+"""Headers with more details of the file that follows, each allowed once."""
 
 
 class Member(NamedTuple):
     """A file or a folder in a tar.
 
     Attributes:
-        name: of the file, with its folders.
+        name: name of the file, with its folders.
         offset: where its content begins, in bytes.
-        size: of its content, in bytes.
-        is_file: whether it is a file, and not a folder.
+        size: size of its content, in bytes.
+        is_file: whether it is a file, not a folder.
     """
 
     name: str
@@ -68,20 +68,20 @@ class Member(NamedTuple):
 
 
 class TarError(Exception):
-    """What is wrong with a tar, without its name; it does not leave this file."""
+    """What is wrong with a tar, without its name; used only inside this module."""
 
 
 def read_members(file: BinaryIO, path: Path) -> Iterator[Member]:
-    """Return the files and folders of a tar, in order, without reading what they hold.
+    """Return the files and folders of a tar, in order, without reading their content.
 
-    The caller may move about in the file between one and the next.
+    The caller may seek in the file between them.
 
     Args:
         file: the tar, open.
         path: its name, for errors.
 
     Raises:
-        ShardError: it is broken, ends early, or holds what no shard holds.
+        ShardError: it is broken, truncated, or has content that no shard needs.
     """
     n_bytes = file.seek(0, os.SEEK_END)
     at, last = 0, ""
@@ -101,7 +101,7 @@ def read_members(file: BinaryIO, path: Path) -> Iterator[Member]:
 
 
 def _read_member(file: BinaryIO, at: int, n_bytes: int) -> Member | None:
-    """Return the file or folder whose header lies at a place, None at the end of the tar."""
+    """Return the file or folder whose header is at an offset, None at the end of the tar."""
     extended: dict[bytes, bytes] = {}
     while True:
         header = _read(file, at, BLOCK_BYTES)
@@ -135,9 +135,9 @@ def _read(file: BinaryIO, at: int, n_bytes: int) -> bytes:
 
 
 def _read_header(header: bytes) -> tuple[bytes, int]:
-    """Return the type of what a header announces and the size that it gives."""
+    """Return the type and the size in a header."""
     field = header[148:156]
-    # The checksum counts its own field as blanks.
+    # The checksum counts its own field as spaces.
     if sum(header) - sum(field) + 8 * 32 != _read_octal(field):
         raise TarError("has a header whose checksum does not match")
     if header[257:263] not in MAGICS:
@@ -147,13 +147,13 @@ def _read_header(header: bytes) -> tuple[bytes, int]:
         return header[156:157], _read_octal(field)
     if field[0] == 0xFF:
         raise TarError("has a file of a negative size")
-    # What twelve digits cannot hold is a binary number, marked by its first bit.
+    # Numbers too large for twelve digits are binary, marked by the first bit.
     return header[156:157], int.from_bytes(field, "big") - (0x80 << 88)
 
 
 def _read_octal(field: bytes) -> int:
     digits = field.strip(b" \0")
-    # int() alone would take signs and underscores.
+    # int() alone would accept signs and underscores.
     if not digits.isdigit():
         if digits:
             raise TarError(f"has a header with {_show(digits)} for a number")
@@ -167,7 +167,7 @@ def _read_octal(field: bytes) -> int:
 def _read_name(header: bytes) -> str:
     name = header[:100].partition(b"\0")[0]
     if header[345]:
-        # Others keep times where POSIX has the folders of a long name.
+        # Other formats store times where POSIX has the folders of a long name.
         if header[257:263] != POSIX:
             raise TarError("has a header with invalid characters")
         name = header[345:500].partition(b"\0")[0] + b"/" + name
@@ -183,7 +183,7 @@ def _decode_name(name: bytes) -> str:
 
 
 def _extend(name: str, size: int, extended: Mapping[bytes, bytes]) -> tuple[str, int]:
-    """Return the name and the size that the headers before a file's own give it."""
+    """Return the name and the size of a file, as overridden by its extended headers."""
     if LONG_NAME in extended:
         name = _read_long_name(extended[LONG_NAME])
     if {b"path", b"size"} & _read_records(extended.get(PAX_OF_ALL, b"")).keys():
@@ -209,7 +209,7 @@ def _read_long_name(raw: bytes) -> str:
 
 
 def _read_records(raw: bytes) -> dict[bytes, bytes]:
-    """Return the entries of a header of pax, written as `LENGTH KEY=VALUE`, a line each."""
+    """Return the entries of a pax header, one `LENGTH KEY=VALUE` per line."""
     records: dict[bytes, bytes] = {}
     at = 0
     while at < len(raw):
@@ -246,7 +246,7 @@ def _check_member(name: str, kind: bytes, *, offset: int, size: int, n_bytes: in
 
 
 def _check_end(file: BinaryIO, n_left: int) -> None:
-    """Check that a tar ends as all do: a tar that is cut between two files lacks that."""
+    """Check that a tar has its end marker, which one truncated between two files lacks."""
     if n_left < 2 * BLOCK_BYTES:
         raise TarError("ends early")
     if n_left > MAX_END_BYTES or file.read(n_left).strip(b"\0"):

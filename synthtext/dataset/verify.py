@@ -1,4 +1,4 @@
-"""A finished dataset: open its shards, find a sample, spread over it, check every part."""
+"""A finished dataset: opening its shards, finding and selecting samples, verifying it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from synthtext.errors import DamageError, DatasetError, ShardError, quote
 MAX_KEY_DIGITS = 16
 
 QUAD_SLACK_PX = 0.01
-"""Quads are kept to a hundredth of a px, so an edge may seem to lie outside by as much."""
+"""Quads are stored to a hundredth of a px, so an edge may lie outside by as much."""
 
 REDO = "run the same render command with --repair"
 
@@ -37,8 +37,8 @@ WAY_OUT = f"{REDO}, or use it as it is with --no-verify"
 def open_shards(folder: Path, split: str, *, verify: bool = True) -> Iterator[Path]:
     """Return the shards of one split of a dataset, each checked before it is passed on.
 
-    Checked are `dataset.json` and `classnames.txt`, every byte of a shard, and that it holds
-    samples of its split. To read it afterwards costs little: it is in memory still.
+    This checks `dataset.json`, `classnames.txt`, every byte of a shard, and that it holds
+    samples of its split. Reading it afterwards is cheap, since it is still cached in memory.
 
     Args:
         folder: the dataset.
@@ -47,8 +47,8 @@ def open_shards(folder: Path, split: str, *, verify: bool = True) -> Iterator[Pa
 
     Raises:
         DatasetError: no such split, or no dataset.
-        DamageError: `dataset.json` or `classnames.txt` is not what was written.
-        ShardError: a shard is missing, not what was written, or of another split.
+        DamageError: `dataset.json` or `classnames.txt` has changed since it was written.
+        ShardError: a shard is missing, changed, or of another split.
     """
     manifest = read_manifest(folder, verify=verify)
     rows = list_rows(folder, manifest, split)
@@ -61,10 +61,10 @@ def open_shards(folder: Path, split: str, *, verify: bool = True) -> Iterator[Pa
 
 
 def check_shard(folder: Path, row: Mapping[str, Any]) -> None:
-    """Check that a shard is the one that `dataset.json` has a row for.
+    """Check that a shard matches its row of `dataset.json`.
 
     Raises:
-        ShardError: it is missing, not what was written, or of another split.
+        ShardError: it is missing, changed, or of another split.
     """
     path = folder / row["file"]
     if not path.is_file():
@@ -76,10 +76,10 @@ def check_shard(folder: Path, row: Mapping[str, Any]) -> None:
 
 
 def check_split(path: Path, key: str, split: object) -> None:
-    """Check that a sample is of the split whose folder its shard lies in.
+    """Check that a sample belongs to the split of its shard's folder.
 
     Raises:
-        ShardError: it is of another.
+        ShardError: it belongs to another.
     """
     if split != path.parent.name:
         raise ShardError(
@@ -92,12 +92,12 @@ def find_rendering(folder: Path, key: str, *, verify: bool = True) -> Rendering:
 
     Args:
         folder: the dataset.
-        key: of the image.
-        verify: whether its shard must be the one that was written.
+        key: key of the image.
+        verify: whether its shard must match its checksum.
 
     Raises:
         DatasetError: no such key, or no dataset.
-        ShardError: its shard is missing, broken or not what was written.
+        ShardError: its shard is missing, broken or changed.
     """
     rows = read_manifest(folder, verify=verify).get("shards", [])
     index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
@@ -118,12 +118,12 @@ def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rend
 
     Args:
         folder: the dataset.
-        n: how many.
-        verify: whether to compare the checksums of the shards.
+        n: maximum number of images.
+        verify: whether to verify the checksums of the shards.
 
     Raises:
-        DatasetError: no dataset, or one that is not finished.
-        ShardError: a shard is missing, broken or not what was written.
+        DatasetError: no dataset, or one that is unfinished.
+        ShardError: a shard is missing, broken or changed.
     """
     rows = read_manifest(folder, verify=verify).get("shards", [])
     if not rows:
@@ -134,7 +134,7 @@ def spread_renderings(folder: Path, n: int, *, verify: bool = True) -> list[Rend
 def spread_rows(
     folder: Path, rows: Sequence[Mapping[str, Any]], n: int, *, verify: bool = True
 ) -> list[Rendering]:
-    """Return the same of shards that rows of a `dataset.json` describe."""
+    """Return up to n images, as `spread_renderings` does, from the shards in some rows."""
     chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, n).astype(int))]
     found: list[Rendering] = []
     for row, share in zip(
@@ -147,13 +147,13 @@ def spread_rows(
 
 
 def _share_out(sizes: Sequence[int], n: int) -> list[int]:
-    """Return how many to take of each size so that they sum to n, if that many there are.
+    """Return how many items to take from groups of these sizes, evenly and at most n in all.
 
     >>> _share_out([100, 2, 100], 12)
     [5, 2, 5]
     """
     shares = dict.fromkeys(range(len(sizes)), 0)
-    # The small ones first: what they lack falls to those that are larger.
+    # Small groups first: what they lack is taken from larger ones.
     for n_taken, place in enumerate(sorted(shares, key=lambda k: sizes[k])):
         share = -(-n // (len(sizes) - n_taken))
         shares[place] = min(sizes[place], share)
@@ -162,10 +162,10 @@ def _share_out(sizes: Sequence[int], n: int) -> list[int]:
 
 
 def verify_dataset(folder: Path) -> Iterator[str]:
-    """Return every fault of a dataset, a sentence each; none if it is whole.
+    """Return every fault of a dataset, one sentence each; none if it is intact.
 
     Raises:
-        DatasetError: no dataset there.
+        DatasetError: no dataset.
     """
     try:
         manifest = read_manifest(folder)
@@ -194,17 +194,17 @@ def verify_dataset(folder: Path) -> Iterator[str]:
 def is_all_sealed(folder: Path) -> bool:
     """Return whether a dataset has checksums for all of its files.
 
-    Those that earlier versions wrote have them for their shards alone.
+    Datasets from earlier versions have them only for their shards.
 
     Raises:
-        DatasetError: no dataset there.
+        DatasetError: no dataset.
     """
     manifest = read_manifest(folder, verify=False)
     return CHECKSUM in manifest and "files" in manifest
 
 
 def _verify_counts(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Return what of `dataset.json` does not agree with its own shards."""
+    """Return the entries of `dataset.json` that contradict its list of shards."""
     records = {row["file"]: read_record(row) for row in manifest["shards"]}
     for file in list_expected(manifest):
         if file not in records:
@@ -241,7 +241,7 @@ def _verify_shard(
 
 
 def _verify_place(key: str, row: Mapping[str, Any], shard_size: int) -> Iterator[str]:
-    """Return the fault of a sample that is not of its shard, and may be in another one too."""
+    """Return the fault of a sample that belongs to another shard."""
     index = int(key) if key.isdecimal() and len(key) <= MAX_KEY_DIGITS else -1
     if not row["first"] <= index < row["first"] + shard_size:
         yield f"{row['file']} contains {quote(key)}, which is in another shard; render it again"

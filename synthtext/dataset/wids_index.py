@@ -1,4 +1,4 @@
-"""Indexing: the lists by which `wids` finds a sample of a shard by its number."""
+"""Indexing: the files by which `wids` finds a sample of a shard by its index."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from synthtext.storage import replace_file
 
 
 def index_shards(folder: Path, *, verify: bool = True) -> Sequence[Path]:
-    """Write the index of each split that `wids` reads, for access by number; return them.
+    """Write an index of each split for `wids`, and return the paths.
 
     Args:
         folder: the dataset.
-        verify: whether every shard is read, to see that it is the one that was written.
+        verify: whether to read every shard and verify its checksum.
 
     Raises:
-        DatasetError: no dataset, or one that is not finished.
-        ShardError: a shard is missing or not what was written.
+        DatasetError: no dataset, or one that is unfinished.
+        ShardError: a shard is missing or changed.
     """
     manifest = read_manifest(folder, verify=verify)
     if not manifest.get("complete"):

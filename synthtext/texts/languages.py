@@ -13,11 +13,11 @@ from synthtext.errors import WordsError, shorten
 
 
 def list_frequent(language: str, n: int) -> list[str]:
-    """Return words of a language, the most frequent first; numbers and signs are left out.
+    """Return words of a language, most frequent first, without numbers and symbols.
 
     Args:
         language: its code, such as `de`.
-        n: how many; fewer if wordfreq does not have as many.
+        n: number of words; there are fewer if wordfreq has fewer.
 
     Raises:
         WordsError: wordfreq is not installed, or does not know the language.

@@ -38,7 +38,7 @@ PATTERNS = {
     "pseudowords": r"([bdfghklmnprstvw]|[bcfgp][lr]|[dt]r|s[kmnpt])[aeiou]"
     r"(([bdfgklmnprstvz]|[lmnr][dt]|ck|st)[aeiou]){0,2}([dklmnprstx]|n[dt]|st)?",
 }
-"""Patterns that have a name."""
+"""Named patterns."""
 
 MAX_PATTERN_CHARS = 500
 
@@ -79,8 +79,8 @@ class Automaton:
     """The automaton of a pattern, whose states are numbered from 0, where every text begins.
 
     Attributes:
-        ways: of each state, the characters that lead to another, in order, and that state.
-        counts: how many texts there are from each state on.
+        ways: for each state, the characters that lead on, in order, and the next states.
+        counts: number of texts from each state on.
         ends: whether a text may end there.
     """
 
@@ -91,12 +91,12 @@ class Automaton:
 
 @dataclass
 class _Sketch:
-    """The automaton as it is read off a pattern, with several ways for a character.
+    """The nondeterministic automaton of a pattern.
 
     Attributes:
         pattern: where it comes from, for messages.
-        steps: of each state, a class of characters and the state that it leads to.
-        jumps: of each state, those that are reached without a character.
+        steps: for each state, character classes and the states that they lead to.
+        jumps: for each state, the states reached without a character.
         n_parts: parts of the pattern so far, with its repeats expanded.
     """
 
@@ -111,13 +111,13 @@ class _Sketch:
         return len(self.steps) - 1
 
     def add_all(self, parts: Iterable[Any], state: int) -> int:
-        """Add parts that follow one another; return the state they lead to."""
+        """Add parts in sequence; return the state that they lead to."""
         for op, value in parts:
             state = self.add(op, value, state)
         return state
 
     def add(self, op: object, value: Any, state: int) -> int:  # noqa: ANN401 - `re`'s own.
-        """Add a part; return the state it leads to."""
+        """Add a part; return the state that it leads to."""
         self.n_parts += 1
         if self.n_parts > MAX_STEPS:
             raise _refuse(self.pattern, f"has more than {MAX_STEPS:,} parts")
@@ -200,8 +200,8 @@ def draw_matches(pattern: str, n: int, seed: int) -> list[str]:
 
     Args:
         pattern: a regular expression, or the name of one of `PATTERNS`.
-        n: how many, 1 or more.
-        seed: chooses them; 0 or more.
+        n: number of texts, 1 or more.
+        seed: for the choice; 0 or more.
 
     Raises:
         WordsError: the pattern cannot be used.
@@ -244,7 +244,7 @@ def _spell(automaton: Automaton, rank: int) -> str:
 
 
 def _read_class(pattern: str, op: object, value: Any) -> Chars:  # noqa: ANN401 - `re`'s own.
-    """Return the characters that a part of a pattern stands for."""
+    """Return the characters that a part of a pattern matches."""
     if op is ops.LITERAL:
         return frozenset({chr(value)})
     if op is ops.NOT_LITERAL:
@@ -266,7 +266,7 @@ def _read_class(pattern: str, op: object, value: Any) -> Chars:  # noqa: ANN401 
 
 
 def _determine(sketch: _Sketch, end: int) -> Automaton:
-    """Return the automaton with one way for a character, its texts counted."""
+    """Return the deterministic automaton, with its texts counted."""
     numbers = {_reach(sketch, [0]): 0}
     ways: list[list[tuple[str, int]]] = []
     n_edges = 0
@@ -288,7 +288,7 @@ def _determine(sketch: _Sketch, end: int) -> Automaton:
 
 
 def _group(steps: Iterable[tuple[Chars, int]]) -> dict[frozenset[int], list[str]]:
-    """Return the characters that lead to the same states, in order, by these states."""
+    """Return the characters in order, grouped by the states that they lead to."""
     targets: dict[str, set[int]] = {}
     for chars, following in steps:
         for char in chars:
@@ -300,7 +300,7 @@ def _group(steps: Iterable[tuple[Chars, int]]) -> dict[frozenset[int], list[str]
 
 
 def _reach(sketch: _Sketch, states: Iterable[int]) -> frozenset[int]:
-    """Return the states that are reached from some without a character."""
+    """Return the states reached from the given states without a character."""
     reached, waiting = set(states), list(states)
     while waiting:
         for state in sketch.jumps[waiting.pop()]:
@@ -311,7 +311,7 @@ def _reach(sketch: _Sketch, states: Iterable[int]) -> frozenset[int]:
 
 
 def _count(ways: Sequence[Sequence[tuple[str, int]]], ends: Sequence[bool]) -> list[int]:
-    """Return how many texts there are from each state on; none leads back to itself."""
+    """Return the number of texts from each state on; there are no cycles."""
     counts = [-1] * len(ways)
     waiting = [0]
     while waiting:

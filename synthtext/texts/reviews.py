@@ -1,7 +1,7 @@
 """Bundled sentences: short film reviews, half of them positive, half negative.
 
-A small grammar generates them. Both classes have the same subjects and frames; only the words
-that judge differ, so the classes can only be distinguished by reading them.
+A small grammar generates them. Both classes have the same subjects and frames; only the
+evaluative words differ, so the classes can only be distinguished by reading them.
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ def _mix(label: int) -> list[str]:
 
 
 def _spread(sentences: list[str], n: int) -> list[str]:
-    """Return n of the sentences, neighbours far apart, in an order that is always the same."""
-    # A stride near the golden section, prime to the length, visits everything once.
+    """Return n of the sentences in a fixed order in which neighbours are far apart."""
+    # A stride near the golden ratio, coprime to the length, visits every item once.
     stride = round(len(sentences) * 0.618)
     while math.gcd(stride, len(sentences)) > 1:
         stride += 1

@@ -37,7 +37,7 @@ BRACKETS = {
 
 JOINS = [
     (re.compile(r"\\([/*])"), r"\1"),
-    # An abbreviation that ends a sentence is given a second full stop.
+    # An abbreviation at the end of a sentence has a second full stop.
     (re.compile(r"(?<=\w) ?\. \.$"), "."),
     # Reviews quoted from their middle: `( T ) he film`, `would put ( s ) us there`.
     (re.compile(r"(^|\.\.\. )\( ([B-HJ-Zb-z]|[AI](?= \) [fnst]\b)) \) (?=[a-z])"), r"\1(\2)"),
@@ -46,11 +46,11 @@ JOINS = [
     (re.compile(r"(?<=\w) - ('em) - (?=\w)"), r"-\1-"),
     (re.compile(r"\b([Ee]arly|[Mm]id|[Ll]ate) - (?='\d)"), r"\1-"),
     (re.compile(r"(?<!\S)' (?=\d0 ?'?s\b)"), "'"),
-    # "not only" is one phrase, and leaves its "can" alone.
+    # "not only" is one phrase, so "can" stays separate.
     (re.compile(r"\b([Cc]an) not\b(?= (?!only|just|merely|simply))"), r"\1not"),
     (re.compile(r"\b([Gg]on|[Ww]an|[Gg]ot) (na|ta)\b"), r"\1\2"),
     (re.compile(r"\b([Gg]im|[Ll]em) me\b"), r"\1me"),
-    # Two backquotes open and two quotes close; alone, they stand for one mark.
+    # Two backquotes open and two quotes close; single ones stand for a single mark.
     (re.compile(r"``\s*"), '"'),
     (re.compile(r"\s*''"), '"'),
     (re.compile(r"(^|[\s(\[])`\s*(?=\w)"), r"\1'"),
@@ -68,7 +68,7 @@ JOINS = [
 BEFORE_QUOTE = frozenset(
     [",", ":", "(", "--", "...", "as", "of", "that", "like", "said", "says"]
 )
-"""Tokens after which a lone straight quote opens; elsewhere it closes, or owns, as in kids'."""
+"""Tokens after which a lone straight quote opens; elsewhere it closes or is possessive."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _open_quotes(text: str) -> str:
         before = tokens[place - 1] if place else ","
         next_quote = next_quotes[place]
         if is_open:
-            # A plural that owns, inside a quotation, leaves it open: `the kids ' flick'.
+            # A plural possessive inside a quotation leaves it open: `the kids ' flick'.
             is_open = before.endswith("s") and next_quote < next_backquotes[place]
         elif (
             before in BEFORE_QUOTE
@@ -212,7 +212,7 @@ def _open_quotes(text: str) -> str:
 
 
 def _find_next(tokens: list[str], wanted: str) -> list[int]:
-    """Return where a token comes next after each place; their number where it does not."""
+    """Return the next index of a token after each index; the length if there is none."""
     following = len(tokens)
     places = []
     for place in range(len(tokens) - 1, -1, -1):
@@ -227,13 +227,13 @@ def _mend_encoding(text: str) -> str:
     spaced = " ".join(text.split())
     if spaced.isascii():
         return spaced
-    # A no-break space is part of the UTF-8 of à, so the text as it came is tried first.
+    # A no-break space is part of the UTF-8 of à, so the original text is tried first.
     for given, encoding in itertools.product((text, spaced), ("cp1252", "latin-1")):
         try:
             mended = given.encode(encoding).decode("utf-8")
         except UnicodeError:
             continue
-        # Each round is shorter than the last, so text that was misread twice ends well too.
+        # Each round shortens the text, so text that was misread twice is repaired too.
         if len(mended) < len(given) and not any(map(_is_control, mended)):
             return _mend_encoding(mended)
     return spaced

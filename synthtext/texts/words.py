@@ -57,8 +57,8 @@ class Texts:
         items: the texts, in the order of their source.
         labels: 1 positive, 0 negative, None where a text has no label.
         name: their source.
-        sha256: of items and labels, in hex; equal texts are the same input.
-        n_duplicates: lines that repeat an earlier one.
+        sha256: hash of items and labels, in hex; equal texts have equal hashes.
+        n_duplicates: number of lines that repeat an earlier one.
         splits: the split of each text if its source gives one; else empty, and a hash decides.
     """
 
@@ -104,12 +104,12 @@ def read_words(source: str | Path, *, n_drawn: int | None = None, seed: int = 0)
     ('A3', 'A9', 'B7')
 
     Args:
-        source: a file with one word a line; the name of a bundled list; `lang:de` or
+        source: a file with one word per line; the name of a bundled list; `lang:de` or
             `lang:de:20000` for the most frequent words of a language; `pattern:` before a
             regular expression or a name of `PATTERNS` for texts that match it.
-        n_drawn: number of texts to draw from a pattern, a million at most; None draws 20,000.
+        n_drawn: number of texts to draw from a pattern, at most a million; None draws 20,000.
             There are fewer if fewer match.
-        seed: of the random choice.
+        seed: for the random choice.
 
     Raises:
         WordsError: the file is missing, too large, not UTF-8, without words, or a line of it
@@ -170,7 +170,7 @@ def read_lines(
     at = 0
     for number, raw in enumerate(_split_file(path, max_chars), start=1):
         try:
-            # Some programs begin a file with a mark that stands for no character.
+            # Some programs begin a file with a byte order mark.
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
         except UnicodeDecodeError as error:
             raise WordsError(
@@ -217,7 +217,7 @@ def split_of(text: str, fractions: tuple[float, float, float]) -> Split:
             f"splits is {train:g},{val:g},{test:g}; three fractions of 0 or more must add up"
             f" to 1"
         )
-    # Folding the case can part a letter from its accent, so the form is restored after it.
+    # Case folding can decompose letters, so the form is normalised again afterwards.
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
     digest = hashlib.blake2b(folded.encode(), digest_size=8).digest()
     unit = int.from_bytes(digest) / 2**64
@@ -227,7 +227,7 @@ def split_of(text: str, fractions: tuple[float, float, float]) -> Split:
 
 
 def split_texts(texts: Texts, fractions: tuple[float, float, float]) -> dict[str, list[int]]:
-    """Return the places of the texts in each split, the one they were given if they have one.
+    """Return the indices of the texts in each split, the given one if they have one.
 
     Raises:
         RecipeError: a fraction is below 0, or they do not add up to 1.
@@ -244,7 +244,7 @@ def _find_words(source: str | Path) -> Path:
     try:
         is_there = path.exists()
     except OSError as error:
-        # A whole text given in place of its path is longer than any name.
+        # A whole text given instead of a path is longer than any name.
         reason = (error.strerror or str(error)).lower()
         raise WordsError(
             f"{shorten(str(source), 40)} cannot be a path ({reason}); give a text file"
@@ -273,7 +273,7 @@ def _check_line(source: Path | str, number: int | None, line: str, max_chars: in
     n_marks = 0
     for char in line:
         kind = unicodedata.category(char)[0]
-        # Other, all of it: controls, formats, surrogates, private use, unassigned.
+        # All of category Other: control, format, surrogate, private use, unassigned.
         if kind == "C" and char not in JOINERS + "\t":
             raise WordsError(
                 f"{place} contains the control character U+{ord(char):04X}; remove it"

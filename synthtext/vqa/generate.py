@@ -1,7 +1,7 @@
 """Scenes -> a folder in TextVQA's layout: images, and annotations with the true answers.
 
-`images/NAME.jpg`, an annotation file for each split, and `scenes.json`, which says how it was
-made. A run that was killed is resumed; the bytes are those of an uninterrupted one.
+`images/NAME.jpg`, an annotation file for each split, and `scenes.json`, which records how it
+was made. A killed run can be resumed; the bytes are those of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ MAX_SEED = 2**53
 """The largest integer that every JSON reader represents exactly."""
 
 OWN_NAMES = frozenset({"scenes.json", "images"})
-"""The content of the folder besides annotations."""
+"""Names in the folder other than annotations."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class ScenePlan:
     Attributes:
         seed: 0 or more.
         pictures: what to draw.
-        fonts: to choose from.
+        fonts: the fonts to choose from.
         source: the source of the texts, for `scenes.json`.
         given: annotations to whose images these are stand-ins; None generates questions.
         file: file name of these annotations.
@@ -95,7 +95,7 @@ class ScenePlan:
 
 
 def plan_scenes(words: Texts, fonts: Catalogue, *, seed: int, count: int) -> ScenePlan:
-    """Return the plan of generated scenes, four fifths of them for training.
+    """Return the plan of generated scenes, 80 % of them for training.
 
     Train and val have common words, as they have common answers in TextVQA; no two scenes are
     equal.
@@ -147,13 +147,13 @@ def plan_stand_ins(
 
     Args:
         questions: the questions.
-        words: for the signs without an answer.
-        fonts: to choose from.
+        words: the words for signs without an answer.
+        fonts: the fonts to choose from.
         seed: 0 or more.
         file: file name of the annotations.
 
     Raises:
-        DatasetError: the seed is below 0, or the file has a name that the output needs.
+        DatasetError: the seed is below 0, or the file has a reserved name.
     """
     _check_range("seed", seed, 0, MAX_SEED)
     if file.startswith(".") or file in OWN_NAMES:
@@ -164,7 +164,7 @@ def plan_stand_ins(
     fitting = [word for word in words.items if len(word) in WORD_CHARS] or list(words.items)
     fillers = draw_below(draw_units(seed, "scene fillers", 0, len(texts))[:, 0], len(fitting))
     pictures = tuple(
-        # As many as there are places for.
+        # As many as there are places.
         Picture(name, "val", tuple(dict.fromkeys([*list(answers)[:5], fitting[filler]])))
         for (name, answers), filler in zip(texts.items(), fillers.tolist(), strict=True)
     )
@@ -178,7 +178,7 @@ def check_apart(annotations: Path, folder: Path) -> None:
     Raises:
         DatasetError: it is that folder.
     """
-    # Unlike `Path.resolve`, this accepts a link to itself, which is refused when it is read.
+    # Unlike `Path.resolve`, this accepts a link to itself, which is refused on reading.
     place = Path(os.path.realpath(annotations)).parent
     if not is_remote(folder) and place == Path(os.path.realpath(folder)):
         raise DatasetError(
@@ -198,7 +198,7 @@ def render_scenes(
     Args:
         plan: what to draw.
         folder: new, empty, or started with the same plan.
-        n_workers: processes to draw with, 1 or more.
+        n_workers: number of processes to draw with, 1 or more.
         on_progress: called after every block of scenes.
 
     Raises:

@@ -32,10 +32,10 @@ COLOURS = {
 ROWS, COLUMNS = 3, 2
 
 PLACES = ("top left", "top right", "left", "right", "bottom left", "bottom right")
-"""Positions of signs, row by row; each lies completely in some window of half a side."""
+"""Positions of signs, row by row; each lies completely in a window of half the side length."""
 
 GROUNDS = ("#b8b2a7", "#a3b1a8", "#9fa8b3", "#c9c3bb", "#8f9594", "#b5a99c")
-"""Walls, in colours that no sign has."""
+"""Colours of walls; no sign has them."""
 
 PAPERS = ("gradient", "noise", "texture")
 
@@ -57,7 +57,7 @@ class Sign:
         colour: name of the board's colour, of `COLOURS`.
         place: one of `PLACES`.
         x_frac: position in its cell, 0 left to 1 right.
-        y_frac: the same from top to bottom.
+        y_frac: position in its cell, 0 top to 1 bottom.
     """
 
     spec: Spec
@@ -72,9 +72,9 @@ class Scene:
     """Signs on a wall, and every choice behind them.
 
     Attributes:
-        name: of its file, without the ending.
+        name: name of its file, without the extension.
         split: `train` or `val`.
-        signs: no two of one colour or in one place.
+        signs: the signs; no two have the same colour or place.
         ground: spec of the wall, whose text is not drawn.
     """
 
@@ -91,8 +91,9 @@ class Drawn:
     Attributes:
         scene: the choices behind it.
         pixels: uint8 (H, W, 3), RGB.
-        boxes: the ink of each sign, left, top, right, bottom in px; None if it has none.
-        lost: why a sign could not be drawn, a sentence for each that is missing.
+        boxes: bounding box of the text of each sign: left, top, right, bottom in px; None if it
+        has no ink.
+        lost: a sentence for each missing sign on why it could not be drawn.
     """
 
     scene: Scene
@@ -103,7 +104,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Query:
-    """A question about a scene, its answer, and the place of that sign among the signs."""
+    """A question about a scene, its answer, and the index of the sign with the answer."""
 
     question: str
     answer: str
@@ -116,12 +117,12 @@ def sample_scene(
     """Return a scene in which each text has a sign.
 
     Args:
-        texts: 1 to 6.
-        fonts: to choose from; a sign whose text none has cannot be drawn.
-        name: of its file.
+        texts: 1 to 6 texts.
+        fonts: the fonts to choose from; a sign whose text none covers cannot be drawn.
+        name: name of its file.
         split: `train` or `val`.
         seed: 0 or more.
-        index: of the scene; determines its choices together with the seed.
+        index: index of the scene; determines its choices together with the seed.
     """
     places, colours, looks, walls = (
         unfold(int(bits) >> 32, n)
@@ -175,7 +176,7 @@ def draw_scene(scene: Scene, fonts: Catalogue) -> Drawn:
             continue
         height, width = rendering.pixels.shape[:2]
         row, column = divmod(PLACES.index(sign.place), COLUMNS)
-        # Edges of cells in whole px; the last cell takes what division leaves.
+        # Edges of cells in whole px; the last cell takes the remainder.
         left, right = (side_px * k // COLUMNS for k in (column, column + 1))
         top, bottom = (side_px * k // ROWS for k in (row, row + 1))
         x = left + GAP_PX + round(sign.x_frac * (right - left - 2 * GAP_PX - width))

@@ -1,7 +1,7 @@
 """TextVQA: its annotation files -> questions about images, with their answers.
 
 There are two versions: 0.5.1, in which every question has ten answers, and 0.1, which gives the
-file of an image instead of its number, and a varying number of answers.
+file of an image instead of its ID, and a varying number of answers.
 
 Source: Singh et al., "Towards VQA models that can read", CVPR 2019; the files at textvqa.org.
 """
@@ -25,10 +25,10 @@ from synthtext.files import read_file
 MAX_FILE_BYTES = 256 << 20
 
 MAX_VALUES = 8_000_000
-"""Maximum number of values: the parser needs up to some hundred bytes for each."""
+"""Maximum number of values: the parser needs up to about a hundred bytes for each."""
 
 MAX_NAME_BYTES = 120
-"""Maximum length of a name of an image: files are called by it, with endings."""
+"""Maximum length of an image name, which is used for file names."""
 
 MAX_PATH_CHARS = 1000
 
@@ -48,12 +48,12 @@ class Asked:
     """A question about an image.
 
     Attributes:
-        key: names it; no other question of its file has it.
-        picture: names the image: its file without folder and ending.
+        key: unique within the file.
+        picture: name of the image: its file without folder and extension.
         file: the image as the annotation names it, such as `train/0054c91397f2fe05.jpg`.
-        question: as it was asked.
-        answers: of several people, as they gave them; one or more.
-        box: where the answer is written; None where that is not known.
+        question: the question as asked.
+        answers: the answers of one or more people, as given.
+        box: where the answer is written; None if unknown.
     """
 
     key: str
@@ -65,7 +65,7 @@ class Asked:
 
     @property
     def answer(self) -> str:
-        """The most frequent answer; the first of several."""
+        """The most frequent answer, or the first of several."""
         return Counter(self.answers).most_common(1)[0][0]
 
 
@@ -76,9 +76,9 @@ class Questions:
     Attributes:
         items: the usable questions.
         broken: a sentence for each of the others.
-        version: of the layout, one of `VERSIONS`.
+        version: version of the layout, one of `VERSIONS`.
         content: the file as it was read.
-        rows: the place of each item in the file.
+        rows: the index of each item in the file.
     """
 
     items: tuple[Asked, ...]
@@ -92,7 +92,7 @@ def read_questions(path: Path) -> Questions:
     """Return the questions of an annotation file of TextVQA, version 0.5.1 or 0.1.
 
     Raises:
-        WordsError: the file cannot be read, is of another form, or no question in it is usable.
+        WordsError: the file cannot be read, is of another form, or has no usable question.
     """
     content = _read_json(path)
     entries = content.get("data")
@@ -139,7 +139,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
     """Return a question, or raise a ValueError that says what is wrong with it."""
     if not isinstance(entry, dict):
-        raise ValueError("is not an object")  # noqa: TRY004 - told apart by nobody.
+        raise ValueError("is not an object")  # noqa: TRY004 - one type for all.
     file = _read_name(entry)
     picture = PurePosixPath(file).stem
     question = entry.get("question")
@@ -169,7 +169,7 @@ def _read_entry(entry: object, row: int, keys: Collection[str]) -> Asked:
 
 
 def _read_name(entry: Mapping[str, Any]) -> str:
-    """Return the file of a question's image, by a name that a file can have anywhere."""
+    """Return the file of a question's image, checked to be a safe relative path."""
     given = entry.get("image") or entry.get("image_id")
     if isinstance(given, bool) or not isinstance(given, str | int):
         raise ValueError("names no image")  # noqa: TRY004 - as above.

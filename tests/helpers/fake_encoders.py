@@ -1,4 +1,4 @@
-"""Readers whose answers are known: they look their images up instead of reading them."""
+"""Readers with known answers: they look up their images instead of reading them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Sees = Callable[[Trial, Stimulus], bool]
 
 
 def vector_of(text: str) -> np.ndarray:
-    """Return a direction of its own for each text."""
+    """Return a distinct direction for each text."""
     seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
     vector = np.random.default_rng(seed).normal(size=WIDTH)
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 class KnowingReader:
-    """Knows some images, and the text that each of them is taken for."""
+    """Knows some images, and the text that it reads in each."""
 
     def __init__(self, stimuli: Sequence[Stimulus], texts: Sequence[str]) -> None:
         self._known = {
@@ -46,7 +46,7 @@ class KnowingReader:
 
 
 class BlindReader:
-    """Sees nothing: every image is the same to it."""
+    """Sees nothing: all images are the same to it."""
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         return np.tile(vector_of(""), (len(images), 1))
@@ -56,7 +56,7 @@ class BlindReader:
 
 
 class BlindLover(BlindReader):
-    """Sees nothing, and takes every image for the longest word that it may choose."""
+    """Sees nothing, and answers every image with the longest candidate."""
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         return np.tile(np.float32([1, 0]), (len(images), 1))
@@ -72,7 +72,7 @@ def model_of(encoder: Encoder) -> Model:
 
 
 def knowing_model(trials: Sequence[Trial], sees: Sees = lambda trial, stimulus: True) -> Model:
-    """Return a model that reads those trials that `sees` says, and guesses at the rest."""
+    """Return a model that reads the trials accepted by `sees`, and guesses on the rest."""
     stimuli = [stimulus for chunk in draw_stimuli(trials) for stimulus in chunk()]
     texts = [
         trial.spec.text if sees(trial, stimulus) else f"\0{trial.key}"

@@ -1,4 +1,4 @@
-"""Fonts that are made to be hostile, each from a small honest one."""
+"""Hostile fonts, each made from a small harmless one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzHX"
 
 
 def build_font(features: str = "", family: str = "Hostile") -> TTFont:
-    """Return a font whose every letter is a square."""
+    """Return a font in which every letter is a square."""
     names = [".notdef", "space", *LETTERS]
     builder = FontBuilder(1000)
     builder.setupGlyphOrder(names)
@@ -46,7 +46,7 @@ def save(font: TTFont) -> bytes:
 
 
 def replace_table(raw: bytes, tag: str, content: bytes) -> bytes:
-    """Return a font with the raw bytes of one table replaced, whatever they are."""
+    """Return a font with the raw bytes of one table replaced, without checks."""
     n_tables = struct.unpack(">H", raw[4:6])[0]
     tables = {}
     for k in range(n_tables):
@@ -77,7 +77,7 @@ def some_glyphs(n_copies: int) -> bytes:
 
 
 def no_glyphs() -> bytes:
-    """Return a font that takes every H out of the text."""
+    """Return a font that removes every H from the text."""
     return save(
         build_font("feature ccmp { sub H by NULL; sub g by NULL; sub X by NULL; } ccmp;")
     )
@@ -99,7 +99,7 @@ def deep_composites(n_levels: int = 27) -> bytes:
 
 
 def vast_cmap(n_groups: int = 1, kind: int = 12) -> bytes:
-    """Return a font whose table of characters maps billions of them."""
+    """Return a font whose character map claims billions of characters."""
     group = struct.pack(">LLL", 0, 0xFFFFFFFF, 3)
     body = struct.pack(">HHLLL", kind, 0, 16 + 12 * n_groups, 0, n_groups) + group * n_groups
     table = struct.pack(">HHHHL", 0, 1, 3, 10, 12) + body
@@ -107,7 +107,7 @@ def vast_cmap(n_groups: int = 1, kind: int = 12) -> bytes:
 
 
 def overlapping_cmap(n_segments: int = 8000) -> bytes:
-    """Return a font whose segments each map all of 65,536 characters."""
+    """Return a font whose segments each map all 65,536 characters."""
     ends = struct.pack(">H", 0xFFFE) * (n_segments - 1) + b"\xff\xff"
     starts = bytes(2 * (n_segments - 1)) + b"\xff\xff"
     deltas = struct.pack(">H", 1) * n_segments
@@ -118,7 +118,7 @@ def overlapping_cmap(n_segments: int = 8000) -> bytes:
 
 
 def many_points(n_points: int = 30_000) -> bytes:
-    """Return a font whose every letter has tens of thousands of points."""
+    """Return a font in which every letter has tens of thousands of points."""
     font = build_font()
     pen = TTGlyphPen(None)
     pen.moveTo((0, 0))

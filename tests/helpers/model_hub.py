@@ -1,4 +1,4 @@
-"""A hub on 127.0.0.1 that serves folders as repositories, as the Hugging Face hub does."""
+"""A server on 127.0.0.1 that serves folders as repositories, like the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from huggingface_hub import constants
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 LARGE = (".safetensors", ".bin", ".pt")
-"""Ends of the names of files that lie in another place, to which the hub sends on."""
+"""Extensions of files that are stored elsewhere, to which the hub redirects."""
 
 FILE = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/[^/]+/(?P<file>.+)")
 
 
 @dataclass
 class Answer:
-    """What the hub says to one request.
+    """The response of the hub to one request.
 
     Attributes:
-        method: of the request, HEAD or GET.
-        file: that is asked for, within its repository.
-        status: of HTTP.
-        headers: by name; those of no value are left out. Without a Content-Length, that of
+        method: method of the request, HEAD or GET.
+        file: the requested file, within its repository.
+        status: HTTP status.
+        headers: by name; those without a value are left out. Without a Content-Length, that of
             the body is sent.
         body: not sent to HEAD.
     """
@@ -44,11 +44,11 @@ class Answer:
 
 @contextmanager
 def serve(folder: Path, spoil: Callable[[Answer], object] = lambda _: None) -> Iterator[str]:
-    """Serve the repositories in a folder, and give the address, the value of HF_ENDPOINT.
+    """Serve the repositories in a folder, and yield the address, for HF_ENDPOINT.
 
     Args:
         folder: holds "org/name/file" for each file of each repository.
-        spoil: changes an answer before it is sent, such as to one that lies.
+        spoil: changes an answer before it is sent, for example to a false one.
     """
 
     class Hub(BaseHTTPRequestHandler):
@@ -85,7 +85,7 @@ def serve(folder: Path, spoil: Callable[[Answer], object] = lambda _: None) -> I
 
 
 def cut_always(answer: Answer) -> None:
-    """Send half of a file to the first request, and nothing to those that ask for the rest."""
+    """Send half of a file to the first request, and nothing to requests for the rest."""
     if answer.method == "GET" and answer.body:
         answer.headers["Content-Length"] = str(len(answer.body))
         answer.body = b"" if answer.status == 206 else answer.body[: len(answer.body) // 2]
@@ -98,8 +98,8 @@ def flip(answer: Answer) -> None:
 
 
 def use_hub(monkeypatch: pytest.MonkeyPatch, url: str, cache: Path) -> None:
-    """Let this process fetch from a hub and keep files in a cache, as a new one would by
-    HF_ENDPOINT and HF_HUB_CACHE, which are read but once.
+    """Make this process use a hub and a cache, as a new one would with HF_ENDPOINT and
+    HF_HUB_CACHE, which are read only once.
     """  # fmt: skip
     monkeypatch.setattr(constants, "ENDPOINT", url)
     template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
@@ -109,7 +109,7 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, url: str, cache: Path) -> None:
 
 
 def hash_blob(content: bytes) -> str:
-    """Return the SHA-1 by which git and the hub name a small file."""
+    """Return the SHA-1 by which git and the hub identify a small file."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 

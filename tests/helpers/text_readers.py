@@ -1,4 +1,4 @@
-"""Readers with faults, for `python:text_readers:NAME`; images say what is to happen by a pixel."""
+"""Faulty readers, for `python:text_readers:NAME`; a pixel of each image says what to do."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FINE, CRASH, HANG, RAISE, NOTHING = range(5)
 
 
 def mark(what: int, number: int = 0) -> Pixels:
-    """Return an image at which a `Faulty` reader does something."""
+    """Return an image that makes a `Faulty` reader do something."""
     return np.full((2, 3, 3), [what, number, 0], np.uint8)
 
 
 class Faulty:
-    """Reads the number of an image, unless the image says otherwise."""
+    """Reads the number of an image, unless the image asks for a fault."""
 
     def read_images(self, images: Sequence[Pixels]) -> list[tuple[str, float]]:
         print("what an engine prints gets in nobody's way")  # noqa: T201
@@ -37,7 +37,7 @@ class Faulty:
 
 
 class Batched(Faulty):
-    """Takes eight images at a time."""
+    """Accepts eight images at a time."""
 
     batch_size = 8
 
@@ -53,7 +53,7 @@ class Broken:
 
 
 class Short:
-    """Answers once, however many images there are."""
+    """Returns one answer, however many images there are."""
 
     batch_size = 8
 

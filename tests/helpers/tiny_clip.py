@@ -1,4 +1,4 @@
-"""A CLIP of 1.6 million parameters, most of them its vocabulary, and what tests do with it."""
+"""A CLIP of 1.6 million parameters, most of them its vocabulary, and helpers for tests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def make_state() -> dict[str, torch.Tensor]:
 
 
 def write_folder(folder: Path) -> Path:
-    """Write a model as a tuned one is saved: QuickGELU, and a preprocessing of its own."""
+    """Write a model as a fine-tuned one: with QuickGELU and non-default preprocessing."""
     config = {
         "model_cfg": TINY | {"quick_gelu": True},
         "preprocess_cfg": {"size": 32, "mean": [0.5, 0.5, 0.5], "std": 0.25},
@@ -62,8 +62,8 @@ def draw_pictures(*shapes: tuple[int, int]) -> list[NDArray[np.uint8]]:
     return [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
 
 
-def refuse(**options: Any) -> str:  # noqa: ANN401 - as load_model takes them.
-    """Return the whole sentence with which a model is refused."""
+def refuse(**options: Any) -> str:  # noqa: ANN401 - those of load_model.
+    """Return the whole error message with which a model is refused."""
     with pytest.raises(ProbeError) as caught:
         load_model(**options)
     return str(caught.value)

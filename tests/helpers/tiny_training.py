@@ -1,4 +1,4 @@
-"""A training set that a tiny reader learns in seconds: two capitals, black on white, in one font."""
+"""A training set that a tiny model learns in seconds: two black capitals in one font."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
         "heads": 2, "layers": 1,
     },
 }  # fmt: skip
-"""A residual network, as the bundled reader."""
+"""A residual network, like the bundled reader."""
 
 PATCHED = SMALL | {
     "vision_cfg": {
@@ -51,7 +51,7 @@ def write_data(folder: Path, count: int = 600, **edits: str) -> Path:
 
 
 def write_model(folder: Path, config: dict[str, Any] = SMALL) -> Path:
-    """Write a folder that has a config and a tokenizer, and no weights."""
+    """Write a folder with a config and a tokenizer, but no weights."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(READER / name, folder)

@@ -1,4 +1,4 @@
-"""Tiny models with random weights, written as transformers writes its own."""
+"""Tiny models with random weights, saved by transformers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def write_clip(folder: Path, **changes: Any) -> Any:  # noqa: ANN401 - of transformers.
-    """Write a tiny `CLIPModel` with random weights as transformers does, and return it."""
+    """Save a tiny `CLIPModel` with random weights in transformers' format, and return it."""
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
     tower = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 96}
@@ -29,7 +29,7 @@ def write_clip(folder: Path, **changes: Any) -> Any:  # noqa: ANN401 - of transf
 
 
 def write_siglip(folder: Path, *, vocab_size: int = 300, **changes: Any) -> Any:  # noqa: ANN401
-    """Write a tiny `SiglipModel` with random weights as transformers does, and return it."""
+    """Save a tiny `SiglipModel` with random weights in transformers' format, and return it."""
     from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel
 
     tower = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 96}
@@ -75,7 +75,7 @@ def _write_random(kind: Any, config: Any, folder: Path) -> Any:  # noqa: ANN401
 
 
 def write_gemma(folder: Path) -> None:
-    """Write the tokenizer of SigLIP 2 over single letters, as transformers does."""
+    """Write a SigLIP 2 tokenizer of single letters, in transformers' format."""
     from tokenizers import processors
     from transformers import Siglip2Tokenizer
 

@@ -51,13 +51,13 @@ def write_nested(path: Path) -> None:
 
 
 def write_many_rows(path: Path) -> None:
-    """Write 3 million rows in some kilobytes."""
+    """Write 3 million rows in a few kilobytes."""
     n = tables.MAX_ROWS + 1
     pq.write_table(pa.table({"key": pa.array(np.zeros(n, np.int8))}), path)
 
 
 def write_repeated_text(path: Path) -> None:
-    """Write a megabyte that is in each of 100,000 rows."""
+    """Write a text of a megabyte that is repeated in 100,000 rows."""
     words = pa.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), ["x" * 1_000_000])
     pq.write_table(pa.table({"key": words}), path, store_schema=False)
 

@@ -44,7 +44,7 @@ def make_chunk(kind: bytes, content: bytes) -> bytes:
 def test_postscript_is_not_handed_to_an_interpreter(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A program of the interpreter's name that would leave a mark.
+    # A program with the interpreter's name that would leave a marker.
     tool = tmp_path / "gs"
     tool.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
     tool.chmod(0o755)

@@ -202,7 +202,7 @@ def test_a_stream_keeps_no_more_blocks_than_it_may(monkeypatch: pytest.MonkeyPat
     )
     for number in [0, 1, 2, 50, 51, 60, 1, 70, 71, 80, 81, 0]:
         pictures._sample(number)
-    # A long stream samples a block once two of its images are asked for in a row.
+    # A long stream samples a whole block once two consecutive images are requested.
     assert runs == [
         (0, 4),
         (50, 51),

@@ -86,7 +86,7 @@ def test_ranges_come_as_often_as_their_weights_say(plan: Plan) -> None:
     assert shares == pytest.approx([0.6, 0.2], abs=0.06)
     assert np.isin(sizes, sizes[(sizes <= 24) | (sizes == 40)]).all()
     counts = Counter(spec.jpeg_quality for spec in specs)
-    # Both ends of a range of whole numbers are in it.
+    # Both ends of an integer range are included.
     assert {40, 41, 90, 91, 92} == set(counts)
     assert counts[40] / 500 == pytest.approx(1 / 8, abs=0.05)
     assert counts[91] / 500 == pytest.approx(1 / 4, abs=0.06)
@@ -101,7 +101,7 @@ def test_factors_of_a_mixture_go_together(plan: Plan) -> None:
         ("#000000", True), ("#ffffff", False)
     }  # fmt: skip
     assert np.mean([spec.paper == "#000000" for spec in specs]) == pytest.approx(0.75, abs=0.06)
-    # What no component names is drawn as without a mixture, and any image alone.
+    # Other factors are drawn as without a mixture, and any image can be drawn alone.
     plain = sample(plan)
     changed = [
         replace(a, paper=b.paper, size_px=b.size_px) for a, b in zip(specs, plain, strict=True)

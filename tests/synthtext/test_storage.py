@@ -50,7 +50,7 @@ def name_part(name: str, machine: str, folder: Path) -> Path:
 
 @contextlib.contextmanager
 def writing(path: Path, kind: str) -> Iterator[subprocess.Popen[str]]:
-    """Give a process that has written half of a file or a folder."""
+    """Yield a process that has written half of a file or a folder."""
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path), kind], stdout=subprocess.PIPE, text=True
     )

@@ -20,7 +20,7 @@ OBEYED = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 def run(
     *options: str | Path | bytes, env: dict[str, str] | None = None, shell: str = '"$@"'
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line under a piece of shell that says what becomes of its streams."""
+    """Run the command line in a shell snippet that redirects its streams."""
     command = ["bash", "-c", shell, "bash", sys.executable, "-m", "synthtext_cli", *options]
     return subprocess.run(
         command, capture_output=True, check=False, env=os.environ | (env or {}), timeout=120

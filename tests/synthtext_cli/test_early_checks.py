@@ -46,6 +46,6 @@ def test_a_wrong_name_is_refused_before_anything_slow_is_imported(
     assert (done.returncode, done.stderr) == (2, f"synthtext: {sentence}\n")
     heavy, seconds = json.loads(done.stdout)
     assert heavy == []
-    # Of the processor: tests may share it, and half a second is the rule.
+    # Processor time, since tests may run in parallel; the limit is half a second.
     assert seconds < 2
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Every command, with hostile text at each place from which it prints."""
+"""Every command, with hostile text in everything that it prints."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from synthtext.drawing.fonts import bundled_folder
 from synthtext_cli import app
 
 NAME = "[red]$x_{\x1b[2J\u202e\n"
-"""Markup, the beginning of a formula, and what a terminal obeys."""
+"""Markup, the beginning of a formula, and terminal control sequences."""
 
 MARKUP = "x[/b]"
-"""A path of two parts that closes what was never opened."""
+"""A path of two parts with an unmatched closing tag."""
 
 TEXTS = ["[/b]", "$x_{", "\x1b[2J", "\u202ex", "猫"]
 
@@ -73,7 +73,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(home: Path, run: Run) -> Path:
-    """A dataset of hostile words in a font of a hostile name."""
+    """A dataset of hostile words in a font with a hostile name."""
     out = home / "data"
     if not out.exists():
         code, _, said = run(
@@ -205,7 +205,7 @@ MISSING = {
     "models": ["?"],
     "experiments": ["?"],
 }
-"""Options of each command, with a question mark where a hostile name stands."""
+"""Options of each command, with a question mark for each hostile name."""
 
 
 def test_every_command_is_tried() -> None:

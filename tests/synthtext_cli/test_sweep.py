@@ -1,4 +1,4 @@
-"""Many models by one command, and the leaderboard of many results."""
+"""Many models in one command, and the leaderboard of many results."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def run(folder: Path, *options: object) -> Done:
 
 
 def run_apart(folder: Path, *options: object) -> int:
-    """Run the command line in a process of its own, which may be killed, and tell its end."""
+    """Run the command line in a separate process that may be killed; return how it ended."""
     path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(HELPERS)])
     env = os.environ | {"PYTHONPATH": path, "XDG_CACHE_HOME": str(folder / "cache")}
     command = [sys.executable, "-m", "synthtext_cli", *map(str, options)]
@@ -101,7 +101,7 @@ def find(folder: Path, name: str) -> Path:
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep that was killed, gone on with while a model failed, and gone on with again."""
+    """A sweep that was killed, then resumed while a model failed, then resumed again."""
     folder = tmp_path_factory.mktemp("sweep")
     (folder / "fakes.py").write_text(MODELS)
     (folder / "models.txt").write_text(LIST)
@@ -129,7 +129,7 @@ def test_a_model_that_fails_is_named_and_the_others_go_on(swept: Path) -> None:
     said = (swept / "failed.txt").read_text()
     assert (
         "python:fakes:Failing failed: RuntimeError: [red]\\x1b[2J is broken\n"
-    ) in said  # In one line, its escape shown.
+    ) in said  # On one line, with its escape shown.
     assert said.endswith(
         "synthtext: 1 of 4 models failed: python:fakes:Failing; the same command tries them"
         " again\n"
@@ -240,7 +240,7 @@ def test_a_list_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
 def test_models_are_given_one_by_one_or_in_a_file_of_options(
     swept: Path, tmp_path: Path
 ) -> None:
-    # Its leaderboard is of two models, and that of the others stays as it is.
+    # This leaderboard has two models, and that of the others stays unchanged.
     folder = shutil.copytree(swept, tmp_path / "sweep")
     names = ("python:fakes:First", "python:fakes:Last")
     given = ("--model", names[0], "--model", names[1], *ASKED, "--out", "out")

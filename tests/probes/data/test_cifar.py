@@ -31,7 +31,7 @@ def write_binary(folder: Path) -> Path:
 
 
 def write_pickles(folder: Path, protocol: int = 2) -> Path:
-    """Write the files that torchvision keeps, whose strings are bytes of Python 2."""
+    """Write the files in torchvision's format, whose strings are Python 2 bytes."""
     rows, labels = make_content()
     content = {"data": rows, "fine_labels": labels.tolist(), "filenames": ["a.png"] * 7}
     (folder / "test").write_bytes(pickle.dumps(content, protocol))
@@ -60,7 +60,7 @@ def test_planes_become_pixels(tmp_path: Path) -> None:
 
 def test_strings_of_python_2_are_read(tmp_path: Path) -> None:
     write_pickles(tmp_path)
-    # A short string of Python 2, opcode U, which Python 3 no longer writes.
+    # A short Python 2 string, opcode U, which Python 3 no longer writes.
     raw = b"(dp0\nU\x10fine_label_namesp1\n(lp2\nU\x05applep3\naU\x04babyp4\naU\x03catp5\nas."
     (tmp_path / "meta").write_bytes(raw)
     _, _, names = read_cifar(tmp_path, "test")
@@ -134,7 +134,7 @@ def test_an_album_of_either(tmp_path: Path) -> None:
 
 
 def pickle_array(shape: bytes, kind: bytes, raw: bytes, order: bytes = b"|") -> bytes:
-    """Return a pickle of an array that says what it is told to say."""
+    """Return a pickle of an array with the given claims."""
     return (
         b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
         b"(I1\n" + shape + b"cnumpy\ndtype\n(S'" + kind + b"'\nI0\nI1\ntR"
@@ -143,7 +143,7 @@ def pickle_array(shape: bytes, kind: bytes, raw: bytes, order: bytes = b"|") -> 
 
 
 def read_peak() -> int:
-    """Return the most bytes that this process held."""
+    """Return the peak memory of this process in bytes."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
@@ -172,10 +172,10 @@ def test_an_array_of_a_strangers_pickle_is_read(tmp_path: Path) -> None:
         pickle_test(pickle_array(b"(I1\nI3072\nt", b"S99999999999", b"a" * 3072)),
         pickle_test(pickle_array(b"(I1\nI384\nt", b"i8", b"a" * 3072, b"<")),
         pickle_test(pickle_array(b"(I1\nI3072\nt", b"u1", b"a" * 3072, b"xyz")),
-        # An array by its shape alone, as NumPy would make it: 80 GB of labels.
+        # An array given only by its shape, which NumPy would allocate: 80 GB of labels.
         pickle_test(ROW, b"cnumpy\nndarray\n(I10000000000\ntR"),
         pickle_test(ROW, b"]" * 200_000 + b"a" * 199_999),
-        # Ten lists of ten lists of ten lists: ten thousand million labels.
+        # Ten lists of ten lists and so on: ten billion labels.
         pickle_test(ROW, b"]K\x01a" + b"".join(
             b"p%d\n0](%sl" % (k, b"g%d\n" % k * 10) for k in range(1, 10))),
         pickle_test(ROW, b"(lL" + b"9" * 4000 + b"L\na"),
@@ -183,7 +183,7 @@ def test_an_array_of_a_strangers_pickle_is_read(tmp_path: Path) -> None:
         pickle_test(ROW, b"(lI-1\na"),
         pickle_test(ROW, b"(lI3\na"),
         pickle_test(ROW, b"(lF1.0\na"),
-        # A note under a number that 34 GB of room would be made for.
+        # A memo index for which 34 GB would be allocated.
         b"\x80\x02]r\xff\xff\xff\x7f.",
         b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f.",
         b"\x80\x04\x8e\xff\xff\xff\xff\xff\x00\x00\x00a.",

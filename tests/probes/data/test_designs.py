@@ -36,7 +36,7 @@ def test_a_picture_of_a_design_comes_once() -> None:
     drawn = [replace(t.spec, text=t.spec.drawn_text, case="as-is") for t in trials]
     assert len(set(drawn)) == len(drawn)
     levels = {factor: {t.level for t in trials if t.factor == factor} for factor in FACTORS}
-    assert levels["case"] == {"upper", "title"}  # In lower case it is the baseline's.
+    assert levels["case"] == {"upper", "title"}  # Lower case is the baseline's.
     assert "28.0" not in levels["size_px"]
     assert "21.0" not in levels["contrast"]
 

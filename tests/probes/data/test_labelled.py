@@ -14,7 +14,7 @@ from probes.tasks.classification import embed_labelled, name_labelled
 
 
 class ColourReader:
-    """Knows red from blue by the mean of a picture and by its name."""
+    """Distinguishes red from blue, by the mean of an image and by name."""
 
     def embed_images(self, images):  # noqa: ANN001, ANN201
         means = np.array([pixels.reshape(-1, 3).mean(axis=0) for pixels in images])

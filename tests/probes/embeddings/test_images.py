@@ -32,11 +32,11 @@ from probes.errors import ProbeError
 from probes.models.base import Model
 
 N_KEYS, CHUNK = 10, 3
-"""Pictures of a run, and how many a chunk holds: the last one is short."""
+"""Images of a run, and images per chunk; the last chunk is short."""
 
 
 class Killed(BaseException):
-    """Stands for the end of a process."""
+    """Simulates the end of a process."""
 
 
 @dataclass
@@ -279,7 +279,7 @@ def test_time_spent_waiting_for_pictures_is_measured(tmp_path: Path) -> None:
     gate = threading.Event()
 
     def draw_late() -> list[Stimulus]:
-        gate.wait(timeout=0.2)  # Nobody opens it.
+        gate.wait(timeout=0.2)  # It is never opened.
         return draw([0])
 
     stats = write_vectors(make_model(), [draw_late], tmp_path, stimuli="s")
@@ -388,7 +388,7 @@ def test_shares_cover_all_chunks_without_overlap(
     assert max(n_images) - min(n_images) <= 1
 
 
-# What is refused.
+# Refused input.
 
 
 def test_a_key_repeated_in_a_chunk_is_refused(tmp_path: Path) -> None:

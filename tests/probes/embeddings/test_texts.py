@@ -129,7 +129,7 @@ def test_a_damaged_cache_is_written_anew_and_said(
     for _ in range(2):
         repaired = embed_prompts(make_model(Length()), WORDS, TEMPLATES[:1], tmp_path)
         np.testing.assert_array_equal(whole, repaired)
-    # The second time there is nothing left to say.
+    # The second time nothing is logged.
     assert [record.getMessage() for record in caplog.records] == [
         f"1 of 1 text embedding files in {tmp_path} are not valid, such as"
         f" {path.name} ({reason}); they were computed again"

@@ -106,7 +106,7 @@ def test_equal_seeds_fit_equally_wherever_a_run_was_killed(
 
         return advance
 
-    # Killed while it draws, then while it trains; and then what was kept is damaged.
+    # Killed while drawing, then while training; then its intermediate results are damaged.
     for n_calls in (101, 104):
         with pytest.raises(KilledError):
             run_fit(config, materials, tmp_path, on_progress=make_killer(n_calls))

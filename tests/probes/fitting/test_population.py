@@ -18,7 +18,7 @@ EVEN = np.array([0.5, 0.5])
 
 
 def look(truth: Floats, n: int, seed: int, noise: float = 1.0) -> Floats:
-    """Return the exact posteriors, under even shares, of places seen through noise."""
+    """Return the exact posteriors, under a uniform prior, of positions observed with noise."""
     rng = np.random.default_rng(seed)
     places = rng.choice(len(truth), n, p=truth)
     seen = places + noise * rng.standard_normal(n)
@@ -31,7 +31,7 @@ def test_shares_are_found_although_the_prior_was_another(share: float) -> None:
     posteriors = look(np.array([share, 1 - share]), 4000, 0)
     found = estimate_shares(posteriors, EVEN, pseudo=np.zeros(2))
     assert found[0] == pytest.approx(share, abs=0.05)
-    # Their plain mean is drawn towards the prior, which is what the steps are for.
+    # Their plain mean is biased towards the prior, which the steps correct.
     assert abs(found[0] - share) <= abs(posteriors[:, 0].mean() - share) + 0.01
 
 
@@ -83,7 +83,7 @@ def test_slack_makes_nine_of_ten_intervals_hold() -> None:
     stds = [np.full(5, 0.1) for _ in range(200)]
     half = np.sqrt((1.645 * 0.1) ** 2 + find_slack(errors, stds) ** 2)
     assert np.mean(np.abs(np.concatenate(errors)) <= half) == pytest.approx(0.9, abs=0.01)
-    # What resampling explains by itself needs none.
+    # Differences explained by resampling alone need none.
     assert find_slack([0.01 * error for error in errors], stds) == 0
 
 

@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).parents[3] / "benchmarks/calibration.py"
 
 
 def test_the_error_is_the_mean_distance_over_bins_of_equal_mass() -> None:
-    # Two bins of three: mean confidences 0.2 and 0.8, shares right 1/3 and 2/3.
+    # Two bins of three: mean confidences 0.2 and 0.8, accuracies 1/3 and 2/3.
     sure = [0.1, 0.2, 0.3, 0.7, 0.8, 0.9]
     right = [False, True, False, True, False, True]
     found = measure_calibration(sure, right, list("abcdef"), n_bins=2)
@@ -51,7 +51,7 @@ def test_bins_hold_as_many_each_and_are_few_where_answers_are() -> None:
 
 
 def test_a_reader_that_is_too_sure_at_one_end_and_not_enough_at_the_other_is_shown() -> None:
-    # The gaps cancel over all answers, so only a cut between the bins can show them.
+    # The gaps cancel over all answers, so only a cut between the bins reveals them.
     sure = np.tile(np.linspace(0.05, 0.95, 10), 60)
     right = np.repeat(np.arange(60), 10) % 2 == 0
     found = measure_calibration(sure, right, np.arange(600))
@@ -74,7 +74,7 @@ def test_answers_to_one_word_that_go_together_widen_the_interval() -> None:
 
 @pytest.mark.parametrize("n", [20, 400])
 def test_where_all_is_right_the_confidences_say_what_was_to_be_expected(n: int) -> None:
-    # Of 20 answers at 95 % all are right once in three times; of 400, never.
+    # With 20 answers at 95 %, all are right once in three times; with 400, never.
     found = measure_calibration([0.95] * n, [True] * n, range(n))
     assert (found.low == 0) == (n == 20)
     assert found.gap_low < -0.05
@@ -146,7 +146,7 @@ def test_intervals_hold_a_planted_error(true: str) -> None:
     reader = script.Reader("mostly above 0.9", true)
     runs = script.measure(reader, 100, 1, 40)
     truth = script.find_truth(reader, runs[0].n_bins)
-    # An exact 95 % interval holds it in 34 of 40 or more, but for once in a hundred series.
+    # An exact 95 % interval covers it in at least 34 of 40 runs, in 99 of 100 series.
     assert np.mean([run.low <= truth <= run.high for run in runs]) >= 0.85
     is_shown = np.mean([run.low > 0 for run in runs])
     assert is_shown < 0.15 if true == "calibrated" else is_shown > 0.2

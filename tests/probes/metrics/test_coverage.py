@@ -16,7 +16,7 @@ PATH = Path(__file__).parents[3] / "benchmarks/coverage.py"
 
 @pytest.fixture(scope="module")
 def simulation() -> ModuleType:
-    """The simulation of readers with planted truths, which is a script."""
+    """The script that simulates readers with planted truths."""
     spec = importlib.util.spec_from_file_location("simulation", PATH)
     assert spec is not None
     assert spec.loader is not None
@@ -27,8 +27,8 @@ def simulation() -> ModuleType:
 
 
 def test_the_intervals_of_a_typical_reader_hold_its_truth(simulation: ModuleType) -> None:
-    # An exact 95 % interval holds it in 26 of 30 runs or more, but for one series in sixty
-    # four; the script by itself makes 500 runs and keeps closer bounds.
+    # An exact 95 % interval covers it in at least 26 of 30 runs, in 63 of 64 series; the script
+    # itself makes 500 runs and has tighter bounds.
     for check in simulation.check_reader(simulation.READERS[0], 30):
         assert 0.85 <= check.share <= 1, check
 
@@ -56,7 +56,7 @@ def test_a_dense_run_is_a_truth_to_draw_words_from(
     write_outcomes(tmp_path / "outcomes.parquet", rows.assign(rank_at_2=rows["rank_at_2"]))
     (reader,) = simulation.read_real(tmp_path / "outcomes.parquet", 40)
     assert reader.name == "blur_px, easy, 1 of 2"
-    # Midway between one half and all is where half of the words are read.
+    # Midway between one half and 1 is where half of the words are read.
     found = sys.modules["design_runs"].measure_coverage(reader, 20)
     assert found.held >= 0.8
 

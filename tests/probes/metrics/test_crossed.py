@@ -34,7 +34,7 @@ def test_intervals_of_crossed_clusters_hold_the_truth() -> None:
     n_objects, n_words, n_runs = 30, 30, 300
     held = 0
     for _ in range(n_runs):
-        # Objects and words of their own, each with its share of what can go wrong.
+        # New objects and words, each with a random effect.
         odds = rng.normal(0, 1, (n_objects, 1)) + rng.normal(0, 1, (1, n_words))
         right = rng.random((n_objects, n_words)) < 1 / (1 + np.exp(-odds))
         at = np.indices(right.shape).reshape(2, -1)

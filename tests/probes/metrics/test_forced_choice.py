@@ -80,7 +80,7 @@ def test_rivals_are_of_the_ring_of_their_text_while_it_lasts() -> None:
 
 @pytest.mark.parametrize("k", [2, 3, 10, 100, 400])
 def test_whatever_a_blind_reader_likes_it_is_at_chance(k: int) -> None:
-    # It likes the texts in their order on the circle best to worst: longest first, say.
+    # It prefers texts by their order on the circle, for example the longest ones.
     n, n_draws, hits = 400, 50, 0.0
     for seed in range(n_draws):
         choice = choice_of(n, seed)
@@ -126,7 +126,7 @@ def test_a_reader_that_finds_all_texts_alike_scores_at_chance(k: int) -> None:
     texts = np.tile(np.float32([1, 0]), (5000, 1))
     truths = np.arange(5000)
     found = guess_nested(texts, texts, truths, choice=choice_of(5000), ks=[k], headline=k)
-    # Four standard deviations of a binomial share.
+    # Four standard deviations of a binomial fraction.
     right = found.ranks[k] == 1
     assert abs(right.mean() - 1 / k) < 4 * np.sqrt(1 / k * (1 - 1 / k) / 5000)
 

@@ -134,7 +134,7 @@ def test_a_second_clustering_widens_the_interval() -> None:
 
 
 def share_held(n_words: int, n_each: int, n_runs: int, n_objects: int = 0) -> float:
-    """Return how often the interval holds the accuracy over all words, and over all objects."""
+    """Return how often the interval covers the accuracy over all words and objects."""
     rng = np.random.default_rng([n_words, n_each, n_objects])
     held = 0
     truth = norm.cdf(0.8 / np.sqrt(2 + bool(n_objects)))
@@ -146,7 +146,7 @@ def share_held(n_words: int, n_each: int, n_runs: int, n_objects: int = 0) -> fl
             objects = rng.integers(0, n_objects, len(words))
             ease = ease + rng.normal(0, 1, n_objects)[objects]
         correct = ease + rng.normal(0, 1, len(words)) > 0
-        # Pictures of one level are some of all, and no word comes equally often.
+        # One level has a subset of the images, with words in unequal numbers.
         some = rng.random(len(words)) < 1 / 7
         second = None if objects is None else objects[some]
         found = clustered_accuracy(correct[some], words[some], second)

@@ -27,10 +27,10 @@ def test_pairs_are_tested_with_holm_over_all_of_them() -> None:
     pairs = compare_pairs([table(base), table(few), table(many).sample(frac=1, random_state=1)])
     assert list(zip(pairs["a"], pairs["b"], strict=True)) == [(0, 1), (0, 2), (1, 2)]
     assert pairs["difference"].tolist() == pytest.approx([6 / 40, 16 / 40, 10 / 40])
-    # Of McNemar's exact test by hand: all of n discordant words on one side.
+    # McNemar's exact test by hand: all of n discordant words on one side.
     by_hand = [2 * 0.5**6, 2 * 0.5**16, 2 * 0.5**10]
     assert pairs["p"].tolist() == pytest.approx(by_hand)
-    # Holm by hand: the smallest times 3, the next times 2, the last as it is.
+    # Holm by hand: the smallest times 3, the next times 2, the last unchanged.
     assert pairs["p_holm"].tolist() == pytest.approx(
         [by_hand[0], 3 * by_hand[1], 2 * by_hand[2]]
     )
@@ -40,7 +40,7 @@ def test_pairs_are_tested_with_holm_over_all_of_them() -> None:
 
 def test_words_are_kept_together() -> None:
     words = [f"{k // 4}" for k in range(24)]
-    # Of six words B reads all four images, A none.
+    # B reads all four images of six words, A none of them.
     pairs = compare_pairs([table([False] * 24, word=words), table([True] * 24, word=words)])
     assert pairs["p"].iloc[0] == pytest.approx(2 * 0.5**6)
 

@@ -24,11 +24,11 @@ OWN: dict[str, dict[str, object]] = {
 }
 
 Ease = Callable[[dict[str, object], str], float]
-"""The factors of a picture and its baseline -> log odds of reading it."""
+"""The factors of an image and its baseline -> log odds of reading it."""
 
 
 def read_design(ease: Ease, seed: int, n_words: int = 60) -> pd.DataFrame:
-    """Return the outcomes of a simulated reader of a design, words of different ease."""
+    """Return outcomes of a simulated reader on a design, with words of varying difficulty."""
     rng = np.random.default_rng(seed)
     of_word = rng.normal(0, 1, n_words)
     words, tables = [str(word) for word in range(n_words)], []
@@ -82,7 +82,7 @@ def test_a_planted_effect_is_found_with_its_sign_and_no_other_factor(name: str) 
 
 @pytest.mark.parametrize("loss", [0.0, 1.5])
 def test_a_reader_whom_only_grain_hinders_has_no_effects(loss: float) -> None:
-    # The harder baseline is grainy at all of its levels, so that no factor of it matters.
+    # The harder baseline is grainy at all levels, so that none of its factors matters.
     n_runs, flagged, any_flagged = 12, [], 0
     for seed in range(n_runs):
         rows = read_design(lambda _, baseline: 1 - loss * (baseline == "harder"), seed)

@@ -12,7 +12,7 @@ PLACES = np.arange(7.0)
 
 
 def answer(right: object, *, chance: float = 0.0) -> Answers:
-    """Return the answers of a table (W, L) of what was read."""
+    """Return the answers for a table (W, L) of correctness."""
     n_right = np.asarray(right, dtype=np.float64)
     return Answers(np.arange(n_right.shape[1]) * 1.0, n_right, np.ones_like(n_right), chance)
 
@@ -29,7 +29,7 @@ def hold(found: Crossing, x: np.ndarray, truth: float) -> bool:
 
 
 def test_the_isotonic_fit_is_that_worked_by_hand() -> None:
-    # Barlow et al.: neighbours that fall are pooled until the means rise.
+    # Barlow et al.: decreasing neighbours are pooled until the means increase.
     fitted = fit_isotonic(np.array([0.1, 0.4, 0.2, 0.3, 0.9]), np.array([1.0, 1, 1, 2, 1]))
     assert fitted == pytest.approx([0.1, 0.3, 0.3, 0.3, 0.9])
 
@@ -42,7 +42,7 @@ def test_a_step_is_bracketed_by_its_two_levels() -> None:
 
 
 def test_a_crossing_lies_where_the_fit_is_midway() -> None:
-    # 0, 1/4 and 3/4 of the ceiling: midway is half way from the second to the third.
+    # 0, 1/4 and 3/4 of the ceiling: midway is halfway from the second to the third.
     right = np.zeros((40, 4))
     right[:10, 1], right[:30, 2], right[:, 3] = 1, 1, 1
     assert find_crossing(answer(right)).x == pytest.approx(1.5)
@@ -87,7 +87,7 @@ def test_a_flat_curve_is_monotone_in_nearly_every_run() -> None:
 
 
 def test_rows_of_a_word_at_one_level_count_together() -> None:
-    # Each word read twice at a level is one word, not two.
+    # A word read twice at a level counts as one word, not two.
     right = draw(norm.cdf(PLACES - 3), 60).astype(np.float64)
     once = find_crossing(answer(right))
     twice = find_crossing(Answers(PLACES, 2 * right, np.full_like(right, 2), 0.0))
@@ -135,7 +135,7 @@ def test_no_interval_excludes_its_estimate(
 ) -> None:
     rng = np.random.default_rng(seed)
     accuracy = rng.random(n_levels)
-    # From any curve at all to one that rises throughout.
+    # From an arbitrary curve to one that rises throughout.
     accuracy = (1 - order) * accuracy + order * np.sort(accuracy)
     n_seen = rng.integers(0, 3, (n_words, n_levels)) + (np.arange(n_words) == 0)[:, None]
     right = rng.binomial(n_seen, accuracy).astype(np.float64)
@@ -144,5 +144,5 @@ def test_no_interval_excludes_its_estimate(
     if found.x is not None:
         assert hold(found, answers.x, found.x)
     elif found.low is not None:
-        # All lies on the hard side of midway, which chance alone does.
+        # All levels lie on the hard side of midway, as only guessing does.
         assert found.high is None

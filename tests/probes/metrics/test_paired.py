@@ -227,7 +227,7 @@ def test_an_absent_column_is_named() -> None:
 
 
 def test_a_level_is_that_of_one_factor_and_one_baseline() -> None:
-    # Size 28 is what every other factor has too, and no level of the size of its own.
+    # Size 28 is also that of images for other factors, and is not a level of size.
     words = [str(word) for word in range(20)]
     cells = [("easy", "baseline", "baseline", 28.0), ("easy", "size_px", "6.0", 6.0),
              ("easy", "case", "upper", 28.0), ("harder", "size_px", "28.0", 28.0)]  # fmt: skip

@@ -26,7 +26,7 @@ N = 200
 def count_right(
     shape: str = "gaussian", *, ceiling: float = 0.9, chance: float = 0.01
 ) -> list[float]:
-    """Return what a reader with its threshold at 11 px reads on average, of 200 at each size."""
+    """Return the expected counts of a reader with a threshold of 11 px, of 200 at each size."""
     z = (np.log2(SIZES_PX) - np.log2(11)) / 1.2
     right: list[float] = (N * (chance + (ceiling - chance) * SHAPES[shape](z))).tolist()
     return right
@@ -63,7 +63,7 @@ def test_the_threshold_is_midway_to_a_ceiling_of_any_height(
 
 
 def test_the_slope_is_the_rise_per_octave_at_the_threshold() -> None:
-    # Of a cumulative Gaussian: 0.89 / 1.2 times 2 * 1.6449 / sqrt(2 pi).
+    # For a cumulative Gaussian: 0.89 / 1.2 times 2 * 1.6449 / sqrt(2 pi).
     assert fit_sizes(count_right()).slope == pytest.approx(0.89 / 1.2 * 1.3124, rel=0.02)
 
 
@@ -175,7 +175,7 @@ def test_psignifit_finds_the_same_threshold_where_the_ceiling_is_near_1() -> Non
 def draw_words(
     n_words: int, word_sd: float, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return levels, answers and words of a reader whose words' thresholds spread about 11 px."""
+    """Return levels, answers and words of a reader with word thresholds around 11 px."""
     rng = np.random.default_rng(seed)
     shift = rng.normal(0, word_sd, (n_words, 1))
     z = (np.log2(SIZES_PX) - np.log2(11) - shift) / 0.1
@@ -265,8 +265,8 @@ def test_no_interval_excludes_its_estimate(
 
 
 def test_a_cliff_between_two_levels_has_an_interval_that_spans_it() -> None:
-    # Every word is read up to 2.5 px of blur and none at 4: the words differ in nothing, and
-    # the threshold may lie anywhere between.
+    # Every word is read up to 2.5 px of blur and none at 4: the words do not differ, and the
+    # threshold may lie anywhere in between.
     levels = np.tile([0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0], 40)
     words = np.repeat(np.arange(40), 7)
     found = fit_word_threshold(

@@ -11,7 +11,7 @@ from probes.metrics.regression import COLUMNS, REST, Effects, main_effects
 
 
 def draw_rows(seed: int = 0, *, n_words: int = 150, word_sd: float = 1) -> pd.DataFrame:
-    """Return rows, eight per word, of a reader who likes size and dislikes script."""
+    """Return rows, eight per word, of a reader helped by size and hindered by script fonts."""
     rng = np.random.default_rng(seed)
     n = 8 * n_words
     word = np.repeat(np.arange(n_words), 8)
@@ -99,7 +99,7 @@ def test_a_factor_of_the_word_has_the_error_of_words_and_not_of_images() -> None
 def test_p_is_corrected_over_the_whole_table() -> None:
     table = main_effects(draw_rows(), ["size_px", "font", "noise"]).table
     ordered = table.sort_values("p")
-    # Holm's: the smallest p times 3, the next times 2, the last as it is, never falling.
+    # Holm's: the smallest p times 3, the next times 2, the last unchanged, never decreasing.
     by_hand = np.maximum.accumulate(ordered["p"].to_numpy() * [3, 2, 1]).clip(max=1)
     assert ordered["p_holm"].to_numpy() == pytest.approx(by_hand)
 

@@ -57,7 +57,7 @@ def test_case_and_composition_do_not_count() -> None:
 
 
 def test_a_ratio_is_that_of_the_sums_and_resamples_clusters() -> None:
-    # 3 wrong of 10 characters; two words, so that the interval is between theirs.
+    # 3 wrong of 10 characters; two words, so that the interval lies between their rates.
     found = clustered_ratio([1, 2, 0], [4, 4, 2], ["a", "a", "b"])
     assert found.mean == pytest.approx(3 / 10)
     assert (found.low, found.high) == (0, pytest.approx(3 / 8))

@@ -16,7 +16,7 @@ BLURS_PX = np.array([0, 0.5, 1, 1.5, 2.5, 4, 6])
 def measure(
     levels: np.ndarray, accuracy: object, n_words: int = 60, **options: object
 ) -> Threshold:
-    """Return the threshold of words that are read with given accuracies at each level."""
+    """Return the threshold of words read with the given accuracies at each level."""
     n_levels = len(levels)
     right = np.random.default_rng(0).random((n_words, n_levels)) < np.asarray(accuracy)
     rows = np.tile(levels, n_words), right.ravel(), np.repeat(np.arange(n_words), n_levels)
@@ -24,7 +24,7 @@ def measure(
 
 
 def test_a_cliff_between_two_levels_is_the_bracket_they_form() -> None:
-    # Every word is read up to 2.5 px of blur and none at 4: nothing is known between.
+    # Every word is read up to 2.5 px of blur and none at 4: nothing is known in between.
     found = measure(BLURS_PX, BLURS_PX < 3, direction="falling")
     assert (found.low, found.high, found.is_bracket) == (2.5, 4, True)
     assert found.level == pytest.approx(3.25, abs=0.02)

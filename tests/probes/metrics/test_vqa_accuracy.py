@@ -33,7 +33,7 @@ def test_spelling_is_that_of_the_evaluation_server(text: str, plain: str) -> Non
     assert normalise_answer(text) == plain
 
 
-# Worked by hand from min(1, n / 3), averaged over the ten ways to leave one person out.
+# Computed by hand from min(1, n / 3), averaged over the ten ways to leave one person out.
 @pytest.mark.parametrize(
     ("n_agreeing", "score"), [(1, 0.3), (2, 0.6), (3, 0.9), (4, 1.0), (9, 1.0), (10, 1.0)]
 )

@@ -18,7 +18,7 @@ MAX_BYTES = 20_000_000
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("probe")
     options = ["--model", "bundled", "--n", "30", "--design", "size", "--k", "100,1000"]
-    # The caches of others are out of reach, and so is the hub.
+    # Neither the user's caches nor the hub are accessible.
     home = {"HOME": str(out), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "synthtext_cli", "probe", *options, "--out", str(out / "r")],

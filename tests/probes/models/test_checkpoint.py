@@ -93,7 +93,7 @@ def test_tensors_left_over_are_named(
 
 
 class Bomb:
-    """Leaves a file behind when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -151,7 +151,7 @@ GOOD = save_bytes({"a": torch.zeros(4)})
 
 
 def change_pickle(change: Callable[[bytes], bytes]) -> bytes:
-    """Return a file of torch in which another description stands before the same tensors."""
+    """Return a torch file with another description of the same tensors."""
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(GOOD)) as source, zipfile.ZipFile(made, "w") as target:
         for entry in source.infolist():

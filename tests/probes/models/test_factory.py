@@ -179,7 +179,7 @@ def test_a_model_config_loads_without_network_in_a_fresh_process(config_path: Pa
 
 @pytest.mark.parametrize(
     ("patch", "grid", "patch_px"),
-    # A hybrid such as ViTamin cuts patches of 1 px from an image that was convolved to 14 x 14.
+    # A hybrid such as ViTamin cuts patches of 1 px from an image convolved to 14 x 14.
     [((1, 1), (14, 14), 16), ((16, 16), (14, 14), 16), (14, (16, 16), 14)],
 )
 def test_a_patch_is_counted_in_px_of_the_input(

@@ -1,4 +1,4 @@
-"""A model from elsewhere brings files that ask to be run; a mark is left if one of them is."""
+"""An untrusted model with files that ask to be run; if one is, it leaves a marker."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ENVIRONMENT = {
     "TRUST_REMOTE_CODE": "true", "TRANSFORMERS_ALLOW_UNSAFE_DESERIALIZATION": "1",
     "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "USE_HUB_KERNELS": "YES",
 }  # fmt: skip
-"""What libraries below take, or might take, for consent."""
+"""Variables that underlying libraries take, or might take, for consent."""
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ class Bomb:
 
 
 def arm(folder: Path, mark: Path) -> Path:
-    """Put into a folder all that a library might run."""
+    """Put everything that a library might run into a folder."""
     for name in ("evil.py", "tokenizer.py", "sitecustomize.py", "__init__.py"):
         (folder / name).write_text(EVIL.format(mark=str(mark)))
     for name in (
@@ -118,7 +118,7 @@ def armed(tmp_path: Path, mark: Path) -> Path:
 
 
 def trust(folder: Path, **settings: object) -> Path:
-    """Let the config of a folder ask for trust, as a keyword argument of its tokenizer."""
+    """Make the config of a folder ask for trust, by a keyword argument of its tokenizer."""
     path = folder / "open_clip_config.json"
     content = json.loads(path.read_text())
     content["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = settings or {

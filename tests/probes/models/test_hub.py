@@ -15,7 +15,7 @@ from tiny_clip import refuse
 
 @pytest.fixture(autouse=True)
 def empty_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine without network and without anything cached."""
+    """A machine without a network and with an empty cache."""
     monkeypatch.setattr(hub, "_check_metadata", lambda *_: None)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))

@@ -1,4 +1,4 @@
-"""Models from a hub that answers: fetched once, whole and as promised, then without a network."""
+"""Models from a reachable hub: fetched once, complete and verified, then used offline."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_pickled(folder: Path) -> None:
 
 
 def write_tokenizer(folder: Path) -> None:
-    """Write a model whose texts are cut by a tokenizer of its own repository."""
+    """Write a model with a Hugging Face tokenizer in the same repository."""
     write_folder(folder)
     known = {"[PAD]": 0, "[UNK]": 1, "a": 2, "cat": 3}
     tokenizer = Tokenizer(models.WordLevel(known, unk_token="[UNK]"))
@@ -56,7 +56,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Path:
-    """Return a folder of repositories, with one that holds a model."""
+    """Return a folder of repositories, one of which holds a model."""
     (tmp_path / "shelf/org/reader").mkdir(parents=True)
     write_safetensors(tmp_path / "shelf/org/reader")
     return tmp_path / "shelf"
@@ -64,7 +64,7 @@ def shelf(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hub's client waits a second before it tries a broken download once more."""
+    """Retry at once: the hub's client waits a second before it retries a broken download."""
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
 
 
@@ -148,7 +148,7 @@ def test_half_a_download_is_not_kept(
         start, _, rest = said.partition(" (")
         cause, _, end = rest.partition("); ")
         assert start == "the download of open_clip_config.json failed"
-        assert cause  # In the words of the client, which change with its version.
+        assert cause  # In the client's wording, which depends on its version.
         assert end == (
             f"try again, or download it from {url}/org/reader on another machine and {AGAIN}"
         )

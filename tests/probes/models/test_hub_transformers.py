@@ -1,4 +1,4 @@
-"""Models of transformers from a hub: fetched once, whole and as promised, then offline."""
+"""Models of transformers from a hub: fetched once, complete and verified, then used offline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AGAIN = "pass --model FOLDER with config.json and model.safetensors in it"
 
 @pytest.fixture(params=LAYOUTS)
 def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return a folder of repositories, with one that transformers wrote."""
+    """Return a folder of repositories, one of which transformers wrote."""
     folder = tmp_path / "shelf/org/reader"
     folder.mkdir(parents=True)
     LAYOUTS[request.param](folder)
@@ -31,7 +31,7 @@ def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hub's client waits a second before it tries a broken download once more."""
+    """Retry at once: the hub's client waits a second before it retries a broken download."""
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
 
 

@@ -86,7 +86,7 @@ def test_no_name_leaves_the_folder_or_meets_another() -> None:
     assert folders[names.index("ViT-B-32")] == "ViT-B-32"
     assert folders[-1] == "a@b"
     assert "plots" not in folders
-    # What else is listed changes nothing.
+    # Other entries of the list change nothing.
     assert [name_folders([model])[0] for model in wanted] == folders
 
 

@@ -19,7 +19,7 @@ TEXTS = ["ox", "owl", "Ox"]
 
 
 def save(tmp_path: Path, config: dict[str, object]) -> tuple[Path, dict[str, np.ndarray]]:
-    """Save a model and return its folder and what it makes of pictures and texts."""
+    """Save a model and return its folder and its vectors of images and texts."""
     if "hf_tokenizer_name" in config["text_cfg"]:  # type: ignore[operator]
         name = str(write_model(tmp_path / "from", config))
     else:

@@ -23,14 +23,14 @@ from tiny_clip import TINY, draw_pictures, write_json
 
 
 class Holder(nn.Module):
-    """A module of some names; scripted, it keeps what hangs on it."""
+    """A module with named parts, which scripting keeps."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x
 
 
 def copy_as_holder(module: nn.Module) -> nn.Module:
-    """Return modules of the same names that hold the same tensors."""
+    """Return modules with the same names and tensors."""
     holder = Holder()
     for name, part in module.named_parameters(recurse=False):
         holder.register_parameter(name, nn.Parameter(part.detach().half()))
@@ -42,7 +42,7 @@ def copy_as_holder(module: nn.Module) -> nn.Module:
 
 
 def write_archive(path: Path) -> dict[str, torch.Tensor]:
-    """Write a tiny CLIP as OpenAI does, in half precision, and return its tensors."""
+    """Write a tiny CLIP in OpenAI's format, in half precision, and return its tensors."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         clip = open_clip.CLIP(**TINY, quick_gelu=True)
@@ -115,7 +115,7 @@ def test_another_archive_is_not_taken_for_openais(tmp_path: Path) -> None:
 
 
 def rewrite(path: Path, change: Callable[[str, bytes], bytes]) -> None:
-    """Write an archive anew with other bytes in some of its entries."""
+    """Rewrite an archive with other bytes in some of its entries."""
     with zipfile.ZipFile(path) as source:
         entries = {name: source.read(name) for name in source.namelist()}
     with zipfile.ZipFile(path, "w") as target:
@@ -124,7 +124,7 @@ def rewrite(path: Path, change: Callable[[str, bytes], bytes]) -> None:
 
 
 class Touch:
-    """Leaves a file behind when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -150,7 +150,7 @@ def test_code_beside_the_tensors_is_not_looked_at(archive: Path) -> None:
 
 
 def make_tensor(size: tuple[int, ...], stride: tuple[int, ...], offset: int = 0) -> bytes:
-    """Return the pickle of a module with one tensor of eight numbers, as TorchScript has it."""
+    """Return the pickle of a module with one tensor of eight numbers, as in TorchScript."""
     out = io.BytesIO()
     out.write(b"\x80\x02c__torch__\nM\n)\x81}X\x01\x00\x00\x00w")
     out.write(b"ctorch._utils\n_rebuild_tensor_v2\n(")

@@ -25,7 +25,7 @@ def test_logits_are_those_of_transformers(tmp_path: Path, changes: dict[str, Any
     theirs = write_clip(tmp_path, **changes)
     ours = load_model(str(tmp_path), device="cpu")
     tokens = load_parts(str(tmp_path), device="cpu").tokenizer(WORDS)
-    # Of the input's own size: transformers 5 resizes by torchvision, CLIP by Pillow.
+    # At the input size, since transformers 5 resizes with torchvision, CLIP with Pillow.
     images = draw_pictures((32, 32), (32, 32))
     processor = CLIPImageProcessor.from_pretrained(tmp_path)
     pixels = processor([Image.fromarray(image) for image in images], return_tensors="pt")

@@ -63,7 +63,7 @@ def test_texts_are_padded_and_lowered_as_transformers_does(tmp_path: Path) -> No
         ("The dog's SIGN, is it?", "the dogs sign is it"),
         ("x_y  -- z", "xy z"),
         (" \n tab\there ", "tab here"),
-        ("Straße – 100 €", "straße – 100 €"),  # Punctuation is that of ASCII.
+        ("Straße – 100 €", "straße – 100 €"),  # Only ASCII punctuation is removed.
     ],
 )
 def test_texts_of_the_first_siglip_lose_their_punctuation(text: str, cleaned: str) -> None:

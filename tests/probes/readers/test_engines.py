@@ -23,7 +23,7 @@ WORDS = ["window", "Orange", "Garden"]
 
 @pytest.fixture
 def images(spec: Spec, fonts: Catalogue) -> list[Pixels]:
-    """Return three images that can be read, and one with nothing on it."""
+    """Return three readable images and a blank one."""
     drawn = [render(replace(spec, text=word), fonts).pixels for word in WORDS]
     return [*drawn, np.full((224, 224, 3), 255, np.uint8)]
 

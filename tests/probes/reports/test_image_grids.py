@@ -114,7 +114,7 @@ def test_pictures_are_read_a_few_at_a_time(tmp_path: Path) -> None:
 def run_measured(
     command: list[str], folder: Path
 ) -> tuple[subprocess.CompletedProcess[str], int]:
-    """Run the command line in a process that says at last how many bytes it held at most."""
+    """Run the command line in a process that finally prints its peak memory in bytes."""
     script = (
         "import sys\nfrom synthtext_cli import app\ntry:\n    app.main()\nfinally:\n"
         "    status = open('/proc/self/status').read()\n"

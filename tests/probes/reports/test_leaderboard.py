@@ -1,4 +1,4 @@
-"""The leaderboard of planted readers: its order, its figures, and what hostile names do to it."""
+"""The leaderboard of planted readers: its order, its figures, and hostile names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORDS = [f"word{k}" for k in range(40)]
 
 
 def plant(name: str, edge: float, number: int, n_fonts: int = 3) -> Result:
-    """Return a reader of all that is larger than its edge, give or take an octave by word."""
+    """Return a reader of sizes above its edge, which varies by an octave between words."""
     rng = np.random.default_rng(number)
     edges = edge * 2 ** rng.normal(0, 0.4, len(WORDS))
     cells = [("baseline", "baseline", 14.0, "a.ttf")]
@@ -133,7 +133,7 @@ def test_no_two_models_look_alike() -> None:
 
 
 def multiply(board: Leaderboard, n: int) -> Leaderboard:
-    """Return a leaderboard of n models, all of them like the first one."""
+    """Return a leaderboard of n models, all equal to the first one."""
     names = [f"model {number} of a rather long name" for number in range(n)]
     first = board.models[0]
     factors = {

@@ -1,4 +1,4 @@
-"""The page of a report: what it holds, and what a browser makes of it where there is one."""
+"""The page of a report: its content, and its behaviour in a browser if there is one."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def opened(browser: Any, tmp_path: Path) -> Any:  # noqa: ANN401 - selenium may 
     path.write_text(fill_page(make_page()), encoding="utf-8")
     browser.set_window_size(1280, 1000)
     browser.get(path.as_uri())
-    # A page of a file may not reach the clipboard of the machine that tests it.
+    # A page from a file may not access the clipboard of the test machine.
     browser.execute_script(
         "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) =>"
         " { window.copied = text; }}})"

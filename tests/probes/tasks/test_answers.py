@@ -38,7 +38,7 @@ def _few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Knowing:
-    """Looks its images up instead of reading them."""
+    """Looks up its images instead of reading them."""
 
     def __init__(self, trials: Sequence[Trial], answers: Sequence[Answer]) -> None:
         stimuli = [stimulus for chunk in draw_stimuli(trials) for stimulus in chunk()]
@@ -131,7 +131,7 @@ def test_confidences_are_kept_and_do_not_decide_intervals(
         (row["baseline"], row["label"]): row["accuracy"]
         for row in found["levels"] if row["factor"] == "size_px"
     }  # fmt: skip
-    assert len(by_level) == 7 + 8  # The size of the harder baseline is a level of its own.
+    assert len(by_level) == 7 + 8  # The size of the harder baseline is a separate level.
     assert set(by_level.values()) == {0, 1}
     page = (tmp_path / "report.html").read_text()
     assert "accuracy by confidence" in page
@@ -178,7 +178,7 @@ def test_a_killed_probe_asks_a_reader_only_for_what_it_lacks(
         patched.setattr(probing, "write_outcomes", die)
         with pytest.raises(KeyboardInterrupt):
             run_probe(model_of(reader), SMALL, tmp_path)
-    assert reader.n_read == len(trials) + 1  # The one more is white.
+    assert reader.n_read == len(trials) + 1  # One additional white image.
     done = run_probe(model_of(reader), SMALL, tmp_path)
     assert done
     assert reader.n_read == len(trials) + 2
@@ -230,7 +230,7 @@ def test_what_cannot_be_asked_of_a_reader_is_refused(
 
 @pytest.fixture
 def exported(tmp_path: Path) -> Path:
-    """Return a table whose answers are what is drawn, as people would fill it in."""
+    """Return a table with the correct answers, as people would fill it in."""
     folder = tmp_path / "show"
     n = export_pictures(SMALL, folder)
     trials = {trial.key: trial for trial in trials_of(SMALL)}

@@ -28,7 +28,7 @@ NAMES = ("ant", "bee", "cat", "dog", "eel", "fox")
 
 
 class Levels:
-    """Takes a picture for the name whose number is its level."""
+    """Classifies an image as the name whose index is its grey level."""
 
     def embed_images(self, images):  # noqa: ANN001, ANN201
         return np.stack([vector_of(NAMES[int(pixels[0, 0, 0])]) for pixels in images])
@@ -155,7 +155,7 @@ def test_the_command_leaves_rows_a_page_and_examples(tmp_path: Path) -> None:
     assert "top 1" in done.stdout
     summary = json.loads((tmp_path / "r" / "summary.json").read_text())
     assert (summary["n_classes"], summary["accuracy"][0]["n"]) == (2, 6)
-    # The model was trained without a sentence around a word, and says so.
+    # The model's own prompts are bare words, since it was trained on them.
     assert summary["templates"] == ["{}"]
     assert len(pd.read_parquet(tmp_path / "r" / "outcomes.parquet")) == 6
     assert (tmp_path / "r" / "report.html").exists()

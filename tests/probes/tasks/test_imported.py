@@ -18,7 +18,7 @@ CONFIG = ImportConfig(by=("area", "kind"), clusters=("object", "attack"))
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Return a table of a hundred rows, of which those with small notes are right."""
+    """Return a table of a hundred rows; those with small notes are right."""
     rows = ["key,truth,guess,area,kind,object,attack,note"]
     for number in range(100):
         area = 0.01 * number
@@ -37,7 +37,7 @@ def test_a_table_becomes_outcomes_that_are_read_again(table: Path, tmp_path: Pat
     again = read_outcomes(tmp_path)
     assert len(again) == 100
     assert again["correct"].mean() == 0.6
-    assert (again["k"] == 14).all()  # Ten truths, and four other words were answered.
+    assert (again["k"] == 14).all()  # Ten truths, and four other answers.
     assert again["area"].dtype == float
     assert again["kind"].tolist()[:2] == ["photo", "paper"]
     assert tabulate_headline(again)["accuracy"].tolist() == [0.6]

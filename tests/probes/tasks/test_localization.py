@@ -33,7 +33,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201 - a fu
 
 
 def near_sighted() -> KnowingReader:
-    """Return a reader that reads windows which hold their word, and nothing else."""
+    """Return a reader that reads only windows that contain their word."""
     trials, _ = load_task(SETTING.task).show(SETTING)
     stimuli = [stimulus for chunk in draw_windows(trials) for stimulus in chunk()]
     texts = []

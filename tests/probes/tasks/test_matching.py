@@ -21,7 +21,7 @@ TEXTS = ["ox", "owl", "ant", "bee"]
 
 
 class Indexed:
-    """Takes a picture for the text whose number is its level."""
+    """Matches an image to the text whose index is its grey level."""
 
     def embed_images(self, images):  # noqa: ANN001, ANN201
         return np.stack([vector_of(TEXTS[int(pixels[0, 0, 0])]) for pixels in images])

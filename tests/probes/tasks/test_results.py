@@ -17,7 +17,7 @@ SCHEMA = "docs/probing.md has the schema of outcomes"
 
 
 def make_rows(n: int = 6, **columns: object) -> pd.DataFrame:
-    """Return outcomes with no more than the schema asks for."""
+    """Return outcomes with only what the schema requires."""
     right = [number % 2 == 0 for number in range(n)]
     keys = [f"k{number}" for number in range(n)]
     rows = pd.DataFrame(

@@ -69,7 +69,7 @@ def test_a_blind_reader_is_at_chance_in_every_task(
     for row in tabulate_headline(probe.outcomes).itertuples():
         assert row.at_chance
         if load_task(task).has_pool:
-            # Measured on thousands of words, it is what it should be.
+            # Measured on thousands of words, chance is as expected.
             assert row.chance == pytest.approx(row.guessing, abs=0.03)
 
 
@@ -112,7 +112,7 @@ def test_rivals_are_as_long_and_as_common_as_the_word_unless_any_will_do() -> No
 
 
 def test_white_pictures_show_what_any_rivals_give_away(tmp_path: Path) -> None:
-    # Of words of any length, those shown are the short ones, which this reader does not like.
+    # Only short words are shown, and this reader always answers with the longest candidate.
     setting = ProbeConfig(**{**SMALL, "design": "case", "n": 40, "rivals": "any"})
     probe = run_probe(model_of(BlindLover()), setting, tmp_path / "out")
     assert probe
@@ -132,7 +132,7 @@ def test_a_reader_blind_below_12_px_has_its_threshold_there(tmp_path: Path) -> N
     setting = ProbeConfig(**{**SMALL, "n": 40, "design": "size"})
 
     def sees(trial: Trial, stimulus: Stimulus) -> bool:
-        # Each word has an edge of its own, half of them below 12 px and half above.
+        # Each word has a separate edge, half of them below 12 px and half above.
         octaves = 0.4 * norm.ppf((trial.spec.index + 0.5) / 40)
         return float(stimulus.facts["x_height_px"]) > 12 * 2**octaves
 
@@ -147,11 +147,11 @@ def test_a_reader_blind_below_12_px_has_its_threshold_there(tmp_path: Path) -> N
 
 def test_every_key_comes_once_in_parquet(tmp_path: Path) -> None:
     setting = ProbeConfig(**SMALL)
-    (tmp_path / "out/vectors").mkdir(parents=True)  # Of a user, and none of our business.
+    (tmp_path / "out/vectors").mkdir(parents=True)  # A user's folder, to be left alone.
     run_probe(knowing_model(trials_of(setting)), setting, tmp_path / "out")
     outcomes = read_outcomes(tmp_path / "out")
     assert outcomes["key"].is_unique
-    # Two baselines; of their levels the easy size is one, and lower case twice.
+    # Two baselines: the easy size is a level of one, and lower case of both.
     assert len(outcomes) == (2 * (1 + 7 + 3) - 1 - 2) * 12
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "outcomes.parquet", "vectors",
@@ -226,7 +226,7 @@ def test_one_split_of_a_dataset_is_probed_and_a_vocabulary_fills_it_up(
         assert set(probe.outcomes["split"]) == {"test"}
         ranks[vocabulary] = probe.outcomes["rank_at_2"].tolist()
         shown = {trial.spec.text for trial in probe.trials}
-    # Rivals are of those shown while there are any.
+    # Distractors come from the shown words as long as there are enough.
     assert len(shown) < 100
     assert ranks["en"] == ranks[None]
     assert probe.outcomes["rank_at_1000"].max() > 100
@@ -241,7 +241,7 @@ def test_a_model_that_says_one_thing_always_is_found_out() -> None:
 
 
 def test_sentiment_is_measured_as_by_hand() -> None:
-    # Of 3 positive, 2 are said to be; of 2 negative, 1 is said to be positive.
+    # 2 of 3 positives are found; 1 of 2 negatives is called positive.
     rows = pd.DataFrame(
         {
             "label": [1, 1, 1, 0, 0],
@@ -284,7 +284,7 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
     summary = write_probe(probe, tmp_path / "out")
     page = (tmp_path / "out/report.html").read_text()
     assert "<script>alert" not in page
-    # Names of the kinds of element in a plot, which nothing is fetched from.
+    # XML namespaces in a plot, from which nothing is fetched.
     names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert set(re.findall(r"https?:[^\"'<> ]*", page)) <= names
     assert "It chooses the right one of 100 texts for 100.0 % in the easy condition" in page

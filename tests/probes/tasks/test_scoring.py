@@ -46,7 +46,7 @@ def list_scores(folder: Path) -> dict[str, float]:
 
 
 class Saying:
-    """Answers what it is told to, image after image."""
+    """Gives preset answers, image by image."""
 
     def __init__(self, answers: list[object]) -> None:
         self.answers = answers
@@ -90,7 +90,7 @@ def test_the_score_of_a_reader_is_its_confidence_in_the_text(
 
 def test_the_score_of_an_encoder_is_the_softmax_of_the_text() -> None:
     rng = np.random.default_rng(0)
-    sims = rng.normal(size=(50, 10)) / 10  # The truth is the first.
+    sims = rng.normal(size=(50, 10)) / 10  # The truth comes first.
     scale = 20.0
     powers = np.exp(scale * sims)
     outcomes = pd.DataFrame(
@@ -116,7 +116,7 @@ def test_a_blind_encoder_finds_every_text_as_likely(source: Path, tmp_path: Path
     score_dataset(model_of(Alike()), source, tmp_path / "out")
     scores = list_scores(tmp_path / "out")
     assert len(scores) == 25
-    assert set(scores.values()) == {0.1}  # Among 10, the largest choice of 25 texts.
+    assert set(scores.values()) == {0.1}  # Among 10, the largest K possible with 25 texts.
 
 
 def test_a_killed_run_goes_on_with_what_the_model_said(
@@ -132,7 +132,7 @@ def test_a_killed_run_goes_on_with_what_the_model_said(
         patched.setattr(scoring, "write_scored", die)
         with pytest.raises(KeyboardInterrupt):
             score_dataset(model, source, tmp_path / "b")
-    monkeypatch.setattr(scoring, "run_probe", die)  # It is not asked again.
+    monkeypatch.setattr(scoring, "run_probe", die)  # It must not be called again.
     score_dataset(model, source, tmp_path / "b")
     one, other = (
         {

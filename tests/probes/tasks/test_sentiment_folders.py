@@ -20,7 +20,7 @@ COUNTS = {"train": 12, "valid": 6, "test": 8}
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder laid out as Rendered SST2 is; the level of a picture tells its label."""
+    """Return a folder in the layout of Rendered SST2; the grey level encodes the label."""
     folder = tmp_path_factory.mktemp("sst2")
     rng = np.random.default_rng(0)
     for split, n in COUNTS.items():
@@ -60,7 +60,7 @@ def test_sentiment_of_a_folder_with_a_linear_probe(published: Path, tmp_path: Pa
     assert {"accuracy", "precision", "recall", "f1", "confusion"} <= set(summary["sentiment"])
     page = (tmp_path / "report.html").read_text()
     assert "positive/z.png" in page
-    # Even random weights tell dark from light, once a line is drawn.
+    # Even random weights distinguish dark from light with a linear classifier.
     found = json.loads((tmp_path / "linear.json").read_text())
     assert found["accuracy"] > 0.8
     assert summary["linear"] == found

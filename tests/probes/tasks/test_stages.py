@@ -36,7 +36,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch) -> Model:
-    """A reader of all words up to 2.7 px of blur, each about there, whatever is drawn."""
+    """A reader of words up to about 2.7 px of blur, with some spread between words."""
     known = KnowingReader([], [])
     show: Callable[[Trial, Catalogue], Stimulus] = stimuli.show_trial
 
@@ -181,7 +181,7 @@ def test_answers_from_elsewhere_are_to_the_scan_alone(reader: Model) -> None:
 
 
 def _outcomes(factor: str, accuracy: list[float], levels: list[float]) -> pd.DataFrame:
-    """Return outcomes of 40 words of which a part is read at each level."""
+    """Return outcomes of 40 words, of which a fraction is read at each level."""
     rows = [
         {"key": f"{level} {word}", "factor": factor, "baseline": "easy", "level": str(level),
          "word": f"w{word}", "k": 100, "correct": word < share * 40}

@@ -44,7 +44,7 @@ def test_a_reader_is_found_to_say_what_it_says(
 
 
 def write_photographs(folder: Path) -> dict[str, tuple[str, str]]:
-    """Write an image for each pair of some objects and words, and return them by its name."""
+    """Write an image for each pair of object and word, and return the pairs by file name."""
     rng = np.random.default_rng(0)
     known = {}
     for thing in ("cup", "ox", "pen", "key"):
@@ -67,7 +67,7 @@ def test_photographs_in_a_folder_are_asked_about(
     setting = ProbeConfig(task="attack", data=tmp_path / "set", templates=("{}",))
     (chunk,) = read_attacks(tmp_path / "set").chunks
     stimuli = list(chunk())
-    # One image is taken for what is neither on it nor written on it.
+    # One answer is neither the object nor the word.
     texts = [known[stimulus.key[7:]][said == "word"] for stimulus in stimuli]
     texts[0] = "key" if "label=key" not in stimuli[0].key else "ox"
     probe = run_probe(model_of(KnowingReader(stimuli, texts)), setting, tmp_path / "out")

@@ -28,7 +28,7 @@ def test_epochs_and_seeds_differ() -> None:
 def test_resampling_repeats_some_and_leaves_some_out() -> None:
     order = resample(1000, seed=0, epoch=0)
     assert len(order) == 1000
-    # A share of 1/e is left out.
+    # A fraction of 1/e is left out.
     assert 0.33 < 1 - len(set(order.tolist())) / 1000 < 0.41
 
 

@@ -1,4 +1,4 @@
-"""What a killed run goes on with is what it was made from, byte for byte."""
+"""A killed run resumes only from exactly the same data, weights and options."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CountingReader(BlindReader):
 
 
 def write_image(path: Path, level: int) -> None:
-    """Write an image of one colour; all of them have the same size in bytes and the same time."""
+    """Write an image of one colour; all have the same file size and modification time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((32, 32, 3), level, np.uint8)).save(path, "BMP")
     os.utime(path, (0, 0))
@@ -63,7 +63,7 @@ def reviews(tmp_path: Path) -> Path:
 
 
 def break_off(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object], name: str) -> None:
-    """Stop a probe when its vectors are there and its outcomes are not."""
+    """Stop a probe after its vectors and before its outcomes are written."""
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -164,7 +164,7 @@ def test_training_does_not_go_on_with_other_bytes(
 ) -> None:
     config = set_up(model, data, schedule={"n_steps": 1})
     train_model(config, tmp_path)
-    # As if the shards had been replaced, under the dataset.json that they had.
+    # As if the shards had been replaced, but not dataset.json.
     monkeypatch.setattr("probes.training.fit.hash_files", lambda _: "other bytes")
     assert refuse(lambda: train_model(config, tmp_path)) == (
         f"{tmp_path} contains another run, with other data, weights or options; give the same ones, a new --out, or --overwrite"
@@ -186,7 +186,7 @@ def test_training_does_not_go_on_towards_other_text_vectors(
             lambda *given: [how(each) for each in embed(*given)],
         )
 
-    # What another machine computes is near enough.
+    # The results of another machine are close enough.
     change(lambda vectors: vectors + np.float32(1e-4))
     train_model(config, tmp_path / "out")
     change(lambda vectors: vectors[::-1].copy())

@@ -40,7 +40,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scratch(data: Path, model: Path, out: Path) -> Finetuned:
-    """Return a reader of capitals in one font, taught in seconds."""
+    """Return a reader of capitals in one font, trained in seconds."""
     config = set_up(
         model, data, arm="scratch", exclude=parse_exclusion(["font_family=Lobster"]),
         schedule={"n_steps": 90, "letters": 1.0, "save_every": 45},
@@ -103,7 +103,7 @@ def test_the_card_of_a_model_shows_hostile_names_as_text(scratch: Finetuned) -> 
     assert hostile.count("\n") == plain.count("\n")
     assert hostile.count("\n---") == plain.count("\n---")
     assert hostile.count("\n#") == plain.count("\n#")
-    # Behind a backslash, an angle bracket and a bar are only themselves.
+    # After a backslash, an angle bracket and a bar are literal.
     assert not re.search(r"(?<!\\)<img|onerror(?!\\)", hostile)
     assert not re.search("[\x1b\u202e]", hostile)
     table = [line for line in hostile.splitlines() if line.startswith("| x")]
@@ -139,7 +139,7 @@ def test_the_share_that_was_saved_is_the_best_reader(tuned: Finetuned) -> None:
 def test_a_limit_of_nothing_keeps_everything(
     tuned: Finetuned, data: Path, tmp_path: Path
 ) -> None:
-    # What it reads already is what it must not forget, all of it.
+    # It must retain everything that it already reads.
     config = replace(tuned.config, retention=data, retention_limit=0.0)
     done = run_finetune(replace(config, schedule=replace(config.schedule, n_steps=4)), tmp_path)
     assert done is not None

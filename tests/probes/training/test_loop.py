@@ -35,7 +35,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def learn(config: FinetuneConfig, out: Path) -> dict[str, torch.Tensor]:
-    """Return the weights that a run ends with."""
+    """Return the final weights of a run."""
     return dict(train_model(config, out).parts.module.state_dict())
 
 
@@ -108,7 +108,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(data: Path, model: Path, tmp_path:
 
 
 def test_accumulated_batches_make_one_step(data: Path, model: Path, tmp_path: Path) -> None:
-    # At a rate of nothing two batches in a step are as lossy as in two steps.
+    # At a learning rate of almost 0, two batches in one step have the same losses as in two.
     losses = []
     for n_steps, n_accumulated in ((1, 2), (2, 1)):
         schedule = {"n_steps": n_steps, "n_accumulated": n_accumulated, "lr": 1e-12}
@@ -199,7 +199,7 @@ def test_a_run_goes_on_wherever_its_data_and_weights_lie(
     shutil.copytree(data, tmp_path / "d")
     shutil.copytree(model, tmp_path / "m")
     monkeypatch.chdir(tmp_path)
-    # Nothing is left to train, so that a run that is taken up reads no batch.
+    # Nothing is left to train, so a resumed run reads no batch.
     monkeypatch.setattr(training, "_learn", None)
     moved = set_up(Path("m"), Path("d"), **options | {"mix": Path("d/train"), "device": "cpu"})
     assert is_equal(done, learn(moved, Path("out")))

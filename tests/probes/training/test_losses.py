@@ -35,7 +35,7 @@ def test_without_equal_captions_the_loss_is_open_clips(kind: str, theirs, masks:
 def test_without_the_mask_alone_a_picture_is_pushed_away_from_its_word(
     kind: str, masks: bool
 ) -> None:
-    # Two pictures of one word; the first shows it better, so it takes the other's place.
+    # Two images of one word; the first fits both captions better, so the second is wrong.
     images = torch.tensor([[0.9, 0.44], [0.3, 0.95]], requires_grad=True)
     texts = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     batch = Batch(images, texts, torch.tensor([0, 0]), torch.tensor(5.0), torch.tensor(0.0))
@@ -45,7 +45,7 @@ def test_without_the_mask_alone_a_picture_is_pushed_away_from_its_word(
 
 
 def test_the_masked_clip_loss_by_hand() -> None:
-    # Two pictures of one word and one of another, all logits 0: the twins drop out of each
+    # Two images of one word and one of another, all logits 0: equal captions are masked in each
     # other's rows, which leaves two candidates there, and three in the last row.
     zero = torch.zeros(3, 2)
     batch = Batch(zero, zero, torch.tensor([4, 4, 7]), torch.tensor(1.0), None)
@@ -57,7 +57,7 @@ def test_the_masked_clip_loss_by_hand() -> None:
 def test_the_masked_siglip_loss_by_hand() -> None:
     ones = torch.ones(2, 1)
     batch = Batch(ones, ones, torch.tensor([4, 4]), torch.tensor(2.0), torch.tensor(0.0))
-    # -log(sigmoid(2)) for each of four pairs, over two pictures.
+    # -log(sigmoid(2)) for each of four pairs, over two images.
     assert siglip_loss(batch, masks=True) == pytest.approx(2 * 0.126928, abs=1e-5)
 
 

@@ -21,7 +21,7 @@ from tiny_training import PLAIN, set_up, write_model
 
 
 def write_published(folder: Path, n: int = 48) -> Path:
-    """Write a folder laid out as Rendered SST2 is; the level of a picture tells its label."""
+    """Write a folder in the layout of Rendered SST2; the grey level encodes the label."""
     rng = np.random.default_rng(0)
     for split in ("train", "valid", "test"):
         for label, name in enumerate(("negative", "positive")):
@@ -33,7 +33,7 @@ def write_published(folder: Path, n: int = 48) -> Path:
 
 
 def write_shards(folder: Path) -> Path:
-    """Write labelled reviews in splits of their own: those that are good say so."""
+    """Write labelled reviews in separate splits; positive ones contain "good"."""
     rows = [(f"{'good' if k % 2 else 'bad'} {k}", k % 2) for k in range(180)]
     splits = [SPLITS[k // 2 % 3] for k in range(180)]
     texts = make_texts(*zip(*rows, strict=True), "reviews", splits=splits)

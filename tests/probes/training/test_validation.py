@@ -14,7 +14,7 @@ from tiny_training import write_data
 
 
 class Oracle:
-    """Reads the number that a picture is filled with; texts are numbers too."""
+    """Reads the number that an image is filled with; texts are numbers too."""
 
     def embed_images(self, images):  # noqa: ANN001, ANN201
         return self._turn([int(pixels[0, 0, 0]) for pixels in images])

@@ -54,20 +54,20 @@ def signs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class OracleReader(KnowingReader):
-    """Knows what is written in each picture, and drops the question from what it is asked."""
+    """Knows the text in each image, and ignores the question in a prompt."""
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         return np.stack([vector_of(text.partition(". ")[0]) for text in texts])
 
 
 def ask_once(folder: Path, split: str) -> list[Asked]:
-    """Return one question for each picture: an oracle has one vector for it."""
+    """Return one question for each image, since an oracle has one vector per image."""
     items = read_questions(folder / f"{split}.json").items
     return list({asked.picture: asked for asked in items}.values())
 
 
 def know(folder: Path, questions: Sequence[Asked]) -> Model:
-    """Return a reader that knows the answer, and in which window it stands."""
+    """Return a reader that knows the answer, and the windows that contain it."""
     stimuli, texts = [], []
     for asked in questions:
         pixels = read_image(folder / "images" / f"{asked.picture}.jpg")
@@ -97,7 +97,7 @@ def test_a_reader_that_knows_the_answer_answers_everything(signs: Path, tmp_path
     means = outcomes.groupby("method")[["exact", "soft"]].mean()
     for method in ("image alone", "question in the prompt", "best window"):
         assert means.loc[method].tolist() == [1.0, 1.0]
-    # A question of no meaning, added, is noise that the truth outweighs.
+    # A meaningless question vector adds noise that the truth outweighs.
     assert means.loc["image + question", "exact"] > 0.95
     assert means.loc["question alone", "exact"] < 0.2
     found = measure_windows(question_set, candidates, outcomes)
@@ -114,7 +114,7 @@ def test_a_blind_reader_is_at_chance(signs: Path, tmp_path: Path) -> None:
     among = replace(
         question_set,
         questions=tuple(
-            # Each candidate is as often right as any other, so one guess for all is chance.
+            # All candidates are right equally often, so a constant guess is at chance.
             replace(asked, answers=(candidates.texts[number % 10],) * 10)
             for number, asked in enumerate(question_set.questions[:90])
         ),
@@ -135,7 +135,7 @@ def test_a_window_that_reads_better_is_a_gain(signs: Path, tmp_path: Path) -> No
     lost = replace(question_set, images=np.roll(question_set.images, 1, axis=0))
     found = measure_windows(lost, candidates, answer_questions(model, lost, candidates))
     assert found["gain"] == 1.0
-    # All that were asked gain; of others as many may not as an interval for none allows.
+    # All images gain; the lower end is as in Wilson's interval for no exceptions.
     assert found["gain_low"] > 0.8
 
 
@@ -160,8 +160,8 @@ def test_baselines_worked_by_hand() -> None:
         return Asked(str(answers), "p", "p.jpg", "what?", answers)
 
     questions = [
-        ask(*["stop"] * 10),  # The commonest.
-        ask(*["exit"] * 9, "stop"),  # Exact no, soft 0.3 for "stop".
+        ask(*["stop"] * 10),  # The most frequent.
+        ask(*["exit"] * 9, "stop"),  # Not exact; soft 0.3 for "stop".
         ask(*["none of these"] * 10),  # Not among the candidates.
         ask(*["exit"] * 10),
     ]
@@ -197,7 +197,7 @@ def test_the_nearest_answers_are_those_of_a_full_sort() -> None:
     sims = vectors @ candidates.T
     assert (places == np.argsort(-sims, axis=1)[:, :5]).all()
     assert np.allclose(cosines, -np.sort(-sims, axis=1)[:, :5])
-    # Of equals the commonest, the first, is guessed.
+    # Of equals the most frequent, which is the first, is guessed.
     assert (
         rank_answers(vectors[:3], np.ones_like(candidates))[0].tolist() == [[0, 1, 2, 3, 4]] * 3
     )
@@ -212,7 +212,7 @@ def test_a_head_learns_to_look_past_what_all_pictures_share(
         model, questions, signs / "images", tmp_path, windows=False
     )
     candidates = offer(model, questions)
-    # Every picture looks like the first answer above all.
+    # Every image is most similar to the first answer.
     images = question_set.images + 3 * candidates.vectors[0]
     dazzled = replace(
         question_set, images=images / np.linalg.norm(images, axis=1, keepdims=True)
@@ -227,7 +227,7 @@ def test_a_head_learns_to_look_past_what_all_pictures_share(
 
 @pytest.fixture
 def worn(signs: Path, tmp_path: Path) -> Path:
-    """Return a copy of the pictures, one missing and two that do not decode."""
+    """Return a copy of the images, with one missing and two that do not decode."""
     folder = tmp_path / "worn"
     folder.mkdir()
     items = ask_once(signs, "val")

@@ -1,4 +1,4 @@
-"""The page of a dataset: what it holds, and what a browser makes of it where there is one."""
+"""The page of a dataset: its content, and its behaviour in a browser if there is one."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_browser_filters_sorts_and_shows(
         tiles = browser.find_elements("css selector", "#tiles figure")
         return [int(tile.get_attribute("data-key")) for tile in tiles]
 
-    # Nothing of a text runs, and all of it is shown.
+    # No text is executed, and all of it is shown.
     assert browser.title == "<b>words"
     assert find('[data-key="000000003"] b').text == HOSTILE
     assert keys() == [0, 1, 2, 3, 4, 5]

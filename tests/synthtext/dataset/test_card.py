@@ -68,7 +68,7 @@ def test_a_report_shows_hostile_text_and_nothing_runs(text: str) -> None:
     assert hostile.found == plain.found
     tags = [tag for tag, _ in hostile.found]
     assert not {"svg", "iframe", "link", "object"} & set(tags)
-    assert tags.count("script") == 2  # The data, and the script of the page by its hash.
+    assert tags.count("script") == 2  # The data, and the script of the page.
     shown = "".join(hostile.text)
     assert "\x1b" not in shown
     assert "\u202e" not in shown
@@ -90,7 +90,7 @@ def test_markdown_shows_hostile_text_on_one_line(text: str) -> None:
         if written.startswith("`"):
             assert re.fullmatch(r"`[^`|]+`", written)
         else:
-            # Each mark is behind a backslash, so none of them means anything.
+            # Each mark is escaped by a backslash, so none is interpreted.
             assert re.fullmatch(r"(?:\\[!-/:-@\[-`{-~]|[\w\s])*", written)
 
 

@@ -1,4 +1,4 @@
-"""What a sample from elsewhere may hold: its parts are held to one another, within bounds."""
+"""Untrusted samples: their parts must agree with each other and be within bounds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_only_three_formats_are_opened(kind: str) -> None:
 
 def test_the_format_of_an_image_is_that_of_its_name(sample: Sample) -> None:
     jpeg = encode_pixels(decode(sample).pixels, "jpg", 90)
-    assert decode_image("7.png", jpeg).shape == (224, 224, 3)  # As other makers may name it.
+    assert decode_image("7.png", jpeg).shape == (224, 224, 3)  # As other tools may name it.
     assert (
         explain(Sample(sample.key, {**sample.files, "png": jpeg}))
         == "000000007.png cannot be decoded; render it again"

@@ -79,7 +79,7 @@ def test_a_killed_run_is_taken_up_to_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_with_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
-    # More than can be drawn before the signal comes, however busy the machine is.
+    # More than can be drawn before the signal arrives, however fast the machine is.
     command = [*COMMAND, str(tmp_path / "out"), "--count", "100000"]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""What is changed in a finished dataset is seen by `verify`, by readers, and put right."""
+"""Changes in a finished dataset are found by `verify` and by readers, and repaired."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def plan(fonts: Catalogue) -> Plan:
 
 @pytest.fixture(scope="module")
 def whole(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished dataset; copy it before you harm it."""
+    """A finished dataset; copy it before damaging it."""
     folder = tmp_path_factory.mktemp("whole") / "out"
     render_dataset(plan, folder)
     return folder
@@ -118,7 +118,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
-# What verify sees, and repair puts right.
+# Verification and repair.
 
 
 @pytest.mark.parametrize("file", ["classnames.txt", "README.md", "preview.jpg"])
@@ -289,14 +289,14 @@ READERS: dict[str, Callable[[Path, bool], object]] = {
     "classify": lambda folder, verify: read_labelled(folder, "test", verify=verify),
     "open_shards": lambda folder, verify: list(open_shards(folder, "test", verify=verify)),
 }
-"""What reads the last shard, that of the split `test`."""
+"""Functions that read the last shard, that of the split `test`."""
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_reader_stops_at_a_shard_that_was_changed(harmed: Path, name: str) -> None:
     path = harmed / "test/000000.tar"
     whole = path.read_bytes()
-    # Behind the last sample, where no reader would look.
+    # After the last sample, where no reader would look.
     path.write_bytes(whole + bytes(512))
     with pytest.raises(ShardError) as caught:
         READERS[name](harmed, True)
@@ -374,7 +374,7 @@ def test_commands_stop_with_a_sentence_unless_told_not_to(
     assert run("--no-verify")[0] == 0
 
 
-# From elsewhere.
+# Untrusted datasets.
 
 HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no versions": (lambda m: m["plan"].pop("versions"), "plan versions is missing"),

@@ -1,4 +1,4 @@
-"""A sample is in one shard, under its own key, and its files say the same."""
+"""A sample is in one shard, under its own key, and its files agree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from synthtext.texts.words import read_words
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, fonts: Catalogue) -> Path:
-    """A finished dataset of 60 images in shards of 20; copy it before you harm it."""
+    """A finished dataset of 60 images in shards of 20; copy it before damaging it."""
     folder = tmp_path_factory.mktemp("dataset") / "out"
     recipe = edit_recipe(default_recipe(), {"shard_size": "20", "image_format": "png"})
     render_dataset(make_plan(recipe, {"word": read_words("en")}, fonts, count=60), folder)

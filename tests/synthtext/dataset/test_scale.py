@@ -100,7 +100,7 @@ def test_parts_in_folders_of_their_own_are_merged(
     assert str(caught.value) == (
         f"{tmp_path / 'all'} still lacks {n_missing} of 8 shards, such as train/000005.tar; render them with --shards, and merge again"
     )
-    # What is there stays there, and the next merge goes on; a part may come twice.
+    # Existing shards stay, and the next merge continues; a part may be given twice.
     merge_datasets([parts[2], parts[0]], tmp_path / "all")
     assert read_all(tmp_path / "all") == whole
 
@@ -169,7 +169,7 @@ def test_a_damaged_shard_is_named_and_drawn_again(
     drawn: list[int] = []
     render_dataset(plan, folder, repairs=True, on_progress=lambda _, n, __: drawn.append(n))
     assert read_all(folder) == whole
-    # The others are left alone.
+    # The others are not changed.
     assert drawn[0] == 50
 
 
@@ -217,7 +217,7 @@ def test_a_file_that_is_not_finished_is_never_seen(tmp_path: Path) -> None:
 
 
 def check_remote(folder: Path, plan: Plan, whole: dict[str, bytes]) -> None:
-    """Draw a dataset at an address, in two runs, and read it again."""
+    """Draw a dataset at an address, in two runs, and read it back."""
     render_dataset(plan, folder, part="0:4")
     assert not read_manifest(folder)["complete"]
     render_dataset(plan, folder)

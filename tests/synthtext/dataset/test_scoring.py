@@ -143,7 +143,7 @@ def test_a_killed_copy_is_finished_with_equal_bytes(
     copy(source, tmp_path / "b", keep)
     assert len(rewritten) == len(read_manifest(source)["shards"]) - 3
     assert read_all(tmp_path / "a") == read_all(tmp_path / "b")
-    # A finished one is left alone.
+    # A finished one is not changed.
     assert copy(source, tmp_path / "b", keep) == read_manifest(tmp_path / "b")
     assert len(rewritten) == len(read_manifest(source)["shards"]) - 3
 

@@ -22,7 +22,7 @@ FILES = {
     "000000001.txt": b"emu" * 171, "a/000000002.txt": b"dog", f"{LONG}.jpg": bytes(512),
     f"{LONG}.txt": "straße".encode(), "éàü.txt": b"x",
 }  # fmt: skip
-"""Names with folders, beyond the 100 bytes that a header has room for, and beyond ASCII."""
+"""Names with folders, of more than the 100 bytes in a header, and beyond ASCII."""
 
 GNU_FORMATS = ("oldgnu", "gnu", "ustar", "posix")
 

@@ -22,7 +22,7 @@ from synthtext.texts.words import Texts, read_words
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, fonts: Catalogue) -> Path:
-    """A finished dataset of 60 images in shards of 20; copy it before you harm it."""
+    """A finished dataset of 60 images in shards of 20; copy it before damaging it."""
     folder = tmp_path_factory.mktemp("dataset")
     recipe = edit_recipe(default_recipe(), {"shard_size": "20", "image_format": "png"})
     plan = make_plan(recipe, {"word": read_words("en")}, fonts, count=60)
@@ -36,7 +36,7 @@ def harmed(whole: Path, tmp_path: Path) -> Path:
 
 
 def rewrite(path: Path, change: dict[str, bytes]) -> None:
-    """Write a shard again with some of its files changed."""
+    """Rewrite a shard with some of its files changed."""
     with tarfile.open(path) as tar:
         files = [(m.name, tar.extractfile(m).read()) for m in tar]  # type: ignore[union-attr]
     with tarfile.open(path, "w") as tar:

@@ -35,7 +35,7 @@ def test_an_arc_is_as_long_as_its_text_and_turns_as_asked(arc_deg: float, sign: 
     length = np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1).sum()
     assert length == pytest.approx(5, rel=1e-4)
     assert points[-1, 2] - points[0, 2] == pytest.approx(math.radians(sign * arc_deg))
-    # The turn is that of the way along the curve, and the middle stays.
+    # The angle is that of the tangent, and the middle stays in place.
     way = points[251, :2] - points[249, :2]
     assert math.atan2(way[1], way[0]) == pytest.approx(points[250, 2], abs=1e-3)
     assert curve.at(2.5, 0) == pytest.approx((2.5, 0, 0))

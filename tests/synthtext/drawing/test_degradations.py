@@ -36,7 +36,7 @@ def test_neutral_values_change_nothing() -> None:
 
 
 def spread_of_a_point(pixels: Pixels) -> tuple[float, float]:
-    """Return the variances along x and y of the light of a small square, less its own."""
+    """Return the variances of a blurred small square along x and y, minus its own."""
     light = pixels[:, :, 0].astype(float)
     places = np.arange(len(light)) - len(light) // 2
     across = (light.sum(axis=0) * places**2).sum() / light.sum()
@@ -103,7 +103,7 @@ def test_blur_spreads_a_point_by_its_deviation() -> None:
     spread = blur(pixels, 4.0)[:, :, 0].astype(float)
     places = np.arange(81) - 40
     variance = (spread.sum(axis=0) * places**2).sum() / spread.sum()
-    # The square of five pixels has a variance of (25 - 1) / 12 = 2 of its own.
+    # The square of five pixels itself has a variance of (25 - 1) / 12 = 2.
     assert np.sqrt(variance - 2) == pytest.approx(4, rel=0.05)
 
 

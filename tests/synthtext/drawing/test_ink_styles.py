@@ -25,7 +25,7 @@ STYLES = {
     "extrude_em": (0.02, 0.05, 0.1, 0.25, 0.5),
     "embolden_em": (-0.05, -0.02, 0.0, 0.03, 0.1),
 }
-"""Levels of which each covers more of the image than the one before."""
+"""Levels, each of which covers more of the image than the one before."""
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_quads_enclose_the_ink(
     spec = replace(spec, kind=kind, text=text, rotation_deg=rotation_deg, shrink=True)
     rendering = render(spec, fonts)
     points = list_ink(rendering, fonts)
-    # A pixel that ink touches at its edge has its centre half a diagonal away.
+    # The centre of a pixel touched by ink at its edge is half a diagonal away.
     assert measure_overhang(points, rendering.word_quads) < 0.75
     assert measure_overhang(points, rendering.char_quads) < 0.75
 
@@ -82,7 +82,7 @@ def test_quads_enclose_the_ink_over_all_factors(
         try:
             rendering = render(spec, fonts)
         except DrawError as error:
-            # A short word may not go around a far bend.
+            # A short word may not be bent that far.
             assert "lower arc_deg" in str(error)  # noqa: PT017
             continue
         assert measure_overhang(list_ink(rendering, fonts), rendering.char_quads) < 0.75, spec
@@ -157,7 +157,7 @@ def test_contrast_is_that_of_the_pixels(
     rendering = render(spec, fonts)
     paper = parse_hex(spec.paper)
     colours, counts = np.unique(rendering.pixels.reshape(-1, 3), axis=0, return_counts=True)
-    # Behind the paper, the commonest colour is that of pixels which ink covers whole.
+    # After the background, the most frequent colour is that of fully covered pixels.
     inked = tuple(colours[np.argsort(counts)[-2]].tolist())
     assert measure_contrast(inked, paper) == pytest.approx(rendering.contrast_drawn, abs=5e-4)
 

@@ -1,4 +1,4 @@
-"""Every export is read by the tool it is made for, or by its documented layout, and compared."""
+"""Every export is read by its target tool, or by its documented layout, and compared."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_parseq_s_lmdb(data: Path, drawn: dict[str, list[Rendering]], tmp_path: 
     lmdb = pytest.importorskip("lmdb")
     out = export(data, tmp_path, "lmdb")
     for split, renderings in drawn.items():
-        # As PARSeq's and CLOVA's data sets open it, and read it.
+        # As in the dataset classes of PARSeq and CLOVA.
         with lmdb.open(
             str(out / split), max_readers=1, readonly=True, create=False,
             readahead=False, meminit=False, lock=False,
@@ -271,7 +271,7 @@ def test_tesstrain(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path
             left, bottom, right, top = map(int, row.split(" ")[1:5])
             assert 0 <= left < right <= width
             assert 0 <= bottom < top <= height
-            # A character differs from its paper somewhere within its box.
+            # A character differs from its background somewhere within its box.
             box = pixels[height - top : height - bottom, left:right]
             assert np.abs(box - np.median(pixels)).max() > 10
 
@@ -379,7 +379,7 @@ def test_every_word_is_cut_out_with_its_text(data: Path, tmp_path: Path) -> None
     assert len(lines) == len(words)
 
 
-# What cannot be exported.
+# Unsupported exports.
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -432,7 +432,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 sys.argv = ["synthtext", "export", sys.argv[1], "--to", sys.argv[2], "--out", sys.argv[3]]
 app.main()
 """
-"""A file that may not grow stands for a disk that is full."""
+"""A file that may not grow simulates a full disk."""
 
 
 @pytest.mark.parametrize("target", ["lmdb", "parquet"])

@@ -34,7 +34,7 @@ def test_texts_of_a_named_pattern_match_it(name: str) -> None:
 
 
 def test_texts_are_drawn_evenly_however_they_are_spelt() -> None:
-    # Of 26 texts, 25 begin with a; ways through the pattern would make half of them begin with b.
+    # 25 of 26 texts begin with a; choosing branches evenly would give half of them a b.
     counts = Counter(
         text[0]
         for seed in range(400)

@@ -126,7 +126,7 @@ def test_a_folder_is_no_list(tmp_path: Path) -> None:
 def test_a_word_and_its_other_cases_share_a_split(text: str) -> None:
     word = unicodedata.normalize("NFC", text)
     forms = {word, unicodedata.normalize("NFD", word), word.casefold()}
-    # So many cuts that two hashes seldom fall together.
+    # With this many cuts, two hashes rarely agree by chance.
     cuts = [(cut / 64, 1 - cut / 64, 0.0) for cut in range(64)]
     assert len({tuple(split_of(form, cut) for cut in cuts) for form in forms}) == 1
 

@@ -54,7 +54,7 @@ def test_a_sign_is_where_and_what_it_is_said_to_be() -> None:
             board = drawn.pixels[top:bottom, left:right].reshape(-1, 3).astype(int)
             ink = np.array(parse_hex(sign.spec.ink))
             paper = np.array(parse_hex(COLOURS[sign.colour]))
-            # Every pixel lies between the board's colour and the ink's, and both are there.
+            # Every pixel is between the colours of the board and the text, and both occur.
             assert (np.abs(board - paper).max(axis=1) < 6).any()
             assert (np.abs(board - ink).max(axis=1) < 60).any()
 
@@ -105,7 +105,7 @@ def test_one_worker_and_two_write_the_same_bytes(tmp_path: Path) -> None:
     assert (len(train.items), len(val.items)) == (400, 100)
     assert {asked.picture for asked in train.items}.isdisjoint(a.picture for a in val.items)
     assert all(asked.box is not None for asked in val.items)
-    # Answers to train are answers to val, as they are in TextVQA.
+    # Answers in train also occur in val, as in TextVQA.
     assert {a.answer for a in train.items} & {a.answer for a in val.items}
 
 
