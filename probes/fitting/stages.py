@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,16 @@ from numpy.typing import NDArray
 
 from probes.errors import ProbeError
 from synthtext.dataset.plan import Plan, describe_plan
+from synthtext.files import read_file
 from synthtext.storage import write_whole
 
 Arrays = Mapping[str, NDArray[Any]]
+
+MAX_BYTES = 256 << 20
+"""Largest file of a stage; what is kept has a few MB."""
+
+DIGEST_BYTES = 32
+"""A file begins with the SHA-256 of its stage and of the rest, which NumPy wrote."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,15 @@ class Stages:
 
     def read(self, name: str) -> Arrays | None:
         """Return what was kept under a name, None if nothing whole was."""
-        path = self.folder / f"{name}.npz"
         try:
-            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                return {key: file[key] for key in file.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            raw = read_file(self._place(name), MAX_BYTES, kind=ProbeError, remedy="")
+        except ProbeError:
             return None
+        digest, packed = raw[:DIGEST_BYTES], raw[DIGEST_BYTES:]
+        if digest != _digest(name, packed):  # Nothing is parsed before.
+            return None
+        with np.load(io.BytesIO(packed), allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
 
     def require(self, name: str) -> Arrays:
         """Return what was kept under a name.
@@ -53,16 +63,24 @@ class Stages:
         """
         arrays = self.read(name)
         if arrays is None:
-            raise ProbeError(
-                f"{self.folder / name}.npz cannot be read; run the same command again"
-            )
+            raise ProbeError(f"{self._place(name)} cannot be read; run the same command again")
         return arrays
 
     def write(self, name: str, arrays: Arrays) -> None:
         """Keep arrays under a name, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with write_whole(self.folder / f"{name}.npz") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        packed, path = buffer.getvalue(), self._place(name)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            # It would be followed, or written to as it is: a pipe would wait for a reader.
+            path.unlink()
+        with write_whole(path) as file:
+            file.write(_digest(name, packed))
+            file.write(packed)
+
+    def _place(self, name: str) -> Path:
+        return self.folder / f"{name}.stage"
 
     def keep(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
         """Return what was kept under a name, or compute and keep it."""
@@ -71,6 +89,10 @@ class Stages:
             arrays = compute()
             self.write(name, arrays)
         return arrays
+
+
+def _digest(name: str, packed: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\0" + packed).digest()
 
 
 def hash_all(*parts: object) -> str:

@@ -41,6 +41,7 @@ from probes.training.batch_sampler import (
 from probes.training.config import FinetuneConfig
 from probes.training.loader import TrainingSet
 from probes.training.trained_clip import TrainedClip
+from synthtext.dataset.manifest import read_classnames
 from synthtext.dataset.plan import SENTIMENTS
 from synthtext.dataset.verify import open_shards
 
@@ -77,8 +78,8 @@ def read_split(
         captions = [SENTIMENTS[trial.spec.label or 0] for trial in trials]
         return pair_files([Path(trial.file) for trial in trials], captions)
     files = list(open_shards(folder, split, verify=verify))
-    names = (folder / "classnames.txt").read_text(encoding="utf-8").split()
-    if tuple(names) != SENTIMENTS:
+    names = read_classnames(folder)
+    if names != SENTIMENTS:
         raise ProbeError(f"{folder} has no reviews with labels; render only --sentences")
     return read_pairs(files, marks, names)
 

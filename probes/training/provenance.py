@@ -27,4 +27,7 @@ def was_tuned_on(model: Path, data: Path) -> bool:
         return False
     config = found.get("config") if isinstance(found, dict) else None
     named = config.get("data") if isinstance(config, dict) else None
-    return isinstance(named, str) and Path(named).resolve() == data.resolve()
+    try:
+        return isinstance(named, str) and Path(named).resolve() == data.resolve()
+    except (OSError, ValueError, RuntimeError):  # A name with a NUL, or a link to itself.
+        return False

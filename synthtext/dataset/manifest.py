@@ -15,11 +15,14 @@ from synthtext.dataset.plan import Plan, describe_plan, name_shard
 from synthtext.dataset.sealing import REPAIR, read_sealed
 from synthtext.dataset.shapes import check_shape
 from synthtext.errors import DamageError, DatasetError, quote
+from synthtext.files import read_file
 
 FORMAT = 1
 """Version of the layout of `dataset.json`."""
 
 CLASSNAMES = "classnames.txt"
+
+MAX_CLASSNAMES_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,20 @@ def describe_dataset(plan: Plan) -> dict[str, Any]:
         "left_out_fonts": list(plan.fonts.broken),
         "files": {CLASSNAMES: hashlib.sha256(encode_classnames(plan)).hexdigest()},
     }
+
+
+def read_classnames(folder: Path) -> tuple[str, ...]:
+    """Return the lines of `classnames.txt`, whose checksum nobody has to have compared.
+
+    Raises:
+        DatasetError: it is missing, is not a regular file, too large, or not UTF-8.
+    """
+    path = folder / CLASSNAMES
+    raw = read_file(path, MAX_CLASSNAMES_BYTES, kind=DatasetError, remedy=REPAIR)
+    try:
+        return tuple(raw.decode("utf-8").removesuffix("\n").split("\n"))
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 ({error.reason}); {REPAIR}") from error
 
 
 def encode_classnames(plan: Plan) -> bytes:

@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from synthtext.dataset.codec import decode_image, encode_pixels
-from synthtext.dataset.manifest import list_files
+from synthtext.dataset.manifest import CLASSNAMES, list_files, read_classnames
 from synthtext.dataset.plan import SENTIMENTS
 from synthtext.drawing.rendering import Quads
 from synthtext.errors import DatasetError
@@ -289,9 +289,9 @@ def _write_clip_benchmark(items: Items, out: Path, folder: Path) -> None:
         except (OSError, NotImplementedError):
             (out / f"{number}.tar").write_bytes(file.read_bytes())
     (out / "nshards.txt").write_text(f"{len(files)}\n")
-    names = (folder / "classnames.txt").read_text(encoding="utf-8")
-    (out.parent / "classnames.txt").write_text(names, encoding="utf-8")
-    templates = TEMPLATES[tuple(names.split()) == SENTIMENTS]
+    names = read_classnames(folder)
+    (out.parent / CLASSNAMES).write_text("\n".join([*names, ""]), encoding="utf-8")
+    templates = TEMPLATES[names == SENTIMENTS]
     (out.parent / "zeroshot_classification_templates.txt").write_text("\n".join(templates))
     for _ in items:
         pass

@@ -5,7 +5,11 @@ Run as a script, with the number of faults to a command (0 for every one) and th
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import gc
 import importlib
+import io
 import json
 import os
 import re
@@ -15,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from operations import FAULTS, KILL, Outcome, run
 
@@ -43,9 +47,22 @@ class Command:
     every: int = 1
 
 
-RENDER = "render --words words.txt --seed 3 --shard-size 8 --size 20:30 --splits 0.5,0.2,0.3"
+RENDER = (
+    "render --words words.txt --seed 3 --shard-size 8 --size 20:30 --splits 0.5,0.2,0.3"
+    " --background plain --width 96 --height 64"
+)
+PLAIN = (
+    "--size 24 --font-family Lato --letter-spacing 0 --line-height 1.2 --align left --case as-is"
+    " --x 0.5 --y 0.5 --rotation 0 --ink black --paper white --contrast 21 --opacity 1 --noise 0"
+    " --jpeg-quality 90"
+)
+"""So that a report has few figures, each of which is written like the others."""
+
 READER = "--model python:fake_encoders:BlindReader"
 ASK = "--annotations signs/train.json --val signs/val.json --images signs/images"
+
+READS = ("fit", "import", "compare")
+"""Commands that need what models need, although none is named."""
 
 COMMANDS = {
     "render": Command(f"{RENDER} --out out"),
@@ -66,13 +83,21 @@ COMMANDS = {
     ),
     "index": Command("index words"),
     "score": Command(f"score words {READER} --out out"),
+    "preview --html": Command("preview words --n 4 --html a.html"),
+    "stats --json": Command("stats words --json a.json"),
     "probe": Command(
-        f"probe {READER} --data words --k 2,3 --overwrite --out out", before=f"probe {READER} --n 2 --design blur --k 2 --out out"
+        f"probe {READER} --data plain --k 2,3 --overwrite --out out", before=f"probe {READER} --n 2 --design blur --k 2 --out out"
+    ),
+    "probe --models": Command("probe --models models.txt --data plain --k 2 --out out", every=7),
+    "probe --export-pictures": Command(
+        f"probe {READER} --n 2 --design blur --k 2 --export-pictures pictures --out out"
     ),
     "probe --linear": Command(
         f"probe {READER} --task sentiment --data reviews --linear --out out",
         every=5,  # It does what probe does, three times.
     ),
+    "import": Command("import answers.csv --by area --out out"),
+    "fit": Command("fit cut --count 100 --rounds 1 --crops 20 --out a.toml", every=120),
     "match": Command(
         f"match a.png b.png --texts red blue {READER} --out out",
         before=f"match b.png --texts green blue {READER} --out out",
@@ -88,6 +113,7 @@ COMMANDS = {
     "compare --out": Command(
         "compare results/a results/b --out a.csv", before="show words 000000002 --out a.csv.png"
     ),
+    "compare --out, a folder": Command("compare results/a results/b results/c --out board"),
     "finetune": Command(
         "finetune --model model --pretrained random --data school --out out --arm full --batch-size 16"
         " --steps 4 --save-every 2",
@@ -96,7 +122,8 @@ COMMANDS = {
     **{
         f"export --to {target}": Command(f"export words --to {target} --out out")
         for target in (
-            "folder", "parquet", "lmdb", "doctr", "paddleocr", "icdar", "coco", "clip-benchmark",
+            "folder", "parquet", "lmdb", "doctr", "paddleocr", "icdar", "coco", "easyocr",
+            "tesstrain --crops", "mmocr", "yolo", "yolo-obb", "clip-benchmark",
         )
     },
 }  # fmt: skip
@@ -104,6 +131,7 @@ COMMANDS = {
 
 MADE = {
     "words": f"{RENDER} --out words",
+    "plain": f"{RENDER} {PLAIN} --out plain",
     "part-0": f"{RENDER} --shards 0/2 --out part-0",
     "part-1": f"{RENDER} --shards 1/2 --out part-1",
     "reviews": "render --sentences rows.tsv --kind sentence --splits 0.5,0.25,0.25 --count 32"
@@ -111,6 +139,7 @@ MADE = {
     "signs": "render-vqa --count 16 --words words.txt --out signs",
     "results/a": f"probe {READER} --n 3 --design blur --k 2 --out results/a",
     "results/b": f"probe {READER} --n 3 --design blur --k 2 --seed 0 --out results/b",
+    "results/c": f"probe {READER} --n 3 --design blur --k 2 --seed 2 --out results/c",
 }
 """What is read, and how it is made."""
 
@@ -130,6 +159,12 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
         Image.new("RGB", (32, 32), colour).save(base / f"{'ab'[number]}.png")
         (base / "classes" / colour).mkdir(parents=True)
         shutil.copy(base / f"{'ab'[number]}.png", base / "classes" / colour / "1.png")
+    rows = [f"{k},{'ab'[k % 2]},{'ab'[k % 3 > 1]},{k / 20}" for k in range(20)]
+    (base / "answers.csv").write_text("\n".join(["key,truth,guess,area", *rows, ""]))
+    readers = [f"python:fake_encoders:Blind{name}" for name in ("Reader", "Lover")]
+    (base / "models.txt").write_text("\n".join([*readers, ""]))
+    if any(line.startswith("fit") for line in lines):
+        write_crops(base / "cut")
     if any("--data school" in line for line in lines):
         import tiny_training
 
@@ -140,6 +175,20 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
             made = run(line.split(), base, log=log)
             if made.code:
                 sys.exit(f"{line}: {made.printed}")
+
+
+def write_crops(folder: Path) -> None:
+    """Write as many crops of words as a fit needs."""
+    import cv2
+    from PIL import Image
+
+    from synthtext import stream
+
+    cv2.setNumThreads(0)  # A fork waits for ever for the threads of this process.
+    folder.mkdir()
+    crops = {"width_px": "0", "height_px": "0", "size_px": "20:30", "splits": "1,0,0"}
+    for number, rendering in enumerate(stream(count=20, seed=1, edits=crops)):
+        Image.fromarray(rendering.pixels).save(folder / f"{number}.png")
 
 
 def read_tree(folder: Path) -> Tree:
@@ -169,6 +218,10 @@ class Trial:
                 raise RuntimeError(made.printed)
         self._old = read_tree(self._base)
         first, self._new = self._run_anew()
+        for name in first.modules:  # So that no fork has to do it again.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        gc.freeze()  # What is there is not collected, again in every fork.
         _, again = self._run_anew()
         self._said = first.printed.splitlines()
         self.operations = first.operations
@@ -265,20 +318,56 @@ def main(n_faults: int, names: Sequence[str]) -> None:
 
 
 def import_all(lines: Sequence[str]) -> None:
-    """Import what command lines need, so that no fork has to do it again."""
+    """Import what command lines need, and read fonts, so that no fork has to do it again."""
     modules = ["synthtext.export.export", "synthtext.dataset.card"]
-    if any("--model" in line for line in lines):
+    if any(line.startswith(READS) or "--model" in line for line in lines):
         modules += [
             "probes.training.finetune",
             "probes.reports.finetune",
             "probes.vqa.run",
             "probes.reports.vqa",
+            "probes.fitting.fit",
+            "wordfreq",
         ]
     for name in modules:
         importlib.import_module(name)
+    keep_for_all()
     if "probes.training.finetune" in sys.modules:
         finetune: Any = sys.modules["probes.training.finetune"]
         finetune.ALPHAS, finetune.N_PSEUDOWORDS = (0.0, 1.0), 4
+
+
+def keep_for_all() -> None:
+    """Do once for all forks what takes longer than their own work, and leave figures blank."""
+    import typer
+
+    from synthtext.drawing import fonts
+    from synthtext_cli.app import app
+
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    typer.main.get_command(app)
+    read, bundled = fonts._read_folder, fonts.bundled_folder()
+    kept = read(bundled)
+    fonts._read_folder = lambda folder: kept if folder == bundled else read(folder)
+    if "probes.reports.plots" in sys.modules:
+        leave_figures_blank()
+    if "wordfreq" in sys.modules:
+        sys.modules["wordfreq"].zipf_frequency("a", "en")
+
+
+def leave_figures_blank() -> None:
+    """Let every figure be saved as the same empty one."""
+    from matplotlib.figure import Figure
+
+    save: Any = Figure.savefig
+    blank = {kind: io.BytesIO() for kind in ("png", "svg")}
+    for kind, buffer in blank.items():
+        save(Figure(), buffer, format=kind)
+
+    def save_blank(_: Figure, file: IO[bytes], *, format: str, **__: object) -> None:  # noqa: A002
+        file.write(blank[format].getvalue())
+
+    Figure.savefig = save_blank  # type: ignore[method-assign, assignment]
 
 
 def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict[str, Any]:

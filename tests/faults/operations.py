@@ -37,11 +37,19 @@ _write, _kill = os.write, os.kill
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a command: its exit code (negative for a signal), what it said, what it did."""
+    """What came of a command.
+
+    Attributes:
+        code: its exit code, negative for a signal.
+        printed: what it said.
+        operations: what it did to the disk.
+        modules: what it had imported in the end.
+    """
 
     code: int
     printed: str
     operations: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 @dataclass
@@ -79,12 +87,13 @@ def run(
     if process == 0:
         _run_here(argv, folder, Disk(f"{folder}/", number, fault), log)
     _, status = os.waitpid(process, 0)
-    seen = log / "operations.json"
-    operations = tuple(json.loads(seen.read_text())) if seen.exists() else ()
-    seen.unlink(missing_ok=True)
+    noted = log / "operations.json"
+    operations, modules = json.loads(noted.read_text()) if noted.exists() else ((), ())
+    noted.unlink(missing_ok=True)
     return Outcome(
-        os.waitstatus_to_exitcode(status), (log / "stderr").read_text("utf-8"), operations
-    )
+        os.waitstatus_to_exitcode(status), (log / "stderr").read_text("utf-8"),
+        tuple(operations), tuple(modules),
+    )  # fmt: skip
 
 
 def _run_here(argv: list[str], folder: Path, disk: Disk, log: Path) -> NoReturn:
@@ -112,7 +121,7 @@ def _run_here(argv: list[str], folder: Path, disk: Disk, log: Path) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         handle = os.open(log / "operations.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        _write(handle, json.dumps(disk.seen).encode())
+        _write(handle, json.dumps([disk.seen, list(sys.modules)]).encode())
         os._exit(code if isinstance(code, int) else 1)
 
 

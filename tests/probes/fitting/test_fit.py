@@ -110,7 +110,7 @@ def test_equal_seeds_fit_equally_wherever_a_run_was_killed(
     for n_calls in (101, 104):
         with pytest.raises(KilledError):
             run_fit(config, materials, tmp_path, on_progress=make_killer(n_calls))
-    kept = sorted(tmp_path.glob("drawn-*.npz"))
+    kept = sorted(tmp_path.glob("drawn-*.stage"))
     assert kept
     kept[0].write_bytes(kept[0].read_bytes()[:1000])
     again = run_fit(config, materials, tmp_path, on_progress=quiet)

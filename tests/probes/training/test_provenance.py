@@ -20,8 +20,10 @@ def test_a_model_beside_the_results_of_its_training_knows_its_data(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[1]", "{}", '{"config": 3}', '{"config": {"data": 1}}']
-)
+    "content",
+    ["", "[1]", "{}", '{"config": 3}', '{"config": {"data": 1}}',
+     '{"config": {"data": "a\\u0000b"}}'],
+)  # fmt: skip
 def test_a_summary_of_another_kind_says_nothing(tmp_path: Path, content: str) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "summary.json").write_text(content)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -289,6 +291,20 @@ def test_clip_benchmark_s_layout(data: Path, tmp_path: Path) -> None:
     assert (out / "classnames.txt").read_text() == (data / "classnames.txt").read_text()
     templates = (out / "zeroshot_classification_templates.txt").read_text().splitlines()
     assert all("{c}" in template for template in templates)
+
+
+def test_class_names_that_are_not_a_plain_file_of_texts_are_refused(
+    data: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(data, tmp_path / "copy"))
+    names = copy / "classnames.txt"
+    names.write_bytes(b"cat\n\xff\n")
+    with pytest.raises(DatasetError, match="not UTF-8"):
+        export_dataset(copy, tmp_path / "out", "clip-benchmark", verify=False)
+    names.unlink()
+    os.mkfifo(names)
+    with pytest.raises(DatasetError, match="is a pipe and not a regular file"):
+        export_dataset(copy, tmp_path / "out", "clip-benchmark", verify=False)
 
 
 def test_wids_finds_every_sample_by_its_number(data: Path) -> None:
