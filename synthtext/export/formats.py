@@ -18,6 +18,7 @@ from synthtext.dataset.plan import SENTIMENTS
 from synthtext.drawing.rendering import Quads
 from synthtext.errors import DatasetError
 from synthtext.export.items import Item, Items
+from synthtext.export.page_layouts import write_alto, write_page
 
 Floats = NDArray[np.float64]
 
@@ -314,6 +315,8 @@ TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
     "mmocr": _write_mmocr,
     "yolo": _write_yolo,
     "yolo-obb": _write_yolo_obb,
+    "page": write_page,
+    "alto": write_alto,
     "clip-benchmark": _write_clip_benchmark,
 }
 

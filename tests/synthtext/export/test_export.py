@@ -399,7 +399,7 @@ def test_what_is_there_is_left_whole(target: str, data: Path, tmp_path: Path) ->
 
 def test_bad_targets_are_said(data: Path, tmp_path: Path) -> None:
     for target, crops, sentence in (
-        ("lmbd", False, "there is no export format 'lmbd'; choose one of folder, parquet, lmdb, doctr, paddleocr, icdar, coco, easyocr, tesstrain, mmocr, yolo, yolo-obb, clip-benchmark"),
+        ("lmbd", False, "there is no export format 'lmbd'; choose one of folder, parquet, lmdb, doctr, paddleocr, icdar, coco, easyocr, tesstrain, mmocr, yolo, yolo-obb, page, alto, clip-benchmark"),
         ("coco", True, "coco takes whole images; leave out --crops"),
         ("tesstrain", False, "tesstrain takes one word per image; add --crops"),
     ):  # fmt: skip
