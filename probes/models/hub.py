@@ -1,9 +1,9 @@
 """Hub: files of a repository on the Hugging Face hub, from the local cache if they are there.
 
-This is the only module that uses huggingface_hub. It checks once and briefly whether the hub
-answers, since the hub's own client tries for 20 seconds and more before it gives up. What the
-hub says about a file is checked before the download, the size of the file is limited by its
-kind, and the result is compared with the stated checksum.
+This is the only module of probes that uses huggingface_hub. It checks once and briefly whether
+the hub answers, since the hub's own client tries for 20 seconds and more before it gives up.
+What the hub says about a file is checked before the download, the size of the file is limited
+by its kind, and the result is compared with the stated checksum.
 """
 
 from __future__ import annotations
