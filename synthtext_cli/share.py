@@ -19,7 +19,7 @@ def export(
         str,
         typer.Option(
             help="folder, parquet, lmdb, doctr, paddleocr, mmocr, easyocr, tesstrain, icdar,"
-            " coco, yolo, yolo-obb, page, alto or clip-benchmark."
+            " coco, yolo, yolo-obb, page, alto, vlmeval, lmms-eval or clip-benchmark."
         ),
     ],
     out: Annotated[

@@ -17,6 +17,7 @@ from synthtext.dataset.manifest import list_files
 from synthtext.dataset.plan import SENTIMENTS
 from synthtext.drawing.rendering import Quads
 from synthtext.errors import DatasetError
+from synthtext.export.benchmarks import write_lmms_eval, write_vlmeval
 from synthtext.export.items import Item, Items
 from synthtext.export.page_layouts import write_alto, write_page
 
@@ -317,6 +318,8 @@ TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
     "yolo-obb": _write_yolo_obb,
     "page": write_page,
     "alto": write_alto,
+    "vlmeval": write_vlmeval,
+    "lmms-eval": write_lmms_eval,
     "clip-benchmark": _write_clip_benchmark,
 }
 

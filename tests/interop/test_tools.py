@@ -250,6 +250,31 @@ print(json.dumps(found))
         np.testing.assert_allclose(quad, picture.word_quads[0], atol=0.5)
 
 
+def test_lmms_eval_runs_the_task_of_its_export(data: Path, tmp_path: Path) -> None:
+    export_dataset(data, tmp_path / "out", "lmms-eval")
+    printed = run(
+        f"""
+import json, os
+os.environ |= {{"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": {str(tmp_path / "cache")!r}}}
+os.chdir({str(tmp_path / "out/test")!r})
+from lmms_eval.tasks import TaskManager, get_task_dict
+manager = TaskManager("ERROR", include_path=".", include_defaults=False)
+task = get_task_dict(["synthtext_test"], manager)["synthtext_test"]
+found = []
+for doc in task.test_docs():
+    (image,) = task.doc_to_visual(doc)
+    scores = [task.process_results(doc, [said])["exact_match"]
+              for said in (task.doc_to_target(doc).upper(), "nothing")]
+    found.append([task.doc_to_target(doc), image.size, *map(float, scores)])
+print(json.dumps(found))
+""",
+        "lmms-eval",
+    )
+    said = next(line for line in printed.splitlines() if line.startswith("[["))
+    expected = [[r.spec.drawn_text, [224, 224], 1.0, 0.0] for r in load(data, "test")]
+    assert json.loads(said) == expected
+
+
 def test_trocr_reads_and_trains_on_its_export(data: Path, tmp_path: Path) -> None:
     export_dataset(data, tmp_path / "crops", "folder", crops=True)
     printed = run(
