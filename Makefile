@@ -113,6 +113,10 @@ interop: .venv/installed
 		clip-benchmark pycocoevalcap sentencepiece
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/doctr \
 		python-doctr anyascii h5py shapely pyclipper rapidfuzz langdetect defusedxml validators pypdfium2
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/ocrd ocrd lxml
+	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/lmms-eval \
+		lmms-eval evaluate loguru lxml nltk pytablewriter pytz sacrebleu sqlitedict tenacity \
+		DataProperty mbstrdecoder pathvalidate portalocker tabledata tabulate tcolorpy typepy
 	$(PYTHON) -m venv .venv/interop/paddleocr
 	.venv/interop/paddleocr/bin/pip install --quiet paddlepaddle "paddleocr==2.10.0"
 	$(BIN)/pytest -p no:randomly -vv tests/interop tests/synthtext/export tests/synthtext/test_interface.py

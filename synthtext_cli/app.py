@@ -123,6 +123,7 @@ COMMANDS = {
         (train.finetune, "finetune", "Fine-tune: finetune --model X --data OUT --out DIR"),
         (share.export, "export", "Convert: export OUT --to lmdb --out DIR"),
         (share.index, "index", "Index for wids: index OUT"),
+        (share.push, "push", "To the Hugging Face hub: push OUT ORG/NAME"),
     ),
 }
 """Each group of commands: function, name and example."""

@@ -35,6 +35,8 @@ from synthtext_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from synthtext.dataset.browse import Mask
+    from synthtext.drawing.rendering import Rendering
     from synthtext.dataset.statistics import Statistics
 
 N_ON_SHEET, N_ON_PAGE = 36, 400
@@ -73,6 +75,10 @@ def preview(
             metavar="DIR",
         ),
     ] = None,
+    masks: Annotated[
+        bool,
+        typer.Option("--masks", help="Let the page show the ink of each image as a mask."),
+    ] = False,
     n: Annotated[
         int | None,
         typer.Option("--n", help="Number of images. [36, or 400 on a page]", min=1, max=2000),
@@ -103,8 +109,7 @@ def preview(
     from synthtext.dataset.verify import spread_renderings
     from synthtext.drawing.contact_sheets import draw_sheet, write_image
 
-    if outcomes and not (html and folder):
-        fail("--outcomes needs a page of a dataset; add OUT and --html page.html")
+    _check_page(html, folder, masks=masks, outcomes=outcomes)
     accuracy = _read_accuracy(outcomes) if outcomes else None
     n = n or (N_ON_PAGE if html else N_ON_SHEET)
     if folder is not None:
@@ -119,17 +124,49 @@ def preview(
             if isinstance(lost, NotDrawn):
                 warn(f"not drawn: {lost.reason}")
     if html:
+        known = None
         n_all = len(renderings)
+        title = "what would be drawn"
         if folder:
-            splits = read_manifest(folder, verify=not no_verify)["splits"].values()
-            n_all = sum(row["drawn"] for row in splits)
-        title = str(folder) if folder else "what would be drawn"
-        write_page(html, renderings, title=title, n_all=n_all, accuracy=accuracy)
+            manifest = read_manifest(folder, verify=not no_verify)
+            known, title = manifest["plan"]["fonts"], str(folder)
+            n_all = sum(row["drawn"] for row in manifest["splits"].values())
+        inked = _draw_masks(renderings, fonts, known) if masks else None
+        write_page(html, renderings, title=title, n_all=n_all, accuracy=accuracy, masks=inked)
         say(f"wrote {html}")
     if sheet or not html:
         sheet = sheet or Path("sheet.png")
         write_image(sheet, draw_sheet(renderings, n_columns=columns, has_boxes=boxes))
         say(f"wrote {sheet}")
+
+
+def _check_page(
+    html: Path | None, folder: Path | None, *, masks: bool, outcomes: Path | None
+) -> None:
+    """Refuse options of a page without one."""
+    if masks and not html:
+        fail("--masks needs a page; add --html page.html")
+    if outcomes and not (html and folder):
+        fail("--outcomes needs a page of a dataset; add OUT and --html page.html")
+
+
+def _draw_masks(
+    renderings: Sequence[Rendering], fonts: Path | None, known: Mapping[str, str] | None
+) -> dict[str, Mask]:
+    """Return the ink of the images whose fonts are here, and say how many are not."""
+    from synthtext.dataset.browse import draw_masks
+    from synthtext.drawing.fonts import read_catalogue
+
+    catalogue = read_catalogue(fonts)
+    if known is None:
+        known = {file: font.sha256 for file, font in catalogue.fonts.items()}
+    found = draw_masks(renderings, catalogue, known)
+    if len(found) < len(renderings):
+        warn(
+            f"{len(renderings) - len(found):,} images have no mask, because their fonts are not"
+            " here; give them with --fonts"
+        )
+    return found
 
 
 def _read_accuracy(path: Path) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Commands for other tools: export, index."""
+"""Commands for other tools: export, index, push."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from synthtext.storage import parse_local
-from synthtext_cli.console import print_table, say, show_progress
-from synthtext_cli.options import Folder, NoVerify
+from synthtext_cli.console import print_table, say, show_progress, warn_broken, warn_some
+from synthtext_cli.options import Folder, FontFolder, NoVerify
 
 
 def export(
@@ -19,7 +19,7 @@ def export(
         str,
         typer.Option(
             help="folder, parquet, lmdb, doctr, paddleocr, mmocr, easyocr, tesstrain, icdar,"
-            " coco, yolo, yolo-obb or clip-benchmark."
+            " coco, yolo, yolo-obb, page, alto, vlmeval, lmms-eval or clip-benchmark."
         ),
     ],
     out: Annotated[
@@ -58,3 +58,41 @@ def index(folder: Folder, *, no_verify: NoVerify = False) -> None:
 
     for path in index_shards(folder, verify=not no_verify):
         say(f"wrote {path}")
+
+
+def push(
+    folder: Annotated[
+        Path,
+        typer.Argument(parser=parse_local, help="Dataset written by `render`.", metavar="OUT"),
+    ],
+    repo: Annotated[str, typer.Argument(help="Dataset repository.", metavar="ORG/NAME")],
+    *,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
+    branch: Annotated[
+        str | None, typer.Option(help="Branch, made if it is missing. [main]")
+    ] = None,
+    fonts: FontFolder = None,
+) -> None:
+    """Send a finished dataset to the Hugging Face hub, as a dataset repository with a card.
+
+    The token is the one that `hf auth login` stored, or HF_TOKEN. Files that are there
+    with the same content are not sent again.
+
+    synthtext push data/words my-org/words --private
+    """
+    from synthtext.drawing.fonts import read_catalogue
+    from synthtext.export.push import push_dataset
+
+    catalogue = read_catalogue(fonts)
+    warn_broken(catalogue.broken)
+    with show_progress(repo) as advance:
+        pushed = push_dataset(
+            folder, repo, fonts=catalogue, private=private, branch=branch, on_progress=advance
+        )
+    warn_some("not part of this dataset, and left in the repository", pushed.strays)
+    print_table(
+        (pushed.url, "files"),
+        [("sent", f"{pushed.n_sent:,}"), ("already there", f"{pushed.n_kept:,}")],
+    )

@@ -1,6 +1,6 @@
 """Hub: files of a repository on the Hugging Face hub, from the local cache if possible.
 
-This is the only module that uses huggingface_hub. It checks once, with a short timeout, whether
+This is the only module of probes that uses huggingface_hub. It checks once, briefly, whether
 the hub answers, since the hub's own client tries for 20 seconds or more before it gives up. The
 metadata of a file is checked before the download, its size is limited by its type, and the
 result is compared with the stated checksum.

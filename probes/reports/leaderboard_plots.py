@@ -238,10 +238,11 @@ def draw_thresholds(rows: Sequence[Mapping[str, Any]], factor: str, unit: str) -
             len(baselines), len(SIZES), figsize=(11, 2.9 * len(baselines) + 0.9),
             sharey="row", squeeze=False, layout="constrained",
         )  # fmt: skip
+        marks: Marks = {}
         for panels, baseline in zip(grid, baselines, strict=True):
             own = [row for row in rows if row["baseline"] == baseline]
             for axes, (size, (said, scale)) in zip(panels, SIZES.items(), strict=True):
-                _scatter(axes, own, size, scale)
+                _scatter(axes, own, size, scale, marks)
                 axes.set_xlabel(said)
                 scale_axis(axes, factor, "y")
             panels[0].set_ylabel(f"{label}\n({name_baseline(baseline)})")
@@ -250,19 +251,27 @@ def draw_thresholds(rows: Sequence[Mapping[str, Any]], factor: str, unit: str) -
             found, names = axes.get_legend_handles_labels()
             handles |= dict(zip(names, found, strict=True))
         _add_legend(figure, grid[0][0], handles)
-        return to_drawing(figure)
+        return to_drawing(figure, marks)
 
 
-def _scatter(axes: Any, rows: Sequence[Mapping[str, Any]], size: str, scale: float) -> None:  # noqa: ANN401
+def _scatter(
+    axes: Any,  # noqa: ANN401
+    rows: Sequence[Mapping[str, Any]],
+    size: str,
+    scale: float,
+    marks: Marks,
+) -> None:
     known = [row for row in rows if row[size]]
     for row in known:
         style = style_of(row["place"])
         span = [[max(0.0, row["level"] - row["low"])], [max(0.0, row["high"] - row["level"])]]
         marker = style["marker"] or "."
-        axes.errorbar(
+        drawn = axes.errorbar(
             [row[size] / scale], [row["level"]], yerr=span, fmt=marker, ms=6,
             color=style["color"], label=_name(row["name"], row["place"]),
         )  # fmt: skip
+        drawn.lines[0].set_gid(name_series(marks))
+        marks[name_series(marks)] = [_tell_threshold(row, size, scale)]
     if not known:
         axes.text(0.5, 0.5, "not known", ha="center", va="center", transform=axes.transAxes)
         axes.set_xticks([])
@@ -274,6 +283,19 @@ def _scatter(axes: Any, rows: Sequence[Mapping[str, Any]], size: str, scale: flo
         # Sizes in px double; others grow by the power of ten.
         set_log(axes, "x", base=2 if size.endswith("_px") else 10)
     axes.margins(x=0.15)
+
+
+def _tell_threshold(row: Mapping[str, Any], size: str, scale: float) -> Mark:
+    """Return what the point of a threshold says."""
+    told = (
+        f"threshold {row['level']:.3g}",
+        f"95 % interval {row['low']:.3g} to {row['high']:.3g}",
+        f"{SIZES[size][0]}: {row[size] / scale:.4g}",
+    )
+    return Mark(
+        row["name"], row["baseline"], name_baseline(row["baseline"]), None, None,
+        accuracy=math.nan, low=math.nan, high=math.nan, told=told,
+    )  # fmt: skip
 
 
 def _map_categories(curves: Curves, factor: str, order: Sequence[str]) -> Drawing:

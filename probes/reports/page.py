@@ -154,7 +154,7 @@ def _list_content(page: Page) -> dict[str, object]:
             name: [
                 [mark.series, mark.label, mark.n, mark.right,
                  *map(_round, (mark.accuracy, mark.low, mark.high)),
-                 cells.get(mark.baseline, {}).get(mark.label, ())]
+                 cells.get(mark.baseline, {}).get(mark.label, ()), mark.told]
                 for mark in marks
             ]
             for name, marks in figure.marks.items()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from probes.arrays import Pixels
@@ -14,8 +15,8 @@ from probes.data.images import read_image
 from probes.data.stimuli import show_trial
 from probes.data.trials import Trial
 from probes.factors import name_baseline
-from probes.metrics.breakdown import label_rows
-from probes.metrics.cells import list_varied
+from probes.metrics.breakdown import label_rows, list_factors
+from probes.metrics.cells import is_design, list_varied
 from probes.reports.page import to_uri
 from probes.tasks.run import Probe
 from synthtext.dataset.codec import encode_pixels
@@ -28,6 +29,9 @@ N_PICTURES = 12
 
 MAX_SHOTS = 160
 """Images of single levels, which a page shows where a level is clicked."""
+
+N_OF_LEVEL = 4
+"""Images of a level of a dataset at most, of those read right and of those read wrong."""
 
 Cells = dict[str, dict[str, dict[str, list[int]]]]
 """Places among the shots, by factor, baseline and label of the level."""
@@ -92,11 +96,13 @@ def find_pixels(trial: Trial, data: Path | None, fonts: Catalogue) -> Pixels:
 
 
 def choose_shots(probe: Probe, fonts: Catalogue) -> tuple[list[dict[str, Any]], Cells]:
-    """Return pictures of the levels of a design, one read right and one wrong of each.
+    """Return pictures of the levels of each factor, read right and wrong.
 
-    Of many levels there are some without any.
+    Of many levels there are some without any. Those of a design show a level each; those of a
+    dataset, in which all factors vary at once, each show a level of every factor.
     """
-    picked = _pick_rows(probe.outcomes)
+    pick = _pick_rows if is_design(probe.outcomes) else _pick_covering
+    picked = pick(probe.outcomes)
     keys = list(dict.fromkeys(str(row["key"]) for row in picked))
     kept = keys[:: max(1, math.ceil(len(keys) / MAX_SHOTS))]
     place_of = {key: place for place, key in enumerate(kept)}
@@ -126,4 +132,33 @@ def _pick_rows(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
         for number, (_, cell) in enumerate(rows.groupby(["baseline", "label", "correct"])):
             row = cell.iloc[number % len(cell)]
             picked.append({str(name): value for name, value in row.items()})
+    return picked
+
+
+def _pick_covering(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return, for each level of each factor, rows read right and wrong, from few rows in all.
+
+    A row is added only where a level has none yet, levels of the factors with most levels
+    first. Then each level names up to `N_OF_LEVEL` of them, right and wrong.
+    """
+    rows = outcomes.reset_index(drop=True)
+    cells: dict[str, dict[Any, Any]] = {}
+    for factor in list_factors(rows):
+        labels = label_rows(rows, factor)[0]["label"]
+        grouped = rows.loc[labels.index].groupby([labels, "correct"], sort=True)
+        cells[factor] = dict(grouped.indices)
+        # Places among the labelled rows become places among all.
+        cells[factor] = {name: labels.index[at] for name, at in cells[factor].items()}
+    chosen: dict[int, None] = {}
+    for factor in sorted(cells, key=lambda name: (-len(cells[name]), name)):
+        for number, members in enumerate(cells[factor].values()):
+            if len(chosen) < MAX_SHOTS and not any(place in chosen for place in members):
+                chosen[int(members[number % len(members)])] = None
+    held = np.fromiter(chosen, dtype=np.int64)
+    picked = []
+    for factor, of_level in cells.items():
+        for (label, _), members in of_level.items():
+            for place in np.intersect1d(members, held)[:N_OF_LEVEL].tolist():
+                row = rows.iloc[place].to_dict() | {"of": factor, "label_shown": label}
+                picked.append({str(name): value for name, value in row.items()})
     return picked

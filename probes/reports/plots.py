@@ -53,6 +53,7 @@ class Mark(NamedTuple):
         accuracy: the share that is right.
         low: of its 95 % interval.
         high: of its 95 % interval.
+        told: what it says instead of a share, a line each; empty for a share.
     """
 
     series: str
@@ -63,6 +64,7 @@ class Mark(NamedTuple):
     accuracy: float
     low: float
     high: float
+    told: tuple[str, ...] = ()
 
 
 class Drawing(NamedTuple):

@@ -28,7 +28,8 @@ const picture = (image) => {
   for (const [kind, quads] of [["char", image.char_quads], ["word", image.word_quads]])
     for (const quad of quads) box.append(make("polygon", { class: kind, points: quad.join(" ") }));
   const shown = make("img", { src: image.src, width: image.width, height: image.height, alt: image.text, loading: "lazy" });
-  return make("span", { class: "picture" }, shown, box);
+  const mask = image.mask ? [make("img", { class: "mask", src: image.mask, alt: "", loading: "lazy" })] : [];
+  return make("span", { class: "picture" }, shown, ...mask, box);
 };
 
 const tiles = data.images.map((image) => {
@@ -129,6 +130,8 @@ at("text").addEventListener("input", show);
 at("sort").addEventListener("change", show);
 at("repeated").addEventListener("change", show);
 at("quads").addEventListener("change", () => document.body.classList.toggle("quads", at("quads").checked));
+at("ink").parentNode.hidden = !data.images.some((image) => image.mask);
+at("ink").addEventListener("change", () => document.body.classList.toggle("ink", at("ink").checked));
 at("captions").addEventListener("change", () => document.body.classList.toggle("bare", !at("captions").checked));
 at("close").addEventListener("click", () => at("detail").close());
 at("panel").addEventListener("submit", (event) => event.preventDefault());

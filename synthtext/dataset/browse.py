@@ -12,8 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from synthtext.dataset.codec import MEASURED, encode_pixels
+from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.layers import draw_layer
 from synthtext.drawing.rendering import Quads, Rendering
 from synthtext.errors import DatasetError
 from synthtext.escapes import show_text
@@ -24,6 +27,12 @@ THUMBNAIL_PX = 256
 """Maximum side length of an image on the page; larger ones are reduced."""
 
 JPEG_QUALITY = 85
+
+MASK_BGR = (0x5E, 0x00, 0xD5)
+"""The colour of the ink of a mask."""
+
+Mask = NDArray[np.uint8]
+"""(H, W), 255 where ink covers a pixel."""
 
 LEFT_OUT = frozenset(
     {"seed", "index", "text", "label", "class_index", "ink", "paper", "paper2"}
@@ -39,6 +48,7 @@ def write_page(
     title: str,
     n_all: int,
     accuracy: Mapping[str, float] | None = None,
+    masks: Mapping[str, Mask] | None = None,
 ) -> None:
     """Write a page of images with a slider or a choice for every factor that varies.
 
@@ -48,6 +58,7 @@ def write_page(
         title: the name of the dataset.
         n_all: number of images in the dataset.
         accuracy: by key, the accuracy of a reader's answers; None shows none.
+        masks: by key, the ink as `draw_layer` gives it; None shows none.
 
     Raises:
         DatasetError: there is nothing to show, or no image has an answer.
@@ -61,6 +72,9 @@ def write_page(
                 "the outcomes contain none of the images shown; give outcomes of this dataset"
             )
     images = [_describe(image, accuracy) for image in renderings]
+    for image in images:
+        if masks and image["key"] in masks:
+            image["mask"] = _encode_mask(masks[image["key"]])
     data = orjson.dumps({"title": show_text(title), "total": n_all, "images": images}).decode()
     files = resources.files("synthtext.dataset")
     script = files.joinpath("browse.js").read_text(encoding="utf-8")
@@ -72,6 +86,39 @@ def write_page(
         before, after = page.split(mark)
         page = before + value + after
     replace_file(path, page.encode())
+
+
+def draw_masks(
+    renderings: Sequence[Rendering], fonts: Catalogue, known: Mapping[str, str]
+) -> dict[str, Mask]:
+    """Return the ink of images, by key, drawn again from their specs.
+
+    Images without their fonts are left out, since another font has other letters.
+
+    Args:
+        renderings: the images.
+        fonts: that they may have been drawn with.
+        known: checksums of the fonts that they were drawn with, by file.
+    """
+    masks = {}
+    for image in renderings:
+        font = fonts.fonts.get(image.spec.font)
+        if font is not None and font.sha256 == known.get(image.spec.font):
+            mask = draw_layer("ink", image.spec, fonts)
+            if mask.shape == image.pixels.shape[:2]:
+                masks[image.spec.key] = mask.astype(np.uint8)
+    return masks
+
+
+def _encode_mask(mask: Mask) -> str:
+    """Return a mask as the data URI of a PNG, transparent where there is no ink."""
+    scale = min(1.0, THUMBNAIL_PX / max(mask.shape))
+    if scale < 1:
+        size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
+        mask = cv2.resize(mask, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    colour = np.broadcast_to(np.array(MASK_BGR, np.uint8), (*mask.shape, 3))
+    raw = cv2.imencode(".png", np.dstack([colour, mask]))[1].tobytes()
+    return f"data:image/png;base64,{base64.b64encode(raw).decode()}"
 
 
 def _list_quads(quads: Quads) -> list[list[float]]:

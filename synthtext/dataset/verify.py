@@ -20,7 +20,7 @@ from synthtext.dataset.manifest import (
     read_record,
 )
 from synthtext.dataset.sealing import CHECKSUM
-from synthtext.dataset.shards import read_samples, read_shard
+from synthtext.dataset.shards import list_places, read_place, read_samples, read_shard
 from synthtext.drawing.rendering import Rendering
 from synthtext.errors import DamageError, DatasetError, ShardError, quote
 
@@ -105,9 +105,10 @@ def find_rendering(folder: Path, key: str, *, verify: bool = True) -> Rendering:
         if row["first"] <= index:
             if verify:
                 check_shard(folder, row)
-            for sample in read_samples(folder / row["file"]):
-                if sample.key == f"{index:09d}":
-                    return decode(sample)
+            path = folder / row["file"]
+            for place in list_places(path):
+                if place.key == f"{index:09d}":
+                    return decode(read_place(path, place))
             break
     known = f"keys run from {rows[0]['first']:09d}" if rows else "it is not finished"
     raise DatasetError(f"{folder} has no sample {quote(key)}; {known}, as in dataset.json")

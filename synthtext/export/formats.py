@@ -17,7 +17,9 @@ from synthtext.dataset.manifest import CLASSNAMES, list_files, read_classnames
 from synthtext.dataset.plan import SENTIMENTS
 from synthtext.drawing.rendering import Quads
 from synthtext.errors import DatasetError
+from synthtext.export.benchmarks import write_lmms_eval, write_vlmeval
 from synthtext.export.items import Item, Items
+from synthtext.export.page_layouts import write_alto, write_page
 
 Floats = NDArray[np.float64]
 
@@ -314,6 +316,10 @@ TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
     "mmocr": _write_mmocr,
     "yolo": _write_yolo,
     "yolo-obb": _write_yolo_obb,
+    "page": write_page,
+    "alto": write_alto,
+    "vlmeval": write_vlmeval,
+    "lmms-eval": write_lmms_eval,
     "clip-benchmark": _write_clip_benchmark,
 }
 

@@ -215,6 +215,66 @@ print(json.dumps([found, seen]))
         np.testing.assert_allclose(quads, picture.word_quads, atol=1e-3)
 
 
+def test_ocr_d_reads_page_xml_and_finds_it_valid(data: Path, tmp_path: Path) -> None:
+    export_dataset(data, tmp_path / "out", "page")
+    printed = run(
+        f"""
+import importlib.util, json, pathlib
+from lxml import etree
+# Its package imports servers and databases that reading takes no part in.
+base = pathlib.Path(etree.__file__).parents[1]
+spec = importlib.util.spec_from_file_location("page", base / "ocrd_models/ocrd_page_generateds.py")
+page = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(page)
+schema = etree.XMLSchema(etree.parse(base / "ocrd_validators/page.xsd"))
+found = []
+for file in sorted(pathlib.Path({str(tmp_path)!r}).glob("out/test/*.xml")):
+    assert schema.validate(etree.parse(file)), schema.error_log
+    (region,) = page.parse(str(file), silence=True).get_Page().get_TextRegion()
+    (line,) = region.get_TextLine()
+    (word,) = line.get_Word()
+    found.append([line.get_TextEquiv()[0].get_Unicode(), word.get_Coords().get_points(),
+                  len(word.get_Glyph()), len(line.get_Baseline().get_points().split())])
+print(json.dumps(found))
+""",
+        "ocrd",
+    )
+    drawn = load(data, "test")
+    for (text, points, n_chars, n_points), picture in zip(
+        json.loads(printed), drawn, strict=True
+    ):
+        quad = [[float(side) for side in point.split(",")] for point in points.split()]
+        assert text == picture.spec.drawn_text
+        assert n_chars == len(text)
+        assert n_points == 2
+        np.testing.assert_allclose(quad, picture.word_quads[0], atol=0.5)
+
+
+def test_lmms_eval_runs_the_task_of_its_export(data: Path, tmp_path: Path) -> None:
+    export_dataset(data, tmp_path / "out", "lmms-eval")
+    printed = run(
+        f"""
+import json, os
+os.environ |= {{"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": {str(tmp_path / "cache")!r}}}
+os.chdir({str(tmp_path / "out/test")!r})
+from lmms_eval.tasks import TaskManager, get_task_dict
+manager = TaskManager("ERROR", include_path=".", include_defaults=False)
+task = get_task_dict(["synthtext_test"], manager)["synthtext_test"]
+found = []
+for doc in task.test_docs():
+    (image,) = task.doc_to_visual(doc)
+    scores = [task.process_results(doc, [said])["exact_match"]
+              for said in (task.doc_to_target(doc).upper(), "nothing")]
+    found.append([task.doc_to_target(doc), image.size, *map(float, scores)])
+print(json.dumps(found))
+""",
+        "lmms-eval",
+    )
+    said = next(line for line in printed.splitlines() if line.startswith("[["))
+    expected = [[r.spec.drawn_text, [224, 224], 1.0, 0.0] for r in load(data, "test")]
+    assert json.loads(said) == expected
+
+
 def test_trocr_reads_and_trains_on_its_export(data: Path, tmp_path: Path) -> None:
     export_dataset(data, tmp_path / "crops", "folder", crops=True)
     printed = run(

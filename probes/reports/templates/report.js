@@ -123,7 +123,8 @@ for (const table of document.querySelectorAll("table")) equip(table);
 // A level that is clicked: what was read of it, and its images.
 const detail = document.getElementById("detail");
 document.getElementById("close").addEventListener("click", () => detail.close());
-const describe = ([series, label, n, right, accuracy, low, high]) => {
+const describe = ([series, label, n, right, accuracy, low, high, , told]) => {
+  if (told.length) return [`${series}: ${label}`, ...told];
   const counts = n === null ? "" : `${right === null ? "" : `${right} right of `}${n} images`;
   return [`${series}: ${label}`, percent(accuracy), `95 % interval ${percent(low)} to ${percent(high)}`, counts].filter(Boolean);
 };
@@ -139,7 +140,7 @@ const open = (title, mark) => {
     const own = shots.filter((shot) => shot.right === isRight);
     if (own.length) parts.push(make("h3", {}, name), make("div", { class: "tiles" }, ...own.map(tile)));
   }
-  if (!shots.length) parts.push(make("p", { class: "faint" }, "The page has no images of this level."));
+  if (!shots.length && !mark[8].length) parts.push(make("p", { class: "faint" }, "The page has no images of this level."));
   document.getElementById("about").replaceChildren(...parts);
   detail.showModal();
 };
@@ -171,6 +172,8 @@ const exportPng = (svg, name) => {
 };
 const tabulate = (marks) => {
   const line = (cells, kind) => make("tr", {}, ...cells.map((cell) => make(kind, {}, cell)));
+  if (marks.every((mark) => mark[8].length))
+    return make("table", {}, line(["series", "condition", "what"], "th"), ...marks.map((mark) => line([mark[0], mark[1], mark[8].join("; ")], "td")));
   const table = make("table", {}, line(["series", "level", "n", "right", "read right", "low", "high"], "th"));
   for (const [series, label, n, right, ...shares] of marks) {
     const row = line([series, label, n ?? "", right ?? "", ...shares.slice(0, 3).map(percent)].map(String), "td");

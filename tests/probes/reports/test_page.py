@@ -19,12 +19,20 @@ import pytest
 
 from probes.reports import plots
 from probes.reports.inline_svg import inline_svg
+from probes.reports.leaderboard_plots import draw_thresholds
 from probes.reports.page import Figure, Page, fill_page, find_few, to_uri, write_report
 from probes.tables import Table
 
 HOSTILE = '</script><script>document.title="run"</script><img src=x onerror=alert(1)>'
 
 LEVELS = (6.0, 8.0, 11.0, 15.0)
+
+
+THRESHOLDS = [
+    {"name": name, "place": place, "baseline": "easy", "level": 6.0 + place, "low": 5.0,
+     "high": 9.5, "input_px": 224, "patch_px": None, "gflop": 4.5, "n_parameters": 1.5e8}
+    for place, name in enumerate((HOSTILE, "b"))
+]  # fmt: skip
 
 
 def make_table(labels: list[str] | None = None) -> pd.DataFrame:
@@ -57,6 +65,7 @@ def make_page() -> Page:
         figures=[
             Figure("size_px", "x-height, px", *plots.draw_curve(make_table(), "size_px", 0.1, pd.DataFrame())),
             Figure("font", HOSTILE, *plots.draw_levels(make_table(labels), "font", 0.1)),
+            Figure("threshold", "thresholds", *draw_thresholds(THRESHOLDS, "size_px", "x_height_seen_px")),
         ],
         note="",
         tables=[Table("Many", ("name", "n", "share", HOSTILE), tuple(rows))],
@@ -92,7 +101,7 @@ def test_the_script_is_the_only_one_that_may_run() -> None:
 def test_the_data_has_every_point_and_the_images_of_levels() -> None:
     data = read_data(fill_page(make_page()))
     curve = data["figures"]["f0"]
-    assert curve["points-0"][1] == ["easy", "8.0", 40, 10, 0.35, 0.25, 0.45, [0, 1]]
+    assert curve["points-0"][1] == ["easy", "8.0", 40, 10, 0.35, 0.25, 0.45, [0, 1], []]
     assert [point[1] for point in curve["points-1"]] == ["6.0", "8.0", "11.0", "15.0"]
     assert data["figures"]["f1"]["points-0"][0][1] == HOSTILE
     assert data["shots"][1]["truth"] == "quartz"
@@ -136,7 +145,7 @@ def test_rows_of_few_images_are_found_unless_all_are() -> None:
 def test_a_report_writes_its_plots_as_svg(tmp_path: Path) -> None:
     write_report(tmp_path, {}, make_page())
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {
-        "size_px.png", "size_px.svg", "font.png", "font.svg",
+        "size_px.png", "size_px.svg", "font.png", "font.svg", "threshold.png", "threshold.svg",
     }  # fmt: skip
     assert ET.parse(tmp_path / "plots/font.svg").getroot().tag.endswith("svg")
 
@@ -226,6 +235,17 @@ def test_a_point_tells_what_it_is_and_shows_its_images(opened: Any) -> None:  # 
     assert len(shown.find_elements("css selector", "img")) == 2
     opened.find_element("css selector", "#close").click()
     assert not shown.is_displayed()
+
+
+def test_a_threshold_tells_its_model_and_its_interval(opened: Any) -> None:  # noqa: ANN401
+    from selenium.webdriver import ActionChains
+
+    (point,) = opened.find_elements("css selector", "#f2-points-0 use")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
+    ActionChains(opened).move_to_element(point).perform()
+    assert opened.find_element("css selector", ".tip").text.splitlines() == [
+        f"{HOSTILE}: easy", "threshold 6", "95 % interval 5 to 9.5", "input, px: 224",
+    ]  # fmt: skip
 
 
 def test_a_figure_becomes_a_table_and_a_file(opened: Any, tmp_path: Path) -> None:  # noqa: ANN401

@@ -10,9 +10,9 @@ from fake_encoders import knowing_model
 from probes.data.rendered import read_trials
 from probes.data.stimuli import draw_stimuli
 from probes.data.trials import Trial
-from probes.metrics.breakdown import tabulate_thresholds
+from probes.metrics.breakdown import list_factors, tabulate_factor, tabulate_thresholds
 from probes.reports.losses import list_losses
-from probes.reports.pictures import find_pixels
+from probes.reports.pictures import choose_shots, find_pixels
 from probes.reports.probe import summarize
 from probes.tasks.config import ProbeConfig
 from probes.tasks.run import run_probe
@@ -50,7 +50,9 @@ def test_a_report_shows_what_was_drawn_with_fonts_that_are_not_here(
     np.testing.assert_array_equal(find_pixels(trial, data, fonts), seen.pixels)
 
 
-def test_a_report_counts_what_the_model_cannot_see(tmp_path: Path) -> None:
+def test_a_report_counts_what_the_model_cannot_see_and_shows_every_level(
+    tmp_path: Path, fonts: Catalogue
+) -> None:
     recipe = edit_recipe(
         default_recipe(),
         {
@@ -80,6 +82,12 @@ def test_a_report_counts_what_the_model_cannot_see(tmp_path: Path) -> None:
         summary = summarize(done, tabulate_thresholds(done.outcomes))
         found = list_losses(summary)
         assert found[: len(losses)] == losses
+        shots, cells = choose_shots(done, fonts)
+        for name in list_factors(done.outcomes):
+            for label in tabulate_factor(done.outcomes, name).table["label"]:
+                of_level = [shots[place] for place in cells[name][""][label]]
+                assert of_level
+                assert len(of_level) == len({shot["png"] for shot in of_level})
         n_cropped = summary["question"]["n_images_cropped"]
         assert n_cropped == (0 if model is seeing else sum(t.spec.x_frac == 0 for t in trials))
         assert (f"in {n_cropped} of {len(trials)} images" in dict(found).values()) == bool(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -10,10 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
-from synthtext.dataset.browse import write_page
+from synthtext.dataset.browse import draw_masks, write_page
 from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.layers import draw_layer
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.errors import DatasetError
 from synthtext.spec import make_spec
@@ -69,6 +73,20 @@ def test_the_command_writes_a_page_of_a_dataset(tmp_path: Path) -> None:
     assert not (tmp_path / "sheet.png").exists()
 
 
+def test_a_mask_is_the_ink_of_an_image_whose_font_is_here(
+    drawn: list[Rendering], fonts: Catalogue, tmp_path: Path
+) -> None:
+    known = {file: font.sha256 for file, font in fonts.fonts.items()}
+    masks = draw_masks(drawn[:2], fonts, known)
+    write_page(tmp_path / "p.html", drawn[:3], title="", n_all=3, masks=masks)
+    images = read_data(tmp_path / "p.html")["images"]
+    assert ["mask" in image for image in images] == [True, True, False]
+    raw = base64.b64decode(images[0]["mask"].partition(",")[2])
+    shown = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert (shown[..., 3] == draw_layer("ink", drawn[0].spec, fonts)).all()
+    assert draw_masks(drawn, fonts, known | {drawn[0].spec.font: "0" * 64}) == {}
+
+
 def test_outcomes_of_another_dataset_are_refused(
     drawn: list[Rendering], tmp_path: Path
 ) -> None:
@@ -80,11 +98,14 @@ def test_outcomes_of_another_dataset_are_refused(
 def test_a_browser_filters_sorts_and_shows(
     browser: Any,  # noqa: ANN401 - selenium may be missing.
     drawn: list[Rendering],
+    fonts: Catalogue,
     tmp_path: Path,
 ) -> None:
     page = tmp_path / "page.html"
     accuracy = {each.spec.key: 1 - index / 10 for index, each in enumerate(drawn)}
-    write_page(page, drawn, title="<b>words", n_all=70, accuracy=accuracy)
+    known = {file: font.sha256 for file, font in fonts.fonts.items()}
+    masks = draw_masks(drawn, fonts, known)
+    write_page(page, drawn, title="<b>words", n_all=70, accuracy=accuracy, masks=masks)
     browser.get(page.as_uri())
 
     def find(selector: str) -> Any:  # noqa: ANN401
@@ -115,6 +136,11 @@ def test_a_browser_filters_sorts_and_shows(
     assert keys() == [5, 4, 3, 2, 1, 0]
     find("#quads").click()
     assert find('[data-key="000000002"] polygon.word').is_displayed()
+    mask = find('[data-key="000000002"] .mask')
+    assert not mask.is_displayed()
+    find("#ink").click()
+    assert mask.is_displayed()
+    assert mask.size == find('[data-key="000000002"] img').size
     find('[data-key="000000002"] button').click()
     assert "size_px" in find("dialog").text
     assert "anchor" in find("dialog").text

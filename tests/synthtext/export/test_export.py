@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import io
 import json
 import os
@@ -29,6 +31,7 @@ from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layout import split_chars
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.errors import DatasetError, ShardError
+from synthtext.export.benchmarks import write_vlmeval
 from synthtext.export.export import export_dataset
 from synthtext.export.formats import CROPS, TARGETS
 from synthtext.export.items import crop_quad, read_items, read_shard_items
@@ -121,10 +124,13 @@ found["folder"] = [row["text"] for row in folder]
 table = load_dataset("parquet", data_files={{"test": out + "/parquet/test/data.parquet"}},
                      split="test", cache_dir=out + "/c")
 found["parquet"] = table["drawn_text"][:]
+task = load_dataset("parquet", data_files={{"test": out + "/lmms-eval/test/data.parquet"}},
+                    split="test", cache_dir=out + "/c")
+found["task"] = [(row["text"], row["image"].size) for row in task]
 print(json.dumps(found))
 """
     pytest.importorskip("datasets")
-    for target in ("folder", "parquet"):
+    for target in ("folder", "parquet", "lmms-eval"):
         export(data, tmp_path, target)
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
@@ -139,6 +145,43 @@ print(json.dumps(found))
     assert found["features"]["jpg"] == "Image"
     assert sorted(found["folder"]) == sorted(texts)
     assert found["parquet"] == texts
+    assert found["task"] == [[text, [224, 224]] for text in texts]
+
+
+def test_vlmevalkit(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    out = export(data, tmp_path, "vlmeval") / "test"
+    # As its load() reads it.
+    table = pandas.read_csv(out / "synthtext_test.tsv", sep="\t")
+    assert set("ABCD") == set(table["answer"])
+    for row, rendering in zip(table.to_dict("records"), drawn["test"], strict=True):
+        options = [row[letter] for letter in "ABCD"]
+        assert row[row["answer"]] == f'"{rendering.spec.drawn_text}"'
+        assert len({option.casefold() for option in options}) == 4
+        assert (decode(base64.b64decode(row["image"])) == rendering.pixels).all()
+    again = export(data, tmp_path / "again", "vlmeval") / "test/synthtext_test.tsv"
+    assert again.read_bytes() == (out / "synthtext_test.tsv").read_bytes()
+
+
+def test_options_of_a_text_with_a_class_are_the_classes(
+    spec: Spec, fonts: Catalogue, tmp_path: Path
+) -> None:
+    sample = encode(render(replace(spec, label=1, class_index=1), fonts), "png")
+    (tmp_path / "one.tar").write_bytes(b"".join(pack_samples([sample])) + bytes(1024))
+    (tmp_path / "classnames.txt").write_text("negative\npositive\n")
+    write_vlmeval(read_shard_items(tmp_path / "one.tar"), tmp_path, tmp_path)
+    with (tmp_path / f"synthtext_{tmp_path.name}.tsv").open(newline="") as file:
+        (row,) = csv.DictReader(file, delimiter="\t")
+    options = [row["A"].strip('"'), row["B"].strip('"')]
+    assert sorted(options) == ["negative", "positive"]
+    assert row[row["answer"]] == '"positive"'
+    (tmp_path / "classnames.txt").write_text("negative\n")
+    with pytest.raises(DatasetError) as caught:
+        write_vlmeval(read_shard_items(tmp_path / "one.tar"), tmp_path, tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} has one text in classnames.txt, and a question with options needs two;"
+        " export it to lmms-eval instead"
+    )
 
 
 def test_doctr(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
@@ -398,24 +441,26 @@ def test_every_word_is_cut_out_with_its_text(data: Path, tmp_path: Path) -> None
 # Unsupported exports.
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_what_is_there_is_left_whole(target: str, data: Path, tmp_path: Path) -> None:
+def test_what_is_there_is_left_whole(data: Path, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "kept").write_text("x")
+    sentence = f"{tmp_path / 'old'} already exists; give a new folder, or remove it"
+    for target in TARGETS:
+        with pytest.raises(DatasetError) as caught:
+            export_dataset(data, tmp_path / "old", target, crops=target in CROPS)
+        assert str(caught.value) == sentence
     done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "export", str(data), "--to", target,
-         "--out", str(tmp_path / "old"), *(["--crops"] if target in CROPS else [])],
+        [sys.executable, "-m", "synthtext_cli", "export", str(data), "--to", "icdar",
+         "--out", str(tmp_path / "old")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (
-        2, f"synthtext: {tmp_path / 'old'} already exists; give a new folder, or remove it\n",
-    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, f"synthtext: {sentence}\n")
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["kept"]
 
 
 def test_bad_targets_are_said(data: Path, tmp_path: Path) -> None:
     for target, crops, sentence in (
-        ("lmbd", False, "there is no export format 'lmbd'; choose one of folder, parquet, lmdb, doctr, paddleocr, icdar, coco, easyocr, tesstrain, mmocr, yolo, yolo-obb, clip-benchmark"),
+        ("lmbd", False, "there is no export format 'lmbd'; choose one of folder, parquet, lmdb, doctr, paddleocr, icdar, coco, easyocr, tesstrain, mmocr, yolo, yolo-obb, page, alto, vlmeval, lmms-eval, clip-benchmark"),
         ("coco", True, "coco takes whole images; leave out --crops"),
         ("tesstrain", False, "tesstrain takes one word per image; add --crops"),
     ):  # fmt: skip
