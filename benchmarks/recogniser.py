@@ -2,7 +2,7 @@
 
     python benchmarks/recogniser.py PEERS OUT [--ours ocr-crops street mine.toml] [--seeds 3]
         [--real NAME=DIR ...] [--only-real] [--taught-by NAME=DIR ...] [--drawings 3]
-        [--count 6000] [--steps 2000]
+        [--count 6000] [--steps 4000]
 
 A CRNN (convolutions, a recurrent layer, CTC) is trained from random weights on images of the
 same words in the same fonts, as each recipe of ours and each peer draws them, and reads words
@@ -44,7 +44,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 HEIGHT_PX, WIDTH_PX = 32, 128
 
-BATCH = 64
+BATCH = 32
 
 N_TEST = 1000
 
@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--drawings", type=int)
     parser.add_argument("--only-real", action="store_true")
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
