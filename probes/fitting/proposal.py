@@ -21,14 +21,15 @@ from synthtext.recipe import Recipe, default_recipe, edit_recipe, parse_draw
 from synthtext.rng import draw_units
 
 PROPOSALS = {
+    "case": "lower=2,upper=3,title=2",
     "size_px": "7:9:log,9:12:log,12:16:log=2,16:21:log=2,21:28:log=2,28:38:log=2,38:52:log=2,"
     "52:72:log,72:100:log,100:140:log",
     "letter_spacing_em": "-0.08:-0.02,-0.02:0.02=4,0.02:0.08=2,0.08:0.2,0.2:0.45=0.5",
     "margin_px": "1:2=2,3:4=2,5:7=2,8:12,13:24=0.5",
     "rotation_deg": "-30:-15=0.5,-15:-7,-7:-2=2,-2:2=4,2:7=2,7:15,15:30=0.5",
-    "yaw_deg": "-50:-30=0.5,-30:-10,-10:10=3,10:30,30:50=0.5",
-    "pitch_deg": "-50:-30=0.5,-30:-10,-10:10=3,10:30,30:50=0.5",
-    "arc_deg": "-120:-30=0.5,0=8,30:120=0.5",
+    "yaw_deg": "-50:-30=0.5,-30:-10,-10:10=4,10:30,30:50=0.5",
+    "pitch_deg": "-50:-30=0.3,-30:-10,-10:10=4,10:30,30:50=0.3",
+    "arc_deg": "-60:-20=0.5,0=8,20:60=0.5",
     "wave_em": "0=9,0.1:0.4",
     "jitter_em": "0=12,0.01:0.05",
     "letter_rotation_deg": "0=12,2:7",
@@ -39,7 +40,7 @@ PROPOSALS = {
     "extrude_em": "0=12,0.03:0.12",
     "shadow_em": "0=8,0.03:0.15",
     "shadow_blur_em": "0:0.02,0.02:0.1",
-    "background": "plain=2,gradient=2,noise=2,texture=2,clutter=2,writing=2",
+    "background": "plain=4,gradient=3,noise,texture,clutter,writing=2",
     "occlusion_frac": "0=12,0.03:0.2",
     "light_frac": "0:0.1=4,0.1:0.3=2,0.3:0.6",
     "shade_frac": "0=10,0.2:0.6",
@@ -79,7 +80,7 @@ LENGTHS = Ranges(
     (1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 1.0),
 )  # fmt: skip
 
-FONT_WEIGHTS = {"sans": 3.0, "serif": 2.0, "condensed": 2.0}
+FONT_WEIGHTS = {"sans": 6.0, "serif": 3.0, "condensed": 3.0, "slab": 2.0, "blackletter": 0.5}
 """Categories of fonts that are commoner than others, which a crop tells little of."""
 
 COLOURS = ("ink", "paper", "paper2")
@@ -96,7 +97,7 @@ def make_targets(fonts: Catalogue, *, has_photos: bool) -> dict[str, Draw]:
     targets: dict[str, Draw] = {}
     for name, factor in FACTORS.items():
         if name == "background" and has_photos:
-            targets[name] = parse_draw(name, f"{PROPOSALS[name]},photo=2")
+            targets[name] = parse_draw(name, f"{PROPOSALS[name]},photo=3")
         elif name in PROPOSALS:
             targets[name] = parse_draw(name, PROPOSALS[name])
         elif name in FIXED or factor.is_colour or factor.bounds:
@@ -109,8 +110,7 @@ def make_targets(fonts: Catalogue, *, has_photos: bool) -> dict[str, Draw]:
 def _list_names(name: str, fonts: Catalogue) -> tuple[str, ...]:
     if name == "font_category":
         return tuple(sorted({font.category for font in fonts.fonts.values()}))
-    # A word of a list is in lower case as it is.
-    return tuple(value for value in FACTORS[name].choices if value != "as-is")
+    return FACTORS[name].choices
 
 
 def list_unfitted(targets: Mapping[str, Draw]) -> list[str]:
