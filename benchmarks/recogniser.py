@@ -5,15 +5,15 @@
         [--count 6000] [--steps 4000]
 
 A small network (convolutions, CTC; 24 x 96 px, 0.3 million weights) is trained from random
-weights on images of the same words in the same fonts, as each recipe of ours and each peer draws
-them, and reads words that it was not taught: as every other generator draws them, and real ones
-from folders with ICDAR's `gt.txt` (`word_1.png, "Text"`). `--taught-by` trains on such a folder
-too, which shows how far real training words go. PEERS is where `make peers` installed the others,
-each called as it ships: TRDG with the effects of its command line, SynthTIGER by the template,
-configuration, colour map and textures of its repository. OUT keeps what was drawn and what was
-found, so that a run that was stopped goes on. `--only-real` leaves out the words that the
-generators draw, and `--drawings 1` trains every seed on the same pictures, where drawing takes
-longer than training.
+weights on images of the same words in the same fonts, as each recipe of ours and each peer
+draws them, and reads words that it was not taught: as every other generator draws them, and
+real ones from folders with ICDAR's `gt.txt` (`word_1.png, "Text"`). `--taught-by` trains on
+such a folder too, which shows how far real training words go. PEERS is where `make peers`
+installed the others, each called as it ships: TRDG with the effects of its command line,
+SynthTIGER by the template, configuration, colour map and textures of its repository. OUT keeps
+what was drawn and what was found, so that a run that was stopped goes on. `--only-real` leaves
+out the words that the generators draw, and `--drawings 1` trains every seed on the same
+pictures, where drawing takes longer than training.
 """
 
 from __future__ import annotations
