@@ -42,6 +42,7 @@ from probes.fitting.proposal import make_targets, prior_of, quantiles
 from probes.fitting.reading import read_crops
 from probes.fitting.stages import Stages
 from probes.fitting.two_sample import N_EPOCHS, TwoSample, tell_apart
+from probes.fitting.wording import add_signs
 from probes.metrics.intervals import wilson
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.draws import Choice, Draw
@@ -161,7 +162,8 @@ def main() -> None:
     given = parser.parse_args()
     out: Path = given.out
     out.mkdir(parents=True, exist_ok=True)
-    materials = Materials(read_words("en").items, read_catalogue())
+    listed = add_signs(read_words("en").items, seed=0)
+    materials = Materials(listed, read_catalogue())
     stages = Stages(out / "work", show_progress)
     config = FitConfig(out, count=given.count, n_rounds=given.rounds, device=given.device)
     begin = time.perf_counter()

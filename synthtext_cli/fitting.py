@@ -54,12 +54,13 @@ def fit(
         ),
     ] = None,
     words: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Words to draw: a file with a word per line, en, or lang:de:20000. Those of "
-            "words.txt are chosen from them by length."
+            "words.txt are chosen from them by length. Without it, English words with numbers, "
+            "prices and punctuation among them, as on signs."
         ),
-    ] = "en",
+    ] = None,
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
     count: Annotated[
@@ -90,6 +91,7 @@ def fit(
     need_probes()
     from probes.fitting.drawing import Materials
     from probes.fitting.fit import FitConfig, check_fit, run_fit
+    from probes.fitting.wording import add_signs
     from synthtext.drawing.fonts import read_catalogue
     from synthtext.drawing.photos import read_photos
     from synthtext.recipe import format_recipe
@@ -108,7 +110,8 @@ def fit(
     warn_broken(catalogue.broken)
     photos = read_photos(backgrounds) if backgrounds else None
     warn_some("left out", photos.broken if photos else ())
-    materials = Materials(read_words(words).items, catalogue, photos, workers)
+    listed = read_words(words).items if words else add_signs(read_words("en").items, seed=seed)
+    materials = Materials(listed, catalogue, photos, workers)
     from probes.reports.fit import list_factors, verdict, write_fit
 
     with show_progress(folder) as advance:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from probes.arrays import Ints, Pixels
 from probes.fitting.crops import Crops, join, look_at
-from probes.fitting.proposal import LENGTH, find_parts, prior_of
+from probes.fitting.proposal import LENGTH, find_parts
 from probes.fitting.stages import Stages, hash_all
+from probes.fitting.wording import choose_words
 from synthtext.dataset.plan import Plan, make_plan
 from synthtext.drawing.degradations import jpeg
 from synthtext.drawing.fonts import Catalogue
@@ -24,16 +24,12 @@ from synthtext.draws import Draw
 from synthtext.engine import run_tasks
 from synthtext.errors import DrawError
 from synthtext.recipe import Recipe
-from synthtext.rng import draw_units
 from synthtext.sampling import sample_specs
 from synthtext.spec import Spec
 from synthtext.texts.words import make_texts
 
 CHUNK = 500
 """Crops that are drawn and kept at a time."""
-
-N_WORDS = 4000
-"""Words of a list that has as many of each length as asked for."""
 
 
 @dataclass(frozen=True)
@@ -122,46 +118,6 @@ def draw_images(
         recipe, texts, materials.fonts, seed=seed, count=count, photos=materials.photos
     )
     return [pixels for _, pixels in _draw_some(plan, range(count))]
-
-
-def choose_words(
-    words: Sequence[str], lengths: Draw, *, seed: int, repeats: bool = True
-) -> tuple[str, ...]:
-    """Return words of which as many have each length as asked for.
-
-    Where a list has too few short words, letters and numbers stand in for them.
-
-    Args:
-        words: to choose from.
-        lengths: the parts of the length, with their weights.
-        seed: chooses the words.
-        repeats: whether a word may come again where there are too few of its length.
-    """
-    places = find_parts(lengths, [len(word) for word in words])
-    chosen: list[str] = []
-    for part, share in enumerate(prior_of(lengths).tolist()):
-        n = round(N_WORDS * share)
-        if n == 0:
-            continue
-        members = [words[place] for place in np.flatnonzero(places == part).tolist()]
-        if n > len(members):
-            members = list(dict.fromkeys([*members, *_list_short(part)]))
-        if not members:
-            continue
-        order = np.argsort(draw_units(seed, f"words {part}", 0, len(members))[:, 0])[:n]
-        if repeats:
-            order = np.resize(order, n)
-        chosen += [members[place] for place in order.tolist()]
-    return tuple(chosen)
-
-
-def _list_short(part: int) -> list[str]:
-    """Return letters and numbers of the length of a part, where that is 1, 2 or 3."""
-    n_chars = part + 1
-    letters = list(string.ascii_lowercase) if n_chars == 1 else []
-    if n_chars > 3:
-        return []
-    return letters + [f"{number:0{n_chars}d}" for number in range(10**n_chars)]
 
 
 def _draw_chunk(

@@ -12,7 +12,7 @@ import numpy as np
 from probes.arrays import Floats, Pixels
 from probes.errors import ProbeError
 from probes.fitting.crops import Crops
-from probes.fitting.drawing import Drawn, Materials, choose_words, draw_crops, draw_images
+from probes.fitting.drawing import Drawn, Materials, draw_crops, draw_images
 from probes.fitting.estimator import Course, Estimator, pack, predict, train_estimator, unpack
 from probes.fitting.mixing import make_mixture, widen
 from probes.fitting.population import (
@@ -35,6 +35,7 @@ from probes.fitting.proposal import (
 from probes.fitting.reading import RealCrops, read_crops
 from probes.fitting.stages import Stages, hash_all
 from probes.fitting.two_sample import N_EPOCHS, TwoSample, tell_apart
+from probes.fitting.wording import choose_words
 from probes.models.device import choose_device
 from synthtext.draws import Draw
 from synthtext.recipe import Recipe

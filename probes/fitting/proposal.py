@@ -2,7 +2,8 @@
 
 A factor is fitted where a row of `PROPOSALS` cuts its range into parts, or where it is one of a
 few names; the weights of those parts are what a fit estimates. A factor that has neither keeps
-its default.
+its default. Styles and damage that most words do not have are proposed as rare: of what a crop
+tells little, little more than that is drawn.
 """
 
 from __future__ import annotations
@@ -20,21 +21,40 @@ from synthtext.recipe import Recipe, default_recipe, edit_recipe, parse_draw
 from synthtext.rng import draw_units
 
 PROPOSALS = {
+    "case": "lower=2,upper=3,title=2",
     "size_px": "7:9:log,9:12:log,12:16:log=2,16:21:log=2,21:28:log=2,28:38:log=2,38:52:log=2,"
     "52:72:log,72:100:log,100:140:log",
     "letter_spacing_em": "-0.08:-0.02,-0.02:0.02=4,0.02:0.08=2,0.08:0.2,0.2:0.45=0.5",
     "margin_px": "1:2=2,3:4=2,5:7=2,8:12,13:24=0.5",
     "rotation_deg": "-30:-15=0.5,-15:-7,-7:-2=2,-2:2=4,2:7=2,7:15,15:30=0.5",
-    "yaw_deg": "-50:-30=0.5,-30:-10,-10:10=3,10:30,30:50=0.5",
-    "pitch_deg": "-50:-30=0.5,-30:-10,-10:10=3,10:30,30:50=0.5",
-    "arc_deg": "-120:-30=0.5,0=8,30:120=0.5",
+    "yaw_deg": "-50:-30=0.5,-30:-10,-10:10=4,10:30,30:50=0.5",
+    "pitch_deg": "-50:-30=0.3,-30:-10,-10:10=4,10:30,30:50=0.3",
+    "arc_deg": "-60:-20=0.5,0=8,20:60=0.5",
     "wave_em": "0=9,0.1:0.4",
+    "jitter_em": "0=12,0.01:0.05",
+    "letter_rotation_deg": "0=12,2:7",
+    "ink_fill": "plain=8,gradient,texture",
+    "embolden_em": "-0.02:-0.005=0.5,0=3,0.01:0.03=2,0.03:0.06",
+    "wear_frac": "0=12,0.05:0.3",
+    "outline_em": "0=10,0.02:0.08",
+    "extrude_em": "0=12,0.03:0.12",
+    "shadow_em": "0=8,0.03:0.15",
+    "shadow_blur_em": "0:0.02,0.02:0.1",
+    "background": "plain=4,gradient=3,noise,texture,clutter,writing=2",
+    "occlusion_frac": "0=12,0.03:0.2",
+    "light_frac": "0:0.1=4,0.1:0.3=2,0.3:0.6",
+    "shade_frac": "0=10,0.2:0.6",
+    "downscale": "1=5,1.2:1.8,1.8:3=0.5",
+    "motion_px": "0=8,1.5:4",
+    "defocus_px": "0=8,0.8:2",
+    "prior_jpeg_quality": "25:49,50:80,100=5",
     "contrast": "1.1:1.5:log,1.5:2:log,2:3:log,3:5:log,5:8:log,8:13:log,13:21:log",
     "blur_px": "0=2,0.3:0.7=2,0.7:1.2=2,1.2:1.8,1.8:2.6,2.6:4=0.5",
     "noise_std": "0:1=2,1:4=2,4:8=2,8:16,16:32=0.5",
     "jpeg_quality": "10:24,25:49,50:74,75:89,90:100=2",
 }
-"""The parts of the range of each number that is fitted, with the weights of the first round."""
+"""The parts of what is fitted, with the weights of the first round: those of the range of each
+number, in order, and names that are not equally likely."""
 
 FIXED = {
     "kind": "word",
@@ -47,10 +67,9 @@ FIXED = {
     "y_frac": "0.5",
     "opacity": "1",
     "ink2": "any",
-    "ink_fill": "plain",
 }
 """Factors that show nothing in a crop of one word, or the same as another: opacity is seen as
-contrast, and the family as its category; and those of styles, which are not fitted."""
+contrast, and the family as its category."""
 
 LENGTH = "n_chars"
 """Characters of the text: no factor of a recipe, but the words to draw are chosen by it."""
@@ -60,6 +79,9 @@ LENGTHS = Ranges(
           (11, 20))),
     (1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 1.0),
 )  # fmt: skip
+
+FONT_WEIGHTS = {"sans": 6.0, "serif": 3.0, "condensed": 3.0, "slab": 2.0, "blackletter": 0.5}
+"""Categories of fonts that are commoner than others, which a crop tells little of."""
 
 COLOURS = ("ink", "paper", "paper2")
 """Colours that are measured in each crop."""
@@ -74,21 +96,21 @@ def make_targets(fonts: Catalogue, *, has_photos: bool) -> dict[str, Draw]:
     """
     targets: dict[str, Draw] = {}
     for name, factor in FACTORS.items():
-        if name in PROPOSALS:
+        if name == "background" and has_photos:
+            targets[name] = parse_draw(name, f"{PROPOSALS[name]},photo=3")
+        elif name in PROPOSALS:
             targets[name] = parse_draw(name, PROPOSALS[name])
         elif name in FIXED or factor.is_colour or factor.bounds:
             continue
-        elif names := _list_names(name, fonts, has_photos=has_photos):
-            targets[name] = Choice(names, (1.0,) * len(names))
+        elif names := _list_names(name, fonts):
+            targets[name] = Choice(names, tuple(FONT_WEIGHTS.get(each, 1.0) for each in names))
     return {**targets, LENGTH: LENGTHS}
 
 
-def _list_names(name: str, fonts: Catalogue, *, has_photos: bool) -> tuple[str, ...]:
+def _list_names(name: str, fonts: Catalogue) -> tuple[str, ...]:
     if name == "font_category":
         return tuple(sorted({font.category for font in fonts.fonts.values()}))
-    # A word of a list is in lower case as it is; other writing is too rare to be estimated.
-    hidden = {"as-is", "writing"} | (set() if has_photos else {"photo"})
-    return tuple(value for value in FACTORS[name].choices if value not in hidden)
+    return FACTORS[name].choices
 
 
 def list_unfitted(targets: Mapping[str, Draw]) -> list[str]:

@@ -10,12 +10,12 @@ from PIL import Image
 
 from probes.errors import ProbeError
 from probes.fitting.crops import Crops, look_at
-from probes.fitting.drawing import Materials, choose_words
+from probes.fitting.drawing import Materials
 from probes.fitting.estimator import Course, pack, predict, train_estimator, unpack
 from probes.fitting.fit import FitConfig, Fitted, check_fit, run_fit
 from probes.fitting.mixing import group_crops
 from probes.fitting.population import find_interval
-from probes.fitting.proposal import LENGTHS, make_targets, prior_of, quantiles, weigh
+from probes.fitting.proposal import make_targets, prior_of, quantiles
 from probes.fitting.two_sample import tell_apart
 from synthtext import stream
 from synthtext.drawing.fonts import Catalogue
@@ -180,17 +180,6 @@ def test_groups_go_by_colour() -> None:
     )
     groups = group_crops(together, seed=0)
     assert not set(groups[: len(dark)].tolist()) & set(groups[len(dark) :].tolist())
-
-
-def test_words_are_of_the_lengths_asked_for() -> None:
-    words = read_words("en").items
-    shares = np.array([0.1, 0.2, 0.1, 0.3, 0.1, 0.1, 0.1])
-    chosen = choose_words(words, weigh(LENGTHS, shares), seed=0)
-    lengths = np.array([len(word) for word in chosen])
-    assert (lengths == 1).mean() == pytest.approx(0.1, abs=0.01)
-    assert (lengths == 2).mean() == pytest.approx(0.2, abs=0.01)
-    unique = choose_words(words, weigh(LENGTHS, shares), seed=0, repeats=False)
-    assert len(set(unique)) == len(unique)
 
 
 def test_every_factor_of_a_fit_has_parts(fonts: Catalogue) -> None:
