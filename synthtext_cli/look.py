@@ -36,8 +36,8 @@ from synthtext_cli.options import (
 
 if TYPE_CHECKING:
     from synthtext.dataset.browse import Mask
-    from synthtext.drawing.rendering import Rendering
     from synthtext.dataset.statistics import Statistics
+    from synthtext.drawing.rendering import Rendering
 
 N_ON_SHEET, N_ON_PAGE = 36, 400
 """Default numbers of images."""
