@@ -164,6 +164,7 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
     readers = [f"python:fake_encoders:Blind{name}" for name in ("Reader", "Lover")]
     (base / "models.txt").write_text("\n".join([*readers, ""]))
     if any(line.startswith("fit") for line in lines):
+        (base / "cut").mkdir()
         write_crops(base / "cut")
     if any("--data school" in line for line in lines):
         import tiny_training
@@ -178,17 +179,16 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
 
 
 def write_crops(folder: Path) -> None:
-    """Write as many crops of words as a fit needs."""
+    """Write as many crops of words as a fit needs into an empty folder."""
     import cv2
     from PIL import Image
 
     from synthtext import stream
 
-    cv2.setNumThreads(0)  # A fork waits for ever for the threads of this process.
-    folder.mkdir()
+    cv2.setNumThreads(0)  # A fork would wait forever for threads of this process.
     crops = {"width_px": "0", "height_px": "0", "size_px": "20:30", "splits": "1,0,0"}
     for number, rendering in enumerate(stream(count=20, seed=1, edits=crops)):
-        Image.fromarray(rendering.pixels).save(folder / f"{number}.png")
+        Image.fromarray(rendering.pixels).save(folder / f"{number:02d}.png")
 
 
 def read_tree(folder: Path) -> Tree:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
+from commands import write_crops
 from forking import Done, Forks
 from probes.models.pretrained import READER
 from synthtext.drawing.fonts import bundled_folder
@@ -51,6 +53,7 @@ class Door:
         command: what is run; IN is the furnished folder, OUT a new one.
         codes: exit codes of a command that has not failed.
         closed: whether the good file is refused too, as another would be expected there.
+        needs: what else of the furnished folder must be there.
     """
 
     file: str
@@ -58,6 +61,7 @@ class Door:
     command: str
     codes: tuple[int, ...] = (0, 2)
     closed: bool = False
+    needs: tuple[str, ...] = ()
 
 
 DOORS: dict[str, Door] = {
@@ -135,6 +139,10 @@ DOORS: dict[str, Door] = {
     "classnames.txt": Door(
         "data/classnames.txt", "text", "classify IN/data --model IN/model --out OUT"
     ),
+    "classnames.txt, export": Door(
+        "data/classnames.txt", "text",
+        "export IN/data --no-verify --to clip-benchmark --out OUT/new",
+    ),
     "annotations to draw": Door(
         "signs/val.json", "JSON",
         "render-vqa --annotations IN/signs/val.json --out OUT",
@@ -158,6 +166,33 @@ DOORS: dict[str, Door] = {
     "a checkpoint": Door("run/checkpoint.pt", "pickle", f"{FINETUNE} IN/run"),
     "outcomes": Door(
         "results/outcomes.parquet", "Parquet", "compare IN/results IN/results --out OUT/a.csv"
+    ),
+    "outcomes of a leaderboard": Door(
+        "results/outcomes.parquet", "Parquet",
+        "compare IN/results IN/results IN/results --out OUT",
+    ),
+    "outcomes of a page": Door(
+        "results/outcomes.parquet", "Parquet",
+        "preview IN/data --html OUT/a.html --outcomes IN/results", closed=True,
+    ),
+    "a table of guesses": Door(
+        "guesses.csv", "text", "import IN/guesses.csv --by area --out OUT"
+    ),
+    "Parquet of guesses": Door(
+        "guesses.parquet", "Parquet", "import IN/guesses.parquet --by area --out OUT"
+    ),
+    "responses": Door(
+        "responses.csv", "text",
+        "probe --model responses:IN/responses.csv --n 2 --k 2 --design blur --out OUT",
+        closed=True,
+    ),
+    "a list of models": Door(
+        "models.txt", "text", "probe --models IN/models.txt --n 2 --k 2 --design blur --out OUT",
+        needs=("model",),
+    ),
+    "options": Door("run.toml", "TOML", "probe --config IN/run.toml --model IN/model --out OUT"),
+    "crops of a fit": Door(
+        "crops/00.png", "image", "fit IN/crops --count 100 --rounds 1 --out OUT/a.toml"
     ),
     "text vectors": Door(VECTORS, "vectors", f"{PROBE} OUT"),
     "image vectors": Door("begun/.vectors/000000.vectors", "vectors", f"{PROBE} IN/begun"),
@@ -183,7 +218,7 @@ def environment_of(folder: Path) -> dict[str, str]:
 def fill_words(command: str, folder: Path) -> list[str]:
     """Return the words of a command in a folder."""
     return [
-        word.replace("IN", str(folder), 1) if word.startswith("IN/")
+        word.replace("IN/", f"{folder}/", 1) if "IN/" in word
         else word.replace("OUT", str(folder / "new"), 1) if word.startswith("OUT")
         else word
         for word in command.split()
@@ -202,6 +237,7 @@ def furnish(folder: Path, forks: Forks, *, is_trained: bool) -> None:
         (folder / name).mkdir()
     _write_texts(folder)
     _write_images(folder)
+    write_crops(_make(folder / "crops"))
     shutil.copy(bundled_folder() / FONT, _make(folder / "fonts") / OWN_FONT)
     rows = (bundled_folder() / "fonts.toml").read_text(encoding="utf-8").split("[[font]]")
     row = next(row for row in rows if f'file = "{FONT}"' in row)
@@ -238,9 +274,9 @@ def copy_needed(door: Door, furnished: Path, folder: Path) -> None:
     """Copy what a door needs of a furnished folder into a new one."""
     for name in BARE:
         (folder / name).mkdir(parents=True)
-    words = [word.split("/")[1] for word in door.command.split() if word.startswith("IN/")]
+    words = [word.split("/")[1] for word in door.command.split() if "IN/" in word]
     kept = "cache-home" if door.file == VECTORS else Path(door.file).parts[0]
-    for name in {kept, *words}:
+    for name in {kept, *words, *door.needs}:
         source, target = furnished / name, folder / name
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)
@@ -285,11 +321,15 @@ def _write_texts(folder: Path) -> None:
     recipe = "\n".join(
         line for line in format_recipe(read_recipe("default")).splitlines() if line[:1] != "#"
     )
+    guesses = ["key,truth,guess,area", *(f"{k},a,{'ab'[k % 2]},{k / 9}" for k in range(9))]
     for name, text in {
         "words.txt": "\n".join(words), "recipe.toml": recipe, "texts.txt": "cat\ndog",
+        "run.toml": 'n = 2\nk = "2"\ndesign = "blur"', "models.txt": f"'{folder / 'model'}'",
+        "responses.csv": "key,answer\na,b", "guesses.csv": "\n".join(guesses),
         "sentences.tsv": "sentence\tlabel\nIt 's good .\t1\ndull\t0", "prompts.txt": "a {}.",
     }.items():  # fmt: skip
         (folder / name).write_text(text + "\n", encoding="utf-8")
+    pd.read_csv(folder / "guesses.csv", dtype=str).to_parquet(folder / "guesses.parquet")
 
 
 def _write_images(folder: Path) -> None:

@@ -34,6 +34,16 @@ COMMANDS = {
     "match": (f"match a.png --texts a b {SLOW} --out out", "begun"),
     "matrix": (f"matrix a.png --texts a b {SLOW} --out out", "begun"),
     "classify": (f"classify classes {SLOW} --out out", "begun"),
+    "probe --models": (
+        "probe --models models.txt --n 2 --design blur --k 2 --out out", "begun",
+    ),
+    "score": (f"score words {SLOW} --out out", "begun"),
+    "vqa": (
+        "vqa --annotations signs/train.json --val signs/val.json --images signs/images"
+        f" {SLOW} --out out", "begun",
+    ),
+    "fit": ("fit crops --count 20000 --out out.toml", "out/run.json"),
+    "fit --workers 2": ("fit crops --count 20000 --workers 2 --out out.toml", "out/.fit/drawn-*"),
     "finetune": (
         "finetune --model bundled --data words --out out --steps 10000 --batch-size 8"
         " --save-every 1", "out/checkpoint.pt",
@@ -61,11 +71,21 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "classes/blue").mkdir(parents=True)
     for path in ("a.png", "classes/red/a.png", "classes/blue/a.png"):
         Image.new("RGB", (32, 32)).save(folder / path)
-    subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "render", "--words", "en", "--count", "1200", "--out", "words"],
-        cwd=folder, env=_environment(), check=True, capture_output=True,
-    )  # fmt: skip
+    (folder / "crops").mkdir()
+    for number in range(20):
+        Image.effect_noise((60, 24), 60).convert("RGB").save(folder / f"crops/{number}.png")
+    (folder / "models.txt").write_text(SLOW.removeprefix("--model "))
+    _run_whole("render --words en --count 1200 --out words", folder)
+    if IS_FULL:
+        _run_whole("render-vqa --count 16 --words en --out signs", folder)
     return folder
+
+
+def _run_whole(line: str, folder: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "synthtext_cli", *line.split()], cwd=folder, env=_environment(),
+        check=True, capture_output=True,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager
