@@ -123,14 +123,16 @@ def _run_epochs(
     from torch import nn
 
     device, rng = course.device, np.random.default_rng(course.seed + 1)
-    n_steps = course.n_epochs * -(-len(rows) // BATCH)
+    # A last batch of a single crop is left out: it has no variance to be normalised by.
+    begins = range(0, max(1, len(rows) - 1), BATCH)
+    n_steps = course.n_epochs * len(begins)
     optimizer = torch.optim.AdamW(module.parameters(), RATE, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, max(2, n_steps))
     module.train()
     step = 0
     for _ in range(course.n_epochs):
         mixed = rng.permutation(rows)
-        for at in range(0, len(mixed), BATCH):
+        for at in begins:
             chosen = mixed[at : at + BATCH]
             logits = module(*to_tensors(crops.take(chosen), device))
             losses = [

@@ -170,6 +170,15 @@ def test_an_estimator_is_kept_and_read_back(course: Course) -> None:
     assert predict(trained, crops)["a"].sum(axis=1) == pytest.approx(1)
 
 
+def test_a_last_batch_of_one_crop_is_left_out(course: Course) -> None:
+    # Of 72 crops 7 are held out: a batch of 64 and one crop are left.
+    crops = make_crops(3).take(slice(0, 72))
+    trained = train_estimator(
+        crops, {"a": np.arange(72) % 3}, {"a": 3}, replace(course, n_epochs=1)
+    )
+    assert len(predict(trained, crops)["a"]) == 72
+
+
 def test_groups_go_by_colour() -> None:
     dark, light = make_crops(4), make_crops(5, paper="white", ink="black", contrast="21")
     together = Crops(
