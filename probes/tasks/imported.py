@@ -140,8 +140,8 @@ def tabulate_by(outcomes: pd.DataFrame, column: str, config: ImportConfig) -> Fa
 def _fold(texts: pd.Series) -> pd.Series:
     """Return texts with their cases folded; each different one is folded once."""
     codes, different = pd.factorize(texts)
-    folded = pd.array([fold_text(text) for text in different], dtype=texts.dtype)
-    return pd.Series(folded.take(codes), index=texts.index)
+    folded = pd.Series([fold_text(text) for text in different], dtype=str)
+    return folded.take(codes).set_axis(texts.index)
 
 
 def _to_texts(column: pd.Series) -> pd.Series:
