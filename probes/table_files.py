@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +14,9 @@ from probes.errors import ProbeError
 from probes.parquet_files import MAX_COLUMNS, MAX_FILE_BYTES, MAX_ROWS, read_table
 
 MAX_CELL_CHARS = 100_000
+
+N_AT_ONCE = 50_000
+"""Rows of a CSV file that are held as lists of texts at a time."""
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
@@ -39,27 +44,48 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     if len(raw) > MAX_FILE_BYTES:
         raise ProbeError(f"{path} has more than {MAX_FILE_BYTES:,} bytes; give a smaller one")
     try:
-        text = raw.decode("utf-8-sig")
         csv.field_size_limit(MAX_CELL_CHARS)
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        lines = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", newline="")
+        rows = csv.reader(lines, delimiter=separator, strict=True)
+        names = next(rows, [])
+        _check_names(path, names)
+        parts = list(_read_parts(path, names, rows))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ProbeError(f"{path} is not a UTF-8 table ({error}); write it again") from error
-    if not rows or len(rows) > MAX_ROWS or len(rows[0]) > MAX_COLUMNS:
+    if not parts:
+        return pd.DataFrame([], columns=names, dtype=str)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    if not names or len(names) > MAX_COLUMNS:
         raise ProbeError(
-            f"{path} has {len(rows):,} lines; a table has a header line and at most"
-            f" {MAX_ROWS:,} rows and {MAX_COLUMNS} columns"
+            f"{path} has {len(names):,} columns; a table has a header line that names 1 to"
+            f" {MAX_COLUMNS}"
         )
-    names = rows[0]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ProbeError(
             f"{path} has the column {twice!r} twice; give each column its own name"
         )
-    filled = [row for row in rows[1:] if row]
-    for number, row in enumerate(filled, start=2):
-        if len(row) != len(names):
+
+
+def _read_parts(
+    path: Path, names: list[str], rows: Iterator[list[str]]
+) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a CSV file, some at a time; lines without any cell are no rows."""
+    n_rows = 0
+    filled = (row for row in rows if row)
+    while some := list(islice(filled, N_AT_ONCE)):
+        for number, row in enumerate(some, start=n_rows + 2):
+            if len(row) != len(names):
+                raise ProbeError(
+                    f"{path} has {len(row)} cells in row {number}, but {len(names)} columns;"
+                    f" give each row as many cells, and put texts with a separator in quotes"
+                )
+        n_rows += len(some)
+        if n_rows > MAX_ROWS:
             raise ProbeError(
-                f"{path} has {len(row)} cells in row {number}, but {len(names)} columns; give"
-                f" each row as many cells, and put texts with a separator in quotes"
+                f"{path} has more than {MAX_ROWS:,} rows; give a table with as many at most"
             )
-    return pd.DataFrame(filled, columns=names, dtype=str)
+        yield pd.DataFrame(some, columns=names, dtype=str)

@@ -49,7 +49,7 @@ def probe(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="open_clip name, hf:ORG/NAME, model folder, python:MODULE:FUNCTION,"
+            help="open_clip name, hf:ORG/NAME, model folder, onnx:DIR, python:MODULE:FUNCTION,"
             " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE. Given several"
             " times, each is probed in a folder of its own, and all are compared."
         ),

@@ -27,7 +27,7 @@ def score(
     model: Annotated[
         str,
         typer.Option(
-            help="open_clip name, hf:ORG/NAME, model folder, python:MODULE:FUNCTION,"
+            help="open_clip name, hf:ORG/NAME, model folder, onnx:DIR, python:MODULE:FUNCTION,"
             " ocr:tesseract, ocr:rapidocr, or hf-vlm:ORG/NAME."
         ),
     ],

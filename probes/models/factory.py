@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, cast
 
-import open_clip
 import torch
-from open_clip.transform import MaybeToTensor, Normalize
 from PIL import Image
 from torch import Tensor
 
@@ -23,9 +21,12 @@ from probes.models.complexity import read_patch_px
 from probes.models.cost import count_module, measure_gflop
 from probes.models.device import choose_device, choose_precision
 from probes.models.file_tokenizer import build_tokenizer, check_ids
+from probes.models.fitting import build_fit
 from probes.models.modules import build_module
+from probes.models.onnx_clip import PREFIX as ONNX
+from probes.models.onnx_clip import load_onnx
 from probes.models.plugin import PREFIX, build_plugin, reads
-from probes.models.preprocessing import Preprocessing, preprocessing_to_dict
+from probes.models.preprocessing import preprocessing_to_dict
 from probes.models.pretrained import Source, find_source
 from probes.models.registry import read_registry
 from probes.models.text_readers import load_engine, load_responses, make_plugin_reader
@@ -77,9 +78,10 @@ def load_model(  # noqa: PLR0913 - each is a separate option.
             weights, a `.json` model config, or "python:module:factory". The last imports a
             module, from the working directory too, and calls the factory, which returns an
             `Encoder`, a `Reader`, or a `Model` with more information. That is your own code and
-            runs unrestricted; nothing else that is loaded here can run code. Readers that
-            return text are "ocr:tesseract", "ocr:rapidocr", "hf-vlm:org/name" (or a folder), or
-            "responses:" followed by a table of answers.
+            runs unrestricted; nothing else that is loaded here can run code. "onnx:DIR" is a
+            folder with encoders in ONNX. Readers that return text are "ocr:tesseract",
+            "ocr:rapidocr", "hf-vlm:org/name" (or a folder), or "responses:" followed by a table
+            of answers.
         pretrained: a tag, a file, "TAG=FILE" or "random"; see
             `probes.models.pretrained.find_source`.
         device: "auto", "cpu", "cuda" or "cuda:N"; see `probes.models.device.choose_device`.
@@ -91,11 +93,13 @@ def load_model(  # noqa: PLR0913 - each is a separate option.
     Raises:
         ProbeError: no such model or device, or weights that do not match or are missing.
     """
-    if is_engine(name) or name.startswith((PREFIX, RESPONSES)):
+    if is_engine(name) or name.startswith((PREFIX, RESPONSES, ONNX)):
         if pretrained is not None:
             raise ProbeError(
                 f"{name} includes its own weights; leave out --pretrained {pretrained}"
             )
+        if name.startswith(ONNX):
+            return load_onnx(name, device=device, batch_size=batch_size)
         return _load_other(name, time_limit_s)
     choose_precision(precision, choose_device(device))  # Checked before a large download.
     parts = load_parts(name, pretrained=pretrained, device=device)
@@ -115,6 +119,10 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
     """
     if name.startswith(PREFIX):
         raise ProbeError(f"{name} is your own code; only open_clip models can be trained")
+    if name.startswith(ONNX):
+        raise ProbeError(
+            f"{name} has no trainable weights; only open_clip models can be trained"
+        )
     if is_engine(name) or name.startswith(RESPONSES):
         raise ProbeError(f"{name} returns text; only open_clip models can be trained")
     place = choose_device(device)
@@ -128,7 +136,7 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
         source=source,
         module=_place_module(module, place, patch_px),
         tokenizer=tokenizer,
-        fit=_build_fit(source.preprocessing),
+        fit=build_fit(source.preprocessing),
         patch_px=patch_px,
         device=place,
     )
@@ -196,27 +204,6 @@ def follow_module(
         raise ProbeError(f"{model.name} has no trainable towers")
     encoder = replace(model.encoder, encode_image=encode_image, encode_text=encode_text)
     return replace(model, encoder=encoder)
-
-
-def _build_fit(preprocessing: Preprocessing) -> Callable[[Image.Image], Image.Image]:
-    """Return the geometric part of open_clip's own transform."""
-    transform = open_clip.image_transform(
-        preprocessing.size_px,
-        is_train=False,
-        interpolation=preprocessing.interpolation,
-        resize_mode=preprocessing.resize_mode,
-        fill_color=preprocessing.fill_color,
-    )
-    steps = [
-        step for step in transform.transforms if not isinstance(step, MaybeToTensor | Normalize)
-    ]
-
-    def fit(image: Image.Image) -> Image.Image:
-        for step in steps:
-            image = step(image)
-        return image
-
-    return fit
 
 
 def _place_module(module: Any, place: torch.device, patch_px: int) -> Any:  # noqa: ANN401

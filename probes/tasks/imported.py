@@ -69,14 +69,13 @@ def import_outcomes(path: Path, config: ImportConfig) -> pd.DataFrame:
         raise ProbeError(f"{path} has no {config.truth} for {keys[truths == ''].iloc[0]!r}")
     kept = [name for name in table.columns if name not in {*TAKEN, config.guess}]
     rows = pd.DataFrame({name: _to_numbers(table[name]) for name in kept})
-    n_answers = len({*map(fold_text, truths), *map(fold_text, guesses)} - {""})
+    folded, answered = _fold(truths), _fold(guesses)
+    n_answers = len({*folded.unique(), *answered.unique()} - {""})
     rows["key"], rows["task"], rows["factor"], rows["baseline"] = keys, TASK, "", ""
-    rows["word"] = [fold_text(text) for text in truths]
+    rows["word"] = folded
     rows["guess"] = guesses
     rows["k"] = config.k or max(2, n_answers)
-    rows["correct"] = [
-        fold_text(a) == fold_text(b) for a, b in zip(truths, guesses, strict=True)
-    ]
+    rows["correct"] = folded == answered
     rows["rank"] = np.where(rows["correct"], 1, 2)
     rows[f"rank_at_{rows['k'].iloc[0]}"] = rows["rank"]
     return rows
@@ -123,7 +122,7 @@ def tabulate_by(outcomes: pd.DataFrame, column: str, config: ImportConfig) -> Fa
         levels: Sequence[object] = bins.centres.tolist()
     else:
         texts = _to_texts(values)
-        labels = tuple(sorted(set(texts) - {""}))
+        labels = tuple(sorted(set(texts.unique()) - {""}))
         levels = labels
         codes = pd.Categorical(texts, categories=labels).codes
     clusters = list_clusters(outcomes, config)
@@ -138,7 +137,16 @@ def tabulate_by(outcomes: pd.DataFrame, column: str, config: ImportConfig) -> Fa
     return FactorTable(column, is_number, pd.DataFrame(rows))
 
 
+def _fold(texts: pd.Series) -> pd.Series:
+    """Return texts with their cases folded; each different one is folded once."""
+    codes, different = pd.factorize(texts)
+    folded = pd.Series([fold_text(text) for text in different], dtype=str)
+    return folded.take(codes).set_axis(texts.index)
+
+
 def _to_texts(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_string_dtype(column) and column.dtype != object:
+        return column.fillna("").astype(str)
     return column.astype(object).where(column.notna(), "").astype(str)
 
 
@@ -147,9 +155,12 @@ def _to_numbers(column: pd.Series) -> pd.Series:
     if not pd.api.types.is_string_dtype(column) and column.dtype != object:
         return column
     texts = _to_texts(column)
-    numbers = pd.to_numeric(texts.where(texts != ""), errors="coerce")
-    is_number = bool((numbers.notna() | (texts == "")).all() and numbers.notna().any())
-    return numbers if is_number else texts
+    codes, different = pd.factorize(texts)
+    shown = pd.Series(different)
+    numbers = pd.to_numeric(shown.where(shown != ""), errors="coerce")
+    if not ((numbers.notna() | (shown == "")).all() and numbers.notna().any()):
+        return texts
+    return pd.Series(numbers.to_numpy()[codes], index=texts.index)
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:

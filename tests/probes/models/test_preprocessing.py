@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from probes.models import factory as models
+from probes.models import fitting
 from probes.models.base import Model, seen_scale, visible_box
 from probes.models.preprocessing import Preprocessing, measure_visible
 from tiny_clip import draw_pictures
@@ -50,7 +50,7 @@ def test_an_unknown_preprocessing_leaves_pictures_alone() -> None:
 @given(st.integers(33, 200), st.integers(33, 200))
 def test_what_the_crop_hides_changes_no_vector(width_px: int, height_px: int) -> None:
     preprocessing = Preprocessing(size_px=32)
-    fit = models._build_fit(preprocessing)
+    fit = fitting.build_fit(preprocessing)
     left, top, right, bottom = measure_visible(preprocessing, width_px, height_px)
     (pixels,) = draw_pictures((height_px, width_px))
     # A bicubic filter reaches two px of the input beyond the crop.
