@@ -59,6 +59,7 @@ PLAIN = (
 """So that a report has few figures, each of which is written like the others."""
 
 READER = "--model python:fake_encoders:BlindReader"
+LOVER = "--model python:fake_encoders:BlindLover"
 ASK = "--annotations signs/train.json --val signs/val.json --images signs/images"
 
 READS = ("fit", "import", "compare")
@@ -139,7 +140,7 @@ MADE = {
     "signs": "render-vqa --count 16 --words words.txt --out signs",
     "results/a": f"probe {READER} --n 3 --design blur --k 2 --out results/a",
     "results/b": f"probe {READER} --n 3 --design blur --k 2 --seed 0 --out results/b",
-    "results/c": f"probe {READER} --n 3 --design blur --k 2 --seed 2 --out results/c",
+    "results/c": f"probe {LOVER} --n 3 --design blur --k 2 --out results/c",
 }
 """What is read, and how it is made."""
 
