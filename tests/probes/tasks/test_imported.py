@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from probes import table_files
 from probes.errors import ProbeError
 from probes.metrics.breakdown import tabulate_headline
 from probes.metrics.paired import compare
@@ -120,3 +121,23 @@ def test_a_table_that_cannot_be_imported_is_one_sentence(
     with pytest.raises(ProbeError) as caught:
         import_outcomes(path, config)
     assert str(caught.value) == sentence.format(path)
+
+
+def test_a_table_may_have_as_many_rows_as_are_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_files, "MAX_ROWS", 5)
+    monkeypatch.setattr(table_files, "N_AT_ONCE", 2)
+    path = tmp_path / "t.csv"
+    path.write_text("key,x\n" + "".join(f"{k},\n" for k in range(5)) + "\n")
+    found = table_files.read_table_file(path)
+    assert (found["key"].tolist(), found["x"].tolist()) == (list("01234"), [""] * 5)
+    path.write_text("key,x\n" + "".join(f"{k},\n" for k in range(6)))
+    with pytest.raises(ProbeError) as caught:
+        table_files.read_table_file(path)
+    assert (
+        str(caught.value) == f"{path} has more than 5 rows; give a table with as many at most"
+    )
+    path.write_text("key,x\n1,2\n3,4\n5\n")
+    with pytest.raises(ProbeError, match="has 1 cells in row 4, but 2 columns"):
+        table_files.read_table_file(path)
