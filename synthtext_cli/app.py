@@ -75,7 +75,7 @@ def _take_options(
         float,
         typer.Option(
             metavar="S",
-            help="Seconds between progress lines in a log. [30]",
+            help="Seconds between progress lines. [30]",
             min=0,
             show_default=False,
         ),

@@ -200,6 +200,7 @@ MISSING = {
     "finetune": ["--model", "?", "--data", "?", "--out", "o"],
     "export": ["?", "--to", "lmdb", "--out", "o"],
     "index": ["?"],
+    "push": ["o", "?"],
     "import": ["?", "--by", "x", "--out", "o"],
     "bench": ["--probe", "--model", "?", "--n", "1"],
     "models": ["?"],
