@@ -1,4 +1,4 @@
-"""Paper: what lies behind the text. Every kind is drawn from its spec alone.
+"""Backgrounds, each drawn from its spec alone.
 
 Grain and texture are cut out of pools that are built once in a process: drawing them afresh
 would cost more than all the rest of an image.
@@ -35,13 +35,13 @@ WRITING_FONTS = (
 )  # fmt: skip
 
 TEXTURE_SHARE = 0.35
-"""How far a texture goes from the first colour to the second, so that text stays legible."""
+"""Maximum fraction of the second colour in a texture, so that text stays legible."""
 
 WRITING_SHARE = 0.5
-"""The same of other writing, which is to be told from the text and not to hide it."""
+"""Maximum fraction of it in other writing, which must not hide the text."""
 
 CLUTTER_SHARE = 0.6
-"""The same of clutter, whose edges are as sharp as those of text."""
+"""Maximum fraction of it in clutter, whose edges are as sharp as those of text."""
 
 
 def draw_paper(

@@ -34,12 +34,12 @@ ISOLATES = frozenset({"LRI", "RLI", "FSI"})
 EMBEDDINGS = frozenset({"LRE", "RLE", "LRO", "RLO"})
 
 REMOVED = EMBEDDINGS | {"PDF", "BN"}
-"""What rule X9 takes out."""
+"""Classes that rule X9 removes."""
 
 NEUTRAL = ISOLATES | {"PDI", "B", "S", "WS", "ON"}
 
 TRAILING = ISOLATES | REMOVED | {"PDI", "WS"}
-"""What takes the level of the paragraph at the end of a line (L1)."""
+"""Classes reset to the paragraph level at the end of a line (L1)."""
 
 RISES = {
     0: {"R": 1, "AN": 2, "EN": 2},
@@ -64,7 +64,7 @@ class Directions:
 
 
 def runs_rightward(text: str) -> bool:
-    """Return whether every character of a text has level 0 without any more ado."""
+    """Return whether every character of a text has level 0, without running the algorithm."""
     return text.isascii() or RIGHTWARD.fullmatch(text) is not None
 
 

@@ -12,13 +12,13 @@ import numpy as np
 from fontTools.ttLib import TTFont
 
 MAX_LEVELS = 16
-"""How deep composite glyphs may lie in each other."""
+"""Maximum nesting depth of composite glyphs."""
 
 MAX_PARTS = 4096
-"""Outlines of a glyph."""
+"""Maximum number of outlines of a glyph."""
 
 MAX_COMPONENTS = 500_000
-"""Mentions of a glyph by another, in a font."""
+"""Maximum number of component references in a font."""
 
 WORDS, MORE = 0x01, 0x20
 SCALES = {0x08: 2, 0x40: 4, 0x80: 8}

@@ -29,7 +29,7 @@ MIN_RADIUS_EM = 0.7
 
 
 STRAIGHT_RAD = 1e-6
-"""A turn that no letter shows, and whose radius is too large to compute positions from."""
+"""An angle too small to be visible, whose radius is too large to compute positions from."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def downscale(pixels: Pixels, ratio: float) -> Pixels:
 
 
 def blur_by_motion(pixels: Pixels, length_px: float, angle_deg: float) -> Pixels:
-    """Return the image as a camera takes it that moves evenly along a line.
+    """Return the image blurred by a camera that moves along a line at constant speed.
 
     Args:
         pixels: uint8 (H, W, 3).

@@ -33,7 +33,7 @@ MAX_CHARACTERS = 300_000
 """Characters of a font; Unicode has half as many so far."""
 
 MAX_GLYPHS, MAX_GLYPHS_PER_CHAR = 64, 8
-"""Glyphs of a text: some, and so many for each character."""
+"""Maximum number of glyphs of a text: a constant plus a number per character."""
 
 MAX_POINTS = 20_000
 """Points of a glyph's outline."""
@@ -45,7 +45,7 @@ REGULAR = 400.0
 """The weight that variable fonts are drawn in, or the nearest that they have."""
 
 SHAPERS = ["ot"]
-"""What shapes text, whatever else HarfBuzz was built with or is told to take."""
+"""The shapers allowed, regardless of how HarfBuzz was built and of its environment."""
 
 NO_LIGATURES = {"liga": False, "clig": False}
 
@@ -97,7 +97,7 @@ class Face:
     """
 
     def __init__(self, path: Path, raw: bytes) -> None:
-        # A library of its own lets faces live in different threads: they share nothing.
+        # With a separate library, faces in different threads share nothing.
         self._library = ft.FT_Library()
         self.name = path.name
         # Kept in memory: a file that is changed while it is mapped would end the process.
@@ -306,7 +306,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 _opened = threading.local()
-"""The faces of each thread: a face is a pen that two hands cannot hold at once."""
+"""The open faces of each thread: a face holds state, so threads cannot share it."""
 
 
 def open_face(path: Path, sha256: str | None = None) -> Face:

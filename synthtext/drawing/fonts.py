@@ -39,7 +39,7 @@ MAX_CHARS = 100
 """Maximum length of a family name, and of the other texts in a font's name table."""
 
 LIMITS = Limits(max_bytes=4 << 20, max_depth=2)
-"""Of `fonts.toml`: a list of tables, some with a list in them."""
+"""Limits of `fonts.toml`: a list of tables, some with a list in them."""
 
 PACKS = (
     "justmytype_intl_cjk", "justmytype_intl_rtl", "justmytype_intl_sea",

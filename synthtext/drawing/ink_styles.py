@@ -1,4 +1,4 @@
-"""Ink styles: what is done to painted letters, and what lies between them and the background.
+"""Ink styles: effects on painted letters, and layers between them and the background.
 
 All of them work on coverage, uint8 (H, W), 255 where ink covers a pixel whole. Each returns its
 coverage untouched at its neutral value.
@@ -22,10 +22,10 @@ Coverage = NDArray[np.uint8]
 Pixels = NDArray[np.uint8]
 
 SHADOW_OPACITY = 0.6
-"""How much of the light a shadow takes."""
+"""Fraction of the light that a shadow removes."""
 
 FILL_FRACTION = 0.6
-"""How far a fill goes over to its second colour, so that the first remains the text's own."""
+"""Maximum fraction of the second colour in a fill, so that the first one dominates."""
 
 MAX_KERNEL_PX = 6
 """Radius up to which strokes grow by a kernel, which keeps the soft edges of thin strokes."""
@@ -157,7 +157,7 @@ def wear_off(coverage: Coverage, fraction: float, seed: int, patch_px: float) ->
 
 
 def extrude(coverage: Coverage, depth_px: float, angle_deg: float) -> Coverage:
-    """Return what letters cover that are drawn out in one direction, themselves included.
+    """Return the coverage of extruded letters, including the letters themselves.
 
     Args:
         coverage: with room for what is added.

@@ -286,7 +286,7 @@ def cover(
 def _paint_glyphs(
     spec: Spec, face: Face, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
-    """Return the same of straight text seen head-on, whose glyphs FreeType rotates itself."""
+    """Return what `cover` does, for straight text seen head-on; FreeType rotates its glyphs."""
     face.set_size(spec.size_px)
     rotation = make_rotation(spec.rotation_deg)
     places = ground.move(placement.pens * spec.size_px).tolist()
@@ -313,9 +313,9 @@ def _paint_glyphs(
 def _paint_outlines(
     spec: Spec, face: Face, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
-    """Return the same of text along a curve or seen from the side, all of its points moved.
+    """Return what `cover` does, for text along a curve or seen from the side.
 
-    Curves are moved by their control points, which bends none by more than can be seen.
+    Outlines are moved by their control points; the error in their curves is invisible.
     """
     return face.paint_outline(outline_text(spec, face, placement, ground))
 
