@@ -35,7 +35,7 @@ COMMANDS = {
     "matrix": (f"matrix a.png --texts a b {SLOW} --out out", "begun"),
     "classify": (f"classify classes {SLOW} --out out", "begun"),
     "probe --models": (
-        "probe --models models.txt --n 2 --design blur --k 2 --out out", "begun",
+        "--quiet probe --models models.txt --n 2 --design blur --k 2 --out out", "begun",
     ),
     "score": (f"score words {SLOW} --out out", "begun"),
     "vqa": (
