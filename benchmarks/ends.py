@@ -21,9 +21,8 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from recogniser import LETTERS, N_DRAWS, Images, list_words, to_input
 from torch import Tensor, nn
-
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 HEIGHT_PX, WIDTH_PX = 24, 96
 
@@ -34,9 +33,6 @@ RATE = 4e-3
 REACH = 8
 """Columns of 4 px at either end that are looked at."""
 
-N_DRAWS = 2000
-
-Images = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
 
@@ -69,22 +65,11 @@ class Ends(nn.Module):
 def read(folder: Path, n_most: int | None = None) -> tuple[Images, Ints]:
     """Return images stretched to one size, uint8 (N, 24, 96), and both letters, (N, 2)."""
     images, ends = [], []
-    for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines()[:n_most]:
-        name, _, quoted = line.partition(", ")
-        letters = [char for char in quoted.casefold() if char in LETTERS]
-        image = cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
-        if letters and image is not None:
-            size = (WIDTH_PX, HEIGHT_PX)
-            images.append(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-            ends.append([LETTERS.index(letters[0]), LETTERS.index(letters[-1])])
+    for image, letters in list_words(folder, n_most):
+        size = (WIDTH_PX, HEIGHT_PX)
+        images.append(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+        ends.append([LETTERS.index(letters[0]), LETTERS.index(letters[-1])])
     return np.stack(images), np.array(ends)
-
-
-def to_input(images: Images) -> Tensor:
-    """Return images as the network takes them, each of its own mean and contrast."""
-    pixels = torch.from_numpy(images).float().unsqueeze(1)
-    mean, std = pixels.mean((2, 3), keepdim=True), pixels.std((2, 3), keepdim=True)
-    return ((pixels - mean) / (std + 8)).contiguous(memory_format=torch.channels_last)
 
 
 def train(images: Images, ends: Ints, steps: int, seed: int) -> Ends:
@@ -96,7 +81,7 @@ def train(images: Images, ends: Ints, steps: int, seed: int) -> Ends:
     chance = np.random.default_rng(seed)
     for _ in range(steps):
         rows = chance.integers(0, len(ends), BATCH)
-        first, last = model(to_input(images[rows]))
+        first, last = model(to_input(images[rows], "cpu"))
         named = torch.from_numpy(ends[rows])
         loss = nn.functional.cross_entropy(first, named[:, 0])
         loss = loss + nn.functional.cross_entropy(last, named[:, 1])
@@ -110,9 +95,8 @@ def train(images: Images, ends: Ints, steps: int, seed: int) -> Ends:
 @torch.inference_mode()
 def check(model: Ends, images: Images, ends: Ints) -> NDArray[np.bool_]:
     """Return which letters are named: bool (N, 2)."""
-    named = [
-        model(to_input(images[at : at + 256])).argmax(2).T for at in range(0, len(ends), 256)
-    ]
+    parts = (to_input(images[at : at + 256], "cpu") for at in range(0, len(ends), 256))
+    named = [model(part).argmax(2).T for part in parts]
     return torch.cat(named).numpy() == ends
 
 

@@ -22,7 +22,7 @@ import argparse
 import hashlib
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -119,17 +119,25 @@ def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> P
 
 def read(folder: Path) -> tuple[Images, list[str]]:
     """Return the images of a folder at one size, uint8 (N, 32, 128), and their letters."""
-    images, texts = [], []
-    for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines():
+    images, texts = zip(*list_words(folder), strict=True)
+    return np.stack([fit(image) for image in images]), list(texts)
+
+
+def list_words(folder: Path, n_most: int | None = None) -> Iterator[tuple[Images, str]]:
+    """Yield the images of a folder, uint8 (H, W), with their letters and digits, in lower case.
+
+    Args:
+        folder: holds ICDAR's `gt.txt`.
+        n_most: lines of it to read; None reads all.
+    """
+    for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines()[:n_most]:
         name, _, quoted = line.partition(", ")
         letters = "".join(char for char in quoted.casefold() if char in LETTERS)
         if not letters or not (folder / name).exists():
             continue
         image = cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
         if image is not None:
-            images.append(fit(image))
-            texts.append(letters)
-    return np.stack(images), texts
+            yield image, letters
 
 
 def fit(image: Images) -> Images:

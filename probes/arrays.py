@@ -1,4 +1,4 @@
-"""Array types, by content and shape."""
+"""Array types, by content and shape, and vectors of unit length."""
 
 from __future__ import annotations
 
@@ -17,3 +17,10 @@ Floats = NDArray[np.float64]
 
 
 Ints = NDArray[np.int64]
+
+
+def to_unit_length(vectors: Vectors) -> Vectors:
+    """Return vectors, (N, D), scaled to unit length; those of length 0 remain 0."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Vectors = vectors / np.maximum(lengths, 1e-12)
+    return scaled

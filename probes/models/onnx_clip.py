@@ -6,7 +6,7 @@ The names are those that Optimum and the ONNX repositories on the hub use.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from probes.arrays import Pixels, Vectors
+from probes.arrays import Pixels, Vectors, to_unit_length
 from probes.errors import ProbeError
 from probes.models.base import Model
 from probes.models.clip import fit_pixels
+from probes.models.config import MAX_CONFIG_BYTES, SIDE
 from probes.models.file_tokenizer import FileTokenizer
 from probes.models.fitting import build_fit
 from probes.models.onnx_graph import MAX_BYTES, check_graph
@@ -31,6 +33,7 @@ from probes.models.shapes import Shape, Whole, check_entries, parse_json, read_b
 from probes.models.tokenizers import read_tokenizer
 from probes.models.transformers_clip import PREPROCESSOR_NAME, read_preprocessor
 from probes.models.vocabularies import SETTINGS_NAMES, TOKENIZER_NAME, read_vocabulary
+from synthtext.dataset.folders import hash_file
 from synthtext.errors import quote
 
 PREFIX = "onnx:"
@@ -45,10 +48,6 @@ VISION_INPUTS = frozenset({"pixel_values"})
 TEXT_INPUTS = frozenset({"input_ids", "attention_mask"})
 
 OUTPUTS = {VISION: "image_embeds", TEXT: "text_embeds"}
-
-MAX_CONFIG_BYTES = 4 << 20
-
-MAX_SIDE_PX = 4096
 
 CONTEXT: Mapping[str, Shape] = {"model_max_length": Whole(4, 65_536)}
 
@@ -65,6 +64,7 @@ class OnnxEncoder:
         vision: the session of the encoder of images.
         text: that of the encoder of texts.
         tokenizer: texts -> token ids.
+        fit: what `build_fit` makes of the preprocessing.
         preprocessing: has the input size and the normalisation.
         batch_size: images or texts per batch.
     """
@@ -72,19 +72,19 @@ class OnnxEncoder:
     vision: Any = field(repr=False)
     text: Any = field(repr=False)
     tokenizer: FileTokenizer
+    fit: Callable[[Image.Image], Image.Image]
     preprocessing: Preprocessing
     batch_size: int
 
     def embed_images(self, images: Sequence[Pixels]) -> Vectors:
         """Return vectors of unit length, (N, D), of uint8 images (H, W, 3) of any size."""
-        fit = build_fit(self.preprocessing)
         side = self.preprocessing.size_px
         mean = np.array(self.preprocessing.mean, np.float32)
         std = np.array(self.preprocessing.std, np.float32)
         parts = []
         for at in self._starts(images, self.vision):
             batch = images[at : at + self._find_batch(self.vision)]
-            fitted = np.stack([fit_pixels(pixels, fit, side) for pixels in batch])
+            fitted = np.stack([fit_pixels(pixels, self.fit, side) for pixels in batch])
             scaled = (fitted.astype(np.float32) / 255 - mean) / std
             inputs = {"pixel_values": np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))}
             parts.append(_run(self.vision, VISION, inputs))
@@ -155,12 +155,17 @@ def load_onnx(name: str, *, device: str = "auto", batch_size: int = 256) -> Mode
             f" {SETTINGS_NAMES[-1]} beside it"
         )
     tokenize, max_tokens = read_tokenizer(tokenizer, context)
-    encoder = OnnxEncoder(vision, text, tokenizer, preprocessing, batch_size)
+    encoder = OnnxEncoder(
+        vision, text, tokenizer, build_fit(preprocessing), preprocessing, batch_size
+    )
     return Model(
         encoder=encoder,
         name=name,
         weights_sha256=hashlib.sha256(f"{vision_hash}{text_hash}".encode()).hexdigest(),
-        config={"tokenizer_sha256": _hash(folder / TOKENIZER_NAME), "context_length": context},
+        config={
+            "tokenizer_sha256": hash_file(folder / TOKENIZER_NAME),
+            "context_length": context,
+        },
         input_px=side,
         tokenize=tokenize,
         max_tokens=max_tokens,
@@ -228,7 +233,7 @@ def _find_side(folder: Path, session: Any) -> int:  # noqa: ANN401
         side = stated.get(entry)
         if isinstance(side, dict):
             side = side.get("height", side.get("shortest_edge"))
-        if isinstance(side, int) and 0 < side <= MAX_SIDE_PX:
+        if isinstance(side, int) and SIDE.find_fault(side) is None:
             return side
     raise ProbeError(f"{path} does not state its crop_size in px; {EXPORT}")
 
@@ -258,9 +263,7 @@ def _run(session: Any, file: str, inputs: dict[str, NDArray[Any]]) -> Vectors:  
             f"{file} makes an array of shape {vectors.shape} of {n} inputs; export it with its"
             " projection"
         )
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = vectors / np.maximum(lengths, 1e-12)
-    return unit
+    return to_unit_length(vectors)
 
 
 def _join(parts: list[Vectors], session: Any, file: str) -> Vectors:  # noqa: ANN401
@@ -271,7 +274,3 @@ def _join(parts: list[Vectors], session: Any, file: str) -> Vectors:  # noqa: AN
         o.shape[-1] for o in session.get_outputs() if o.name == _find_output(session, file)
     )
     return np.zeros((0, width if isinstance(width, int) else 0), np.float32)
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

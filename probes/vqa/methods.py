@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probes.arrays import Vectors
+from probes.arrays import Vectors, to_unit_length
 from probes.data.windows import hold_box
 from probes.metrics.intervals import cluster_bootstrap, clustered_accuracy
 from probes.metrics.paired import paired_difference
@@ -69,14 +69,14 @@ def answer_questions(
     vectors = {
         PICTURE: seen,
         QUESTION: question_set.queries,
-        SUM: _normalise(seen + question_set.queries),
+        SUM: to_unit_length(seen + question_set.queries),
     }
     if question_set.windows.shape[1]:
         found = question_set.windows[
             np.arange(len(question_set.images)), find_windows(question_set, candidates)
         ]
         vectors[WINDOW] = found[question_set.rows]
-        vectors[WINDOW_SUM] = _normalise(found[question_set.rows] + question_set.queries)
+        vectors[WINDOW_SUM] = to_unit_length(found[question_set.rows] + question_set.queries)
     ranked = {name: rank_answers(each, candidates.vectors) for name, each in vectors.items()}
     tables = [
         tabulate_guesses(question_set, candidates, name, *best, scale=model.logit_scale)
@@ -270,9 +270,3 @@ def _hold_box(question_set: QuestionSet, number: int) -> list[bool]:
     box = question_set.questions[number].box
     width, height = question_set.sizes[question_set.rows[number]].tolist()
     return hold_box(box if box is not None else (0.0, 0.0, 0.0, 0.0), width, height)
-
-
-def _normalise(vectors: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    normal: Vectors = vectors / np.maximum(lengths, 1e-12)
-    return normal

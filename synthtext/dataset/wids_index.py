@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
-
 from synthtext.dataset.manifest import read_manifest
 from synthtext.dataset.verify import check_shard
 from synthtext.errors import DatasetError
-from synthtext.storage import replace_file
+from synthtext.storage import write_json
 
 
 def index_shards(folder: Path, *, verify: bool = True) -> Sequence[Path]:
@@ -43,6 +41,6 @@ def index_shards(folder: Path, *, verify: bool = True) -> Sequence[Path]:
             ],
         }
         path = folder / f"{split}.json"
-        replace_file(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        write_json(path, content)
         written.append(path)
     return written

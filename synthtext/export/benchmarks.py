@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import bisect
 import csv
-import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from synthtext.dataset.manifest import CLASSNAMES
+from synthtext.dataset.manifest import CLASSNAMES, read_classnames
 from synthtext.errors import DatasetError
 from synthtext.export.items import Item, Items
+from synthtext.export.parquet_files import import_arrow, tabulate, write_groups
 from synthtext.rng import draw_units
 from synthtext.spec import spec_from_dict
 
@@ -78,7 +78,7 @@ def write_vlmeval(items: Items, out: Path, folder: Path) -> None:
     Raises:
         DatasetError: the dataset has no second text to choose from.
     """
-    names = (folder / CLASSNAMES).read_text(encoding="utf-8").splitlines()
+    names = read_classnames(folder)
     if len(names) < 2:
         raise DatasetError(
             f"{folder} has one text in {CLASSNAMES}, and a question with options needs two;"
@@ -140,36 +140,20 @@ def _mix(item: Item, right: str, others: Sequence[str]) -> tuple[list[str], int]
 
 def write_lmms_eval(items: Items, out: Path, _: Path) -> None:
     """Write `data.parquet` and `synthtext_SPLIT.yaml`, a task of lmms-eval: read the text."""
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise DatasetError(
-            "this export needs pyarrow; run: pip install 'synthtext[export]'"
-        ) from error
+    pa = import_arrow()
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     described = json.dumps({"info": {"features": FEATURES}})
     schema = pa.schema(
         [("index", pa.int64()), ("image", image), ("text", pa.string())],
         metadata={"huggingface": described},
     )
-    # Opened here, because Arrow's own file would hide the errors of the disk.
-    with (
-        (out / "data.parquet").open("wb") as file,
-        parquet.ParquetWriter(file, schema) as writer,
-    ):
-        for rows in _cut(items):
-            writer.write_table(pa.Table.from_pylist(rows, schema))
+    write_groups(out / "data.parquet", schema, tabulate(items, _make_row, N_PER_GROUP))
     (out / f"synthtext_{out.name}.yaml").write_text(TASK.format(split=out.name))
 
 
-def _cut(items: Items) -> Iterator[list[dict[str, Any]]]:
-    while some := list(itertools.islice(items, N_PER_GROUP)):
-        yield [
-            {
-                "index": item.fields["index"],
-                "image": {"bytes": item.image, "path": item.name},
-                "text": item.text,
-            }
-            for item in some
-        ]
+def _make_row(item: Item) -> dict[str, Any]:
+    return {
+        "index": item.fields["index"],
+        "image": {"bytes": item.image, "path": item.name},
+        "text": item.text,
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from synthtext.errors import DatasetError
 from synthtext.export.benchmarks import write_lmms_eval, write_vlmeval
 from synthtext.export.items import Item, Items
 from synthtext.export.page_layouts import write_alto, write_page
+from synthtext.export.parquet_files import import_arrow, say_missing, tabulate, write_groups
 
 Floats = NDArray[np.float64]
 
@@ -55,29 +56,13 @@ def _write_folder(items: Items, out: Path, _: Path) -> None:
 
 def _write_parquet(items: Items, out: Path, _: Path) -> None:
     """Write `data.parquet`: image, text, class, quads, and a column for every factor."""
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise DatasetError(_say_missing("pyarrow")) from error
-    batches = _tabulate(items)
-    first = next(batches, None)
+    pa = import_arrow()
+    groups = tabulate(items, _make_row, N_PER_COMMIT)
+    first = next(groups, None)
     if first is None:
         return
     schema = pa.Table.from_pylist(first).schema
-    # Opened here, because Arrow's own file would hide the errors of the disk.
-    with (
-        (out / "data.parquet").open("wb") as file,
-        parquet.ParquetWriter(file, schema) as writer,
-    ):
-        for rows in itertools.chain([first], batches):
-            writer.write_table(pa.Table.from_pylist(rows).cast(schema))
-
-
-def _tabulate(items: Items) -> Iterator[list[dict[str, Any]]]:
-    """Return the rows of a table, as many at a time as make a row group."""
-    while some := list(itertools.islice(items, N_PER_COMMIT)):
-        yield [_make_row(item) for item in some]
+    write_groups(out / "data.parquet", schema, itertools.chain([first], groups))
 
 
 def _make_row(item: Item) -> dict[str, Any]:
@@ -97,7 +82,7 @@ def _write_lmdb(items: Items, out: Path, _: Path) -> None:
     try:
         import lmdb
     except ImportError as error:
-        raise DatasetError(_say_missing("lmdb")) from error
+        raise DatasetError(say_missing("lmdb")) from error
     try:
         with lmdb.open(str(out), map_size=MAP_BYTES, writemap=False) as database:
             batch: dict[bytes, bytes] = {}
@@ -297,10 +282,6 @@ def _write_clip_benchmark(items: Items, out: Path, folder: Path) -> None:
     (out.parent / "zeroshot_classification_templates.txt").write_text("\n".join(templates))
     for _ in items:
         pass
-
-
-def _say_missing(package: str) -> str:
-    return f"this export needs {package}; run: pip install 'synthtext[export]'"
 
 
 TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from probes.errors import ProbeError
+from probes.models.base import Model
 from probes.models.factory import load_model, load_parts
 from probes.models.file_tokenizer import _clean_siglip
 from tiny_clip import draw_pictures, write_json
@@ -18,25 +19,39 @@ from tiny_transformers import write_naflex, write_siglip
 WORDS = ["paper", "a stone,  here", "WINDOW"]
 
 
-@pytest.mark.parametrize("changes", [{}, {"hidden_act": "gelu"}])
-def test_logits_are_those_of_transformers(tmp_path: Path, changes: dict[str, Any]) -> None:
-    from transformers import AutoTokenizer, SiglipImageProcessor
+def compare_logits(
+    folder: Path,
+    ours: Model,
+    theirs: Any,  # noqa: ANN401 - of transformers.
+    processors: Any,  # noqa: ANN401 - likewise.
+    images: list[np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logits of images and `WORDS` by a model as we load it, and by transformers."""
+    from transformers import AutoTokenizer
 
-    theirs = write_siglip(tmp_path, **changes)
-    ours = load_model(str(tmp_path), device="cpu")
-    tokens = AutoTokenizer.from_pretrained(tmp_path)(
+    tokens = AutoTokenizer.from_pretrained(folder)(
         WORDS, padding="max_length", max_length=16, return_tensors="pt"
     )["input_ids"]
-    images = draw_pictures((32, 32), (32, 32))
-    processor = SiglipImageProcessor.from_pretrained(tmp_path)
-    pixels = processor([Image.fromarray(image) for image in images], return_tensors="pt")
+    processor = processors.from_pretrained(folder)
+    shown = processor([Image.fromarray(image) for image in images], return_tensors="pt")
     with torch.inference_mode():
-        expected = theirs(input_ids=tokens, pixel_values=pixels["pixel_values"])
+        expected = theirs(input_ids=tokens, **shown)
     bias = float(theirs.logit_bias.detach())
     found = bias + ours.logit_scale * (
         ours.encoder.embed_images(images) @ ours.encoder.embed_texts(WORDS).T
     )
-    np.testing.assert_allclose(found, expected.logits_per_image.numpy(), atol=2e-5, rtol=1e-4)
+    return found, expected.logits_per_image.numpy()
+
+
+@pytest.mark.parametrize("changes", [{}, {"hidden_act": "gelu"}])
+def test_logits_are_those_of_transformers(tmp_path: Path, changes: dict[str, Any]) -> None:
+    from transformers import SiglipImageProcessor
+
+    theirs = write_siglip(tmp_path, **changes)
+    ours = load_model(str(tmp_path), device="cpu")
+    images = draw_pictures((32, 32), (32, 32))
+    found, expected = compare_logits(tmp_path, ours, theirs, SiglipImageProcessor, images)
+    np.testing.assert_allclose(found, expected, atol=2e-5, rtol=1e-4)
     assert (ours.input_px, ours.patch_px) == (32, 8)
     assert ours.preprocessing["resize_mode"] == "squash"
     assert ours.preprocessing["mean"] == (0.5, 0.4, 0.3)
@@ -148,23 +163,12 @@ def test_a_config_that_cannot_be_built_is_one_sentence(
 
 
 def test_logits_of_naflex_are_those_of_transformers_on_square_images(tmp_path: Path) -> None:
-    from transformers import AutoTokenizer, Siglip2ImageProcessor
+    from transformers import Siglip2ImageProcessor
 
     theirs = write_naflex(tmp_path)
     ours = load_model(str(tmp_path), device="cpu")
-    tokens = AutoTokenizer.from_pretrained(tmp_path)(
-        WORDS, padding="max_length", max_length=16, return_tensors="pt"
-    )["input_ids"]
     images = draw_pictures((32, 32), (48, 48))
-    processor = Siglip2ImageProcessor.from_pretrained(tmp_path)
-    shown = processor([Image.fromarray(image) for image in images], return_tensors="pt")
-    with torch.inference_mode():
-        expected = theirs(input_ids=tokens, **shown)
-    bias = float(theirs.logit_bias.detach())
-    found = bias + ours.logit_scale * (
-        ours.encoder.embed_images(images) @ ours.encoder.embed_texts(WORDS).T
-    )
-    wanted = expected.logits_per_image.numpy()
+    found, wanted = compare_logits(tmp_path, ours, theirs, Siglip2ImageProcessor, images)
     np.testing.assert_allclose(found[0], wanted[0], atol=2e-5, rtol=1e-4)
     np.testing.assert_allclose(found[1], wanted[1], atol=0.05)  # Resized by other libraries.
     assert (ours.input_px, ours.patch_px) == (32, 8)

@@ -148,6 +148,12 @@ print(json.dumps(found))
     assert found["task"] == [[text, [224, 224]] for text in texts]
 
 
+def test_a_class_with_a_line_separator_is_one_class(tmp_path: Path) -> None:
+    (tmp_path / "classnames.txt").write_text("two\u2028lines\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"has one text in classnames\.txt"):
+        write_vlmeval(iter(()), tmp_path, tmp_path)
+
+
 def test_vlmevalkit(data: Path, drawn: dict[str, list[Rendering]], tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     out = export(data, tmp_path, "vlmeval") / "test"
