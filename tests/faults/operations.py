@@ -1,7 +1,8 @@
 """Operations on a disk, numbered: a command runs in a fork in which the k-th of them fails.
 
 What is seen: making, opening for writing, writing to, cutting, syncing, renaming, linking and
-removing files and folders through Python (`os`, `io`, `pathlib`, `shutil`). What C code writes
+removing files and folders through Python (`os`, `io`, `pathlib`, `shutil`), and connecting to a
+server, which the hub of the tests has a client do for every request. What C code writes
 by itself is not: LMDB's pages, TensorBoard's events (a thread of its own, so without a fixed
 number), and memory maps.
 """
@@ -14,6 +15,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sys
 import traceback
 import warnings
@@ -29,8 +31,8 @@ FAULTS = {"SIGKILL": KILL, "ENOSPC": errno.ENOSPC, "EIO": errno.EIO}
 
 UNSEEN = ("/tensorboard/",)
 
-NEEDS_SPACE = frozenset({"create", "write", "mkdir", "link"})
-"""Operations that a full disk goes on to refuse; the others fail once."""
+NEEDS_SPACE = frozenset({"create", "write", "mkdir", "link", "connect"})
+"""Operations that a full disk goes on to refuse, or a lost network; the others fail once."""
 
 _write, _kill = os.write, os.kill
 
@@ -133,6 +135,7 @@ def watch(disk: Disk) -> None:
         _watch_pair(disk, name)
     for name in ("fsync", "fdatasync", "ftruncate"):
         _watch_handle(disk, name)
+    _watch_connections(disk)
     # A call for the whole machine, which the others at work on it would wait for.
     os.sync = lambda: None
     opened, written, sent = os.open, os.write, os.sendfile
@@ -153,6 +156,16 @@ def watch(disk: Disk) -> None:
 
     os.open, os.write, os.sendfile = open_low, write_low, send  # type: ignore[assignment]
     io.open = builtins.open = _make_open(disk, builtins.open)  # type: ignore[assignment]
+
+
+def _watch_connections(disk: Disk) -> None:
+    connected = socket.create_connection
+
+    def connect(*rest: Any, **options: Any) -> socket.socket:  # noqa: ANN401
+        disk.meet("connect", f"{disk.root}hub")
+        return connected(*rest, **options)
+
+    socket.create_connection = connect
 
 
 def _make_open(disk: Disk, opened: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,10 +18,22 @@ from fuzzing import IS_FULL
 Tally = Callable[[str, int, int, str], None]
 
 SAMPLE = (
-    (3, ["render", "render-vqa", "merge", "show --out", "index", "export --to lmdb"]),
+    (
+        3,
+        [
+            "render",
+            "render-vqa",
+            "merge",
+            "show --out",
+            "index",
+            "export --to lmdb",
+            "export --to page",
+            "push",
+        ],
+    ),
     (3, ["probe", "match"]),
 )
-"""Faults to a command in a small run; those that read images need torch, which is slow to come."""
+"""The most faults to a command in a small run; those that read images need torch, which is slow to come."""
 
 NAMES = COMMANDS if IS_FULL else [name for _, names in SAMPLE for name in names]
 
