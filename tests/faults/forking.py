@@ -6,6 +6,7 @@ process, which reads a line of JSON for each command and answers with one.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -25,6 +26,14 @@ STEP_S = 0.5
 """Work after which a command is seen to get on, however many share its processors."""
 
 POLL_S = 0.01
+
+MODULES = (
+    "open_clip", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
+    "pyarrow.parquet", "wordfreq", "probes.training.finetune", "probes.reports.finetune",
+    "probes.vqa.run", "probes.reports.vqa", "probes.fitting.fit", "synthtext.export.export",
+    "synthtext_cli.app",
+)  # fmt: skip
+"""What is imported once, so that no fork has to."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +88,10 @@ class Forks:
 
 
 def _serve() -> None:
-    import open_clip  # noqa: F401 - so that no fork has to.
     import torch
 
-    from synthtext_cli import app  # noqa: F401
-
+    for name in MODULES:
+        importlib.import_module(name)
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
