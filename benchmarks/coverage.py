@@ -31,7 +31,7 @@ from probes.metrics.paired import mcnemar_by_word, paired_difference
 from probes.metrics.psychometric import SHAPES
 from probes.metrics.regression import main_effects
 
-# The folder of this file, whatever the working directory.
+# The folder of this file, so that imports do not depend on the working directory.
 sys.path.insert(0, str(Path(__file__).parent))
 from design_runs import print_table
 from simulated import PLANTED as PLANTED_READERS

@@ -29,8 +29,8 @@ class Crops:
         views: uint8 (N, 32, 96, 3); each crop scaled to fit, padded by repeating its edge.
         patches: uint8 (N, 32, 64, 3); the part of each crop with the strongest edges, unscaled.
         scalars: float32 (N, k); size and statistics of the pixels.
-        paper: uint8 (N, 3); colour of the background.
-        paper2: uint8 (N, 3); second colour of the background.
+        paper: uint8 (N, 3); background colour.
+        paper2: uint8 (N, 3); second background colour.
         ink: uint8 (N, 3); colour of the text.
     """
 

@@ -151,7 +151,7 @@ def _judge(threshold: Row, at_chance: Collection[str]) -> Row:
     return threshold
 
 
-def _to_number(value: Any) -> float | None:  # noqa: ANN401 - a summary may hold anything.
+def _to_number(value: Any) -> float | None:  # noqa: ANN401 - a summary may contain anything.
     """Return a size; None if there is none."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and 0 < value < MAX_SIZE else None

@@ -172,7 +172,7 @@ def _to_json(content: object) -> Markup:
     return Markup(written.replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _escape(content: Any) -> Any:  # noqa: ANN401 - whatever JSON knows.
+def _escape(content: Any) -> Any:  # noqa: ANN401 - any JSON value.
     """Return content with invisible characters in its texts escaped."""
     if isinstance(content, str):
         return show_text(content, None)

@@ -21,7 +21,7 @@ from synthtext.errors import DrawError
 Boxes = NDArray[np.float64]
 
 INKLESS = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"})
-"""Unicode categories of characters that get no box of their own: spaces, marks, controls."""
+"""Unicode categories of characters that have no box: spaces, marks, controls."""
 
 MAX_WIDTHS = 4096
 """Maximum number of word widths that a face caches."""

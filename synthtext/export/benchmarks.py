@@ -59,7 +59,7 @@ metric_list:
 metadata:
   version: 1.0
 """
-"""A task of lmms-eval that needs no Python of its own."""
+"""A task for lmms-eval that needs no Python code."""
 
 FEATURES = {
     "index": {"dtype": "int64", "_type": "Value"},

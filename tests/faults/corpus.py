@@ -149,7 +149,7 @@ def _cases_of_json(good: bytes) -> Cases:
 
 
 def _change_values(
-    whole: Any,  # noqa: ANN401 - whatever JSON holds.
+    whole: Any,  # noqa: ANN401 - any JSON value.
     odd: dict[str, Any] | None = None,
 ) -> Iterator[tuple[str, str, Any]]:
     """Yield copies of a document, each with one value replaced by an odd one."""

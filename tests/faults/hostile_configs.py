@@ -104,7 +104,7 @@ def mutate_json(chance: random.Random, seeds: Sequence[bytes]) -> bytes | None:
         return None
 
 
-def _change(chance: random.Random, whole: Any) -> None:  # noqa: ANN401 - whatever JSON holds.
+def _change(chance: random.Random, whole: Any) -> None:  # noqa: ANN401 - any JSON value.
     places = list(_list_places(whole))
     if not places:
         return

@@ -66,7 +66,7 @@ def write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content))
 
 
-def put_config(folder: Path, **text: Any) -> None:  # noqa: ANN401 - as a config holds.
+def put_config(folder: Path, **text: Any) -> None:  # noqa: ANN401 - any entries of a config.
     held = change(TINY, "text_cfg", hf_tokenizer_name=str(folder.name), **text)
     write(folder / "open_clip_config.json", {"model_cfg": held})
 
