@@ -110,7 +110,7 @@ COMMANDS = {
         (probe.probe, "probe", "Measure reading: probe --model ViT-L-14 --out res"),
         (compare.compare, "compare", "Compare results: compare res/a res/b res/c"),
         (imported.import_table, "import", "Import answers: import FILE --out res"),
-        (scored.score, "score", "p_read of each image: score OUT --model M --out B"),
+        (scored.score, "score", "Score each image: score OUT --model M --out B"),
         (images.match, "match", 'Rank texts: match a.jpg --texts "a dog"'),
         (images.matrix, "matrix", "Similarity matrix: matrix *.jpg --texts-file F"),
         (images.classify, "classify", "Classify images: classify DIR --out res/c"),
