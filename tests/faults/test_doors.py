@@ -26,7 +26,7 @@ from fuzzing import IS_FULL, MAX_BYTES, MAX_SECONDS
 N_SAMPLED = 1
 """Cases of a door outside the full run."""
 
-SAMPLED = ("outcomes", "text vectors", "image vectors")
+SAMPLED = ("outcomes", "text vectors")
 """Doors that are tried outside the full run."""
 
 
