@@ -51,7 +51,7 @@ COMMANDS = {
 }  # fmt: skip
 """What is run, and what there is once it is at work."""
 
-QUICK = ("render", "render --workers 2", "export", "match")
+QUICK = ("render --workers 2", "export", "match")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
