@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from synthtext.files import hash_file
 from synthtext_cli.config_file import format_options
 from synthtext_cli.console import fail
 
@@ -185,7 +186,7 @@ def _describe_input(path: Path, out: Path) -> str:
     if (path / "dataset.json").is_file():
         return json.dumps(read_manifest(path, verify=False)["plan"], sort_keys=True)
     if path.is_file():
-        return _hash_file(path)
+        return hash_file(path)
     files = [
         each
         for each in sorted(path.rglob("*"))
@@ -195,12 +196,7 @@ def _describe_input(path: Path, out: Path) -> str:
     return json.dumps(
         [
             [os.fsencode(each.relative_to(path)).hex(),
-             _hash_file(each) if is_model else each.stat().st_size]
+             hash_file(each) if is_model else each.stat().st_size]
             for each in files
         ]
     )  # fmt: skip
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from synthtext.errors import PhotoError
-from synthtext.files import list_files
+from synthtext.files import hash_file, list_files
 from synthtext.image_files import quiet_pillow, read_rgb
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -106,7 +106,7 @@ def _check_name(name: str) -> None:
 @lru_cache(maxsize=N_KEPT)
 def _keep(path: Path, sha256: str) -> tuple[NDArray[np.uint8], ...]:
     """Return the photograph and successively halved copies, down to a side of one pixel."""
-    if _hash_file(path) != sha256:
+    if _hash_photo(path) != sha256:
         raise PhotoError(
             f"{path} was changed while it was in use; restore the photograph, or start again"
         )
@@ -119,9 +119,9 @@ def _keep(path: Path, sha256: str) -> tuple[NDArray[np.uint8], ...]:
     return tuple(levels)
 
 
-def _hash_file(path: Path) -> str:
+def _hash_photo(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hash_file(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise PhotoError(f"{path} cannot be read ({reason}); restore it") from error

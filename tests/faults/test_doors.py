@@ -26,7 +26,7 @@ from fuzzing import IS_FULL, MAX_BYTES, MAX_SECONDS
 N_SAMPLED = 1
 """Number of cases per door in the short run."""
 
-SAMPLED = ("outcomes", "text vectors", "image vectors")
+SAMPLED = ("outcomes", "text vectors")
 """Doors that are tried in the short run."""
 
 

@@ -6,6 +6,7 @@ process, which reads a line of JSON for each command and answers with one.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -26,6 +27,14 @@ STEP_S = 0.5
 """Processor time that counts as progress, which does not depend on the load of the machine."""
 
 POLL_S = 0.01
+
+MODULES = (
+    "open_clip", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
+    "pyarrow.parquet", "wordfreq", "probes.training.finetune", "probes.reports.finetune",
+    "probes.vqa.run", "probes.reports.vqa", "probes.fitting.fit", "synthtext.export.export",
+    "synthtext_cli.app",
+)  # fmt: skip
+"""What is imported once, so that no fork has to."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,11 @@ class Forks:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUTF8": "1"},
         )
 
     def run(
@@ -62,10 +75,20 @@ class Forks:
         environment: dict[str, str],
         *,
         wait_s: float = MAX_WAIT_S,
+        cwd: Path | None = None,
     ) -> Done:
-        """Return the result of a command in a folder; it is killed if it hangs."""
+        """Return the result of a command; it is killed if it hangs.
+
+        Args:
+            words: the command line, without the program.
+            folder: folder in which its output is kept while it runs.
+            environment: environment variables to set in addition.
+            wait_s: see `MAX_WAIT_S`.
+            cwd: its working directory; None is `here` in the folder.
+        """
         asked = {
-            "words": words, "folder": str(folder), "environment": environment, "wait_s": wait_s
+            "words": words, "folder": str(folder), "environment": environment,
+            "wait_s": wait_s, "cwd": str(cwd or folder / "here"),
         }  # fmt: skip
         assert self._process.stdin
         assert self._process.stdout
@@ -80,11 +103,10 @@ class Forks:
 
 
 def _serve() -> None:
-    import open_clip  # noqa: F401 - imported so that no fork has to.
     import torch
 
-    from synthtext_cli import app  # noqa: F401
-
+    for name in MODULES:
+        importlib.import_module(name)
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -151,11 +173,11 @@ def _become(asked: dict[str, Any], folder: Path, said: list[Path]) -> None:
             os.dup2(os.open(path, os.O_WRONLY), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        (folder / "here").mkdir(exist_ok=True)
-        os.chdir(folder / "here")
+        Path(asked["cwd"]).mkdir(exist_ok=True)
+        os.chdir(asked["cwd"])
         os.environ.update(asked["environment"])
         # The package has read this from the environment when it was imported.
-        constants.HF_HUB_CACHE = asked["environment"]["HF_HUB_CACHE"]
+        constants.HF_HUB_CACHE = os.environ.get("HF_HUB_CACHE", constants.HF_HUB_CACHE)
         sys.argv = ["synthtext", *asked["words"]]
         app.main()
     except SystemExit as end:
