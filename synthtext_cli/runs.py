@@ -49,12 +49,12 @@ def check_run(
     apart: Collection[str] = APART,
     begun: bool = False,
 ) -> None:
-    """Refuse a folder that holds the results of a run with other options or inputs.
+    """Refuse a folder that has the results of a run with other options or inputs.
 
     Args:
         context: context of the command.
         out: the folder.
-        overwrite: whether it may hold another run nevertheless.
+        overwrite: whether another run in it may be replaced.
         apart: options that may differ.
         begun: whether a run without results counts as well.
     """
@@ -64,7 +64,7 @@ def check_run(
 
 
 def refuse_changes(out: Path, changed: Collection[str] | None) -> None:
-    """End the command if a folder holds another run, according to `find_changes`."""
+    """End the command if a folder has another run, according to `find_changes`."""
     if changed is None:
         fail(f"{out} has other results; give another --out, or --overwrite")
     if changed:

@@ -57,7 +57,7 @@ def test_a_recipe_is_written_with_its_report(crops: Path, tmp_path: Path) -> Non
 def test_bad_input_is_one_sentence(crops: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine.toml"
     assert refuse(tmp_path / "none", "--out", out) == (
-        f"synthtext: {tmp_path}/none is not a folder; give one that holds crops of words"
+        f"synthtext: {tmp_path}/none is not a folder; give one that contains crops of words"
     )
     assert refuse(crops, "--out", tmp_path / "mine.json") == (
         f"synthtext: {tmp_path}/mine.json would be written as TOML; give a name with .toml"
@@ -72,7 +72,7 @@ def test_bad_input_is_one_sentence(crops: Path, tmp_path: Path) -> None:
     few.mkdir()
     (few / "a.png").write_bytes((crops / "0.jpg").read_bytes())
     assert refuse(few, "--out", out) == (
-        f"synthtext: {few} holds too few pictures, 1; 20 crops are the least to fit to, and 500 tell most"
+        f"synthtext: {few} holds too few images, 1; a fit needs 20 crops or more, ideally 500"
     )
     assert not out.exists()
     assert not (tmp_path / "mine").exists()
