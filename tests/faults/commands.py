@@ -1,6 +1,7 @@
-"""Every command that writes, with a fault at each of its operations: a line of JSON for each.
+"""Every command that writes, with a fault at each of its disk operations.
 
-Run as a script, with the number of faults to a command (0 for every one) and the commands.
+Run it as a script, with the number of faults per command (0 for one at every operation) and the
+commands. It prints a line of JSON for each.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ PLAIN = (
     " --x 0.5 --y 0.5 --rotation 0 --ink black --paper white --contrast 21 --opacity 1 --noise 0"
     " --jpeg-quality 90"
 )
-"""So that a report has few figures, each of which is written like the others."""
+"""Fixed factors, so that a report has few plots, all of which are written in the same way."""
 
 READER = "--model python:fake_encoders:BlindReader"
 LOVER = "--model python:fake_encoders:BlindLover"
 ASK = "--annotations signs/train.json --val signs/val.json --images signs/images"
 
 READS = ("fit", "import", "compare")
-"""Commands that need what models need, although none is named."""
+"""Commands that need the packages for models, although none names a model."""
 
 COMMANDS = {
     "render": Command(f"{RENDER} --out out"),
@@ -119,11 +120,11 @@ MADE = {
     "results/b": f"probe {READER} --n 3 --design blur --k 2 --seed 0 --out results/b",
     "results/c": f"probe {LOVER} --n 3 --design blur --k 2 --out results/c",
 }
-"""What is read, and how it is made."""
+"""Inputs of the commands, and the command lines that make them."""
 
 
 def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
-    """Fill a folder with what command lines read."""
+    """Fill a folder with the inputs of command lines."""
     from PIL import Image
 
     base.mkdir()
@@ -157,20 +158,20 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
 
 
 def write_crops(folder: Path) -> None:
-    """Write as many crops of words as a fit needs into an empty folder."""
+    """Write as many word crops as a fit needs into an empty folder."""
     import cv2
     from PIL import Image
 
     from synthtext import stream
 
-    cv2.setNumThreads(0)  # A fork would wait forever for threads of this process.
+    cv2.setNumThreads(0)  # A fork would wait forever for the threads of this process.
     crops = {"width_px": "0", "height_px": "0", "size_px": "20:30", "splits": "1,0,0"}
     for number, rendering in enumerate(stream(count=20, seed=1, edits=crops)):
         Image.fromarray(rendering.pixels).save(folder / f"{number:02d}.png")
 
 
 def main(n_faults: int, names: Sequence[str]) -> None:
-    """Try commands and print what came of each."""
+    """Try commands and print the result of each."""
     lines = [line for name in names for line in (COMMANDS[name].line, COMMANDS[name].before)]
     import_all(lines)
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -186,7 +187,7 @@ def main(n_faults: int, names: Sequence[str]) -> None:
 
 
 def import_all(lines: Sequence[str]) -> None:
-    """Import what command lines need, and read fonts, so that no fork has to do it again."""
+    """Import what command lines need, and read the fonts, so that no fork has to do it again."""
     modules = ["synthtext.export.export", "synthtext.dataset.card"]
     if any(line.startswith(READS) or "--model" in line for line in lines):
         modules += [
@@ -206,7 +207,7 @@ def import_all(lines: Sequence[str]) -> None:
 
 
 def keep_for_all() -> None:
-    """Do once for all forks what takes longer than their own work, and leave figures blank."""
+    """Do slow preparations once for all forks, and let plots be saved as blank ones."""
     import typer
 
     from synthtext.drawing import fonts
@@ -224,7 +225,7 @@ def keep_for_all() -> None:
 
 
 def leave_figures_blank() -> None:
-    """Let every figure be saved as the same empty one."""
+    """Let every plot be saved as the same empty one."""
     from matplotlib.figure import Figure
 
     save: Any = Figure.savefig
@@ -239,7 +240,7 @@ def leave_figures_blank() -> None:
 
 
 def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict[str, Any]:
-    """Return how many operations a command has, how many failed in turn, and what was found."""
+    """Return the number of operations of a command, how many were made to fail, and faults."""
     try:
         trial = Trial(command, base, room)
     except RuntimeError as error:

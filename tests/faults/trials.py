@@ -13,10 +13,10 @@ from lent_hub import LAST, lend_hub
 from operations import FAULTS, KILL, Outcome, run
 
 BEGUN = ("dataset.json", "scenes.json")
-"""Files that have a first form, while a folder is begun, and a last."""
+"""Files that are written when a folder is begun, and again when it is complete."""
 
 KEPT_FOR_THE_NEXT_RUN = ("/.records/", "/.vectors/", "checkpoint.pt")
-"""What a run that is not finished leaves for the same command to go on from."""
+"""What an unfinished run leaves so that the same command can continue from it."""
 
 Tree = dict[str, bytes]
 
@@ -26,10 +26,10 @@ class Command:
     """A command to try, in a folder that `prepare` fills.
 
     Attributes:
-        line: what is run.
-        before: what has written there before, if anything.
-        every: the full run takes every so-manieth operation.
-        sampled: a small run takes so many at most.
+        line: the command line.
+        before: the command line that has written to the same place before, if any.
+        every: the full run tries only every n-th operation, where n is this number.
+        sampled: the most operations that a small run tries.
     """
 
     line: str
@@ -39,7 +39,7 @@ class Command:
 
 
 def read_tree(folder: Path) -> Tree:
-    """Return the content of every file by its name; a folder has its name and nothing."""
+    """Return the content of every file and folder by its name; that of a folder is empty."""
     tree = {}
     for path in sorted(folder.rglob("*")):
         name = f"/{path.relative_to(folder)}"
@@ -52,7 +52,7 @@ class Trial:
     """A command that is tried with one fault after another.
 
     Attributes:
-        operations: what it does undisturbed.
+        operations: the disk operations of a run without a fault.
     """
 
     def __init__(self, command: Command, base: Path, room: Path) -> None:
@@ -65,16 +65,16 @@ class Trial:
                 raise RuntimeError(made.printed)
         self._old = read_tree(self._base)
         first, self._new = self._run_anew()
-        for name in first.modules:  # So that no fork has to do it again.
+        for name in first.modules:  # Imported here so that no fork has to do it again.
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
-        gc.freeze()  # What is there is not collected, again in every fork.
+        gc.freeze()  # Saves every fork from garbage collection of what exists already.
         _, again = self._run_anew()
         self._said = first.printed.splitlines()
         self.operations = first.operations
         if first.code:
             raise RuntimeError(first.printed)
-        # Times and the like: only that they are there can be said of these.
+        # Files with times and the like differ between runs, so only their existence is checked.
         self.volatile = {name for name in self._new if self._new[name] != again.get(name)}
 
     def _run_anew(self, number: int = 0, fault: int = KILL) -> tuple[Outcome, Tree]:
@@ -89,10 +89,10 @@ class Trial:
         return done, read_tree(self._work)
 
     def try_fault(self, number: int, fault: int) -> list[str]:
-        """Return what is not as it should be after a fault, and after the same command again."""
+        """Return what is wrong after a fault, and after running the same command again."""
         done, left = self._run_anew(number, fault)
         faults = self._judge_end(done, fault, left) + self._judge_files(left)
-        if not self._judge_rest(left):  # It was all done, which some commands do not do twice.
+        if not self._judge_rest(left):  # Complete, and some commands run only once.
             return faults
         again, tree = self._run()
         if again.code:
@@ -106,7 +106,7 @@ class Trial:
     def _judge_end(self, done: Outcome, fault: int, left: Tree) -> list[str]:
         if fault == KILL:
             return [] if done.code == -9 else [f"it ended with {done.code}, not killed"]
-        if done.code == 0:  # It could do without, such as with the removal of what was left.
+        if done.code == 0:  # The operation was not essential, such as a clean-up.
             return self._judge_rest(left)
         said = [line for line in done.printed.splitlines() if line not in self._said]
         is_plain = len(said) == 1 and said[0].startswith("synthtext: ")
@@ -115,7 +115,7 @@ class Trial:
         return [f"it ended with {done.code} and said {done.printed[-600:]!r}"]
 
     def _judge_files(self, left: Tree) -> list[str]:
-        """Return which files are neither as they were nor as they will be."""
+        """Return the files that have neither their old nor their new content."""
         faults = [
             f"{name} is gone" for name in self._old if name in self._new and name not in left
         ]
@@ -145,7 +145,7 @@ class Trial:
 
 
 def choose(n_operations: int, n_faults: int, every: int) -> list[tuple[int, str]]:
-    """Return the operations to fail at and the faults: all, or a few that are spread over them."""
+    """Return the operations to fail at and the faults: all, or a few that are spread evenly."""
     if not n_faults:
         return [(k, name) for k in range(1, n_operations + 1, every) for name in FAULTS]
     kinds = list(FAULTS)
