@@ -114,6 +114,14 @@ FACTORS: dict[str, Factor] = {
         "0", "rotation of each letter, standard deviation in degrees",
         Bounds(0, 45, "it is a deviation in degrees"),
     ),
+    "underline_em": Factor(
+        "0", "thickness of a line under the text, in em",
+        Bounds(0, 0.3, "it is a thickness in ems"),
+    ),
+    "strike_em": Factor(
+        "0", "thickness of a line through the text, in em",
+        Bounds(0, 0.3, "it is a thickness in ems"),
+    ),
     "ink": Factor("any", "text colour, such as black,#c02020", is_colour=True),
     "ink2": Factor("any", "second text colour, of outline, extrusion and fill", is_colour=True),
     "ink_fill": Factor(

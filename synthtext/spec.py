@@ -74,6 +74,8 @@ class Spec:
         jitter_em: displacement of each letter, standard deviation along and across the line, in
             em; 0 changes nothing.
         letter_rotation_deg: rotation of each letter, standard deviation; 0 changes nothing.
+        underline_em: thickness of a line under each line of text, in em; 0 is none.
+        strike_em: thickness of a line through each line of text, in em; 0 is none.
         ink: text colour, `#rrggbb`.
         ink2: second text colour: of the outline, the extrusion, and a fill that is not plain.
         ink_fill: plain, gradient or texture: how the text colour changes into the second one.
@@ -175,6 +177,8 @@ class Spec:
     defocus_px: float = 0.0
     salt_frac: float = 0.0
     prior_jpeg_quality: int = 100
+    underline_em: float = 0.0
+    strike_em: float = 0.0
 
     @property
     def drawn_text(self) -> str:

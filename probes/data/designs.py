@@ -32,6 +32,7 @@ that designs show the same words."""
 SHAPING = (
     "font", "size_px", "letter_spacing_em", "case", "rotation_deg", "arc_deg", "wave_em",
     "jitter_em", "letter_rotation_deg", "embolden_em", "outline_em",
+    "underline_em", "strike_em",
 )  # fmt: skip
 """Fields that determine the extent of a text."""
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.bidi import Directions
 from synthtext.drawing.faces import Box, Face, Run
+from synthtext.drawing.outlines import Outline
 from synthtext.drawing.runs import cut_line, resolve, shape_line
 from synthtext.errors import DrawError
 
@@ -38,12 +39,13 @@ class Placement:
         pens: float64 (n, 2), where the origin of each glyph lies.
         char_boxes: float64 (m, 4), left, top, right, bottom of each character of `inked`.
         word_boxes: float64 (k, 4), the same of each word, in the order of the text.
-        box: left, top, right, bottom of all the ink.
+        box: left, top, right, bottom of all the ink, lines under and through it included.
         clusters: n places in the text: the first character that each glyph stands for.
         baselines: n heights of the line that each glyph stands on.
         turns_rad: n turns, clockwise, of text along a curve; none of straight text.
         char_corners: float64 (m, 4, 2), turned boxes of the same; None of straight text.
         word_corners: float64 (k, 4, 2), the same of each word.
+        rules: lines under the text and through it, where they go; None if there are none.
     """
 
     glyphs: list[int]
@@ -56,6 +58,7 @@ class Placement:
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
+    rules: Outline | None = None
 
 
 def find_owners(clusters: Sequence[int], places: Sequence[int]) -> list[int]:
@@ -143,7 +146,7 @@ def place_glyphs(
         pens=np.array(pens),
         char_boxes=np.array(char_boxes),
         word_boxes=np.array(word_boxes),
-        box=functools.reduce(_join, word_boxes),
+        box=functools.reduce(join_boxes, word_boxes),
         clusters=clusters,
         baselines=baselines,
     )
@@ -231,7 +234,7 @@ def _box_chars(
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
         if box is not None:
-            ink[cluster] = _join(ink[cluster], box) if cluster in ink else box
+            ink[cluster] = join_boxes(ink[cluster], box) if cluster in ink else box
     if not clusters:
         raise DrawError(f"the font draws {text!r} as blank; use another font")
     places = inked(text)
@@ -253,7 +256,8 @@ def _box_chars(
     return boxes
 
 
-def _join(one: Box, other: Box) -> Box:
+def join_boxes(one: Box, other: Box) -> Box:
+    """Return left, top, right, bottom of the box that holds two, y downwards."""
     return (
         min(one[0], other[0]),
         min(one[1], other[1]),
@@ -270,5 +274,5 @@ def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
     word = counted = 0
     for place, box in zip(inked(text), char_boxes, strict=True):
         word, counted = word + text.count(" ", counted, place), place
-        boxes[word] = _join(boxes[word], box) if word in boxes else box
+        boxes[word] = join_boxes(boxes[word], box) if word in boxes else box
     return list(boxes.values())

@@ -52,6 +52,31 @@ def join(outlines: Sequence[Outline]) -> Outline:
     )
 
 
+def refine(outline: Outline, step: float) -> Outline:
+    """Return the same shape with its straight edges cut into pieces, so that it can be bent.
+
+    Args:
+        outline: curves keep their points.
+        step: longest piece, in the unit of the points; a shape of many points has longer ones,
+            so that `paint` does not refuse it.
+    """
+    points, ends = outline.points, outline.ends
+    after = np.arange(1, len(points) + 1)
+    after[ends] = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
+    ways = points[after] - points
+    is_on = (outline.tags & 1).astype(bool)
+    asked = np.where(is_on & is_on[after], np.ceil(np.linalg.norm(ways, axis=1) / step), 1)
+    counts = np.clip(asked, 1, max(1, MAX_POINTS // max(1, len(points)))).astype(np.int64)
+    owners = np.repeat(np.arange(len(points)), counts)
+    lasts = np.cumsum(counts)
+    shares = (np.arange(len(owners)) - (lasts - counts)[owners]) / counts[owners]
+    return Outline(
+        points[owners] + shares[:, None] * ways[owners],
+        np.where(shares > 0, 1, outline.tags[owners]).astype(np.uint8),
+        lasts[ends] - 1,
+    )
+
+
 def paint(
     library: ft.FT_Library, outline: Outline, name: str
 ) -> tuple[NDArray[np.uint8], int, int]:

@@ -38,6 +38,7 @@ from synthtext.drawing.occlusion import occlude
 from synthtext.drawing.outlines import Outline, join
 from synthtext.drawing.perspective import look, make_view
 from synthtext.drawing.photos import Photos
+from synthtext.drawing.rules import add_rules
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
 from synthtext.spec import Spec
@@ -225,7 +226,7 @@ def set_text(spec: Spec, face: Face) -> Placement:
         align=spec.align,
         wrap_em=wrap_em,
     )
-    return bend(placement, spec)
+    return bend(add_rules(placement, spec, face), spec)
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
@@ -262,6 +263,8 @@ def cover(
 ) -> tuple[Pixels, int, int]:
     """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas.
 
+    Lines under and through the text are ink of it.
+
     Raises:
         DrawError: there is no ink, or some of it lies beyond the canvas.
     """
@@ -272,6 +275,10 @@ def cover(
         raise DrawError(
             f"{spec.drawn_text!r} has no visible ink at {spec.size_px:g} px; enlarge it"
         )
+    if placement.rules is not None:
+        points = ground.move(placement.rules.points * spec.size_px)
+        rules = face.paint_outline(replace(placement.rules, points=points))
+        coverage, column, row = _merge([(coverage, column, row), rules])
     bottom, right = row + coverage.shape[0], column + coverage.shape[1]
     if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
         # What has no box is not made room for.
@@ -295,8 +302,11 @@ def _paint_glyphs(
         for glyph, (x, y) in zip(placement.glyphs, places, strict=True)
     ]
     painted = [part for part in painted if part[0].size]
-    if not painted:
-        return np.zeros((0, 0), np.uint8), 0, 0
+    return _merge(painted) if painted else (np.zeros((0, 0), np.uint8), 0, 0)
+
+
+def _merge(painted: list[tuple[Pixels, int, int]]) -> tuple[Pixels, int, int]:
+    """Return the coverage of several parts as one, and its column and row on the canvas."""
     left = min(column for _, column, _ in painted)
     top = min(row for _, _, row in painted)
     right = max(column + part.shape[1] for part, column, _ in painted)

@@ -59,7 +59,14 @@ def test_layers_are_those_of_an_image_before_anything_happened_to_it(
 
 
 def test_a_background_has_no_text_whatever_its_style(spec: Spec, fonts: Catalogue) -> None:
-    styled = replace(spec, outline_em=0.1, shadow_em=0.2, extrude_em=0.1, occlusion_frac=0.5)
+    styled = replace(
+        spec,
+        outline_em=0.1,
+        shadow_em=0.2,
+        extrude_em=0.1,
+        underline_em=0.1,
+        occlusion_frac=0.5,
+    )
     assert (draw_layer("background", styled, fonts) == 255).all()
 
 
