@@ -114,6 +114,14 @@ FACTORS: dict[str, Factor] = {
         "0", "rotation of each letter, standard deviation in degrees",
         Bounds(0, 45, "it is a deviation in degrees"),
     ),
+    "warp_em": Factor(
+        "0", "smooth displacement of all of the text, standard deviation in em",
+        Bounds(0, 0.12, "it is a deviation in em"),
+    ),
+    "barrel_frac": Factor(
+        "0", "fraction by which a lens draws the text's corners to its middle; below 0 away",
+        Bounds(-0.25, 0.25, "it is a fraction of the distance from the middle"),
+    ),
     "underline_em": Factor(
         "0", "thickness of a line under the text, in em",
         Bounds(0, 0.3, "it is a thickness in ems"),

@@ -74,6 +74,10 @@ class Spec:
         jitter_em: displacement of each letter, standard deviation along and across the line, in
             em; 0 changes nothing.
         letter_rotation_deg: rotation of each letter, standard deviation; 0 changes nothing.
+        warp_em: smooth displacement of every point of the text, standard deviation in each
+            direction in em; 0 changes nothing.
+        barrel_frac: how far the corners of the text are drawn towards its middle, as a fraction
+            of their distance from it, as by a lens; pushed away below 0; 0 changes nothing.
         underline_em: thickness of a line under each line of text, in em; 0 is none.
         strike_em: thickness of a line through each line of text, in em; 0 is none.
         ink: text colour, `#rrggbb`.
@@ -90,7 +94,7 @@ class Spec:
         shadow_em: distance between the letters and their shadow, in em; 0 is none.
         shadow_blur_em: standard deviation of the shadow's blur, in em; 0 is a hard edge.
         shadow_angle_deg: direction of shadow and extrusion, clockwise from the right.
-        ink_seed: chooses displacements, rotations, wear and fill; 32 bits.
+        ink_seed: chooses displacements, rotations, warp, wear and fill; 32 bits.
         background: kind of background.
         paper: its first colour, `#rrggbb`.
         paper2: its second colour; only some kinds use it.
@@ -179,6 +183,8 @@ class Spec:
     prior_jpeg_quality: int = 100
     underline_em: float = 0.0
     strike_em: float = 0.0
+    warp_em: float = 0.0
+    barrel_frac: float = 0.0
 
     @property
     def drawn_text(self) -> str:

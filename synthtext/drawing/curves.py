@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.layout import Placement, find_owners, inked
+from synthtext.drawing.layout import Placement, find_owners, inked, list_corners
 from synthtext.drawing.outlines import refine
 from synthtext.errors import DrawError
 from synthtext.spec import Spec
@@ -126,7 +126,7 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
         frames[cluster].move(pen[None])[0]
         for cluster, pen in zip(placement.clusters, placement.pens, strict=True)
     ]
-    corners = placement.char_boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    corners = list_corners(placement.char_boxes, None)
     letters = np.array(
         [frames[owner].move(four) for owner, four in zip(owners, corners, strict=True)]
     )

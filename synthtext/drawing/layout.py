@@ -7,7 +7,7 @@ import itertools
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,8 @@ class Placement:
         char_corners: float64 (m, 4, 2), turned boxes of the same; None of straight text.
         word_corners: float64 (k, 4, 2), the same of each word.
         rules: lines under the text and through it, where they go; None if there are none.
+        warp: where points (..., 2) of the glyphs' outlines go in the end; None of text that is
+            not warped.
     """
 
     glyphs: list[int]
@@ -59,6 +61,12 @@ class Placement:
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
     rules: Outline | None = None
+    warp: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+
+
+def list_corners(boxes: Boxes, corners: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the corners of boxes, (n, 4, 2), clockwise from the top left, unless given."""
+    return boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]] if corners is None else corners
 
 
 def find_owners(clusters: Sequence[int], places: Sequence[int]) -> list[int]:

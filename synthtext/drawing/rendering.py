@@ -33,12 +33,13 @@ from synthtext.drawing.ink_styles import (
     measure_growth,
     style_letters,
 )
-from synthtext.drawing.layout import Boxes, Placement, place_glyphs
+from synthtext.drawing.layout import Boxes, Placement, list_corners, place_glyphs
 from synthtext.drawing.occlusion import occlude
-from synthtext.drawing.outlines import Outline, join
+from synthtext.drawing.outlines import Outline, join, refine
 from synthtext.drawing.perspective import look, make_view
 from synthtext.drawing.photos import Photos
 from synthtext.drawing.rules import add_rules
+from synthtext.drawing.warps import STEP_EM, warp
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
 from synthtext.spec import Spec
@@ -73,7 +74,7 @@ class Rendering:
             from the top left of the upright text.
         char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
-        x_height_px: height of the letter x, before any perspective.
+        x_height_px: height of the letter x, before any perspective and warp.
         contrast_drawn: WCAG ratio between the ink, its opacity applied, and the background.
         ink_drawn: colour of the ink before its opacity, `#rrggbb`.
         ink_visible_frac: fraction of the ink that nothing lies over, 0 to 1.
@@ -210,7 +211,7 @@ def _shrink(spec: Spec, share: float) -> float:
 
 
 def set_text(spec: Spec, face: Face) -> Placement:
-    """Return the text of a spec in its lines or along its curve, lengths in ems.
+    """Return the text of a spec in its lines or along its curve, and warped; lengths in ems.
 
     Raises:
         DrawError: it is too short for its arc.
@@ -226,7 +227,7 @@ def set_text(spec: Spec, face: Face) -> Placement:
         align=spec.align,
         wrap_em=wrap_em,
     )
-    return bend(add_rules(placement, spec, face), spec)
+    return warp(bend(add_rules(placement, spec, face), spec), spec)
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
@@ -268,7 +269,8 @@ def cover(
     Raises:
         DrawError: there is no ink, or some of it lies beyond the canvas.
     """
-    is_straight = ground.view is None and placement.turns_rad is None
+    moves = ground.view, placement.turns_rad, placement.warp
+    is_straight = all(each is None for each in moves)
     paint = _paint_glyphs if is_straight else _paint_outlines
     coverage, column, row = paint(spec, face, placement, ground)
     if not coverage.any():
@@ -323,7 +325,7 @@ def _merge(painted: list[tuple[Pixels, int, int]]) -> tuple[Pixels, int, int]:
 def _paint_outlines(
     spec: Spec, face: Face, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
-    """Return what `cover` does, for text along a curve or seen from the side.
+    """Return what `cover` does, for text along a curve, warped or seen from the side.
 
     Outlines are moved by their control points; the error in their curves is invisible.
     """
@@ -341,8 +343,11 @@ def outline_text(spec: Spec, face: Face, placement: Placement, ground: Ground) -
         cos, sin = np.cos(turns_rad), np.sin(turns_rad)
         x, y = points.T
         points = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
-    points = (points + np.repeat(placement.pens, counts, axis=0)) * spec.size_px
-    return replace(text, points=ground.move(points))
+    points = points + np.repeat(placement.pens, counts, axis=0)
+    if placement.warp is not None:
+        text = refine(replace(text, points=points), STEP_EM)
+        points = placement.warp(text.points)
+    return replace(text, points=ground.move(points * spec.size_px))
 
 
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
@@ -364,10 +369,8 @@ def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
 def _to_quads(
     boxes: Boxes, corners: NDArray[np.float64] | None, spec: Spec, ground: Ground
 ) -> Quads:
-    """Return the quads of upright boxes, or of corners where text runs along a curve."""
-    if corners is None:
-        corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-    quads = ground.move(corners * spec.size_px)
+    """Return the quads of upright boxes, or of corners where text is bent or warped."""
+    quads = ground.move(list_corners(boxes, corners) * spec.size_px)
     grown_px = measure_growth(spec)
     if grown_px:
         quads = grow(quads, grown_px)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from synthtext.drawing.faces import Box, Face
-from synthtext.drawing.layout import Placement, find_owners, inked, join_boxes
+from synthtext.drawing.layout import Placement, find_owners, inked, join_boxes, list_corners
 from synthtext.drawing.outlines import Outline
 from synthtext.spec import Spec
 
@@ -53,6 +53,6 @@ def _measure_lines(placement: Placement, text: str) -> dict[float, tuple[float, 
 
 
 def _outline(boxes: list[Box]) -> Outline:
-    corners = np.array(boxes)[:, [[0, 1], [2, 1], [2, 3], [0, 3]]].reshape(-1, 2)
+    corners = list_corners(np.array(boxes), None).reshape(-1, 2)
     ends = 4 * np.arange(1, len(boxes) + 1) - 1
     return Outline(corners, np.ones(len(corners), np.uint8), ends)

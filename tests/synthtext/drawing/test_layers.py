@@ -20,7 +20,15 @@ HARD = {
 
 
 @pytest.mark.parametrize(
-    "bent", [{}, {"yaw_deg": 40.0}, {"arc_deg": 90.0}, {"rotation_deg": 30.0, "jitter_em": 0.1}]
+    "bent",
+    [
+        {},
+        {"yaw_deg": 40.0},
+        {"arc_deg": 90.0},
+        {"rotation_deg": 30.0, "jitter_em": 0.1},
+        {"warp_em": 0.12},
+        {"barrel_frac": 0.25},
+    ],
 )
 def test_each_letter_lies_in_its_quad(
     spec: Spec, fonts: Catalogue, bent: dict[str, float]
