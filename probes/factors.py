@@ -117,6 +117,9 @@ FACTORS: dict[str, ProbedFactor] = {
     "occlusion_frac": ProbedFactor(
         (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8), "ink hidden, fraction", "falling"
     ),
+    "fold_frac": ProbedFactor(
+        (0.0, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0), "light lost at creases, fraction", "falling"
+    ),
     "light_frac": ProbedFactor(
         (0.0, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0), "light lost towards one side, fraction",
         "falling",

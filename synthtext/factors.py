@@ -183,6 +183,10 @@ FACTORS: dict[str, Factor] = {
         "0", "fraction of the ink that is hidden behind something",
         Bounds(0, 0.95, "it is a fraction of the ink"),
     ),
+    "fold_frac": Factor(
+        "0", "fraction of the light that is lost at the creases of a folded sheet",
+        Bounds(0, 1, "it is a fraction of the light"),
+    ),
     "light_frac": Factor(
         "0", "fraction of the light that is lost towards one side",
         Bounds(0, 1, "it is a fraction of the light"),

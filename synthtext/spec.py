@@ -101,10 +101,12 @@ class Spec:
         photo: file name of the photograph, empty for other backgrounds.
         paper_seed: chooses the grain, the angle or the crop of the background; 32 bits.
         occlusion_frac: fraction of the ink that is hidden behind something; 0 is none.
+        fold_frac: fraction of the light that is lost at the creases of a folded sheet; 0 is
+            none.
         light_frac: fraction of the light that is lost towards one side; 0 changes nothing.
         shade_frac: fraction of the light that is lost in a cast shadow; 0 changes nothing.
-        damage_seed: chooses what hides the ink, where the light comes from, and which pixels
-            turn black or white; 32 bits.
+        damage_seed: chooses what hides the ink, where creases lie, where the light comes from,
+            and which pixels turn black or white; 32 bits.
         downscale: how many times the image is reduced and enlarged again; 1 changes nothing.
         motion_px: length of the motion blur; 0 changes nothing.
         motion_angle_deg: direction of the motion blur, clockwise from the right.
@@ -185,6 +187,7 @@ class Spec:
     strike_em: float = 0.0
     warp_em: float = 0.0
     barrel_frac: float = 0.0
+    fold_frac: float = 0.0
 
     @property
     def drawn_text(self) -> str:
@@ -235,8 +238,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 DAMAGES = (
-    "occlusion_frac", "light_frac", "shade_frac", "downscale", "motion_px", "defocus_px",
-    "blur_px", "noise_std", "salt_frac", "prior_jpeg_quality", "jpeg_quality",
+    "occlusion_frac", "fold_frac", "light_frac", "shade_frac", "downscale", "motion_px",
+    "defocus_px", "blur_px", "noise_std", "salt_frac", "prior_jpeg_quality", "jpeg_quality",
 )  # fmt: skip
 """Fields of what happens to an image once it is drawn."""
 
