@@ -16,6 +16,8 @@ from synthtext.errors import FontError
 
 Points = NDArray[np.float64]
 
+Coverage = NDArray[np.uint8]
+
 MAX_FAR_PX = 16384
 """How far from the image a point may lie; those of broken fonts lie behind the eye."""
 
@@ -23,6 +25,15 @@ MAX_POINTS = 32_000
 """Points of a shape: FreeType counts them in 16 bits."""
 
 N_GRAYS = 256
+
+OVERFLOW = 0x62
+"""FreeType's error where its memory does not hold a shape.
+
+Source: FreeType 2.13, include/freetype/fterrdef.h.
+"""
+
+MIN_PART_PX = 64
+"""Width below which a shape that FreeType does not paint is not halved."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +117,27 @@ def paint(
     column, row = (math.floor(edge) for edge in points.min(axis=0).tolist())
     right, bottom = (math.ceil(edge) for edge in points.max(axis=0).tolist())
     coverage = np.zeros((max(1, bottom - row), max(1, right - column)), np.uint8)
+    code = _fill(library, outline, (column, bottom), coverage)
+    if code:
+        raise FontError(
+            f"{name} has an outline that FreeType cannot paint (error {code}); remove the font"
+        )
+    return coverage, column, row
+
+
+def _fill(
+    library: ft.FT_Library, outline: Outline, corner: tuple[int, int], coverage: Coverage
+) -> int:
+    """Paint a part of a shape, and return FreeType's error, 0 for none.
+
+    Args:
+        library: FreeType's, of the thread that paints.
+        outline: its points in px from the image's top left.
+        corner: the column and the row of the bottom left corner of the part.
+        coverage: uint8 (h, w), what is painted.
+    """
     # FreeType counts in 64ths of a pixel, from the bottom left.
-    placed = np.rint((points - (column, bottom)) * (64, -64)).astype("l")
+    placed = np.rint((outline.points - corner) * (64, -64)).astype("l")
     tags, ends = np.ascontiguousarray(outline.tags), outline.ends.astype(np.int16)
     shape = ft.FT_Outline(
         len(ends),
@@ -121,14 +151,17 @@ def paint(
     bitmap = ft.FT_Bitmap(
         height,
         width,
-        width,
+        coverage.strides[0],
         coverage.ctypes.data_as(ctypes.POINTER(ctypes.c_ubyte)),
         N_GRAYS,
         freetype.FT_PIXEL_MODE_GRAY,
     )
-    code = ft.FT_Outline_Get_Bitmap(library, ctypes.byref(shape), ctypes.byref(bitmap))
-    if code:
-        raise FontError(
-            f"{name} has an outline that FreeType cannot paint (error {code}); remove the font"
-        )
-    return coverage, column, row
+    code = int(ft.FT_Outline_Get_Bitmap(library, ctypes.byref(shape), ctypes.byref(bitmap)))
+    if code != OVERFLOW or width < MIN_PART_PX:
+        return code
+    # FreeType has too little memory for some low shapes of thousands of pixels.
+    coverage[:] = 0
+    half, (column, bottom) = width // 2, corner
+    return _fill(library, outline, corner, coverage[:, :half]) or _fill(
+        library, outline, (column + half, bottom), coverage[:, half:]
+    )
