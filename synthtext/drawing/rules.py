@@ -1,4 +1,4 @@
-"""Rules: lines under a text and through it, which go where its letters go."""
+"""Rules: lines under and through a text, as outlines that are transformed with its letters."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from synthtext.drawing.outlines import Outline
 from synthtext.spec import Spec
 
 NEAREST_EM, FARTHEST_EM = 0.05, 0.2
-"""Bounds of the distance between a baseline and a line under it: some fonts state none."""
+"""Bounds of the distance of an underline from its baseline, as some fonts give none."""
 
 NO_X_HEIGHT_EM = 0.5
-"""Taken for the x-height of a font without the letter x."""
+"""The x-height assumed for a font without the letter x."""
 
 
 def add_rules(placement: Placement, spec: Spec, face: Face) -> Placement:
-    """Return a straight text with the lines that its spec asks for; itself if there are none.
+    """Return a straight text with the lines of its spec; the same one if there are none.
 
-    A line is as long as the ink of its line of text. Under a text it grows downwards from where
-    its font has the upper edge of an underline; through it, from half the x-height both ways.
+    A rule is as long as the ink of its line of text. The upper edge of an underline is where
+    the font has it, within bounds; a line through the text is centred at half the x-height.
     """
     if not (spec.underline_em or spec.strike_em):
         return placement

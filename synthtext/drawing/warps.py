@@ -1,4 +1,4 @@
-"""Warps: text as on cloth or behind a lens; every point of its plane moves smoothly."""
+"""Warps: smooth distortion of a whole text, elastic or as by a lens."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from synthtext.spec import Spec
 Points = NDArray[np.float64]
 
 Move = Callable[[Points], Points]
-"""From points (..., 2) to where they go, in ems."""
+"""Maps points (..., 2) to their new positions, in ems."""
 
 N_WAVES = 3
-"""Plane waves in each direction; their sum never exceeds 2.45 standard deviations."""
+"""Plane waves per axis; their sum never exceeds sqrt(2 * 3), 2.45 standard deviations."""
 
 WAVELENGTHS_EM = (2.0, 5.0)
-"""Shortest and longest wave: letters keep their shape more or less, words do not."""
+"""Shortest and longest wavelength: longer than a letter, shorter than most words."""
 
 STEP_EM = 0.2
 """Longest straight piece of a warped outline."""
 
 N_PIECES = {"char": 16, "word": 64}
-"""In how many places each side of a box is measured."""
+"""Points at which each side of a box is sampled."""
 
 
 def warp(placement: Placement, spec: Spec) -> Placement:
-    """Return a text of which every point is displaced; itself if its spec asks for no warp.
+    """Return a text with every point displaced; the same one if its spec asks for no warp.
 
-    The quad of a box is the parallelogram in its mean directions that holds its warped outline,
-    so it holds the ink.
+    The quad of a warped box is a parallelogram along the mean directions of its sides that
+    encloses all of its edge, and therefore the ink in it.
     """
     if not (spec.warp_em or spec.barrel_frac):
         return placement
@@ -62,7 +62,7 @@ def warp(placement: Placement, spec: Spec) -> Placement:
 
 
 def make_move(spec: Spec, box: Box) -> Move:
-    """Return the map by which the points of a text in a box are displaced, lengths in ems."""
+    """Return the map that displaces the points of a text with a given box, lengths in ems."""
     left, top, right, bottom = box
     middle = np.array([(left + right) / 2, (top + bottom) / 2])
     reach = math.hypot(right - left, bottom - top) / 2
@@ -89,7 +89,7 @@ def _move(
     middle, reach, barrel_frac = lens
     waves, phases, warp_em = field
     out = points - middle
-    # Beyond the box there is no ink, but there may be points that control a curve.
+    # There is no ink outside the box, but control points of curves may lie there.
     far = np.minimum((out**2).sum(axis=-1, keepdims=True) / reach**2, 1)
     points = middle + out * (1 - barrel_frac * far)
     heights = np.cos(points @ waves + phases).reshape(*points.shape[:-1], 2, N_WAVES)
@@ -97,7 +97,7 @@ def _move(
 
 
 def _hold(corners: Points, move: Move, kind: str) -> Points:
-    """Return the parallelograms that hold warped boxes: float64 (n, 4, 2), as are the boxes."""
+    """Return the parallelograms that enclose warped boxes, both float64 (n, 4, 2)."""
     n = N_PIECES[kind]
     shares = (np.arange(n) / n)[:, None]
     sides = np.roll(corners, -1, axis=1) - corners
