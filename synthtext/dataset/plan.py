@@ -283,7 +283,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
 
 def list_versions() -> dict[str, str]:
     """Return the versions that the pixels depend on."""
-    packages = ("synthtext", "pillow", "numpy", "opencv-python-headless", "uharfbuzz")
+    packages = ("synthtext", "pillow", "numpy", "opencv-python-headless", "uharfbuzz", "uniseg")
     versions = {name: importlib.metadata.version(name) for name in packages}
     return versions | {"freetype": ".".join(map(str, freetype.version()))}
 

@@ -33,7 +33,8 @@ def describe_sample() -> dict[str, Any]:
     """Return the schema of `KEY.json`. Readers ignore unknown names."""
     fields = {name: _describe_field(name) for name in NAMES}
     measured = {name: {"type": "number"} for name in MEASURED} | {"ink_drawn": HEX}
-    quads = {"word_quads": QUADS, "char_quads": QUADS}
+    places = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+    quads = {"word_quads": QUADS, "char_quads": QUADS, "word_breaks": places}
     properties = {
         "format": {"const": SAMPLE_FORMAT}, **fields, "drawn_text": {"type": "string"},
         **measured, **quads, FIELD: {"type": "number", "minimum": 0, "maximum": 1},

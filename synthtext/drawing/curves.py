@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.layout import Placement, find_owners, inked
+from synthtext.drawing.layout import Placement, find_owners, inked, number_words
 from synthtext.errors import DrawError
 from synthtext.spec import Spec
 
@@ -117,7 +117,8 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
     letters = np.array(
         [frames[owner].move(four) for owner, four in zip(owners, corners, strict=True)]
     )
-    words = _box_words(text, letters, [frames[owner].turn_rad for owner in owners])
+    numbers = number_words(text, placement.word_breaks)
+    words = _box_words(numbers, letters, [frames[owner].turn_rad for owner in owners])
     low, high = words.min(axis=(0, 1)).tolist(), words.max(axis=(0, 1)).tolist()
     return replace(
         placement,
@@ -173,11 +174,11 @@ def _find_middles(placement: Placement, owners: list[int]) -> dict[int, float]:
     return middles | {owner: (low + high) / 2 for owner, (low, high) in edges.items()}
 
 
-def _box_words(text: str, letters: Points, turns_rad: list[float]) -> Points:
+def _box_words(words: list[int], letters: Points, turns_rad: list[float]) -> Points:
     """Return the corners of a box around the letters of each word: float64 (k, 4, 2)."""
     groups: dict[int, list[int]] = {}
-    for number, place in enumerate(inked(text)):
-        groups.setdefault(text.count(" ", 0, place), []).append(number)
+    for number, word in enumerate(words):
+        groups.setdefault(word, []).append(number)
     boxes = []
     for numbers in groups.values():
         # The word's own direction is that of its middle letter.

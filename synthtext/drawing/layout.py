@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.bidi import Directions
 from synthtext.drawing.faces import Box, Face, Run
+from synthtext.drawing.line_breaks import find_breaks
 from synthtext.drawing.runs import cut_line, resolve, shape_line
 from synthtext.errors import DrawError
 
@@ -37,10 +38,12 @@ class Placement:
         glyphs: n glyph numbers.
         pens: float64 (n, 2), where the origin of each glyph lies.
         char_boxes: float64 (m, 4), left, top, right, bottom of each character of `inked`.
-        word_boxes: float64 (k, 4), the same of each word, in the order of the text.
+        word_boxes: float64 (k, 4), the same of each word, in the order of the text; a word
+            that goes on in another line has one for each of its parts.
         box: left, top, right, bottom of all the ink.
         clusters: n places in the text: the first character that each glyph stands for.
         baselines: n heights of the line that each glyph stands on.
+        word_breaks: places in the text where a line begins within a word.
         turns_rad: n turns, clockwise, of text along a curve; none of straight text.
         char_corners: float64 (m, 4, 2), turned boxes of the same; None of straight text.
         word_corners: float64 (k, 4, 2), the same of each word.
@@ -53,6 +56,7 @@ class Placement:
     box: Box
     clusters: list[int]
     baselines: list[float]
+    word_breaks: list[int]
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
@@ -73,9 +77,31 @@ def inked(text: str) -> list[int]:
     ]
 
 
-def split_words(text: str) -> list[str]:
-    """Return the words of a text that have a box, in the order of their quads."""
-    return [word for word in text.split(" ") if inked(word)]
+def split_words(text: str, word_breaks: Sequence[int] = ()) -> list[str]:
+    """Return the words of a text that have a box, in the order of their quads.
+
+    Args:
+        text: words are parted by spaces.
+        word_breaks: places where a line begins within a word, which parts it, too.
+    """
+    parts = [text[a:b] for a, b in itertools.pairwise([0, *word_breaks, len(text)])]
+    return [word for part in parts for word in part.split(" ") if inked(word)]
+
+
+def number_words(text: str, word_breaks: Sequence[int]) -> list[int]:
+    """Return a number for each character that has a box, equal for those of one word."""
+    numbers: list[int] = []
+    places = inked(text)
+    number = counted = 0
+    for place in places:
+        number, counted = number + text.count(" ", counted, place), place
+        numbers.append(number)
+    if not word_breaks:
+        return numbers
+    return [
+        number + bisect_right(word_breaks, place)
+        for number, place in zip(numbers, places, strict=True)
+    ]
 
 
 def split_chars(text: str) -> list[str]:
@@ -104,7 +130,8 @@ def place_glyphs(
         letter_spacing_em: extra advance after each character; turns ligatures off if not 0.
         line_height: distance of two baselines, in ems.
         align: `left`, `center` or `right`.
-        wrap_em: longest line; None sets the text in one line. A longer word keeps a line.
+        wrap_em: longest line; None sets the text in one line. What cannot be broken keeps a
+            line of its own, however long.
 
     Raises:
         DrawError: a character has no glyph or leaves no ink, so nobody could read it.
@@ -137,7 +164,8 @@ def place_glyphs(
         baselines += [row * line_height] * len(run.glyphs)
     leftward = _list_leftward(directions)
     char_boxes = _box_chars(text, clusters, _box_glyphs(face, glyphs, pens), leftward)
-    word_boxes = _box_words(text, char_boxes)
+    word_breaks = [start for start, _ in lines[1:] if text[start - 1] != " "]
+    word_boxes = _box_words(text, char_boxes, word_breaks)
     return Placement(
         glyphs=glyphs,
         pens=np.array(pens),
@@ -146,6 +174,7 @@ def place_glyphs(
         box=functools.reduce(_join, word_boxes),
         clusters=clusters,
         baselines=baselines,
+        word_breaks=word_breaks,
     )
 
 
@@ -176,22 +205,24 @@ def _step(run: Run, letter_spacing_em: float) -> list[float]:
 def _break_lines(
     text: str, face: Face, letter_spacing_em: float, wrap_em: float | None
 ) -> list[tuple[int, str]]:
-    """Return each line with the place of its first character, as many words as fit to each."""
+    """Return each line with the place of its first character, as much as fits to each."""
     if wrap_em is None:
         return [(0, text)]
 
     space = _measure(" ", face, letter_spacing_em)
     lines: list[tuple[int, str]] = []
-    begin = place = 0
-    width = 0.0
-    for word in text.split(" "):
-        extent = _measure(word, face, letter_spacing_em)
-        if place > begin and width + space + extent > wrap_em:
-            lines.append((begin, text[begin : place - 1]))
-            begin, width = place, extent
+    begin = start = 0
+    width = gap = 0.0
+    for stop in find_breaks(text):
+        part = text[start:stop].removesuffix(" ")
+        extent = _measure(part, face, letter_spacing_em)
+        if start > begin and width + gap + extent > wrap_em:
+            lines.append((begin, text[begin:start].removesuffix(" ")))
+            begin, width = start, extent
         else:
-            width += extent + (space if place > begin else 0.0)
-        place += len(word) + 1
+            width += extent + gap
+        gap = space if start + len(part) < stop else 0.0
+        start = stop
     return [*lines, (begin, text[begin:])]
 
 
@@ -262,13 +293,11 @@ def _join(one: Box, other: Box) -> Box:
     )
 
 
-def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
+def _box_words(text: str, char_boxes: list[Box], word_breaks: list[int]) -> list[Box]:
     """Return the ink box of each word that has ink, in the order of the text."""
     if not char_boxes:
         raise DrawError(f"{text!r} has no visible ink; remove it from the list")
     boxes: dict[int, Box] = {}
-    word = counted = 0
-    for place, box in zip(inked(text), char_boxes, strict=True):
-        word, counted = word + text.count(" ", counted, place), place
+    for word, box in zip(number_words(text, word_breaks), char_boxes, strict=True):
         boxes[word] = _join(boxes[word], box) if word in boxes else box
     return list(boxes.values())

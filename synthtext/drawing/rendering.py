@@ -69,13 +69,15 @@ class Rendering:
         spec: the choices behind it; `size_px` is the size as drawn, if the text was shrunk.
         pixels: uint8 (H, W, 3), RGB.
         word_quads: float32 (k, 4, 2), the ink of each word; corners (x, y) in px, clockwise
-            from the top left of the upright text.
+            from the top left of the upright text. A word that goes on in another line has one
+            for each of its parts.
         char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
         x_height_px: height of the letter x, before any perspective.
         contrast_drawn: WCAG ratio between the ink, its opacity applied, and the background.
         ink_drawn: colour of the ink before its opacity, `#rrggbb`.
         ink_visible_frac: fraction of the ink that nothing lies over, 0 to 1.
+        word_breaks: places in `spec.drawn_text` where a line begins within a word.
     """
 
     spec: Spec
@@ -87,6 +89,7 @@ class Rendering:
     contrast_drawn: float
     ink_drawn: str
     ink_visible_frac: float = 1.0
+    word_breaks: tuple[int, ...] = ()
 
     @property
     def image(self) -> Image.Image:
@@ -153,6 +156,7 @@ def render(
         contrast_drawn=round(measure_contrast(_seen(ink, paper, spec.opacity), paper), 3),
         ink_drawn=format_hex(ink),
         ink_visible_frac=visible_frac,
+        word_breaks=tuple(placement.word_breaks),
     )
 
 
