@@ -216,6 +216,7 @@ SETTINGS = {
     "image_format": "image format: jpg, png or webp",
     "splits": "fractions of train, val and test; a text is in one split only",
     "shrink": "shrink text that does not fit, instead of leaving it out",
+    "fallback": "draw what a font lacks with others where no font has all, instead of nothing",
     "shard_size": "images per shard",
 }
 """What a recipe holds besides its factors."""

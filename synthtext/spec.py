@@ -26,6 +26,8 @@ CASES: dict[str, Callable[[str], str]] = {
 """Ways to set the case of a text; `title` lifts the first letter and lowers the rest."""
 
 
+FONT_SEPARATOR, MAX_FALLBACK_FONTS = ",", 32
+
 HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -111,6 +113,8 @@ class Spec:
         prior_jpeg_quality: of an earlier save as JPEG, 1 to 100; 100 changes nothing.
         jpeg_quality: 1 to 100; 100 leaves PNG and WebP files untouched by JPEG.
         shrink: whether text that does not fit is drawn smaller instead of not at all.
+        fallback_fonts: file names of the fonts that draw what `font` lacks, separated by
+            commas, the first that has it; empty uses no other font.
     """
 
     seed: int
@@ -175,11 +179,17 @@ class Spec:
     defocus_px: float = 0.0
     salt_frac: float = 0.0
     prior_jpeg_quality: int = 100
+    fallback_fonts: str = ""
 
     @property
     def drawn_text(self) -> str:
         """The text as the image shows it, its case applied."""
         return CASES[self.case](self.text)
+
+    @property
+    def font_files(self) -> tuple[str, ...]:
+        """The files of the font and of those that draw what it lacks."""
+        return (self.font, *filter(None, self.fallback_fonts.split(FONT_SEPARATOR)))
 
     @property
     def key(self) -> str:
@@ -284,6 +294,7 @@ def check_spec(spec: Spec) -> Spec:
             raise SpecError(
                 f"{name} is {reprlib.repr(getattr(spec, name))}; write a colour as '#rrggbb'"
             )
+    _check_fonts(spec)
     for name, known in CHOICES.items():
         if getattr(spec, name) not in known:
             listed = ", ".join(known)
@@ -291,6 +302,14 @@ def check_spec(spec: Spec) -> Spec:
                 f"{name} is {reprlib.repr(getattr(spec, name))}; it is one of {listed}"
             )
     return spec
+
+
+def _check_fonts(spec: Spec) -> None:
+    n_others = len(spec.font_files) - 1
+    if n_others > MAX_FALLBACK_FONTS:
+        raise SpecError(
+            f"fallback_fonts has {n_others:,} fonts; give at most {MAX_FALLBACK_FONTS}"
+        )
 
 
 def _check_type(name: str, value: object) -> None:

@@ -55,7 +55,7 @@ Pillow would open dozens of others by their content, and start Ghostscript for s
 
 MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn", "ink_visible_frac")
 
-LATER_MEASURED: dict[str, Any] = {"ink_visible_frac": 1.0, "word_breaks": []}
+LATER_MEASURED: dict[str, Any] = {"ink_visible_frac": 1.0, "word_breaks": [], "font_runs": []}
 """What the first shards lack, of these and beside them, with its value where it is missing."""
 
 
@@ -94,6 +94,7 @@ def encode(rendering: Rendering, image_format: str) -> Sample:
         "word_quads": rendering.word_quads,
         "char_quads": rendering.char_quads,
         "word_breaks": rendering.word_breaks,
+        "font_runs": rendering.font_runs,
     }
     return Sample(
         spec.key,
@@ -161,6 +162,7 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             ink_drawn=_read_colour(fields, "ink_drawn"),
             ink_visible_frac=_read_number(fields, "ink_visible_frac"),
             word_breaks=word_breaks,
+            font_runs=_read_font_runs(fields, spec),
         )
     except ValueError as error:
         raise ShardError(f"{sample.key}.json has no valid {error}; render it again") from error
@@ -295,6 +297,23 @@ def _read_word_breaks(fields: Mapping[str, Any], text: str) -> tuple[int, ...]:
     if not is_fine or places != sorted({*places} & {*range(1, len(text))}):
         raise ValueError("word_breaks")
     return tuple(places)
+
+
+def _read_font_runs(fields: Mapping[str, Any], spec: Spec) -> tuple[tuple[int, int, str], ...]:
+    rows = fields.get("font_runs", LATER_MEASURED["font_runs"])
+    n = len(spec.drawn_text)
+    if not isinstance(rows, list) or len(rows) > n:
+        raise ValueError("font_runs")
+    stop = 0
+    for row in rows:
+        if not isinstance(row, list) or [type(value) for value in row] != [int, int, str]:
+            raise ValueError("font_runs")
+        if not stop == row[0] < row[1] <= n or row[2] not in spec.font_files:
+            raise ValueError("font_runs")
+        stop = row[1]
+    if rows and stop != n:
+        raise ValueError("font_runs")
+    return tuple((start, stop, file) for start, stop, file in rows)
 
 
 def _read_number(fields: Mapping[str, Any], name: str) -> float:

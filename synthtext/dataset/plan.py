@@ -269,6 +269,8 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
             "splits": list(recipe.splits),
             "shrink": recipe.shrink,
             "shard_size": recipe.shard_size,
+            # Only where it is asked for, so that the plans of older datasets stay the same.
+            **({"fallback": True} if recipe.fallback else {}),
             **({MIXTURE: describe_mixture(recipe)} if recipe.mixture else {}),
         },
         "texts": {

@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -58,12 +59,14 @@ class Item(NamedTuple):
         stop: place after its last one.
         level: even if it runs rightwards, odd if leftwards.
         script: of its characters, ISO 15924, such as `Arab`.
+        owner: number of the font that draws it, 0 for the first.
     """
 
     start: int
     stop: int
     level: int
     script: str
+    owner: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,14 @@ class Run:
         clusters: n places in the text: the first character that each glyph stands for.
         advances: n of them.
         offsets: n of them, x rightwards and y upwards.
+        owners: number of the font of each; none if it is always the first.
     """
 
     glyphs: list[int]
     clusters: list[int]
     advances: list[float]
     offsets: list[tuple[float, float]]
+    owners: Sequence[int] = ()
 
 
 class Face:
@@ -90,7 +95,8 @@ class Face:
         name: of the file.
         sha256: of its bytes, in hex.
         x_height_em: height of the letter x in ems, 0 if there is none.
-        widths: room for layout to keep the widths of words by their letter spacing.
+        widths: room for layout to keep the widths of words by their letter spacing, and by the
+            fonts that draw what this one lacks.
 
     Raises:
         FontError: these are not the bytes of a scalable font.
@@ -123,7 +129,7 @@ class Face:
         self._shift_ref = ctypes.byref(self._shift)
         self._boxes: dict[int, Box | None] = {}
         self._outlines: dict[int, Outline] = {}
-        self.widths: dict[tuple[str, float], float] = {}
+        self.widths: dict[tuple[str | float, ...], float] = {}
         self.x_height_em = self._measure_x_height()
 
     def __del__(self) -> None:
@@ -141,6 +147,10 @@ class Face:
             number = f"{len(found):,} characters" if found else "no character"
             raise FontError(f"{self.name} maps {number} to a glyph; remove it from the folder")
         return frozenset(found)
+
+    def has(self, text: str) -> bool:
+        """Return whether there is a glyph for every character of a text."""
+        return all(self._shaper.get_nominal_glyph(ord(char)) for char in text)
 
     def shape(self, text: str, *, ligatures: bool, item: Item | None = None) -> Run:
         """Return the glyphs of a line of text, or of a part of it, from left to right.

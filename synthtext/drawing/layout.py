@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.bidi import Directions
 from synthtext.drawing.faces import Box, Face, Run
+from synthtext.drawing.fallback import assign_faces
 from synthtext.drawing.line_breaks import find_breaks
 from synthtext.drawing.runs import cut_line, resolve, shape_line
 from synthtext.errors import DrawError
@@ -36,6 +37,7 @@ class Placement:
 
     Attributes:
         glyphs: n glyph numbers.
+        faces: the open font of each.
         pens: float64 (n, 2), where the origin of each glyph lies.
         char_boxes: float64 (m, 4), left, top, right, bottom of each character of `inked`.
         word_boxes: float64 (k, 4), the same of each word, in the order of the text; a word
@@ -44,12 +46,15 @@ class Placement:
         clusters: n places in the text: the first character that each glyph stands for.
         baselines: n heights of the line that each glyph stands on.
         word_breaks: places in the text where a line begins within a word.
+        owners: number of the font that draws each character of the text; none if it is always
+            the first.
         turns_rad: n turns, clockwise, of text along a curve; none of straight text.
         char_corners: float64 (m, 4, 2), turned boxes of the same; None of straight text.
         word_corners: float64 (k, 4, 2), the same of each word.
     """
 
     glyphs: list[int]
+    faces: list[Face]
     pens: NDArray[np.float64]
     char_boxes: Boxes
     word_boxes: Boxes
@@ -57,6 +62,7 @@ class Placement:
     clusters: list[int]
     baselines: list[float]
     word_breaks: list[int]
+    owners: list[int]
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
@@ -84,24 +90,23 @@ def split_words(text: str, word_breaks: Sequence[int] = ()) -> list[str]:
         text: words are parted by spaces.
         word_breaks: places where a line begins within a word, which parts it, too.
     """
-    parts = [text[a:b] for a, b in itertools.pairwise([0, *word_breaks, len(text)])]
-    return [word for part in parts for word in part.split(" ") if inked(word)]
+    return [word for word in _cut_words(text, word_breaks) if inked(word)]
 
 
 def number_words(text: str, word_breaks: Sequence[int]) -> list[int]:
     """Return a number for each character that has a box, equal for those of one word."""
+    is_plain = text.isascii()
     numbers: list[int] = []
-    places = inked(text)
-    number = counted = 0
-    for place in places:
-        number, counted = number + text.count(" ", counted, place), place
-        numbers.append(number)
+    for number, word in enumerate(_cut_words(text, word_breaks)):
+        numbers += [number] * (len(word) if is_plain else len(inked(word)))
+    return numbers
+
+
+def _cut_words(text: str, word_breaks: Sequence[int]) -> list[str]:
     if not word_breaks:
-        return numbers
-    return [
-        number + bisect_right(word_breaks, place)
-        for number, place in zip(numbers, places, strict=True)
-    ]
+        return text.split(" ")
+    lines = itertools.pairwise([0, *word_breaks, len(text)])
+    return [word for start, stop in lines for word in text[start:stop].split(" ")]
 
 
 def split_chars(text: str) -> list[str]:
@@ -113,7 +118,7 @@ def split_chars(text: str) -> list[str]:
     ]
 
 
-def place_glyphs(
+def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     text: str,
     face: Face,
     *,
@@ -121,36 +126,42 @@ def place_glyphs(
     line_height: float = 1.2,
     align: str = "left",
     wrap_em: float | None = None,
+    fallback: Sequence[Face] = (),
 ) -> Placement:
     """Return the text set in lines; the first baseline lies at y = 0.
 
     Args:
         text: one paragraph; words are parted by single spaces.
-        face: the open font; it has a glyph for every character.
+        face: the open font; it has a glyph for every character that `fallback` lacks.
         letter_spacing_em: extra advance after each character; turns ligatures off if not 0.
         line_height: distance of two baselines, in ems.
         align: `left`, `center` or `right`.
         wrap_em: longest line; None sets the text in one line. What cannot be broken keeps a
             line of its own, however long.
+        fallback: fonts that draw what the first one lacks.
 
     Raises:
         DrawError: a character has no glyph or leaves no ink, so nobody could read it.
     """
     directions = resolve(text)
-    lines = _break_lines(text, face, letter_spacing_em, wrap_em)
+    faces = (face, *fallback)
+    owners = assign_faces(text, faces)
+    lines = _break_lines(text, faces, letter_spacing_em, wrap_em, owners)
     runs = [
         shape_line(
             face,
-            cut_line(text, directions, start, start + len(line)),
+            cut_line(text, directions, start, start + len(line), owners),
             ligatures=letter_spacing_em == 0,
+            fallback=fallback,
         )
         for start, line in lines
     ]
     steps = [_step(run, letter_spacing_em) for run in runs]
     widths = [sum(step) for step in steps]
-    _check_covered(text, face, lines, runs)
+    _check_covered(text, faces, lines, runs)
     # A word has too few glyphs for NumPy to be worth its calls.
     glyphs: list[int] = []
+    drawn_with: list[Face] = []
     clusters: list[int] = []
     baselines: list[float] = []
     pens: list[tuple[float, float]] = []
@@ -160,14 +171,17 @@ def place_glyphs(
             pens.append((x + right, row * line_height - up))
             x += advance
         glyphs += run.glyphs
+        drawn_with += [faces[owner] for owner in run.owners] or [face] * len(run.glyphs)
         clusters += [start + cluster for cluster in run.clusters]
         baselines += [row * line_height] * len(run.glyphs)
     leftward = _list_leftward(directions)
-    char_boxes = _box_chars(text, clusters, _box_glyphs(face, glyphs, pens), leftward)
+    boxes = _box_glyphs(drawn_with, glyphs, pens)
+    char_boxes = _box_chars(text, clusters, boxes, leftward)
     word_breaks = [start for start, _ in lines[1:] if text[start - 1] != " "]
     word_boxes = _box_words(text, char_boxes, word_breaks)
     return Placement(
         glyphs=glyphs,
+        faces=drawn_with,
         pens=np.array(pens),
         char_boxes=np.array(char_boxes),
         word_boxes=np.array(word_boxes),
@@ -175,18 +189,20 @@ def place_glyphs(
         clusters=clusters,
         baselines=baselines,
         word_breaks=word_breaks,
+        owners=owners,
     )
 
 
 def _check_covered(
-    text: str, face: Face, lines: list[tuple[int, str]], runs: list[Run]
+    text: str, faces: Sequence[Face], lines: list[tuple[int, str]], runs: list[Run]
 ) -> None:
     """Refuse to draw the box that stands for a missing character."""
     for (start, _), run in zip(lines, runs, strict=True):
         if 0 in run.glyphs:
             char = text[start + run.clusters[run.glyphs.index(0)]]
+            names = " or ".join(face.name for face in faces)
             raise DrawError(
-                f"{face.name} has no glyph for {char!r} (U+{ord(char):04X}); use another font"
+                f"{names} has no glyph for {char!r} (U+{ord(char):04X}); use another font"
             )
 
 
@@ -203,19 +219,24 @@ def _step(run: Run, letter_spacing_em: float) -> list[float]:
 
 
 def _break_lines(
-    text: str, face: Face, letter_spacing_em: float, wrap_em: float | None
+    text: str,
+    faces: Sequence[Face],
+    letter_spacing_em: float,
+    wrap_em: float | None,
+    owners: list[int],
 ) -> list[tuple[int, str]]:
     """Return each line with the place of its first character, as much as fits to each."""
     if wrap_em is None:
         return [(0, text)]
 
-    space = _measure(" ", face, letter_spacing_em)
+    space = _measure(" ", faces, letter_spacing_em, [])
     lines: list[tuple[int, str]] = []
     begin = start = 0
     width = gap = 0.0
     for stop in find_breaks(text):
         part = text[start:stop].removesuffix(" ")
-        extent = _measure(part, face, letter_spacing_em)
+        own = owners and owners[start : start + len(part)]
+        extent = _measure(part, faces, letter_spacing_em, own)
         if start > begin and width + gap + extent > wrap_em:
             lines.append((begin, text[begin:start].removesuffix(" ")))
             begin, width = start, extent
@@ -226,23 +247,29 @@ def _break_lines(
     return [*lines, (begin, text[begin:])]
 
 
-def _measure(word: str, face: Face, letter_spacing_em: float) -> float:
+def _measure(
+    word: str, faces: Sequence[Face], letter_spacing_em: float, owners: Sequence[int]
+) -> float:
     """Return the width of a word in ems; the same words are set again at every size."""
-    key = (word, letter_spacing_em)
-    if key not in face.widths:
-        if len(face.widths) >= MAX_WIDTHS:
-            face.widths.clear()
-        line = cut_line(word, resolve(word), 0, len(word))
-        run = shape_line(face, line, ligatures=letter_spacing_em == 0)
-        face.widths[key] = sum(_step(run, letter_spacing_em))
-    return face.widths[key]
+    widths = faces[0].widths
+    key: tuple[str | float, ...] = (word, letter_spacing_em)
+    if owners:
+        key += (*owners, *(face.sha256 for face in faces))
+    if key not in widths:
+        if len(widths) >= MAX_WIDTHS:
+            widths.clear()
+        line = cut_line(word, resolve(word), 0, len(word), owners)
+        ligatures = letter_spacing_em == 0
+        run = shape_line(faces[0], line, ligatures=ligatures, fallback=faces[1:])
+        widths[key] = sum(_step(run, letter_spacing_em))
+    return widths[key]
 
 
 def _box_glyphs(
-    face: Face, glyphs: list[int], pens: list[tuple[float, float]]
+    faces: list[Face], glyphs: list[int], pens: list[tuple[float, float]]
 ) -> list[Box | None]:
     moved: list[Box | None] = []
-    for glyph, (x, y) in zip(glyphs, pens, strict=True):
+    for face, glyph, (x, y) in zip(faces, glyphs, pens, strict=True):
         box = face.ink_box(glyph)
         moved.append(box and (x + box[0], y - box[3], x + box[2], y - box[1]))
     return moved

@@ -6,6 +6,7 @@ import functools
 import io
 import math
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from synthtext.drawing.colours import (
 from synthtext.drawing.curves import bend
 from synthtext.drawing.degradations import damage
 from synthtext.drawing.faces import Face, make_rotation
+from synthtext.drawing.fallback import list_runs
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.ground import Ground, grow
 from synthtext.drawing.ink_styles import (
@@ -78,6 +80,8 @@ class Rendering:
         ink_drawn: colour of the ink before its opacity, `#rrggbb`.
         ink_visible_frac: fraction of the ink that nothing lies over, 0 to 1.
         word_breaks: places in `spec.drawn_text` where a line begins within a word.
+        font_runs: of a text that several fonts draw, its parts: place of the first character,
+            place after the last one, file of the font.
     """
 
     spec: Spec
@@ -90,6 +94,7 @@ class Rendering:
     ink_drawn: str
     ink_visible_frac: float = 1.0
     word_breaks: tuple[int, ...] = ()
+    font_runs: tuple[tuple[int, int, str], ...] = ()
 
     @property
     def image(self) -> Image.Image:
@@ -135,9 +140,9 @@ def render(
     """
     face = open_face_of(spec, fonts)
     size_asked_px = spec.size_px
-    spec, placement, ground = fit(spec, face)
+    spec, placement, ground = fit(spec, face, open_fallback(spec, fonts))
     pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)
-    coverage, column, row = cover(spec, face, placement, ground)
+    coverage, column, row = cover(spec, placement, ground)
     height, width = coverage.shape
     behind = pixels[row : row + height, column : column + width]
     paper = _mean_colour(behind, coverage)
@@ -157,6 +162,7 @@ def render(
         ink_drawn=format_hex(ink),
         ink_visible_frac=visible_frac,
         word_breaks=tuple(placement.word_breaks),
+        font_runs=list_runs(spec.font_files, placement.owners),
     )
 
 
@@ -181,10 +187,21 @@ def open_face_of(spec: Spec, fonts: Catalogue | None) -> Face:
     return (fonts or _read_bundled()).open(spec.font)
 
 
-def fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
+def open_fallback(spec: Spec, fonts: Catalogue | None) -> tuple[Face, ...]:
+    """Return the open fonts that draw what the font of a spec lacks.
+
+    Raises:
+        FontError: the catalogue lacks one of them, or it cannot be opened.
+    """
+    return tuple((fonts or _read_bundled()).open(file) for file in spec.font_files[1:])
+
+
+def fit(
+    spec: Spec, face: Face, fallback: Sequence[Face] = ()
+) -> tuple[Spec, Placement, Ground]:
     """Return the spec at a size that fits, its text set, and where it goes."""
     while True:
-        placement = set_text(spec, face)
+        placement = set_text(spec, face, fallback)
         ground, share = _find_ground(spec, placement)
         if share >= 1:
             return spec, placement, ground
@@ -212,8 +229,13 @@ def _shrink(spec: Spec, share: float) -> float:
     return math.floor(spec.size_px * factor * 1000) / 1000
 
 
-def set_text(spec: Spec, face: Face) -> Placement:
+def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement:
     """Return the text of a spec in its lines or along its curve, lengths in ems.
+
+    Args:
+        spec: of the text.
+        face: its open font.
+        fallback: the open fonts that draw what it lacks.
 
     Raises:
         DrawError: it is too short for its arc.
@@ -228,6 +250,7 @@ def set_text(spec: Spec, face: Face) -> Placement:
         line_height=spec.line_height,
         align=spec.align,
         wrap_em=wrap_em,
+        fallback=fallback,
     )
     return bend(placement, spec)
 
@@ -261,9 +284,7 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
     return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1], view), min(shares)
 
 
-def cover(
-    spec: Spec, face: Face, placement: Placement, ground: Ground
-) -> tuple[Pixels, int, int]:
+def cover(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int, int]:
     """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas.
 
     Raises:
@@ -271,7 +292,7 @@ def cover(
     """
     is_straight = ground.view is None and placement.turns_rad is None
     paint = _paint_glyphs if is_straight else _paint_outlines
-    coverage, column, row = paint(spec, face, placement, ground)
+    coverage, column, row = paint(spec, placement, ground)
     if not coverage.any():
         raise DrawError(
             f"{spec.drawn_text!r} has no visible ink at {spec.size_px:g} px; enlarge it"
@@ -287,16 +308,15 @@ def cover(
     return style_letters(spec, coverage), column, row
 
 
-def _paint_glyphs(
-    spec: Spec, face: Face, placement: Placement, ground: Ground
-) -> tuple[Pixels, int, int]:
+def _paint_glyphs(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int, int]:
     """Return what `cover` does, for straight text seen head-on; FreeType rotates its glyphs."""
-    face.set_size(spec.size_px)
+    for face in set(placement.faces):
+        face.set_size(spec.size_px)
     rotation = make_rotation(spec.rotation_deg)
     places = ground.move(placement.pens * spec.size_px).tolist()
     painted = [
         face.paint(glyph, x, y, rotation)
-        for glyph, (x, y) in zip(placement.glyphs, places, strict=True)
+        for face, glyph, (x, y) in zip(placement.faces, placement.glyphs, places, strict=True)
     ]
     painted = [part for part in painted if part[0].size]
     if not painted:
@@ -315,18 +335,21 @@ def _paint_glyphs(
 
 
 def _paint_outlines(
-    spec: Spec, face: Face, placement: Placement, ground: Ground
+    spec: Spec, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
     """Return what `cover` does, for text along a curve or seen from the side.
 
     Outlines are moved by their control points; the error in their curves is invisible.
     """
-    return face.paint_outline(outline_text(spec, face, placement, ground))
+    return placement.faces[0].paint_outline(outline_text(spec, placement, ground))
 
 
-def outline_text(spec: Spec, face: Face, placement: Placement, ground: Ground) -> Outline:
+def outline_text(spec: Spec, placement: Placement, ground: Ground) -> Outline:
     """Return all glyphs of a text as one outline, in px from the top left of the canvas."""
-    outlines = [face.outline(glyph) for glyph in placement.glyphs]
+    outlines = [
+        face.outline(glyph)
+        for face, glyph in zip(placement.faces, placement.glyphs, strict=True)
+    ]
     counts = [len(each.points) for each in outlines]
     text = join(outlines)
     points = text.points
