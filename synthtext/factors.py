@@ -75,6 +75,10 @@ FACTORS: dict[str, Factor] = {
     "align": Factor(
         "left,center,right", "alignment of lines", choices=("left", "center", "right")
     ),
+    "direction": Factor(
+        "horizontal", "direction of lines; vertical ones are columns from right to left",
+        choices=("horizontal", "vertical"),
+    ),
     "width_px": Factor(
         "224", "image width in px; 0 fits it to the text", _SIDE, is_whole=True
     ),

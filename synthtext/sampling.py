@@ -153,7 +153,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
         elif factor.is_colour:
             columns[name] = _draw_colours(recipe.draws[name], units(name))
-    for name in ("case", "align", "ink_fill"):
+    for name in ("case", "align", "ink_fill", "direction"):
         choices = FACTORS[name].choices
         columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])

@@ -46,7 +46,8 @@ class Spec:
         seed: seed of the dataset.
         index: number of the image in the dataset, 0 or more.
         split: `train`, `val` or `test`, from a hash of the text.
-        kind: `word` or `sentence`; sentences are wrapped to the width of the image.
+        kind: `word` or `sentence`; sentences are wrapped to the width of the image, or to its
+            height if they are vertical.
         text: the text as in its list.
         font: file name in the catalogue.
         label: 1 positive, 0 negative, None if the text has no label.
@@ -59,7 +60,8 @@ class Spec:
         size_px: font size (em) in px.
         letter_spacing_em: extra advance after each character, in em; 0 adds nothing.
         line_height: distance between baselines, in em.
-        align: left, center or right; matters only for several lines.
+        align: left, center or right; matters only for several lines. Of vertical text: top,
+            middle or bottom.
         width_px: width of the image; 0 fits it to the text and its margins.
         height_px: height of the image; 0 fits it to the text and its margins.
         margin_px: minimum distance from the ink to every edge in px, 1 or more.
@@ -115,6 +117,8 @@ class Spec:
         shrink: whether text that does not fit is drawn smaller instead of not at all.
         fallback_fonts: file names of the fonts that draw what `font` lacks, separated by
             commas, the first that has it; empty uses no other font.
+        direction: horizontal, or vertical: upright letters from top to bottom, in columns from
+            right to left.
     """
 
     seed: int
@@ -180,6 +184,7 @@ class Spec:
     salt_frac: float = 0.0
     prior_jpeg_quality: int = 100
     fallback_fonts: str = ""
+    direction: str = "horizontal"
 
     @property
     def drawn_text(self) -> str:

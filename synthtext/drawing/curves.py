@@ -75,11 +75,14 @@ def bend(placement: Placement, spec: Spec) -> Placement:
         spec: holds its characters, `arc_deg`, `wave_em`, `jitter_em` and `letter_rotation_deg`.
 
     Raises:
-        DrawError: letters would run into one another at the middle of the arc.
+        DrawError: letters would run into one another at the middle of the arc, or the text is
+            vertical.
     """
     arc_deg, wave_em, jitter_em, letter_rotation_deg = _read_bends(spec)
     if not (arc_deg or wave_em or jitter_em or letter_rotation_deg):
         return placement
+    if spec.direction == "vertical" and (arc_deg or wave_em):
+        raise DrawError("vertical text follows no curve; set arc_deg and wave_em to 0")
     text = spec.drawn_text
     left, top, right, bottom = placement.box
     curve = Curve(left, right - left, math.radians(arc_deg), wave_em)

@@ -152,7 +152,14 @@ class Face:
         """Return whether there is a glyph for every character of a text."""
         return all(self._shaper.get_nominal_glyph(ord(char)) for char in text)
 
-    def shape(self, text: str, *, ligatures: bool, item: Item | None = None) -> Run:
+    def shape(
+        self,
+        text: str,
+        *,
+        ligatures: bool,
+        item: Item | None = None,
+        is_vertical: bool = False,
+    ) -> Run:
         """Return the glyphs of a line of text, or of a part of it, from left to right.
 
         Args:
@@ -160,6 +167,7 @@ class Face:
             ligatures: whether letters may be joined that need not be.
             item: what to shape of it; the rest is its context, by which Arabic letters join.
                 None shapes all of it in the direction of its script.
+            is_vertical: whether the line runs downwards, and its advances with it.
 
         Raises:
             FontError: the font makes far more glyphs of the text than it has characters.
@@ -174,6 +182,8 @@ class Face:
             buffer.direction = "rtl" if item.level % 2 else "ltr"
             buffer.script = item.script
             buffer.language = "c"  # What is guessed in the C locale; no font knows it.
+        if is_vertical:
+            buffer.direction = "ttb"
         try:
             hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES, SHAPERS)
             # Of an empty text HarfBuzz has no positions, be it the gap between two blanks.
@@ -185,7 +195,9 @@ class Face:
         return Run(
             glyphs=[info.codepoint for info in infos],
             clusters=[info.cluster for info in infos],
-            advances=[place.x_advance / self._em for place in places],
+            advances=[place.x_advance / self._em for place in places]
+            if not is_vertical
+            else [-place.y_advance / self._em for place in places],
             offsets=[(p.x_offset / self._em, p.y_offset / self._em) for p in places],
         )
 

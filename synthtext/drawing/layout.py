@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from synthtext.drawing.bidi import Directions
 from synthtext.drawing.faces import Box, Face, Run
 from synthtext.drawing.fallback import assign_faces
 from synthtext.drawing.line_breaks import find_breaks
-from synthtext.drawing.runs import cut_line, resolve, shape_line
+from synthtext.drawing.runs import Line, cut_line, resolve, shape_line
 from synthtext.errors import DrawError
 
 Boxes = NDArray[np.float64]
@@ -29,6 +30,14 @@ MAX_WIDTHS = 4096
 """Widths of words that a face keeps."""
 
 INDENTS = {"left": 0.0, "center": 0.5, "right": 1.0}
+
+
+class _Style(NamedTuple):
+    """How lines are shaped: the fonts, extra advance in ems, and whether they run downwards."""
+
+    faces: tuple[Face, ...]
+    letter_spacing_em: float
+    is_vertical: bool
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,8 @@ class Placement:
             that goes on in another line has one for each of its parts.
         box: left, top, right, bottom of all the ink.
         clusters: n places in the text: the first character that each glyph stands for.
-        baselines: n heights of the line that each glyph stands on.
+        baselines: n heights of the line that each glyph stands on; of vertical text, of the
+            origin of each glyph.
         word_breaks: places in the text where a line begins within a word.
         owners: number of the font that draws each character of the text; none if it is always
             the first.
@@ -127,56 +137,55 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     align: str = "left",
     wrap_em: float | None = None,
     fallback: Sequence[Face] = (),
+    is_vertical: bool = False,
 ) -> Placement:
     """Return the text set in lines; the first baseline lies at y = 0.
+
+    The lines of vertical text run downwards, upright letters in the order of the text, and each
+    stands to the left of the one before it; the middle of the first lies at x = 0.
 
     Args:
         text: one paragraph; words are parted by single spaces.
         face: the open font; it has a glyph for every character that `fallback` lacks.
         letter_spacing_em: extra advance after each character; turns ligatures off if not 0.
         line_height: distance of two baselines, in ems.
-        align: `left`, `center` or `right`.
+        align: `left`, `center` or `right`; of vertical text, top, middle or bottom.
         wrap_em: longest line; None sets the text in one line. What cannot be broken keeps a
             line of its own, however long.
         fallback: fonts that draw what the first one lacks.
+        is_vertical: whether lines run downwards.
 
     Raises:
         DrawError: a character has no glyph or leaves no ink, so nobody could read it.
     """
-    directions = resolve(text)
+    directions = None if is_vertical else resolve(text)
     faces = (face, *fallback)
+    style = _Style(faces, letter_spacing_em, is_vertical)
     owners = assign_faces(text, faces)
-    lines = _break_lines(text, faces, letter_spacing_em, wrap_em, owners)
+    lines = _break_lines(text, style, wrap_em, owners)
     runs = [
-        shape_line(
-            face,
-            cut_line(text, directions, start, start + len(line), owners),
-            ligatures=letter_spacing_em == 0,
-            fallback=fallback,
-        )
+        _shape(cut_line(text, directions, start, start + len(line), owners), style)
         for start, line in lines
     ]
-    steps = [_step(run, letter_spacing_em) for run in runs]
-    widths = [sum(step) for step in steps]
     _check_covered(text, faces, lines, runs)
-    # A word has too few glyphs for NumPy to be worth its calls.
-    glyphs: list[int] = []
-    drawn_with: list[Face] = []
-    clusters: list[int] = []
-    baselines: list[float] = []
-    pens: list[tuple[float, float]] = []
-    for row, ((start, _), run, step) in enumerate(zip(lines, runs, steps, strict=True)):
-        x = INDENTS[align] * (max(widths) - widths[row])
-        for advance, (right, up) in zip(step, run.offsets, strict=True):
-            pens.append((x + right, row * line_height - up))
-            x += advance
-        glyphs += run.glyphs
-        drawn_with += [faces[owner] for owner in run.owners] or [face] * len(run.glyphs)
-        clusters += [start + cluster for cluster in run.clusters]
-        baselines += [row * line_height] * len(run.glyphs)
-    leftward = _list_leftward(directions)
+    glyphs = [glyph for run in runs for glyph in run.glyphs]
+    drawn_with = (
+        [faces[owner] for run in runs for owner in run.owners or [0] * len(run.glyphs)]
+        if owners
+        else [face] * len(glyphs)
+    )
+    clusters = [
+        start + cluster
+        for (start, _), run in zip(lines, runs, strict=True)
+        for cluster in run.clusters
+    ]
+    pens, baselines = _set_pens(runs, style, line_height, INDENTS[align])
     boxes = _box_glyphs(drawn_with, glyphs, pens)
-    char_boxes = _box_chars(text, clusters, boxes, leftward)
+    char_boxes = (
+        _box_column(text, clusters, boxes)
+        if is_vertical
+        else _box_chars(text, clusters, boxes, _list_leftward(directions))
+    )
     word_breaks = [start for start, _ in lines[1:] if text[start - 1] != " "]
     word_boxes = _box_words(text, char_boxes, word_breaks)
     return Placement(
@@ -190,6 +199,35 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
         baselines=baselines,
         word_breaks=word_breaks,
         owners=owners,
+    )
+
+
+def _set_pens(
+    runs: list[Run], style: _Style, line_height: float, indent: float
+) -> tuple[list[tuple[float, float]], list[float]]:
+    """Return where the origin of each glyph lies, and its baseline; the indent is 0 to 1."""
+    steps = [_step(run, style.letter_spacing_em) for run in runs]
+    widths = [sum(step) for step in steps]
+    # A word has too few glyphs for NumPy to be worth its calls.
+    pens: list[tuple[float, float]] = []
+    baselines: list[float] = []
+    for row, (run, step) in enumerate(zip(runs, steps, strict=True)):
+        start, across = indent * (max(widths) - widths[row]), row * line_height
+        # One place more than there are glyphs: where the next would be.
+        places = zip(itertools.accumulate(step, initial=start), run.offsets, strict=False)
+        if style.is_vertical:
+            pens += [(right - across, along - up) for along, (right, up) in places]
+        else:
+            pens += [(along + right, across - up) for along, (right, up) in places]
+            baselines += [across] * len(step)
+    return pens, baselines or [y for _, y in pens]
+
+
+def _shape(line: Line, style: _Style) -> Run:
+    first, *others = style.faces
+    ligatures = style.letter_spacing_em == 0
+    return shape_line(
+        first, line, ligatures=ligatures, fallback=others, is_vertical=style.is_vertical
     )
 
 
@@ -219,24 +257,20 @@ def _step(run: Run, letter_spacing_em: float) -> list[float]:
 
 
 def _break_lines(
-    text: str,
-    faces: Sequence[Face],
-    letter_spacing_em: float,
-    wrap_em: float | None,
-    owners: list[int],
+    text: str, style: _Style, wrap_em: float | None, owners: list[int]
 ) -> list[tuple[int, str]]:
     """Return each line with the place of its first character, as much as fits to each."""
     if wrap_em is None:
         return [(0, text)]
 
-    space = _measure(" ", faces, letter_spacing_em, [])
+    space = _measure(" ", style, [])
     lines: list[tuple[int, str]] = []
     begin = start = 0
     width = gap = 0.0
     for stop in find_breaks(text):
         part = text[start:stop].removesuffix(" ")
         own = owners and owners[start : start + len(part)]
-        extent = _measure(part, faces, letter_spacing_em, own)
+        extent = _measure(part, style, own)
         if start > begin and width + gap + extent > wrap_em:
             lines.append((begin, text[begin:start].removesuffix(" ")))
             begin, width = start, extent
@@ -247,20 +281,18 @@ def _break_lines(
     return [*lines, (begin, text[begin:])]
 
 
-def _measure(
-    word: str, faces: Sequence[Face], letter_spacing_em: float, owners: Sequence[int]
-) -> float:
-    """Return the width of a word in ems; the same words are set again at every size."""
+def _measure(word: str, style: _Style, owners: Sequence[int]) -> float:
+    """Return the length of a word in ems; the same words are set again at every size."""
+    faces, letter_spacing_em, is_vertical = style
     widths = faces[0].widths
-    key: tuple[str | float, ...] = (word, letter_spacing_em)
+    key: tuple[str | float, ...] = (word, letter_spacing_em, is_vertical)
     if owners:
         key += (*owners, *(face.sha256 for face in faces))
     if key not in widths:
         if len(widths) >= MAX_WIDTHS:
             widths.clear()
-        line = cut_line(word, resolve(word), 0, len(word), owners)
-        ligatures = letter_spacing_em == 0
-        run = shape_line(faces[0], line, ligatures=ligatures, fallback=faces[1:])
+        directions = None if is_vertical else resolve(word)
+        run = _shape(cut_line(word, directions, 0, len(word), owners), style)
         widths[key] = sum(_step(run, letter_spacing_em))
     return widths[key]
 
@@ -309,6 +341,17 @@ def _box_chars(
             box = (left + turn * share, top, left + (turn + 1) * share, bottom)
         boxes.append(box)
     return boxes
+
+
+def _box_column(text: str, clusters: list[int], glyph_boxes: list[Box | None]) -> list[Box]:
+    """Return what `_box_chars` does for vertical text: a ligature is parted from top down."""
+    turned = [box and _transpose(box) for box in glyph_boxes]
+    return [_transpose(box) for box in _box_chars(text, clusters, turned, frozenset())]
+
+
+def _transpose(box: Box) -> Box:
+    left, top, right, bottom = box
+    return top, left, bottom, right
 
 
 def _join(one: Box, other: Box) -> Box:

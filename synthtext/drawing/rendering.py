@@ -224,9 +224,13 @@ def _shrink(spec: Spec, share: float) -> float:
     """Return a smaller size for text of which only a fraction of its extent fits."""
     # Wrapped text gets shorter lines and fewer of them at once, so its extent falls faster
     # than its size; small steps towards the fit keep it as large as it may be.
-    is_wrapped = spec.kind == "sentence" and spec.width_px > 0
+    is_wrapped = spec.kind == "sentence" and _side_along(spec) > 0
     factor = min(0.97, math.sqrt(share)) if is_wrapped else share
     return math.floor(spec.size_px * factor * 1000) / 1000
+
+
+def _side_along(spec: Spec) -> int:
+    return spec.height_px if spec.direction == "vertical" else spec.width_px
 
 
 def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement:
@@ -240,9 +244,9 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
     Raises:
         DrawError: it is too short for its arc.
     """
-    wrap_em = None
-    if spec.kind == "sentence" and spec.width_px:
-        wrap_em = max(0, spec.width_px - 2 * spec.margin_px) / spec.size_px
+    wrap_em, side_px = None, _side_along(spec)
+    if spec.kind == "sentence" and side_px:
+        wrap_em = max(0, side_px - 2 * spec.margin_px) / spec.size_px
     placement = place_glyphs(
         spec.drawn_text,
         face,
@@ -251,6 +255,7 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
         align=spec.align,
         wrap_em=wrap_em,
         fallback=fallback,
+        is_vertical=spec.direction == "vertical",
     )
     return bend(placement, spec)
 

@@ -67,7 +67,12 @@ def cut_line(
 
 
 def shape_line(
-    face: Face, line: Line, *, ligatures: bool, fallback: Sequence[Face] = ()
+    face: Face,
+    line: Line,
+    *,
+    ligatures: bool,
+    fallback: Sequence[Face] = (),
+    is_vertical: bool = False,
 ) -> Run:
     """Return the glyphs of a line from left to right, each run shaped by itself.
 
@@ -76,17 +81,21 @@ def shape_line(
         line: the line.
         ligatures: whether letters may be joined that need not be.
         fallback: the other fonts.
+        is_vertical: whether it runs downwards.
 
     Raises:
         FontError: the font makes far more glyphs of the text than it has characters.
     """
     items = itemize(line)
     if not items:
-        return face.shape(line.text, ligatures=ligatures)
+        return face.shape(line.text, ligatures=ligatures, is_vertical=is_vertical)
     faces = (face, *fallback)
     ordered = [items[place] for place in order_visually([item.level for item in items])]
     runs = [
-        faces[item.owner].shape(line.text, ligatures=ligatures, item=item) for item in ordered
+        faces[item.owner].shape(
+            line.text, ligatures=ligatures, item=item, is_vertical=is_vertical
+        )
+        for item in ordered
     ]
     return Run(
         glyphs=[glyph for run in runs for glyph in run.glyphs],
