@@ -1,4 +1,4 @@
-"""Where each glyph of a text goes: lines, spacing, alignment, and the boxes of its ink."""
+"""The position of each glyph of a text: lines, spacing, alignment, and boxes of the ink."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from synthtext.errors import DrawError
 Boxes = NDArray[np.float64]
 
 INKLESS = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"})
-"""Unicode categories of characters that get no box of their own: spaces, marks, controls."""
+"""Unicode categories of characters that have no box: spaces, marks, controls."""
 
 MAX_WIDTHS = 4096
-"""Widths of words that a face keeps."""
+"""Maximum number of word widths that a face caches."""
 
 INDENTS = {"left": 0.0, "center": 0.5, "right": 1.0}
 
@@ -42,25 +42,24 @@ class _Style(NamedTuple):
 
 @dataclass(frozen=True)
 class Placement:
-    """A text set in lines, upright, lengths in ems, x rightwards and y downwards.
+    """Upright text set in lines: n glyphs, lengths in ems, x rightwards and y downwards.
 
     Attributes:
-        glyphs: n glyph numbers.
-        faces: the open font of each.
-        pens: float64 (n, 2), where the origin of each glyph lies.
-        char_boxes: float64 (m, 4), left, top, right, bottom of each character of `inked`.
-        word_boxes: float64 (k, 4), the same of each word, in the order of the text; a word
-            that goes on in another line has one for each of its parts.
+        glyphs: glyph numbers.
+        faces: open font of each glyph.
+        pens: float64 (n, 2); origin of each glyph.
+        char_boxes: float64 (m, 4); left, top, right, bottom of each character of `inked`.
+        word_boxes: float64 (k, 4); the same for each word, in the order of the text; a word
+            that is continued on another line has one for each of its parts.
         box: left, top, right, bottom of all the ink.
-        clusters: n places in the text: the first character that each glyph stands for.
-        baselines: n heights of the line that each glyph stands on; of vertical text, of the
-            origin of each glyph.
-        word_breaks: places in the text where a line begins within a word.
-        owners: number of the font that draws each character of the text; none if it is always
+        clusters: index of the first character of each glyph in the text.
+        baselines: y of the baseline of each glyph; if vertical, of its origin.
+        word_breaks: indices in the text at which a line starts within a word.
+        owners: number of the font that draws each character of the text; empty if it is always
             the first.
-        turns_rad: n turns, clockwise, of text along a curve; none of straight text.
-        char_corners: float64 (m, 4, 2), turned boxes of the same; None of straight text.
-        word_corners: float64 (k, 4, 2), the same of each word.
+        turns_rad: clockwise rotation of each glyph of text along a curve; empty if straight.
+        char_corners: float64 (m, 4, 2); rotated boxes of the characters; None if straight.
+        word_corners: float64 (k, 4, 2); the same for each word.
     """
 
     glyphs: list[int]
@@ -85,7 +84,7 @@ def find_owners(clusters: Sequence[int], places: Sequence[int]) -> list[int]:
 
 
 def inked(text: str) -> list[int]:
-    """Return the places of the characters of a text that have a box: no spaces, no marks."""
+    """Return the indices of the characters that have a box: all except spaces and marks."""
     if text.isascii():
         return [place for place, char in enumerate(text) if char != " "]
     return [
@@ -145,14 +144,14 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     stands to the left of the one before it; the middle of the first lies at x = 0.
 
     Args:
-        text: one paragraph; words are parted by single spaces.
-        face: the open font; it has a glyph for every character that `fallback` lacks.
-        letter_spacing_em: extra advance after each character; turns ligatures off if not 0.
-        line_height: distance of two baselines, in ems.
+        text: one paragraph, with single spaces between words.
+        face: the open font; `fallback` draws what it lacks.
+        letter_spacing_em: extra advance after each character; ligatures are off if it is not 0.
+        line_height: distance between baselines, in ems.
         align: `left`, `center` or `right`; of vertical text, top, middle or bottom.
-        wrap_em: longest line; None sets the text in one line. What cannot be broken keeps a
-            line of its own, however long.
-        fallback: fonts that draw what the first one lacks.
+        wrap_em: maximum length of a line; what cannot be broken gets its own line, however
+            long. None sets one line.
+        fallback: open fonts that draw what the first one lacks.
         is_vertical: whether lines run downwards.
 
     Raises:
@@ -208,7 +207,7 @@ def _set_pens(
     """Return where the origin of each glyph lies, and its baseline; the indent is 0 to 1."""
     steps = [_step(run, style.letter_spacing_em) for run in runs]
     widths = [sum(step) for step in steps]
-    # A word has too few glyphs for NumPy to be worth its calls.
+    # A word has too few glyphs for the overhead of NumPy to pay off.
     pens: list[tuple[float, float]] = []
     baselines: list[float] = []
     for row, (run, step) in enumerate(zip(runs, steps, strict=True)):
@@ -234,7 +233,7 @@ def _shape(line: Line, style: _Style) -> Run:
 def _check_covered(
     text: str, faces: Sequence[Face], lines: list[tuple[int, str]], runs: list[Run]
 ) -> None:
-    """Refuse to draw the box that stands for a missing character."""
+    """Refuse characters without a glyph, which would be drawn as boxes."""
     for (start, _), run in zip(lines, runs, strict=True):
         if 0 in run.glyphs:
             char = text[start + run.clusters[run.glyphs.index(0)]]
@@ -245,10 +244,10 @@ def _check_covered(
 
 
 def _step(run: Run, letter_spacing_em: float) -> list[float]:
-    """Return the advance of each glyph of a line, its spacing included."""
+    """Return the advance of each glyph of a line, including the letter spacing."""
     if letter_spacing_em == 0:
         return run.advances
-    # Spacing comes once per character, so a mark stays with the letter that it sits on.
+    # Spacing is added once per cluster, so that a mark stays on its letter.
     following = [*run.clusters[1:], -1]
     return [
         advance + letter_spacing_em * (cluster != after)
@@ -259,7 +258,7 @@ def _step(run: Run, letter_spacing_em: float) -> list[float]:
 def _break_lines(
     text: str, style: _Style, wrap_em: float | None, owners: list[int]
 ) -> list[tuple[int, str]]:
-    """Return each line with the place of its first character, as much as fits to each."""
+    """Return each line, as long as fits, and the index of its first character."""
     if wrap_em is None:
         return [(0, text)]
 
@@ -282,7 +281,7 @@ def _break_lines(
 
 
 def _measure(word: str, style: _Style, owners: Sequence[int]) -> float:
-    """Return the length of a word in ems; the same words are set again at every size."""
+    """Return the length of a word in ems, cached because each size sets the same words."""
     faces, letter_spacing_em, is_vertical = style
     widths = faces[0].widths
     key: tuple[str | float, ...] = (word, letter_spacing_em, is_vertical)
@@ -308,7 +307,7 @@ def _box_glyphs(
 
 
 def _list_leftward(directions: Directions | None) -> frozenset[int]:
-    """Return the places of the characters that run from right to left."""
+    """Return the indices of the characters that run from right to left."""
     if directions is None:
         return frozenset()
     return frozenset(place for place, level in enumerate(directions.levels) if level % 2)
@@ -317,7 +316,7 @@ def _list_leftward(directions: Directions | None) -> frozenset[int]:
 def _box_chars(
     text: str, clusters: list[int], glyph_boxes: list[Box | None], leftward: frozenset[int]
 ) -> list[Box]:
-    """Return the ink box of each inked character; a ligature's box is parted evenly."""
+    """Return the ink box of each inked character; the box of a ligature is divided evenly."""
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
         if box is not None:

@@ -51,7 +51,7 @@ Pixels = NDArray[np.uint8]
 Quads = NDArray[np.float32]
 
 MIN_SIZE_PX = 4.0
-"""Text is not shrunk below this em size: its letters would be two pixels high."""
+"""Minimum em size to which text is shrunk: its letters are then two pixels high."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Rendering:
     A notebook displays its image.
 
     Attributes:
-        spec: the choices behind it; `size_px` is the size as drawn, if the text was shrunk.
+        spec: the choices behind the image; if the text was shrunk, `size_px` is the final size.
         pixels: uint8 (H, W, 3), RGB.
         word_quads: float32 (k, 4, 2), the ink of each word; corners (x, y) in px, clockwise
             from the top left of the upright text. A word that goes on in another line has one
@@ -76,12 +76,12 @@ class Rendering:
         char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
         x_height_px: height of the letter x, before any perspective.
-        contrast_drawn: WCAG ratio between the ink, its opacity applied, and the background.
-        ink_drawn: colour of the ink before its opacity, `#rrggbb`.
-        ink_visible_frac: fraction of the ink that nothing lies over, 0 to 1.
-        word_breaks: places in `spec.drawn_text` where a line begins within a word.
-        font_runs: of a text that several fonts draw, its parts: place of the first character,
-            place after the last one, file of the font.
+        contrast_drawn: WCAG ratio of text to background, after opacity is applied.
+        ink_drawn: text colour before opacity is applied, `#rrggbb`.
+        ink_visible_frac: fraction of the ink that is not occluded, 0 to 1.
+        word_breaks: indices in `spec.drawn_text` at which a line starts within a word.
+        font_runs: parts of a text that several fonts draw: index of the first character, index
+            after the last one, file of the font.
     """
 
     spec: Spec
@@ -99,7 +99,7 @@ class Rendering:
     @property
     def image(self) -> Image.Image:
         """The pixels as a Pillow image."""
-        # Pillow is imported here, since drawing does without it.
+        # Pillow is imported here because drawing does not need it.
         from PIL import Image
 
         return Image.fromarray(self.pixels)
@@ -175,7 +175,7 @@ def open_face_of(spec: Spec, fonts: Catalogue | None) -> Face:
     """Return the open font of a spec.
 
     Raises:
-        DrawError: there is no font, or nothing to draw with it.
+        DrawError: the spec has no font, or an empty text.
         FontError: the catalogue lacks the font, or it cannot be opened.
     """
     if not spec.font:
@@ -199,7 +199,7 @@ def open_fallback(spec: Spec, fonts: Catalogue | None) -> tuple[Face, ...]:
 def fit(
     spec: Spec, face: Face, fallback: Sequence[Face] = ()
 ) -> tuple[Spec, Placement, Ground]:
-    """Return the spec at a size that fits, its text set, and where it goes."""
+    """Return the spec at a size that fits, its text set in lines, and its position."""
     while True:
         placement = set_text(spec, face, fallback)
         ground, share = _find_ground(spec, placement)
@@ -222,8 +222,8 @@ def _explain_misfit(spec: Spec) -> str:
 
 def _shrink(spec: Spec, share: float) -> float:
     """Return a smaller size for text of which only a fraction of its extent fits."""
-    # Wrapped text gets shorter lines and fewer of them at once, so its extent falls faster
-    # than its size; small steps towards the fit keep it as large as it may be.
+    # Smaller wrapped text has both shorter and fewer lines, so its extent falls faster than its
+    # size; small steps keep the text as large as possible.
     is_wrapped = spec.kind == "sentence" and _side_along(spec) > 0
     factor = min(0.97, math.sqrt(share)) if is_wrapped else share
     return math.floor(spec.size_px * factor * 1000) / 1000
@@ -234,7 +234,7 @@ def _side_along(spec: Spec) -> int:
 
 
 def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement:
-    """Return the text of a spec in its lines or along its curve, lengths in ems.
+    """Return the text of a spec, set in lines or along its curve, with lengths in ems.
 
     Args:
         spec: of the text.
@@ -261,8 +261,8 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
-    """Return where the text goes, and the fraction of its extent that fits (1 or more: all)."""
-    # Four corners are too few for NumPy to be worth its calls.
+    """Return the position of the text, and the fraction that fits (1 or more if all does)."""
+    # Four corners are too few for the overhead of NumPy to pay off.
     left, top, right, bottom = (edge * spec.size_px for edge in placement.box)
     angle_rad = math.radians(spec.rotation_deg)
     cos, sin = math.cos(angle_rad), math.sin(angle_rad)
@@ -304,7 +304,7 @@ def cover(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int
         )
     bottom, right = row + coverage.shape[0], column + coverage.shape[1]
     if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
-        # What has no box is not made room for.
+        # Layout reserves no room for characters without a box.
         raise DrawError(f"{spec.drawn_text!r} has a combining mark without a letter; remove it")
     if not is_styled(spec):
         return coverage, column, row
@@ -334,7 +334,7 @@ def _paint_glyphs(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pix
     for part, column, row in painted:
         height, width = part.shape
         place = coverage[row - top : row - top + height, column - left : column - left + width]
-        # Neighbours may overlap, in connected scripts by design: the fuller coverage wins.
+        # Neighbours may overlap, in connected scripts by design: the higher coverage is kept.
         np.maximum(place, part, out=place)
     return coverage, left, top
 
@@ -386,7 +386,7 @@ def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
 def _to_quads(
     boxes: Boxes, corners: NDArray[np.float64] | None, spec: Spec, ground: Ground
 ) -> Quads:
-    """Return the quads of upright boxes, or of corners where text runs along a curve."""
+    """Return the quads of upright boxes, or of corners if the text runs along a curve."""
     if corners is None:
         corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
     quads = ground.move(corners * spec.size_px)

@@ -1,4 +1,4 @@
-"""A line of text -> shaped runs: parted by direction and script, put in visual order."""
+"""A line of text -> shaped runs, split by direction and script and put in visual order."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from synthtext.drawing.faces import Face, Item, Run
 LATIN = re.compile(
     "[\u0000-\u036f\u1e00-\u1eff\u2000-\u200d\u2010-\u2027\u2030-\u205e\u20a0-\u20c0]*"
 )
-"""Texts of Latin letters, marks and signs alone, which every face shapes at once."""
+"""Texts of Latin letters, marks and signs alone, which need no splitting."""
 
 SHARED = frozenset({"Zyyy", "Zinh"})
-"""Scripts of characters that belong to whatever stands before them: spaces, digits, marks."""
+"""Scripts of characters that take the script before them: spaces, digits, marks."""
 
 
 class Line(NamedTuple):
     """A line of a paragraph.
 
     Attributes:
-        text: of the line.
-        levels: of each of its characters; none if all of it runs rightwards.
-        owners: number of the font that draws each of them; none if it is always the first.
+        text: text of the line.
+        levels: level of each of its characters; empty if all of it runs rightwards.
+        owners: number of the font that draws each of them; empty if it is always the first.
     """
 
     text: str
@@ -53,13 +53,13 @@ def cut_line(
     stop: int,
     owners: Sequence[int] = (),
 ) -> Line:
-    """Return the line of a paragraph from one place to before another.
+    """Return the line of a paragraph from one index to before another.
 
     Args:
         text: the paragraph.
-        directions: of it.
-        start: place of the first character of the line.
-        stop: place after the last one.
+        directions: of the paragraph.
+        start: index of the first character of the line.
+        stop: index after the last one.
         owners: number of the font that draws each character of the paragraph.
     """
     levels = [] if directions is None else line_levels(directions, start, stop)
@@ -74,7 +74,7 @@ def shape_line(
     fallback: Sequence[Face] = (),
     is_vertical: bool = False,
 ) -> Run:
-    """Return the glyphs of a line from left to right, each run shaped by itself.
+    """Return the glyphs of a line from left to right, each run shaped separately.
 
     Args:
         face: the first font.
@@ -109,7 +109,7 @@ def shape_line(
 
 
 def itemize(line: Line) -> list[Item]:
-    """Return the parts of a line by level, script and font; none if it is one rightwards."""
+    """Return the parts of a line by level, script and font; empty if it is a single run."""
     text, levels, owners = line
     if not levels and not owners and (text.isascii() or LATIN.fullmatch(text)):
         return []
@@ -129,7 +129,7 @@ def itemize(line: Line) -> list[Item]:
 
 
 def find_scripts(text: str) -> list[str]:
-    """Return the script of each character, ISO 15924, those that are shared settled.
+    """Return the script of each character, ISO 15924, with shared characters resolved.
 
     >>> find_scripts("(a\u05d0.")
     ['Latn', 'Latn', 'Hebr', 'Hebr']
