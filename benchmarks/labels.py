@@ -59,7 +59,7 @@ def draw_letters(spec: Spec, fonts: Catalogue) -> np.ndarray:
     face = open_face_of(spec, fonts)
     spec, placement, ground = fit(spec, face)
     ink = np.zeros((ground.height_px, ground.width_px), np.uint8)
-    letters, column, row = cover(spec, face, replace(placement, rules=None), ground)
+    letters, column, row = cover(spec, replace(placement, rules=None), ground)
     ink[row : row + letters.shape[0], column : column + letters.shape[1]] = letters
     return ink
 

@@ -75,6 +75,10 @@ FACTORS: dict[str, Factor] = {
     "align": Factor(
         "left,center,right", "alignment of lines", choices=("left", "center", "right")
     ),
+    "direction": Factor(
+        "horizontal", "direction of lines; vertical ones are columns from right to left",
+        choices=("horizontal", "vertical"),
+    ),
     "width_px": Factor(
         "224", "image width in px; 0 fits it to the text", _SIDE, is_whole=True
     ),
@@ -236,6 +240,7 @@ SETTINGS = {
     "image_format": "image format: jpg, png or webp",
     "splits": "fractions of train, val and test; a text is in one split only",
     "shrink": "shrink text that does not fit, instead of leaving it out",
+    "fallback": "draw what a font lacks with others where no font has all, instead of nothing",
     "shard_size": "images per shard",
 }
 """What a recipe holds besides its factors."""

@@ -26,6 +26,8 @@ CASES: dict[str, Callable[[str], str]] = {
 """Ways to set the case of a text; `title` lifts the first letter and lowers the rest."""
 
 
+FONT_SEPARATOR, MAX_FALLBACK_FONTS = ",", 32
+
 HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -44,7 +46,8 @@ class Spec:
         seed: seed of the dataset.
         index: number of the image in the dataset, 0 or more.
         split: `train`, `val` or `test`, from a hash of the text.
-        kind: `word` or `sentence`; sentences are wrapped to the width of the image.
+        kind: `word` or `sentence`; sentences are wrapped to the width of the image, or to its
+            height if they are vertical.
         text: the text as in its list.
         font: file name in the catalogue.
         label: 1 positive, 0 negative, None if the text has no label.
@@ -57,7 +60,8 @@ class Spec:
         size_px: font size (em) in px.
         letter_spacing_em: extra advance after each character, in em; 0 adds nothing.
         line_height: distance between baselines, in em.
-        align: left, center or right; matters only for several lines.
+        align: left, center or right; matters only for several lines. Of vertical text: top,
+            middle or bottom.
         width_px: width of the image; 0 fits it to the text and its margins.
         height_px: height of the image; 0 fits it to the text and its margins.
         margin_px: minimum distance from the ink to every edge in px, 1 or more.
@@ -119,6 +123,10 @@ class Spec:
         prior_jpeg_quality: of an earlier save as JPEG, 1 to 100; 100 changes nothing.
         jpeg_quality: 1 to 100; 100 leaves PNG and WebP files untouched by JPEG.
         shrink: whether text that does not fit is drawn smaller instead of not at all.
+        fallback_fonts: file names of the fonts that draw what `font` lacks, separated by
+            commas, the first that has it; empty uses no other font.
+        direction: horizontal, or vertical: upright letters from top to bottom, in columns from
+            right to left.
     """
 
     seed: int
@@ -188,11 +196,18 @@ class Spec:
     warp_em: float = 0.0
     barrel_frac: float = 0.0
     fold_frac: float = 0.0
+    fallback_fonts: str = ""
+    direction: str = "horizontal"
 
     @property
     def drawn_text(self) -> str:
         """The text as the image shows it, its case applied."""
         return CASES[self.case](self.text)
+
+    @property
+    def font_files(self) -> tuple[str, ...]:
+        """The files of the font and of those that draw what it lacks."""
+        return (self.font, *filter(None, self.fallback_fonts.split(FONT_SEPARATOR)))
 
     @property
     def key(self) -> str:
@@ -297,6 +312,7 @@ def check_spec(spec: Spec) -> Spec:
             raise SpecError(
                 f"{name} is {reprlib.repr(getattr(spec, name))}; write a colour as '#rrggbb'"
             )
+    _check_fonts(spec)
     for name, known in CHOICES.items():
         if getattr(spec, name) not in known:
             listed = ", ".join(known)
@@ -304,6 +320,14 @@ def check_spec(spec: Spec) -> Spec:
                 f"{name} is {reprlib.repr(getattr(spec, name))}; it is one of {listed}"
             )
     return spec
+
+
+def _check_fonts(spec: Spec) -> None:
+    n_others = len(spec.font_files) - 1
+    if n_others > MAX_FALLBACK_FONTS:
+        raise SpecError(
+            f"fallback_fonts has {n_others:,} fonts; give at most {MAX_FALLBACK_FONTS}"
+        )
 
 
 def _check_type(name: str, value: object) -> None:

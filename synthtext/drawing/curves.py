@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.layout import Placement, find_owners, inked, list_corners
+from synthtext.drawing.layout import Placement, find_owners, inked, list_corners, number_words
 from synthtext.drawing.outlines import refine
 from synthtext.errors import DrawError
 from synthtext.spec import Spec
@@ -78,11 +78,13 @@ def bend(placement: Placement, spec: Spec) -> Placement:
         spec: its text, `arc_deg`, `wave_em`, `jitter_em` and `letter_rotation_deg` are used.
 
     Raises:
-        DrawError: letters would overlap near the centre of the arc.
+        DrawError: letters would overlap near the centre of the arc, or the text is vertical.
     """
     arc_deg, wave_em, jitter_em, letter_rotation_deg = _read_bends(spec)
     if not (arc_deg or wave_em or jitter_em or letter_rotation_deg):
         return placement
+    if spec.direction == "vertical" and (arc_deg or wave_em):
+        raise DrawError("vertical text follows no curve; set arc_deg and wave_em to 0")
     text = spec.drawn_text
     left, top, right, bottom = placement.box
     curve = Curve(left, right - left, math.radians(arc_deg), wave_em)
@@ -130,7 +132,8 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
     letters = np.array(
         [frames[owner].move(four) for owner, four in zip(owners, corners, strict=True)]
     )
-    words = _box_words(text, letters, [frames[owner].turn_rad for owner in owners])
+    numbers = number_words(text, placement.word_breaks)
+    words = _box_words(numbers, letters, [frames[owner].turn_rad for owner in owners])
     ink = words.reshape(-1, 2)
     if placement.rules is not None:
         ink = np.concatenate([ink, placement.rules.points])
@@ -188,11 +191,11 @@ def _find_middles(placement: Placement, owners: list[int]) -> dict[int, float]:
     return middles | {owner: (low + high) / 2 for owner, (low, high) in edges.items()}
 
 
-def _box_words(text: str, letters: Points, turns_rad: list[float]) -> Points:
+def _box_words(words: list[int], letters: Points, turns_rad: list[float]) -> Points:
     """Return the corners of a box around the letters of each word: float64 (k, 4, 2)."""
     groups: dict[int, list[int]] = {}
-    for number, place in enumerate(inked(text)):
-        groups.setdefault(text.count(" ", 0, place), []).append(number)
+    for number, word in enumerate(words):
+        groups.setdefault(word, []).append(number)
     boxes = []
     for numbers in groups.values():
         # The direction of a word is that of its middle letter.

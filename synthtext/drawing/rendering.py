@@ -6,6 +6,7 @@ import functools
 import io
 import math
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from synthtext.drawing.colours import (
 from synthtext.drawing.curves import bend
 from synthtext.drawing.degradations import damage
 from synthtext.drawing.faces import Face, make_rotation
+from synthtext.drawing.fallback import list_runs
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.ground import Ground, grow
 from synthtext.drawing.ink_styles import (
@@ -71,13 +73,17 @@ class Rendering:
         spec: the choices behind the image; if the text was shrunk, `size_px` is the final size.
         pixels: uint8 (H, W, 3), RGB.
         word_quads: float32 (k, 4, 2), the ink of each word; corners (x, y) in px, clockwise
-            from the top left of the upright text.
+            from the top left of the upright text. A word that goes on in another line has one
+            for each of its parts.
         char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
         x_height_px: height of the letter x, before any perspective and warp.
         contrast_drawn: WCAG ratio of text to background, after opacity is applied.
         ink_drawn: text colour before opacity is applied, `#rrggbb`.
         ink_visible_frac: fraction of the ink that is not occluded, 0 to 1.
+        word_breaks: indices in `spec.drawn_text` at which a line starts within a word.
+        font_runs: parts of a text that several fonts draw: index of the first character, index
+            after the last one, file of the font.
     """
 
     spec: Spec
@@ -89,6 +95,8 @@ class Rendering:
     contrast_drawn: float
     ink_drawn: str
     ink_visible_frac: float = 1.0
+    word_breaks: tuple[int, ...] = ()
+    font_runs: tuple[tuple[int, int, str], ...] = ()
 
     @property
     def image(self) -> Image.Image:
@@ -134,9 +142,9 @@ def render(
     """
     face = open_face_of(spec, fonts)
     size_asked_px = spec.size_px
-    spec, placement, ground = fit(spec, face)
+    spec, placement, ground = fit(spec, face, open_fallback(spec, fonts))
     pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)
-    coverage, column, row = cover(spec, face, placement, ground)
+    coverage, column, row = cover(spec, placement, ground)
     height, width = coverage.shape
     behind = pixels[row : row + height, column : column + width]
     paper = _mean_colour(behind, coverage)
@@ -155,6 +163,8 @@ def render(
         contrast_drawn=round(measure_contrast(_seen(ink, paper, spec.opacity), paper), 3),
         ink_drawn=format_hex(ink),
         ink_visible_frac=visible_frac,
+        word_breaks=tuple(placement.word_breaks),
+        font_runs=list_runs(spec.font_files, placement.owners),
     )
 
 
@@ -179,10 +189,21 @@ def open_face_of(spec: Spec, fonts: Catalogue | None) -> Face:
     return (fonts or _read_bundled()).open(spec.font)
 
 
-def fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
+def open_fallback(spec: Spec, fonts: Catalogue | None) -> tuple[Face, ...]:
+    """Return the open fonts that draw what the font of a spec lacks.
+
+    Raises:
+        FontError: the catalogue lacks one of them, or it cannot be opened.
+    """
+    return tuple((fonts or _read_bundled()).open(file) for file in spec.font_files[1:])
+
+
+def fit(
+    spec: Spec, face: Face, fallback: Sequence[Face] = ()
+) -> tuple[Spec, Placement, Ground]:
     """Return the spec at a size that fits, its text set in lines, and its position."""
     while True:
-        placement = set_text(spec, face)
+        placement = set_text(spec, face, fallback)
         ground, share = _find_ground(spec, placement)
         if share >= 1:
             return spec, placement, ground
@@ -205,20 +226,29 @@ def _shrink(spec: Spec, share: float) -> float:
     """Return a smaller size for text of which only a fraction of its extent fits."""
     # Smaller wrapped text has both shorter and fewer lines, so its extent falls faster than its
     # size; small steps keep the text as large as possible.
-    is_wrapped = spec.kind == "sentence" and spec.width_px > 0
+    is_wrapped = spec.kind == "sentence" and _side_along(spec) > 0
     factor = min(0.97, math.sqrt(share)) if is_wrapped else share
     return math.floor(spec.size_px * factor * 1000) / 1000
 
 
-def set_text(spec: Spec, face: Face) -> Placement:
+def _side_along(spec: Spec) -> int:
+    return spec.height_px if spec.direction == "vertical" else spec.width_px
+
+
+def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement:
     """Return the text of a spec, in lines or along its curve, and warped; lengths in ems.
+
+    Args:
+        spec: of the text.
+        face: its open font.
+        fallback: the open fonts that draw what it lacks.
 
     Raises:
         DrawError: it is too short for its arc.
     """
-    wrap_em = None
-    if spec.kind == "sentence" and spec.width_px:
-        wrap_em = max(0, spec.width_px - 2 * spec.margin_px) / spec.size_px
+    wrap_em, side_px = None, _side_along(spec)
+    if spec.kind == "sentence" and side_px:
+        wrap_em = max(0, side_px - 2 * spec.margin_px) / spec.size_px
     placement = place_glyphs(
         spec.drawn_text,
         face,
@@ -226,6 +256,8 @@ def set_text(spec: Spec, face: Face) -> Placement:
         line_height=spec.line_height,
         align=spec.align,
         wrap_em=wrap_em,
+        fallback=fallback,
+        is_vertical=spec.direction == "vertical",
     )
     return warp(bend(add_rules(placement, spec, face), spec), spec)
 
@@ -259,9 +291,7 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
     return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1], view), min(shares)
 
 
-def cover(
-    spec: Spec, face: Face, placement: Placement, ground: Ground
-) -> tuple[Pixels, int, int]:
+def cover(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int, int]:
     """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas.
 
     Lines under and through the text are ink of it.
@@ -272,14 +302,14 @@ def cover(
     moves = ground.view, placement.turns_rad, placement.warp
     is_straight = all(each is None for each in moves)
     paint = _paint_glyphs if is_straight else _paint_outlines
-    coverage, column, row = paint(spec, face, placement, ground)
+    coverage, column, row = paint(spec, placement, ground)
     if not coverage.any():
         raise DrawError(
             f"{spec.drawn_text!r} has no visible ink at {spec.size_px:g} px; enlarge it"
         )
     if placement.rules is not None:
         points = ground.move(placement.rules.points * spec.size_px)
-        rules = face.paint_outline(replace(placement.rules, points=points))
+        rules = placement.faces[0].paint_outline(replace(placement.rules, points=points))
         coverage, column, row = _merge([(coverage, column, row), rules])
     bottom, right = row + coverage.shape[0], column + coverage.shape[1]
     if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
@@ -292,16 +322,15 @@ def cover(
     return style_letters(spec, coverage), column, row
 
 
-def _paint_glyphs(
-    spec: Spec, face: Face, placement: Placement, ground: Ground
-) -> tuple[Pixels, int, int]:
+def _paint_glyphs(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int, int]:
     """Return what `cover` does, for straight text seen head-on; FreeType rotates its glyphs."""
-    face.set_size(spec.size_px)
+    for face in set(placement.faces):
+        face.set_size(spec.size_px)
     rotation = make_rotation(spec.rotation_deg)
     places = ground.move(placement.pens * spec.size_px).tolist()
     painted = [
         face.paint(glyph, x, y, rotation)
-        for glyph, (x, y) in zip(placement.glyphs, places, strict=True)
+        for face, glyph, (x, y) in zip(placement.faces, placement.glyphs, places, strict=True)
     ]
     painted = [part for part in painted if part[0].size]
     return _merge(painted) if painted else (np.zeros((0, 0), np.uint8), 0, 0)
@@ -323,18 +352,21 @@ def _merge(painted: list[tuple[Pixels, int, int]]) -> tuple[Pixels, int, int]:
 
 
 def _paint_outlines(
-    spec: Spec, face: Face, placement: Placement, ground: Ground
+    spec: Spec, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
     """Return what `cover` does, for text along a curve, warped or seen from the side.
 
     Outlines are moved by their control points; the error in their curves is invisible.
     """
-    return face.paint_outline(outline_text(spec, face, placement, ground))
+    return placement.faces[0].paint_outline(outline_text(spec, placement, ground))
 
 
-def outline_text(spec: Spec, face: Face, placement: Placement, ground: Ground) -> Outline:
+def outline_text(spec: Spec, placement: Placement, ground: Ground) -> Outline:
     """Return all glyphs of a text as one outline, in px from the top left of the canvas."""
-    outlines = [face.outline(glyph) for glyph in placement.glyphs]
+    outlines = [
+        face.outline(glyph)
+        for face, glyph in zip(placement.faces, placement.glyphs, strict=True)
+    ]
     counts = [len(each.points) for each in outlines]
     text = join(outlines)
     points = text.points

@@ -9,6 +9,7 @@ import numpy as np
 from synthtext.drawing.faces import Box, Face
 from synthtext.drawing.layout import Placement, find_owners, inked, join_boxes, list_corners
 from synthtext.drawing.outlines import Outline
+from synthtext.errors import DrawError
 from synthtext.spec import Spec
 
 NEAREST_EM, FARTHEST_EM = 0.05, 0.2
@@ -23,9 +24,16 @@ def add_rules(placement: Placement, spec: Spec, face: Face) -> Placement:
 
     A rule is as long as the ink of its line of text. The upper edge of an underline is where
     the font has it, within bounds; a line through the text is centred at half the x-height.
+
+    Raises:
+        DrawError: the text is vertical.
     """
     if not (spec.underline_em or spec.strike_em):
         return placement
+    if spec.direction == "vertical":
+        raise DrawError(
+            "vertical text has no line under or through it; set underline_em and strike_em to 0"
+        )
     under = min(max(face.underline_em, NEAREST_EM), FARTHEST_EM)
     through = -(face.x_height_em or NO_X_HEIGHT_EM) / 2 - spec.strike_em / 2
     spans = [(under, spec.underline_em), (through, spec.strike_em)]

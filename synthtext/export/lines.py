@@ -49,13 +49,14 @@ class Line:
 
 
 def find_lines(item: Item) -> list[Line]:
-    """Return the lines of an image, from top to bottom.
+    """Return the lines of an image, from top to bottom, or of columns from right to left.
 
     Neither lines nor baselines are recorded, so both are derived. A word starts a new line if
     it lies below the one before it and starts before that one ends. The baseline of a word is
     where the letters of `STANDING` end: their median in the frame of its quad or, along a
     curve, the middle of the bottom edge of each. Words without such letters are ignored unless
-    the line has no others; then the baseline is the bottom edge of their quads.
+    the line has no others; then the baseline is the bottom edge of their quads. The baseline of
+    vertical text is the middle of its column, downwards.
     """
     chars = _list_chars(item)
     groups = [[0]] if item.words else []
@@ -67,8 +68,15 @@ def find_lines(item: Item) -> list[Line]:
     return [_make_line(item, group, chars) for group in groups]
 
 
+def runs_downward(item: Item) -> bool:
+    """Return whether the lines of an image are read from top to bottom."""
+    return item.fields.get("direction") == "vertical"
+
+
 def runs_leftward(item: Item) -> bool:
-    """Return whether the text of an image is read from right to left."""
+    """Return whether the lines of an image are read from right to left."""
+    if runs_downward(item):
+        return False
     directions = resolve(item.text)
     return directions is not None and directions.base == 1
 
@@ -86,6 +94,8 @@ def _starts_line(item: Item, number: int) -> bool:
     if abs(np.linalg.det(frame)) < 1:
         return False
     along, down = np.linalg.solve(frame, (item.quads[number] - before[0]).T)
+    if runs_downward(item):
+        return along.mean() < 0.5 and down.min() < 1
     if resolve(item.text) is None:
         return along.min() < 1 and down.mean() > 0.5
     # In a line with two directions, a word may lie on either side of the one before it.
@@ -93,6 +103,10 @@ def _starts_line(item: Item, number: int) -> bool:
 
 
 def _make_line(item: Item, words: list[int], chars: list[range]) -> Line:
+    if runs_downward(item):
+        quads = item.quads[words].astype(np.float64)
+        ends = np.stack([quads[:, :2].mean(axis=1), quads[:, 2:].mean(axis=1)], axis=1)
+        return Line(tuple(words), tuple(chars[k] for k in words), ends.reshape(-1, 2))
     found = [points for k in words if (points := _find_baseline(item, k, chars[k])) is not None]
     if not found:
         found = [item.quads[k][[3, 2]].astype(np.float64) for k in words]

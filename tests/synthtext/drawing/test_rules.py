@@ -87,7 +87,7 @@ def test_letters_stay_in_their_quads_and_lines_within_the_margins(
     lined = replace(spec, text="jumping fox", shrink=True, **LINES, **turned)  # type: ignore[arg-type]
     face = fonts.open(lined.font)
     fitted, placement, ground = fit(lined, face)
-    letters, column, row = cover(fitted, face, replace(placement, rules=None), ground)
+    letters, column, row = cover(fitted, replace(placement, rules=None), ground)
     quads = render(lined, fonts).word_quads
     outside = [
         min(
