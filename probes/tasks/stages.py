@@ -1,6 +1,6 @@
 """Adaptive levels: after a coarse scan, more levels where a curve crosses midway.
 
-A curve is examined in at most three stages. Each stage measures its interval; if that is wider
+A curve is examined in at most five stages. Each stage measures its interval; if that is wider
 than requested, levels are added in the gaps at its ends, and the same words are shown there.
 A level gets all of its answers when it is shown, so no test is repeated with more answers, and
 the stages share no error. `benchmarks/coverage.py` measures that choosing levels by the answers
@@ -23,7 +23,7 @@ from probes.metrics.cells import spread_baselines
 from probes.metrics.monotone import Answers, Crossing, find_crossing, gather_answers
 from probes.metrics.thresholds import ALPHA, CONFIDENCE
 
-N_LOOKS = 3
+N_LOOKS = 5
 """Largest number of stages of a curve, including the coarse scan."""
 
 N_WITHIN, N_AT_END = 3, 1

@@ -81,9 +81,9 @@ def test_added_levels_show_the_same_words_with_the_same_noise(
     assert all(words == shown["baseline"] for words in shown.values())
 
 
-def test_no_more_than_three_looks_are_taken(reader: Model, tmp_path: Path) -> None:
+def test_no_more_than_five_looks_are_taken(reader: Model, tmp_path: Path) -> None:
     probe = run(reader, tmp_path)
-    assert max(decision.look for decision in probe.decisions) == N_LOOKS == 3
+    assert max(decision.look for decision in probe.decisions) == N_LOOKS == 5
     assert set(probe.outcomes["interval_confidence"].dropna()) == {0.95}
 
 
@@ -130,7 +130,7 @@ def test_a_killed_run_goes_on_with_the_vectors_of_every_look(
         with pytest.raises(KeyboardInterrupt):
             run_probe(reader, SETTING, tmp_path / "killed")
     resumed, whole = run(reader, tmp_path / "killed"), run(reader, tmp_path / "whole")
-    assert (resumed.stats.n_images, resumed.stats.n_chunks_reused) == (0, 3)
+    assert (resumed.stats.n_images, resumed.stats.n_chunks_reused) == (0, 5)
     pd.testing.assert_frame_equal(resumed.outcomes, whole.outcomes)
 
 
