@@ -4,11 +4,11 @@ Midway is the mean of chance and of the accuracy at the easiest level: nothing i
 a floor above chance has no effect, and lapses lower only the ceiling. The estimate is where the
 isotonic fit over the levels crosses midway.
 
-The interval inverts tests. A level lies on the hard side of the crossing if its accuracy is below
-midway. Levels are tested one after another from the hardest on, until one test does not reject.
-Where accuracy is monotone, only the first level past the crossing matters: every harder one is
-rightly rejected, so each side takes half of the error and there is no correction over levels.
-The other end is the mirror image.
+The interval inverts tests. A level lies on the hard side of the crossing if its accuracy is
+below midway. Levels are tested one after another from the hardest on, until one test does not
+reject. Where accuracy is monotone, only the first level past the crossing matters: every harder
+one is rightly rejected, so each side takes half of the error and there is no correction over
+levels. The other end is the mirror image.
 
 Every answer for a word is compared with its answer at the easiest level, and the sampling unit
 is the word: answers for one word may depend on each other in any way.
