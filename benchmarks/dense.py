@@ -3,8 +3,8 @@
     python benchmarks/dense.py FOLDER [--model bundled] [--n 800] [--between 3]
 
 Writes FOLDER/outcomes.parquet: every word at the levels of the coarse scan and at several
-between each pair of them, for every factor with a threshold. A killed run resumes where it
-stopped.
+between each pair of them, for every factor with a threshold. A run that was killed continues
+where it stopped.
 """
 
 from __future__ import annotations

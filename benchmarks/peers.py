@@ -1,16 +1,17 @@
-"""How fast peers draw the same words, in turn with ours on one core: `make peers`.
+"""The speed of peers and of synthtext at drawing the same words on one core: `make peers`.
 
-TRDG and SynthTIGER are installed there, each in an environment of its own. The work: words of
-the bundled list, one to an image, in the bundled fonts, 12 to 64 px, on a canvas of 224x224,
-JPEG at quality 90, written to disk. Rounds alternate, because machines are noisy; medians are
+`make peers` installs TRDG and SynthTIGER, each in its own environment. All draw words of the
+bundled list, one per image, in the bundled fonts, 12 to 64 px, on a canvas of 224x224 px, and
+write JPEG at quality 90 to disk. Rounds alternate, because timings are noisy; medians are
 shown. The differences:
 
-- ours places text anywhere, sets its contrast, and records every factor and the quads of words
-  and letters; TRDG and SynthTIGER write the image alone, in its middle, in one ink;
-- TRDG draws at 224 px and scales down; its white background is our plain one;
-- SynthTIGER's noise comes from image files only, so it draws on a plain board; its layers are
-  called directly, without its template, which costs it more than half of its speed;
-- the bare loop draws, encodes and appends to a tar, and does nothing else.
+- synthtext places text anywhere, sets its contrast, and records every factor and the quads of
+  words and letters; TRDG and SynthTIGER write only the image, with the text in the centre and
+  in one colour;
+- TRDG draws at 224 px and scales down; its white background corresponds to our plain one;
+- SynthTIGER's noise comes from image files only, so it draws on a plain background; its layers
+  are called directly, without its template, which would cost more than half of its speed;
+- the bare loop only draws, encodes and appends to a tar.
 """
 
 from __future__ import annotations
@@ -34,18 +35,18 @@ N_OURS, N_PEERS, N_ROUNDS = 2000, 150, 5
 
 TASKS = {
     "bare loop": ("", "ours.py", "bare"),
-    "ours, plain/gradient/noise paper": ("", "ours.py", "mixed"),
-    "ours, noise paper": ("", "ours.py", "noise"),
-    "TRDG 1.8.0, noise paper": ("trdg", "trdg_words.py", "noise"),
-    "ours, plain paper": ("", "ours.py", "plain"),
-    "TRDG 1.8.0, white paper": ("trdg", "trdg_words.py", "plain"),
-    "SynthTIGER 1.2.1, plain board": ("synthtiger", "synthtiger_words.py", "plain"),
+    "ours, plain/gradient/noise background": ("", "ours.py", "mixed"),
+    "ours, noise background": ("", "ours.py", "noise"),
+    "TRDG 1.8.0, noise background": ("trdg", "trdg_words.py", "noise"),
+    "ours, plain background": ("", "ours.py", "plain"),
+    "TRDG 1.8.0, white background": ("trdg", "trdg_words.py", "plain"),
+    "SynthTIGER 1.2.1, plain background": ("synthtiger", "synthtiger_words.py", "plain"),
     "ours, natural crops, 32 px": ("", "ours.py", "crops"),
 }
 
 
 def run(task: tuple[str, str, str], folder: Path, scratch: Path) -> float:
-    """Return the seconds an image that one task takes."""
+    """Return the seconds per image of a task."""
     name, script, kind = task
     python = folder / name / "bin" / "python" if name else Path(sys.executable)
     words = scratch / ("few.txt" if name else "many.txt")
@@ -76,9 +77,9 @@ def main() -> None:
     console = Console(width=100)
     console.print(table)
     for ours, peer in (
-        ("ours, noise paper", "TRDG 1.8.0, noise paper"),
-        ("ours, plain paper", "TRDG 1.8.0, white paper"),
-        ("ours, plain paper", "SynthTIGER 1.2.1, plain board"),
+        ("ours, noise background", "TRDG 1.8.0, noise background"),
+        ("ours, plain background", "TRDG 1.8.0, white background"),
+        ("ours, plain background", "SynthTIGER 1.2.1, plain background"),
     ):
         console.print(f"{ours}: {rates[ours] / rates[peer]:.0f} times {peer}")
 
