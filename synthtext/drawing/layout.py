@@ -7,7 +7,7 @@ import itertools
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.bidi import Directions
 from synthtext.drawing.faces import Box, Face, Run
+from synthtext.drawing.outlines import Outline
 from synthtext.drawing.runs import cut_line, resolve, shape_line
 from synthtext.errors import DrawError
 
@@ -38,12 +39,16 @@ class Placement:
         pens: float64 (n, 2); origin of each glyph.
         char_boxes: float64 (m, 4); left, top, right, bottom of each character of `inked`.
         word_boxes: float64 (k, 4); the same for each word, in the order of the text.
-        box: left, top, right, bottom of all the ink.
+        box: left, top, right, bottom of all the ink, including lines under and through it.
         clusters: index of the first character of each glyph in the text.
         baselines: y of the baseline of each glyph.
         turns_rad: clockwise rotation of each glyph of text along a curve; empty if straight.
-        char_corners: float64 (m, 4, 2); rotated boxes of the characters; None if straight.
+        char_corners: float64 (m, 4, 2); corners of the boxes of the characters if the text is
+            curved or warped; else None.
         word_corners: float64 (k, 4, 2); the same for each word.
+        rules: lines under and through the text, after curve and warp; None if there are none.
+        warp: maps points (..., 2) of the glyphs' outlines to their warped positions; None if
+            the text is not warped.
     """
 
     glyphs: list[int]
@@ -56,6 +61,13 @@ class Placement:
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
+    rules: Outline | None = None
+    warp: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+
+
+def list_corners(boxes: Boxes, corners: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the corners of boxes, (n, 4, 2), clockwise from the top left, unless given."""
+    return boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]] if corners is None else corners
 
 
 def find_owners(clusters: Sequence[int], places: Sequence[int]) -> list[int]:
@@ -143,7 +155,7 @@ def place_glyphs(
         pens=np.array(pens),
         char_boxes=np.array(char_boxes),
         word_boxes=np.array(word_boxes),
-        box=functools.reduce(_join, word_boxes),
+        box=functools.reduce(join_boxes, word_boxes),
         clusters=clusters,
         baselines=baselines,
     )
@@ -231,7 +243,7 @@ def _box_chars(
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
         if box is not None:
-            ink[cluster] = _join(ink[cluster], box) if cluster in ink else box
+            ink[cluster] = join_boxes(ink[cluster], box) if cluster in ink else box
     if not clusters:
         raise DrawError(f"the font draws {text!r} as blank; use another font")
     places = inked(text)
@@ -253,7 +265,8 @@ def _box_chars(
     return boxes
 
 
-def _join(one: Box, other: Box) -> Box:
+def join_boxes(one: Box, other: Box) -> Box:
+    """Return left, top, right, bottom of the box that holds two, y downwards."""
     return (
         min(one[0], other[0]),
         min(one[1], other[1]),
@@ -270,5 +283,5 @@ def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
     word = counted = 0
     for place, box in zip(inked(text), char_boxes, strict=True):
         word, counted = word + text.count(" ", counted, place), place
-        boxes[word] = _join(boxes[word], box) if word in boxes else box
+        boxes[word] = join_boxes(boxes[word], box) if word in boxes else box
     return list(boxes.values())

@@ -33,11 +33,13 @@ from synthtext.drawing.ink_styles import (
     measure_growth,
     style_letters,
 )
-from synthtext.drawing.layout import Boxes, Placement, place_glyphs
+from synthtext.drawing.layout import Boxes, Placement, list_corners, place_glyphs
 from synthtext.drawing.occlusion import occlude
-from synthtext.drawing.outlines import Outline, join
+from synthtext.drawing.outlines import Outline, join, refine
 from synthtext.drawing.perspective import look, make_view
 from synthtext.drawing.photos import Photos
+from synthtext.drawing.rules import add_rules
+from synthtext.drawing.warps import STEP_EM, warp
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
 from synthtext.spec import Spec
@@ -72,7 +74,7 @@ class Rendering:
             from the top left of the upright text.
         char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
-        x_height_px: height of the letter x, before any perspective.
+        x_height_px: height of the letter x, before any perspective and warp.
         contrast_drawn: WCAG ratio of text to background, after opacity is applied.
         ink_drawn: text colour before opacity is applied, `#rrggbb`.
         ink_visible_frac: fraction of the ink that is not occluded, 0 to 1.
@@ -209,7 +211,7 @@ def _shrink(spec: Spec, share: float) -> float:
 
 
 def set_text(spec: Spec, face: Face) -> Placement:
-    """Return the text of a spec, set in lines or along its curve, with lengths in ems.
+    """Return the text of a spec, in lines or along its curve, and warped; lengths in ems.
 
     Raises:
         DrawError: it is too short for its arc.
@@ -225,7 +227,7 @@ def set_text(spec: Spec, face: Face) -> Placement:
         align=spec.align,
         wrap_em=wrap_em,
     )
-    return bend(placement, spec)
+    return warp(bend(add_rules(placement, spec, face), spec), spec)
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
@@ -262,16 +264,23 @@ def cover(
 ) -> tuple[Pixels, int, int]:
     """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas.
 
+    Lines under and through the text are ink of it.
+
     Raises:
         DrawError: there is no ink, or some of it lies beyond the canvas.
     """
-    is_straight = ground.view is None and placement.turns_rad is None
+    moves = ground.view, placement.turns_rad, placement.warp
+    is_straight = all(each is None for each in moves)
     paint = _paint_glyphs if is_straight else _paint_outlines
     coverage, column, row = paint(spec, face, placement, ground)
     if not coverage.any():
         raise DrawError(
             f"{spec.drawn_text!r} has no visible ink at {spec.size_px:g} px; enlarge it"
         )
+    if placement.rules is not None:
+        points = ground.move(placement.rules.points * spec.size_px)
+        rules = face.paint_outline(replace(placement.rules, points=points))
+        coverage, column, row = _merge([(coverage, column, row), rules])
     bottom, right = row + coverage.shape[0], column + coverage.shape[1]
     if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
         # Layout reserves no room for characters without a box.
@@ -295,8 +304,11 @@ def _paint_glyphs(
         for glyph, (x, y) in zip(placement.glyphs, places, strict=True)
     ]
     painted = [part for part in painted if part[0].size]
-    if not painted:
-        return np.zeros((0, 0), np.uint8), 0, 0
+    return _merge(painted) if painted else (np.zeros((0, 0), np.uint8), 0, 0)
+
+
+def _merge(painted: list[tuple[Pixels, int, int]]) -> tuple[Pixels, int, int]:
+    """Return the coverage of several parts as one, and its column and row on the canvas."""
     left = min(column for _, column, _ in painted)
     top = min(row for _, _, row in painted)
     right = max(column + part.shape[1] for part, column, _ in painted)
@@ -313,7 +325,7 @@ def _paint_glyphs(
 def _paint_outlines(
     spec: Spec, face: Face, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
-    """Return what `cover` does, for text along a curve or seen from the side.
+    """Return what `cover` does, for text along a curve, warped or seen from the side.
 
     Outlines are moved by their control points; the error in their curves is invisible.
     """
@@ -331,8 +343,11 @@ def outline_text(spec: Spec, face: Face, placement: Placement, ground: Ground) -
         cos, sin = np.cos(turns_rad), np.sin(turns_rad)
         x, y = points.T
         points = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
-    points = (points + np.repeat(placement.pens, counts, axis=0)) * spec.size_px
-    return replace(text, points=ground.move(points))
+    points = points + np.repeat(placement.pens, counts, axis=0)
+    if placement.warp is not None:
+        text = refine(replace(text, points=points), STEP_EM)
+        points = placement.warp(text.points)
+    return replace(text, points=ground.move(points * spec.size_px))
 
 
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
@@ -354,10 +369,8 @@ def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
 def _to_quads(
     boxes: Boxes, corners: NDArray[np.float64] | None, spec: Spec, ground: Ground
 ) -> Quads:
-    """Return the quads of upright boxes, or of corners if the text runs along a curve."""
-    if corners is None:
-        corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-    quads = ground.move(corners * spec.size_px)
+    """Return the quads of upright boxes, or of corners if the text is curved or warped."""
+    quads = ground.move(list_corners(boxes, corners) * spec.size_px)
     grown_px = measure_growth(spec)
     if grown_px:
         quads = grow(quads, grown_px)
