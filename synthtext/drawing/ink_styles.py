@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.drawing.backgrounds import make_gradient, make_texture, mix
-from synthtext.drawing.colours import Colour, map_levels, parse_hex
+from synthtext.drawing.colours import Colour, parse_hex, scale_levels
 from synthtext.drawing.degradations import cut, hide_fraction, noise_pool
 from synthtext.rng import unfold
 from synthtext.spec import Spec
@@ -37,9 +37,8 @@ WEAR_EM = 0.05
 def measure_growth(spec: Spec) -> float:
     """Return how far letters reach beyond their outlines, in px."""
     # Each is painted to the part of a pixel, so its last pixel is a faint one.
-    return sum(
-        math.ceil(max(em, 0.0) * spec.size_px) for em in (spec.embolden_em, spec.outline_em)
-    )
+    emboldened_px = math.ceil(max(spec.embolden_em, 0.0) * spec.size_px)
+    return emboldened_px + math.ceil(spec.outline_em * spec.size_px)
 
 
 def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour | Pixels, opacity: float) -> Pixels:
@@ -52,10 +51,10 @@ def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour | Pixels, opacity: floa
         opacity: 0 to 1; 0 changes nothing.
     """
     if opacity < 1:
-        coverage = cv2.LUT(coverage, np.rint(np.arange(256) * opacity).astype(np.uint8))
+        coverage = cv2.LUT(coverage, scale_levels(opacity))
     if isinstance(ink, tuple):
-        levels = np.rint(np.arange(256)[:, None] * np.array(ink) / 255).astype(np.uint8)
-        laid = map_levels(coverage, levels)
+        # Three tables of one channel cost OpenCV a fifth of one table of three.
+        laid = cv2.merge([cv2.LUT(coverage, scale_levels(level / 255)) for level in ink])
     else:
         full = cv2.cvtColor(coverage, cv2.COLOR_GRAY2RGB)
         laid = cv2.multiply(ink, full, scale=1 / 255)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import unicodedata
 from bisect import bisect_right
@@ -143,7 +142,7 @@ def place_glyphs(
         pens=np.array(pens),
         char_boxes=np.array(char_boxes),
         word_boxes=np.array(word_boxes),
-        box=functools.reduce(_join, word_boxes),
+        box=_hull(word_boxes),
         clusters=clusters,
         baselines=baselines,
     )
@@ -228,13 +227,17 @@ def _box_chars(
     text: str, clusters: list[int], glyph_boxes: list[Box | None], leftward: frozenset[int]
 ) -> list[Box]:
     """Return the ink box of each inked character; a ligature's box is parted evenly."""
+    places = inked(text)
+    whole = [box for box in glyph_boxes if box is not None]
+    if clusters == places and len(whole) == len(places):
+        # Each glyph is a character of its own, as in most texts.
+        return whole
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
         if box is not None:
-            ink[cluster] = _join(ink[cluster], box) if cluster in ink else box
+            ink[cluster] = _hull((ink[cluster], box)) if cluster in ink else box
     if not clusters:
         raise DrawError(f"the font draws {text!r} as blank; use another font")
-    places = inked(text)
     owners = find_owners(clusters, places)
     n_shares = Counter(owners)
     n_given: Counter[int] = Counter()
@@ -253,22 +256,21 @@ def _box_chars(
     return boxes
 
 
-def _join(one: Box, other: Box) -> Box:
-    return (
-        min(one[0], other[0]),
-        min(one[1], other[1]),
-        max(one[2], other[2]),
-        max(one[3], other[3]),
-    )
+def _hull(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box that holds all of these, of which there is at least one."""
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
     """Return the ink box of each word that has ink, in the order of the text."""
     if not char_boxes:
         raise DrawError(f"{text!r} has no visible ink; remove it from the list")
-    boxes: dict[int, Box] = {}
+    if " " not in text:
+        return [_hull(char_boxes)]
+    words: dict[int, list[Box]] = {}
     word = counted = 0
     for place, box in zip(inked(text), char_boxes, strict=True):
         word, counted = word + text.count(" ", counted, place), place
-        boxes[word] = _join(boxes[word], box) if word in boxes else box
-    return list(boxes.values())
+        words.setdefault(word, []).append(box)
+    return [_hull(boxes) for boxes in words.values()]
