@@ -90,7 +90,9 @@ def bend(placement: Placement, spec: Spec) -> Placement:
 
     def at(x: float, y: float) -> tuple[float, float, float]:
         # A letter three deviations out of place is rare, and one beyond could leave the image.
-        right, down, turn = np.clip(chance.standard_normal(3), -3, 3).tolist()
+        right, down, turn = (
+            max(-3.0, min(3.0, value)) for value in chance.standard_normal(3).tolist()
+        )
         x, y, turn_rad = curve.at(x + jitter_em * right, y + jitter_em * down)
         return x, y, turn_rad + math.radians(letter_rotation_deg) * turn
 
@@ -108,21 +110,18 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
     owners = find_owners(clusters, inked(text))
     middles = _find_middles(placement, owners)
     baselines = dict(zip(placement.clusters, placement.baselines, strict=True))
-    frames = {c: _Frame.on(at, middles[c], baselines[c]) for c in clusters}
-    moved = [
-        frames[cluster].move(pen[None])[0]
-        for cluster, pen in zip(placement.clusters, placement.pens, strict=True)
-    ]
+    frames = _Frames.of(at, [(middles[cluster], baselines[cluster]) for cluster in clusters])
+    numbers = {cluster: number for number, cluster in enumerate(clusters)}
+    of_glyphs = [numbers[cluster] for cluster in placement.clusters]
+    of_letters = [numbers[owner] for owner in owners]
     corners = placement.char_boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-    letters = np.array(
-        [frames[owner].move(four) for owner, four in zip(owners, corners, strict=True)]
-    )
-    words = _box_words(text, letters, [frames[owner].turn_rad for owner in owners])
+    letters = frames.move(corners, of_letters)
+    words = _box_words(text, letters, [frames.turns_rad[number] for number in of_letters])
     low, high = words.min(axis=(0, 1)).tolist(), words.max(axis=(0, 1)).tolist()
     return replace(
         placement,
-        pens=np.array(moved),
-        turns_rad=[frames[cluster].turn_rad for cluster in placement.clusters],
+        pens=frames.move(placement.pens[:, None], of_glyphs)[:, 0],
+        turns_rad=[frames.turns_rad[number] for number in of_glyphs],
         char_corners=letters,
         word_corners=words,
         box=(*low, *high),
@@ -130,27 +129,45 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """Where a letter goes: turned clockwise about a point, which is moved."""
+class _Frames:
+    """Where n letters go: each turned clockwise about a point, which is moved.
 
-    start: Points
-    end: Points
-    turn_rad: float
+    Attributes:
+        starts: float64 (n, 1, 2), the points.
+        ends: the same, where they are moved.
+        turns: float64 (n, 2, 2), the matrices that turn.
+        turns_rad: n angles.
+    """
+
+    starts: Points
+    ends: Points
+    turns: Points
+    turns_rad: list[float]
 
     @classmethod
-    def on(cls, at: PointMap, x: float, y: float) -> _Frame:
-        moved_x, moved_y, turn_rad = at(x, y)
-        return cls(np.array([x, y]), np.array([moved_x, moved_y]), turn_rad)
+    def of(cls, at: PointMap, starts: list[tuple[float, float]]) -> _Frames:
+        moved = [at(x, y) for x, y in starts]
+        return cls(
+            np.array(starts)[:, None],
+            np.array([(x, y) for x, y, _ in moved])[:, None],
+            np.array([_make_turn(turn_rad) for _, _, turn_rad in moved]),
+            [turn_rad for _, _, turn_rad in moved],
+        )
 
-    def move(self, points: Points) -> Points:
-        """Return points (n, 2) where they go."""
-        return _rotate(points - self.start, self.turn_rad) + self.end
+    def move(self, points: Points, numbers: list[int]) -> Points:
+        """Return points (m, k, 2) where they go, k with each of m letters."""
+        return (points - self.starts[numbers]) @ self.turns[numbers] + self.ends[numbers]
+
+
+def _make_turn(turn_rad: float) -> list[list[float]]:
+    """Return the matrix that turns rows of points, y downwards, clockwise about (0, 0)."""
+    cos, sin = math.cos(turn_rad), math.sin(turn_rad)
+    return [[cos, sin], [-sin, cos]]
 
 
 def _rotate(points: Points, turn_rad: float) -> Points:
     """Return points (n, 2), y downwards, turned clockwise about (0, 0)."""
-    cos, sin = math.cos(turn_rad), math.sin(turn_rad)
-    return points @ np.array([[cos, sin], [-sin, cos]])
+    return points @ np.array(_make_turn(turn_rad))
 
 
 def _check_reach(curve: Curve, text: str, arc_deg: float, *, top: float, bottom: float) -> None:
@@ -182,8 +199,8 @@ def _box_words(text: str, letters: Points, turns_rad: list[float]) -> Points:
     for numbers in groups.values():
         # The word's own direction is that of its middle letter.
         turn_rad = sorted(turns_rad[number] for number in numbers)[len(numbers) // 2]
-        flat = _rotate(letters[numbers].reshape(-1, 2), -turn_rad)
-        (left, top), (right, bottom) = flat.min(axis=0), flat.max(axis=0)
+        x, y = _rotate(letters[numbers].reshape(-1, 2), -turn_rad).T
+        left, top, right, bottom = x.min(), y.min(), x.max(), y.max()
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
         boxes.append(_rotate(corners, turn_rad))
     return np.array(boxes)

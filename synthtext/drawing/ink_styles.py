@@ -7,6 +7,7 @@ coverage untouched at its neutral value.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import cv2
 import numpy as np
@@ -206,10 +207,14 @@ def fill_ink(kind: str, ink: Colour, ink2: Colour, shape: tuple[int, int], seed:
 
 
 def _dilate(coverage: Coverage, radius_px: int) -> Coverage:
+    return cv2.dilate(coverage, _make_disc(radius_px), borderValue=0) if radius_px else coverage
+
+
+@cache
+def _make_disc(radius_px: int) -> NDArray[np.uint8]:
     # The ellipses of OpenCV reach beyond their radius, and letters would beyond their quads.
     places = np.arange(-radius_px, radius_px + 1)
-    disc = (np.hypot(places[:, None], places) <= radius_px).astype(np.uint8)
-    return cv2.dilate(coverage, disc, borderValue=0) if radius_px else coverage
+    return (np.hypot(places[:, None], places) <= radius_px).astype(np.uint8)
 
 
 def _shift(coverage: Coverage, distance_px: float, angle_deg: float) -> Coverage:

@@ -33,7 +33,7 @@ from synthtext.drawing.ink_styles import (
     measure_growth,
     style_letters,
 )
-from synthtext.drawing.layout import Placement, place_glyphs
+from synthtext.drawing.layout import Placement, hull, place_glyphs
 from synthtext.drawing.occlusion import occlude
 from synthtext.drawing.outlines import Outline, join
 from synthtext.drawing.perspective import look, make_view
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 Quads = NDArray[np.float32]
 
-CORNERS = (0, 1, 2, 1, 2, 3, 0, 3)
+CORNERS = np.array([0, 1, 2, 1, 2, 3, 0, 3])
 """Where the corners of a box lie in its left, top, right and bottom, clockwise."""
 
 MIN_SIZE_PX = 4.0
@@ -308,10 +308,9 @@ def _paint_glyphs(
     painted = [part for part in painted if part[0].size]
     if not painted:
         return np.zeros((0, 0), np.uint8), 0, 0
-    left = min(column for _, column, _ in painted)
-    top = min(row for _, _, row in painted)
-    right = max(column + part.shape[1] for part, column, _ in painted)
-    bottom = max(row + part.shape[0] for part, _, row in painted)
+    left, top, right, bottom = hull(
+        [(x, y, x + part.shape[1], y + part.shape[0]) for part, x, y in painted]
+    )
     coverage = np.zeros((bottom - top, right - left), np.uint8)
     for part, column, row in painted:
         height, width = part.shape
