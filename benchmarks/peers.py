@@ -57,7 +57,7 @@ def run(task: tuple[str, str, str], folder: Path, scratch: Path) -> float:
     """Return the processor seconds per image that one task takes."""
     name, script, kind = task
     python = folder / name / "bin" / "python" if name else Path(sys.executable)
-    words = scratch / ("few.txt" if name in ("trdg", "synthtiger") else "many.txt")
+    words = scratch / ("few.txt" if name in ("trdg", "synthtiger", "doctr") else "many.txt")
     done = subprocess.run(
         [python, SCRIPTS / script, words, bundled_folder(), scratch, kind],
         capture_output=True, text=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
