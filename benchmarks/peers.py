@@ -1,10 +1,10 @@
 """How fast peers draw the same words, in turn with ours on one core: `make peers`.
 
 The peers are installed there, each in an environment of its own. The work: words of the bundled
-list, one to an image, in the bundled fonts, 12 to 64 px, on a canvas of 224x224, JPEG at quality
-90, written to disk; against neots and docTR-Synth-Generator, crops of 32 px letters as PNG. Time
-is that of the processor. Rounds alternate, because machines are noisy; medians are shown. The
-differences:
+list, one to an image, in the bundled fonts, 12 to 64 px, on a canvas of 224x224, JPEG at
+quality 90, written to disk; against neots and docTR-Synth-Generator, crops of words as PNG.
+Time is that of the processor. Rounds alternate, because machines are noisy; medians are shown.
+The differences:
 
 - ours places text anywhere, sets its contrast, and records every factor and the quads of words
   and letters; TRDG and SynthTIGER write the image alone, in its middle, in one ink;

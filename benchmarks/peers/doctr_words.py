@@ -15,20 +15,19 @@ from generator.components.generator import TextImageGenerator
 
 SIZE_PX, N_WARM = 32, 60
 
-PLAIN = {
-    name: 0.0
-    for name in (
-        "colored_ink_prob", "outline_prob", "invert_prob", "bold_prob", "rotation_prob",
-        "blur_prob", "perspective_prob", "pixel_dropout_prob", "final_blur_prob", "noise_prob",
-        "jpeg_prob", "brightness_jitter", "contrast_jitter",
-    )
-}  # fmt: skip
+EFFECTS = (
+    "colored_ink_prob", "outline_prob", "invert_prob", "bold_prob", "rotation_prob",
+    "blur_prob", "perspective_prob", "pixel_dropout_prob", "final_blur_prob", "noise_prob",
+    "jpeg_prob", "brightness_jitter", "contrast_jitter",
+)  # fmt: skip
 
 
 def main() -> None:
     """Draw the words of a file in the fonts of a folder; print processor seconds per image."""
     words, fonts, out = Path(sys.argv[1]).read_text().split(), sys.argv[2], Path(sys.argv[3])
-    effects = PLAIN | {"supersample": 1} if sys.argv[4] == "plain" else {}
+    effects: dict[str, float] = {}
+    if sys.argv[4] == "plain":
+        effects = dict.fromkeys(EFFECTS, 0.0) | {"supersample": 1}
     config = GenerationConfig.flat(
         font_dir=fonts, auto_download_fonts=False, auto_download_backgrounds=False,
         font_size_range=(SIZE_PX, SIZE_PX), **effects,

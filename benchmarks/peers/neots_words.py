@@ -1,9 +1,9 @@
 """Word crops of 48 px as PNG by neots, in one thread; run by `peers.py`.
 
 `shipped` keeps the effects of its minimal configuration, at the rates and strengths set there:
-rotation, distortion, italics, underlines, vertical text and random offsets. `plain` turns all of
-them off. Both are drawn by its own loop over a batch, from random letters, since it has no list
-of words: as many as the words have, 3 to 8. `words` draws the words themselves, each by a call.
+rotation, distortion, italics, underlines, vertical text and random offsets. `plain` turns all
+of them off. Both are drawn by its own loop over a batch, from random letters, since it has no
+list of words: as many as the words have, 3 to 8. `words` draws the words, each by a call.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from synthtext.dataset.generate import draw_shard
 from synthtext.dataset.folders import RECORDS
+from synthtext.dataset.generate import draw_shard
 from synthtext.dataset.plan import Plan, list_shards, make_plan
 from synthtext.drawing.fonts import bundled_folder, read_catalogue
 from synthtext.recipe import default_recipe, edit_recipe

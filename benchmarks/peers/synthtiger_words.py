@@ -32,7 +32,7 @@ def draw(index: int, word: str, font: str, out: Path) -> None:
 
 
 def main() -> None:
-    """Draw the words of a file in the fonts of a folder, and print the processor seconds per image."""
+    """Draw the words of a file in the fonts of a folder; print processor seconds per image."""
     words, fonts, out = Path(sys.argv[1]).read_text().split(), Path(sys.argv[2]), sys.argv[3]
     random.seed(0)
     files = sorted(str(path) for path in fonts.glob("*.ttf"))

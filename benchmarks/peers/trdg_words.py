@@ -30,7 +30,7 @@ def draw(index: int, word: str, font: str, out: str, background: int) -> None:
 
 
 def main() -> None:
-    """Draw the words of a file in the fonts of a folder, and print the processor seconds per image."""
+    """Draw the words of a file in the fonts of a folder; print processor seconds per image."""
     words, fonts = Path(sys.argv[1]).read_text().split(), Path(sys.argv[2])
     out, background = sys.argv[3], {"noise": 0, "plain": 1}[sys.argv[4]]
     random.seed(0)

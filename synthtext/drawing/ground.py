@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.perspective import Matrix, look
 
-
 AFTER, BEFORE = np.array([1, 2, 3, 0]), np.array([3, 0, 1, 2])
 """The corner that follows each corner of a quad, and the one before it."""
 

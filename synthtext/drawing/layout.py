@@ -142,7 +142,7 @@ def place_glyphs(
         pens=np.array(pens),
         char_boxes=np.array(char_boxes),
         word_boxes=np.array(word_boxes),
-        box=hull(word_boxes),
+        box=_hull(word_boxes),
         clusters=clusters,
         baselines=baselines,
     )
@@ -235,7 +235,7 @@ def _box_chars(
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
         if box is not None:
-            ink[cluster] = hull((ink[cluster], box)) if cluster in ink else box
+            ink[cluster] = _hull((ink[cluster], box)) if cluster in ink else box
     if not clusters:
         raise DrawError(f"the font draws {text!r} as blank; use another font")
     owners = find_owners(clusters, places)
@@ -256,7 +256,7 @@ def _box_chars(
     return boxes
 
 
-def hull(boxes: Sequence[Box]) -> Box:
+def _hull(boxes: Sequence[Box]) -> Box:
     """Return the smallest box that holds all of these, of which there is at least one."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
@@ -267,10 +267,10 @@ def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
     if not char_boxes:
         raise DrawError(f"{text!r} has no visible ink; remove it from the list")
     if " " not in text:
-        return [hull(char_boxes)]
+        return [_hull(char_boxes)]
     words: dict[int, list[Box]] = {}
     word = counted = 0
     for place, box in zip(inked(text), char_boxes, strict=True):
         word, counted = word + text.count(" ", counted, place), place
         words.setdefault(word, []).append(box)
-    return [hull(boxes) for boxes in words.values()]
+    return [_hull(boxes) for boxes in words.values()]

@@ -33,7 +33,7 @@ from synthtext.drawing.ink_styles import (
     measure_growth,
     style_letters,
 )
-from synthtext.drawing.layout import Placement, hull, place_glyphs
+from synthtext.drawing.layout import Placement, place_glyphs
 from synthtext.drawing.occlusion import occlude
 from synthtext.drawing.outlines import Outline, join
 from synthtext.drawing.perspective import look, make_view
@@ -308,9 +308,10 @@ def _paint_glyphs(
     painted = [part for part in painted if part[0].size]
     if not painted:
         return np.zeros((0, 0), np.uint8), 0, 0
-    left, top, right, bottom = hull(
-        [(x, y, x + part.shape[1], y + part.shape[0]) for part, x, y in painted]
+    lefts, tops, rights, bottoms = zip(
+        *[(x, y, x + part.shape[1], y + part.shape[0]) for part, x, y in painted], strict=True
     )
+    left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
     coverage = np.zeros((bottom - top, right - left), np.uint8)
     for part, column, row in painted:
         height, width = part.shape
@@ -372,6 +373,6 @@ def _find_quads(placement: Placement, spec: Spec, ground: Ground) -> tuple[Quads
     grown_px = measure_growth(spec)
     if grown_px:
         quads = grow(quads, grown_px)
-    quads = quads.round(2).astype(np.float32)
+    rounded = quads.round(2).astype(np.float32)
     n_words = len(placement.word_boxes)
-    return quads[:n_words], quads[n_words:]
+    return rounded[:n_words], rounded[n_words:]
