@@ -30,7 +30,7 @@ N_TRUTH = 400_000
 """Number of answers from which a truth is computed."""
 
 WORDS = ((30, 1), (100, 1), (300, 1), (30, 7))
-"""Number of words in a run, and of answers for each."""
+"""Number of words in a run, and number of answers for each word."""
 
 LIKENESS = 0.3
 """Correlation of the answers for one word."""
@@ -49,7 +49,7 @@ TRUE: dict[str, Callable[[Floats], Floats]] = {
     "too sure throughout": lambda sure: special.expit(special.logit(sure) - 1),
     "not sure enough": lambda sure: special.expit(2 * special.logit(sure)),
 }
-"""The confidence of a reader -> how often it is right."""
+"""The confidence of a reader -> the probability that it is right."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def draw_answers(
 
 
 def _draw_alike(n_words: int, n_each: int, rng: Generator) -> Floats:
-    """Return standard normal numbers (n_words, n_each) that correlate within a word."""
+    """Return standard normal numbers (n_words, n_each) that are correlated within a word."""
     shared, own = rng.normal(size=(n_words, 1)), rng.normal(size=(n_words, n_each))
     return np.sqrt(LIKENESS) * shared + np.sqrt(1 - LIKENESS) * own
 

@@ -2,13 +2,13 @@
 
     python benchmarks/coverage.py [--runs 500] [--real FILE ...] [--only thresholds]
 
-Thresholds are those of the staged design itself, run on planted readers and on real ones: FILE
-is the `outcomes.parquet` of a dense run, such as `benchmarks/dense.py` writes, from which words
-are drawn with replacement. For pooled accuracies, paired differences and effects every run
-draws new words, each with a separate threshold and ceiling, and shows them at every level.
+Thresholds are those of the staged design itself, run on simulated readers and on real ones:
+FILE is the `outcomes.parquet` of a dense run, written by `benchmarks/dense.py`, from which
+words are drawn with replacement. For pooled accuracies, paired differences and effects, every
+run draws new words, each with its own threshold and ceiling, and shows them at every level.
 Prints tables; exits with 1 if a fraction is out of its bounds.
 
-With an exact 95 % interval, the coverage in 200 runs leaves the bounds about once in thirty
+With an exact 95 % interval, the coverage in 200 runs is out of bounds about once in thirty
 times, and there are about thirty checks; in 1000 runs, once in ten thousand times.
 """
 
@@ -31,7 +31,7 @@ from probes.metrics.paired import mcnemar_by_word, paired_difference
 from probes.metrics.psychometric import SHAPES
 from probes.metrics.regression import main_effects
 
-# The folder of this file, whatever the working directory.
+# The folder of this file, so that imports do not depend on the working directory.
 sys.path.insert(0, str(Path(__file__).parent))
 from design_runs import print_table
 from simulated import PLANTED as PLANTED_READERS
@@ -58,14 +58,14 @@ class Reader:
     """A reader of words, and the words and levels of an experiment with it.
 
     Attributes:
-        name: what distinguishes it.
-        n_words: words shown, each once at every level.
+        name: a description of what is special about it.
+        n_words: number of words shown, each once at every level.
         shape: shape of its psychometric curve, a key of SHAPES.
         middle: where the curve of a typical word is halfway, on the axis of the fit.
         width: distance from 5 to 95 % of the curve, in units of that axis.
-        word_sd: spread of the words' middles, in the same units.
+        word_sd: standard deviation of the words' middles, in the same units.
         reach: mean ceiling of a word, as a fraction of the way from chance to 1.
-        likeness: how similar the words' ceilings are; near 0 a word is read always or never.
+        likeness: how similar the words' ceilings are; near 0, a word is always or never read.
         chance: accuracy of guessing.
         levels: the levels shown.
     """
@@ -196,7 +196,7 @@ def draw_factors(seed: int, n_words: int = 150, n_each: int = 8) -> pd.DataFrame
 
 
 def check_effects(n_runs: int) -> Iterator[Check]:
-    """Measure how often planted effects are found with their sign, and null ones flagged."""
+    """Measure how often true effects are found with their sign, and null effects flagged."""
     found, flagged, any_flagged = [], [], []
     for seed in range(n_runs):
         table = main_effects(draw_factors(seed), ["size", "font", *NULL]).table

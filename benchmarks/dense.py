@@ -3,8 +3,8 @@
     python benchmarks/dense.py FOLDER [--model bundled] [--n 800] [--between 3]
 
 Writes FOLDER/outcomes.parquet: every word at the levels of the coarse scan and at several
-between each pair of them, for every factor with a threshold. A killed run resumes where it
-stopped.
+between each pair of them, for every factor with a threshold. A run that was killed continues
+where it stopped.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def place_between(factor: str, n: int) -> list[float]:
 
 
 def show_densely(config: ProbeConfig, between: int) -> tuple[list[Trial], list[str]]:
-    """Return the trials at all levels, and the words to choose among."""
+    """Return the trials at all levels, and the candidate words."""
     fonts = read_catalogue()
     scan, candidates = load_task(config.task).show(config)
     scan = name_fonts(scan, fonts)

@@ -23,7 +23,7 @@ LEAST_HELD = 0.93
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the design: the answers at all levels shown, and where they cross midway."""
+    """One run of the design: the answers at all levels shown, and the threshold."""
 
     answers: Answers
     crossing: Crossing

@@ -1,8 +1,9 @@
 """The speed of drawing, and the time of each stage: `make bench`.
 
-The standard task is 224x224, mixed backgrounds, JPEG at quality 90, one process on one core,
-every factor recorded. Rounds of the tasks alternate, because timings are noisy; medians are
-shown, and ratios to a bare loop that only draws a word, encodes it and appends it to a tar.
+The standard task is 224x224 px with mixed backgrounds and JPEG at quality 90, on one core in
+one process, with every factor recorded. Rounds of the tasks alternate, because timings are
+noisy. The tables show medians, and ratios to a bare loop that only draws a word, encodes it and
+appends it to a tar.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     words = read_words("en").items[: N_IMAGES * 60 : 60]
     plans = {
-        "224 px, plain/gradient/noise paper": plan_of("default", PLAIN),
+        "224 px, plain/gradient/noise background": plan_of("default", PLAIN),
         "224 px, default recipe": plan_of("default", {}),
         "224 px, rotation, blur, noise, texture": plan_of("default", FULL),
         "natural crops of one word": plan_of("ocr-crops", {}),
@@ -162,7 +163,7 @@ def print_rates(medians: dict[str, float]) -> None:
 def print_stages(seconds: dict[str, float]) -> None:
     """Print the microseconds per image and the fraction of each stage."""
     total = sum(seconds.values())
-    table = Table("stage of the default recipe", "us an image", "share", box=None)
+    table = Table("stage of the default recipe", "us per image", "fraction", box=None)
     for name, each in seconds.items():
         table.add_row(name, f"{each / N_IMAGES * 1e6:,.0f}", f"{each / total:.0%}")
     Console().print(table)

@@ -1,13 +1,13 @@
-"""Do the words teach, in a minute? The first and the last letter, which need no alignment.
+"""A one-minute test of training crops: a network that learns the first and the last letter.
 
     python benchmarks/ends.py FOLDER ... --real FOLDER ... [--count 2180] [--steps 500]
 
-`recogniser.py` trains a recogniser of whole words, which takes many hours on a CPU: until CTC
-has found where the letters are, it reads nothing. Here a small network (convolutions, 24 x 96
-px) is trained from random weights to name the first and the last letter or digit of each word,
-where they stand is known, and reads real words. It is the same for every folder, as are the
-pictures and the steps. Folders hold images and ICDAR's `gt.txt`, as `recogniser.py` draws
-them.
+`recogniser.py` trains a recogniser of whole words, which takes many hours on a CPU, because it
+reads nothing until CTC has learned to align the letters. Here a small convolutional network
+(24 x 96 px) is trained from random weights to classify the first and the last letter or digit
+of each word, whose positions are known, and is tested on real words. The network, the number of
+images and the number of steps are the same for every folder. Folders contain images and ICDAR's
+`gt.txt`, as `recogniser.py` writes them.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ BATCH = 32
 RATE = 4e-3
 
 REACH = 8
-"""Columns of 4 px at either end that are looked at."""
+"""Columns of 4 px at each end from which the letter is predicted."""
 
 Ints = NDArray[np.int64]
 
 
 class Ends(nn.Module):
-    """Convolutions over a word; the columns at either end name a letter."""
+    """Convolutions over a word; the columns at each end predict a letter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Ends(nn.Module):
 
 
 def read(folder: Path, n_most: int | None = None) -> tuple[Images, Ints]:
-    """Return images stretched to one size, uint8 (N, 24, 96), and both letters, (N, 2)."""
+    """Return images scaled to one size, uint8 (N, 24, 96), and both letters, (N, 2)."""
     images, ends = [], []
     for image, letters in list_words(folder, n_most):
         size = (WIDTH_PX, HEIGHT_PX)
@@ -94,14 +94,14 @@ def train(images: Images, ends: Ints, steps: int, seed: int) -> Ends:
 
 @torch.inference_mode()
 def check(model: Ends, images: Images, ends: Ints) -> NDArray[np.bool_]:
-    """Return which letters are named: bool (N, 2)."""
+    """Return which letters are predicted correctly: bool (N, 2)."""
     parts = (to_input(images[at : at + 256], "cpu") for at in range(0, len(ends), 256))
     named = [model(part).argmax(2).T for part in parts]
     return torch.cat(named).numpy() == ends
 
 
 def describe(right: NDArray[np.bool_]) -> str:
-    """Return the letters named, in %, with a 95 % interval over seeds and words.
+    """Return the accuracy over letters, in %, with a 95 % interval over seeds and words.
 
     Args:
         right: (seeds, words, 2).
@@ -117,14 +117,14 @@ def describe(right: NDArray[np.bool_]) -> str:
 
 
 def main() -> None:
-    """Train on each folder, and print what is read of the real ones."""
+    """Train on each folder, and print the accuracy on the real ones."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--real", type=Path, nargs="+", required=True)
     parser.add_argument("--count", type=int, default=2180)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, required=True, help="JSON that is added to")
+    parser.add_argument("--out", type=Path, required=True, help="JSON of results to add to")
     given = parser.parse_args()
     kept = json.loads(given.out.read_text()) if given.out.exists() else {}
     tests = {folder.name: read(folder) for folder in given.real}

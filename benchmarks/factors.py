@@ -1,11 +1,11 @@
-"""What each factor costs a reader: accuracy at every level, a curve for each reader.
+"""The effect of each factor on a reader: accuracy at every level, a curve for each reader.
 
     python benchmarks/factors.py OUT [--words 20]
 
-Twenty words at each level of every number that a design varies, from the easy baseline, read by
-the bundled reader and by Tesseract, where it is installed. What is done lies in OUT, so a run
-that was stopped goes on. `OUT/factors.png` is the figure of docs/factors.md, `OUT/factors.md`
-its table.
+Twenty words are shown at each level of every numeric factor that a design varies, from the easy
+baseline, to the bundled reader and to Tesseract if it is installed. Results are kept in OUT, so
+a run that was stopped continues. `OUT/factors.png` is the figure in docs/factors.md, and
+`OUT/factors.md` its table.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ NUMBERS = [name for name, row in FACTORS.items() if isinstance(row.levels[0], in
 N_COLUMNS = 4
 
 MARKS = {"bundled": ("#0072b2", "o", "-"), "ocr:tesseract:eng:7": ("#d55e00", "s", "--")}
-"""Colour, mark and line of each reader."""
+"""Colour, marker and line style of each reader."""
 
 
 def main() -> None:
-    """Measure the readers that are here, and write the figure and the table."""
+    """Measure the installed readers, and write the figure and the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--words", type=int, default=20)
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def describe(table: pd.DataFrame, factor: str) -> str:
-    """Return how far accuracy falls over the levels, and how steadily in its direction."""
+    """Return the range of accuracy over the levels, and its rank correlation with them."""
     levels = table["label"].astype(float)
     lost = table["accuracy"].max() - table["accuracy"].min()
     if FACTORS[factor].direction is None or not lost:

@@ -1,13 +1,14 @@
-"""How well does `synthtext fit` find what crops were drawn from, and draw crops like real ones?
+"""How well `synthtext fit` finds the recipe of crops, and how real the crops of a fit look.
 
-`planted`: recipes that the estimator does not know draw 500 crops each; the error of what it
-says of every factor, and how often its 90 % intervals hold the truth. One estimator serves all.
+`planted`: random recipes that the estimator has not seen draw 500 crops each. Measured are the
+error of the estimate of every factor, and how often its 90 % intervals contain the truth. One
+estimator is used for all.
 
-`real FOLDER...`: fits to each folder of crops, and tells real crops from those that the default
-recipe, `ocr-crops` and the fitted one draw, by the same classifier on crops held out of it.
+`real FOLDER...`: a recipe is fitted to each folder of crops. A classifier then tells real crops
+from those of the default recipe, of `ocr-crops` and of the fitted one, on held-out crops.
 
-Called as `fit.py OUT planted` or `fit.py OUT real FOLDER...`; OUT keeps what was drawn and
-trained, so that a second run goes on after it.
+Run it as `fit.py OUT planted` or `fit.py OUT real FOLDER...`; drawn crops and trained networks
+are kept in OUT, so that another run continues from there.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def show_progress(unit: str, n_done: int, n_all: int | None, remark: str = "") -
 
 
 def measure_planted(config: FitConfig, materials: Materials, stages: Stages) -> Table:
-    """Return a row for each factor: errors of what is said of recipes that are not known."""
+    """Return a row for each factor: errors of the estimates for unseen recipes."""
     targets = make_targets(materials.fonts, has_photos=False)
     first = run_round(config, targets, materials, stages)
     trust, slack = calibrate(config, first, targets, materials, stages)
@@ -101,7 +102,7 @@ def measure_planted(config: FitConfig, materials: Materials, stages: Stages) -> 
 
 
 def find_span(draw: Draw) -> float:
-    """Return from where to where a factor may be, in the units of its errors."""
+    """Return the range of a factor, in the units of its errors."""
     if isinstance(draw, Choice):
         return 1.0
     low, high = quantiles(draw, np.ones(len(getattr(draw, "weights", [1]))), (0.0, 1.0))
@@ -115,7 +116,7 @@ def compare_recipes(
     config: FitConfig,
     stages: Stages,
 ) -> dict[str, TwoSample]:
-    """Return how well real crops are told from those of each recipe, by one classifier."""
+    """Return how well one kind of classifier tells real crops from those of each recipe."""
     seen = {}
     course = make_course(config, N_EPOCHS, stages.advance)
     for name, (recipe, materials) in recipes.items():
@@ -130,7 +131,7 @@ def compare_recipes(
 def measure_real(
     config: FitConfig, materials: Materials, stages: Stages, out: Path
 ) -> tuple[Fitted, dict[str, TwoSample]]:
-    """Return the fit to a folder, and how well its crops are told from those of recipes."""
+    """Return the fit to a folder, and how well its crops are told from those of each recipe."""
     fitted = run_fit(config, materials, stages.folder, on_progress=stages.advance)
     name = config.folder.name
     (out / f"{name}.toml").write_text(format_recipe(fitted.recipe))

@@ -1,9 +1,9 @@
-"""How well quads enclose the ink, over every factor of geometry and ink at once.
+"""How well quads enclose the ink, with all factors of geometry and ink varied at once.
 
     python benchmarks/labels.py [--n 1000] [--seed 5]
 
 Draws words and sentences from a recipe in which all of these factors vary widely, and measures
-how far the farthest pixel of ink lies outside of the quads of characters and of words.
+how far the farthest pixel of ink lies outside the quads of characters and of words.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WIDE = {
 }  # fmt: skip
 
 SEEN = 25
-"""Coverage of a pixel, of 255, from which its ink counts."""
+"""Minimum coverage of a pixel, out of 255, that counts as ink."""
 
 
 def make_wide_plan(n: int, seed: int) -> Plan:
@@ -51,17 +51,17 @@ def make_wide_plan(n: int, seed: int) -> Plan:
 
 
 def measure_overhang(ink: np.ndarray, quads: Quads) -> float:
-    """Return how far outside of its nearest quad the farthest pixel's centre lies, in px.
+    """Return the maximum distance of an ink pixel's centre from its nearest quad, in px.
 
-    It is 0 where all lie inside.
+    It is 0 if all centres lie inside quads.
 
     Args:
-        ink: uint8 (H, W), its coverage.
+        ink: coverage, uint8 (H, W).
         quads: float32 (k, 4, 2).
     """
     inside = np.zeros_like(ink)
     for quad in quads:
-        # In 256ths of a pixel, whose centre is OpenCV's (0, 0).
+        # Coordinates are in 256ths of a pixel; in OpenCV, the centre of a pixel is (0, 0).
         cv2.fillConvexPoly(inside, np.round((quad - 0.5) * 256).astype(np.int32), 1, shift=8)
     rows, columns = np.nonzero((ink >= SEEN) & (inside == 0))
     outside = [

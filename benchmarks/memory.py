@@ -1,4 +1,4 @@
-"""Memory of a worker over time, and the speed-up by a second worker: `make memory`."""
+"""Memory of a worker over time, and the speed-up from a second worker: `make memory`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main() -> None:
                 found.append(time.perf_counter() - begin)
     ratio = min(times[1]) / min(times[2])
     Console().print(f"two workers: {ratio:.2f} times one, over {N_SHORT:,} images")
-    table = Table("images drawn", "greatest memory, MB", box=None)
+    table = Table("images drawn", "peak memory, MB", box=None)
     with tempfile.TemporaryDirectory() as folder:
         plan = make_plan(default_recipe(), texts, fonts, count=n_images)
         marks = iter([n_images // 20 * k for k in range(1, 21)])

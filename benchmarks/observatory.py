@@ -4,10 +4,10 @@
 
 Each reader sees the same images: words at every level of every factor from two baselines, and
 words in every font at five sizes, the latter twice, with different words and another seed.
-Results are kept in OUT, so that a stopped run resumes; `OUT/READER/PART.parquet` has a row for
-each image, `OUT/tables.md` the resulting tables. With 20 words there are about 5,800 images,
-which take a quarter of an hour on one core. `--kli` takes the results of the Kept Legibility
-Index, `--fonts` a folder of typefaces that it ranks too.
+Results are kept in OUT, so that a run that was stopped continues; `OUT/READER/PART.parquet` has
+a row for each image, and `OUT/tables.md` the resulting tables. With 20 words there are about
+5,800 images, which take a quarter of an hour on one core. `--kli` is the file of results of the
+Kept Legibility Index, and `--fonts` a folder of fonts that are ranked too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ READERS = ("bundled", "ocr:tesseract:eng:7", "ocr:rapidocr")
 """Mode 7 of Tesseract expects a single line of text."""
 
 SMALL_SIZES_PX = (3.0, 4.0, 5.0)
-"""Em sizes below those of a design, since PP-OCRv4 reads even the smallest of those."""
+"""Em sizes below those of a design, because PP-OCRv4 reads even the smallest of those."""
 
 FONT_SIZES_PX = (4.0, 5.5, 7.5, 10.0, 14.0)
 
@@ -57,7 +57,7 @@ N_FONT_WORDS = 4
 """Number of words in each font at each size, for each of two seeds."""
 
 N_SPARE = 4
-"""Candidate words for each that is shown, since not every word fits at all levels."""
+"""Candidate words for each word that is shown, because not every word fits at all levels."""
 
 N_OTHER = 8
 """Number of words at each level of a factor without a threshold."""
@@ -80,7 +80,7 @@ N_DRAWS = 2000
 
 
 def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], Candidates]:
-    """Return the images to show, in parts, and the words to choose among."""
+    """Return the images to show, in parts, and the candidate words."""
     directed = [name for name, row in FACTORS.items() if row.direction]
     others = [name for name, row in FACTORS.items() if not row.direction and name != "font"]
     config = ProbeConfig(n=N_SPARE * n_words)
@@ -88,7 +88,7 @@ def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], 
     shown = choose_shown(config, pool, [*directed, *others])[:n_words]
     curves = make_trials(shown, directed, 0)
     for baseline in BASELINES:
-        # All readers read the smallest size of a design; these sizes extend the same scan.
+        # Every reader can read the smallest size of a design; these sizes extend the scan.
         curves += add_levels(curves, "size_px", baseline, SMALL_SIZES_PX, look=curves[0].look)
     parts = {
         "thresholds": curves,
@@ -262,7 +262,7 @@ def correlate(a: pd.Series, b: pd.Series) -> tuple[float, float, float]:
 
 
 def tabulate_ranks(found: dict[str, pd.DataFrame], fonts: Catalogue) -> str:
-    """Return how similarly readers rank the bundled fonts, and each reader's consistency."""
+    """Return how similarly readers rank the bundled fonts, and how consistently each does."""
     bundled = set(read_catalogue().fonts) & set(fonts.fonts)
     pooled, rows = {}, []
     for name, outcomes in found.items():
@@ -289,7 +289,7 @@ def tabulate_ranks(found: dict[str, pd.DataFrame], fonts: Catalogue) -> str:
 
 
 def tabulate_kli(found: dict[str, pd.DataFrame], fonts: Catalogue, path: Path) -> str:
-    """Return how similarly readers and the Kept Legibility Index rank their common fonts."""
+    """Return how similarly readers and the Kept Legibility Index rank the fonts they share."""
     results = json.loads(path.read_text())["results"]
     index = pd.Series({name: row["grand_mean"] for name, row in results.items()})
     family_of = {file: font.family for file, font in fonts.fonts.items()}

@@ -1,19 +1,20 @@
-"""How fast peers draw the same words, in turn with ours on one core: `make peers`.
+"""The speed of peers and of synthtext at drawing the same words on one core: `make peers`.
 
-The peers are installed there, each in an environment of its own. The work: words of the bundled
-list, one to an image, in the bundled fonts, 12 to 64 px, on a canvas of 224x224, JPEG at
-quality 90, written to disk; against neots and docTR-Synth-Generator, crops of words as PNG.
-Time is that of the processor. Rounds alternate, because machines are noisy; medians are shown.
-The differences:
+`make peers` installs the peers, each in its own environment. All draw words of the bundled
+list, one per image, in the bundled fonts, 12 to 64 px, on a canvas of 224x224 px, and write
+JPEG at quality 90 to disk; against neots and docTR-Synth-Generator, crops of words as PNG. Time
+is processor time. Rounds alternate, because timings are noisy; medians are shown. The
+differences:
 
-- ours places text anywhere, sets its contrast, and records every factor and the quads of words
-  and letters; TRDG and SynthTIGER write the image alone, in its middle, in one ink;
-- TRDG draws at 224 px and scales down; its white background is our plain one;
-- SynthTIGER's noise comes from image files only, so it draws on a plain board; its layers are
-  called directly, without its template, which costs it more than half of its speed;
+- synthtext places text anywhere, sets its contrast, and records every factor and the quads of
+  words and letters; TRDG and SynthTIGER write only the image, with the text in the centre and
+  in one colour;
+- TRDG draws at 224 px and scales down; its white background corresponds to our plain one;
+- SynthTIGER's noise comes from image files only, so it draws on a plain background; its layers
+  are called directly, without its template, which would cost more than half of its speed;
 - neots draws letters at 55 px and reduces them to fit a height of 48 px; ours and those of
-  docTR-Synth-Generator are drawn at 32 px, ours on 48 px high;
-- the bare loop draws, encodes and appends to a tar, and does nothing else.
+  docTR-Synth-Generator are drawn at 32 px, ours on a canvas 48 px high;
+- the bare loop only draws, encodes and appends to a tar.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ N_OURS, N_PEERS, N_ROUNDS = 2000, 150, 5
 
 TASKS = {
     "bare loop": ("", "ours.py", "bare"),
-    "ours, plain/gradient/noise paper": ("", "ours.py", "mixed"),
-    "ours, noise paper": ("", "ours.py", "noise"),
-    "TRDG 1.8.0, noise paper": ("trdg", "trdg_words.py", "noise"),
-    "ours, plain paper": ("", "ours.py", "plain"),
-    "TRDG 1.8.0, white paper": ("trdg", "trdg_words.py", "plain"),
-    "SynthTIGER 1.2.1, plain board": ("synthtiger", "synthtiger_words.py", "plain"),
+    "ours, plain/gradient/noise background": ("", "ours.py", "mixed"),
+    "ours, noise background": ("", "ours.py", "noise"),
+    "TRDG 1.8.0, noise background": ("trdg", "trdg_words.py", "noise"),
+    "ours, plain background": ("", "ours.py", "plain"),
+    "TRDG 1.8.0, white background": ("trdg", "trdg_words.py", "plain"),
+    "SynthTIGER 1.2.1, plain background": ("synthtiger", "synthtiger_words.py", "plain"),
     "ours, natural crops, 32 px": ("", "ours.py", "crops"),
     "ours, crops, 48 px high, PNG": ("", "ours.py", "png"),
     "neots 0.3.4, effects off, its batches": ("neots", "neots_words.py", "plain"),
@@ -54,7 +55,7 @@ TASKS = {
 
 
 def run(task: tuple[str, str, str], folder: Path, scratch: Path) -> float:
-    """Return the processor seconds per image that one task takes."""
+    """Return the processor seconds per image of a task."""
     name, script, kind = task
     python = folder / name / "bin" / "python" if name else Path(sys.executable)
     words = scratch / ("few.txt" if name in ("trdg", "synthtiger", "doctr") else "many.txt")
@@ -85,9 +86,9 @@ def main() -> None:
     console = Console(width=100)
     console.print(table)
     for ours, peer in (
-        ("ours, noise paper", "TRDG 1.8.0, noise paper"),
-        ("ours, plain paper", "TRDG 1.8.0, white paper"),
-        ("ours, plain paper", "SynthTIGER 1.2.1, plain board"),
+        ("ours, noise background", "TRDG 1.8.0, noise background"),
+        ("ours, plain background", "TRDG 1.8.0, white background"),
+        ("ours, plain background", "SynthTIGER 1.2.1, plain background"),
         ("ours, crops, 48 px high, PNG", "neots 0.3.4, effects off, its batches"),
         ("ours, crops, 48 px high, PNG", "neots 0.3.4, effects off, a call for each word"),
         ("ours, crops, 48 px high, PNG", "neots 0.3.4, as it ships"),

@@ -2,10 +2,10 @@
 
     python benchmarks/questplus.py [runs, 40]
 
-On each planted reader the design is run, and then QUEST+ until its 95 % interval is as narrow
-as the design's median. Every trial of QUEST+ shows a new word at the most informative level
-about threshold, width and lapses of a cumulative Gaussian, whose posterior it keeps on a grid.
-It handles one K at a time, one image after another, and relies on this curve.
+On each simulated reader the design is run, and then QUEST+ until its 95 % interval is as narrow
+as the median interval of the design. Every trial of QUEST+ shows a new word at the level that
+is most informative about threshold, width and lapses of a cumulative Gaussian, whose posterior
+it keeps on a grid. It handles one K at a time, one image after another, and assumes this curve.
 
 Source: Watson, "QUEST+: a general multidimensional Bayesian adaptive psychometric method",
 Journal of Vision 17 (2017).

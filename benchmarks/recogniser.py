@@ -1,19 +1,20 @@
-"""Do the words teach? One small recogniser, the same steps, on the words of several generators.
+"""A small recogniser trained on the words of several generators, with equal numbers of steps.
 
     python benchmarks/recogniser.py PEERS OUT [--ours ocr-crops street mine.toml] [--seeds 3]
         [--real NAME=DIR ...] [--only-real] [--taught-by NAME=DIR ...] [--drawings 3]
-        [--count 6000] [--steps 2000]
+        [--count 6000] [--steps 2000] [--bfloat16]
 
 A CRNN (convolutions, a recurrent layer, CTC) is trained from random weights on images of the
-same words in the same fonts, as each recipe of ours and each peer draws them, and reads words
-that it was not taught: as every other generator draws them, and real ones from folders with
-ICDAR's `gt.txt` (`word_1.png, "Text"`). `--taught-by` trains on such a folder too, which shows
-how far real training words go. PEERS is where `make peers` installed the others, each called
-as it ships: TRDG with the effects of its command line, SynthTIGER by the template,
-configuration, colour map and textures of its repository. OUT keeps what was drawn and what was
-found, so that a run that was stopped goes on. `--only-real` leaves out the words that the
-generators draw, and `--drawings 1` trains every seed on the same pictures, where drawing takes
-longer than training.
+same words in the same fonts, as drawn by each of our recipes and each peer. It then reads words
+that it was not trained on, as drawn by every generator, and real words from folders with
+ICDAR's `gt.txt` (`word_1.png, "Text"`). `--taught-by` also trains on such a folder, which shows
+how far real training words go. PEERS is where `make peers` installed the other generators, each
+used as released: TRDG with the effects of its command line, SynthTIGER with the template,
+configuration, colour map and textures of its repository. Images and results are kept in OUT, so
+that a run that was stopped continues. `--only-real` leaves out the words that the generators
+draw, and `--drawings 1` trains every seed on the same images, for when drawing takes longer
+than training. `--bfloat16` halves the time on a GPU, and on a CPU with instructions for it;
+other CPUs are ten times slower with it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import json
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -56,7 +58,7 @@ PEERS = {
     "TRDG": ("trdg", "trdg_crops.py", ()),
     "SynthTIGER": ("synthtiger", "synthtiger_template.py", ("synthtiger-source",)),
 }
-"""The environment of each peer, the script that calls it, and folders that the script needs."""
+"""The environment of each peer, the script that runs it, and folders that the script needs."""
 
 Images = NDArray[np.uint8]
 Errors = NDArray[np.int64]
@@ -88,7 +90,7 @@ class Crnn(nn.Module):
 
 
 def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> Path:
-    """Return a folder with n word images and `gt.txt`, by a recipe of ours or by a peer."""
+    """Return a folder with n word images and `gt.txt`, drawn by a recipe of ours or a peer."""
     if (out / "gt.txt").exists():
         return out
     out.mkdir(parents=True, exist_ok=True)
@@ -101,14 +103,14 @@ def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> P
         )  # fmt: skip
         return out
     lines = []
-    # A recipe that `synthtext fit` wrote has the lengths of words that it found beside it.
+    # Beside a recipe of `synthtext fit` is a list of words with the lengths that it found.
     own = Path(name).with_suffix("") / "words.txt"
     words = own if own.exists() else words
     images = stream(name, str(words), count=n, seed=seed, edits={"splits": "1,0,0"})
     for index in range(n):
         try:
             rendering = images[index]
-        except DrawError:  # Too short for its arc, or without ink.
+        except DrawError:  # The word is too short for its arc, or leaves no ink.
             continue
         quality = rendering.spec.jpeg_quality
         (out / f"{index}.jpg").write_bytes(encode_pixels(rendering.pixels, "jpg", quality))
@@ -127,8 +129,8 @@ def list_words(folder: Path, n_most: int | None = None) -> Iterator[tuple[Images
     """Yield the images of a folder, uint8 (H, W), with their letters and digits, in lower case.
 
     Args:
-        folder: holds ICDAR's `gt.txt`.
-        n_most: lines of it to read; None reads all.
+        folder: folder with ICDAR's `gt.txt`.
+        n_most: maximum number of lines to read; None reads all.
     """
     for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines()[:n_most]:
         name, _, quoted = line.partition(", ")
@@ -141,7 +143,7 @@ def list_words(folder: Path, n_most: int | None = None) -> Iterator[tuple[Images
 
 
 def fit(image: Images) -> Images:
-    """Return an image at the size that is read, uint8 (32, 128), its edge filling the rest."""
+    """Return an image scaled to fit 32 x 128 px, padded by repeating its edge: uint8."""
     scale = min(HEIGHT_PX / image.shape[0], WIDTH_PX / image.shape[1])
     size = [max(1, round(side * scale)) for side in image.shape[::-1]]
     fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -150,14 +152,23 @@ def fit(image: Images) -> Images:
 
 
 def to_input(images: Images, device: str) -> Tensor:
-    """Return images as a model takes them, each of its own mean and contrast."""
+    """Return images as input of a model, each normalised by its own mean and contrast."""
     pixels = torch.from_numpy(images).to(device).float().unsqueeze(1)
     mean, std = pixels.mean((2, 3), keepdim=True), pixels.std((2, 3), keepdim=True)
     return ((pixels - mean) / (std + 8)).contiguous(memory_format=torch.channels_last)
 
 
-def train(images: Images, texts: list[str], steps: int, device: str, seed: int) -> Crnn:
+class Training(NamedTuple):
+    """How every recogniser is trained."""
+
+    steps: int
+    device: str
+    dtype: torch.dtype
+
+
+def train(images: Images, texts: list[str], how: Training, seed: int) -> Crnn:
     """Return a recogniser trained from random weights."""
+    steps, device, dtype = how
     torch.manual_seed(seed)
     model = Crnn().to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.01)
@@ -166,8 +177,7 @@ def train(images: Images, texts: list[str], steps: int, device: str, seed: int) 
     for _ in range(steps):
         rows = chance.integers(0, len(texts), BATCH)
         named = [[LETTERS.index(c) + 1 for c in texts[row]] for row in rows.tolist()]
-        # A CPU without instructions for bfloat16 is ten times slower with it.
-        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
+        with torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
             scores = model(to_input(images[rows], device)).float()
         lengths = torch.full((BATCH,), len(scores))
         loss = nn.functional.ctc_loss(
@@ -184,7 +194,7 @@ def train(images: Images, texts: list[str], steps: int, device: str, seed: int) 
 
 @torch.inference_mode()
 def count_errors(model: Crnn, images: Images, texts: list[str], device: str) -> Errors:
-    """Return the wrong characters of each word as it is read, case aside: int64 (N,)."""
+    """Return the number of wrong characters in each word, ignoring case: int64 (N,)."""
     errors = []
     for at in range(0, len(texts), 256):
         best = model(to_input(images[at : at + 256], device)).argmax(2).T.cpu().numpy()
@@ -195,10 +205,10 @@ def count_errors(model: Crnn, images: Images, texts: list[str], device: str) -> 
 
 
 def describe(errors: Errors, texts: Sequence[str]) -> str:
-    """Return word accuracy and character error rate, 95 % intervals over words and seeds.
+    """Return word accuracy and character error rate, with 95 % intervals over words and seeds.
 
     Args:
-        errors: wrong characters, int64 (seeds, words).
+        errors: numbers of wrong characters, int64 (seeds, words).
         texts: the words.
     """
     n_seeds, n_words = errors.shape
@@ -219,7 +229,7 @@ def describe(errors: Errors, texts: Sequence[str]) -> str:
 
 
 def write_words(out: Path) -> tuple[Path, Path]:
-    """Return files of words to teach and of words that are kept apart."""
+    """Return a file of words to train on and one of held-out words."""
     listed = [
         word
         for word in read_words("en").items
@@ -233,12 +243,12 @@ def write_words(out: Path) -> tuple[Path, Path]:
 
 
 def parse_folders(pairs: Sequence[str]) -> dict[str, Path]:
-    """Return folders by their names, given as NAME=DIR."""
+    """Return folders by name, from NAME=DIR."""
     return {name: Path(folder) for name, _, folder in (pair.partition("=") for pair in pairs)}
 
 
 def main() -> None:
-    """Draw, train and read; print a row for each source, a column for each test."""
+    """Draw, train and test; print a row for each source, with a column for each test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peers", type=Path)
     parser.add_argument("out", type=Path)
@@ -252,8 +262,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bfloat16", action="store_true")
     given = parser.parse_args()
     out: Path = given.out
+    dtype = torch.bfloat16 if given.bfloat16 else torch.float32
+    how = Training(given.steps, given.device, dtype)
     taught, new = write_words(out)
     generators = [*given.ours, *given.rivals]
     tests = {
@@ -262,7 +275,7 @@ def main() -> None:
     }
     tests |= {name: read(folder) for name, folder in parse_folders(given.real).items()}
     real = parse_folders(given.taught_by)
-    table = Table("taught by", *(f"reads {title}: words, %; CER, %" for title in tests))
+    table = Table("trained on", *(f"{title}: words, %; CER, %" for title in tests))
     for source in [*generators, *real]:
         errors: dict[str, list[list[int]]] = {title: [] for title in tests}
         for seed in range(given.seeds):
@@ -271,7 +284,7 @@ def main() -> None:
                 source, taught, out / f"{Path(source).stem}-{given.count}-{drawing}",
                 given.count, given.peers, drawing,
             )  # fmt: skip
-            found = measure(folder, tests, given.steps, given.device, seed, out)
+            found = measure(folder, tests, how, seed, out)
             for title in tests:
                 errors[title].append(found[title])
         cells = [describe(np.array(rows), tests[title][1]) for title, rows in errors.items()]
@@ -282,20 +295,20 @@ def main() -> None:
 def measure(
     folder: Path,
     tests: dict[str, tuple[Images, list[str]]],
-    steps: int,
-    device: str,
+    how: Training,
     seed: int,
     out: Path,
 ) -> dict[str, list[int]]:
-    """Return the wrong characters of every word of every test, kept in OUT for another run."""
+    """Return the number of wrong characters in every word of every test, cached in OUT."""
     gt = (folder / "gt.txt").read_bytes()
-    asked = hashlib.sha256(gt + f"{sorted(tests)} {steps} {seed}".encode()).hexdigest()[:16]
+    asked = hashlib.sha256(gt + f"{sorted(tests)} {how} {seed}".encode()).hexdigest()[:16]
     file = out / f"errors-{asked}.json"
     if not file.exists():
         images, texts = read(folder)
-        model = train(images, texts, steps, device, seed)
+        model = train(images, texts, how, seed)
         found = {
-            name: count_errors(model, *test, device).tolist() for name, test in tests.items()
+            name: count_errors(model, *test, how.device).tolist()
+            for name, test in tests.items()
         }
         file.write_text(json.dumps(found))
         right = {name: f"{100 * np.mean(np.array(e) == 0):.1f}" for name, e in found.items()}

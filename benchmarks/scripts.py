@@ -1,10 +1,10 @@
 """Twenty languages: accuracy of clusters and quads, and of Tesseract reading the words.
 
-For each language the most frequent words by wordfreq are drawn, in a Noto or a bundled font.
-The table gives how many of them the font cannot write, how often HarfBuzz forms the grapheme
-clusters of Unicode (UAX 29, by `regex`), how far ink reaches beyond the quads of its word, and
-the error rate of Tesseract if its data for the language are installed. No image has a box for a
-missing character, since such texts are refused.
+For each language the most frequent words according to wordfreq are drawn, in a Noto or a
+bundled font. The table gives how many of them the font cannot write, how often HarfBuzz forms
+the grapheme clusters of Unicode (UAX 29, as implemented by `regex`), how far ink extends beyond
+the quads of its word, and the error rate of Tesseract if its data for the language are
+installed. No image has a box for a missing character, because such texts are refused.
 
     pip install 'synthtext[scripts,words]'
     python benchmarks/scripts.py --n 200 > table.md
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def draw(word: str, file: str, fonts: Catalogue) -> Rendering:
-    """Return a word in black on white, 40 px to the em."""
+    """Return a word in black on white, at an em size of 40 px."""
     sizes = {"size_px": 40.0, "width_px": 0, "height_px": 0, "margin_px": 20}
     return render(Spec(0, 0, "train", "word", word, file, **sizes), fonts)
 
@@ -93,7 +93,7 @@ def has_equal_clusters(word: str, file: str, fonts: Catalogue) -> bool:
 
 
 def measure_overhang(rendering: Rendering) -> float:
-    """Return how far ink lies beyond the box of all quads, in px."""
+    """Return how far ink extends beyond the box of all quads, in px."""
     rows, columns = np.nonzero(rendering.pixels.min(axis=2) < 128)
     low, high = rendering.word_quads.min(axis=(0, 1)), rendering.word_quads.max(axis=(0, 1))
     edges = (low[0] - columns.min(), low[1] - rows.min(),

@@ -1,6 +1,6 @@
-"""Readers whose thresholds are known: planted curves, and dense runs of real readers.
+"""Readers whose thresholds are known: simulated curves, and dense runs of real readers.
 
-A reader draws new words, and answers for them at any requested level.
+A reader draws new words, and gives its answers at any requested level.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def axis_of(factor: str) -> Axis:
 
 
 def place_scan(factor: str) -> Floats:
-    """Return the positions of the coarse scan, rising."""
+    """Return the positions of the coarse scan, in increasing order."""
     return np.sort(axis_of(factor).place(np.array(FACTORS[factor].levels, dtype=np.float64)))
 
 
 def find_truth(reader: Reader) -> float:
-    """Return where a reader crosses midway between chance and its accuracy at the easy end."""
+    """Return where accuracy crosses midway between chance and that at the easy end."""
     scan = place_scan(reader.factor)
     x = np.linspace(scan[0], scan[-1], 4001)
     accuracy = reader.expect(x)
@@ -81,21 +81,21 @@ SPREADS: dict[str, Callable[[Floats], Floats]] = {
 
 @dataclass(frozen=True)
 class Planted:
-    """A reader with a planted curve.
+    """A simulated reader with a known curve.
 
     Attributes:
-        name: what distinguishes it.
+        name: a description of what is special about it.
         n_words: number of words per run.
         factor: the factor that is varied.
         chance: accuracy of guessing.
         middle: threshold of a typical word, in the unit of the factor.
         steepness: standard deviation of a word's cumulative Gaussian, on the axis.
-        word_sd: spread of the words' thresholds, on the axis.
-        spread: shape of that spread, a key of SPREADS.
+        word_sd: standard deviation of the words' thresholds, on the axis.
+        spread: shape of their distribution, a key of SPREADS.
         floor: accuracy at the hard end; None is chance.
         ceiling: accuracy at the easy end.
         n_never: fraction of words that are never read.
-        dip: fraction lost again at the two easiest levels.
+        dip: fraction of accuracy that is lost again at the two easiest levels.
         kink: whether the curve rises slowly and then jumps at the middle.
     """
 
@@ -152,14 +152,14 @@ class Planted:
 class Real:
     """A reader that was measured densely; its words are drawn with replacement.
 
-    Between two levels a word is answered as at one of them, the nearer one more often.
+    Between two levels, the answer for a word is that at one of them, more often the nearer one.
 
     Attributes:
         name: factor, baseline and K.
         n_words: number of words per run.
         factor: the factor that was varied.
         chance: accuracy of guessing.
-        x: (L,); the positions measured, rising.
+        x: (L,); the positions that were measured, in increasing order.
         right: bool (W, L).
     """
 

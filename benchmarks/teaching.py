@@ -49,14 +49,14 @@ ARMS: dict[str, dict[str, Any]] = {
     "siglip": {"schedule": {"loss": "siglip"}},
     "distill 1": {"schedule": {"distill": 1.0}},
 }
-"""The options in which each run differs from `vision` with random batches and the mask."""
+"""The options of each run that differ from `vision` with random batches and the mask."""
 
 RATES = {"vision": 3e-4, "full": 3e-4, "lora": 1e-3, "head": 1e-3, "scratch": 1e-3}
 """Learning rates suitable for a model with 2 million weights."""
 
 
 def main() -> None:
-    """Run everything without a result, and print the table."""
+    """Run whatever has no result yet, and print the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--out", type=Path, required=True)
     options.add_argument("--model", default="bundled")

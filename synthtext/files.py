@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Collection
@@ -24,6 +25,12 @@ KINDS = {
     stat.S_IFBLK: "a device",
 }
 """Entries of a folder other than regular files."""
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex. An `OSError` is the caller's to explain."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_file(

@@ -95,7 +95,7 @@ COMMANDS = {
         (draw.merge, "merge", "Join the parts of a run: merge a b --out all"),
         (draw.draw, "draw", "Redraw an image: draw --from OUT KEY --set blur_px=4"),
         (draw.print_recipe, "recipe", "Print a recipe: recipe > mine.toml"),
-        (fitting.fit, "fit", "A recipe from crops: fit crops/ --out mine.toml"),
+        (fitting.fit, "fit", "Fit a recipe to crops: fit crops/ --out mine.toml"),
         (draw.words, "words", "List words: words --lang de --top 20000"),
         (draw.fonts, "fonts", "List fonts: fonts --sheet fonts.png"),
     ),
@@ -108,9 +108,9 @@ COMMANDS = {
     ),
     "Measure": (
         (probe.probe, "probe", "Measure reading: probe --model ViT-L-14 --out res"),
-        (compare.compare, "compare", "Side by side: compare res/a res/b res/c"),
+        (compare.compare, "compare", "Compare results: compare res/a res/b res/c"),
         (imported.import_table, "import", "Import answers: import FILE --out res"),
-        (scored.score, "score", "p_read of each image: score OUT --model M --out B"),
+        (scored.score, "score", "Score each image: score OUT --model M --out B"),
         (images.match, "match", 'Rank texts: match a.jpg --texts "a dog"'),
         (images.matrix, "matrix", "Similarity matrix: matrix *.jpg --texts-file F"),
         (images.classify, "classify", "Classify images: classify DIR --out res/c"),
@@ -123,7 +123,7 @@ COMMANDS = {
         (train.finetune, "finetune", "Fine-tune: finetune --model X --data OUT --out DIR"),
         (share.export, "export", "Convert: export OUT --to lmdb --out DIR"),
         (share.index, "index", "Index for wids: index OUT"),
-        (share.push, "push", "To the Hugging Face hub: push OUT ORG/NAME"),
+        (share.push, "push", "Upload to Hugging Face: push OUT ORG/NAME"),
     ),
 }
 """Each group of commands: function, name and example."""

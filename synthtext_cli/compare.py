@@ -46,7 +46,7 @@ def compare(
         typer.Option(
             parser=_parse_target,
             metavar="DIR",
-            help="Folder for a leaderboard and its page; of two, also a CSV file.",
+            help="Folder for a leaderboard and its page or, for two results, a CSV file.",
         ),
     ] = None,
 ) -> None:
@@ -84,7 +84,7 @@ def _compare_two(one: Result, other: Result, out: Path | None) -> None:
     from probes.metrics.paired import compare as compare_rows
     from synthtext.storage import replace_file
 
-    # Added levels differ from reader to reader.
+    # Added levels differ between readers.
     tables = first, second = take_scan(one.outcomes), take_scan(other.outcomes)
     table = compare_rows(first, second, list_shared(tables, list_factors(first)))
     if out:

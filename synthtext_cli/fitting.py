@@ -50,39 +50,40 @@ def fit(
         typer.Option(
             parser=parse_local,
             metavar="DIR",
-            help="Folder of report.html and words.txt; --out without its ending by default.",
+            help="Folder for report.html and words.txt. [--out without its extension]",
         ),
     ] = None,
     words: Annotated[
         str | None,
         typer.Option(
-            help="Words to draw: a file with a word per line, en, or lang:de:20000. Those of "
-            "words.txt are chosen from them by length. Without it, English words with numbers, "
-            "prices and punctuation among them, as on signs."
+            help="Words to draw, from which words.txt is chosen by length: a file with one word"
+            " per line, en, or lang:de:20000. [English words mixed with numbers, prices and"
+            " punctuation, as on signs]"
         ),
     ] = None,
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
     count: Annotated[
-        int, typer.Option(help="Crops to draw in the first round; later ones draw half.")
+        int,
+        typer.Option(help="Crops to draw in the first round; later rounds draw half as many."),
     ] = 12_000,
     rounds: Annotated[
-        int, typer.Option(help="Rounds; each draws nearer to the crops than the one before.")
+        int, typer.Option(help="Number of rounds; each draws crops closer to yours.")
     ] = 2,
     crops: Annotated[
-        int, typer.Option(help="Most crops to look at; of more, some are chosen by --seed.")
+        int, typer.Option(help="Maximum number of crops to use; --seed chooses among more.")
     ] = 2000,
-    workers: Annotated[int, typer.Option(help="Processes that draw.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes.", min=1)] = 1,
     seed: Seed = 0,
     device: Device = "auto",
     options_file: ConfigFile = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Estimate from word crops without labels what a recipe should draw its factors from.
+    """Estimate a recipe that draws crops like yours, from word crops without labels.
 
-    Writes the recipe, and beside it a folder with report.html, summary.json, plots/ and
-    words.txt, words of lengths like those of the crops. A run that was stopped resumes with
-    the same command.
+    Writes the recipe, and a folder with report.html, summary.json, plots/ and words.txt, a list
+    of words with lengths like those of the crops. If a run is stopped, the same command resumes
+    it.
 
     synthtext fit crops/ --out mine.toml
 

@@ -34,7 +34,7 @@ MAX_TEXT_CHARS = 1000
 
 
 Pictures = Annotated[
-    list[Path], typer.Argument(help="Images, or folders of images.", metavar="PICTURES...")
+    list[Path], typer.Argument(help="Images, or folders of images.", metavar="IMAGES...")
 ]
 
 

@@ -24,7 +24,7 @@ def import_table(
         str,
         typer.Option(
             metavar="COLUMNS",
-            help="Columns to cluster by; several may cross. [the truth]",
+            help="Columns to cluster by; several may be crossed. [the truth]",
         ),
     ] = "",
     key: Annotated[str, typer.Option(help="Column that names each row.")] = "key",

@@ -77,7 +77,7 @@ def preview(
     ] = None,
     masks: Annotated[
         bool,
-        typer.Option("--masks", help="Let the page show the ink of each image as a mask."),
+        typer.Option("--masks", help="Let the page show the text of each image as a mask."),
     ] = False,
     n: Annotated[
         int | None,
@@ -143,7 +143,7 @@ def preview(
 def _check_page(
     html: Path | None, folder: Path | None, *, masks: bool, outcomes: Path | None
 ) -> None:
-    """Refuse options of a page without one."""
+    """Refuse options for a page if there is no page."""
     if masks and not html:
         fail("--masks needs a page; add --html page.html")
     if outcomes and not (html and folder):
@@ -153,7 +153,7 @@ def _check_page(
 def _draw_masks(
     renderings: Sequence[Rendering], fonts: Path | None, known: Mapping[str, str] | None
 ) -> dict[str, Mask]:
-    """Return the ink of the images whose fonts are here, and say how many are not."""
+    """Return masks of the images whose fonts are available, and report how many have none."""
     from synthtext.dataset.browse import draw_masks
     from synthtext.drawing.fonts import read_catalogue
 
@@ -163,8 +163,8 @@ def _draw_masks(
     found = draw_masks(renderings, catalogue, known)
     if len(found) < len(renderings):
         warn(
-            f"{len(renderings) - len(found):,} images have no mask, because their fonts are not"
-            " here; give them with --fonts"
+            f"{len(renderings) - len(found):,} images have no mask, because their fonts are"
+            " missing; give them with --fonts"
         )
     return found
 
@@ -183,7 +183,7 @@ def show(
     *,
     out: Annotated[
         Path | None,
-        typer.Option(parser=parse_png, metavar="FILE", help="PNG to write; else KEY.png."),
+        typer.Option(parser=parse_png, metavar="FILE", help="PNG to write. [KEY.png]"),
     ] = None,
     no_verify: NoVerify = False,
 ) -> None:
@@ -209,11 +209,11 @@ def gallery(
     text: Annotated[str, typer.Option(help="What is drawn.")] = "quartz",
     factors: Annotated[
         str | None,
-        typer.Option(help="Factors to show, such as blur,shadow; all without it."),
+        typer.Option(help="Factors to show, such as blur,shadow. [all]"),
     ] = None,
     fonts: FontFolder = None,
 ) -> None:
-    """Draw one text at every level of every factor, a row for each.
+    """Draw one text at every level of every factor, with a row for each factor.
 
     synthtext gallery --out gallery.png --factors blur,shadow,wear
     """
@@ -233,7 +233,7 @@ def stats(
     *,
     json: Annotated[
         Path | None,
-        typer.Option(parser=parse_local, metavar="FILE", help="JSON file for all figures."),
+        typer.Option(parser=parse_local, metavar="FILE", help="JSON file for all statistics."),
     ] = None,
     no_verify: NoVerify = False,
 ) -> None:

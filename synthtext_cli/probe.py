@@ -50,8 +50,8 @@ def probe(
         list[str] | None,
         typer.Option(
             help="open_clip name, hf:ORG/NAME, model folder, onnx:DIR, python:MODULE:FUNCTION,"
-            " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE. Given several"
-            " times, each is probed in a folder of its own, and all are compared."
+            " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE. If it is given"
+            " several times, each model is probed in its own folder, and all are compared."
         ),
     ] = None,
     models: Annotated[

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from synthtext.files import hash_file
 from synthtext_cli.config_file import format_options
 from synthtext_cli.console import fail
 
@@ -48,12 +49,12 @@ def check_run(
     apart: Collection[str] = APART,
     begun: bool = False,
 ) -> None:
-    """Refuse a folder that holds the results of a run with other options or inputs.
+    """Refuse a folder that has the results of a run with other options or inputs.
 
     Args:
         context: context of the command.
         out: the folder.
-        overwrite: whether it may hold another run nevertheless.
+        overwrite: whether another run in it may be replaced.
         apart: options that may differ.
         begun: whether a run without results counts as well.
     """
@@ -63,7 +64,7 @@ def check_run(
 
 
 def refuse_changes(out: Path, changed: Collection[str] | None) -> None:
-    """End the command if a folder holds another run, according to `find_changes`."""
+    """End the command if a folder has another run, according to `find_changes`."""
     if changed is None:
         fail(f"{out} has other results; give another --out, or --overwrite")
     if changed:
@@ -185,7 +186,7 @@ def _describe_input(path: Path, out: Path) -> str:
     if (path / "dataset.json").is_file():
         return json.dumps(read_manifest(path, verify=False)["plan"], sort_keys=True)
     if path.is_file():
-        return _hash_file(path)
+        return hash_file(path)
     files = [
         each
         for each in sorted(path.rglob("*"))
@@ -195,12 +196,7 @@ def _describe_input(path: Path, out: Path) -> str:
     return json.dumps(
         [
             [os.fsencode(each.relative_to(path)).hex(),
-             _hash_file(each) if is_model else each.stat().st_size]
+             hash_file(each) if is_model else each.stat().st_size]
             for each in files
         ]
     )  # fmt: skip
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

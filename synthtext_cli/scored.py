@@ -42,7 +42,7 @@ def score(
     pretrained: Pretrained = None,
     keep: Annotated[
         str | None,
-        typer.Option(help="Keep only images with such a score, such as 'p_read>0.9'."),
+        typer.Option(help="Keep only images that meet a condition, such as 'p_read>0.9'."),
     ] = None,
     seed: Seed = 0,
     time_limit: Annotated[
@@ -55,7 +55,7 @@ def score(
 ) -> None:
     """Write a copy of a dataset with each image's probability of being read.
 
-    It is p_read in KEY.json; dataset.json says how it was computed, and by which model.
+    It is p_read in KEY.json; dataset.json records how it was computed, and by which model.
 
     synthtext score data/words --model ocr:rapidocr --out data/scored --keep 'p_read>0.9'
     """
@@ -92,4 +92,4 @@ def score(
     for each in left_out[:N_NAMED]:
         say(f"left out: {each['index']:09d}, {each['reason']}")
     if len(left_out) > N_NAMED:
-        say(f"dataset.json names all {len(left_out):,} that are left out")
+        say(f"dataset.json lists all {len(left_out):,} images that were left out")

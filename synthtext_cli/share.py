@@ -71,14 +71,14 @@ def push(
         bool, typer.Option("--private", help="Make a new repository private.")
     ] = False,
     branch: Annotated[
-        str | None, typer.Option(help="Branch, made if it is missing. [main]")
+        str | None, typer.Option(help="Branch, created if it is missing. [main]")
     ] = None,
     fonts: FontFolder = None,
 ) -> None:
     """Send a finished dataset to the Hugging Face hub, as a dataset repository with a card.
 
-    The token is the one that `hf auth login` stored, or HF_TOKEN. Files that are there
-    with the same content are not sent again.
+    The token is the one that `hf auth login` stored, or HF_TOKEN. Files that the repository
+    already has with the same content are not sent again.
 
     synthtext push data/words my-org/words --private
     """

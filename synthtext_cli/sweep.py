@@ -75,7 +75,7 @@ def plan_sweep(
     split: str | None,
     overwrite: bool,
 ) -> list[Planned]:
-    """Return the models to probe, or end the command if a folder holds another run.
+    """Return the models to probe, or end the command if a folder has another run.
 
     Args:
         context: context of the command.

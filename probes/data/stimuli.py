@@ -21,6 +21,7 @@ from synthtext.drawing.degradations import jpeg
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.errors import SynthtextError
+from synthtext.files import hash_file
 
 CHUNK = 256
 """Number of images drawn and embedded at a time."""
@@ -67,15 +68,14 @@ def hash_files(files: Sequence[Path]) -> str:
     """
     digest = hashlib.sha256()
     with ThreadPoolExecutor() as threads:
-        for part in threads.map(_hash_file, files):
+        for part in threads.map(_hash_stimulus, files):
             digest.update(part)
     return digest.hexdigest()
 
 
-def _hash_file(path: Path) -> bytes:
+def _hash_stimulus(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return bytes.fromhex(hash_file(path))
     except OSError as error:
         raise ProbeError(
             f"{path} cannot be read ({error.strerror or error}); restore it and run the same"

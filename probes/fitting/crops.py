@@ -1,4 +1,4 @@
-"""Crops -> what an estimator sees of them: small views, numbers and colours."""
+"""Crops -> the input of the estimator: small views, numbers and colours."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ VIEW_PX = (32, 96)
 """Height and width of the view of a whole crop."""
 
 PATCH_PX = (32, 64)
-"""Height and width of the piece at its own resolution: blur, noise and JPEG show there only."""
+"""Height and width of the patch, which is not scaled, so that it shows blur, noise and JPEG."""
 
 MAX_HEIGHT_PX = 256
-"""Taller crops are looked at shrunk to this height."""
+"""Taller crops are shrunk to this height first."""
 
 
 @dataclass(frozen=True)
 class Crops:
-    """What is seen of N crops.
+    """The input of the estimator for N crops.
 
     Attributes:
-        views: uint8 (N, 32, 96, 3); each crop shrunk into the frame, its edge going on.
-        patches: uint8 (N, 32, 64, 3); the liveliest piece at its own resolution.
+        views: uint8 (N, 32, 96, 3); each crop scaled to fit, padded by repeating its edge.
+        patches: uint8 (N, 32, 64, 3); the part of each crop with the strongest edges, unscaled.
         scalars: float32 (N, k); size and statistics of the pixels.
-        paper: uint8 (N, 3); colour of the background.
-        paper2: uint8 (N, 3); its second colour.
+        paper: uint8 (N, 3); background colour.
+        paper2: uint8 (N, 3); second background colour.
         ink: uint8 (N, 3); colour of the text.
     """
 
@@ -45,12 +45,12 @@ class Crops:
         return len(self.views)
 
     def take(self, rows: NDArray[np.int64] | slice) -> Crops:
-        """Return some of the crops."""
+        """Return the crops of these rows."""
         return Crops(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def join(parts: Sequence[Crops]) -> Crops:
-    """Return the crops of several as one."""
+    """Return the crops of several parts as one."""
     return Crops(
         *(
             np.concatenate([getattr(part, field.name) for part in parts])
@@ -60,7 +60,7 @@ def join(parts: Sequence[Crops]) -> Crops:
 
 
 def look_at(images: Sequence[Pixels]) -> Crops:
-    """Return what is seen of images, uint8 (H, W, 3) each, of any size."""
+    """Return the input of the estimator for images, uint8 (H, W, 3) each, of any size."""
     rows = [_look_at_one(pixels) for pixels in images]
     views, patches, scalars, colours = zip(*rows, strict=True)
     paper, paper2, ink = np.stack(colours).transpose(1, 0, 2)
@@ -87,7 +87,7 @@ def _look_at_one(
 
 
 def _fit(pixels: Pixels, height: int, width: int) -> Pixels:
-    """Return an image shrunk or enlarged into a frame, the rest of which its edge fills."""
+    """Return an image scaled to fit a frame and padded by repeating its edge."""
     scale = min(height / pixels.shape[0], width / pixels.shape[1])
     size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -97,7 +97,7 @@ def _fit(pixels: Pixels, height: int, width: int) -> Pixels:
 
 
 def _cut_patch(pixels: Pixels) -> tuple[Pixels, tuple[float, ...]]:
-    """Return the piece with the strongest edges, and how lively all of the image is."""
+    """Return the patch with the strongest edges, and statistics of the edges of the image."""
     height, width = PATCH_PX
     below, beside = max(0, height - pixels.shape[0]), max(0, width - pixels.shape[1])
     padded = cv2.copyMakeBorder(pixels, 0, below, 0, beside, cv2.BORDER_REFLECT)
@@ -116,9 +116,10 @@ def _cut_patch(pixels: Pixels) -> tuple[Pixels, tuple[float, ...]]:
 
 
 def find_colours(view: Pixels) -> NDArray[np.uint8]:
-    """Return the colours of background, its second colour, and text: uint8 (3, 3).
+    """Return the colours of a crop, uint8 (3, 3): background, second background colour, text.
 
-    The background is what most of the border shows; the text is what lies farthest from it.
+    The background is the more common of two colours of the border; the text is the colour
+    farthest from it.
     """
     levels = view.astype(np.float32)
     thick = max(1, len(view) // 10)

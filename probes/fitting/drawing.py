@@ -1,4 +1,4 @@
-"""A recipe -> crops whose factors are known, drawn in chunks and kept."""
+"""A recipe -> crops whose factors are known, drawn in chunks that are kept on disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from synthtext.spec import Spec
 from synthtext.texts.words import make_texts
 
 CHUNK = 500
-"""Crops that are drawn and kept at a time."""
+"""Crops per chunk."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Materials:
     """What crops are drawn with, whatever the recipe.
 
     Attributes:
-        words: to draw.
-        fonts: to choose from.
-        photos: backgrounds, if there are any.
-        n_workers: processes that draw.
+        words: words to draw.
+        fonts: fonts to choose from.
+        photos: photographs to use as backgrounds, if there are any.
+        n_workers: number of processes that draw.
     """
 
     words: tuple[str, ...]
@@ -54,9 +54,9 @@ class Drawn:
     """Crops that were drawn.
 
     Attributes:
-        crops: what is seen of N crops.
-        codes: the part of its draw that each factor fell to, int64 (N,) each.
-        key: tells them from others.
+        crops: N crops.
+        codes: index of the part that each factor was drawn from, int64 (N,) each.
+        key: hash of all that determines the crops.
     """
 
     crops: Crops
@@ -73,16 +73,16 @@ def draw_crops(
     seed: int,
     stages: Stages,
 ) -> Drawn:
-    """Return crops of a recipe with the parts that their factors fell to.
+    """Return crops of a recipe with the parts that their factors were drawn from.
 
     Args:
-        recipe: what to draw from; its crops must fit their text.
-        targets: the parts of each factor. If the length of the text is among them, its
-            weights choose the words; else they are drawn as they are.
+        recipe: the recipe; its images must be cropped to the text.
+        targets: the parts of each factor. If the length of the text is among them, words are
+            chosen by its weights; otherwise all words are drawn from.
         materials: what to draw with.
-        count: crops; those that leave no ink are left out.
+        count: number of crops; those in which no ink is visible are left out.
         seed: seed of the drawing.
-        stages: keeps the chunks.
+        stages: where the chunks are kept.
     """
     words = materials.words
     if LENGTH in targets:
@@ -112,7 +112,7 @@ def draw_crops(
 def draw_images(
     recipe: Recipe, words: Sequence[str], materials: Materials, *, count: int, seed: int
 ) -> list[Pixels]:
-    """Return crops of a recipe as images, uint8 (H, W, 3) each, as files would show them."""
+    """Return crops of a recipe as images, uint8 (H, W, 3) each, after JPEG compression."""
     texts = {"word": make_texts(words, [None] * len(words), "fit")}
     plan = make_plan(
         recipe, texts, materials.fonts, seed=seed, count=count, photos=materials.photos
@@ -145,7 +145,7 @@ def _draw_some(plan: Plan, indices: range) -> list[tuple[Spec, Pixels]]:
     for spec in specs:
         try:
             rendering = render(spec, plan.fonts, plan.photos)
-        except DrawError:  # A hairline of a letter may leave no ink at a small size.
+        except DrawError:  # A thin letter may leave no ink at a small size.
             continue
         drawn.append((spec, jpeg(rendering.pixels, spec.jpeg_quality)))
     return drawn

@@ -1,7 +1,7 @@
-"""An amortised estimator: a small network that says of any crop how likely each part is.
+"""An amortised estimator: a small network that predicts how likely each part of a factor is.
 
 It is trained on crops whose factors are known, so the same network serves every folder. Its
-probabilities hold for the proposal that it was trained on; `population` moves them to another.
+probabilities hold under the proposal that it was trained on; `population` corrects them.
 
 Source: Cranmer, Brehmer and Louppe, "The frontier of simulation-based inference", PNAS 117
 (2020), on amortised neural posteriors; Guo et al., "On calibration of modern neural networks",
@@ -29,13 +29,13 @@ BATCH = 64
 RATE = 3e-3
 
 HELD_OUT_FRAC = 0.1
-"""Fraction of the drawn crops that the temperature is chosen on."""
+"""Fraction of the drawn crops that is held out for choosing the temperatures."""
 
 WIDTH = 64
-"""Channels of the last convolution of a stack."""
+"""Channels of the last convolution in each stack."""
 
 N_PLACES = VIEW_PX[0] // 8 * (VIEW_PX[1] // 8)
-"""Places of the view that the last convolution tells of."""
+"""Spatial positions in the output of the last convolution over the view."""
 
 N_FEATURES = 192
 
@@ -45,10 +45,10 @@ class Estimator:
     """A network and what its outputs mean.
 
     Attributes:
-        module: takes views, patches and scalars; gives the logits of all parts, side by side.
-        sizes: parts of each factor, in order.
-        temperatures: what the logits of each factor are divided by.
-        device: where it computes.
+        module: maps views, patches and scalars to the concatenated logits of all factors.
+        sizes: number of parts of each factor, in order.
+        temperatures: temperature by which the logits of each factor are divided.
+        device: device of the module.
     """
 
     module: Any
@@ -62,10 +62,10 @@ class Course:
     """How to train.
 
     Attributes:
-        n_epochs: passes over the crops.
-        seed: of the weights and of the order.
-        device: where to compute; on the CPU equal seeds give equal weights.
-        advance: is told the steps and the loss.
+        n_epochs: epochs.
+        seed: seed of the weights and of the order of the crops.
+        device: where to train; on the CPU, equal seeds give equal weights.
+        advance: called with the number of steps done, of all steps, and the loss.
     """
 
     n_epochs: int
@@ -84,11 +84,11 @@ def train_estimator(
     """Return an estimator that was trained on crops with known parts.
 
     Args:
-        crops: N of them.
-        codes: the part of each factor, int64 (N,).
-        sizes: parts of each factor.
+        crops: N crops.
+        codes: index of the part of each factor, int64 (N,) each.
+        sizes: number of parts of each factor.
         course: how to train.
-        start: an estimator to go on from, of the same parts or of others.
+        start: an estimator to start from, for the same factors or others.
     """
     import torch
 
@@ -123,7 +123,7 @@ def _run_epochs(
     from torch import nn
 
     device, rng = course.device, np.random.default_rng(course.seed + 1)
-    # A last batch of a single crop is left out: it has no variance to be normalised by.
+    # A last batch of a single crop is left out: batch normalisation needs two or more.
     begins = range(0, max(1, len(rows) - 1), BATCH)
     n_steps = course.n_epochs * len(begins)
     optimizer = torch.optim.AdamW(module.parameters(), RATE, weight_decay=0.02)
@@ -152,7 +152,7 @@ def _run_epochs(
 
 
 def make_module(n_scalars: int, n_outputs: int) -> Any:  # noqa: ANN401
-    """Return the network: two stacks of convolutions, and the scalars beside them."""
+    """Return the network: two stacks of convolutions, joined with the scalars."""
     from torch import nn
 
     def stack(*strides: int) -> nn.Sequential:
@@ -186,7 +186,7 @@ def _make_network(view: Any, patch: Any, n_scalars: int, n_outputs: int) -> Any:
 
         def forward(self, views: Tensor, patches: Tensor, scalars: Tensor) -> Tensor:
             whole, piece = self.view(views), self.patch(patches)
-            # Where something lies in the view matters, by which it is seen to be turned.
+            # Positions in the view are kept, because rotation shows in them.
             places = whole.permute(0, 2, 3, 1).flatten(1)
             seen = (places, piece.mean((2, 3)), piece.amax((2, 3)), self.scale(scalars))
             return self.heads(self.features(torch.cat(seen, 1)))
@@ -195,11 +195,11 @@ def _make_network(view: Any, patch: Any, n_scalars: int, n_outputs: int) -> Any:
 
 
 def to_tensors(crops: Crops, device: torch.device) -> tuple[Any, Any, Any]:
-    """Return crops as the network takes them, float32, channels first, levels around 0."""
+    """Return crops as input of the network: float32, channels first, pixel values around 0."""
     import torch
 
     def scale(pixels: NDArray[np.uint8]) -> Any:  # noqa: ANN401
-        # A view of the same memory, which convolutions on the CPU are fastest with.
+        # This keeps the channels-last memory layout, the fastest for convolutions on the CPU.
         moved = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2)
         return moved.float().div_(64).sub_(2)
 
@@ -209,7 +209,7 @@ def to_tensors(crops: Crops, device: torch.device) -> tuple[Any, Any, Any]:
 
 
 def predict_logits(estimator: Estimator, crops: Crops) -> dict[str, NDArray[np.float32]]:
-    """Return the logits of each factor's parts: float32 (N, k) each, no temperature yet."""
+    """Return the logits of each factor before temperature scaling: float32 (N, k) each."""
     import torch
 
     parts = []
@@ -222,7 +222,7 @@ def predict_logits(estimator: Estimator, crops: Crops) -> dict[str, NDArray[np.f
 
 
 def predict(estimator: Estimator, crops: Crops) -> dict[str, Floats]:
-    """Return how likely each part of each factor is: float64 (N, k) each, rows of sum 1."""
+    """Return the probabilities of each factor's parts: float64 (N, k); rows add up to 1."""
     logits = predict_logits(estimator, crops)
     return {
         name: softmax(logits[name] / estimator.temperatures[name], axis=1) for name in logits
@@ -230,7 +230,7 @@ def predict(estimator: Estimator, crops: Crops) -> dict[str, Floats]:
 
 
 def pack(estimator: Estimator) -> dict[str, NDArray[Any]]:
-    """Return an estimator as arrays to keep."""
+    """Return an estimator as arrays that can be saved."""
     arrays = {
         f"weight {name}": tensor.cpu().numpy()
         for name, tensor in estimator.module.state_dict().items()
@@ -241,7 +241,7 @@ def pack(estimator: Estimator) -> dict[str, NDArray[Any]]:
 
 
 def unpack(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> Estimator:
-    """Return the estimator that `pack` took apart."""
+    """Return the estimator that `pack` turned into arrays."""
     import torch
 
     heads = {k.removeprefix("head "): v for k, v in arrays.items() if k.startswith("head ")}

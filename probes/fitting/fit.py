@@ -41,33 +41,33 @@ from synthtext.draws import Draw
 from synthtext.recipe import Recipe
 
 MIXED = ("size_px", "contrast", "background", "blur_px", "noise_std", "jpeg_quality")
-"""Factors that each group of like crops has shares of its own of."""
+"""Factors whose fractions are estimated for each group of similar crops."""
 
 KEPT_FRAC, OTHER_FRAC = 0.7, 0.3
-"""How much of a later proposal is what was estimated; the rest is the first proposal."""
+"""Weights of the estimate and of the first proposal in the proposal of a later round."""
 
 N_PLANTED = 10
-"""Populations made up to see by how much the estimates are off."""
+"""Simulated populations, which show by how much the estimates are off."""
 
 N_PLANTED_CROPS = 300
-"""Crops of each at most; of a small fit there are fewer, but 30."""
+"""Maximum number of crops of each; a small fit draws fewer, but at least 30."""
 
 N_SHOWN = 24
-"""Crops of each kind in the report."""
+"""Crops of each kind shown in the report."""
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """What a fit is asked for.
+    """The settings of a fit.
 
     Attributes:
-        folder: holds the crops.
-        count: crops that are drawn in the first round; later ones draw half as many.
+        folder: folder of the crops.
+        count: crops drawn in the first round; later rounds draw half as many.
         n_rounds: rounds of drawing, training and estimating.
-        n_epochs: passes over the drawn crops in the first round; later rounds take half.
-        n_most: crops of the folder that are looked at.
-        n_planted: populations made up for the intervals.
-        seed: of all chance.
+        n_epochs: epochs in the first round; later rounds train for half as many.
+        n_most: maximum number of crops of the folder that are used.
+        n_planted: simulated populations from which the intervals are calibrated.
+        seed: seed of every random choice.
         device: see `choose_device`.
     """
 
@@ -86,10 +86,10 @@ class Round:
     """An estimator, and what it was trained on.
 
     Attributes:
-        estimator: of the parts of each factor.
-        priors: how often each part came in the drawn crops, float64 (k,) each.
-        proposal: what they were drawn from.
-        key: tells this round from others.
+        estimator: predicts the parts of each factor.
+        priors: fraction of the drawn crops with each part, float64 (k,) each.
+        proposal: the recipe that the crops were drawn from.
+        key: hash of all that determines the round.
     """
 
     estimator: Estimator
@@ -100,17 +100,17 @@ class Round:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit found.
+    """The result of a fit.
 
     Attributes:
         recipe: draws crops like those of the folder.
-        words: of lengths like theirs.
+        words: words with lengths like those in the folder.
         targets: the parts of each factor that was fitted.
-        populations: what is estimated of each.
-        slack: by how much more than resampling says each estimate may be off.
+        populations: the estimate of each of these factors.
+        slack: error of each estimate beyond that found by resampling.
         two_sample: how well a classifier still tells the drawn crops from the real ones.
         real: the crops of the folder.
-        drawn: images of the recipe, uint8 (H, W, 3) each.
+        drawn: images drawn by the recipe, uint8 (H, W, 3) each.
     """
 
     recipe: Recipe
@@ -124,10 +124,10 @@ class Fitted:
 
 
 def check_fit(config: FitConfig) -> None:
-    """Check the numbers of a fit before anything is read.
+    """Check the settings of a fit before anything is read.
 
     Raises:
-        ProbeError: one is out of range.
+        ProbeError: a number is out of range.
     """
     for name, value, least, most in (
         ("count", config.count, 100, 1_000_000),
@@ -151,14 +151,14 @@ def run_fit(
     """Return the recipe that draws crops like those of a folder.
 
     Args:
-        config: what is asked for.
+        config: the settings.
         materials: what to draw with.
-        work: folder of what is finished; with it a run that was killed goes on.
-        on_progress: is told what is counted, how many are done, of how many, and a remark.
-        on_checked: is called when the crops are read and found fit, before anything is kept.
+        work: folder of finished stages, from which a run that was killed continues.
+        on_progress: called with what is counted, how many are done, of how many, and a remark.
+        on_checked: called when the crops are read and checked, before anything is written.
 
     Raises:
-        ProbeError: the folder does not hold crops that can be fitted to.
+        ProbeError: the folder does not contain crops that a recipe can be fitted to.
         SynthtextError: nothing can be drawn with the materials.
     """
     stages = Stages(work, on_progress)
@@ -200,12 +200,12 @@ def run_round(
     """Return an estimator that is trained on crops of a proposal.
 
     Args:
-        config: what is asked for.
+        config: the settings.
         targets: the parts of each factor.
         materials: what to draw with.
-        stages: keeps what is finished.
-        before: the round before, whose estimator this one goes on from.
-        fitted: what that round found; its proposal is near that.
+        stages: where finished results are kept.
+        before: the round before, whose estimator this one starts from.
+        fitted: the estimate of that round, near which crops are proposed.
     """
     draws, proposal = targets, make_recipe(targets)
     if fitted is not None:
@@ -247,7 +247,7 @@ def _train(
 
 
 def make_course(config: FitConfig, n_epochs: int, advance: Callable[..., None]) -> Course:
-    """Return how to train in a fit."""
+    """Return how to train with the settings of a fit."""
     return Course(n_epochs, config.seed, choose_device(config.device), advance)
 
 
@@ -259,14 +259,14 @@ def estimate(
     seed: int,
     trust: Mapping[str, float] | None = None,
 ) -> tuple[Recipe, dict[str, Population]]:
-    """Return the recipe of some crops, and what is estimated of each factor.
+    """Return the recipe of some crops, and the estimate of each factor.
 
     Args:
-        last: the round whose estimator is asked.
+        last: the round whose estimator is used.
         targets: the parts of each factor, weighted as first proposed.
-        crops: what is seen of them.
-        seed: of resamplings and groups.
-        trust: how much of each estimate to take; None takes all.
+        crops: the crops.
+        seed: seed of the resampling and of the groups.
+        trust: weight of each estimate against the first proposal; None gives it all weight.
     """
     seen = Seen(predict(last.estimator, crops), last.priors)
     populations = estimate_all(targets, seen, seed=seed)
@@ -281,7 +281,7 @@ def estimate(
 def estimate_all(
     targets: Mapping[str, Draw], seen: Seen, *, seed: int
 ) -> dict[str, Population]:
-    """Return what is estimated of each factor."""
+    """Return the estimate of each factor."""
     return {
         name: estimate_population(draw, seen.posteriors[name], seen.priors[name], seed=seed)
         for name, draw in targets.items()
@@ -297,18 +297,18 @@ def calibrate(
     *,
     near: Mapping[str, Population] | None = None,
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return how much of each estimate to trust, and how far it then is off.
+    """Return the weight to give each estimate, and its error beyond that found by resampling.
 
-    The second is by how much more than resampling says. Populations are made up, drawn, and
-    estimated like the crops of a folder.
+    Both are measured on simulated populations, which are drawn, and estimated like the crops
+    of a folder.
 
     Args:
-        config: what is asked for.
-        last: the round whose estimator is tried.
+        config: the settings.
+        last: the round whose estimator is calibrated.
         targets: the parts of each factor.
         materials: what to draw with.
-        stages: keeps what is finished.
-        near: what was estimated; the populations are made up halfway from it.
+        stages: where finished results are kept.
+        near: the estimate; the populations lie halfway between it and random ones.
     """
     found: dict[str, list[Population]] = {name: [] for name in targets}
     truths: dict[str, list[Floats]] = {name: [] for name in targets}
@@ -337,7 +337,7 @@ def calibrate(
 def plant(
     targets: Mapping[str, Draw], seed: int, near: Mapping[str, Population] | None = None
 ) -> dict[str, Draw]:
-    """Return the draws of a population made up, halfway from another if one is given."""
+    """Return the draws of a random population, or of one halfway between it and another."""
     shares = {name: plant_shares(draw, seed, name) for name, draw in targets.items()}
     if near is not None:
         shares = {name: (each + near[name].shares) / 2 for name, each in shares.items()}
@@ -353,7 +353,7 @@ def find_planted(
     count: int,
     seed: int,
 ) -> dict[str, Population]:
-    """Return what is estimated of a population whose draws are known."""
+    """Return the estimate of a population whose draws are known."""
     recipe = make_recipe(planted)
     if last.proposal.mixture:
         recipe = replace(recipe, mixture=last.proposal.mixture)
@@ -363,6 +363,6 @@ def find_planted(
 
 
 def seed_of(seed: int, name: str) -> int:
-    """Return a seed of a stage, 0 to below 2**48, that no other stage has."""
+    """Return the seed of a stage, from 0 to below 2**48, different for every stage."""
     digest = hashlib.blake2b(f"fit {seed} {name}".encode(), digest_size=6).digest()
     return int.from_bytes(digest)

@@ -1,7 +1,8 @@
-"""What is estimated of crops -> a recipe: each factor's shares, and groups that go together.
+"""Estimates -> a recipe: weights for the parts of each factor, and a mixture of groups.
 
-Crops of like colours and sizes form a group; each is a component of the recipe's mixture, with
-colours measured in its crops and shares of its own, which lean on those of all crops.
+Crops of similar colours and sizes form a group. Each group is a component of the recipe's
+mixture, with colours measured in its crops and its own fractions of the parts of some factors,
+which are shrunk towards those of all crops.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ CROPS_PER_GROUP = 50
 MAX_GROUPS = 24
 
 N_COLOURS = 12
-"""Crops of a group whose colours are drawn with."""
+"""Crops of a group whose colours are used."""
 
 LEANING = 30.0
-"""Crops of all groups that count among those of each: what few crops say is uncertain."""
+"""Pseudo-count, in each group, of the fractions over all crops: few crops say little."""
 
 
 def group_crops(crops: Crops, *, seed: int) -> Ints:
-    """Return the group of each crop, int64 (N,), by the colours and the height."""
+    """Return the group of each crop, int64 (N,), by its colours and height."""
     n_groups = min(MAX_GROUPS, max(1, len(crops) // CROPS_PER_GROUP))
     colours = np.concatenate([_to_lab(crops.paper), _to_lab(crops.ink)], axis=1) / 25
     height = (crops.scalars[:, :1] - crops.scalars[:, :1].mean()) * 0.7
@@ -70,11 +71,11 @@ def make_mixture(
 
     Args:
         targets: the parts of each factor.
-        populations: what is estimated of each over all crops.
-        seen: what the estimator makes of each crop.
+        populations: the estimate of each factor over all crops.
+        seen: the predictions of the estimator for each crop.
         crops: the N crops.
-        mixed: factors that each group has shares of its own of.
-        seed: of the groups.
+        mixed: factors whose fractions are estimated for each group.
+        seed: seed of the groups.
     """
     fitted = {name: weigh(draw, populations[name].shares) for name, draw in targets.items()}
     recipe = make_recipe({name: drop_rare(draw) for name, draw in fitted.items()})
@@ -100,7 +101,7 @@ def make_mixture(
 
 
 def widen(recipe: Recipe, targets: Mapping[str, Draw]) -> Recipe:
-    """Return a proposal for another round: a recipe's colours with these draws."""
+    """Return the proposal for another round: the colours of a recipe with these draws."""
     draws = {name: draw for name, draw in targets.items() if name != LENGTH}
     mixture = tuple(
         replace(part, draws={n: d for n, d in part.draws.items() if n in COLOURS})
@@ -116,5 +117,5 @@ def _list_colours(colours: NDArray[np.uint8]) -> Choice:
 
 
 def _to_lab(colours: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return L, a and b of sRGB colours: float32 (N, 3), L 0 to 100."""
+    """Return L, a and b of sRGB colours: float32 (N, 3); L from 0 to 100."""
     return cv2.cvtColor(colours[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]

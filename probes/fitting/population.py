@@ -1,8 +1,8 @@
-"""Probabilities of single crops -> how often each part comes in all of them, with intervals.
+"""Probabilities for single crops -> the fraction of all crops with each part, with intervals.
 
-The probabilities hold for the shares that the estimator was trained with. Those of a folder
-differ, and are found by expectation and maximisation: each crop's probabilities are moved to
-the present shares, whose mean gives the next.
+The probabilities hold under the prior that the estimator was trained with. The fractions in a
+folder differ from it and are found by expectation-maximisation: the probabilities of each crop
+are reweighted to the current fractions, and their mean gives the next ones.
 
 Source: Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a
 priori probabilities: a simple procedure", Neural Computation 14 (2002); Silverman, Jones,
@@ -23,33 +23,34 @@ from synthtext.draws import Choice, Draw, Range
 MAX_STEPS = 300
 
 TOLERANCE = 1e-5
-"""Largest change of a share at which the steps end."""
+"""Iteration ends when no fraction changes by more than this."""
 
 PSEUDO_FRAC = 0.1
-"""Crops that are taken to be as the prior says, per crop that is seen: without them a part that
-few crops speak for ends at exactly 0, and its neighbour has it all."""
+"""Pseudo-count of the prior, as a fraction of the crops: without it, a part with little
+evidence ends at exactly 0, and its neighbour takes all of it."""
 
 SMOOTHING = 0.15
-"""How much each part of a number takes on from either neighbour in every step. What crops tell
-of neighbouring parts is alike, so that without it the shares jump from part to part; this value
-and that above brought the lengths and cases of labelled words nearest to the truth."""
+"""How much of each neighbour is mixed into each part of a number in every step. Crops hardly
+distinguish neighbouring parts, so without smoothing the fractions jump from part to part. This
+value and the one above brought the lengths and cases of labelled words nearest to the truth."""
 
 LEVELS = (0.1, 0.5, 0.9)
-"""Quantiles by which a number is described."""
+"""Quantiles that describe a number."""
 
 N_DRAWS = 60
-"""Resamplings of the crops."""
+"""Bootstrap resamples of the crops."""
 
 TRUSTS = (1.0, 0.5)
-"""How much of an estimate may be taken. Populations made up are harder to tell apart than real
-crops, whose letter case was found where made-up ones showed it not to be; so half is kept."""
+"""Weights that an estimate may get. Simulated populations are harder to estimate than real
+crops: the letter case of real crops was found although simulations showed that it could not be.
+So the weight is never below a half."""
 
 GAIN = 0.85
-"""An estimate is taken whole unless a part of it has at most so much of its error: few
-populations are made up, and chance alone makes some part look better."""
+"""An estimate gets full weight unless a smaller one reduces the error to this fraction or less:
+with few simulated populations, chance alone makes some weight look better."""
 
 LEAST_POPULATIONS = 8
-"""Of fewer, chance alone would choose."""
+"""With fewer simulated populations, chance alone would choose the weight."""
 
 Z_90 = 1.645
 """Half the width of a 90 % interval, in standard deviations."""
@@ -57,16 +58,16 @@ Z_90 = 1.645
 
 @dataclass(frozen=True)
 class Population:
-    """What is estimated of one factor.
+    """The estimate of one factor.
 
     Attributes:
-        shares: of its parts, float64 (k,), adding up to 1.
-        values: what describes them: the quantiles `LEVELS` of a number, in log2 where the parts
-            are even in ratios; the shares of names.
-        stds: of each value, by resampling the crops.
-        known: how much of the entropy of the prior a single crop takes away, 0 to 1 as a rule:
-            near 0, crops hardly show the factor.
-        trust: how much of the shares is estimated; the rest is the first proposal.
+        shares: fraction of each part, float64 (k,), adding up to 1.
+        values: the quantiles `LEVELS` of a number, in log2 if its parts are logarithmic, or the
+            fractions of names.
+        stds: standard deviation of each value over bootstrap resamples.
+        known: fraction by which a single crop reduces the entropy of the prior, usually 0 to 1;
+            near 0, the factor is hardly visible in crops.
+        trust: weight of the estimate in the fractions; the rest is the first proposal.
     """
 
     shares: Floats
@@ -78,11 +79,11 @@ class Population:
 
 @dataclass(frozen=True)
 class Seen:
-    """What an estimator makes of N crops.
+    """The predictions of an estimator for N crops.
 
     Attributes:
-        posteriors: how likely each part of each factor is, float64 (N, k) each.
-        priors: the shares of the parts that it was trained with, float64 (k,) each.
+        posteriors: probabilities of the parts of each factor, float64 (N, k) each.
+        priors: fractions of the parts in its training crops, float64 (k,) each.
     """
 
     posteriors: Mapping[str, Floats]
@@ -97,17 +98,17 @@ def estimate_shares(
     smoothing: float = 0.0,
     counts: Floats | None = None,
 ) -> Floats:
-    """Return the share of each part among some crops.
+    """Return the fraction of crops with each part.
 
     Args:
-        posteriors: (N, k); how likely each part is of each crop, as trained with the prior.
-        prior: (k,); the shares that the estimator was trained with.
-        pseudo: (k,); crops that are added to each part.
-        smoothing: what each part takes on from either neighbour; 0 where parts have no order.
-        counts: (R, N); how often each crop comes in R resamplings; None counts each once.
+        posteriors: (N, k); probabilities of the parts for each crop, under the prior.
+        prior: (k,); fractions of the parts in the training crops of the estimator.
+        pseudo: (k,); pseudo-count of each part.
+        smoothing: how much of each neighbour is mixed into each part; 0 if parts have no order.
+        counts: (R, N); how often each crop occurs in R resamples; None counts each once.
 
     Returns:
-        float64 (k,), or (R, k) for resamplings, adding up to 1.
+        float64 (k,), or (R, k) for resamples, adding up to 1.
     """
     weights = np.ones((1, len(posteriors))) if counts is None else counts
     total = weights.sum(axis=1, keepdims=True) + pseudo.sum()
@@ -135,20 +136,20 @@ def _smooth(ratios: Floats, smoothing: float) -> Floats:
 
 
 def smoothing_of(draw: Draw) -> float:
-    """Return how much the parts of a factor take on from their neighbours."""
+    """Return how much of each neighbour is mixed into the parts of a factor."""
     return 0.0 if isinstance(draw, Choice) else SMOOTHING
 
 
 def estimate_population(
     draw: Draw, posteriors: Floats, prior: Floats, *, seed: int
 ) -> Population:
-    """Return what is estimated of one factor.
+    """Return the estimate of one factor.
 
     Args:
         draw: its parts.
         posteriors: (N, k), as for `estimate_shares`.
-        prior: (k,), likewise.
-        seed: of the resamplings.
+        prior: (k,), as for `estimate_shares`.
+        seed: seed of the resampling.
     """
     n = len(posteriors)
     pseudo = PSEUDO_FRAC * n * prior
@@ -167,7 +168,7 @@ def estimate_population(
 
 
 def describe(draw: Draw, shares: Floats) -> Floats:
-    """Return what describes a population: quantiles of a number, shares of names."""
+    """Return the values of a population: quantiles of a number, or fractions of names."""
     if isinstance(draw, Choice):
         return shares
     values = quantiles(draw, shares, LEVELS)
@@ -175,19 +176,19 @@ def describe(draw: Draw, shares: Floats) -> Floats:
 
 
 def is_log(draw: Draw) -> bool:
-    """Return whether the parts of a number are even in ratios."""
+    """Return whether the parts of a number are logarithmic."""
     if isinstance(draw, Choice):
         return False
     return draw.is_log if isinstance(draw, Range) else all(part.is_log for part in draw.parts)
 
 
 def find_trust(draw: Draw, found: Sequence[Floats], truths: Sequence[Floats]) -> float:
-    """Return how much of an estimate to take, and the rest of the proposal, to be nearest.
+    """Return the weight of an estimate, against the proposal, that has the smallest error.
 
     Args:
         draw: the parts, weighted as first proposed.
-        found: the shares that were estimated of some populations, (k,) each.
-        truths: the shares that they had, (k,) each.
+        found: the estimated fractions of some populations, (k,) each.
+        truths: their true fractions, (k,) each.
     """
     prior = prior_of(draw)
     if len(found) < LEAST_POPULATIONS:
@@ -205,12 +206,12 @@ def find_trust(draw: Draw, found: Sequence[Floats], truths: Sequence[Floats]) ->
 
 
 def mix(shares: Floats, prior: Floats, trust: float) -> Floats:
-    """Return shares of which a part is estimated and the rest proposed."""
+    """Return the mean of an estimate and the proposal, weighted by trust in the estimate."""
     return trust * shares + (1 - trust) * prior
 
 
 def shrink(draw: Draw, population: Population, trust: float) -> Population:
-    """Return an estimate moved towards the first proposal, which the draw is weighted by."""
+    """Return an estimate shrunk towards the first proposal, which the draw's weights give."""
     shares = mix(population.shares, prior_of(draw), trust)
     return replace(
         population, shares=shares, values=describe(draw, shares), stds=trust * population.stds,
@@ -219,14 +220,14 @@ def shrink(draw: Draw, population: Population, trust: float) -> Population:
 
 
 def find_slack(errors: Sequence[Floats], stds: Sequence[Floats]) -> float:
-    """Return by how much more than resampling says an estimate is off, in nine of ten cases.
+    """Return the error of estimates beyond that found by resampling: its 90 % quantile.
 
-    An interval of `sqrt((Z_90 * std)**2 + slack**2)` to either side then held nine tenths of
-    the known truths.
+    With it, intervals of `sqrt((Z_90 * std)**2 + slack**2)` to either side contain nine tenths
+    of the true values.
 
     Args:
-        errors: of some estimates, an array for each population.
-        stds: of the same, by resampling.
+        errors: errors of the estimates, an array for each population.
+        stds: their standard deviations by resampling.
     """
     far, near = np.concatenate(errors), Z_90 * np.concatenate(stds)
     beyond = np.sqrt(np.maximum(far**2 - near**2, 0))
@@ -236,7 +237,7 @@ def find_slack(errors: Sequence[Floats], stds: Sequence[Floats]) -> float:
 def find_interval(
     draw: Draw, population: Population, slack: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Return the values that describe a population, and the ends of their 90 % intervals."""
+    """Return the values of a population, and the ends of their 90 % intervals."""
     half = np.sqrt((Z_90 * population.stds) ** 2 + slack**2)
     low, high = population.values - half, population.values + half
     if isinstance(draw, Choice):

@@ -1,9 +1,9 @@
-"""What each factor may be, before anything is known of the crops: the proposal.
+"""The proposal: what each factor is drawn from before anything is known about the crops.
 
-A factor is fitted where a row of `PROPOSALS` cuts its range into parts, or where it is one of a
-few names; the weights of those parts are what a fit estimates. A factor that has neither keeps
-its default. Styles and damage that most words do not have are proposed as rare: of what a crop
-tells little, little more than that is drawn.
+A factor is fitted if a row of `PROPOSALS` divides its range into parts, or if its values are a
+few names, each of which is a part; a fit estimates the weights of the parts. Other factors keep
+their defaults. Styles and damage that most words do not have are proposed as rare, because an
+estimate stays near its proposal if crops say little about the factor.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PROPOSALS = {
     "noise_std": "0:1=2,1:4=2,4:8=2,8:16,16:32=0.5",
     "jpeg_quality": "10:24,25:49,50:74,75:89,90:100=2",
 }
-"""The parts of what is fitted, with the weights of the first round: those of the range of each
+"""The parts of fitted factors with their weights in the first round: parts of the range of each
 number, in order, and names that are not equally likely."""
 
 FIXED = {
@@ -68,11 +68,11 @@ FIXED = {
     "opacity": "1",
     "ink2": "any",
 }
-"""Factors that show nothing in a crop of one word, or the same as another: opacity is seen as
-contrast, and the family as its category."""
+"""Factors that do not show in a crop of one word, or not separately from another one: opacity
+shows as contrast, and the font family as its category."""
 
 LENGTH = "n_chars"
-"""Characters of the text: no factor of a recipe, but the words to draw are chosen by it."""
+"""Number of characters of the text: not a factor of a recipe, but words are chosen by it."""
 
 LENGTHS = Ranges(
     tuple(Range(low, high) for low, high in ((1, 1), (2, 2), (3, 3), (4, 5), (6, 7), (8, 10),
@@ -81,7 +81,7 @@ LENGTHS = Ranges(
 )  # fmt: skip
 
 FONT_WEIGHTS = {"sans": 6.0, "serif": 3.0, "condensed": 3.0, "slab": 2.0, "blackletter": 0.5}
-"""Categories of fonts that are commoner than others, which a crop tells little of."""
+"""Weights of font categories that are not 1; crops say little about the category."""
 
 COLOURS = ("ink", "paper", "paper2")
 """Colours that are measured in each crop."""
@@ -91,8 +91,8 @@ def make_targets(fonts: Catalogue, *, has_photos: bool) -> dict[str, Draw]:
     """Return the parts of each factor that is fitted, with the weights of the first round.
 
     Args:
-        fonts: what may be drawn with; their categories are what is told apart.
-        has_photos: whether photographs may be a background.
+        fonts: the fonts to draw with, whose categories are distinguished.
+        has_photos: whether photographs may be backgrounds.
     """
     targets: dict[str, Draw] = {}
     for name, factor in FACTORS.items():
@@ -114,19 +114,19 @@ def _list_names(name: str, fonts: Catalogue) -> tuple[str, ...]:
 
 
 def list_unfitted(targets: Mapping[str, Draw]) -> list[str]:
-    """Return the factors that a fit leaves at what `FIXED` or their default says."""
+    """Return the factors that a fit leaves at their default or their value in `FIXED`."""
     return [name for name in FACTORS if name not in targets and name not in COLOURS]
 
 
 def make_recipe(targets: Mapping[str, Draw]) -> Recipe:
-    """Return the recipe of crops that draws each factor from its parts."""
+    """Return a recipe for crops that draws each factor from its parts."""
     recipe = edit_recipe(default_recipe(), {**FIXED, "splits": "1,0,0"})
     draws = {name: draw for name, draw in targets.items() if name != LENGTH}
     return replace(recipe, draws={**recipe.draws, **draws})
 
 
 def weigh(draw: Draw, shares: Floats) -> Draw:
-    """Return the same parts with other weights: thousandths, in whole numbers."""
+    """Return the same parts with these fractions as weights, in whole thousandths."""
     weights = tuple(float(round(1000 * share)) for share in (shares / shares.sum()).tolist())
     if isinstance(draw, Range):
         return draw
@@ -134,7 +134,7 @@ def weigh(draw: Draw, shares: Floats) -> Draw:
 
 
 def drop_rare(draw: Draw) -> Draw:
-    """Return a draw without its parts of no weight."""
+    """Return a draw without its parts of weight 0."""
     if isinstance(draw, Range):
         return draw
     kept = [place for place, weight in enumerate(draw.weights) if weight > 0]
@@ -147,7 +147,7 @@ def drop_rare(draw: Draw) -> Draw:
 
 
 def prior_of(draw: Draw) -> Floats:
-    """Return the share of each part: float64 (k,), adding up to 1."""
+    """Return the probability of each part: float64 (k,), adding up to 1."""
     weights = np.array([1.0] if isinstance(draw, Range) else draw.weights)
     return weights / weights.sum()
 
@@ -164,7 +164,7 @@ def name_parts(draw: Draw) -> list[str]:
 
 
 def find_parts(draw: Draw, values: Sequence[object]) -> Ints:
-    """Return the part that each value lies in, or the nearest: int64 (n,)."""
+    """Return the index of the part that each value lies in, or of the nearest: int64 (n,)."""
     if isinstance(draw, Choice):
         return np.array([draw.values.index(str(value)) for value in values], dtype=np.int64)
     numbers = np.asarray(values, dtype=np.float64)[:, None]
@@ -175,7 +175,7 @@ def find_parts(draw: Draw, values: Sequence[object]) -> Ints:
 
 
 def quantiles(draw: Draw, shares: Floats, levels: Sequence[float]) -> Floats:
-    """Return quantiles of a number that is drawn from parts with these shares."""
+    """Return quantiles of a number that is drawn from parts with these probabilities."""
     if isinstance(draw, Choice):
         raise TypeError("names have no quantiles")
     parts = (draw,) if isinstance(draw, Range) else draw.parts
@@ -187,16 +187,16 @@ def quantiles(draw: Draw, shares: Floats, levels: Sequence[float]) -> Floats:
 
 
 def plant_shares(draw: Draw, seed: int, name: str) -> Floats:
-    """Return shares of a population made up at random: a few neighbouring parts, or any names.
+    """Return random fractions for a simulated population: neighbouring parts, or any names.
 
     Args:
         draw: the parts.
-        seed: chooses the population.
-        name: of the factor.
+        seed: seed of the population.
+        name: name of the factor.
     """
     units = draw_units(seed, f"planted {name}", 0, 16).ravel()
     n = len(prior_of(draw))
-    # Exponential numbers over their sum are even over all shares that add up to 1.
+    # Exponential variates over their sum are uniform over all fractions that add up to 1.
     shares = -np.log1p(-units[4 : 4 + n])
     if isinstance(draw, Ranges):
         width = 2 + int(units[0] * min(3, n - 1))

@@ -1,4 +1,4 @@
-"""A folder of crops -> what is seen of them; other images are refused or left out."""
+"""A folder of crops -> the input of the estimator; other images are refused or left out."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from synthtext.files import list_files
 LEAST_CROPS = 20
 
 N_TRIED = 40
-"""Images after which a folder is refused, if most of them are not crops."""
+"""Number of images after which a folder is refused if most of them are not crops."""
 
 MAX_PIXELS = 4_000_000
-"""Larger images are photographs or pages; a word fills no more."""
+"""Larger images are photographs or pages; a crop of a word is smaller."""
 
 PAGE_LINES = 5
-"""Lines of text in what is a page rather than a crop of a word."""
+"""An image with this many lines of text is a page rather than a crop of a word."""
 
 MIN_PAGE_PX = 160
-"""Least height of a page; lower ones are crops, and so are words set upright."""
+"""Minimum height of a page; lower images are crops, and so are words set vertically."""
 
 FLAT_STD = 1.5
-"""A crop whose levels deviate less is of one colour."""
+"""A crop with a smaller standard deviation of its pixels has a single colour."""
 
 UNFIT = {
     "page": f"pages with {PAGE_LINES} lines or more; cut out their words",
-    "large": f"pictures of more than {MAX_PIXELS // 1_000_000} million pixels; cut out their "
+    "large": f"images of more than {MAX_PIXELS // 1_000_000} million pixels; cut out their "
     "words, or shrink them",
-    "flat": "pictures of one colour; give crops with text on them",
+    "flat": "images of a single colour; give crops with text on them",
 }
-"""Kinds of image that are not looked at: what they are, and the way out."""
+"""Kinds of image that are not used: what they are, and the way out."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class RealCrops:
     """The crops of a folder.
 
     Attributes:
-        crops: what is seen of them.
-        files: of each, in order.
-        notes: a sentence for each file, or kind of file, that was not looked at as it is.
+        crops: the input of the estimator.
+        files: the file of each crop, in order.
+        notes: a sentence for each file, or kind of file, that was left out or changed.
     """
 
     crops: Crops
@@ -61,16 +61,16 @@ class RealCrops:
 def read_crops(
     folder: Path, *, n_most: int, seed: int, on_progress: Callable[..., None]
 ) -> RealCrops:
-    """Return the crops of a folder and of its folders.
+    """Return the crops of a folder and its subfolders.
 
     Args:
-        folder: holds images of one word each; other files are left alone.
-        n_most: of more, so many are chosen by a hash of their names.
-        seed: chooses others.
-        on_progress: is told how many are read.
+        folder: folder of images of one word each; files that are not images are ignored.
+        n_most: maximum number of crops; if there are more, a hash of their names chooses.
+        seed: part of that hash, so other seeds choose other crops.
+        on_progress: called with the number of crops read.
 
     Raises:
-        ProbeError: there is no such folder, or it does not hold crops that can be fitted to.
+        ProbeError: there is no such folder, or a recipe cannot be fitted to what it contains.
     """
     files, notes = _choose_files(folder, n_most, seed)
     parts: list[Crops] = []
@@ -92,14 +92,14 @@ def read_crops(
             _check_kinds(folder, kinds, done)
     if len(kept) < LEAST_CROPS:
         raise ProbeError(
-            f"{folder} holds {len(kept)} crops that can be used among {len(files):,} pictures; "
-            f"{LEAST_CROPS} are the least to fit to"
+            f"{folder} holds {len(kept)} usable crops among {len(files):,} images; "
+            f"a fit needs {LEAST_CROPS} or more"
         )
     notes += [f"{kinds[kind]:,} {what}" for kind, what in UNFIT.items() if kinds[kind]]
     if kinds["tall"]:
         notes.append(
-            f"{kinds['tall']:,} are taller than {MAX_HEIGHT_PX} px and are looked at shrunk to "
-            "that, so sizes above are not told apart"
+            f"{kinds['tall']:,} are taller than {MAX_HEIGHT_PX} px and were shrunk to that "
+            "height, so larger sizes are not told apart"
         )
     return RealCrops(join(parts), tuple(kept), tuple(notes))
 
@@ -133,14 +133,14 @@ def is_page(pixels: Pixels) -> bool:
 
 def _choose_files(folder: Path, n_most: int, seed: int) -> tuple[list[Path], list[str]]:
     if not folder.is_dir():
-        raise ProbeError(f"{folder} is not a folder; give one that holds crops of words")
+        raise ProbeError(f"{folder} is not a folder; give one that contains crops of words")
     names = list_files(folder, EXTENSIONS, kind=ProbeError)
     if not names:
-        raise ProbeError(f"there are no pictures in {folder}; put .jpg or .png crops there")
+        raise ProbeError(f"there are no images in {folder}; put .jpg or .png crops there")
     if len(names) < LEAST_CROPS:
         raise ProbeError(
-            f"{folder} holds too few pictures, {len(names)}; {LEAST_CROPS} crops are the least "
-            "to fit to, and 500 tell most"
+            f"{folder} holds too few images, {len(names)}; a fit needs {LEAST_CROPS} crops or "
+            "more, ideally 500"
         )
     notes = []
     if len(names) > n_most:
@@ -152,7 +152,7 @@ def _choose_files(folder: Path, n_most: int, seed: int) -> tuple[list[Path], lis
 
 
 def _check_kinds(folder: Path, kinds: Counter[str], n_read: int) -> None:
-    """Refuse a folder if most of the images read are of one kind that is not looked at."""
+    """Refuse a folder if most of the images read so far are of one kind that is not used."""
     for kind, what in UNFIT.items():
         if kinds[kind] > n_read / 2:
-            raise ProbeError(f"{folder} holds {kinds[kind]:,} among {n_read:,} that are {what}")
+            raise ProbeError(f"{kinds[kind]:,} of {n_read:,} images in {folder} are {what}")

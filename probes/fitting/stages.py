@@ -1,4 +1,4 @@
-"""Results of the stages of a fit, kept in a folder, so that a killed run goes on after them."""
+"""Results of the stages of a fit, kept in a folder so that a run that was killed continues."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from synthtext.storage import write_whole
 Arrays = Mapping[str, NDArray[Any]]
 
 MAX_BYTES = 256 << 20
-"""Largest file of a stage; what is kept has a few MB."""
+"""Maximum size of the file of a stage; usual ones have a few MB."""
 
 DIGEST_BYTES = 32
-"""A file begins with the SHA-256 of its stage and of the rest, which NumPy wrote."""
+"""Length of the SHA-256 at the start of a file, over the stage's name and the NumPy archive."""
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Where results are kept, and who is told how far the work is.
+    """The folder of finished results, and a callback for progress.
 
     Attributes:
-        folder: of the files.
-        advance: is told what is counted, how many are done, and of how many.
+        folder: folder of the files.
+        advance: called with what is counted, how many are done, and of how many.
     """
 
     folder: Path
     advance: Callable[..., None]
 
     def name_of(self, plan: Plan, *further: object) -> str:
-        """Return what tells what a plan draws from anything else."""
+        """Return a hash of what a plan draws."""
         return hash_all(describe_plan(plan), *map(str, further))
 
     def read(self, name: str) -> Arrays | None:
-        """Return what was kept under a name, None if nothing whole was."""
+        """Return what was kept under a name; None if there is no intact file."""
         try:
             raw = read_file(self._place(name), MAX_BYTES, kind=ProbeError, remedy="")
         except ProbeError:
             return None
         digest, packed = raw[:DIGEST_BYTES], raw[DIGEST_BYTES:]
-        if digest != _digest(name, packed):  # Nothing is parsed before.
+        if digest != _digest(name, packed):  # Nothing is parsed before this check.
             return None
         with np.load(io.BytesIO(packed), allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
@@ -59,7 +59,7 @@ class Stages:
         """Return what was kept under a name.
 
         Raises:
-            ProbeError: it is gone or broken.
+            ProbeError: the file is missing or damaged.
         """
         arrays = self.read(name)
         if arrays is None:
@@ -73,7 +73,7 @@ class Stages:
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         packed, path = buffer.getvalue(), self._place(name)
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            # It would be followed, or written to as it is: a pipe would wait for a reader.
+            # A link would be followed, and a pipe would block until it has a reader.
             path.unlink()
         with write_whole(path) as file:
             file.write(_digest(name, packed))
@@ -96,6 +96,6 @@ def _digest(name: str, packed: bytes) -> bytes:
 
 
 def hash_all(*parts: object) -> str:
-    """Return 20 digits that tell these values from others."""
+    """Return a hash of these values, 20 hexadecimal digits."""
     written = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(written.encode()).hexdigest()[:20]

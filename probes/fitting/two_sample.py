@@ -1,7 +1,7 @@
-"""Real and drawn crops -> how well a classifier tells them apart, on crops held out of it.
+"""Real and drawn crops -> how well a classifier tells them apart, on held-out crops.
 
-Half of each is trained on and the other half told apart, then the other way round, so that
-every crop is judged by a classifier that has not seen it.
+This is a two-fold cross-validation, so every crop is judged by a classifier that has not seen
+it.
 
 Source: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", ICLR 2017.
 """
@@ -18,7 +18,7 @@ from probes.fitting.estimator import Course, Estimator, predict, train_estimator
 from probes.metrics.intervals import wilson
 
 N_EPOCHS = 6
-"""Passes over the crops of a half."""
+"""Epochs on each half of the crops."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class TwoSample:
     """How well real crops are told from drawn ones.
 
     Attributes:
-        accuracy: fraction of the crops that is taken for what it is; a half is chance.
-        low: of its 95 % interval.
-        high: likewise.
-        n: crops, as many real as drawn.
-        real: how likely each real crop is taken for a real one, float64 (n / 2,).
-        drawn: the same of each drawn crop.
+        accuracy: fraction of the crops that is classified correctly; 0.5 is chance.
+        low: lower end of its 95 % interval.
+        high: upper end of its 95 % interval.
+        n: number of crops, as many real as drawn.
+        real: predicted probability that each real crop is real, float64 (n / 2,).
+        drawn: predicted probability that each drawn crop is real, float64 (n / 2,).
     """
 
     accuracy: float
@@ -52,9 +52,9 @@ def tell_apart(
 
     Args:
         real: N crops.
-        drawn: as many, or more, of which the first N are taken.
-        start: an estimator, whose convolutions the classifier starts with.
-        course: how to train; its seed parts the halves.
+        drawn: as many, or more, of which the first N are used.
+        start: an estimator with whose convolutions the classifier starts.
+        course: how to train; its seed also chooses the halves.
     """
     n = min(len(real), len(drawn))
     crops = join([real.take(slice(0, n)), drawn.take(slice(0, n))])

@@ -1,4 +1,4 @@
-"""Lengths that were found -> texts to draw: words, and what else stands on signs."""
+"""Estimated lengths -> texts to draw: words, and numbers as they are found on signs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synthtext.rng import draw_units
 from synthtext.texts.patterns import draw_matches
 
 N_WORDS = 4000
-"""Words of a list that has as many of each length as asked for."""
+"""Words in a list with given fractions of each length."""
 
 NUMBERS = (
     r"\d{2}", r"\d{3}", r"\d{4}", r"\d{5,8}", r"\d{1,2}%", r"\$\d{1,3}", r"\$\d{1,2}\.\d\d",
@@ -26,18 +26,18 @@ NUMBER_FRAC = 0.1
 """Numbers per word: 6 and 12 % of the words of two sets of real training crops have digits."""
 
 MARKS = ("{},", "{}.", "{}!", "{}:", "{}?", "{}'s", "({})")
-"""What a word may stand in."""
+"""Punctuation that a word may have."""
 
 MARK_FRAC = 0.06
-"""Fraction of words that stand in marks."""
+"""Fraction of words with punctuation."""
 
 
 def add_signs(words: Sequence[str], *, seed: int) -> tuple[str, ...]:
-    """Return words, some of them in marks, and numbers, prices, times and codes among them.
+    """Return words, some of them with punctuation, and numbers, prices, times and codes.
 
     Args:
-        words: of the Latin alphabet.
-        seed: chooses the words in marks, and the numbers.
+        words: words in the Latin alphabet.
+        seed: chooses the words with punctuation, and the numbers.
     """
     units = draw_units(seed, "marks", 0, len(words))
     marked = [
@@ -52,15 +52,15 @@ def add_signs(words: Sequence[str], *, seed: int) -> tuple[str, ...]:
 def choose_words(
     words: Sequence[str], lengths: Draw, *, seed: int, repeats: bool = True
 ) -> tuple[str, ...]:
-    """Return words of which as many have each length as asked for.
+    """Return words with given fractions of each length.
 
-    Where a list has too few short words, letters and numbers stand in for those it lacks.
+    If there are too few short words, random letters and digits are added.
 
     Args:
-        words: to choose from.
+        words: words to choose from.
         lengths: the parts of the length, with their weights.
         seed: chooses the words.
-        repeats: whether a word may come again where there are too few of its length.
+        repeats: whether words are repeated if there are too few of a length.
     """
     places = find_parts(lengths, [len(word) for word in words])
     chosen: list[str] = []
@@ -78,7 +78,7 @@ def choose_words(
 
 
 def _order(members: list[str], n: int, seed: int, part: int) -> list[str]:
-    """Return n texts or more, mixed, if there are as many: numbers beyond their share last."""
+    """Return n or more shuffled texts, if there are as many; surplus numbers come last."""
     mixed = _shuffle(members, seed, part)
     numbers = [text for text in mixed if any(map(str.isdigit, text))]
     plain = [text for text in mixed if not any(map(str.isdigit, text))]
@@ -94,11 +94,11 @@ def _shuffle(members: list[str], seed: int, part: int) -> list[str]:
 
 
 def _list_short(part: int, seed: int) -> list[str]:
-    """Return letters and numbers of the length of a part, where that is 1, 2 or 3."""
+    """Return random letters and digits of the length of a part, if that is 1, 2 or 3."""
     n_chars = part + 1
     if n_chars > 3:
         return []
-    # On signs, abbreviations are commoner than numbers.
+    # On signs, abbreviations are more common than numbers.
     kinds = {rf"[a-z]{{{n_chars}}}": 400, rf"\d{{{n_chars}}}": 100}
     texts = [text for kind, n in kinds.items() for text in draw_matches(kind, n, seed)]
     return _shuffle(texts, seed, part)

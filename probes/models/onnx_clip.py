@@ -33,7 +33,7 @@ from probes.models.shapes import Shape, Whole, check_entries, parse_json, read_b
 from probes.models.tokenizers import read_tokenizer
 from probes.models.transformers_clip import PREPROCESSOR_NAME, read_preprocessor
 from probes.models.vocabularies import SETTINGS_NAMES, TOKENIZER_NAME, read_vocabulary
-from synthtext.dataset.folders import hash_file
+from synthtext.dataset.folders import hash_if_there
 from synthtext.errors import quote
 
 PREFIX = "onnx:"
@@ -163,7 +163,7 @@ def load_onnx(name: str, *, device: str = "auto", batch_size: int = 256) -> Mode
         name=name,
         weights_sha256=hashlib.sha256(f"{vision_hash}{text_hash}".encode()).hexdigest(),
         config={
-            "tokenizer_sha256": hash_file(folder / TOKENIZER_NAME),
+            "tokenizer_sha256": hash_if_there(folder / TOKENIZER_NAME),
             "context_length": context,
         },
         input_px=side,

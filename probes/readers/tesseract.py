@@ -14,6 +14,7 @@ from pathlib import Path
 from probes.arrays import Pixels
 from probes.errors import ProbeError
 from probes.readers.base import Reader, ReaderFacts, Reading
+from synthtext.files import hash_file
 
 LANGUAGE = "eng"
 
@@ -114,7 +115,7 @@ def describe_tesseract(name: str) -> ReaderFacts:
     digest = hashlib.sha256(f"{version} {languages} {layout}".encode())
     for language in languages.split("+"):
         path = Path(folder[1] if folder else "") / f"{language}.traineddata"
-        digest.update(_hash_file(path) if path.is_file() else b"")
+        digest.update(bytes.fromhex(hash_file(path)) if path.is_file() else b"")
     config: dict[str, object] = {"languages": languages, "page_segmentation_mode": layout}
     return ReaderFacts(digest.hexdigest(), config, {"tesseract": version})
 
@@ -141,8 +142,3 @@ def _ask(option: str) -> str:
         ["tesseract", option], stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
     return (done.stdout or done.stderr).decode("utf-8", "replace")
-
-
-def _hash_file(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

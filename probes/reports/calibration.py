@@ -1,4 +1,4 @@
-"""How sure a reader is of its answers, and how true that is: for the report of a probe."""
+"""The calibration of a reader's confidence, for the report of a probe."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from probes.tables import Table, percent
 Row = Mapping[str, Any]
 
 FEW = 0.5
-"""The share of an error that a calibrated reader would show, above which answers are few."""
+"""Answers are too few if a calibrated reader would have more than this fraction of it."""
 
 
 def summarize_calibration(outcomes: pd.DataFrame) -> dict[str, Any] | None:
-    """Return how true the confidences are, for `summary.json`; None where there are none.
+    """Return the calibration, for `summary.json`; None if there are no confidences.
 
     `bins` is the reliability diagram, a row for each bin of each baseline, and `levels` the
-    calibration at each level of each factor, that of all answers first. `right` names the
-    column of the outcomes that confidences are held against.
+    calibration of all answers, then at each level of each factor. `right` names the column of
+    the outcomes that confidences are compared with.
     """
     scan = take_scan(outcomes)
     rows = take_confident(scan)
@@ -58,7 +58,7 @@ def draw_calibration(found: Mapping[str, Any]) -> Figure:
 
 
 def format_calibration(found: Mapping[str, Any]) -> Table:
-    """Return the calibration of all answers, and where that of each factor is worst."""
+    """Return the calibration of all answers, and of the worst level of each factor."""
     overall, *levels = found["levels"]
     chosen = [overall, *_find_worst(levels)]
     columns = (
@@ -69,7 +69,7 @@ def format_calibration(found: Mapping[str, Any]) -> Table:
 
 
 def _find_worst(levels: Sequence[Row]) -> list[Row]:
-    """Return of each factor the level at which confidence is farthest from what is right."""
+    """Return the level of each factor at which confidence and accuracy differ most."""
     names = dict.fromkeys(row["factor"] for row in levels)
     groups = ([row for row in levels if row["factor"] == name] for name in names)
     return [max(rows, key=lambda row: abs(row["gap"])) for rows in groups]

@@ -1,4 +1,4 @@
-"""What to write where the figures of a probe are used, so that they can be measured again."""
+"""The citation of a probe's results, with all that is needed to measure them again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 N_DIGITS = 12
-"""Of a hash; enough to tell weights apart."""
+"""Digits of a hash; enough to distinguish weights."""
 
 
 def cite(summary: Mapping[str, Any]) -> str:

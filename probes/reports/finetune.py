@@ -38,9 +38,9 @@ def write_finetune(done: Finetuned, out: Path, command: str = "") -> None:
     """Write `summary.json`, `report.html` and `plots/` into the folder of a run.
 
     Args:
-        done: what came of it.
+        done: the results.
         out: the folder.
-        command: that it was made by, for the page.
+        command: the command line that made the run, for the page.
     """
     page = Page(
         title=f"{done.before.name} {done.before.tag}".strip() + f", {done.config.arm}",
@@ -57,7 +57,7 @@ def write_finetune(done: Finetuned, out: Path, command: str = "") -> None:
 
 
 def list_tables(done: Finetuned) -> list[Table]:
-    """Return the tables of the page below the gains."""
+    """Return the tables below the gains on the page."""
     tables = [list_retention(done), list_mixtures(done)]
     if done.config.task == "sentiment":
         tables.insert(0, list_sentiment(done))
@@ -185,7 +185,7 @@ def list_mixtures(done: Finetuned) -> Table:
 
 
 def draw_figures(done: Finetuned) -> list[Figure]:
-    """Return plots of the training, of the interpolations, and of each factor."""
+    """Return plots of the training, the interpolation ratios and each factor."""
     figures = [Figure("training", "training", *plots.draw_training(done.history))]
     if done.mixtures:
         drawn = plots.draw_mixtures(done.mixtures, done.alpha)

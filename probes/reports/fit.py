@@ -1,4 +1,4 @@
-"""The report of a fit: real crops beside drawn ones, and what is estimated of each factor."""
+"""The report of a fit: real crops beside drawn ones, and the estimate of each factor."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from synthtext.dataset.codec import encode_pixels
 from synthtext.draws import Choice, Draw
 
 LEAST_KNOWN = 0.05
-"""Below this a factor is called hardly visible: a crop takes away less of its entropy."""
+"""A factor is called hardly visible if a crop reduces its entropy by a smaller fraction."""
 
 N_UNLIKE = 18
-"""Crops shown of those that are least like what is drawn."""
+"""Number of crops to show that are least like what is drawn."""
 
 NOTE = (
-    "How often each part of a factor comes: blue as estimated, grey as it was proposed before "
-    "anything was known of the crops."
+    "The fraction of crops with each part of a factor: blue as estimated, grey as proposed "
+    "before anything was known about the crops."
 )
 
 
@@ -57,7 +57,7 @@ def write_fit(fitted: Fitted, config: FitConfig, out: Path) -> None:
             ("components of the mixture", f"{len(fitted.recipe.mixture)}"),
             ("crops drawn in the first round", f"{config.count:,}"),
             ("rounds", f"{config.n_rounds}"),
-            ("populations made up for the intervals", f"{config.n_planted}"),
+            ("simulated populations for the intervals", f"{config.n_planted}"),
             ("seed", f"{config.seed}"),
         ],
         pictures=[
@@ -70,7 +70,7 @@ def write_fit(fitted: Fitted, config: FitConfig, out: Path) -> None:
 
 
 def verdict(fitted: Fitted) -> str:
-    """Return how well real and drawn crops are told apart, a sentence without its full stop."""
+    """Return how well real and drawn crops are told apart: a sentence without its full stop."""
     seen = fitted.two_sample
     return (
         f"A classifier tells the drawn crops from the real ones in {percent(seen.accuracy)} of "
@@ -84,7 +84,7 @@ def name_factor(name: str) -> str:
 
 
 def list_factors(fitted: Fitted) -> Table:
-    """Return what is estimated of each factor, with 90 % intervals."""
+    """Return the estimate of each factor, with 90 % intervals."""
     rows = []
     for name, draw in fitted.targets.items():
         population = fitted.populations[name]
@@ -97,12 +97,12 @@ def list_factors(fitted: Fitted) -> Table:
         is_known = population.known >= LEAST_KNOWN
         rows.append((name_factor(name), *described, "" if is_known else "hardly visible"))
     note = (
-        "Of a number its 10 %, 50 % and 90 % quantiles, of names their fractions, each with "
-        "its 90 % interval: from resampled crops, and from populations made up and estimated "
-        "in the same way. A factor is hardly visible where a crop tells little of it, or looks "
-        "alike under another; then what was proposed shines through."
+        "For a number, its 10 %, 50 % and 90 % quantiles; for names, their fractions; each "
+        "with its 90 % interval, from resampled crops and from simulated populations that were "
+        "estimated in the same way. A factor is hardly visible if a crop says little about it, "
+        "or if another factor looks the same; its estimate then stays near the proposal."
     )
-    columns = ("factor", "10 % or commonest", "50 % or second", "90 % or third", "")
+    columns = ("factor", "10 % or most frequent", "50 % or second", "90 % or third", "")
     return Table("Factors", columns, tuple(rows), note)
 
 
@@ -126,7 +126,7 @@ def _describe_names(draw: Choice, population: Population, slack: float) -> tuple
 
 
 def find_unlike(fitted: Fitted) -> list[int]:
-    """Return the crops that are least like what is drawn, the farthest first."""
+    """Return the indices of the crops that are least like what is drawn, in this order."""
     likely = fitted.two_sample.real
     return np.argsort(-likely, kind="stable")[:N_UNLIKE].tolist()
 
@@ -137,8 +137,8 @@ def list_unlike(fitted: Fitted, unlike: Sequence[int]) -> Table:
         (name_file(fitted.real.files[row].name), f"{fitted.two_sample.real[row]:.4f}")
         for row in unlike
     )
-    note = "How sure the classifier is that the crop is a real one, without having seen it."
-    return Table("Least like anything drawn", ("file", "taken for real"), rows, note)
+    note = "The probability of being real, from a classifier that was not trained on the crop."
+    return Table("Least like anything drawn", ("file", "probability"), rows, note)
 
 
 def summarize(fitted: Fitted, config: FitConfig, unlike: Sequence[int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The headline of a probe's report: a sentence and a table on what the model reads."""
+"""The headline of a probe's report: a sentence and a table about what the model reads."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def summarize_headline(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def find_legibility(thresholds: Sequence[Row]) -> Row | None:
-    """Return the threshold of the x-height at the easy baseline, None where there is none."""
+    """Return the threshold of the x-height at the easy baseline; None if there is none."""
     rows = (row for row in thresholds if (row["unit"], row["baseline"]) == LEGIBILITY)
     return next((row for row in rows if row["reached"]), None)
 
@@ -61,8 +61,8 @@ def state_verdict(headline: Sequence[Row], thresholds: Sequence[Row], k: int) ->
 
     Args:
         headline: from `summarize_headline`.
-        thresholds: of the summary.
-        k: number of candidates of the outcomes.
+        thresholds: thresholds of the summary.
+        k: number of candidates.
     """
     rows = [row for row in headline if row["k"] == k]
     parts = []
@@ -116,7 +116,7 @@ def format_headline(headline: Sequence[Row], unasked: Sequence[int]) -> Table:
     if unasked:
         choices = " and ".join(f"1 of {k:,}" for k in unasked)
         notes.append(
-            f"Not asked: {choices}, because there are too few texts; --vocabulary adds more."
+            f"Not measured: {choices}, because there are too few texts; --vocabulary adds more."
         )
     return Table(
         "Headline", columns, rows, " ".join(note[0].upper() + note[1:] for note in notes)
@@ -152,16 +152,17 @@ def format_level_effects(effects: Sequence[Row]) -> Table:
         if row["p_holm"] < ALPHA
     )
     note = (
-        "Each level minus its condition, on the same words; exact McNemar test, Holm over all"
-        f" {len(effects)} levels. Only those with p < {ALPHA} are listed; summary.json has all."
+        "The difference of each level from its condition, on the same words; exact McNemar"
+        f" test, Holm-corrected over all {len(effects)} levels. Only those with p < {ALPHA} are"
+        " listed; summary.json has all."
     )
     columns = ("level", "condition", "accuracy", "effect", "95 % interval", "p (Holm)")
     return Table("Effects of levels", columns, rows, note)
 
 
 def format_templates(by_template: Mapping[str, float]) -> Table:
-    """Return what each prompt alone comes to, and how far they spread."""
+    """Return the accuracy of each prompt alone, and its range."""
     rows = tuple((template, percent(share)) for template, share in by_template.items())
     spread = max(by_template.values()) - min(by_template.values())
-    note = f"Each prompt alone; they spread over {100 * spread:.1f} points."
-    return Table("Prompts", ("prompt", "read right"), rows, note)
+    note = f"The accuracy with each prompt alone; its range is {100 * spread:.1f} points."
+    return Table("Prompts", ("prompt", "accuracy"), rows, note)

@@ -91,7 +91,7 @@ def _show(axes: Any, pixels: Pixels, title: str) -> None:  # noqa: ANN401
     axes.set_axis_on()
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
-        # Text on white would float without a frame.
+        # A frame shows where an image ends that has a white background.
         spine.set(visible=True, color="#cccccc", linewidth=0.8)
     axes.set_title(plot_text(title), fontsize=8, y=-0.02, va="top", loc="left")
 

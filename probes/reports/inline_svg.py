@@ -1,6 +1,6 @@
-"""Plots as part of a page: SVG of matplotlib, its ids apart and its black like the text.
+"""Matplotlib's SVG inlined in a page, with unique ids and the text colour of the page as black.
 
-What is written is an element tree again, so that no text of a plot can become an element.
+The SVG is parsed and serialised again, so that no text in a plot can become an element.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 INK = "currentColor"
 
 FADED = {"#000000": INK, "#e6e6e6": "var(--grid)", "#777777": "var(--faint)"}
-"""Colours of axes, grid and chance, and what they are on a page that may be dark."""
+"""Colours of axes, grid and chance line, and their replacements on a page that may be dark."""
 
 BACKGROUND = "#ffffff"
 
@@ -29,9 +29,9 @@ def inline_svg(svg: bytes, prefix: str, title: str) -> str:
     """Return a plot as an element of a page.
 
     Args:
-        svg: of matplotlib, whose texts are texts.
-        prefix: told from those of all other plots of the page; ids begin with it.
-        title: what it shows, for readers of screens.
+        svg: SVG from matplotlib, with text kept as text.
+        prefix: prefix of its ids, different for every plot of the page.
+        title: what the plot shows, for screen readers.
     """
     root = ET.fromstring(svg)
     for name in ("width", "height"):
@@ -46,7 +46,7 @@ def inline_svg(svg: bytes, prefix: str, title: str) -> str:
                 parent.remove(child)
     for element in root.iter():
         _adapt(element, prefix)
-        # Between elements there is nothing but line ends.
+        # There are only line breaks between elements.
         element.tail = None
         if element.tag != f"{{{SVG}}}text":
             element.text = None
@@ -54,7 +54,7 @@ def inline_svg(svg: bytes, prefix: str, title: str) -> str:
 
 
 def _adapt(element: ET.Element, prefix: str) -> None:
-    """Give an element ids of its plot, and colours of the page."""
+    """Give an element ids that are unique to its plot, and the colours of the page."""
     for name, value in element.attrib.items():
         if name == "id":
             element.set(name, f"{prefix}-{value}")
@@ -71,7 +71,7 @@ def _adapt(element: ET.Element, prefix: str) -> None:
 
 
 def _round(found: re.Match[str]) -> str:
-    """Return a coordinate to a hundredth of a point, which is less than a screen shows."""
+    """Return a coordinate rounded to a hundredth of a point, finer than a screen shows."""
     return f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""Many results side by side: who reads most, who is told from whom, where each stops."""
+"""A comparison of many results: accuracies, significant differences and thresholds."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from probes.tasks.results import Result, check_same
 Row = dict[str, Any]
 
 SIZES = ("input_px", "patch_px", "gflop", "n_parameters")
-"""What is known of the size of a model."""
+"""Properties that describe the size of a model."""
 
 MAX_SIZE = 1e18
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """What came of comparing results.
+    """A comparison of results.
 
     Attributes:
-        condition: that models are ranked in.
-        k: candidates to choose among.
-        models: a row for each, the best first; see `docs/probing.md`.
+        condition: condition in which models are ranked.
+        k: number of candidates.
+        models: a row for each model, the best first; see `docs/probing.md`.
         pairs: a row for each pair, by the names of the models.
-        factors: of each, a row for each model and level.
-        n_images: in the condition.
-        asked: protocol, task and the like.
+        factors: for each factor, a row for each model and level.
+        n_images: number of images in the condition.
+        asked: protocol, task and other settings.
     """
 
     condition: str
@@ -60,14 +60,14 @@ class Leaderboard:
 def measure_leaderboard(
     results: Sequence[Result], on_progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> Leaderboard:
-    """Return results side by side, the best first.
+    """Return a comparison of results, the best first.
 
     Args:
         results: two or more.
         on_progress: called with what is counted, how many are done, and of how many.
 
     Raises:
-        ProbeError: they do not answer the same questions about the same images.
+        ProbeError: the results are not about the same questions and images.
     """
     check_same(results)
     scans = [take_scan(result.outcomes) for result in results]
@@ -119,13 +119,13 @@ def make_csv(board: Leaderboard) -> pd.DataFrame:
 
 
 def find_headline(model: Row, condition: str, k: int) -> Row | None:
-    """Return what a model reads in a condition, None where it was not asked."""
+    """Return the accuracy of a model in a condition; None if it was not measured."""
     rows = (row for row in model["headline"] if (row["condition"], row["k"]) == (condition, k))
     return next(rows, None)
 
 
 def _describe(result: Result) -> Row:
-    """Return what is known of a model, and what it reads."""
+    """Return the properties of a model and its accuracies."""
     sizes = {name: _to_number(result.find("model", name)) for name in SIZES}
     digest = result.find("model", "weights_sha256")
     templates = result.find("question", "templates")
@@ -145,14 +145,14 @@ def _describe(result: Result) -> Row:
 
 
 def _judge(threshold: Row, at_chance: Collection[str]) -> Row:
-    """Return a threshold, not reached where the model reads nothing even at the baseline."""
+    """Return a threshold, marked as not reached if even the baseline is at chance."""
     if threshold["reached"] and threshold["baseline"] in at_chance:
         return threshold | {"reached": False, "note": "reads no better than chance"}
     return threshold
 
 
-def _to_number(value: Any) -> float | None:  # noqa: ANN401 - a summary may hold anything.
-    """Return a size, None where there is none."""
+def _to_number(value: Any) -> float | None:  # noqa: ANN401 - a summary may contain anything.
+    """Return a size; None if there is none."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and 0 < value < MAX_SIZE else None
 
@@ -162,7 +162,7 @@ def _to_row(ranks: pd.Series) -> Row:
 
 
 def _list_factors(scans: Sequence[pd.DataFrame], by: object) -> list[str]:
-    """Return the factors that all results tell of, those of an imported table among them."""
+    """Return the factors that all results contain, including those of imported tables."""
     first = scans[0]
     varied = list_varied(first)
     named = by if isinstance(by, list) else []

@@ -1,4 +1,4 @@
-"""The page of many results: leaderboard, curves laid over one another, thresholds, pairs."""
+"""The page of many results: leaderboard, curves in one plot, thresholds, pairs."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from synthtext.storage import replace_file
 LEADERBOARD = "leaderboard.json"
 
 MAX_MAPPED = 60
-"""Models up to which there is a map of pairs."""
+"""Maximum number of models for which a map of pairs is drawn."""
 
 MAX_PAIRS = 500
-"""Pairs in the table of the page; `leaderboard.json` has all."""
+"""Maximum number of pairs in the table of the page; `leaderboard.json` has all."""
 
 NOTE = (
-    "Read right at each level of the coarse scan, which is the same for all models. The colour,"
-    " the dashes and the marker of a model are the same in every plot, and follow the order of"
-    " the table. The dotted line is guessing, 1/K. Thresholds are shown with their 95 %"
-    " intervals; models without one, or whose size is not known, are left out."
+    "Accuracy at each level of the coarse scan, which is the same for all models. Each model"
+    " has the same colour, line style and marker in every plot, in the order of the table. The"
+    " dotted line is chance, 1/K. Thresholds are shown with their 95 % intervals; models"
+    " without a threshold, or of unknown size, are left out."
 )
 
 
@@ -41,12 +41,12 @@ def write_leaderboard(board: Leaderboard, out: Path, command: str = "") -> None:
 
     Args:
         board: from `measure_leaderboard`.
-        out: the folder; made if need be.
-        command: that it was made by, for the page.
+        out: the folder, created if it is missing.
+        command: the command line that made it, for the page.
     """
     tables = list_tables(board)
     page = Page(
-        title=f"{len(board.models)} models side by side: {board.asked['task']}",
+        title=f"{len(board.models)} models compared: {board.asked['task']}",
         verdict=_state_verdict(board),
         headline=tables[0],
         figures=_draw(board),
@@ -90,9 +90,9 @@ def _state_verdict(board: Leaderboard) -> str:
     )
     interval = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}" if row else ""
     return (
-        f"{best['name']} reads most {said}: {percent(best['accuracy'])} ({interval}) of"
-        f" {board.n_images:,} images, one of {board.k:,}; it is told from {n_below} of"
-        f" {len(board.models) - 1} others"
+        f"{best['name']} has the highest accuracy {said}: {percent(best['accuracy'])}"
+        f" ({interval}) on {board.n_images:,} images, 1 of {board.k:,}; the difference is"
+        f" significant from {n_below} of {len(board.models) - 1} others"
     )
 
 
@@ -100,9 +100,9 @@ def _format_models(board: Leaderboard) -> Table:
     conditions = list(dict.fromkeys(row["condition"] for row in board.models[0]["headline"]))
     columns = ["model", "rank"]
     for name in conditions:
-        columns += [f"read right, {name_baseline(name)}", "95 % interval"]
+        columns += [f"accuracy, {name_baseline(name)}", "95 % interval"]
     has_legibility = any(_find_threshold(model, *LEGIBILITY) for model in board.models)
-    columns += ["x-height read, px", "95 % interval"] if has_legibility else []
+    columns += ["x-height threshold, px", "95 % interval"] if has_legibility else []
     columns += ["input, px", "patch, px", "GFLOP", "M parameters"]
     rows = []
     for model in board.models:
@@ -117,8 +117,8 @@ def _format_models(board: Leaderboard) -> Table:
         row += [_show_size(model[name], scale) for name, (_, scale) in plots.SIZES.items()]
         rows.append(tuple(row))
     note = (
-        f"Ranked by what is read {_say_where(board.condition)}, one of {board.k:,}. In brackets"
-        " are the ranks that the tests of all pairs leave open."
+        f"Ranked by accuracy {_say_where(board.condition)}, 1 of {board.k:,}. In brackets are"
+        " the possible ranks according to the tests of all pairs."
     )
     return Table("Models", tuple(columns), tuple(rows), note)
 
@@ -167,8 +167,8 @@ def _format_thresholds(board: Leaderboard) -> Table:
                 shown = _show_threshold(found) if found["reached"] else ["", found["note"]]
                 rows.append((unit, name_baseline(baseline), model["name"], *shown))
     note = (
-        "Midway between chance and a model's own accuracy at the easiest level, by all levels"
-        " that it was shown."
+        "A threshold is midway between chance and a model's own accuracy at the easiest level,"
+        " estimated from all levels that it was shown."
     )
     columns = ("threshold of", "baseline", "model", "level", "95 % interval")
     return Table("Thresholds", columns, tuple(rows), note)
@@ -192,11 +192,11 @@ def _format_pairs(board: Leaderboard) -> Table:
         for row in ordered[:MAX_PAIRS]
     )  # fmt: skip
     note = (
-        f"On the images of the condition that ranks; exact McNemar test by words, Holm over all"
-        f" {len(ordered):,} pairs; intervals resample words."
+        f"On the images of the condition used for ranking; exact McNemar test by words,"
+        f" Holm-corrected over all {len(ordered):,} pairs; intervals resample words."
     )
     if len(ordered) > MAX_PAIRS:
-        note += f" Shown are the {MAX_PAIRS:,} surest; {LEADERBOARD} has all."
+        note += f" The {MAX_PAIRS:,} with the lowest p are shown; {LEADERBOARD} has all."
     columns = ("A", "B", "images", "B - A", "95 % interval", "A alone", "B alone", "p (Holm)")
     return Table("Pairs", columns, rows, note)
 
@@ -209,7 +209,7 @@ def _draw(board: Leaderboard) -> list[Figure]:
         for row in model["headline"]
         if row["k"] == board.k
     ]
-    figures = [Figure("ranking", "read right", *plots.draw_ranking(shown), is_wide=True)]
+    figures = [Figure("ranking", "accuracy", *plots.draw_ranking(shown), is_wide=True)]
     for factor, table in board.factors.items():
         curves = [(name, table[table["model"] == name]) for name in names]
         is_number = pd.api.types.is_numeric_dtype(table["level"])
@@ -220,15 +220,13 @@ def _draw(board: Leaderboard) -> list[Figure]:
     if len(names) <= MAX_MAPPED:
         gains, told = _fill_pairs(board, names)
         drawn = plots.draw_pairs(names, gains, told)
-        title = (
-            "what each reads more than each other; those with a ? or a dot are not told apart"
-        )
+        title = "accuracy of each model minus that of each other; ? or a dot: not significant"
         figures.append(Figure("pairs", title, *drawn, is_wide=True))
     return figures
 
 
 def _draw_thresholds(board: Leaderboard) -> list[Figure]:
-    """Return a figure for each unit of which some model has a threshold."""
+    """Return a figure for each unit in which two or more models have a threshold."""
     of_unit: dict[tuple[str, str], list[Row]] = {}
     for place, model in enumerate(board.models):
         sizes = {name: model[name] for name in ("name", *plots.SIZES)}
@@ -284,7 +282,7 @@ def _list_facts(board: Leaderboard) -> list[tuple[str, str]]:
     facts.append(("condition", _say_where(board.condition)))
     if len(prompts) > 1:
         facts.append(
-            ("prompts", f"{len(prompts)} sets: models that bring their own are asked by them")
+            ("prompts", f"{len(prompts)} sets: some models come with their own prompts")
         )
     elif prompts:
         facts.append(("prompts", " | ".join(next(iter(prompts)))))

@@ -1,4 +1,4 @@
-"""Plots of many models at once, told apart by colour, line style and marker."""
+"""Plots of many models at once, distinguished by colour, line style and marker."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from probes.reports.plots import (
 )
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-"""Okabe and Ito without their yellow, which is hardly seen on white."""
+"""Okabe and Ito's palette without yellow, which is hard to see on white."""
 
 DASHES = ("-", "--", ":", "-.")
 
 MARKERS = "os^DvPX<>"
 
 MAX_NAMED = len(PALETTE) * len(DASHES)
-"""Models with a style of their own; no two of them share colour and line style."""
+"""Maximum number of models with a unique combination of colour and line style."""
 
 OTHERS: dict[str, Any] = {"color": "#bbbbbb", "ls": "-", "lw": 0.8, "marker": "", "zorder": 1}
 
 MAX_BANDS = 3
-"""Models up to which a plot has room for the interval of each."""
+"""Maximum number of models in a plot with an interval for each."""
 
 MAX_DODGED = 8
-"""Models up to which a category has a dot for each; more of them are a map."""
+"""Maximum number of models in a plot with a dot for each; more are drawn as a map."""
 
 MAX_CELLS = 16
-"""Models up to which a map of pairs has figures in its cells."""
+"""Maximum number of models in a map of pairs with numbers in its cells."""
 
 CHARS_PER_ROW = 120
-"""Of names in a legend, in its letters."""
+"""Characters per row of a legend."""
 
 SIZES = {
     "input_px": ("input, px", 1.0),
@@ -56,19 +56,19 @@ SIZES = {
     "gflop": ("GFLOP for an image", 1.0),
     "n_parameters": ("parameters, millions", 1e6),
 }
-"""What thresholds are plotted against: label, and what one of its unit is."""
+"""What thresholds are plotted against: its label, and the number that is one unit."""
 
 LEGEND: dict[str, Any] = {"fontsize": 9, "loc": "outside lower center", "handlelength": 3}
 
 Curves = Sequence[tuple[str, pd.DataFrame]]
-"""Names of models and the table of a factor of each, the best first."""
+"""The name of each model, the best first, and its table of a factor."""
 
 Marks = dict[str, list[Mark]]
-"""What the points of each series say."""
+"""The text of each point of each series."""
 
 
 def style_of(place: int) -> dict[str, Any]:
-    """Return the colour, dashes and marker of the model at a place of the order."""
+    """Return the colour, line style and marker of the model with this index."""
     if place >= MAX_NAMED:
         return dict(OTHERS)
     return {
@@ -111,7 +111,7 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlabel(label_of(factor))
             scale_axis(axes, factor, "x")
-        panels[0].set_ylabel("read right")
+        panels[0].set_ylabel("accuracy")
         panels[0].set_ylim(-0.02, 1.02)
         _add_legend(figure, panels[0])
         return to_drawing(figure, marks)
@@ -147,7 +147,7 @@ def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
             axes.axvline(guessing, color="#777777", ls=(0, (1, 3)), lw=1.2, label="guessing")
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlim(-0.02, 1.02)
-            axes.set_xlabel("read right")
+            axes.set_xlabel("accuracy")
         panels[0].set_yticks(range(len(order)), [plot_text(_strip(label)) for label in order])
         panels[0].set_ylabel(label_of(factor))
         _add_legend(figure, panels[0])
@@ -182,7 +182,7 @@ def draw_ranking(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         axes.set_yticks(range(len(names)), [plot_text(name) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(-0.02, 1.02)
-        axes.set_xlabel("read right, with 95 % intervals")
+        axes.set_xlabel("accuracy, with 95 % intervals")
         _add_legend(figure, axes)
         return to_drawing(figure, marks)
 
@@ -190,12 +190,12 @@ def draw_ranking(rows: Sequence[Mapping[str, Any]]) -> Drawing:
 def draw_pairs(
     names: Sequence[str], gains: NDArray[np.float64], told: NDArray[np.bool_]
 ) -> Drawing:
-    """Return what each model (row) reads more than each other (column), in points.
+    """Return the accuracy of each model (row) minus that of each other (column), in points.
 
     Args:
         names: N models, the best first.
         gains: (N, N); accuracy of the row less that of the column.
-        told: bool (N, N); whether the two are told apart.
+        told: bool (N, N); whether the difference is significant.
     """
     n = len(names)
     side = 0.56 if n <= MAX_CELLS else 0.26
@@ -217,8 +217,8 @@ def draw_pairs(
         axes.set_xticks(range(n), [str(place + 1) for place in range(n)])
         axes.set_yticklabels([f"{plot_text(name)}  {k + 1}" for k, name in enumerate(names)])
         axes.tick_params(length=0)
-        axes.set_xlabel("compared with, by place")
-        figure.colorbar(image, label="read right more, points", shrink=min(1.0, 6 / n))
+        axes.set_xlabel("compared with the model of this number")
+        figure.colorbar(image, label="difference, points", shrink=min(1.0, 6 / n))
         return to_drawing(figure)
 
 
@@ -226,10 +226,10 @@ def draw_thresholds(rows: Sequence[Mapping[str, Any]], factor: str, unit: str) -
     """Return the thresholds of models against their size, a row of panels for each baseline.
 
     Args:
-        rows: name, place (of the order), baseline, level, low, high, and the entries of
-            `SIZES`, None where they are not known.
-        factor: what the threshold is of.
-        unit: the column it is measured in.
+        rows: name, place (index of the model), baseline, level, low, high, and the entries of
+            `SIZES`, None if unknown.
+        factor: factor of the threshold.
+        unit: column in which it is measured.
     """
     baselines = list(dict.fromkeys(row["baseline"] for row in rows))
     label = "x-height, patches" if unit == "x_height_patches" else label_of(factor)
@@ -280,13 +280,13 @@ def _scatter(
     if len(values) == 1:
         axes.set_xticks(values, [f"{values[0]:g}"])
     elif max(values) / min(values) > 1.5:
-        # Sizes in px double; others grow by the power of ten.
+        # Sizes in px usually double, while others grow by powers of ten.
         set_log(axes, "x", base=2 if size.endswith("_px") else 10)
     axes.margins(x=0.15)
 
 
 def _tell_threshold(row: Mapping[str, Any], size: str, scale: float) -> Mark:
-    """Return what the point of a threshold says."""
+    """Return the text of the point of a threshold."""
     told = (
         f"threshold {row['level']:.3g}",
         f"95 % interval {row['low']:.3g} to {row['high']:.3g}",
@@ -327,12 +327,12 @@ def _map_categories(curves: Curves, factor: str, order: Sequence[str]) -> Drawin
             axes.set_xlabel(label_of(factor))
         names = [plot_text(name) for name, _ in curves]
         grid[0][0].set_yticks(range(len(names)), names)
-        figure.colorbar(image, ax=list(grid[0]), label="read right")
+        figure.colorbar(image, ax=list(grid[0]), label="accuracy")
         return to_drawing(figure)
 
 
 def _note(marks: Marks, points: Any, name: str, rows: pd.DataFrame) -> None:  # noqa: ANN401
-    """Note what the points of a line say."""
+    """Add the text of the points of a line."""
     points.set_gid(name_series(marks))
     marks[name_series(marks)] = list_marks(name, rows)
 
@@ -362,7 +362,7 @@ def _make_panels(n: int, height: float = 4.0) -> tuple[Any, Any]:
 
 
 def _add_legend(figure: Any, axes: Any, handles: Mapping[str, Any] | None = None) -> None:  # noqa: ANN401
-    """Put the names below the panels, where they cover nothing, in as many columns as fit."""
+    """Put the legend below the panels, where it covers nothing, in as many columns as fit."""
     if handles is None:
         found, names = axes.get_legend_handles_labels()
         handles = dict(zip(names, found, strict=True))

@@ -1,4 +1,4 @@
-"""What a model cannot see of its input: texts cut off, letters outside of its crop."""
+"""The input that a model cannot see: truncated texts, and letters outside its crop."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from probes.tasks.run import Probe
 
 
 def count_losses(probe: Probe) -> dict[str, int]:
-    """Return the number of prompts that are cut off and of images that are cropped.
+    """Return the number of prompts that are truncated and of images that are cropped.
 
-    A prompt is cut off if it has more tokens than fit into the context; an image counts if the
-    centre of one of its letters lies outside of what the model sees.
+    A prompt is truncated if it has more tokens than the context; an image is cropped if the
+    centre of one of its letters lies outside the part that the model sees.
     """
     question, outcomes = probe.question, probe.outcomes
     filled = [
@@ -33,7 +33,7 @@ def count_losses(probe: Probe) -> dict[str, int]:
 
 
 def list_losses(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return descriptions of what the model cannot see, if there is anything."""
+    """Return descriptions of the input that the model cannot see, if there is any."""
     question = summary["question"]
     n_cut, n_cropped = question["n_texts_cut"], question["n_images_cropped"]
     n_prompts = question["vocabulary"]["n_words"] * len(question["templates"])

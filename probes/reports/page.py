@@ -26,15 +26,15 @@ TEMPLATES = Path(__file__).parent / "templates"
 SCRIPT = "report.js"
 
 N_FEW = 20
-"""Rows of fewer images are behind a fold."""
+"""Rows with fewer images are collapsed."""
 
 COUNTS = frozenset({"n", "images", "rows", "pictures"})
-"""Columns that tell how many images a row is of."""
+"""Columns that contain the number of images of a row."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of a page; a wide one has a row of its own. Pictures have no SVG."""
+    """A plot of a page; a wide one has its own row. Sheets of images have no SVG."""
 
     name: str
     title: str
@@ -46,22 +46,22 @@ class Figure:
 
 @dataclass(frozen=True)
 class Page:
-    """What a report shows, from top to bottom.
+    """The content of a report, from top to bottom.
 
     Attributes:
         title: what was measured.
-        verdict: the outcomes, a sentence without its full stop.
+        verdict: the main result, a sentence without its full stop.
         headline: the table at the top.
         figures: plots.
         note: what the plots show.
         tables: further tables.
-        facts: how it was measured, names and values.
-        fonts: specimens with their figures.
+        facts: names and values of the settings of the measurement.
+        fonts: specimens of fonts with their results.
         pictures: groups of images with truth and guess.
         shots: images of single levels: `png`, `truth`, `guess`, `facts`, and `right`.
         cells: indices into the shots, by the name of a figure, a baseline and a level.
         command: command line that made the report.
-        citation: what to write where the figures are used.
+        citation: how to cite the results.
     """
 
     title: str
@@ -80,7 +80,7 @@ class Page:
 
 
 def to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a table as rows for JSON, None for what is missing."""
+    """Return a table as rows for JSON, with None for missing values."""
     names = [str(name) for name in table.columns]
     plain = table.astype(object).where(table.notna(), None)
     return [dict(zip(names, row, strict=True)) for row in plain.to_numpy().tolist()]
@@ -90,10 +90,10 @@ def write_report(out: Path, summary: object, page: Page, name: str = "summary.js
     """Write a summary, `plots/*.png`, `plots/*.svg` and `report.html` into a folder.
 
     Args:
-        out: the folder of results; made if need be.
-        summary: for JSON.
+        out: the folder of results, created if it is missing.
+        summary: the summary, which JSON can represent.
         page: the report.
-        name: of the file that the summary is written to.
+        name: file name of the summary.
     """
     (out / "plots").mkdir(parents=True, exist_ok=True)
     for figure in page.figures:
@@ -105,8 +105,8 @@ def write_report(out: Path, summary: object, page: Page, name: str = "summary.js
 
 
 def fill_page(page: Page) -> str:
-    """Return a page as HTML, with its images and its script inside."""
-    # Words come from untrusted files: everything is escaped.
+    """Return a page as HTML, with its images and its script embedded."""
+    # Words come from untrusted files, so everything is escaped.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
         finalize=_show_value,
@@ -123,9 +123,9 @@ def fill_page(page: Page) -> str:
 
 
 def find_few(table: Table) -> list[bool]:
-    """Return of each row whether it is of fewer than `N_FEW` images, by its column of counts.
+    """Return for each row whether it has fewer than `N_FEW` images, by its column of counts.
 
-    None does where all do, since there would be nothing left to see.
+    If all rows do, none is marked, because nothing would be left to see.
     """
     places = [place for place, name in enumerate(table.columns) if name in COUNTS]
     if not places:
@@ -146,7 +146,7 @@ def _fill_figure(figure: Figure, place: int) -> dict[str, object]:
 
 
 def _list_content(page: Page) -> dict[str, object]:
-    """Return what the script of a page shows when it is asked: points, pictures of levels."""
+    """Return what the script of a page shows on demand: points, and images of levels."""
     figures = {}
     for place, figure in enumerate(page.figures):
         cells = page.cells.get(figure.name, {})
@@ -167,13 +167,13 @@ def _round(share: float) -> float | None:
 
 
 def _to_json(content: object) -> Markup:
-    """Return what a script reads, in which no text can end its element or hide a character."""
+    """Return JSON for a script, in which no text can end the element or hide a character."""
     written = orjson.dumps(_escape(content), option=orjson.OPT_SERIALIZE_NUMPY).decode()
     return Markup(written.replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _escape(content: Any) -> Any:  # noqa: ANN401 - whatever JSON knows.
-    """Return content with what cannot be seen in its texts as escapes."""
+def _escape(content: Any) -> Any:  # noqa: ANN401 - any JSON value.
+    """Return content with invisible characters in its texts escaped."""
     if isinstance(content, str):
         return show_text(content, None)
     if isinstance(content, Mapping):
@@ -184,12 +184,12 @@ def _escape(content: Any) -> Any:  # noqa: ANN401 - whatever JSON knows.
 
 
 def _show_value(value: object) -> object:
-    """Return a text with what cannot be seen as escapes; the template's own markup stays."""
+    """Return a text with invisible characters escaped; the template's own markup is kept."""
     return value if isinstance(value, Markup) else show_text(value, None)
 
 
 def to_uri(image: bytes) -> str:
-    """Return a PNG or JPEG as a data URI, "" for none."""
+    """Return a PNG or JPEG as a data URI; "" for an empty image."""
     if not image:
         return ""
     kind = "png" if image.startswith(b"\x89PNG") else "jpeg"

@@ -1,4 +1,4 @@
-"""Pictures of a report: some that were read right and wrong, as the model was shown them."""
+"""The images in a report: examples of correct and wrong answers, as shown to the model."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from synthtext.dataset.verify import find_rendering
 from synthtext.drawing.fonts import Catalogue
 
 N_PICTURES = 12
-"""Images shown of each kind, right and wrong."""
+"""Number of images to show for correct and for wrong answers."""
 
 MAX_SHOTS = 160
-"""Images of single levels, which a page shows where a level is clicked."""
+"""Maximum number of images of single levels, which a page shows when a level is clicked."""
 
 N_OF_LEVEL = 4
-"""Images of a level of a dataset at most, of those read right and of those read wrong."""
+"""Maximum number of images per level of a dataset, for correct and for wrong answers."""
 
 Cells = dict[str, dict[str, dict[str, list[int]]]]
-"""Places among the shots, by factor, baseline and label of the level."""
+"""Indices into the shots, by factor, baseline and label of the level."""
 
 
 def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
-    """Return pictures read right and wrong, spread over all of them."""
+    """Return images with correct and wrong answers, spread evenly over all outcomes."""
     trial_of = {trial.key: trial for trial in probe.trials}
     groups = []
     for title, is_right in (("Read right", True), ("Read wrong", False)):
@@ -75,31 +75,31 @@ def _describe_picture(row: Mapping[Any, Any]) -> str:
 
 
 def _own_key(row: Mapping[Any, Any]) -> str:
-    """Return the key of the picture of an outcome; a task may ask of one more than once."""
+    """Return the key of the image of an outcome; a task may ask about one more than once."""
     return str(row["key"]).partition("/")[0]
 
 
 def find_pixels(trial: Trial, data: Path | None, fonts: Catalogue) -> Pixels:
-    """Return a picture as the model saw it: from where it was read, or drawn the same way.
+    """Return an image as the model saw it, read from its dataset or drawn again.
 
     Args:
         trial: what was shown.
-        data: the dataset that it was read from; None if it was drawn.
-        fonts: that it was drawn with.
+        data: the dataset that the image was read from; None if it was drawn.
+        fonts: the fonts that it was drawn with.
     """
     if trial.file:
         return read_image(Path(trial.file))
     if data is not None:
-        # Its shard was checked when it was read.
+        # The shard was checked when it was first read.
         return find_rendering(data, trial.key, verify=False).pixels
     return show_trial(trial, fonts).pixels
 
 
 def choose_shots(probe: Probe, fonts: Catalogue) -> tuple[list[dict[str, Any]], Cells]:
-    """Return pictures of the levels of each factor, read right and wrong.
+    """Return images of the levels of each factor, with correct and wrong answers.
 
-    Of many levels there are some without any. Those of a design show a level each; those of a
-    dataset, in which all factors vary at once, each show a level of every factor.
+    If there are many levels, some have no image. Images of a design show one level each; those
+    of a dataset, in which all factors vary at once, each show a level of every factor.
     """
     pick = _pick_rows if is_design(probe.outcomes) else _pick_covering
     picked = pick(probe.outcomes)
@@ -124,7 +124,7 @@ def choose_shots(probe: Probe, fonts: Catalogue) -> tuple[list[dict[str, Any]], 
 
 
 def _pick_rows(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a row read right and one read wrong of each level, of words that change."""
+    """Return a correct and a wrong row for each level, with different words."""
     picked = []
     for factor in list_varied(outcomes):
         rows = label_rows(outcomes, factor)[0]
@@ -136,10 +136,10 @@ def _pick_rows(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _pick_covering(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return, for each level of each factor, rows read right and wrong, from few rows in all.
+    """Return correct and wrong rows for each level of each factor, with few rows in total.
 
-    A row is added only where a level has none yet, levels of the factors with most levels
-    first. Then each level names up to `N_OF_LEVEL` of them, right and wrong.
+    A row is added only for a level that has none yet, starting with the factors with the most
+    levels. Then each level gets up to `N_OF_LEVEL` of the correct and of the wrong rows.
     """
     rows = outcomes.reset_index(drop=True)
     cells: dict[str, dict[Any, Any]] = {}
@@ -147,7 +147,7 @@ def _pick_covering(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
         labels = label_rows(rows, factor)[0]["label"]
         grouped = rows.loc[labels.index].groupby([labels, "correct"], sort=True)
         cells[factor] = dict(grouped.indices)
-        # Places among the labelled rows become places among all.
+        # Indices into the labelled rows become indices into all rows.
         cells[factor] = {name: labels.index[at] for name, at in cells[factor].items()}
     chosen: dict[int, None] = {}
     for factor in sorted(cells, key=lambda name: (-len(cells[name]), name)):

@@ -1,4 +1,4 @@
-"""Plots of a report, as PNG and SVG, in the colours of Okabe and Ito, safe for most eyes."""
+"""Plots of a report, as PNG and SVG, in the colour-blind-safe palette of Okabe and Ito."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ from synthtext.escapes import show_text
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 DARK = "#111111"
-"""Letters on a bright cell, which stay dark on a dark page."""
+"""Colour of letters on a bright cell, which stays the same on a dark page."""
 
 FONT = "DejaVu Sans"
 """The font of every plot, which is part of matplotlib."""
 
 STYLE: dict[str, Any] = {
-    # A text is not a formula: names may contain a dollar sign, and LaTeX must not run.
+    # Names may contain a dollar sign, which must not be parsed as a formula.
     "text.parse_math": False, "text.usetex": False, "font.family": [FONT],
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,
     "legend.frameon": False, "figure.dpi": 110,
-    # Words stay words, and equal plots are equal files.
+    # Text stays text, and equal plots give equal files.
     "svg.fonttype": "none", "svg.hashsalt": "synthtext",
 }  # fmt: skip
 
 
 class Mark(NamedTuple):
-    """What a point of a plot says: of which series, at which level, read how well.
+    """The values of a point of a plot: its series, its level and its accuracy.
 
     Attributes:
         series: name in the legend.
-        baseline: of the level; empty outside designs.
-        label: of the level.
-        n: images; None where it is not known.
-        right: of them.
-        accuracy: the share that is right.
-        low: of its 95 % interval.
-        high: of its 95 % interval.
-        told: what it says instead of a share, a line each; empty for a share.
+        baseline: baseline of the level; empty outside designs.
+        label: label of the level.
+        n: number of images; None if unknown.
+        right: number of correct answers.
+        accuracy: fraction of correct answers.
+        low: lower end of its 95 % interval.
+        high: upper end of its 95 % interval.
+        told: lines to show instead of an accuracy; empty to show the accuracy.
     """
 
     series: str
@@ -68,12 +68,12 @@ class Mark(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """A plot in pixels and in lines, and what its points say.
+    """A plot as PNG and as SVG, and the values of its points.
 
     Attributes:
-        png: pixels.
-        svg: lines; the elements of a series of points have its id.
-        marks: id of a series to its points, in the order in which they were drawn.
+        png: the plot as PNG.
+        svg: the plot as SVG; the elements of a series of points have its id.
+        marks: the points of each series, by its id, in the order in which they were drawn.
     """
 
     png: bytes
@@ -82,16 +82,16 @@ class Drawing(NamedTuple):
 
 
 LEGEND: dict[str, Any] = {"fontsize": 10, "loc": "outside lower center"}
-"""Below the axes, where it covers no mark."""
+"""The legend is below the axes, where it covers no points."""
 
 MAX_CHARS = 48
 """Maximum length of a label; longer texts end in an ellipsis."""
 
 MAX_LEVELS = 80
-"""Maximum number of levels in a plot; of more, those at both ends are drawn."""
+"""Maximum number of levels in a plot; if there are more, those at both ends are drawn."""
 
 N_CELLS = 5
-"""Cells of a map in each direction."""
+"""Number of cells of a map in each direction."""
 
 
 def draw_curve(
@@ -103,7 +103,7 @@ def draw_curve(
         table: baseline, level, accuracy, low, high.
         factor: its name.
         chance: accuracy of guessing.
-        thresholds: baseline, level, low, high of those to mark; may be empty.
+        thresholds: baseline, level, low and high of the thresholds to mark; may be empty.
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.2, 3.7), layout="constrained")
@@ -134,7 +134,7 @@ def draw_curve(
 
 
 def scale_axis(axes: Any, factor: str, which: str) -> None:  # noqa: ANN401
-    """Give the axis `x` or `y` a logarithmic scale where the factor has one."""
+    """Give the axis `x` or `y` a logarithmic scale if the factor has one."""
     row = find_factor(factor)
     if row and row.is_log:
         set_log(axes, which)
@@ -145,7 +145,7 @@ def set_log(axes: Any, which: str, base: int = 2) -> None:  # noqa: ANN401
     (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=base)
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(lambda value, _: f"{value:g}")
-    # Matplotlib's default writes a formula.
+    # Matplotlib's default labels are formulas.
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -254,12 +254,12 @@ def draw_counts(counts: Sequence[tuple[str, int]], unit: str) -> Drawing:
 
 
 def draw_parts(names: Sequence[str], shares: ArrayLike, before: ArrayLike) -> Drawing:
-    """Return how often each part of a factor comes, beside how often it was proposed.
+    """Return the fraction of each part of a factor, as estimated and as proposed.
 
     Args:
-        names: of the k parts, in order.
-        shares: (k,); as estimated.
-        before: (k,); as proposed.
+        names: names of the k parts, in order.
+        shares: (k,); estimated fractions.
+        before: (k,); proposed fractions.
     """
     places = np.arange(len(names))
     with plt.rc_context({**STYLE, "font.size": 9}):
@@ -330,7 +330,7 @@ def _finish(axes: Any, chance: float) -> None:  # noqa: ANN401
 
 
 def plot_text(text: object) -> str:
-    r"""Return a text that fits beside a bar, in letters that the font of a plot has.
+    r"""Return a text that fits beside a bar, with characters that the font lacks escaped.
 
     >>> plot_text("$x_{2}$ 猫")
     '$x_{2}$ \\u732b'
@@ -358,7 +358,7 @@ def name_series(marks: Mapping[str, object]) -> str:
 
 
 def list_marks(series: str, rows: pd.DataFrame) -> list[Mark]:
-    """Return what the points of a series say, in the order of their rows.
+    """Return the values of the points of a series, in the order of their rows.
 
     Args:
         series: its name.
@@ -379,7 +379,7 @@ def _to_count(value: float | None) -> int | None:
 
 
 def to_drawing(figure: Any, marks: Mapping[str, Sequence[Mark]] | None = None) -> Drawing:  # noqa: ANN401
-    """Return a figure as SVG and as PNG, with what its points say, and close it."""
+    """Return a figure as SVG and as PNG, with the values of its points, and close it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return Drawing(to_png(figure), buffer.getvalue(), marks or {})

@@ -65,9 +65,9 @@ def write_probe(probe: Probe, out: Path, command: str = "") -> dict[str, Any]:
     """Write `summary.json`, `report.html` and `plots/`, and return the summary.
 
     Args:
-        probe: what was shown and what came of it.
+        probe: what was shown, and the outcomes.
         out: the folder of results.
-        command: that it was made by, for the page.
+        command: the command line that made it, for the page.
     """
     thresholds = tabulate_thresholds(probe.outcomes)
     summary = summarize(probe, thresholds)
@@ -167,7 +167,7 @@ def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figur
 
 
 def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure]) -> Page:
-    """Return what the report of a probe shows."""
+    """Return the report of a probe."""
     model, fonts = probe.model, read_catalogue()
     shots, cells = choose_shots(probe, fonts)
     return Page(

@@ -34,7 +34,7 @@ N_COMMONEST = 40
 """Number of questions and answers in the plots."""
 
 N_ENTRIES = 12
-"""Number of questions on each sheet, answered correctly and incorrectly."""
+"""Number of questions on each sheet, one of correct and one of wrong answers."""
 
 N_NAMED = 5
 """Number of omitted questions to list; all are counted."""
@@ -51,9 +51,9 @@ def write_vqa(done: Answered, out: Path, command: str = "") -> dict[str, Any]:
     """Write outcomes, summary, plots, sheets and report into a folder; return the summary.
 
     Args:
-        done: what came of it.
+        done: the results.
         out: the folder.
-        command: that it was made by, for the page.
+        command: the command line that made it, for the page.
     """
     out.mkdir(parents=True, exist_ok=True)
     write_outcomes(out / "outcomes.parquet", done.outcomes)
@@ -126,7 +126,7 @@ def list_methods(done: Answered) -> Table:
 
 
 def list_windows_found(done: Answered) -> Table:
-    """Return where the model looks, and the gain from looking there."""
+    """Return the windows that match the candidates best, and the gain from using them."""
     found = done.windows
     rows = [
         ("gain of the best window, points", f"{100 * found['gain']:+.1f}",
@@ -148,7 +148,7 @@ def list_windows_found(done: Answered) -> Table:
 def draw_figures(done: Answered) -> list[Figure]:
     """Return plots of the most frequent questions and answers, and sheets of examples."""
     items = (*done.train.items, *done.val.items)
-    # One file may be given for both.
+    # The same file may be given for both.
     asked = {(each.picture, each.question): each for each in items}.values()
     questions = Counter(" ".join(each.question.lower().split()) for each in asked)
     answers = Counter(normalise_answer(each.answer) for each in asked)

@@ -24,6 +24,7 @@ from synthtext.dataset.plan import Plan
 from synthtext.dataset.sealing import REPAIR, read_sealed, seal
 from synthtext.dataset.shapes import check_record
 from synthtext.errors import DamageError, DatasetError
+from synthtext.files import hash_file
 from synthtext.storage import PART, replace_file
 
 RECORDS = ".records"
@@ -86,7 +87,7 @@ def begin_folder(
         # Written first, so that another machine that starts its part at once recognises the
         # folder.
         replace_file(path, to_json(seal(begun)))
-    if hash_file(folder / CLASSNAMES) != hashlib.sha256(classnames).hexdigest():
+    if hash_if_there(folder / CLASSNAMES) != hashlib.sha256(classnames).hexdigest():
         replace_file(folder / CLASSNAMES, classnames)
     (folder / RECORDS).mkdir(exist_ok=True)
 
@@ -164,12 +165,9 @@ def close_folder(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     return sealed
 
 
-def hash_file(path: Path) -> str | None:
+def hash_if_there(path: Path) -> str | None:
     """Return the SHA-256 of a file, in hex; None if there is none."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_file(path) if path.is_file() else None
 
 
 def is_whole(folder: Path, record: ShardRecord) -> bool:
@@ -190,7 +188,7 @@ def list_damaged(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     return [
         file
         for file, sha256 in files.items()
-        if is_too_large(folder / file) or hash_file(folder / file) != sha256
+        if is_too_large(folder / file) or hash_if_there(folder / file) != sha256
     ]
 
 

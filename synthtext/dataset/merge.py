@@ -8,7 +8,7 @@ from typing import Any
 
 from synthtext.dataset.folders import (
     begin_folder,
-    hash_file,
+    hash_if_there,
     is_whole,
     list_records,
     read_records,
@@ -75,7 +75,7 @@ def merge_datasets(
 def _read_begun(part: Path) -> dict[str, Any]:
     """Return the `dataset.json` of a part in its state when the part was started."""
     manifest = read_manifest(part)
-    found = hash_file(part / CLASSNAMES)
+    found = hash_if_there(part / CLASSNAMES)
     known = manifest.get("files", {CLASSNAMES: found})
     if found is None or known.get(CLASSNAMES) != found:
         raise DamageError(f"{part / CLASSNAMES} is not the file that was written; {REPAIR}")

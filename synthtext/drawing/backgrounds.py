@@ -1,7 +1,7 @@
 """Backgrounds, each drawn from its spec alone.
 
-Grain and texture are cut out of pools that are built once in a process: drawing them afresh
-would cost more than all the rest of an image.
+Grain and texture are cut from pools that each process builds once: drawing them for every image
+would cost more than the rest of the image.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ CLUTTER_SHARE = 0.6
 def draw_paper(
     spec: Spec, width_px: int, height_px: int, photos: Photos | None = None
 ) -> Pixels:
-    """Return the background of a spec: uint8 (H, W, 3), RGB, the caller's own.
+    """Return the background of a spec: a new array, uint8 (H, W, 3), RGB.
 
     Args:
-        spec: names the kind, its colours and its seed.
+        spec: names the kind of background, its colours and its seed.
         width_px: 1 or more.
         height_px: 1 or more.
-        photos: holds the photograph that the spec names, if it names one.
+        photos: collection with the photograph that the spec names, if it names one.
 
     Raises:
-        PhotoError: the photograph is not there.
-        SpecError: no such kind of background.
+        PhotoError: the photograph is missing.
+        SpecError: there is no such kind of background.
     """
     if spec.background == "photo":
         if photos is None:
@@ -84,7 +84,7 @@ def make_gradient(seed: int, width_px: int, height_px: int) -> Pixels:
     angle = unfold(seed, 1)[0] * 2 * math.pi
     across = math.cos(angle) * (np.arange(width_px, dtype=np.float32) - (width_px - 1) / 2)
     down = math.sin(angle) * (np.arange(height_px, dtype=np.float32) - (height_px - 1) / 2)
-    # The corners farthest along the angle get the pure colours.
+    # The two corners that are farthest apart along the angle get the pure colours.
     reach = float(abs(across[0]) + abs(down[0])) or 1.0
     share = across + down[:, None]
     # In place, because each new array of this size costs more than its arithmetic.
@@ -132,8 +132,8 @@ def _crop_photo(photos: Photos, spec: Spec, width_px: int, height_px: int) -> Pi
     zoom, x, y = unfold(spec.paper_seed, 3)
     share = 0.5 + 0.5 * zoom
     scale = share * _largest_scale(read_photo(photos, spec.photo), width_px, height_px)
-    # Halved until less than two of its pixels fall to one of the canvas: there, linear
-    # interpolation passes none over, at a twentieth of the cost of averaging.
+    # The photograph is halved until a pixel of the canvas covers less than two of its pixels:
+    # linear interpolation then skips none, at a twentieth of the cost of averaging.
     photo = read_photo(photos, spec.photo, max(0, math.frexp(scale)[1] - 1))
     scale = share * _largest_scale(photo, width_px, height_px)
     height, width = photo.shape[:2]
@@ -145,14 +145,14 @@ def _crop_photo(photos: Photos, spec: Spec, width_px: int, height_px: int) -> Pi
 
 
 def _largest_scale(photo: Pixels, width_px: int, height_px: int) -> float:
-    """Return how many px of the photograph one px of the canvas takes, at most."""
+    """Return the maximum number of px of the photograph, along a side, per px of the canvas."""
     height, width = photo.shape[:2]
     return min(width / width_px, height / height_px)
 
 
 def _fill(colour: str, width_px: int, height_px: int) -> Pixels:
     pixels = np.empty((height_px, width_px, 3), np.uint8)
-    # Scalars written through one row are copied by the block, ten times as fast.
+    # Filling one row and copying it is ten times as fast as filling all of them.
     pixels[0] = parse_hex(colour)
     pixels[1:] = pixels[0]
     return pixels
@@ -166,13 +166,13 @@ def mix(share: Pixels, one: Colour, other: Colour, greatest: float) -> Pixels:
     """Return a colour mixed with a second one: uint8 (H, W, 3).
 
     Args:
-        share: uint8 (H, W), 255 for as much of the second as there may be.
+        share: uint8 (H, W); 255 where the fraction of the second colour is at its maximum.
         one: the first colour.
         other: the second colour.
-        greatest: how much of the second there may be, 0 to 1.
+        greatest: maximum fraction of the second colour, 0 to 1.
     """
     ends = zip(one, other, strict=True)
-    # A line through two levels costs OpenCV a third of a table of them.
+    # In OpenCV, a linear map costs a third of a lookup table.
     return cv2.merge(
         [
             cv2.convertScaleAbs(share, alpha=(second - first) * greatest / 255, beta=first)
@@ -188,7 +188,7 @@ def _gray_pool() -> Pixels:
 
 @cache
 def clouds() -> Pixels:
-    """Return smooth noise of many scales, as of stone or of handmade paper."""
+    """Return smooth noise of many scales, like stone or handmade paper."""
     total = np.zeros((POOL_PX, POOL_PX), np.float32)
     for octave in range(2, 9):
         total += 1.5**octave * _smooth(octave, POOL_PX >> octave, POOL_PX >> octave)
@@ -197,7 +197,7 @@ def clouds() -> Pixels:
 
 @cache
 def _fibres() -> Pixels:
-    """Return short fibres in random directions, as in rag paper."""
+    """Return short fibres in random directions, like rag paper."""
     bits = np.random.Generator(np.random.Philox(key=11))
     canvas = np.zeros((POOL_PX, POOL_PX), np.uint8)
     n_fibres = 9000
@@ -207,7 +207,7 @@ def _fibres() -> Pixels:
     steps = np.stack([np.cos(headings), np.sin(headings)], axis=2)
     lines = starts[:, None] + np.cumsum(steps * bits.uniform(1, 5, (n_fibres, 1, 1)), axis=1)
     shades = (bits.uniform(0, 1, n_fibres) ** 3 * 150 + 12).tolist()
-    # Coordinates in sixteenths of a pixel keep short fibres from bending at right angles.
+    # Coordinates are in sixteenths of a pixel, so that short fibres do not look like steps.
     for line, shade in zip(np.rint(lines * 16).astype(np.int32), shades, strict=True):
         cv2.polylines(canvas, [line], False, shade, 1, cv2.LINE_AA, 4)  # noqa: FBT003 - open line
     soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 0.6)
@@ -216,7 +216,7 @@ def _fibres() -> Pixels:
 
 @cache
 def _linen() -> Pixels:
-    """Return threads crossing at right angles, uneven in weight."""
+    """Return threads of uneven thickness that cross at right angles."""
     across = _smooth(21, 8, POOL_PX // 3)
     down = _smooth(22, POOL_PX // 3, 8)
     grid = np.arange(POOL_PX) * (2 * np.pi / 4)
@@ -243,7 +243,7 @@ def _concrete() -> Pixels:
 
 @cache
 def _shapes() -> Pixels:
-    """Return bars, panes, discs and arcs of all sizes, one upon the other, as in a street."""
+    """Return overlapping bars, rectangles, discs and arcs of all sizes, like a street scene."""
     bits = np.random.Generator(np.random.Philox(key=41))
     canvas = (clouds() // 4 + 96).astype(np.uint8)
     for _ in range(1400):
@@ -255,7 +255,7 @@ def _shapes() -> Pixels:
         thickness = int(bits.integers(1, 7))
         kind = bits.integers(4)
         if kind < 2:
-            # Most edges where people live are straight.
+            # Most edges in a street are straight.
             corners = np.rint(cv2.boxPoints((middle, sides, angle))).astype(np.int32)
             if kind:
                 cv2.fillConvexPoly(canvas, corners, shade, cv2.LINE_AA)
@@ -271,7 +271,7 @@ def _shapes() -> Pixels:
 
 @cache
 def _writing() -> Pixels:
-    """Return lines of letters in all sizes, as on a page or a wall of notices: no words."""
+    """Return lines of random letters in all sizes, like a page or a wall of notices."""
     bits = np.random.Generator(np.random.Philox(key=43))
     canvas = np.zeros((POOL_PX, POOL_PX), np.uint8)
     top = 0.0
@@ -292,7 +292,7 @@ def _writing() -> Pixels:
 
 
 def _stamp(canvas: Pixels, part: Pixels, column: int, row: int) -> None:
-    """Lay a part on a canvas, as far as it lies there."""
+    """Paste a part onto a canvas, cut off at its edges."""
     left, top = max(0, column), max(0, row)
     right = min(canvas.shape[1], column + part.shape[1])
     bottom = min(canvas.shape[0], row + part.shape[0])
@@ -304,10 +304,10 @@ def _stamp(canvas: Pixels, part: Pixels, column: int, row: int) -> None:
 
 
 def _smooth(key: int, n_columns: int, n_rows: int) -> NDArray[np.float32]:
-    """Return noise as coarse as a grid: float32 (1024, 1024), mean 0, that repeats."""
+    """Return noise enlarged from a grid, float32 (1024, 1024), with mean 0; it can be tiled."""
     bits = np.random.Generator(np.random.Philox(key=key))
     grid = bits.standard_normal((max(2, n_rows), max(2, n_columns)), dtype=np.float32)
-    # A border that wraps around makes the enlarged grid repeat without a seam.
+    # A border that wraps around lets the enlarged grid repeat without a seam.
     wrapped = cv2.copyMakeBorder(grid, 2, 2, 2, 2, cv2.BORDER_WRAP)
     fx, fy = POOL_PX / grid.shape[1], POOL_PX / grid.shape[0]
     size = (round(wrapped.shape[1] * fx), round(wrapped.shape[0] * fy))
@@ -317,7 +317,7 @@ def _smooth(key: int, n_columns: int, n_rows: int) -> NDArray[np.float32]:
 
 
 def _stretch(values: NDArray[np.float32]) -> Pixels:
-    """Return values as bytes, the middle 98 % of them spread from end to end."""
+    """Return values as bytes, with the middle 98 % of them spread from 0 to 255."""
     low, high = np.quantile(values, (0.01, 0.99))
     return np.clip((values - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
 

@@ -1,10 +1,10 @@
 """The direction of every character of a text, by the Unicode Bidirectional Algorithm.
 
-Written here because the packages that could be used answer with the reordered text alone, and
-shaping needs the levels; it passes every case of Unicode's BidiCharacterTest. The classes of
-characters are those of Python's `unicodedata`, the mirrored ones those of fontTools.
+It is implemented here because other packages return only the reordered text, and shaping needs
+the levels. It passes every case of Unicode's BidiCharacterTest. The classes of characters come
+from Python's `unicodedata`, and mirrored characters from fontTools.
 
-Source: Unicode Standard Annex 9, revision 48; the names of the rules, such as W1, are its own.
+Source: Unicode Standard Annex 9, revision 48; rules such as W1 are named as there.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from fontTools.unicodedata import mirrored
 
 MAX_DEPTH = 125
-"""Deepest level that an embedding may have (BD2)."""
+"""Maximum level of an embedding (BD2)."""
 
 MAX_OPEN_BRACKETS = 63
-"""Brackets that may be open at once (BD16)."""
+"""Maximum number of brackets that are open at once (BD16)."""
 
 RIGHTWARD = re.compile(
     "[^\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff"
     "\U00010800-\U00010fff\U0001e800-\U0001efff]*"
 )
-"""Texts without a character that could give another level than 0 to any of them."""
+"""Texts in which no character can cause a level other than 0."""
 
 ISOLATES = frozenset({"LRI", "RLI", "FSI"})
 
@@ -45,7 +45,7 @@ RISES = {
     0: {"R": 1, "AN": 2, "EN": 2},
     1: {"L": 1, "AN": 1, "EN": 1},
 }
-"""How far each class lifts a character above an even and an odd level (I1, I2)."""
+"""By how much each class raises the level of a character at even and at odd levels (I1, I2)."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Directions:
 
     Attributes:
         base: level of the paragraph, 0 or 1.
-        levels: of each character; of those that rule X9 takes out, the level before them.
-        classes: the class of each character, such as `AL`.
+        levels: level of each character; those that rule X9 removes have the level before them.
+        classes: class of each character, such as `AL`.
     """
 
     base: int
@@ -89,7 +89,7 @@ def resolve_levels(text: str, base: int | None = None) -> Directions:
         level = explicit[sequence[0]]
         sides = _find_sides(sequence, kept, explicit, base)
         if partners.get(sequence[-1]) == len(classes):
-            # The isolate that ends it is never closed, so it reaches to the paragraph's end.
+            # The isolate that ends it is never closed, so it extends to the paragraph's end.
             sides = (sides[0], _direction(max(level, base)))
         resolved = [kinds[place] for place in sequence]
         _resolve_weak(resolved, sides[0])
@@ -116,7 +116,7 @@ def line_levels(directions: Directions, start: int, stop: int) -> list[int]:
 
 
 def order_visually(levels: Sequence[int]) -> list[int]:
-    """Return the places of a line's pieces from left to right, given their levels (L2).
+    """Return the indices of the parts of a line from left to right, given their levels (L2).
 
     >>> order_visually([0, 1, 1, 2])
     [0, 3, 2, 1]
@@ -138,7 +138,7 @@ def _direction(level: int) -> str:
 
 
 def _match_isolates(classes: Sequence[str]) -> dict[int, int]:
-    """Return the place of the PDI of each isolate, past the end where there is none (BD9)."""
+    """Return the index of the PDI of each isolate, or the length if it has none (BD9)."""
     partners: dict[int, int] = {}
     opened: list[int] = []
     for place, kind in enumerate(classes):
@@ -151,7 +151,7 @@ def _match_isolates(classes: Sequence[str]) -> dict[int, int]:
 
 
 def _find_base(classes: Sequence[str], partners: dict[int, int], start: int, stop: int) -> int:
-    """Return the level asked for by the first strong character outside isolates (P2, P3)."""
+    """Return the level set by the first strong character outside isolates (P2, P3)."""
     place = start
     while place < stop:
         kind = classes[place]
@@ -163,13 +163,13 @@ def _find_base(classes: Sequence[str], partners: dict[int, int], start: int, sto
 
 @dataclass
 class _Stack:
-    """What is open at one place of a text, and what could not be opened (X1).
+    """The embeddings and isolates that are open, or too deep to open, at a character (X1).
 
     Attributes:
-        entries: of each that is open the level, what overrides classes, whether it isolates.
-        n_isolates: isolates among them.
-        isolates_beyond: isolates that are too deep.
-        embeddings_beyond: embeddings that are too deep.
+        entries: level, class override, and whether it is an isolate, for each that is open.
+        n_isolates: number of open isolates.
+        isolates_beyond: number of isolates that are too deep.
+        embeddings_beyond: number of embeddings that are too deep.
     """
 
     entries: list[tuple[int, str, bool]]
@@ -242,14 +242,14 @@ def _opens_leftward(
 def _list_sequences(
     kept: Sequence[int], levels: Sequence[int], classes: Sequence[str], partners: dict[int, int]
 ) -> list[list[int]]:
-    """Return the isolating run sequences, each as the places of its characters (BD13)."""
+    """Return the isolating run sequences, each as the indices of its characters (BD13)."""
     sequences: list[list[int]] = []
     waiting: dict[int, list[int]] = {}
     level = -1
     for place in kept:
         if levels[place] != level or place in waiting:
             level = levels[place]
-            # What follows a PDI continues where the isolate was opened.
+            # Text after a PDI continues the sequence in which the isolate was opened.
             found = waiting.pop(place, None)
             if found is None:
                 found = []
@@ -265,7 +265,7 @@ def _list_sequences(
 def _find_sides(
     sequence: Sequence[int], kept: Sequence[int], levels: Sequence[int], base: int
 ) -> tuple[str, str]:
-    """Return the directions of what lies before and after a sequence (X10)."""
+    """Return the directions before and after a sequence (X10)."""
     level = levels[sequence[0]]
     before = bisect_left(kept, sequence[0]) - 1
     after = bisect_left(kept, sequence[-1]) + 1
@@ -294,7 +294,7 @@ def _resolve_weak(kinds: list[str], before: str) -> None:
 
 
 def _resolve_letters(kinds: list[str], before: str) -> None:
-    """Resolve marks, the numbers that follow Arabic letters, and these, in place (W1-W3)."""
+    """Resolve marks, Arabic letters and the numbers that follow them, in place (W1-W3)."""
     strong = previous = before
     for place, kind in enumerate(kinds):
         if kind == "NSM":
@@ -307,7 +307,7 @@ def _resolve_letters(kinds: list[str], before: str) -> None:
 
 
 def _join_terminators(kinds: list[str]) -> None:
-    """Make signs beside a number part of it, and separators neutral, in place (W5, W6)."""
+    """Join terminators to adjacent numbers, and make separators neutral, in place (W5, W6)."""
     place = 0
     while place < len(kinds):
         end = place
@@ -332,7 +332,7 @@ def _resolve_brackets(
             continue
         direction = embedding
         if embedding not in inside:
-            # All of it goes the other way, as does what the brackets stand in, or they stay.
+            # The brackets follow opposite text inside them only if the text before does, too.
             outside = (_strength(kind) for kind in reversed(kinds[:opening]))
             context = next((strength for strength in outside if strength), before)
             direction = embedding if context == embedding else context
@@ -349,7 +349,7 @@ def _strength(kind: str) -> str:
 
 
 def _pair_brackets(kinds: Sequence[str], chars: Iterable[str]) -> list[tuple[int, int]]:
-    """Return the places of brackets that belong together, by the opening one (BD14-BD16)."""
+    """Return the indices of paired brackets, sorted by the opening one (BD14-BD16)."""
     pairs: list[tuple[int, int]] = []
     opened: list[tuple[str, int]] = []
     for place, (kind, char) in enumerate(zip(kinds, chars, strict=True)):
@@ -358,7 +358,7 @@ def _pair_brackets(kinds: Sequence[str], chars: Iterable[str]) -> list[tuple[int
         if partner is not None and category == "Ps":
             if len(opened) == MAX_OPEN_BRACKETS:
                 return []
-            # Angle brackets have a twin that is the same by decomposition.
+            # Angle brackets are also encoded as characters that decompose to the usual ones.
             opened.append((unicodedata.normalize("NFD", chr(partner)), place))
         elif category == "Pe":
             closing = unicodedata.normalize("NFD", char)
@@ -371,7 +371,7 @@ def _pair_brackets(kinds: Sequence[str], chars: Iterable[str]) -> list[tuple[int
 
 
 def _resolve_neutral(kinds: list[str], embedding: str, sides: tuple[str, str]) -> None:
-    """Resolve neutral characters by what stands on both their sides, in place (N1, N2)."""
+    """Resolve neutral characters from the text on both sides, in place (N1, N2)."""
     place = 0
     while place < len(kinds):
         end = place

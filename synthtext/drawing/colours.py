@@ -1,4 +1,4 @@
-"""Ink: WCAG luminance and contrast, and the ink that stands out as much as asked.
+"""WCAG luminance and contrast, and the text colour that has a requested contrast.
 
 Source: W3C, Web Content Accessibility Guidelines 2.2, "relative luminance", "contrast ratio"
 (with the threshold of IEC 61966-2-1, 0.04045, which gives the same for 8-bit colours).
@@ -56,23 +56,24 @@ def measure_luminance(colour: tuple[float, float, float]) -> float:
 def measure_contrast(
     one: tuple[float, float, float], other: tuple[float, float, float]
 ) -> float:
-    """Return the WCAG contrast ratio of two sRGB colours: 1 for equals, 21 at most."""
+    """Return the WCAG contrast ratio of two sRGB colours: 1 if they are equal, at most 21."""
     dim, bright = sorted((measure_luminance(one), measure_luminance(other)))
     return (bright + 0.05) / (dim + 0.05)
 
 
 @lru_cache(maxsize=4096)
 def ink_for(ink: Colour, paper: Colour, contrast: float) -> Colour:
-    """Return the ink, darkened or lightened to the requested contrast with its background.
+    """Return a text colour, darkened or lightened to a contrast with its background.
 
-    An ink darker than its background is kept darker if that can reach the ratio, a lighter one
-    lighter. Where neither side reaches it, the answer is black or white, the farther of both.
+    Text darker than its background stays darker if that can reach the ratio, and lighter text
+    stays lighter. If neither can reach it, the result is black or white, whichever has the
+    higher contrast.
 
     Args:
-        ink: where to start; its hue is kept, scaled in linear light towards black, or mixed
-            with white.
-        paper: colour behind the ink.
-        contrast: WCAG ratio asked for, 1 to 21; 0 returns the ink as it is.
+        ink: colour to start from; its hue is kept: it is scaled in linear light towards black,
+            or mixed with white.
+        paper: colour of the background.
+        contrast: WCAG ratio, 1 to 21; 0 returns the colour as it is.
     """
     if not contrast:
         return ink

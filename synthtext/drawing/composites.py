@@ -1,7 +1,7 @@
-"""Composite glyphs: how many outlines each is composed of, before anything draws it.
+"""Composite glyphs: a check of how many outlines each consists of, before any is drawn.
 
-A glyph of two glyphs of two glyphs, thirty times over, takes some hundred bytes to write down
-and a billion steps to draw.
+Glyphs made of two glyphs each, nested thirty deep, take a few hundred bytes in a font and a
+billion steps to draw.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ MAX_COMPONENTS = 500_000
 
 WORDS, MORE = 0x01, 0x20
 SCALES = {0x08: 2, 0x40: 4, 0x80: 8}
-"""Flags of a component, the last with the bytes that each adds.
+"""Flags of a component; the flags of `SCALES` come with the number of bytes that each adds.
 
 Source: OpenType 1.9, the glyf table.
 """
 
 
 def check_composites(font: TTFont) -> None:
-    """Check that no glyph of a font is composed of too many.
+    """Check that no glyph of a font has too many components.
 
     Raises:
-        ValueError: one is.
+        ValueError: a glyph has too many components, or they are nested too deep.
     """
     if "glyf" not in font or "loca" not in font:
         return
@@ -45,7 +45,7 @@ def check_composites(font: TTFont) -> None:
         places = np.frombuffer(raw[: len(raw) // 2 * 2], ">u2").astype(np.int64) * 2
     levels = np.frombuffer(glyf, np.uint8)
     inside = np.flatnonzero((places[:-1] < places[1:]) & (places[:-1] < len(glyf) - 10))
-    # The number of outlines is below 0, its highest bit set, where there are none of its own.
+    # A composite glyph states a negative number of outlines, so the highest bit is set.
     composite = inside[levels[places[inside]] >= 128].tolist()
     _count_parts(_read_components(glyf, {glyph: int(places[glyph]) for glyph in composite}))
 
@@ -69,7 +69,7 @@ def _read_components(glyf: bytes, starts: dict[int, int]) -> dict[int, list[int]
 
 
 def _count_parts(components: dict[int, list[int]]) -> None:
-    """Raise a ValueError if a glyph has too many outlines, or never comes to an end."""
+    """Raise a ValueError if a glyph has too many outlines, or contains itself."""
     n_parts = dict.fromkeys(components, 1)
     for _ in range(MAX_LEVELS):
         grown = {

@@ -1,4 +1,4 @@
-"""Contact sheets: many images on one, with captions and, on demand, their quads."""
+"""Contact sheets: many images in one, with captions and, optionally, their quads."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def draw_sheet(
 
     Args:
         renderings: what to show, row by row.
-        n_columns: tiles to a row.
-        tile_px: longest side of a tile; larger images are reduced, smaller ones kept.
+        n_columns: number of tiles in a row.
+        tile_px: longest side of a tile; larger images are shrunk, smaller ones kept.
         has_boxes: whether the quads of words (red) and characters (blue) are drawn.
 
     Raises:
@@ -76,8 +76,8 @@ def draw_levels(
     """Return a sheet with a row for each factor and a tile for each of its levels.
 
     Args:
-        rows: of each factor, its levels as text and the specs that have them.
-        catalogue: holds their fonts.
+        rows: the levels of each factor, as text, and the specs that have them.
+        catalogue: catalogue of their fonts.
         tile_px: longest side of a tile.
 
     Raises:
@@ -95,14 +95,14 @@ def draw_levels(
     for name, row in rows.items():
         tiles += [_draw_tile(next(left), tile_px, has_boxes=False) for _ in row]
         captions += [(name, level) for level in row]
-        # A factor of fewer levels leaves the rest of its row empty.
+        # A factor with fewer levels leaves the rest of its row empty.
         tiles += [None] * (n_columns - len(row))
         captions += [("", "")] * (n_columns - len(row))
     return _arrange(tiles, captions, n_columns, tile_px)
 
 
 def write_image(path: Path, image: Image.Image) -> None:
-    """Write an image as PNG, whole or not at all, over the one that is there."""
+    """Write an image as PNG, whole or not at all, replacing an existing one."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     replace_file(path, buffer.getvalue())
@@ -116,7 +116,7 @@ def _specimen_spec(font: Font, size_px: float) -> Spec:
 
 
 def _show_file(rendering: Rendering) -> Rendering:
-    """Return the image as a file of its quality shows it."""
+    """Return the image after JPEG compression at the quality of its spec."""
     pixels = jpeg(rendering.pixels, rendering.spec.jpeg_quality)
     return replace(rendering, pixels=pixels)
 
@@ -135,7 +135,7 @@ def _draw_tile(rendering: Rendering, tile_px: int, has_boxes: bool) -> Image.Ima
 
 
 def _outline(pen: ImageDraw.ImageDraw, quads: Quads, colour: str) -> None:
-    # Corners count pixel edges from 0, and Pillow pixel centres.
+    # Corners are measured from the edges of pixels; Pillow measures from their centres.
     for quad in np.round(quads - 0.5).tolist():
         pen.polygon([tuple(corner) for corner in quad], outline=colour)
 
@@ -152,8 +152,8 @@ def _arrange(
     n_columns: int,
     width_px: int,
 ) -> Image.Image:
-    """Return tiles in rows as high as their highest, two lines of caption below each."""
-    # Captions are in a font that knows more scripts than Pillow's own.
+    """Return tiles in rows, each as high as its highest tile, with two-line captions."""
+    # Captions use a font that covers more scripts than Pillow's own.
     font = ImageFont.truetype(bundled_folder() / CAPTION_FONT, CAPTION_PX)
     caption_px = 2 * (CAPTION_PX + 4)
     rows = [range(i, min(i + n_columns, len(tiles))) for i in range(0, len(tiles), n_columns)]

@@ -1,4 +1,4 @@
-"""Letters out of line: along a curve, or each displaced and rotated, its shape kept."""
+"""Letters along a curve, or displaced and rotated one by one, without distortion."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from synthtext.spec import Spec
 Points = NDArray[np.float64]
 
 PointMap = Callable[[float, float], tuple[float, float, float]]
-"""From a point to where it goes, and how far what stands there turns clockwise, in radians."""
+"""Maps a point to its new position and to the clockwise rotation there, in radians."""
 
 _read_bends = operator.attrgetter("arc_deg", "wave_em", "jitter_em", "letter_rotation_deg")
 
 MAX_REACH = 0.8
-"""How far letters may reach towards the middle of an arc, as a part of its radius."""
+"""How far letters may extend towards the centre of an arc, as a fraction of its radius."""
 
 MIN_RADIUS_EM = 0.7
-"""Least radius of an arc: around a smaller one, letters stand across one another."""
+"""Minimum radius of an arc: on a smaller one, letters overlap."""
 
 
 STRAIGHT_RAD = 1e-6
@@ -37,11 +37,11 @@ class Curve:
     """A bent baseline, in ems: an arc of a circle, or a wave, or a wave on an arc.
 
     Attributes:
-        left: where the text begins.
-        width: of the straight text, more than 0.
-        arc_rad: how far the text turns from its beginning to its end; above 0 its middle is
-            its highest point, 0 is straight.
-        wave_em: how far one wave over all of the text rises and falls; 0 is straight.
+        left: x at which the text begins.
+        width: width of the straight text, more than 0.
+        arc_rad: angle by which the text turns from its beginning to its end; if positive, its
+            middle is its highest point; 0 is straight.
+        wave_em: amplitude of a wave whose period is the length of the text; 0 is straight.
     """
 
     left: float
@@ -50,11 +50,11 @@ class Curve:
     wave_em: float
 
     def at(self, x: float, y: float) -> tuple[float, float, float]:
-        """Return where a point of the straight text goes, and how far it turns clockwise.
+        """Return the new position of a point of the straight text, and its clockwise rotation.
 
         Args:
-            x: place along the straight baseline.
-            y: how far the point lies below it.
+            x: position along the straight baseline.
+            y: distance of the point below the baseline.
         """
         phase = 2 * math.pi * (x - self.left) / self.width
         y += self.wave_em * math.sin(phase)
@@ -68,14 +68,14 @@ class Curve:
 
 
 def bend(placement: Placement, spec: Spec) -> Placement:
-    """Return a text along a curve, its letters out of line; the same one if neither is asked.
+    """Return a text along a curve and with displaced letters, or unchanged if it has neither.
 
     Args:
         placement: the straight text.
-        spec: holds its characters, `arc_deg`, `wave_em`, `jitter_em` and `letter_rotation_deg`.
+        spec: its text, `arc_deg`, `wave_em`, `jitter_em` and `letter_rotation_deg` are used.
 
     Raises:
-        DrawError: letters would run into one another at the middle of the arc.
+        DrawError: letters would overlap near the centre of the arc.
     """
     arc_deg, wave_em, jitter_em, letter_rotation_deg = _read_bends(spec)
     if not (arc_deg or wave_em or jitter_em or letter_rotation_deg):
@@ -89,7 +89,7 @@ def bend(placement: Placement, spec: Spec) -> Placement:
     chance = np.random.Generator(np.random.Philox(key=spec.ink_seed))
 
     def at(x: float, y: float) -> tuple[float, float, float]:
-        # A letter three deviations out of place is rare, and one beyond could leave the image.
+        # A displacement beyond three standard deviations could leave the image, and is rare.
         right, down, turn = (
             max(-3.0, min(3.0, value)) for value in chance.standard_normal(3).tolist()
         )
@@ -100,11 +100,11 @@ def bend(placement: Placement, spec: Spec) -> Placement:
 
 
 def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
-    """Return a text whose letters go where the middles of their baselines are sent.
+    """Return a text in which each letter moves with the midpoint of its baseline.
 
-    The letters of a ligature, and the marks of a letter, move with it. The box of a letter is
-    turned with it, and that of a word is the turned box that holds all of its letters, so both
-    hold the ink.
+    The letters of a ligature move together, as do a letter and its marks. The box of a letter
+    is rotated with it; that of a word is a rotated box around all of its letters, so both
+    contain the ink.
     """
     clusters = sorted(set(placement.clusters))
     owners = find_owners(clusters, inked(text))
@@ -130,12 +130,12 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
 
 @dataclass(frozen=True)
 class _Frames:
-    """Where n letters go: each turned clockwise about a point, which is moved.
+    """The motions of n letters: each a clockwise rotation about a point, and a translation.
 
     Attributes:
         starts: float64 (n, 1, 2), the points.
-        ends: the same, where they are moved.
-        turns: float64 (n, 2, 2), the matrices that turn.
+        ends: float64 (n, 1, 2), their new positions.
+        turns: float64 (n, 2, 2), the matrices of the rotations.
         turns_rad: n angles.
     """
 
@@ -155,18 +155,18 @@ class _Frames:
         )
 
     def move(self, points: Points, numbers: list[int]) -> Points:
-        """Return points (m, k, 2) where they go, k with each of m letters."""
+        """Return the new positions of points (m, k, 2), k with each of m letters."""
         return (points - self.starts[numbers]) @ self.turns[numbers] + self.ends[numbers]
 
 
 def _make_turn(turn_rad: float) -> list[list[float]]:
-    """Return the matrix that turns rows of points, y downwards, clockwise about (0, 0)."""
+    """Return the matrix that rotates rows of points, y downwards, clockwise."""
     cos, sin = math.cos(turn_rad), math.sin(turn_rad)
     return [[cos, sin], [-sin, cos]]
 
 
 def _rotate(points: Points, turn_rad: float) -> Points:
-    """Return points (n, 2), y downwards, turned clockwise about (0, 0)."""
+    """Return points (n, 2), y downwards, rotated clockwise about (0, 0)."""
     return points @ np.array(_make_turn(turn_rad))
 
 
@@ -181,7 +181,7 @@ def _check_reach(curve: Curve, text: str, arc_deg: float, *, top: float, bottom:
 
 
 def _find_middles(placement: Placement, owners: list[int]) -> dict[int, float]:
-    """Return the middle of the ink of each cluster; where a blank begins."""
+    """Return x of the middle of each cluster's ink, or of its origin if it has no ink."""
     middles = dict(zip(placement.clusters, placement.pens[:, 0].tolist(), strict=True))
     edges: dict[int, tuple[float, float]] = {}
     for owner, (left, _, right, _) in zip(owners, placement.char_boxes.tolist(), strict=True):
@@ -197,7 +197,7 @@ def _box_words(text: str, letters: Points, turns_rad: list[float]) -> Points:
         groups.setdefault(text.count(" ", 0, place), []).append(number)
     boxes = []
     for numbers in groups.values():
-        # The word's own direction is that of its middle letter.
+        # The direction of a word is that of its middle letter.
         turn_rad = sorted(turns_rad[number] for number in numbers)[len(numbers) // 2]
         x, y = _rotate(letters[numbers].reshape(-1, 2), -turn_rad).T
         left, top, right, bottom = x.min(), y.min(), x.max(), y.max()

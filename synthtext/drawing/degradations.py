@@ -1,4 +1,4 @@
-"""Pixels only: light, blur, noise, JPEG. Each returns the image itself at its neutral value."""
+"""Degradations of pixels: light, blur, noise, JPEG. Neutral values return the image itself."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Pixels = NDArray[np.uint8]
 POOL_PX = 1024
 
 POOL_STD = 32
-"""Deviation of the noise pool; four of them reach either end of a byte."""
+"""Standard deviation of the noise pool; four of them reach from its mean to 0 and to 255."""
 
 
 def damage(spec: Spec, pixels: Pixels) -> Pixels:
-    """Return the image with all that is done to its pixels, in the order of a camera."""
+    """Return the image with all degradations applied, in the order of a camera pipeline."""
     pixels = dim(pixels, spec.light_frac, spec.damage_seed)
     pixels = shade(pixels, spec.shade_frac, spec.damage_seed)
     pixels = downscale(pixels, spec.downscale)
@@ -46,11 +46,11 @@ def blur(pixels: Pixels, radius_px: float) -> Pixels:
 
 
 def downscale(pixels: Pixels, ratio: float) -> Pixels:
-    """Return the image reduced and enlarged again, as a thumbnail that was blown up.
+    """Return the image shrunk and enlarged again, like an enlarged thumbnail.
 
     Args:
         pixels: uint8 (H, W, 3).
-        ratio: of the sides, 1 or more; 1 changes nothing.
+        ratio: ratio of the sides, 1 or more; 1 changes nothing.
     """
     if ratio == 1:
         return pixels
@@ -65,7 +65,7 @@ def blur_by_motion(pixels: Pixels, length_px: float, angle_deg: float) -> Pixels
 
     Args:
         pixels: uint8 (H, W, 3).
-        length_px: of the line; 0 changes nothing.
+        length_px: length of the line; 0 changes nothing.
         angle_deg: its direction, clockwise from the right.
     """
     if length_px == 0:
@@ -78,23 +78,23 @@ def defocus(pixels: Pixels, radius_px: float) -> Pixels:
 
     Args:
         pixels: uint8 (H, W, 3).
-        radius_px: of the disc; 0 changes nothing.
+        radius_px: radius of the disc; 0 changes nothing.
     """
     if radius_px == 0:
         return pixels
     reach = math.ceil(radius_px)
     places = np.arange(-reach, reach + 1)
-    # The edge of the disc runs through pixels, which it covers in part.
+    # Pixels on the edge of the disc are partly covered.
     disc = np.clip(radius_px + 0.5 - np.hypot(places[:, None], places), 0, 1)
     return _filter(pixels, disc / disc.sum())
 
 
 def dim(pixels: Pixels, fraction: float, seed: int) -> Pixels:
-    """Return the image lit from one side, evenly darker towards the other.
+    """Return the image lit from one side, with linear falloff towards the other.
 
     Args:
         pixels: uint8 (H, W, 3).
-        fraction: of the light that is lost at the dark end, 0 to 1; 0 changes nothing.
+        fraction: fraction of the light that is lost at the dark end; 0 changes nothing.
         seed: 32 bits; chooses the direction.
     """
     if fraction == 0:
@@ -104,12 +104,12 @@ def dim(pixels: Pixels, fraction: float, seed: int) -> Pixels:
 
 
 def shade(pixels: Pixels, fraction: float, seed: int) -> Pixels:
-    """Return the image with a shadow across a part of it, its edge more or less sharp.
+    """Return the image with a shadow across a part of it, with a more or less sharp edge.
 
     Args:
         pixels: uint8 (H, W, 3).
-        fraction: of the light that the shadow takes, 0 to 1; 0 changes nothing.
-        seed: 32 bits; chooses where the shadow lies.
+        fraction: fraction of the light that the shadow removes, 0 to 1; 0 changes nothing.
+        seed: 32 bits; chooses the position of the shadow.
     """
     if fraction == 0:
         return pixels
@@ -121,12 +121,12 @@ def shade(pixels: Pixels, fraction: float, seed: int) -> Pixels:
 
 
 def add_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
-    """Return the image with Gaussian noise, drawn again for each pixel and channel.
+    """Return the image with Gaussian noise, independent for each pixel and channel.
 
     Args:
         pixels: uint8 (H, W, 3).
         std: standard deviation in levels of 255; 0 changes nothing.
-        seed: 32 bits; chooses where the noise is cut from its pool.
+        seed: 32 bits; chooses the part of the noise pool that is used.
     """
     if std == 0:
         return pixels
@@ -138,11 +138,11 @@ def add_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
 
 
 def add_salt(pixels: Pixels, fraction: float, seed: int) -> Pixels:
-    """Return the image with some pixels turned black and as many white.
+    """Return the image with some pixels turned black and as many turned white.
 
     Args:
         pixels: uint8 (H, W, 3).
-        fraction: of the pixels, 0 to 1; 0 changes nothing.
+        fraction: fraction of the pixels, 0 to 1; 0 changes nothing.
         seed: 32 bits; chooses the pixels.
     """
     if fraction == 0:
@@ -156,7 +156,7 @@ def add_salt(pixels: Pixels, fraction: float, seed: int) -> Pixels:
 
 
 def jpeg(pixels: Pixels, quality: int) -> Pixels:
-    """Return the image after a round through JPEG.
+    """Return the image after JPEG compression.
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
@@ -171,9 +171,9 @@ def jpeg(pixels: Pixels, quality: int) -> Pixels:
 
 @cache
 def noise_pool() -> Pixels:
-    """Return Gaussian noise to cut from: uint8 (1024, 1024, 3), mean 128, deviation 32.
+    """Return a pool of Gaussian noise: uint8 (1024, 1024, 3), mean 128, standard deviation 32.
 
-    Drawing noise afresh for each image would cost more than all the rest of it.
+    Drawing noise for every image would cost more than the rest of the image.
     """
     bits = np.random.Generator(np.random.Philox(key=0))
     normal = bits.standard_normal((POOL_PX, POOL_PX, 3), dtype=np.float32)
@@ -183,16 +183,16 @@ def noise_pool() -> Pixels:
 def hide_fraction(
     field: NDArray[np.float32], coverage: Pixels, fraction: float, softness: float
 ) -> Pixels:
-    """Return a mask that hides a fraction of the ink, lowest places of a field first.
+    """Return a mask that hides a fraction of the ink, where a field has its lowest values.
 
     Args:
         field: float32 (H, W), 0 or more, such as the distance from a line.
         coverage: uint8 (H, W), the ink.
-        fraction: of the ink, above 0 and below 1.
-        softness: of the mask's edge, in units of the field.
+        fraction: fraction of the ink to hide, above 0 and below 1.
+        softness: width of the mask's edge, in units of the field.
 
     Returns:
-        uint8 (H, W), 255 where all is hidden.
+        uint8 (H, W), 255 where a pixel is hidden completely.
     """
     inked = coverage > 0
     values, weights = field[inked], coverage[inked]
@@ -203,14 +203,14 @@ def hide_fraction(
 
 
 def cut(pool: Pixels, x: float, y: float, height: int, width: int) -> Pixels:
-    """Return a piece of a pool, extended beyond its edges by reflection.
+    """Return a crop of a pool, extended beyond its edges by reflection.
 
     Args:
         pool: uint8 (H, W, ...).
-        x: where the piece lies in the room it has, 0 to 1 from left to right.
+        x: position of the crop, from 0 at the left edge of the pool to 1 at the right.
         y: the same from top to bottom.
-        height: rows of the piece, of any number.
-        width: columns of the piece, of any number.
+        height: rows of the crop, any number.
+        width: columns of the crop, any number.
     """
     top = int(y * _count_places(height, pool.shape[0]))
     left = int(x * _count_places(width, pool.shape[1]))
@@ -227,7 +227,7 @@ def _filter(pixels: Pixels, kernel: NDArray[np.float64]) -> Pixels:
 
 @lru_cache(maxsize=256)
 def _make_line(length_px: float, angle_deg: float) -> NDArray[np.float64]:
-    """Return the kernel of a line through its middle, of odd sides, that adds up to 1."""
+    """Return the kernel of a line through its centre, with odd sides and sum 1."""
     reach = math.ceil(length_px / 2)
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
     # Each sample is divided among the four pixels around it.
@@ -244,7 +244,7 @@ def _make_line(length_px: float, angle_deg: float) -> NDArray[np.float64]:
 
 
 def _measure_depth(pixels: Pixels, seed: int) -> tuple[NDArray[np.float32], float]:
-    """Return how far each pixel lies along a direction, 0 to 1, and all of its length in px."""
+    """Return how far each pixel lies along a direction, 0 to 1, and the full length in px."""
     angle_rad = 2 * math.pi * unfold(seed, 1)[0]
     height, width = pixels.shape[:2]
     across = np.float32(math.cos(angle_rad)) * np.arange(width, dtype=np.float32)
@@ -265,5 +265,5 @@ def _darken(pixels: Pixels, depth: NDArray[np.float32], fraction: float) -> Pixe
 
 
 def _count_places(length: int, room: int) -> int:
-    # A long piece has few places within the pool, or one, and seeds would draw alike.
+    # A long crop has few positions within the pool, so many seeds would give the same one.
     return room - length + 1 if length <= room // 2 else room

@@ -1,8 +1,8 @@
 """Open font files: shape text with HarfBuzz, paint glyphs with FreeType.
 
-Glyphs are unhinted and placed to a 64th of a pixel, so their shape does not change with size,
-position or angle: hinting would tie legibility to the pixel grid. Both libraries are called
-below their object wrappers, which cost more than the work itself.
+Glyphs are unhinted and positioned to a 64th of a pixel, so their shape does not change with
+size, position or angle: with hinting, legibility would depend on the pixel grid. Both libraries
+are called without their object wrappers, which cost more than the work itself.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ PAINTING = ft.FT_LOAD_NO_HINTING | ft.FT_LOAD_NO_BITMAP | ft.FT_LOAD_RENDER
 MEASURING = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_IGNORE_TRANSFORM
 
 MAX_CHARACTERS = 300_000
-"""Characters of a font; Unicode has half as many so far."""
+"""Maximum number of characters of a font; Unicode has half as many so far."""
 
 MAX_GLYPHS, MAX_GLYPHS_PER_CHAR = 64, 8
 """Maximum number of glyphs of a text: a constant plus a number per character."""
 
 MAX_POINTS = 20_000
-"""Points of a glyph's outline."""
+"""Maximum number of points of a glyph's outline."""
 
 MAX_AXES = 64
-"""Axes of a variable font; there are five in common use."""
+"""Maximum number of axes of a variable font; five are in common use."""
 
 REGULAR = 400.0
-"""The weight that variable fonts are drawn in, or the nearest that they have."""
+"""The weight in which variable fonts are drawn, or the nearest that they have."""
 
 SHAPERS = ["ot"]
 """The shapers allowed, regardless of how HarfBuzz was built and of its environment."""
@@ -51,13 +51,13 @@ NO_LIGATURES = {"liga": False, "clig": False}
 
 
 class Item(NamedTuple):
-    """A part of a line that is shaped by itself.
+    """A part of a line that is shaped separately.
 
     Attributes:
-        start: place of its first character.
-        stop: place after its last one.
+        start: index of its first character.
+        stop: index after its last character.
         level: even if it runs rightwards, odd if leftwards.
-        script: of its characters, ISO 15924, such as `Arab`.
+        script: script of its characters, ISO 15924, such as `Arab`.
     """
 
     start: int
@@ -68,13 +68,13 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """A shaped line, its glyphs in visual order, lengths in ems.
+    """A shaped line: n glyphs in visual order, with lengths in ems.
 
     Attributes:
-        glyphs: n glyph numbers.
-        clusters: n places in the text: the first character that each glyph stands for.
-        advances: n of them.
-        offsets: n of them, x rightwards and y upwards.
+        glyphs: glyph numbers.
+        clusters: index of the first character of each glyph in the text.
+        advances: advance of each glyph.
+        offsets: offset of each glyph, x rightwards and y upwards.
     """
 
     glyphs: list[int]
@@ -87,10 +87,10 @@ class Face:
     """An open font file.
 
     Attributes:
-        name: of the file.
-        sha256: of its bytes, in hex.
+        name: file name.
+        sha256: SHA-256 of its bytes, in hex.
         x_height_em: height of the letter x in ems, 0 if there is none.
-        widths: room for layout to keep the widths of words by their letter spacing.
+        widths: cache in which layout keeps the widths of words by their letter spacing.
 
     Raises:
         FontError: these are not the bytes of a scalable font.
@@ -100,7 +100,7 @@ class Face:
         # With a separate library, faces in different threads share nothing.
         self._library = ft.FT_Library()
         self.name = path.name
-        # Kept in memory: a file that is changed while it is mapped would end the process.
+        # The bytes are kept in memory: a change to a mapped file could end the process.
         self._raw = raw
         self.sha256 = hashlib.sha256(raw).hexdigest()
         self._handle = ft.FT_Face()
@@ -135,9 +135,9 @@ class Face:
         """Return the code points with a glyph.
 
         Raises:
-            FontError: there are none, or more than Unicode can have use for.
+            FontError: there are none, or more than Unicode needs.
         """
-        # Those that map to glyph 0, the box of a missing character, are not among them.
+        # Code points that map to glyph 0, the box for missing characters, do not count.
         found = self._source.unicodes
         if not 0 < len(found) <= MAX_CHARACTERS:
             number = f"{len(found):,} characters" if found else "no character"
@@ -149,9 +149,9 @@ class Face:
 
         Args:
             text: the line.
-            ligatures: whether letters may be joined that need not be.
-            item: what to shape of it; the rest is its context, by which Arabic letters join.
-                None shapes all of it in the direction of its script.
+            ligatures: whether optional ligatures are used.
+            item: the part to shape; the rest is its context, to which Arabic letters join. None
+                shapes the whole line in the direction of its script.
 
         Raises:
             FontError: the font makes far more glyphs of the text than it has characters.
@@ -165,12 +165,12 @@ class Face:
             buffer.add_codepoints(codes, item.start, item.stop - item.start)
             buffer.direction = "rtl" if item.level % 2 else "ltr"
             buffer.script = item.script
-            buffer.language = "c"  # What is guessed in the C locale; no font knows it.
+            buffer.language = "c"  # The guess in the C locale; no font has rules for it.
         try:
             hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES, SHAPERS)
-            # Of an empty text HarfBuzz has no positions, be it the gap between two blanks.
+            # HarfBuzz has no positions for an empty text, such as that between two spaces.
             infos, places = buffer.glyph_infos, buffer.glyph_positions or ()
-        except MemoryError as error:  # Where HarfBuzz stops making glyphs.
+        except MemoryError as error:  # HarfBuzz has a maximum number of glyphs.
             raise self._explain_glyphs(text, "endless") from error
         if len(infos) > MAX_GLYPHS + MAX_GLYPHS_PER_CHAR * len(text):
             raise self._explain_glyphs(text, f"{len(infos):,}")
@@ -194,13 +194,13 @@ class Face:
     def paint(
         self, glyph: int, x_px: float, y_px: float, rotation: ft.FT_Matrix | None
     ) -> tuple[NDArray[np.uint8], int, int]:
-        """Return a glyph's coverage at the size set before, and where its pixels go.
+        """Return a glyph's coverage at the current size, and its position in the image.
 
         Args:
             glyph: glyph number.
-            x_px: where its origin lies, to the right of the image's left edge.
-            y_px: the same, down from the top edge.
-            rotation: turns the outline about its origin; None leaves it upright.
+            x_px: distance of its origin from the left edge of the image.
+            y_px: distance of its origin from the top edge.
+            rotation: rotates the outline about its origin; None leaves it upright.
 
         Returns:
             uint8 (h, w), 255 is full ink; the column and the row of its top left pixel.
@@ -212,7 +212,7 @@ class Face:
         return self._read_bitmap(column, row)
 
     def outline(self, glyph: int) -> Outline:
-        """Return the curves of a glyph; none of a blank.
+        """Return the curves of a glyph; a blank has none.
 
         Raises:
             FontError: it has more points than any letter needs.
@@ -222,7 +222,7 @@ class Face:
         return self._outlines[glyph]
 
     def paint_outline(self, outline: Outline) -> tuple[NDArray[np.uint8], int, int]:
-        """Return the same as `paint` of curves whose points lie where they go, in px.
+        """Return the same as `paint` for curves whose points are in px of the image.
 
         Raises:
             FontError: a point lies far beyond the image, or there are too many.
@@ -250,7 +250,7 @@ class Face:
         return coverage, column + slot.bitmap_left, row - slot.bitmap_top
 
     def _read_outline(self, glyph: int) -> Outline:
-        # Measured first, which refuses what is too large.
+        # Measuring comes first, because it refuses glyphs that are too large.
         if self.ink_box(glyph) is None:
             return Outline(np.zeros((0, 2)), np.zeros(0, np.uint8), np.zeros(0, np.int64))
         self._check(ft.FT_Load_Glyph(self._handle, glyph, MEASURING))
@@ -307,7 +307,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 _opened = threading.local()
-"""The open faces of each thread: a face holds state, so threads cannot share it."""
+"""The open faces of each thread: a face has state, so threads cannot share it."""
 
 
 def open_face(path: Path, sha256: str | None = None) -> Face:
@@ -315,10 +315,10 @@ def open_face(path: Path, sha256: str | None = None) -> Face:
 
     Args:
         path: the file.
-        sha256: of the bytes that are wanted, in hex; None takes those that are there now.
+        sha256: expected SHA-256 of its bytes, in hex; None accepts any.
 
     Raises:
-        FontError: the file is missing, holds other bytes or is not a scalable font.
+        FontError: the file is missing, has other content or is not a scalable font.
     """
     face = _list_opened().get(path)
     if face is None or face.sha256 != (sha256 or face.sha256):
@@ -331,7 +331,7 @@ def open_face(path: Path, sha256: str | None = None) -> Face:
 
 
 def keep_open(path: Path, raw: bytes) -> Face:
-    """Return the open font of what a file was just found to hold, kept open as its own.
+    """Return the open font of bytes just read from a file, kept open for that file.
 
     Raises:
         FontError: it is not a scalable font.
@@ -345,7 +345,7 @@ def _list_opened() -> dict[Path, Face]:
 
 
 def make_rotation(angle_deg: float) -> ft.FT_Matrix | None:
-    """Return the matrix for `Face.paint` that turns counter-clockwise; None for 0 degrees."""
+    """Return the matrix for `Face.paint` that rotates counter-clockwise; None for 0 degrees."""
     if not angle_deg:
         return None
     cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))

@@ -25,7 +25,7 @@ from synthtext.toml_files import Limits, read_toml
 
 SUFFIXES = frozenset({".ttf", ".otf"})
 
-# What is wrong with a font is said in a sentence, not in fontTools' line for every record.
+# Errors in a font are reported in one sentence, not in a line of fontTools for every record.
 logging.getLogger("fontTools").setLevel(logging.CRITICAL)
 
 MAX_FONT_BYTES = 64 << 20
@@ -33,13 +33,13 @@ MAX_FONT_BYTES = 64 << 20
 MAX_FONTS = 2000
 
 MAX_CHARACTERS = 10_000_000
-"""Characters of all fonts together, each counted for every font that has it."""
+"""Maximum number of characters of all fonts, each counted in every font that has it."""
 
 MAX_CHARS = 100
 """Maximum length of a family name, and of the other texts in a font's name table."""
 
 LIMITS = Limits(max_bytes=4 << 20, max_depth=2)
-"""Limits of `fonts.toml`: a list of tables, some with a list in them."""
+"""Limits for `fonts.toml`: a list of tables, some of which contain a list."""
 
 PACKS = (
     "justmytype_intl_cjk", "justmytype_intl_rtl", "justmytype_intl_sea",
@@ -48,10 +48,10 @@ PACKS = (
 """Packages with the fonts of Noto for scripts beyond Latin, Greek and Cyrillic."""
 
 SCRIPTS = "scripts"
-"""What stands for these packages where a folder of fonts can be given."""
+"""The name that can be given instead of a folder to use these packages."""
 
 USER_CATEGORY = "user"
-"""Category of fonts that a user adds without a `fonts.toml` of their own."""
+"""Category of fonts that a user adds without a `fonts.toml`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Font:
     """A font file and its properties.
 
     Attributes:
-        file: path relative to the folder, separated by `/`; the key in the catalogue.
+        file: path relative to the folder, with `/` as separator; the key in the catalogue.
         family: family name, such as "Lato".
         category: sans, serif, slab, mono, handwriting, script, display, blackletter,
             condensed, or `USER_CATEGORY`.
@@ -68,8 +68,8 @@ class Font:
         scripts: such as ("latin", "greek").
         source: the package it came from.
         licence: SPDX identifier.
-        sha256: of the file that is drawn with, in hex.
-        path: where it lies.
+        sha256: SHA-256 of the file, in hex.
+        path: path of the file.
         characters: code points with a glyph.
     """
 
@@ -88,7 +88,7 @@ class Font:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Fonts by file name, in order of their names, and those left out, a sentence each."""
+    """Fonts by file name, sorted, and a sentence for each font that was left out."""
 
     fonts: Mapping[str, Font]
     broken: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class Catalogue:
         return self.fonts[file].path
 
     def open(self, file: str) -> Face:
-        """Return a font, open, and the same that this catalogue was read from.
+        """Return a font, opened, after checking that its file has not changed.
 
         Raises:
             FontError: the catalogue has no such font, or its file was changed since.
@@ -162,7 +162,7 @@ def read_catalogue(extra: str | Path | None = None) -> Catalogue:
     if not added:
         reason = broken[0] if broken else f"{extra} has no .ttf or .otf file"
         raise FontError(f"no usable font in {extra}: {reason}")
-    # Specs name fonts by their files, so that a bundled font keeps its name to itself.
+    # Specs name fonts by their files, so the name of a bundled font must stay unique.
     added = {
         name: replace(font, file=name)
         for file, font in added.items()
@@ -226,7 +226,7 @@ def _read_rows(path: Path) -> dict[str, dict[str, Any]]:
 def _read_file(
     path: Path, name: str, row: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Font], list[str]]:
-    """Return the font of a file by its name, or why it is left out."""
+    """Return the font of a file by its name, or the reason why it is left out."""
     try:
         return {name: _read_font(path, name, row)}, []
     except FontError as error:
@@ -241,7 +241,7 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
     raw = read_file(path, MAX_FONT_BYTES, kind=FontError, remedy=remedy)
     try:
         with TTFont(io.BytesIO(raw), lazy=True) as table:
-            # Compressed fonts may be of any size once they are unpacked.
+            # Compressed fonts may unpack to any size.
             if table.flavor:
                 raise FontError(f"{name} is a web font; unpack it to .ttf, or {remedy}")  # noqa: TRY301
             known = row or _ask_font(table, path)
@@ -256,7 +256,7 @@ def _read_font(path: Path, name: str, row: Mapping[str, Any] | None) -> Font:
                 scripts=tuple(map(_clean, list(known["scripts"]))),
                 source=_clean(known["source"]),
                 licence=_clean(known["licence"]),
-                # Of the file itself, whatever a table says: the plan must know what is drawn.
+                # The hash is taken from the file itself: the plan must record what is drawn.
                 sha256=face.sha256,
                 path=path,
                 characters=face.list_characters(),
@@ -298,7 +298,7 @@ def _ask_font(table: TTFont, path: Path) -> dict[str, Any]:
 
 
 def _ask_weight(table: TTFont) -> int:
-    """Return the weight that a font is drawn in: of a variable one, the nearest to regular."""
+    """Return the weight in which a font is drawn: the nearest to regular of a variable one."""
     axes = (
         [axis for axis in table["fvar"].axes if axis.axisTag == "wght"]
         if "fvar" in table

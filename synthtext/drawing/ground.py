@@ -1,4 +1,4 @@
-"""The canvas: where the points of upright text lie on the image."""
+"""The position of upright text on the canvas."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ AFTER, BEFORE = np.array([1, 2, 3, 0]), np.array([3, 0, 1, 2])
 
 
 class Ground(NamedTuple):
-    """The position of upright text on the canvas, in px: turned about (0, 0), then moved.
+    """A rotation of upright text about (0, 0) and then a translation, in px.
 
-    `view` is all of it where the text is seen from the side, a homography.
+    If the text is seen from the side, the homography `view` replaces both.
     """
 
     width_px: int
@@ -28,7 +28,7 @@ class Ground(NamedTuple):
     view: Matrix | None = None
 
     def move(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return points (..., 2) where they lie on the canvas."""
+        """Return the positions of points (..., 2) on the canvas."""
         if self.view is not None:
             return look(points, self.view)
         moved = turn(points, self.angle_rad)
@@ -38,7 +38,7 @@ class Ground(NamedTuple):
 
 
 def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
-    """Return points (..., 2), y downwards, turned counter-clockwise about (0, 0)."""
+    """Return points (..., 2), y downwards, rotated counter-clockwise about (0, 0)."""
     if not angle_rad:
         return points.copy()
     cos, sin = math.cos(angle_rad), math.sin(angle_rad)
@@ -50,7 +50,7 @@ def grow(quads: NDArray[np.float64], by_px: float) -> NDArray[np.float64]:
     along = quads.take(AFTER, axis=1) - quads
     along /= np.maximum(np.sqrt((along * along).sum(axis=2, keepdims=True)), 1e-9)
     outward = along[..., ::-1] * (1, -1)
-    # A corner moves so that it lies as far out from both of its edges.
+    # A corner moves so that both of its edges move by the same distance.
     before = outward.take(BEFORE, axis=1)
     cos = (before * outward).sum(axis=2, keepdims=True)
     return quads + by_px * (before + outward) / np.maximum(1 + cos, 0.1)

@@ -1,7 +1,7 @@
 """Ink styles: effects on painted letters, and layers between them and the background.
 
-All of them work on coverage, uint8 (H, W), 255 where ink covers a pixel whole. Each returns its
-coverage untouched at its neutral value.
+All of them work on coverage, uint8 (H, W), 255 where ink covers a pixel completely. At its
+neutral value, each returns the coverage unchanged.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ FILL_FRACTION = 0.6
 """Maximum fraction of the second colour in a fill, so that the first one dominates."""
 
 MAX_KERNEL_PX = 6
-"""Radius up to which strokes grow by a kernel, which keeps the soft edges of thin strokes."""
+"""Maximum radius at which a kernel dilates strokes, which keeps the soft edges of thin ones."""
 
 WEAR_EM = 0.05
-"""Standard deviation of the blur that gives worn patches their size, in ems."""
+"""Standard deviation, in ems, of the blur that determines the size of worn patches."""
 
 
 def measure_growth(spec: Spec) -> float:
-    """Return how far letters reach beyond their outlines, in px."""
-    # Each is painted to the part of a pixel, so its last pixel is a faint one.
+    """Return how far letters extend beyond their outlines, in px."""
+    # Styles are painted with subpixel accuracy, so the last pixel of each is faint.
     emboldened_px = math.ceil(max(spec.embolden_em, 0.0) * spec.size_px)
     return emboldened_px + math.ceil(spec.outline_em * spec.size_px)
 
 
 def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour | Pixels, opacity: float) -> Pixels:
-    """Return the paper with ink on it.
+    """Return the background with ink on it.
 
     Args:
-        paper: uint8 (H, W, 3).
-        coverage: uint8 (H, W), 255 where the ink covers a pixel whole.
-        ink: its colour, or that of each pixel, uint8 (H, W, 3).
+        paper: the background, uint8 (H, W, 3).
+        coverage: uint8 (H, W), 255 where the ink covers a pixel completely.
+        ink: colour of the ink, or a colour for each pixel, uint8 (H, W, 3).
         opacity: 0 to 1; 0 changes nothing.
     """
     if opacity < 1:
@@ -64,7 +64,7 @@ def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour | Pixels, opacity: floa
 
 
 def is_styled(spec: Spec) -> bool:
-    """Return whether anything is done to the letters, or lies under them."""
+    """Return whether the letters have a style, or a layer under them."""
     return any(
         (spec.embolden_em, spec.wear_frac, spec.outline_em, spec.extrude_em, spec.shadow_em)
     )
@@ -73,7 +73,7 @@ def is_styled(spec: Spec) -> bool:
 def make_room(
     spec: Spec, coverage: Pixels, place: tuple[int, int], shape: tuple[int, int]
 ) -> tuple[Pixels, int, int]:
-    """Return the coverage with room around it for what a style adds, within the canvas."""
+    """Return the coverage, padded for what a style adds but not beyond the canvas."""
     reach = measure_growth(spec) + spec.size_px * max(
         spec.extrude_em, spec.shadow_em + 3 * spec.shadow_blur_em if spec.shadow_em else 0.0
     )
@@ -89,13 +89,13 @@ def make_room(
 
 
 def style_letters(spec: Spec, coverage: Coverage) -> Coverage:
-    """Return letters emboldened and worn as their spec says."""
+    """Return the letters, emboldened and worn according to their spec."""
     coverage = embolden(coverage, spec.embolden_em * spec.size_px)
     return wear_off(coverage, spec.wear_frac, spec.ink_seed, WEAR_EM * spec.size_px)
 
 
 def lay_styled(spec: Spec, behind: Pixels, coverage: Pixels, ink: Colour) -> None:
-    """Lay shadow, extrusion, outline and letters onto the paper, one upon the other."""
+    """Draw shadow, extrusion, outline and letters onto the background, in this order."""
     ink2, size_px, angle_deg = parse_hex(spec.ink2), spec.size_px, spec.shadow_angle_deg
     letters = coverage
     if spec.outline_em:
@@ -116,10 +116,10 @@ def lay_styled(spec: Spec, behind: Pixels, coverage: Pixels, ink: Colour) -> Non
 
 
 def embolden(coverage: Coverage, radius_px: float) -> Coverage:
-    """Return letters with strokes thicker by a radius on each side, or thinner below 0.
+    """Return letters with strokes thicker by a radius on each side; a negative one thins them.
 
     Args:
-        coverage: with room around the letters for what is added.
+        coverage: coverage of the letters, padded for what is added.
         radius_px: 0 changes nothing.
     """
     if radius_px == 0:
@@ -127,7 +127,7 @@ def embolden(coverage: Coverage, radius_px: float) -> Coverage:
     if radius_px < 0:
         return cv2.bitwise_not(embolden(cv2.bitwise_not(coverage), -radius_px))
     if radius_px > MAX_KERNEL_PX:
-        # Its cost does not grow with the radius, as that of a kernel does.
+        # The cost of this does not grow with the radius, unlike that of a kernel.
         distance = cv2.distanceTransform(
             255 - cv2.compare(coverage, 127, cv2.CMP_GT), cv2.DIST_L2, 5
         )
@@ -139,13 +139,13 @@ def embolden(coverage: Coverage, radius_px: float) -> Coverage:
 
 
 def wear_off(coverage: Coverage, fraction: float, seed: int, patch_px: float) -> Coverage:
-    """Return letters of which a fraction of the ink has worn off, in patches.
+    """Return letters from which a fraction of the ink has worn off, in patches.
 
     Args:
-        coverage: of the letters.
-        fraction: of the ink, 0 to 1; 0 changes nothing.
+        coverage: coverage of the letters.
+        fraction: fraction of the ink, 0 to 1; 0 changes nothing.
         seed: 32 bits; chooses the patches.
-        patch_px: how large they are: standard deviation of the blur that smooths their noise.
+        patch_px: size of the patches: standard deviation of the blur that smooths their noise.
     """
     if fraction == 0:
         return coverage
@@ -160,9 +160,9 @@ def extrude(coverage: Coverage, depth_px: float, angle_deg: float) -> Coverage:
     """Return the coverage of extruded letters, including the letters themselves.
 
     Args:
-        coverage: with room for what is added.
-        depth_px: how far; 0 changes nothing.
-        angle_deg: where to, clockwise from the right.
+        coverage: coverage of the letters, padded for what is added.
+        depth_px: depth of the extrusion; 0 changes nothing.
+        angle_deg: its direction, clockwise from the right.
     """
     done_px = 0.0
     while done_px < depth_px:
@@ -180,10 +180,10 @@ def cast_shadow(
     """Return the shadow of letters.
 
     Args:
-        coverage: with room for what is added.
-        distance_px: from the letters to their shadow.
-        angle_deg: where it falls, clockwise from the right.
-        blur_px: standard deviation; 0 leaves its edge hard.
+        coverage: coverage of the letters, padded for what is added.
+        distance_px: distance from the letters to their shadow.
+        angle_deg: direction of the shadow, clockwise from the right.
+        blur_px: standard deviation of its blur; 0 leaves its edge sharp.
     """
     shadow = _shift(coverage, distance_px, angle_deg)
     if blur_px:
@@ -212,13 +212,13 @@ def _dilate(coverage: Coverage, radius_px: int) -> Coverage:
 
 @cache
 def _make_disc(radius_px: int) -> NDArray[np.uint8]:
-    # The ellipses of OpenCV reach beyond their radius, and letters would beyond their quads.
+    # OpenCV's ellipses extend beyond their radius, and would push letters beyond their quads.
     places = np.arange(-radius_px, radius_px + 1)
     return (np.hypot(places[:, None], places) <= radius_px).astype(np.uint8)
 
 
 def _shift(coverage: Coverage, distance_px: float, angle_deg: float) -> Coverage:
-    """Return coverage moved in one direction, by parts of a pixel too."""
+    """Return coverage moved in one direction, with subpixel accuracy."""
     x = distance_px * math.cos(math.radians(angle_deg))
     y = distance_px * math.sin(math.radians(angle_deg))
     height, width = coverage.shape

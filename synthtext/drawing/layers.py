@@ -1,4 +1,4 @@
-"""Layers: parts of an image, each drawn alone from the spec of the whole."""
+"""Layers: parts of an image, each drawn separately from the spec of the whole image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Layer = NDArray[np.uint8] | NDArray[np.uint16]
 def draw_layer(
     name: str, spec: Spec, fonts: Catalogue | None = None, photos: Photos | None = None
 ) -> Layer:
-    """Return a part of the image of a spec, pixel for pixel where it is in the image.
+    """Return a layer of the image of a spec, aligned with the image to the pixel.
 
     >>> from synthtext import draw_layer, make_spec
     >>> letters = draw_layer("letters", make_spec("quartz", blur_px=3.0))
@@ -30,19 +30,20 @@ def draw_layer(
 
     Args:
         name: `background`, the image without its text; `undamaged`, the image before blur,
-            noise and all else that happens to its pixels; `ink`, a mask of the ink; or
-            `letters`, a mask of each letter.
-        spec: of the image.
-        fonts: holds the font that the spec names; None takes those that are bundled.
-        photos: holds the photograph that the spec names, if it names one.
+            noise and other degradations; `ink`, a mask of the ink; or `letters`, a mask of each
+            letter.
+        spec: spec of the image.
+        fonts: a catalogue with the font of the spec; None uses the bundled fonts.
+        photos: a collection with the photograph of the spec, if it has one.
 
     Returns:
-        uint8 (H, W, 3) of an image; uint8 (H, W) of the ink, 255 where it covers a pixel whole;
-        uint16 (H, W) of letters: 0 where there is none, else 1 and upwards in the order of
-        `Rendering.char_quads`. Letters of a ligature have the number of its first one.
+        For an image, uint8 (H, W, 3). For the ink, uint8 (H, W), 255 where it covers a pixel
+        completely. For letters, uint16 (H, W): 0 where there is none, otherwise a number from 1
+        in the order of `Rendering.char_quads`; all letters of a ligature have the number of its
+        first one.
 
     Raises:
-        DrawError: no such layer, or what `render` raises.
+        DrawError: there is no such layer, or `render` raises it.
     """
     if name not in LAYERS:
         raise DrawError(f"an image has no layer {name!r}; it is one of {', '.join(LAYERS)}")
@@ -83,7 +84,7 @@ def _draw_letters(spec: Spec, fonts: Catalogue | None, photos: Photos | None) ->
         coverage, column, row = face.paint_outline(outline_text(spec, face, part, ground))
         height, width = coverage.shape
         there = np.s_[row : row + height, column : column + width]
-        # Where letters overlap, the one that covers more of a pixel has it.
+        # Where letters overlap, a pixel belongs to the one that covers more of it.
         wins = coverage > best[there]
         best[there][wins] = coverage[wins]
         letters[there][wins] = owners.index(cluster) + 1

@@ -1,4 +1,4 @@
-"""Where each glyph of a text goes: lines, spacing, alignment, and the boxes of its ink."""
+"""The position of each glyph of a text: lines, spacing, alignment, and boxes of the ink."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from synthtext.errors import DrawError
 Boxes = NDArray[np.float64]
 
 INKLESS = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"})
-"""Unicode categories of characters that get no box of their own: spaces, marks, controls."""
+"""Unicode categories of characters that have no box: spaces, marks, controls."""
 
 MAX_WIDTHS = 4096
-"""Widths of words that a face keeps."""
+"""Maximum number of word widths that a face caches."""
 
 INDENTS = {"left": 0.0, "center": 0.5, "right": 1.0}
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A text set in lines, upright, lengths in ems, x rightwards and y downwards.
+    """Upright text set in lines: n glyphs, lengths in ems, x rightwards and y downwards.
 
     Attributes:
-        glyphs: n glyph numbers.
-        pens: float64 (n, 2), where the origin of each glyph lies.
-        char_boxes: float64 (m, 4), left, top, right, bottom of each character of `inked`.
-        word_boxes: float64 (k, 4), the same of each word, in the order of the text.
+        glyphs: glyph numbers.
+        pens: float64 (n, 2); origin of each glyph.
+        char_boxes: float64 (m, 4); left, top, right, bottom of each character of `inked`.
+        word_boxes: float64 (k, 4); the same for each word, in the order of the text.
         box: left, top, right, bottom of all the ink.
-        clusters: n places in the text: the first character that each glyph stands for.
-        baselines: n heights of the line that each glyph stands on.
-        turns_rad: n turns, clockwise, of text along a curve; none of straight text.
-        char_corners: float64 (m, 4, 2), turned boxes of the same; None of straight text.
-        word_corners: float64 (k, 4, 2), the same of each word.
+        clusters: index of the first character of each glyph in the text.
+        baselines: y of the baseline of each glyph.
+        turns_rad: clockwise rotation of each glyph of text along a curve; empty if straight.
+        char_corners: float64 (m, 4, 2); rotated boxes of the characters; None if straight.
+        word_corners: float64 (k, 4, 2); the same for each word.
     """
 
     glyphs: list[int]
@@ -64,7 +64,7 @@ def find_owners(clusters: Sequence[int], places: Sequence[int]) -> list[int]:
 
 
 def inked(text: str) -> list[int]:
-    """Return the places of the characters of a text that have a box: no spaces, no marks."""
+    """Return the indices of the characters that have a box: all except spaces and marks."""
     if text.isascii():
         return [place for place, char in enumerate(text) if char != " "]
     return [
@@ -98,12 +98,12 @@ def place_glyphs(
     """Return the text set in lines; the first baseline lies at y = 0.
 
     Args:
-        text: one paragraph; words are parted by single spaces.
-        face: the open font; it has a glyph for every character.
-        letter_spacing_em: extra advance after each character; turns ligatures off if not 0.
-        line_height: distance of two baselines, in ems.
+        text: one paragraph, with single spaces between words.
+        face: the open font.
+        letter_spacing_em: extra advance after each character; ligatures are off if it is not 0.
+        line_height: distance between baselines, in ems.
         align: `left`, `center` or `right`.
-        wrap_em: longest line; None sets the text in one line. A longer word keeps a line.
+        wrap_em: maximum length of a line; a longer word gets its own line. None sets one line.
 
     Raises:
         DrawError: a character has no glyph or leaves no ink, so nobody could read it.
@@ -121,7 +121,7 @@ def place_glyphs(
     steps = [_step(run, letter_spacing_em) for run in runs]
     widths = [sum(step) for step in steps]
     _check_covered(text, face, lines, runs)
-    # A word has too few glyphs for NumPy to be worth its calls.
+    # A word has too few glyphs for the overhead of NumPy to pay off.
     glyphs: list[int] = []
     clusters: list[int] = []
     baselines: list[float] = []
@@ -151,7 +151,7 @@ def place_glyphs(
 def _check_covered(
     text: str, face: Face, lines: list[tuple[int, str]], runs: list[Run]
 ) -> None:
-    """Refuse to draw the box that stands for a missing character."""
+    """Refuse characters without a glyph, which would be drawn as boxes."""
     for (start, _), run in zip(lines, runs, strict=True):
         if 0 in run.glyphs:
             char = text[start + run.clusters[run.glyphs.index(0)]]
@@ -161,10 +161,10 @@ def _check_covered(
 
 
 def _step(run: Run, letter_spacing_em: float) -> list[float]:
-    """Return the advance of each glyph of a line, its spacing included."""
+    """Return the advance of each glyph of a line, including the letter spacing."""
     if letter_spacing_em == 0:
         return run.advances
-    # Spacing comes once per character, so a mark stays with the letter that it sits on.
+    # Spacing is added once per cluster, so that a mark stays on its letter.
     following = [*run.clusters[1:], -1]
     return [
         advance + letter_spacing_em * (cluster != after)
@@ -175,7 +175,7 @@ def _step(run: Run, letter_spacing_em: float) -> list[float]:
 def _break_lines(
     text: str, face: Face, letter_spacing_em: float, wrap_em: float | None
 ) -> list[tuple[int, str]]:
-    """Return each line with the place of its first character, as many words as fit to each."""
+    """Return each line, with as many words as fit, and the index of its first character."""
     if wrap_em is None:
         return [(0, text)]
 
@@ -195,7 +195,7 @@ def _break_lines(
 
 
 def _measure(word: str, face: Face, letter_spacing_em: float) -> float:
-    """Return the width of a word in ems; the same words are set again at every size."""
+    """Return the width of a word in ems, cached because each size sets the same words."""
     key = (word, letter_spacing_em)
     if key not in face.widths:
         if len(face.widths) >= MAX_WIDTHS:
@@ -217,7 +217,7 @@ def _box_glyphs(
 
 
 def _list_leftward(directions: Directions | None) -> frozenset[int]:
-    """Return the places of the characters that run from right to left."""
+    """Return the indices of the characters that run from right to left."""
     if directions is None:
         return frozenset()
     return frozenset(place for place, level in enumerate(directions.levels) if level % 2)
@@ -226,11 +226,11 @@ def _list_leftward(directions: Directions | None) -> frozenset[int]:
 def _box_chars(
     text: str, clusters: list[int], glyph_boxes: list[Box | None], leftward: frozenset[int]
 ) -> list[Box]:
-    """Return the ink box of each inked character; a ligature's box is parted evenly."""
+    """Return the ink box of each inked character; the box of a ligature is divided evenly."""
     places = inked(text)
     whole = [box for box in glyph_boxes if box is not None]
     if clusters == places and len(whole) == len(places):
-        # Each glyph is a character of its own, as in most texts.
+        # Each glyph is one character, as in most texts.
         return whole
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):

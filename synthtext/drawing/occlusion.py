@@ -1,4 +1,4 @@
-"""Occlusion: something lies over the text and hides a stated fraction of its ink."""
+"""Occlusion: an object over the text that hides a given fraction of its ink."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Pixels = NDArray[np.uint8]
 Field = NDArray[np.float32]
 
 SOFTNESS = {"bar": 1.0, "disc": 1.0, "fence": 1.0, "dirt": 0.5}
-"""Width of the edges of what hides the text, in units of its field."""
+"""Width of the edges of an occluder, in units of its field."""
 
 
 def occlude(
     pixels: Pixels, coverage: Pixels, place: tuple[int, int], fraction: float, seed: int
 ) -> tuple[Pixels, float]:
-    """Return the image with something over its text, and the fraction of ink left to see.
+    """Return the image with an occluder over its text, and the fraction of ink still visible.
 
     Args:
         pixels: uint8 (H, W, 3).
         coverage: uint8 (h, w), the ink.
         place: column and row of the coverage in the image.
-        fraction: of the ink to hide, 0 to 0.95; 0 changes nothing.
-        seed: 32 bits; chooses what hides the text, where it lies and its colour.
+        fraction: fraction of the ink to hide, 0 to 0.95; 0 changes nothing.
+        seed: 32 bits; chooses the occluder, its position and its colour.
     """
     if fraction == 0:
         return pixels, 1.0
@@ -40,7 +40,7 @@ def occlude(
     name = list(SOFTNESS)[int(kind * len(SOFTNESS))]
     ink = np.zeros(pixels.shape[:2], np.uint8)
     ink[row : row + height, column : column + width] = coverage
-    # The middle lies in the text's box, so that no more is hidden of the image than need be.
+    # The centre lies in the box of the text, so that little else of the image is hidden.
     middle = column + x * width, row + y * height
     field = FIELDS[name](pixels.shape[:2], middle, math.pi * angle, size * height)
     mask = hide_fraction(field, ink, fraction, SOFTNESS[name])
@@ -53,7 +53,7 @@ def occlude(
 def _measure_along(
     shape: tuple[int, int], middle: tuple[float, float], angle_rad: float
 ) -> Field:
-    """Return how far each pixel lies along a direction from the middle."""
+    """Return the distance of each pixel from the centre along a direction."""
     down, across = (
         np.arange(side, dtype=np.float32) - at
         for side, at in zip(shape, reversed(middle), strict=True)
@@ -100,4 +100,4 @@ FIELDS: dict[str, Callable[[tuple[int, int], tuple[float, float], float, float],
     "fence": _measure_fence,
     "dirt": _measure_dirt,
 }
-"""What may hide a text: how far each pixel is from being hidden by it."""
+"""Occluders, each as a field: pixels with the lowest values are hidden first."""

@@ -1,4 +1,4 @@
-"""Outlines: all letters of a text as one shape, painted at once wherever its points lie."""
+"""Outlines: all letters of a text as one shape, painted at once with points at any position."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from synthtext.errors import FontError
 Points = NDArray[np.float64]
 
 MAX_FAR_PX = 16384
-"""How far from the image a point may lie; those of broken fonts lie behind the eye."""
+"""Maximum distance of a point from the image, for points of broken fonts behind the viewer."""
 
 MAX_POINTS = 32_000
-"""Points of a shape: FreeType counts them in 16 bits."""
+"""Maximum number of points of a shape: FreeType counts them in 16 bits."""
 
 N_GRAYS = 256
 
@@ -32,8 +32,8 @@ class Outline:
 
     Attributes:
         points: float64 (n, 2), in ems from the glyph's origin, y downwards.
-        tags: uint8 (n,), whether a point lies on a curve or controls one, as FreeType says it.
-        ends: int64 (c,), the last point of each contour.
+        tags: uint8 (n,), FreeType's tag of each point: on a curve, or a control point.
+        ends: int64 (c,), index of the last point of each contour.
     """
 
     points: Points
@@ -42,7 +42,7 @@ class Outline:
 
 
 def join(outlines: Sequence[Outline]) -> Outline:
-    """Return outlines as one, their points in order."""
+    """Return outlines as one, with their points in order."""
     starts = itertools.accumulate((len(each.points) for each in outlines[:-1]), initial=0)
     ends = np.concatenate([each.ends for each in outlines])
     return Outline(
@@ -55,12 +55,12 @@ def join(outlines: Sequence[Outline]) -> Outline:
 def paint(
     library: ft.FT_Library, outline: Outline, name: str
 ) -> tuple[NDArray[np.uint8], int, int]:
-    """Return the coverage of a shape, and where its pixels go.
+    """Return the coverage of a shape, and its position in the image.
 
     Args:
-        library: FreeType's, of the thread that paints.
-        outline: its points in px from the image's top left.
-        name: of the font, for messages.
+        library: FreeType library of the current thread.
+        outline: outline with points in px from the top left of the image.
+        name: name of the font, for messages.
 
     Returns:
         uint8 (h, w), 255 is full ink; the column and the row of its top left pixel.
@@ -84,7 +84,7 @@ def paint(
     column, row = math.floor(low_x), math.floor(low_y)
     right, bottom = math.ceil(high_x), math.ceil(high_y)
     coverage = np.zeros((max(1, bottom - row), max(1, right - column)), np.uint8)
-    # FreeType counts in 64ths of a pixel, from the bottom left.
+    # FreeType measures in 64ths of a pixel from the bottom left.
     placed = np.rint((points - (column, bottom)) * (64, -64)).astype("l")
     tags, ends = np.ascontiguousarray(outline.tags), outline.ends.astype(np.int16)
     shape = ft.FT_Outline(

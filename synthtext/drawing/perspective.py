@@ -1,4 +1,4 @@
-"""Text seen from the side: where the points of a page lie once it is turned away."""
+"""Text seen from the side: the perspective projection of a page turned by yaw and pitch."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ Points = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 DISTANCE = 2.0
-"""How far away the eye is, in extents of the text: a sign of 1 m is seen from 2 m."""
+"""Viewing distance as a multiple of the size of the text: a sign of 1 m is seen from 2 m."""
 
 
 def make_view(
     yaw_deg: float, pitch_deg: float, box: tuple[float, float, float, float]
 ) -> Matrix | None:
-    """Return the homography by which a text is seen, float64 (3, 3); None for one seen head-on.
+    """Return the homography of a view, float64 (3, 3); None for text seen head-on.
 
-    The page turns about the middle of the text, which stays where it is.
+    The page turns about the centre of the text, which stays in place.
 
     Args:
-        yaw_deg: turns the right end away from the eye, -75 to 75.
-        pitch_deg: leans the top away from the eye, -75 to 75.
+        yaw_deg: turns the right end away from the viewer, -75 to 75.
+        pitch_deg: tilts the top away from the viewer, -75 to 75.
         box: left, top, right, bottom of the text, y downwards.
     """
     if not yaw_deg and not pitch_deg:
@@ -46,6 +46,6 @@ def make_view(
 
 
 def look(points: Points, view: Matrix) -> Points:
-    """Return points (..., 2) where they are seen."""
+    """Return the projections of points (..., 2)."""
     seen = points @ view[:, :2].T + view[:, 2]
     return seen[..., :2] / seen[..., 2:]

@@ -1,4 +1,4 @@
-"""Photographs to draw on: a folder of them, checked at the start, read when needed."""
+"""A folder of photographs as backgrounds, checked at the start and read when needed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from synthtext.errors import PhotoError
-from synthtext.files import list_files
+from synthtext.files import hash_file, list_files
 from synthtext.image_files import quiet_pillow, read_rgb
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 SHORT_SIDE_PX = 1024
-"""Photographs are kept no larger than this: crops of them are as sharp as the images need."""
+"""Photographs are shrunk to this, which keeps crops of them sharp enough."""
 
 N_KEPT = 8
 
@@ -29,11 +29,11 @@ class Photos:
     """A folder of photographs.
 
     Attributes:
-        folder: where they lie.
-        names: paths from the folder on, parted by `/`, in order.
-        sha256: over names and bytes, in hex.
-        hashes: SHA-256 of the bytes of each, in hex, in order of their names.
-        broken: a sentence for each of those that cannot be used.
+        folder: the folder.
+        names: sorted paths relative to the folder, with `/` as separator.
+        sha256: SHA-256 over all names and bytes, in hex.
+        hashes: SHA-256 of the bytes of each, in hex, in the order of the names.
+        broken: a sentence for each that cannot be used.
     """
 
     folder: Path
@@ -44,12 +44,12 @@ class Photos:
 
 
 def read_photos(folder: Path) -> Photos:
-    """Return the photographs of a folder and of its folders, each decoded once as a check.
+    """Return the photographs of a folder and its subfolders, each decoded once as a check.
 
-    Those that are broken are left out and named in `Photos.broken`.
+    Broken ones are left out and listed in `Photos.broken`.
 
     Raises:
-        PhotoError: the folder is missing, or holds no photograph that can be used.
+        PhotoError: the folder is missing, or has no usable photograph.
     """
     if not folder.is_dir():
         raise PhotoError(f"{folder} is not a folder; give one that contains photographs")
@@ -77,15 +77,15 @@ def read_photos(folder: Path) -> Photos:
 
 
 def read_photo(photos: Photos, name: str, n_halvings: int = 0) -> NDArray[np.uint8]:
-    """Return a photograph, reduced to what drawing needs: uint8 (H, W, 3), RGB, read-only.
+    """Return a photograph at a reduced size: uint8 (H, W, 3), RGB, read-only.
 
     Args:
         photos: the folder.
-        name: of the photograph, one of `Photos.names`.
-        n_halvings: how often its sides are halved, if it has the pixels; 0 leaves it as it is.
+        name: name of the photograph, one of `Photos.names`.
+        n_halvings: how often its sides are halved, down to one pixel; 0 changes nothing.
 
     Raises:
-        PhotoError: there is none of that name, or it is broken or no longer the same.
+        PhotoError: there is no photograph of that name, or it is broken or has changed.
     """
     if name not in photos.names:
         raise PhotoError(f"{photos.folder} has no photograph {name!r}; restore it")
@@ -97,7 +97,7 @@ def _check_name(name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        # Specs are kept as JSON, which could not hold it.
+        # Specs are stored as JSON, which cannot contain such a name.
         raise PhotoError(
             f"{name!r} is not a valid UTF-8 name; rename the photograph"
         ) from error
@@ -105,8 +105,8 @@ def _check_name(name: str) -> None:
 
 @lru_cache(maxsize=N_KEPT)
 def _keep(path: Path, sha256: str) -> tuple[NDArray[np.uint8], ...]:
-    """Return the photograph, then each time half of the last, down to a side of one pixel."""
-    if _hash_file(path) != sha256:
+    """Return the photograph and successively halved copies, down to a side of one pixel."""
+    if _hash_photo(path) != sha256:
         raise PhotoError(
             f"{path} was changed while it was in use; restore the photograph, or start again"
         )
@@ -119,9 +119,9 @@ def _keep(path: Path, sha256: str) -> tuple[NDArray[np.uint8], ...]:
     return tuple(levels)
 
 
-def _hash_file(path: Path) -> str:
+def _hash_photo(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hash_file(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise PhotoError(f"{path} cannot be read ({reason}); restore it") from error

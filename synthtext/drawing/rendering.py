@@ -52,7 +52,7 @@ CORNERS = np.array([0, 1, 2, 1, 2, 3, 0, 3])
 """Where the corners of a box lie in its left, top, right and bottom, clockwise."""
 
 MIN_SIZE_PX = 4.0
-"""Text is not shrunk below this em size: its letters would be two pixels high."""
+"""Minimum em size to which text is shrunk: its letters are then two pixels high."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,16 @@ class Rendering:
     A notebook displays its image.
 
     Attributes:
-        spec: the choices behind it; `size_px` is the size as drawn, if the text was shrunk.
+        spec: the choices behind the image; if the text was shrunk, `size_px` is the final size.
         pixels: uint8 (H, W, 3), RGB.
         word_quads: float32 (k, 4, 2), the ink of each word; corners (x, y) in px, clockwise
             from the top left of the upright text.
         char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
         x_height_px: height of the letter x, before any perspective.
-        contrast_drawn: WCAG ratio between the ink, its opacity applied, and the background.
-        ink_drawn: colour of the ink before its opacity, `#rrggbb`.
-        ink_visible_frac: fraction of the ink that nothing lies over, 0 to 1.
+        contrast_drawn: WCAG ratio of text to background, after opacity is applied.
+        ink_drawn: text colour before opacity is applied, `#rrggbb`.
+        ink_visible_frac: fraction of the ink that is not occluded, 0 to 1.
     """
 
     spec: Spec
@@ -94,7 +94,7 @@ class Rendering:
     @property
     def image(self) -> Image.Image:
         """The pixels as a Pillow image."""
-        # Pillow is imported here, since drawing does without it.
+        # Pillow is imported here because drawing does not need it.
         from PIL import Image
 
         return Image.fromarray(self.pixels)
@@ -169,7 +169,7 @@ def open_face_of(spec: Spec, fonts: Catalogue | None) -> Face:
     """Return the open font of a spec.
 
     Raises:
-        DrawError: there is no font, or nothing to draw with it.
+        DrawError: the spec has no font, or an empty text.
         FontError: the catalogue lacks the font, or it cannot be opened.
     """
     if not spec.font:
@@ -182,7 +182,7 @@ def open_face_of(spec: Spec, fonts: Catalogue | None) -> Face:
 
 
 def fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
-    """Return the spec at a size that fits, its text set, and where it goes."""
+    """Return the spec at a size that fits, its text set in lines, and its position."""
     placement = set_text(spec, face)
     while True:
         ground, share = _find_ground(spec, placement)
@@ -212,14 +212,14 @@ def _explain_misfit(spec: Spec) -> str:
 
 def _shrink(spec: Spec, share: float) -> float:
     """Return a smaller size for text of which only a fraction of its extent fits."""
-    # Wrapped text gets shorter lines and fewer of them at once, so its extent falls faster
-    # than its size; small steps towards the fit keep it as large as it may be.
+    # Smaller wrapped text has both shorter and fewer lines, so its extent falls faster than its
+    # size; small steps keep the text as large as possible.
     factor = min(0.97, math.sqrt(share)) if _is_wrapped(spec) else share
     return math.floor(spec.size_px * factor * 1000) / 1000
 
 
 def set_text(spec: Spec, face: Face) -> Placement:
-    """Return the text of a spec in its lines or along its curve, lengths in ems.
+    """Return the text of a spec, set in lines or along its curve, with lengths in ems.
 
     Raises:
         DrawError: it is too short for its arc.
@@ -239,8 +239,8 @@ def set_text(spec: Spec, face: Face) -> Placement:
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
-    """Return where the text goes, and the fraction of its extent that fits (1 or more: all)."""
-    # Four corners are too few for NumPy to be worth its calls.
+    """Return the position of the text, and the fraction that fits (1 or more if all does)."""
+    # Four corners are too few for the overhead of NumPy to pay off.
     left, top, right, bottom = (edge * spec.size_px for edge in placement.box)
     angle_rad = math.radians(spec.rotation_deg)
     cos, sin = math.cos(angle_rad), math.sin(angle_rad)
@@ -285,7 +285,7 @@ def cover(
         )
     bottom, right = row + coverage.shape[0], column + coverage.shape[1]
     if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
-        # What has no box is not made room for.
+        # Layout reserves no room for characters without a box.
         raise DrawError(f"{spec.drawn_text!r} has a combining mark without a letter; remove it")
     if not is_styled(spec):
         return coverage, column, row
@@ -316,7 +316,7 @@ def _paint_glyphs(
     for part, column, row in painted:
         height, width = part.shape
         place = coverage[row - top : row - top + height, column - left : column - left + width]
-        # Neighbours may overlap, in connected scripts by design: the fuller coverage wins.
+        # Neighbours may overlap, in connected scripts by design: the higher coverage is kept.
         np.maximum(place, part, out=place)
     return coverage, left, top
 
@@ -363,7 +363,7 @@ def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
 
 
 def _find_quads(placement: Placement, spec: Spec, ground: Ground) -> tuple[Quads, Quads]:
-    """Return the quads of words and of characters, moved together: few are as dear as one."""
+    """Return the quads of words and of characters, moved in one call to save time."""
     if placement.word_corners is not None and placement.char_corners is not None:
         corners = np.concatenate([placement.word_corners, placement.char_corners])
     else:

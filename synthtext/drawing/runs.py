@@ -1,4 +1,4 @@
-"""A line of text -> shaped runs: parted by direction and script, put in visual order."""
+"""A line of text -> shaped runs, split by direction and script and put in visual order."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from synthtext.drawing.faces import Face, Item, Run
 LATIN = re.compile(
     "[\u0000-\u036f\u1e00-\u1eff\u2000-\u200d\u2010-\u2027\u2030-\u205e\u20a0-\u20c0]*"
 )
-"""Texts of Latin letters, marks and signs alone, which every face shapes at once."""
+"""Texts of Latin letters, marks and signs alone, which need no splitting."""
 
 SHARED = frozenset({"Zyyy", "Zinh"})
-"""Scripts of characters that belong to whatever stands before them: spaces, digits, marks."""
+"""Scripts of characters that take the script before them: spaces, digits, marks."""
 
 
 class Line(NamedTuple):
     """A line of a paragraph.
 
     Attributes:
-        text: of the line.
-        levels: of each of its characters; none if all of it runs rightwards.
+        text: text of the line.
+        levels: level of each of its characters; empty if all of it runs rightwards.
     """
 
     text: str
@@ -44,14 +44,14 @@ def resolve(text: str) -> Directions | None:
 
 
 def cut_line(text: str, directions: Directions | None, start: int, stop: int) -> Line:
-    """Return the line of a paragraph from one place to before another."""
+    """Return the line of a paragraph from one index to before another."""
     if directions is None:
         return Line(text[start:stop], [])
     return Line(text[start:stop], line_levels(directions, start, stop))
 
 
 def shape_line(face: Face, line: Line, *, ligatures: bool) -> Run:
-    """Return the glyphs of a line from left to right, each run shaped by itself.
+    """Return the glyphs of a line from left to right, each run shaped separately.
 
     Raises:
         FontError: the font makes far more glyphs of the text than it has characters.
@@ -73,7 +73,7 @@ def shape_line(face: Face, line: Line, *, ligatures: bool) -> Run:
 
 
 def itemize(line: Line) -> list[Item]:
-    """Return the parts of a line by level and script; none if it is one run rightwards."""
+    """Return the parts of a line by level and script; empty if it is a single rightward run."""
     text, levels = line
     if not levels and (text.isascii() or LATIN.fullmatch(text)):
         return []
@@ -92,7 +92,7 @@ def itemize(line: Line) -> list[Item]:
 
 
 def find_scripts(text: str) -> list[str]:
-    """Return the script of each character, ISO 15924, those that are shared settled.
+    """Return the script of each character, ISO 15924, with shared characters resolved.
 
     >>> find_scripts("(a\u05d0.")
     ['Latn', 'Latn', 'Hebr', 'Hebr']

@@ -23,10 +23,10 @@ from synthtext.spec import spec_from_dict
 LETTERS = "ABCD"
 
 NEIGHBOURS = 60
-"""Texts next in length among which the wrong options are chosen."""
+"""Texts of the nearest lengths, from which the wrong options are chosen."""
 
 N_PER_GROUP = 500
-"""Images of a Parquet row group."""
+"""Images per Parquet row group."""
 
 QUESTION = "Which text is written in the image?"
 CLASS_QUESTION = "Which of these describes the text in the image?"
@@ -59,7 +59,7 @@ metric_list:
 metadata:
   version: 1.0
 """
-"""A task of lmms-eval that needs no Python of its own."""
+"""A task for lmms-eval that needs no Python code."""
 
 FEATURES = {
     "index": {"dtype": "int64", "_type": "Value"},
@@ -72,8 +72,8 @@ FEATURES = {
 def write_vlmeval(items: Items, out: Path, folder: Path) -> None:
     """Write `synthtext_SPLIT.tsv` with up to four options per image, as VLMEvalKit reads it.
 
-    Options stand in quotation marks, because pandas, with which it reads, would take a word
-    such as null for a missing value, and a number for a number.
+    The options are quoted because VLMEvalKit reads the file with pandas, which would take a
+    word such as null for a missing value, and would parse digits as a number.
 
     Raises:
         DatasetError: the dataset has no second text to choose from.
@@ -101,9 +101,9 @@ def write_vlmeval(items: Items, out: Path, folder: Path) -> None:
 
 
 def _list_options(item: Item, by_length: Sequence[tuple[int, str]]) -> tuple[list[str], int]:
-    """Return the options of an image in the case that it has, and the place of the right one.
+    """Return the options for an image, and the index of the right one.
 
-    The wrong ones are other texts of the dataset of the nearest lengths.
+    The wrong ones are texts of similar length from the dataset, in the same letter case.
     """
     spec = spec_from_dict(item.fields)
     near = bisect.bisect_left(by_length, (len(spec.text), spec.text))
@@ -114,7 +114,7 @@ def _list_options(item: Item, by_length: Sequence[tuple[int, str]]) -> tuple[lis
 
 
 def _list_classes(item: Item, names: Sequence[str]) -> tuple[list[str], int]:
-    """Return the same of an image whose text has a class."""
+    """Return the same for an image whose text has a class."""
     if item.label >= len(names):
         raise DatasetError(
             f"{item.name} is of class {item.label}, and {CLASSNAMES} has {len(names)} lines;"
@@ -125,7 +125,7 @@ def _list_classes(item: Item, names: Sequence[str]) -> tuple[list[str], int]:
 
 
 def _mix(item: Item, right: str, others: Sequence[str]) -> tuple[list[str], int]:
-    """Return the right option among some others, in an order that image and seed determine."""
+    """Return the right option among wrong ones, in an order set by the image and the seed."""
     index = item.fields["index"] * (NEIGHBOURS + 1)
     units = draw_units(item.fields["seed"], "options", index, index + NEIGHBOURS + 1)[:, 0]
     shown = {right.casefold()}

@@ -1,4 +1,4 @@
-"""Exporting: a dataset -> the formats of recognisers, detectors and other tools."""
+"""A dataset -> the formats of recognisers, detectors and other tools."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def export_dataset(
 ) -> dict[str, int]:
     """Write a dataset in another format and return the number of images of each split.
 
-    The output gets its name when it is complete; a killed export starts again.
+    The output gets its name only when it is complete; an export that was killed starts again.
 
     Args:
         folder: a dataset that `synthtext render` wrote.
         out: a new folder; existing files are never touched.
         target: one of `TARGETS`.
         crops: whether to write upright crops of all words instead of whole images.
-        verify: whether to compare the checksums of shards.
+        verify: whether to check the checksums of the shards.
         on_progress: called after every image.
 
     Raises:
-        DatasetError: no such target, the output exists, or a package is missing.
-        ShardError: a shard is missing, broken or not what was written.
+        DatasetError: there is no such target, the output exists, or a package is missing.
+        ShardError: a shard is missing, broken, or not the one that was written.
     """
     _check_target(target, out, crops=crops)
     check_outside(out, folder)

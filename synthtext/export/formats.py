@@ -25,7 +25,7 @@ from synthtext.export.parquet_files import import_arrow, say_missing, tabulate, 
 Floats = NDArray[np.float64]
 
 MAP_BYTES = 1 << 40
-"""Largest LMDB: an address space, not a size on disk."""
+"""Maximum size of an LMDB: this reserves address space, not disk space."""
 
 
 N_PER_COMMIT = 1000
@@ -36,7 +36,7 @@ TEMPLATES = {
     True: ("a {c} review of a movie.",),
     False: ('a picture of the word "{c}".', "{c}"),
 }
-"""Prompts in the form of CLIP_benchmark, by whether the classes are sentiments."""
+"""Prompt templates as CLIP_benchmark writes them; `True` if the classes are sentiments."""
 
 
 def _write_images(items: Items, folder: Path) -> Items:
@@ -95,7 +95,7 @@ def _write_lmdb(items: Items, out: Path, _: Path) -> None:
             batch[b"num-samples"] = str(n).encode()
             _commit(database, batch)
     except lmdb.Error as error:
-        # LMDB gives no error number; only its message names the cause.
+        # LMDB's errors carry no error number; only the message names the cause.
         raise OSError(str(error)) from error
 
 
@@ -107,7 +107,7 @@ def _commit(database: Any, batch: dict[bytes, bytes]) -> None:  # noqa: ANN401 -
 
 
 def _write_doctr(items: Items, out: Path, _: Path) -> None:
-    """Write `images/`, `labels.json` to recognise and `detection.json` to detect by."""
+    """Write `images/`, `labels.json` for recognition and `detection.json` for detection."""
     labels, found = {}, {}
     for item in _write_images(items, out / "images"):
         labels[item.name] = item.text
@@ -119,7 +119,7 @@ def _write_doctr(items: Items, out: Path, _: Path) -> None:
 
 
 def _write_paddleocr(items: Items, out: Path, _: Path) -> None:
-    """Write `images/`, `rec_gt.txt` to recognise and `det_gt.txt` to detect by."""
+    """Write `images/`, `rec_gt.txt` for recognition and `det_gt.txt` for detection."""
     with (out / "rec_gt.txt").open("wb") as texts, (out / "det_gt.txt").open("wb") as places:
         for item in _write_images(items, out / "images"):
             texts.write(f"images/{item.name}\t{item.text}\n".encode())
@@ -131,9 +131,9 @@ def _write_paddleocr(items: Items, out: Path, _: Path) -> None:
 
 
 def _write_icdar(items: Items, out: Path, _: Path) -> None:
-    """Write `images/`, a `gt/gt_NAME.txt` for each with quads, and `gt.txt` with the texts.
+    """Write `images/`, a `gt/gt_NAME.txt` with the quads of each, and `gt.txt` with the texts.
 
-    Source: ICDAR 2015's robust reading, tasks 4.1 and 4.3; coordinates in whole px.
+    Source: ICDAR 2015 Robust Reading, tasks 4.1 and 4.3; coordinates are in whole px.
     """
     (out / "gt").mkdir()
     with (out / "gt.txt").open("wb") as texts:
@@ -186,7 +186,7 @@ def _write_easyocr(items: Items, out: Path, _: Path) -> None:
 def _write_tesstrain(items: Items, out: Path, _: Path) -> None:
     """Write PNGs, each with its `.gt.txt` and the `.box` of its characters, for Tesseract.
 
-    A box counts from the bottom left, in whole px; a tab after the last one ends the line.
+    Boxes are measured from the bottom left, in whole px; a tab after the last ends the line.
     """
     for item in items:
         stem = out / item.name.partition(".")[0]
@@ -221,7 +221,7 @@ def _write_yolo(items: Items, out: Path, _: Path) -> None:
 
 
 def _write_yolo_obb(items: Items, out: Path, _: Path) -> None:
-    """Write the same with the four corners of each word."""
+    """Write the same with the four corners of each word instead of its box."""
     _write_labels(items, out, np.ravel)
 
 
@@ -233,7 +233,7 @@ def _write_labels(items: Items, out: Path, place: Callable[[Floats], Floats]) ->
         lines = [" ".join(["0", *(f"{number:.6f}" for number in row)]) for row in rows]
         stem = item.name.partition(".")[0]
         (out / "labels" / f"{stem}.txt").write_text("\n".join([*lines, ""]))
-    # It lists every split, each of which comes here once.
+    # It lists every split; this function is called once for each.
     with (out.parent / "data.yaml").open("a") as file:
         if not file.tell():
             file.write("names:\n  0: text\n")
@@ -267,10 +267,10 @@ def _write_mmocr_json(path: Path, about: dict[str, Any], rows: list[dict[str, An
 
 
 def _write_clip_benchmark(items: Items, out: Path, folder: Path) -> None:
-    """Write the shards under the names that CLIP_benchmark gives them, and its lists."""
+    """Write the shards under the names that CLIP_benchmark expects, and its lists."""
     files = list_files(folder, out.name)
     for number, file in enumerate(files):
-        # The bytes are the same, so that a link is enough where there can be one.
+        # The bytes are the same, so a hard link is enough if the file system allows one.
         try:
             (out / f"{number}.tar").hardlink_to(file)
         except (OSError, NotImplementedError):

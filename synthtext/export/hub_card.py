@@ -1,4 +1,4 @@
-"""The card of a dataset on the hub: with its fonts' licences, its recipe and its command."""
+"""The card of a dataset on the hub, with its fonts' licences, its recipe and its command."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def format_hub_card(
 
     Args:
         manifest: the `dataset.json` of a finished dataset.
-        n_by_font: the fonts that were drawn, with the number of images of each.
-        fonts: where their licences are looked up, by name and checksum.
+        n_by_font: the number of images drawn in each font.
+        fonts: the catalogue in which licences are looked up, by name and checksum.
     """
     plan = manifest["plan"]
     licences = "\n".join(
@@ -65,7 +65,7 @@ draws the images again{_name_rest(plan)}.
 def _list_licences(
     known: Mapping[str, str], n_by_font: Mapping[str, int], fonts: Catalogue
 ) -> list[tuple[tuple[str, str], int]]:
-    """Return family and licence of the fonts that were drawn, with the number of images."""
+    """Return the family and licence of each font that was drawn, with the number of images."""
     counts: Counter[tuple[str, str]] = Counter()
     for file, n in n_by_font.items():
         font = fonts.fonts.get(file)
@@ -105,7 +105,7 @@ def _format_command(plan: Mapping[str, Any]) -> str:
 
 
 def _name_rest(plan: Mapping[str, Any]) -> str:
-    """Return what else the command needs, beyond the bundled fonts and lists."""
+    """Return what the command needs beyond the bundled fonts and lists."""
     version = quote_markdown(plan["versions"]["synthtext"])
     needs = f", with synthtext {version} and the fonts and text files named here"
     if plan["photos"]:

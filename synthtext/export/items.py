@@ -30,15 +30,15 @@ class Item:
     """An image to export.
 
     Attributes:
-        name: of its file, with its ending.
-        image: the file.
-        text: the text in it.
-        words: the words that have ink.
-        quads: float32 (k, 4, 2), the position of each of them, in px.
-        chars: the characters that have ink, each with the marks that stand on it.
-        char_quads: float32 (m, 4, 2), the position of each of them, in px.
+        name: file name with its extension.
+        image: the content of the file.
+        text: the text in the image.
+        words: the visible words.
+        quads: float32 (k, 4, 2); the corners of each word, in px.
+        chars: the visible characters, each with its combining marks.
+        char_quads: float32 (m, 4, 2); the corners of each character, in px.
         size_px: width and height.
-        label: line of the text, or of its label, in `classnames.txt`.
+        label: line number of the text, or of its class, in `classnames.txt`.
         fields: the content of `KEY.json`.
     """
 
@@ -61,15 +61,15 @@ def read_items(folder: Path, split: str, *, crops: bool = False, verify: bool = 
     """Return the images of a split, or crops of their words, in order.
 
     Raises:
-        ShardError: a shard is broken, or an image comes a second time.
-        DatasetError: a shard is not the one that was written, or of another split.
+        ShardError: a shard is broken, or contains an image for a second time.
+        DatasetError: a shard is not the one that was written, or belongs to another split.
     """
     last = -1
     for file in open_shards(folder, split, verify=verify):
         before = last
         for item in read_shard_items(file, crops=crops):
             index = item.fields["index"]
-            # Shards hold one range after another, so that no list of all keys is needed.
+            # Shards hold consecutive ranges, so no list of all keys is needed.
             if index <= before:
                 raise ShardError(
                     f"{file} contains {item.name}, which belongs in a shard before it; render"
@@ -83,10 +83,10 @@ def read_items(folder: Path, split: str, *, crops: bool = False, verify: bool = 
 
 
 def read_shard_items(file: Path, *, crops: bool = False) -> Items:
-    """Return the same of one shard.
+    """Return the same for one shard.
 
     Raises:
-        ShardError: it is broken, or its words lie where its image does not.
+        ShardError: it is broken, or words lie outside their image.
     """
     for sample in read_samples(file):
         fields = decode_fields(sample)
@@ -136,11 +136,11 @@ def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixel
     Args:
         pixels: uint8 (H, W, 3).
         quad: float32 (4, 2), clockwise from the top left of the upright text.
-        margin: margin around it, as a fraction of its height; beyond the image its edge is
-            repeated.
+        margin: margin around it, as a fraction of its height; outside the image, the edge
+            pixels are repeated.
     """
     upright, size = _plan_crop(quad, margin)
-    # Quads count from a pixel's edge, OpenCV from its centre.
+    # Quads are measured from the edge of a pixel; OpenCV measures from its centre.
     matrix = cv2.getPerspectiveTransform(quad - np.float32(0.5), upright - np.float32(0.5))
     return cv2.warpPerspective(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE)
 
@@ -148,7 +148,7 @@ def crop_quad(pixels: Pixels, quad: Quads, margin: float = CROP_MARGIN) -> Pixel
 def _plan_crop(quad: Quads, margin: float) -> tuple[Quads, tuple[int, int]]:
     """Return where the corners of a quad (4, 2) lie in its crop, and the crop's size in px."""
     top, right, bottom, left = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
-    # In perspective the far end of a word is smaller: the crop has the size of its middle.
+    # In perspective the far end of a word is smaller, so opposite sides are averaged.
     width, height = float(top + bottom) / 2, float(left + right) / 2
     room = margin * height
     upright = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + room

@@ -25,7 +25,7 @@ STANDING = frozenset(
 """Letters and digits whose ink ends at the baseline; old-style 3, 4, 5, 7 and 9 descend."""
 
 ABOVE = 230
-"""Combining class of the marks that stand above their letter, in Unicode's table."""
+"""Unicode's combining class of marks above their letter."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Line:
     """A line of text in an image.
 
     Attributes:
-        words: numbers of its words, in the order of the text.
-        chars: of each word, the numbers of its characters.
-        baseline: float64 (n, 2), 2 or more points (x, y) in px, in the direction of reading
-            of text that runs rightwards.
+        words: indices of its words, in the order of the text.
+        chars: the indices of the characters of each word.
+        baseline: float64 (n, 2); 2 or more points (x, y) in px, from the left to the right of
+            the upright text.
     """
 
     words: tuple[int, ...]
@@ -49,9 +49,9 @@ def find_lines(item: Item) -> list[Line]:
 
     Neither lines nor baselines are recorded, so both are derived. A word starts a new line if
     it lies below the one before it and starts before that one ends. The baseline of a word is
-    where the letters of `STANDING` end: in the frame of its quad, their median; along a curve,
-    the middle of the bottom edge of each. Words without such letters take no part, unless the
-    line has no others: then it is the bottom edge of their quads.
+    where the letters of `STANDING` end: their median in the frame of its quad or, along a
+    curve, the middle of the bottom edge of each. Words without such letters are ignored unless
+    the line has no others; then the baseline is the bottom edge of their quads.
     """
     chars = _list_chars(item)
     groups = [[0]] if item.words else []
@@ -70,7 +70,7 @@ def runs_leftward(item: Item) -> bool:
 
 
 def _list_chars(item: Item) -> list[range]:
-    """Return the numbers of the characters of each word."""
+    """Return the indices of the characters of each word."""
     ends = np.cumsum([len(inked(word)) for word in item.words]).tolist()
     return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -84,7 +84,7 @@ def _starts_line(item: Item, number: int) -> bool:
     along, down = np.linalg.solve(frame, (item.quads[number] - before[0]).T)
     if resolve(item.text) is None:
         return along.min() < 1 and down.mean() > 0.5
-    # Within a line of two directions, a word may lie on either side of the one before it.
+    # In a line with two directions, a word may lie on either side of the one before it.
     return down.min() > 0.5 and down.mean() > 1
 
 
@@ -110,7 +110,7 @@ def _find_baseline(item: Item, word: int, chars: range) -> Points | None:
 
 
 def _cross(quad: Quads, middles: Points) -> Points:
-    """Return where the median height of points in the frame of a quad meets its sides."""
+    """Return where a line at the median height of points in a quad's frame meets its sides."""
     square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     to_square = cv2.getPerspectiveTransform(quad, square)
     height = float(np.median(cv2.perspectiveTransform(middles[None], to_square)[0, :, 1]))

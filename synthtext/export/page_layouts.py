@@ -1,4 +1,4 @@
-"""The writers of PAGE XML and of ALTO: regions, lines, words and characters of a page."""
+"""The writers for PAGE XML and ALTO: regions, lines, words and characters of a page."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 
 NO_DATE = "1970-01-01T00:00:00"
-"""PAGE requires a time; the real one would make equal datasets differ."""
+"""PAGE requires a time; the real time would make the exports of equal datasets differ."""
 
 NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML 1.0 file may contain."""
 
 
 def write_page(items: Items, out: Path, _: Path) -> None:
-    """Write the images, and beside each a PAGE XML file of version 2019-07-15."""
+    """Write the images, each with a PAGE XML file of version 2019-07-15 beside it."""
     _write_beside(items, out, _format_page)
 
 
 def write_alto(items: Items, out: Path, _: Path) -> None:
-    """Write the images, and beside each an ALTO file of version 4."""
+    """Write the images, each with an ALTO file of version 4 beside it."""
     _write_beside(items, out, _format_alto)
 
 
@@ -53,7 +53,7 @@ def _write_beside(items: Items, out: Path, describe: Callable[[Item], ET.Element
 
 
 def _format_page(item: Item) -> ET.Element:
-    """Return the PAGE of an image; its coordinates are whole px, as its schema demands."""
+    """Return an image as PAGE; coordinates are in whole px, as the schema requires."""
     width, height = map(str, item.size_px)
     root = ET.Element("PcGts", xmlns=PAGE, pcGtsId=f"p{item.name.partition('.')[0]}")
     about = ET.SubElement(root, "Metadata")
@@ -101,7 +101,7 @@ def _join_whole(item: Item, points: Floats) -> str:
 
 
 def _format_alto(item: Item) -> ET.Element:
-    """Return the ALTO of an image; coordinates in hundredths of a px."""
+    """Return an image as ALTO; coordinates are in px with two decimals."""
     width, height = map(str, item.size_px)
     root = ET.Element("alto", xmlns=ALTO)
     about = ET.SubElement(root, "Description")
@@ -127,7 +127,7 @@ def _format_alto(item: Item) -> ET.Element:
             text = item.words[word]
             part = _add_alto(row, "String", f"w{word}", item.quads[word], CONTENT=text)
             for char in chars:
-                # A glyph of ALTO is one code point, so a mark has the place of its letter.
+                # A glyph in ALTO is one code point, so a mark has the position of its letter.
                 for mark, point in enumerate(item.chars[char]):
                     _add_alto(
                         part, "Glyph", f"g{char}.{mark}", item.char_quads[char], CONTENT=point
@@ -152,7 +152,7 @@ def _join(points: Floats) -> str:
 
 
 def _hull(quads: Floats) -> Floats:
-    """Return the convex hull of quads (k, 4, 2), clockwise; of one, itself."""
+    """Return the convex hull of quads (k, 4, 2), clockwise; a single quad is returned as is."""
     if len(quads) == 1:
         return quads[0]
     return cv2.convexHull(quads.reshape(-1, 2).astype(np.float32), clockwise=True)[:, 0]

@@ -28,10 +28,10 @@ CARD = "README.md"
 MANIFEST = "dataset.json"
 
 N_PER_COMMIT = 50
-"""Files that are committed together; what a killed push had committed is not sent again."""
+"""Files per commit; files that a killed push had committed are not sent again."""
 
 N_PER_QUESTION = 500
-"""Files that the hub is asked about in one request."""
+"""Files per request about what the hub already has."""
 
 N_GIT_DIGITS = 40
 
@@ -42,13 +42,13 @@ OnProgress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Pushed:
-    """What a push did.
+    """The result of a push.
 
     Attributes:
-        url: of the repository.
-        n_sent: files that were sent.
-        n_kept: files that were there with the same content.
-        strays: files among the shards in the repository that are not part of the dataset.
+        url: URL of the repository.
+        n_sent: number of files that were sent.
+        n_kept: number of files that the repository already had with the same content.
+        strays: shards in the repository that are not part of the dataset.
     """
 
     url: str
@@ -77,25 +77,25 @@ def push_dataset(
 ) -> Pushed:
     """Send a finished dataset to the hub, and return what was done.
 
-    Every file is compared with its checksum first. The card gets the licences of the fonts,
-    the recipe and the command; `dataset.json` in the repository has the checksum of that card
-    and is sent last, with the card, so that an unfinished copy is not taken for a dataset.
-    Files that the repository has with the same content are not sent. Its other files are left
-    as they are.
+    The checksum of every file is checked first. The card gets the licences of the fonts, the
+    recipe and the command. `dataset.json` in the repository has the checksum of that card and
+    is sent last, with the card, so that an unfinished copy is not taken for a dataset. Files
+    that the repository already has with the same content are not sent; its other files are
+    left as they are.
 
     Args:
         folder: a dataset that `synthtext render` wrote.
-        repo: "org/name"; made if it does not exist.
+        repo: "org/name"; created if it does not exist.
         fonts: the catalogue in which the licences are looked up.
-        private: whether a repository that is made is private.
-        branch: made if it does not exist; None is the main one.
+        private: whether a new repository is private.
+        branch: created if it does not exist; None is the main branch.
         on_progress: called after every shard that is checked and every batch that is sent.
 
     Raises:
-        DatasetError: the dataset is unfinished, the name is no name of a repository, a package
+        DatasetError: the dataset is unfinished, the name is not that of a repository, a package
             or the token is missing, or the hub cannot be reached or refuses.
         DamageError: a file is not the one that was written.
-        ShardError: the same of a shard.
+        ShardError: a shard is not the one that was written.
     """
     if not REPO.fullmatch(repo):
         raise DatasetError(f"{quote(repo)} is not the name of a repository; write ORG/NAME")
@@ -133,7 +133,7 @@ def _import_hub() -> Any:  # noqa: ANN401 - a module.
 def _collect(
     folder: Path, fonts: Catalogue, on_progress: OnProgress
 ) -> tuple[list[_File], list[_File]]:
-    """Return the shards and the files beside them, all compared with their checksums."""
+    """Return the shards and the files beside them, after checking the checksum of each."""
     manifest = read_manifest(folder)
     if not manifest.get("complete"):
         raise DatasetError(f"{folder} is not finished; run the same render command again")
@@ -165,7 +165,7 @@ def _send(
     groups: Sequence[Sequence[_File]],
     on_progress: OnProgress,
 ) -> tuple[int, int]:
-    """Send the files that a repository lacks; return how many, and how many it has."""
+    """Send the files that a repository lacks; return their number and that of the others."""
     from huggingface_hub import CommitOperationAdd
 
     lacking = [_list_lacking(api, repo, branch, group) for group in groups]
@@ -205,7 +205,7 @@ def _list_lacking(
 
 
 def _is_same(file: _File, stated: str | None) -> bool:
-    """Return whether a checksum of the hub's, a SHA-256 or that of a git blob, is a file's."""
+    """Return whether the hub's checksum, a SHA-256 or a git blob hash, is that of the file."""
     if stated is None or len(stated) != N_GIT_DIGITS:
         return stated == file.sha256
     raw = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
@@ -218,7 +218,7 @@ def _cut(files: Sequence[_File], n: int) -> list[Sequence[_File]]:
 
 @contextmanager
 def _explain(repo: str) -> Iterator[None]:
-    """Turn what the hub's client raises into one sentence; none of them holds the token."""
+    """Turn an error of the hub's client into one sentence that does not contain the token."""
     try:
         yield
     except Exception as error:  # The classes of its network errors depend on its version.
@@ -230,7 +230,7 @@ ANSWERS: Mapping[int, str] = {
     403: "the token may not write to {repo}; make one that may write, or give another name",
     404: "the hub has no {repo}, and the token may not make it; check the name",
 }
-"""What the hub's refusals mean, by the status of HTTP."""
+"""What the hub's refusals mean, by HTTP status."""
 
 
 def _say(repo: str, error: BaseException) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from synthtext.dataset.codec import encode_pixels
-from synthtext.dataset.folders import RECORDS, hash_file
+from synthtext.dataset.folders import RECORDS, hash_if_there
 from synthtext.dataset.generate import explain_failure
 from synthtext.dataset.manifest import check_same_plan, to_json
 from synthtext.dataset.plan import list_versions
@@ -276,7 +276,9 @@ def _open_folder(plan: ScenePlan, folder: Path) -> dict[int, list[dict[str, Any]
         start = int(record.stem) if record.stem.isdecimal() else len(plan.pictures)
         rows = _read_rows(record, _cut(plan, start))
         images = folder / "images"
-        if rows and all(hash_file(images / f"{r['name']}.jpg") == r["sha256"] for r in rows):
+        if rows and all(
+            hash_if_there(images / f"{r['name']}.jpg") == r["sha256"] for r in rows
+        ):
             records[start] = rows
     return records
 

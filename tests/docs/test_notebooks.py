@@ -15,6 +15,7 @@ def test_a_notebook_runs_from_top_to_bottom(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("probes.training.finetune.N_PSEUDOWORDS", 4)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     names: dict[str, object] = {}
     with warnings.catch_warnings():

@@ -1,6 +1,7 @@
-"""Every command that writes, with a fault at each of its operations: a line of JSON for each.
+"""Every command that writes, with a fault at each of its disk operations.
 
-Run as a script, with the number of faults to a command (0 for every one) and the commands.
+Run it as a script, with the number of faults per command (0 for one at every operation) and the
+commands. It prints a line of JSON for each.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from typing import IO, Any
 from operations import FAULTS, KILL, Outcome, run
 
 BEGUN = ("dataset.json", "scenes.json")
-"""Files that have a first form, while a folder is begun, and a last."""
+"""Files that are written when a folder is begun, and again when it is complete."""
 
 KEPT_FOR_THE_NEXT_RUN = ("/.records/", "/.vectors/", "checkpoint.pt")
-"""What a run that is not finished leaves for the same command to go on from."""
+"""What an unfinished run leaves so that the same command can continue from it."""
 
 Tree = dict[str, bytes]
 
@@ -37,9 +38,9 @@ class Command:
     """A command to try, in a folder that `prepare` fills.
 
     Attributes:
-        line: what is run.
-        before: what has written there before, if anything.
-        every: the full run takes every so-manieth operation.
+        line: the command line.
+        before: the command line that has written to the same place before, if any.
+        every: the full run tries only every n-th operation, where n is this number.
     """
 
     line: str
@@ -56,14 +57,14 @@ PLAIN = (
     " --x 0.5 --y 0.5 --rotation 0 --ink black --paper white --contrast 21 --opacity 1 --noise 0"
     " --jpeg-quality 90"
 )
-"""So that a report has few figures, each of which is written like the others."""
+"""Fixed factors, so that a report has few plots, all of which are written in the same way."""
 
 READER = "--model python:fake_encoders:BlindReader"
 LOVER = "--model python:fake_encoders:BlindLover"
 ASK = "--annotations signs/train.json --val signs/val.json --images signs/images"
 
 READS = ("fit", "import", "compare")
-"""Commands that need what models need, although none is named."""
+"""Commands that need the packages for models, although none names a model."""
 
 COMMANDS = {
     "render": Command(f"{RENDER} --out out"),
@@ -142,11 +143,11 @@ MADE = {
     "results/b": f"probe {READER} --n 3 --design blur --k 2 --seed 0 --out results/b",
     "results/c": f"probe {LOVER} --n 3 --design blur --k 2 --out results/c",
 }
-"""What is read, and how it is made."""
+"""Inputs of the commands, and the command lines that make them."""
 
 
 def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
-    """Fill a folder with what command lines read."""
+    """Fill a folder with the inputs of command lines."""
     from PIL import Image
 
     base.mkdir()
@@ -180,20 +181,20 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
 
 
 def write_crops(folder: Path) -> None:
-    """Write as many crops of words as a fit needs into an empty folder."""
+    """Write as many word crops as a fit needs into an empty folder."""
     import cv2
     from PIL import Image
 
     from synthtext import stream
 
-    cv2.setNumThreads(0)  # A fork would wait forever for threads of this process.
+    cv2.setNumThreads(0)  # A fork would wait forever for the threads of this process.
     crops = {"width_px": "0", "height_px": "0", "size_px": "20:30", "splits": "1,0,0"}
     for number, rendering in enumerate(stream(count=20, seed=1, edits=crops)):
         Image.fromarray(rendering.pixels).save(folder / f"{number:02d}.png")
 
 
 def read_tree(folder: Path) -> Tree:
-    """Return the content of every file by its name; a folder has its name and nothing."""
+    """Return the content of every file and folder by its name; that of a folder is empty."""
     tree = {}
     for path in sorted(folder.rglob("*")):
         name = f"/{path.relative_to(folder)}"
@@ -206,7 +207,7 @@ class Trial:
     """A command that is tried with one fault after another.
 
     Attributes:
-        operations: what it does undisturbed.
+        operations: the disk operations of a run without a fault.
     """
 
     def __init__(self, command: Command, base: Path, room: Path) -> None:
@@ -219,16 +220,16 @@ class Trial:
                 raise RuntimeError(made.printed)
         self._old = read_tree(self._base)
         first, self._new = self._run_anew()
-        for name in first.modules:  # So that no fork has to do it again.
+        for name in first.modules:  # Imported here so that no fork has to do it again.
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
-        gc.freeze()  # What is there is not collected, again in every fork.
+        gc.freeze()  # Saves every fork from garbage collection of what exists already.
         _, again = self._run_anew()
         self._said = first.printed.splitlines()
         self.operations = first.operations
         if first.code:
             raise RuntimeError(first.printed)
-        # Times and the like: only that they are there can be said of these.
+        # Files with times and the like differ between runs, so only their existence is checked.
         self.volatile = {name for name in self._new if self._new[name] != again.get(name)}
 
     def _run_anew(self, number: int = 0, fault: int = KILL) -> tuple[Outcome, Tree]:
@@ -238,10 +239,10 @@ class Trial:
         return done, read_tree(self._work)
 
     def try_fault(self, number: int, fault: int) -> list[str]:
-        """Return what is not as it should be after a fault, and after the same command again."""
+        """Return what is wrong after a fault, and after running the same command again."""
         done, left = self._run_anew(number, fault)
         faults = self._judge_end(done, fault, left) + self._judge_files(left)
-        if not self._judge_rest(left):  # It was all done, which some commands do not do twice.
+        if not self._judge_rest(left):  # Complete, and some commands run only once.
             return faults
         again = run(self._argv, self._work, log=self._log)
         if again.code:
@@ -255,7 +256,7 @@ class Trial:
     def _judge_end(self, done: Outcome, fault: int, left: Tree) -> list[str]:
         if fault == KILL:
             return [] if done.code == -9 else [f"it ended with {done.code}, not killed"]
-        if done.code == 0:  # It could do without, such as with the removal of what was left.
+        if done.code == 0:  # The operation was not essential, such as a clean-up.
             return self._judge_rest(left)
         said = [line for line in done.printed.splitlines() if line not in self._said]
         is_plain = len(said) == 1 and said[0].startswith("synthtext: ")
@@ -264,7 +265,7 @@ class Trial:
         return [f"it ended with {done.code} and said {done.printed[-600:]!r}"]
 
     def _judge_files(self, left: Tree) -> list[str]:
-        """Return which files are neither as they were nor as they will be."""
+        """Return the files that have neither their old nor their new content."""
         faults = [
             f"{name} is gone" for name in self._old if name in self._new and name not in left
         ]
@@ -292,7 +293,7 @@ class Trial:
 
 
 def choose(n_operations: int, n_faults: int, every: int) -> list[tuple[int, str]]:
-    """Return the operations to fail at and the faults: all, or a few that are spread over them."""
+    """Return the operations to fail at and the faults: all, or a few that are spread evenly."""
     if not n_faults:
         return [(k, name) for k in range(1, n_operations + 1, every) for name in FAULTS]
     kinds = list(FAULTS)
@@ -303,7 +304,7 @@ def choose(n_operations: int, n_faults: int, every: int) -> list[tuple[int, str]
 
 
 def main(n_faults: int, names: Sequence[str]) -> None:
-    """Try commands and print what came of each."""
+    """Try commands and print the result of each."""
     lines = [line for name in names for line in (COMMANDS[name].line, COMMANDS[name].before)]
     import_all(lines)
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -319,7 +320,7 @@ def main(n_faults: int, names: Sequence[str]) -> None:
 
 
 def import_all(lines: Sequence[str]) -> None:
-    """Import what command lines need, and read fonts, so that no fork has to do it again."""
+    """Import what command lines need, and read the fonts, so that no fork has to do it again."""
     modules = ["synthtext.export.export", "synthtext.dataset.card"]
     if any(line.startswith(READS) or "--model" in line for line in lines):
         modules += [
@@ -339,7 +340,7 @@ def import_all(lines: Sequence[str]) -> None:
 
 
 def keep_for_all() -> None:
-    """Do once for all forks what takes longer than their own work, and leave figures blank."""
+    """Do slow preparations once for all forks, and let plots be saved as blank ones."""
     import typer
 
     from synthtext.drawing import fonts
@@ -357,7 +358,7 @@ def keep_for_all() -> None:
 
 
 def leave_figures_blank() -> None:
-    """Let every figure be saved as the same empty one."""
+    """Let every plot be saved as the same empty one."""
     from matplotlib.figure import Figure
 
     save: Any = Figure.savefig
@@ -372,7 +373,7 @@ def leave_figures_blank() -> None:
 
 
 def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict[str, Any]:
-    """Return how many operations a command has, how many failed in turn, and what was found."""
+    """Return the number of operations of a command, how many were made to fail, and faults."""
     try:
         trial = Trial(command, base, room)
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Counts what was tried and what survived, and prints it as a table at the end."""
+"""Counts tries and survivals of each fault, and prints them as a table at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROWS: dict[str, tuple[int, int, str]] = {}
 
 @pytest.fixture(scope="session")
 def tally() -> Callable[[str, int, int, str], None]:
-    """Give a function that notes a fault: its name, tries, survivals, and what surviving is."""
+    """Return a function that records a fault: name, tries, survivals, and what survival means."""
 
     def note(fault: str, n_tried: int, n_survived: int, meaning: str) -> None:
         ROWS[fault] = (n_tried, n_survived, meaning)
@@ -22,7 +22,7 @@ def tally() -> Callable[[str, int, int, str], None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, and write it where `make faults` wants it."""
+    """Print the table, and write it to the file that `make faults` names."""
     if not ROWS:
         return
     lines = ["| fault | tried | survived | that is |", "|---|---|---|---|"]

@@ -1,7 +1,7 @@
 """Malformed files of every format that is read, as code that makes them.
 
-A case is a name and a function that puts something in the place of a good file. The cases of a
-format are those of any file, those of texts where it is one, and those of its own.
+A case is a name and a function that replaces a good file. Each format has the cases for any
+file, those for text files if it is one, and its own.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ Make = Callable[[Path], None]
 Cases = dict[str, Make]
 
 ENDLESS_BYTES = 8 << 30
-"""Size of a file that has holes instead of content."""
+"""Size of a sparse file."""
 
 DEEP = 100_000
 
 BOMB_BYTES = 3 << 30
-"""What a bomb unpacks to."""
+"""Size of a decompression bomb when unpacked."""
 
 ODD_VALUES: dict[str, Any] = {
     "null": None, "list": [], "dict": {}, "text": "x", "negative": -1, "large": 2**62,
     "float": 1e308, "truth": True, "nested": [[[[{}]]]], "control": "\x00\x1b[2J[/b]\n",
 }  # fmt: skip
-"""What stands where something else belongs."""
+"""Values that replace the right ones."""
 
 N_ODD = 3
-"""Odd values that a place in JSON meets."""
+"""Number of odd values that are tried at each position in JSON."""
 
 ODD_TOML = (
     "[]", "{}", "true", "'x'", "-1", "9" * 5000, "nan", "1979-05-27", "[[[[]]]]",
@@ -50,7 +50,7 @@ ODD_TOML = (
 
 
 class RunsCode:
-    """Leaves the marker when it is unpickled."""
+    """Creates the marker file when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return os.system, ('touch "$FAULTS_MARKER"',)
@@ -61,7 +61,7 @@ def list_cases(kind: str, good: bytes) -> Cases:
 
     Args:
         kind: one of `FORMATS`.
-        good: a file that is read without complaint.
+        good: the content of a file that is read without an error.
     """
     return {**_cases_of_files(good), **FORMATS[kind](good)}
 
@@ -108,7 +108,7 @@ def _cases_of_files(good: bytes) -> Cases:
         "twice": _write(good * 2),
         **cuts,
     }
-    if os.geteuid() != 0:  # Who may read everything is not refused.
+    if os.geteuid() != 0:  # The superuser may read every file.
         cases["not readable"] = _place(_forbid)
     return cases
 
@@ -149,10 +149,10 @@ def _cases_of_json(good: bytes) -> Cases:
 
 
 def _change_values(
-    whole: Any,  # noqa: ANN401 - whatever JSON holds.
+    whole: Any,  # noqa: ANN401 - any JSON value.
     odd: dict[str, Any] | None = None,
 ) -> Iterator[tuple[str, str, Any]]:
-    """Yield a document with each of its values replaced by some odd ones, others each time."""
+    """Yield copies of a document, each with one value replaced by an odd one."""
     values = list((odd or ODD_VALUES).items())
     for number, place in enumerate(_list_places(whole)):
         for name, value in (values * 2)[number % len(values) :][: min(N_ODD, len(values))]:
@@ -165,7 +165,7 @@ def _change_values(
 
 
 def _list_places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401
-    """Yield the way to each value; of a list, to its first alone."""
+    """Yield the path to each value; only the first of a list is included."""
     if isinstance(value, dict):
         inner = list(value.items())
     else:
@@ -195,7 +195,7 @@ def _cases_of_toml(good: bytes) -> Cases:
 
 
 def _png(width: int, height: int, *parts: tuple[bytes, bytes]) -> bytes:
-    """Return a grey PNG of that size, with other parts than its pixels."""
+    """Return a grey PNG of that size, with other chunks than its pixels."""
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = [(b"IHDR", head), *parts, (b"IEND", b"")]
     packed = [
@@ -233,7 +233,7 @@ def _cases_of_font(good: bytes) -> Cases:
     for number in range(n_tables):
         at = 12 + 16 * number
         tag = good[at : at + 4].decode("ascii")
-        # The table lies past the end, is endless, or holds ones alone.
+        # The table lies beyond the end, has the maximum length, or contains only ones.
         for name, entry in (("far", b"\xff\xff\xff\x00"), ("long", good[at + 8 : at + 12])):
             raw = bytearray(good)
             raw[at + 8 : at + 16] = entry + b"\x7f\xff\xff\xff"
@@ -255,7 +255,7 @@ def _tar(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE) -> byte
 
 
 def _header(name: bytes, kind: bytes, size: bytes) -> bytes:
-    """Return one header block with any bytes for its size, its sum made right."""
+    """Return a header block with any bytes for its size, and a correct checksum."""
     raw = bytearray(tarfile.TarInfo(name.decode()).tobuf(tarfile.USTAR_FORMAT)[:512])
     raw[124:136], raw[156:157], raw[148:156] = size, kind, b" " * 8
     raw[148:156] = b"%06o\0 " % sum(raw)
@@ -296,10 +296,10 @@ def _cases_of_tar(good: bytes) -> Cases:
 
 @functools.cache
 def _zip_of_zeros() -> bytes:
-    """Return a small archive that says that it unpacks to 3 GiB, and does."""
+    """Return a small archive that declares 3 GiB of content and really unpacks to it."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
     block, n_blocks = bytes(64 << 20), BOMB_BYTES >> 26
-    # After a full flush the next block is packed as this one.
+    # After a full flush, equal blocks are compressed to equal bytes.
     once = squeeze.compress(block) + squeeze.flush(zlib.Z_FULL_FLUSH)
     packed, name = once * n_blocks + squeeze.flush(), b"archive/data.pkl"
     crc = functools.reduce(lambda crc, _: zlib.crc32(block, crc), range(n_blocks), 0)
@@ -366,7 +366,7 @@ def _cases_of_parquet(good: bytes) -> Cases:
     flips = {}
     for number in range(24):
         raw = bytearray(good)
-        # The description stands at the end.
+        # The metadata is at the end.
         raw[-9 - number * 97 % (len(good) - 20)] ^= 0xFF
         flips[f"a byte flipped ({number})"] = _write(bytes(raw))
     footer = good[:-8] + b"\xff\xff\xff\x7fPAR1"

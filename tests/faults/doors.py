@@ -1,7 +1,7 @@
-"""The doors: every command that reads a file from elsewhere, and which file that is.
+"""Entry points ("doors"): every command that reads a file from elsewhere, and that file.
 
-A door stands in a folder with a good file of each kind, which `furnish` makes. In front of it the
-good file is replaced by a malformed one of its format, and the command is run.
+`furnish` makes a folder with a good file of each kind. To test a door, the good file is replaced
+by a malformed one of its format, and the command is run.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from synthtext.drawing.fonts import bundled_folder
 from synthtext.recipe import format_recipe, read_recipe
 
 FONT, OWN_FONT = "VT323_400Regular.ttf", "mine.ttf"
-"""A bundled font, and its copy among fonts of one's own."""
+"""A bundled font, and its copy in a folder of user fonts."""
 
 VECTORS = "cache/vectors"
-"""Stands for the first of the text vectors that a probe keeps, whose name is a hash."""
+"""Stands for the first file of text vectors that a probe keeps, whose name is a hash."""
 
 BARE = ("tmp", "home", "new", "cache-home")
-"""Folders of a command's own."""
+"""Folders that each command gets for itself."""
 
 N_PIXELS = 3 * 32 * 32
 
@@ -45,15 +45,15 @@ PROBE = "probe --model IN/model --n 2 --k 2 --design blur --out"
 
 @dataclass(frozen=True)
 class Door:
-    """A command, and the file of which it reads malformed versions.
+    """A command, and the file that is replaced by malformed versions.
 
     Attributes:
-        file: of the furnished folder.
-        kind: of `FORMATS`.
-        command: what is run; IN is the furnished folder, OUT a new one.
-        codes: exit codes of a command that has not failed.
-        closed: whether the good file is refused too, as another would be expected there.
-        needs: what else of the furnished folder must be there.
+        file: path of the file in the furnished folder.
+        kind: its format, one of `FORMATS`.
+        command: the command line; IN is the furnished folder, OUT a new one.
+        codes: exit codes that do not count as a failure.
+        closed: whether the good file is refused too, because the command expects another one.
+        needs: other files of the furnished folder that the command needs.
     """
 
     file: str
@@ -206,7 +206,7 @@ OWN = {
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """Return what the commands in a folder know of the machine: nothing beyond it."""
+    """Return environment variables that keep a command within a folder."""
     return {
         "HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "cache-home"),
         "TMPDIR": str(folder / "tmp"), "HF_HOME": str(folder / "home"),
@@ -216,7 +216,7 @@ def environment_of(folder: Path) -> dict[str, str]:
 
 
 def fill_words(command: str, folder: Path) -> list[str]:
-    """Return the words of a command in a folder."""
+    """Return the arguments of a command with the paths of a folder."""
     return [
         word.replace("IN/", f"{folder}/", 1) if "IN/" in word
         else word.replace("OUT", str(folder / "new"), 1) if word.startswith("OUT")
@@ -226,12 +226,12 @@ def fill_words(command: str, folder: Path) -> list[str]:
 
 
 def furnish(folder: Path, forks: Forks, *, is_trained: bool) -> None:
-    """Put a good file of each kind into a folder, those of our own as commands write them.
+    """Put a good file of each kind into a folder; commands write those of synthtext itself.
 
     Args:
-        folder: empty.
-        forks: run the commands.
-        is_trained: whether a checkpoint is needed, which takes longest.
+        folder: an empty folder.
+        forks: runs the commands.
+        is_trained: whether a checkpoint is needed, which takes the longest.
     """
     for name in BARE:
         (folder / name).mkdir()
@@ -264,14 +264,14 @@ def furnish(folder: Path, forks: Forks, *, is_trained: bool) -> None:
     found = min((folder / "cache-home/synthtext/texts").iterdir())
     _make(folder / "cache").joinpath("vectors").write_bytes(found.read_bytes())
     _make(folder / "begun/.vectors").joinpath("000000.vectors").write_bytes(found.read_bytes())
-    # What would be refused for its checksum alone is not looked at any further.
+    # With a checksum, every changed file would be refused before it is parsed.
     manifest = json.loads((folder / "data/dataset.json").read_bytes())
     manifest.pop("checksum", None)
     (folder / "data/dataset.json").write_text(json.dumps(manifest))
 
 
 def copy_needed(door: Door, furnished: Path, folder: Path) -> None:
-    """Copy what a door needs of a furnished folder into a new one."""
+    """Copy what a door needs from a furnished folder into a new one."""
     for name in BARE:
         (folder / name).mkdir(parents=True)
     words = [word.split("/")[1] for word in door.command.split() if "IN/" in word]
@@ -285,7 +285,7 @@ def copy_needed(door: Door, furnished: Path, folder: Path) -> None:
 
 
 def find_file(door: Door, folder: Path) -> Path:
-    """Return the file that stands for the one of a door: text vectors lie under a hash."""
+    """Return the path of the file of a door; that of text vectors is named by a hash."""
     if door.file != VECTORS:
         return folder / door.file
     return min((folder / "cache-home/synthtext/texts").iterdir())

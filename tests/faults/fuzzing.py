@@ -1,6 +1,6 @@
-"""Inputs from strangers: seeds, what is done to them, and what must not come of it.
+"""Fuzzing of untrusted inputs: seed files, mutations, and limits that must hold.
 
-Every input is named by (target, seed, number) and can be made again from these.
+Every input is identified by (target, seed, number) and can be made again from these.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ from synthtext.texts.words import LISTS, make_texts, read_words
 from synthtext.vqa.textvqa import read_questions
 
 IS_FULL = os.environ.get("FAULTS") == "full"
-"""Whether to try all, or a little of each."""
+"""Whether to run all cases, or a small part of each."""
 
 SEED = 20
 
@@ -80,18 +80,18 @@ STRANGE = [
     b"[" * 200, b"{\"a\":" * 50, b"\r\n", b"\t", b"%s%n", b"9" * 30,
     b"9" * 5000, b"a." * 1000, b"[" * 1000, b"{a=" * 1000, b'"""', b"'" * 3, b"=", b"\n[a.b]\n",
 ]  # fmt: skip
-"""What parsers stumble over."""
+"""Byte strings that are hard for parsers."""
 
 
 @dataclass
 class Report:
-    """What came of the inputs of one target.
+    """The results for the inputs of one target.
 
     Attributes:
-        n_tried: inputs.
-        n_refused: those that were refused with a sentence.
-        faults: those that did anything else but pass, with what they did.
-        peak_bytes: the greatest memory of the process.
+        n_tried: number of inputs.
+        n_refused: number of inputs that were refused with one sentence.
+        faults: inputs that were neither read nor refused, with what happened.
+        peak_bytes: peak memory of the process.
     """
 
     n_tried: int = 0
@@ -109,7 +109,7 @@ def mutate(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
     for _ in range(chance.randint(1, N_EDITS)):
         at = chance.randrange(len(raw) + 1)
         here, size = raw[at : at + 1] or b"0", chance.randint(1, 200)
-        # What is put there, and how much of what was there it replaces.
+        # The bytes to insert, and the number of bytes that they replace.
         piece, n_replaced = chance.choice(
             [
                 (bytes([here[0] ^ 1 << chance.randrange(8)]), 1),
@@ -124,14 +124,14 @@ def mutate(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def make_input(target: str, number: int, seeds: Sequence[bytes], seed: int = SEED) -> bytes:
-    """Return an input, the same for the same numbers; the first are the seeds themselves."""
+    """Return the input of a number and seed; the first inputs are the seed files themselves."""
     if number < len(seeds):
         return seeds[number]
     return MUTATORS.get(target, mutate)(random.Random(f"{seed} {target} {number}"), seeds)
 
 
 def fuzz(target: str, n: int, folder: Path) -> Report:
-    """Return what n inputs of a target do, in a process of its own that may die of them."""
+    """Return the results of n inputs of a target, run in a separate process that may crash."""
     context = multiprocessing.get_context("spawn")
     report, number = Report(), 0
     while number < n:
@@ -177,15 +177,15 @@ def _work(target: str, first: int, n: int, folder: str, sender: Any) -> None:  #
             refused = True
             if "\n" in str(error):
                 fault = f"a sentence of several lines: {error}"
-        except BaseException:  # noqa: BLE001 - whatever it is, it is what is looked for.
+        except BaseException:  # noqa: BLE001 - any exception is a fault that was found.
             fault = traceback.format_exc()
         signal.alarm(0)
         sender.send((number, refused, fault, read_peak()))
 
 
 def read_peak() -> int:
-    """Return the most bytes that this process held, of itself."""
-    # `ru_maxrss` outlives an exec: a child starts with the peak of the process it sprang from.
+    """Return the peak memory of this process in bytes."""
+    # `ru_maxrss` survives an exec, so it includes the peak of the parent process.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
@@ -223,7 +223,7 @@ def _run_font_table(path: Path) -> None:
         font.write_bytes((bundled_folder() / "VT323_400Regular.ttf").read_bytes())
     raw = path.read_bytes().replace(b"GrenzeGotisch_400Regular.ttf", b"VT323.ttf")
     (folder / "fonts.toml").write_bytes(raw)
-    # Without the bundled fonts, which take longer to read than all the rest.
+    # The bundled fonts are left out, because they take longer to read than all the rest.
     _, broken = fonts._read_folder(folder)
     if broken:
         raise FontError(broken[0])
@@ -248,7 +248,7 @@ def _seed_photos() -> list[bytes]:
         ("GIF", image.convert("P"), {"save_all": True, "append_images": frames}),
         ("WEBP", image, {"save_all": True, "append_images": frames}), ("TIFF", image, {}),
         ("BMP", image, {}), ("PNG", image.convert("P"), {"transparency": 3}),
-        # A bomb: 400 million px in some hundred thousand bytes.
+        # A decompression bomb: 400 million px in a few hundred thousand bytes.
         ("PNG", Image.new("1", (20_000, 20_000)), {}),
     ]  # fmt: skip
     return [_save(picture, kind, options) for kind, picture, options in made]
@@ -286,7 +286,7 @@ def _tar(name: str, kind: bytes) -> bytes:
 
 
 def _bomb() -> bytes:
-    """Return a shard whose JSON is deep, and whose member says that it is a terabyte."""
+    """Return a shard with deeply nested JSON and a member with a declared size of a terabyte."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, content in (("0.json", b"[" * 100_000), ("1.json", b"{}")):
@@ -309,7 +309,7 @@ def _seed_annotations() -> list[bytes]:
 
 
 def _run_font(path: Path) -> None:
-    # Under a name of its own, for fonts stay open.
+    # Each font gets its own name, because open fonts are cached by name.
     target = path.with_name(f"{zlib.crc32(path.read_bytes()):08x}.ttf")
     target.write_bytes(path.read_bytes())
     try:
@@ -344,7 +344,8 @@ def _run_headers(path: Path) -> None:
         _read_raw(path)
     with path.open("rb") as file:
         found = [(each.name.rstrip("/"), each.size) for each in read_members(file, path)]
-    # What is not refused is what Python's own reader finds, until it ends without a word.
+    # Without an error, the members are those that Python's reader finds before it stops, which
+    # it may do early and without an error.
     expected = []
     with (
         suppress(tarfile.TarError),
@@ -381,7 +382,8 @@ def _seed_manifests() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         render_dataset(plan, Path(folder))
         whole = orjson.loads((Path(folder) / "dataset.json").read_bytes())
-    # Small, so that edits fall on what is read, and unsealed, so that they are read.
+    # The manifest is small, so that edits hit what is read, and has no checksum, so that edited
+    # ones are read at all.
     recipe = {"shard_size": 1000, "image_format": "jpg"}
     whole["plan"] |= {"fonts": {}, "versions": {"synthtext": "0"}, "recipe": recipe}
     del whole["checksum"]
@@ -438,7 +440,7 @@ TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path], object]]] =
 
 
 def _mutate_json(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
-    """Return one of the seeds with other values, or with edits of its bytes."""
+    """Return one of the seeds with changed values or bytes."""
     made = mutate_json(chance, seeds) if chance.random() < 0.7 else None
     return made or mutate(chance, seeds)
 
@@ -447,4 +449,4 @@ MUTATORS = {
     "tar headers": mutate_headers,
     **dict.fromkeys(("configs", "tokenizers", "tokenizer configs"), _mutate_json),
 }
-"""What changes the inputs of targets whose form bytes at random would only break."""
+"""Mutators for targets whose format random bytes would only break."""

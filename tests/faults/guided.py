@@ -1,7 +1,7 @@
-"""Inputs found by a fuzzer that watches which lines they reach: `guided.py TARGET N FOLDER`.
+"""Coverage-guided fuzzing of a target: `guided.py TARGET N FOLDER`.
 
-The first that does anything but pass or be refused with a sentence, takes over 10 s or over 2 GB
-ends the process with an error, and is kept in the folder.
+The first input that is neither read nor refused with one sentence, or takes over 10 s or 2 GB,
+ends the process with an error and is kept in the folder.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ MAX_INPUT_BYTES = 20_000
 
 
 def main() -> None:
-    """Try inputs until there are N."""
-    import atheris  # Here, since it is not always installed, and must come before the rest.
+    """Try N inputs."""
+    import atheris  # It is not always installed, and must be imported before the rest.
 
     with atheris.instrument_imports(include=["synthtext", "probes"]):
         from fuzzing import MAX_BYTES, MAX_SECONDS, MUTATORS, SEED, TARGETS

@@ -1,4 +1,4 @@
-"""Configs of models and tokenizers: seeds, what is done to them, and what reads them."""
+"""Configs of models and tokenizers: seed files, mutations, and the code that reads them."""
 
 from __future__ import annotations
 
@@ -72,23 +72,23 @@ ODD: tuple[Any, ...] = (
     None, [], {}, "x", "", -1, 0, 1, 2**62, 2**31, 1e308, 1e-9, True, [[[[{}]]]], "\x00\x1b[2J\n",
     "../x", "org/a/b", "a" * 1001, [0.5] * 3, ["a"] * 99, {"type": "Sequence"}, {"Regex": "(a+)+$"},
 )  # fmt: skip
-"""What stands where something else belongs."""
+"""Values that replace the right ones."""
 
 
 def seed_configs() -> list[bytes]:
-    """Return configs of models, and one of a text tower of transformers."""
+    """Return configs of models, and one of a text tower from transformers."""
     ours = json.loads((BUNDLED / "open_clip_config.json").read_bytes())
     wrapped = {"model_cfg": VIT, "preprocess_cfg": {"size": [32, 32], "mean": [0, 0, 0]}}
     return [json.dumps(each).encode() for each in (ours, VIT, wrapped, TOWERS, BERT)]
 
 
 def seed_tokenizers() -> list[bytes]:
-    """Return files `tokenizer.json`, small ones."""
+    """Return small `tokenizer.json` files."""
     return [json.dumps(each).encode() for each in (TOKENIZER, BYTE_PAIRS)]
 
 
 def seed_settings() -> list[bytes]:
-    """Return files that say which tokens of a tokenizer are special."""
+    """Return files that list the special tokens of a tokenizer."""
     ours = (BUNDLED / "tokenizer_config.json").read_bytes()
     return [json.dumps(SETTINGS).encode(), ours]
 
@@ -104,7 +104,7 @@ def mutate_json(chance: random.Random, seeds: Sequence[bytes]) -> bytes | None:
         return None
 
 
-def _change(chance: random.Random, whole: Any) -> None:  # noqa: ANN401 - whatever JSON holds.
+def _change(chance: random.Random, whole: Any) -> None:  # noqa: ANN401 - any JSON value.
     places = list(_list_places(whole))
     if not places:
         return
@@ -146,12 +146,12 @@ def run_config(path: Path) -> None:
 
 
 def run_tokenizer(path: Path) -> None:
-    """Read a file as a tokenizer, which tries a few texts."""
+    """Read a file as a tokenizer and tokenize a few texts."""
     read_vocabulary(path)
 
 
 def run_settings(path: Path) -> None:
-    """Read a file as what stands beside a tokenizer."""
+    """Read a file as the config of a tokenizer."""
     beside = path.with_name("beside.json")
     if not beside.exists():
         beside.write_bytes(seed_tokenizers()[0])

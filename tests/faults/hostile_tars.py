@@ -1,7 +1,7 @@
-"""Tars that no honest program writes, kept small as the code that makes them.
+"""Malformed and malicious tars, as code that makes them.
 
-`make_tars` gives whole files, which every reader of shards refuses; `make_samples` the files of
-a sample, which go into a sound tar; `mutate_headers` what a fuzzer tries.
+`make_tars` returns whole tars, which every reader of shards refuses; `make_samples` the files of
+a sample, to be packed into a valid tar; `mutate_headers` the inputs of a fuzzer.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ FIELDS = {
     "checksum": (148, 156), "kind": (156, 157), "link": (157, 257), "magic": (257, 265),
     "prefix": (345, 500),
 }  # fmt: skip
-"""Where the fields of a header lie."""
+"""Positions of the fields in a header."""
 
 NUMBERS = [
     b"00000000000\0", b"77777777777\0", b"777777777777", b"-0000000001\0", b"0000000_010\0",
     b"            ", bytes(12), b"\x80" + bytes(11), b"\x80" + b"\xff" * 11, b"\xff" * 12,
     b"\x80\0\0\0\0\0\0\0\0\0\2\0", b"00000001000\0", b"9999999999 \0", b"\x40" + bytes(11),
 ]  # fmt: skip
-"""Sizes as tars write them, and as they should not."""
+"""Valid and invalid encodings of sizes."""
 
 KINDS = b"\x000123456789LKxgXSVMDNA\xff"
 
@@ -55,7 +55,7 @@ RECORDS = [
 def make_header(
     name: bytes = NAME, size: int | bytes = 0, kind: bytes = b"0", **fields: bytes
 ) -> bytes:
-    """Return a header with the right checksum; sizes beyond eight GiB are binary."""
+    """Return a header with a correct checksum; sizes of 8 GiB and more are binary."""
     header = bytearray(BLOCK)
     header[: len(name)] = name
     header[SIZE_AT : SIZE_AT + 12] = size if isinstance(size, bytes) else write_size(size)
@@ -67,7 +67,7 @@ def make_header(
 
 
 def write_size(size: int) -> bytes:
-    """Return the field of a size."""
+    """Return a size as a header field."""
     if 0 <= size < 8**11:
         return b"%011o\0" % size
     mark = b"\x80" if size >= 0 else b"\xff"
@@ -75,18 +75,18 @@ def write_size(size: int) -> bytes:
 
 
 def mend_header(header: bytes) -> bytes:
-    """Return a header with its checksum made right."""
+    """Return a header with its checksum corrected."""
     blank = header[:CHECKSUM_AT] + b" " * 8 + header[CHECKSUM_AT + 8 :]
     return blank[:CHECKSUM_AT] + b"%06o\0 " % sum(blank) + blank[CHECKSUM_AT + 8 :]
 
 
 def make_file(name: bytes = NAME, content: bytes = b"", kind: bytes = b"0") -> bytes:
-    """Return a header and what it announces."""
+    """Return a header followed by its content."""
     return make_header(name, len(content), kind) + content + bytes(-len(content) % BLOCK)
 
 
 def make_pax(*records: bytes, kind: bytes = b"x") -> bytes:
-    """Return a header of pax with records, each with its length before it."""
+    """Return a pax header with records, each preceded by its length."""
     return make_file(b"pax", b"".join(map(_measure, records)), kind)
 
 
@@ -98,13 +98,13 @@ def _measure(record: bytes) -> bytes:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """Return a sound tar."""
+    """Return a valid tar."""
     parts = (make_file(name.encode(), content) for name, content in files.items())
     return b"".join(parts) + END
 
 
 def _sparse() -> bytes:
-    """Return a file as GNU tar kept holes of old: its map goes on in further blocks."""
+    """Return a sparse file in the old GNU format, whose map continues in further blocks."""
     header = bytearray(make_header(size=512, kind=b"S", magic=b"ustar  \0"))
     header[386:410] = b"%011o\0%011o\0" % (0, 512)
     header[482] = 1
@@ -113,7 +113,7 @@ def _sparse() -> bytes:
 
 
 def make_tars() -> dict[str, bytes]:
-    """Return tars by what is wrong with them; every reader of shards refuses them all."""
+    """Return tars by what is wrong with them; every reader of shards refuses all of them."""
     return {**_make_huge(), **_make_nested(), **_make_odd(), **_make_repeated(), **_make_cut()}
 
 
@@ -206,17 +206,17 @@ def change_fields(files: Mapping[str, bytes], **fields: object) -> dict[str, byt
 
 
 def _cut_into(files: Mapping[str, bytes], name: str, value: bytes) -> dict[str, bytes]:
-    """Return the files with JSON of any kind for a field, as orjson would not write it."""
+    """Return the files with any bytes as the JSON of a field, which orjson would not write."""
     mark = b'"mark"'
     changed = change_fields(files, **{name: "mark"})
     return {**changed, "json": changed["json"].replace(mark, value)}
 
 
 def make_samples(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
-    """Return the files of a sample, harmed, by what is wrong with them.
+    """Return damaged files of a sample, by what is wrong with them.
 
     Args:
-        files: those of a sound sample, its image a JPEG.
+        files: the files of a valid sample with a JPEG.
     """
     made = {
         f".cls of {what}": {**files, "cls": raw}
@@ -258,7 +258,7 @@ def _make_fields(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
 
 
 def make_images(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
-    """Return those whose image is harmed."""
+    """Return files of a sample with a damaged image, by what is wrong with it."""
     jpeg = files["jpg"]
     frame = jpeg.index(b"\xff\xc0") + 5
     epsf = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n"
@@ -284,7 +284,7 @@ def _draw(kind: str) -> bytes:
 
 
 def mutate_headers(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
-    """Return one of the seeds with fields of its headers changed and their checksums right."""
+    """Return one of the seeds with changed header fields and correct checksums."""
     raw = bytearray(chance.choice(seeds))
     for _ in range(chance.randint(1, 4)):
         n_blocks = len(raw) // BLOCK
@@ -307,7 +307,7 @@ def mutate_headers(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def mend_tar(raw: bytes) -> bytes:
-    """Return a tar with the checksums made right of all blocks that look like headers."""
+    """Return a tar with the checksums of all blocks that look like headers corrected."""
     blocks = [raw[at : at + BLOCK] for at in range(0, len(raw), BLOCK)]
     return b"".join(
         mend_header(block) if len(block) == BLOCK and block[257:262] == b"ustar" else block
@@ -340,7 +340,7 @@ def _change_field(chance: random.Random, raw: bytearray, at: int) -> None:
 
 
 def seed_headers() -> list[bytes]:
-    """Return tars to mutate: what makers write, and the small ones of the hostile."""
+    """Return tars to mutate: usual ones, and small malicious ones."""
     sound = {"a.txt": b"cat", "a.jpg": bytes(700), "d/b.txt": b"dog", "d/b.cls": b"1"}
     made = [pack(sound)]
     for kind in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):

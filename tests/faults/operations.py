@@ -1,9 +1,9 @@
-"""Operations on a disk, numbered: a command runs in a fork in which the k-th of them fails.
+"""Numbered disk operations: a command runs in a fork in which the k-th operation fails.
 
-What is seen: making, opening for writing, writing to, cutting, syncing, renaming, linking and
-removing files and folders through Python (`os`, `io`, `pathlib`, `shutil`). What C code writes
-by itself is not: LMDB's pages, TensorBoard's events (a thread of its own, so without a fixed
-number), and memory maps.
+Creating, opening for writing, writing, truncating, syncing, renaming, linking and removing files
+and folders are counted if Python does it (`os`, `io`, `pathlib`, `shutil`). Writes by C code are
+not: LMDB's pages and memory maps. Neither are TensorBoard's events, which a thread writes, so
+that they have no fixed number.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 KILL = 0
-"""Stands for SIGKILL among the numbers of errors."""
+"""Stands for SIGKILL among the error numbers."""
 
 FAULTS = {"SIGKILL": KILL, "ENOSPC": errno.ENOSPC, "EIO": errno.EIO}
 
 UNSEEN = ("/tensorboard/",)
 
 NEEDS_SPACE = frozenset({"create", "write", "mkdir", "link"})
-"""Operations that a full disk goes on to refuse; the others fail once."""
+"""Operations that a full disk keeps refusing; the others fail once."""
 
 _write, _kill = os.write, os.kill
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a command.
+    """The result of a command.
 
     Attributes:
         code: its exit code, negative for a signal.
-        printed: what it said.
-        operations: what it did to the disk.
-        modules: what it had imported in the end.
+        printed: what it wrote to standard error.
+        operations: its disk operations.
+        modules: the modules that it had imported by its end.
     """
 
     code: int
@@ -54,7 +54,7 @@ class Outcome:
 
 @dataclass
 class Disk:
-    """A disk on which the operation of a number fails; 0 lets all pass."""
+    """A disk on which the operation with a given number fails; with 0, none does."""
 
     root: str
     number: int = 0
@@ -64,7 +64,7 @@ class Disk:
     def meet(
         self, what: str, path: object, before: Callable[[], object] = lambda: None
     ) -> None:
-        """Note an operation, and fail at the one whose turn it is."""
+        """Record an operation, and fail if it is the chosen one."""
         name = os.path.abspath(os.fsdecode(path))  # type: ignore[arg-type] # noqa: PTH100
         if not f"{name}/".startswith(self.root) or any(part in name for part in UNSEEN):
             return
@@ -81,7 +81,7 @@ class Disk:
 def run(
     argv: list[str], folder: Path, *, number: int = 0, fault: int = KILL, log: Path
 ) -> Outcome:
-    """Run a command in a fork of this process, in a folder, and return what came of it."""
+    """Run a command in a folder, in a fork of this process, and return the result."""
     log.mkdir(parents=True, exist_ok=True)
     process = os.fork()
     if process == 0:
@@ -113,7 +113,7 @@ def _run_here(argv: list[str], folder: Path, disk: Disk, log: Path) -> NoReturn:
         app.main()
     except SystemExit as end:
         code = end.code or 0
-    except BaseException:  # noqa: BLE001 - what comes here is a fault that was found.
+    except BaseException:  # noqa: BLE001 - any exception is a fault that was found.
         traceback.print_exc()
         code = 1
     finally:
@@ -126,14 +126,14 @@ def _run_here(argv: list[str], folder: Path, disk: Disk, log: Path) -> NoReturn:
 
 
 def watch(disk: Disk) -> None:
-    """Let every operation of this process be met by a disk, for good."""
+    """Pass every operation of this process, from now on, through a disk."""
     for name in ("mkdir", "rmdir", "unlink", "remove", "truncate"):
         _watch_path(disk, name)
     for name in ("rename", "replace", "link", "symlink"):
         _watch_pair(disk, name)
     for name in ("fsync", "fdatasync", "ftruncate"):
         _watch_handle(disk, name)
-    # A call for the whole machine, which the others at work on it would wait for.
+    # This call syncs the whole machine, which would slow down other processes.
     os.sync = lambda: None
     opened, written, sent = os.open, os.write, os.sendfile
 
@@ -157,7 +157,7 @@ def watch(disk: Disk) -> None:
 
 def _make_open(disk: Disk, opened: Callable[..., Any]) -> Callable[..., Any]:
     class File(io.FileIO):
-        """A file whose writes are met, and are cut in half where they fail."""
+        """A file whose writes pass through the disk; a failing write writes half."""
 
         def write(self, content: Any) -> int:  # type: ignore[override] # noqa: ANN401
             half = memoryview(content).cast("B")[: memoryview(content).nbytes // 2]

@@ -1,4 +1,4 @@
-"""A reader that says that it has begun, and then takes a minute."""
+"""A reader that signals that it has begun, and then takes a minute."""
 
 from __future__ import annotations
 

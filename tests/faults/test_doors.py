@@ -24,10 +24,10 @@ from forking import MAX_WAIT_S, Done, Forks
 from fuzzing import IS_FULL, MAX_BYTES, MAX_SECONDS
 
 N_SAMPLED = 1
-"""Cases of a door outside the full run."""
+"""Number of cases per door in the short run."""
 
-SAMPLED = ("outcomes", "text vectors", "image vectors")
-"""Doors that are tried outside the full run."""
+SAMPLED = ("outcomes", "text vectors")
+"""Doors that are tried in the short run."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def forks() -> Iterator[Forks]:
 
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
-    # Commands name files by their paths, so what they have begun goes on in the same place alone.
+    # Unfinished results name files by their paths, so each case runs under the same path.
     folder = tmp_path_factory.mktemp("doors") / "case"
     folder.mkdir()
     furnish(folder, forks, is_trained=IS_FULL)
@@ -47,7 +47,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
 
 
 def list_tree(folder: Path, skipped: tuple[str, ...]) -> dict[str, int]:
-    """Return the time of the last change of every file and folder, by path."""
+    """Return the modification time of every file and folder, by path."""
     return {
         str(path.relative_to(folder)): path.lstat().st_mtime_ns
         for path in sorted(folder.rglob("*"))
@@ -58,7 +58,7 @@ def list_tree(folder: Path, skipped: tuple[str, ...]) -> dict[str, int]:
 def knock(
     door: Door, folder: Path, forks: Forks, own: tuple[str, ...], max_seconds: float
 ) -> tuple[Done, str]:
-    """Return what a command did, and what it should not have done, if anything."""
+    """Return the result of a command, and what it did wrong, if anything."""
     before = list_tree(folder, ("here", *BARE, *own))
     done = forks.run(fill_words(door.command, folder), folder, environment_of(folder))
     last = done.err.strip().splitlines()[-1:]
@@ -82,7 +82,7 @@ def _is_sentence(said: str) -> bool:
 
 
 def choose_cases(name: str, names: list[str]) -> list[str]:
-    """Return the cases to try: all, or a few that are others at each door."""
+    """Return the cases to try: all, or a few that differ between doors."""
     if IS_FULL:
         return names
     start = sorted(DOORS).index(name) * 7
@@ -101,7 +101,7 @@ def test_no_malformed_file_does_harm_at_a_door(
     cases = list_cases(door.kind, good)
     chosen = choose_cases(name, list(cases))
     faults, n_refused = [], 0
-    # What the good file takes is added to what a malformed one may take.
+    # The limit for a malformed file is MAX_SECONDS more than the good file takes.
     max_seconds = MAX_WAIT_S
     for case in (None, *chosen):
         folder = furnished.with_name("case")

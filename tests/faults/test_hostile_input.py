@@ -1,4 +1,4 @@
-"""Files from strangers: refused with a sentence or read, within bounds, and nothing else."""
+"""Untrusted files are read or refused with one sentence, within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ N_INPUTS = {
     "fonts": 3_000, "font tables": 5_000, "prompts": 10_000, "configs": 20_000,
     "tokenizers": 10_000, "tokenizer configs": 10_000,
 }  # fmt: skip
-"""Inputs of the full run, more than 100,000 in all."""
+"""Number of inputs per target in the full run, more than 100,000 in total."""
 
 N_GUIDED = {
     "word lists": 200_000, "sentences": 200_000, "recipes": 200_000, "annotations": 200_000,
@@ -28,7 +28,7 @@ N_GUIDED = {
     "configs": 200_000, "tokenizers": 200_000, "tokenizer configs": 200_000,
     "font tables": 200_000,
 }  # fmt: skip
-"""Inputs that a fuzzer finds by the lines they reach: of readers written in Python."""
+"""Number of inputs of coverage-guided fuzzing, for readers written in Python."""
 
 ATHERIS = Path(sys.prefix) / "interop/atheris"
 
@@ -54,7 +54,7 @@ def test_no_input_that_coverage_leads_to_does_harm(
     target: str, tmp_path: Path, tally: Callable[[str, int, int, str], None]
 ) -> None:
     n = N_GUIDED[target] if IS_FULL else 500
-    # In memory where there is such a folder: a disk would take ten times as long.
+    # A folder in memory is used if there is one: a disk would take ten times as long.
     memory = Path("/dev/shm")
     folder = tempfile.mkdtemp(dir=memory if memory.is_dir() else tmp_path)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Model folders and repositories that would like their own code to run."""
+"""Model folders and repositories that ask for their own code to be run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EvilConfig(BertConfig):
 class EvilModel(BertModel):
     pass
 """
-"""A module that leaves a mark as soon as it is imported."""
+"""A module that writes the marker file as soon as it is imported."""
 
 AUTO_MAP = {
     "AutoTokenizer": ["evil.EvilTokenizer", "evil.EvilTokenizer"],
@@ -44,7 +44,7 @@ def marker(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, marker: Path) -> Path:
-    """Return a model folder with a tokenizer of its own, and code beside it."""
+    """Return a model folder with its own tokenizer, and code beside it."""
     made = tmp_path / "evil"
     made.mkdir()
     (made / "evil.py").write_text(EVIL.format(marker=str(marker)))
@@ -66,7 +66,7 @@ def write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content))
 
 
-def put_config(folder: Path, **text: Any) -> None:  # noqa: ANN401 - as a config holds.
+def put_config(folder: Path, **text: Any) -> None:  # noqa: ANN401 - any entries of a config.
     held = change(TINY, "text_cfg", hf_tokenizer_name=str(folder.name), **text)
     write(folder / "open_clip_config.json", {"model_cfg": held})
 
@@ -117,7 +117,7 @@ def test_no_environment_variable_lets_code_run(folder: Path, marker: Path) -> No
 
 @pytest.fixture
 def cached(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return a repository whose files are those of the folder, in the cache of the hub."""
+    """Return the name of a repository, in the cache of the hub, with the files of the folder."""
     cache = tmp_path / "hub" / "models--org--evil"
     snapshot = cache / "snapshots" / ("0" * 40)
     snapshot.mkdir(parents=True)

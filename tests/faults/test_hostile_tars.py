@@ -1,4 +1,4 @@
-"""Hostile tars, through every function and every command that reads shards."""
+"""Malicious tars, with every function and every command that reads shards."""
 
 from __future__ import annotations
 
@@ -62,15 +62,15 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
 }  # fmt: skip
 
 SLOW = frozenset({"classify", "probe", "finetune"})
-"""Commands that load a model, which a short run tries with a part of the cases."""
+"""Commands that load a model, which a short run tries with only some of the cases."""
 
 EXITS = {"verify": {1}}
-"""What a command ends with that names faults instead of stopping at the first."""
+"""Exit code of a command that lists all faults instead of stopping at the first."""
 
 
 @pytest.fixture(scope="module")
 def root(fonts: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a dataset to harm, one to leave, and labelled images."""
+    """Return a folder with a dataset to damage, an intact one, and labelled images."""
     root = tmp_path_factory.mktemp("tars")
     recipe = edit_recipe(
         default_recipe(), {"width_px": "64", "height_px": "64", "size_px": "16"}
@@ -89,14 +89,14 @@ def sample(root: Path) -> Sample:
 
 
 def plant(root: Path, raw: bytes) -> None:
-    """Put a tar where every command looks, with its checksum, and take away what was written."""
+    """Put a tar in every place that commands read, with its checksum, and remove outputs."""
     path = root / "words/dataset.json"
     manifest = orjson.loads(path.read_bytes())
     digest = hashlib.sha256(raw).hexdigest()
     for row in manifest["shards"]:
         (root / "words" / row["file"]).write_bytes(raw)
         row |= {"sha256": digest, "n_bytes": len(raw)}
-    # A checksum over the whole of it would stop commands before they come to the shards.
+    # The checksum of the manifest would stop commands before they read the shards.
     manifest.pop("checksum", None)
     path.write_bytes(orjson.dumps(manifest))
     (root / "classes/0.tar").write_bytes(raw)
@@ -104,9 +104,9 @@ def plant(root: Path, raw: bytes) -> None:
 
 
 def make_harmed(root: Path, command: str) -> dict[str, bytes]:
-    """Return sound tars with a sample that is harmed, by what is wrong with it."""
+    """Return valid tars with a damaged sample, by what is wrong with it."""
     whole = next(read_samples(root / "sound/train/000000.tar"))
-    # Pairs to mix in are images and captions; of the rest nothing is read.
+    # From shards to mix in, only images and captions are read.
     cases = (make_images if command == "finetune" else make_samples)(whole.files)
     return {
         what: pack({f"{whole.key}.{name}": raw for name, raw in files.items()})
@@ -172,9 +172,9 @@ def test_no_tar_does_harm_to_a_command(
 
 
 def try_command(command: str, root: Path, tars: Mapping[str, bytes]) -> tuple[list[str], int]:
-    """Return what a command does with tars that it should not, and the most memory it held."""
+    """Return the faults of a command with malicious tars, and its peak memory."""
     found = []
-    # What is imported and compiled by the first run is not the fault of a tar.
+    # The first run imports and compiles modules, which must not count against a tar.
     plant(root, next(iter(tars.values())))
     run_command(COMMANDS[command](root), {0, 1, 2}, n_seconds=600)
     for what, raw in tars.items():
@@ -186,7 +186,7 @@ def try_command(command: str, root: Path, tars: Mapping[str, bytes]) -> tuple[li
 
 
 def run_command(words: list[str], exits: set[int], n_seconds: float = MAX_SECONDS) -> str:
-    """Return what is wrong with how a command ended, nothing if that is as it should be."""
+    """Return what is wrong with how a command ended; empty if nothing is."""
     from synthtext_cli import app
 
     said = io.StringIO()
@@ -204,14 +204,14 @@ def run_command(words: list[str], exits: set[int], n_seconds: float = MAX_SECOND
         if end.code == 2 and not (last.startswith("synthtext: ") and len(last) < 600):
             return f"ended without a sentence: {said.getvalue()[-1000:]}"
         return ""
-    except BaseException:  # noqa: BLE001 - whatever it is, it is what is looked for.
+    except BaseException:  # noqa: BLE001 - any exception is a fault that was found.
         return traceback.format_exc()
     return "did not end"
 
 
 @contextlib.contextmanager
 def limit_seconds(what: str, n_seconds: float = MAX_SECONDS) -> Iterator[None]:
-    """Let what is done take as many seconds of the processor as there may be."""
+    """Raise a TimeoutError if a block uses more processor time than allowed."""
 
     def expire(*_: object) -> None:
         raise TimeoutError(f"{what} took more than {n_seconds} s")

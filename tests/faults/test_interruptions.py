@@ -1,4 +1,4 @@
-"""Runs that are killed, starved, or tampered with, and what is left of them."""
+"""Runs that are killed, run out of memory or disk, or are tampered with."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_all(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
-    """Return what an unbroken run writes, and the seconds that it takes."""
+    """Return what an uninterrupted run writes, and the seconds that it takes."""
     folder = tmp_path_factory.mktemp("whole") / "out"
     begin = time.monotonic()
     subprocess.run([*COMMAND, "--out", str(folder)], check=True, capture_output=True)
@@ -108,7 +108,7 @@ def test_a_polite_signal(
             time.sleep(0.01)
         code, printed = stop(process, which)
         if code == 128 + which:
-            # Once all is drawn there is not a folder to name.
+            # Once everything is drawn, the message names no folder.
             assert printed.replace(f" in {out}", "") == (
                 "stopped; what was finished is complete, and the same command continues\n"
             )
@@ -144,7 +144,7 @@ def test_a_worker_is_killed_as_by_the_kernel_for_want_of_memory(
 
 
 def _find_workers(parent: int) -> list[int]:
-    """Return the worker processes of a run, without the tracker of its resources."""
+    """Return the worker processes of a run, without its resource tracker."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -155,7 +155,7 @@ def _find_workers(parent: int) -> list[int]:
 
 
 def mount(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a shell script in which only it sees a small disk on a folder."""
+    """Run a shell script that can mount a small disk on a folder which only it sees."""
     folder.mkdir(parents=True, exist_ok=True)
     return subprocess.run(
         ["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, check=False

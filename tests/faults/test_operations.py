@@ -1,4 +1,4 @@
-"""A fault at every operation of every command that writes; a few of each in a small run."""
+"""A fault at every disk operation of every command that writes; a few of each in a short run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAMPLE = (
     (3, ["render", "render-vqa", "merge", "show --out", "index", "export --to lmdb"]),
     (3, ["probe", "match"]),
 )
-"""Faults to a command in a small run; those that read images need torch, which is slow to come."""
+"""Faults per command in a short run; commands that read images need torch, which loads slowly."""
 
 NAMES = COMMANDS if IS_FULL else [name for _, names in SAMPLE for name in names]
 
@@ -35,7 +35,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def rows(tally: Tally) -> dict[str, dict[str, Any]]:
-    """Return what came of the faults of each command."""
+    """Return the results of each command."""
     path = os.pathsep.join([str(HERE.parents[1]), str(HERE.parent / "helpers")])
     groups = [(0, list(COMMANDS)[k::2]) for k in range(2)] if IS_FULL else SAMPLE
     begun = [_begin(n, names, path) for n, names in groups]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import run
 from synthtext.storage import (
     ABANDONED_S,
     remove_parts,
@@ -165,7 +166,5 @@ def test_an_index_that_was_killed_leaves_nothing_to_the_next(tmp_path: Path) -> 
     )
     assert killed.returncode == -signal.SIGKILL
     assert list(Path(out).glob(".*.part"))
-    subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "index", out], check=True, capture_output=True
-    )
+    assert run("index", out).returncode == 0
     assert not list(Path(out).glob(".*.part"))

@@ -2,26 +2,25 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from command_line import run
 from synthtext import stream
 
 CROPS = {"width_px": "0", "height_px": "0", "size_px": "20:30", "splits": "1,0,0"}
 
 
-def run(*words: object, ok: bool = True) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "synthtext_cli", *map(str, words)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+def run_checked(*words: object, ok: bool = True) -> subprocess.CompletedProcess[str]:
+    done = run(*words)
     assert done.returncode == (0 if ok else 2), done.stderr
     return done
 
 
 def refuse(*words: object) -> str:
-    return run("fit", *words, ok=False).stderr.strip()
+    return run_checked("fit", *words, ok=False).stderr.strip()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_recipe_is_written_with_its_report(crops: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine.toml"
     options = ("--count", 120, "--rounds", 1, "--device", "cpu")
-    done = run("fit", crops, "--out", out, *options)
+    done = run_checked("fit", crops, "--out", out, *options)
     assert done.stdout.startswith("A classifier tells the drawn crops from the real ones in ")
     summary = json.loads((tmp_path / "mine/summary.json").read_text())
     assert summary["n_crops"] == 40
@@ -45,7 +44,9 @@ def test_a_recipe_is_written_with_its_report(crops: Path, tmp_path: Path) -> Non
     assert "Real crops" in page
     assert not (tmp_path / "mine/.fit").exists()
     words = tmp_path / "mine/words.txt"
-    run("render", "--recipe", out, "--words", words, "--count", 20, "--out", tmp_path / "data")
+    run_checked(
+        "render", "--recipe", out, "--words", words, "--count", 20, "--out", tmp_path / "data"
+    )
     before = out.read_bytes()
     assert refuse(crops, "--out", out, *options, "--seed", 1) == (
         f"synthtext: {tmp_path}/mine has a run with other seed; give another --out, or --overwrite"
@@ -56,7 +57,7 @@ def test_a_recipe_is_written_with_its_report(crops: Path, tmp_path: Path) -> Non
 def test_bad_input_is_one_sentence(crops: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine.toml"
     assert refuse(tmp_path / "none", "--out", out) == (
-        f"synthtext: {tmp_path}/none is not a folder; give one that holds crops of words"
+        f"synthtext: {tmp_path}/none is not a folder; give one that contains crops of words"
     )
     assert refuse(crops, "--out", tmp_path / "mine.json") == (
         f"synthtext: {tmp_path}/mine.json would be written as TOML; give a name with .toml"
@@ -71,7 +72,7 @@ def test_bad_input_is_one_sentence(crops: Path, tmp_path: Path) -> None:
     few.mkdir()
     (few / "a.png").write_bytes((crops / "0.jpg").read_bytes())
     assert refuse(few, "--out", out) == (
-        f"synthtext: {few} holds too few pictures, 1; 20 crops are the least to fit to, and 500 tell most"
+        f"synthtext: {few} holds too few images, 1; a fit needs 20 crops or more, ideally 500"
     )
     assert not out.exists()
     assert not (tmp_path / "mine").exists()

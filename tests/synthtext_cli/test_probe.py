@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import open_clip
@@ -127,10 +124,7 @@ def test_models_are_listed_with_their_cost() -> None:
 
 
 def test_a_tag_is_never_cut() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "models", "--find", "ViT-B-32"],
-        capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "40"},
-    )  # fmt: skip
+    done = run("models", "--find", "ViT-B-32", env={"COLUMNS": "40"})
     rows = [line.split() for line in done.stdout.splitlines()]
     tags = {row[1] for row in rows if len(row) == 2}
     assert set(open_clip.list_pretrained_tags_by_model("ViT-B-32")) <= tags

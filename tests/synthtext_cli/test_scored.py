@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
+from command_line import run
+
 TINY = Path(__file__).parents[1] / "helpers/tiny.json"
-
-
-def run(*options: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "synthtext_cli", *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_dataset_is_scored_and_what_is_left_out_is_named(tmp_path: Path) -> None:

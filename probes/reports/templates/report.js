@@ -1,7 +1,7 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const SVG = "http://www.w3.org/2000/svg";
-const NEAR = 14; // How near a point counts as meant, in units of a plot.
+const NEAR = 14; // Maximum distance to a point that counts as hit, in units of the plot.
 const make = (name, attributes = {}, ...children) => {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
@@ -17,7 +17,7 @@ const said = make("div", { role: "status", class: "said" });
 document.body.append(said);
 const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} %`);
 
-// What is copied or downloaded.
+// Copying and downloading.
 const tell = (node, text) => {
   const before = node.dataset.label || node.textContent;
   node.dataset.label = before;
@@ -38,7 +38,7 @@ const copy = async (node, text) => {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    isDone = copyBehind(text); // The page has no clipboard where it is not trusted.
+    isDone = copyBehind(text); // An untrusted page cannot access the clipboard.
   }
   tell(node, isDone ? "copied" : "not copied");
 };
@@ -48,7 +48,7 @@ const download = (name, blob) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 };
 
-// Tables: sorted by a column, searched, copied; rows of few images behind a fold.
+// Tables can be sorted, searched and copied; rows with few images are collapsed.
 const cellsOf = (row) => [...row.cells].map((cell) => cell.innerText.trim());
 const toCsv = (rows) =>
   rows.map((row) => row.map((cell) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(",")).join("\n") + "\n";
@@ -64,7 +64,7 @@ const toNumber = (text) => {
   return found ? Number(found[0].replaceAll(",", "")) : null;
 };
 const compareCells = (a, b) => {
-  if (!a || !b) return a ? -1 : b ? 1 : 0; // What is empty comes last, whichever way.
+  if (!a || !b) return a ? -1 : b ? 1 : 0; // Empty cells come last in either order.
   const [x, y] = [toNumber(a), toNumber(b)];
   return x !== null && y !== null && x !== y ? x - y : a.localeCompare(b, "en", { numeric: true });
 };
@@ -82,7 +82,7 @@ const equip = (table) => {
     const search = make("input", { type: "search", placeholder: "search", "aria-label": "search this table" });
     search.addEventListener("input", () => {
       wanted = search.value.toLowerCase();
-      // What is hidden has no text to be searched.
+      // Hidden rows have no text to search.
       for (const row of rows) row.hidden = false;
       show();
     });
@@ -120,12 +120,12 @@ const equip = (table) => {
 };
 for (const table of document.querySelectorAll("table")) equip(table);
 
-// A level that is clicked: what was read of it, and its images.
+// The dialog for a clicked level: its accuracy and images.
 const detail = document.getElementById("detail");
 document.getElementById("close").addEventListener("click", () => detail.close());
 const describe = ([series, label, n, right, accuracy, low, high, , told]) => {
   if (told.length) return [`${series}: ${label}`, ...told];
-  const counts = n === null ? "" : `${right === null ? "" : `${right} right of `}${n} images`;
+  const counts = n === null ? "" : `${right === null ? "" : `${right} correct of `}${n} images`;
   return [`${series}: ${label}`, percent(accuracy), `95 % interval ${percent(low)} to ${percent(high)}`, counts].filter(Boolean);
 };
 const tile = (shot) => {
@@ -136,16 +136,16 @@ const tile = (shot) => {
 const open = (title, mark) => {
   const shots = mark[7].map((place) => data.shots[place]);
   const parts = [make("h2", {}, title), make("p", {}, describe(mark).join("; "))];
-  for (const [name, isRight] of [["Read right", true], ["Read wrong", false]]) {
+  for (const [name, isRight] of [["Correct", true], ["Wrong", false]]) {
     const own = shots.filter((shot) => shot.right === isRight);
     if (own.length) parts.push(make("h3", {}, name), make("div", { class: "tiles" }, ...own.map(tile)));
   }
-  if (!shots.length && !mark[8].length) parts.push(make("p", { class: "faint" }, "The page has no images of this level."));
+  if (!shots.length && !mark[8].length) parts.push(make("p", { class: "faint" }, "This page has no images of this level."));
   document.getElementById("about").replaceChildren(...parts);
   detail.showModal();
 };
 
-// Figures: points that tell what they are of, a table of them, and the plot as a file.
+// Plots show the values of a point under the pointer, a table of all points, and downloads.
 const tip = make("div", { class: "tip", role: "tooltip", hidden: "" });
 document.body.append(tip);
 const exportSvg = (svg) => {
@@ -173,8 +173,8 @@ const exportPng = (svg, name) => {
 const tabulate = (marks) => {
   const line = (cells, kind) => make("tr", {}, ...cells.map((cell) => make(kind, {}, cell)));
   if (marks.every((mark) => mark[8].length))
-    return make("table", {}, line(["series", "condition", "what"], "th"), ...marks.map((mark) => line([mark[0], mark[1], mark[8].join("; ")], "td")));
-  const table = make("table", {}, line(["series", "level", "n", "right", "read right", "low", "high"], "th"));
+    return make("table", {}, line(["series", "condition", "values"], "th"), ...marks.map((mark) => line([mark[0], mark[1], mark[8].join("; ")], "td")));
+  const table = make("table", {}, line(["series", "level", "n", "correct", "accuracy", "low", "high"], "th"));
   for (const [series, label, n, right, ...shares] of marks) {
     const row = line([series, label, n ?? "", right ?? "", ...shares.slice(0, 3).map(percent)].map(String), "td");
     if (n !== null && n < data.few && marks.some((mark) => mark[2] >= data.few)) row.className = "few";

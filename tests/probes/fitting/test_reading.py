@@ -84,16 +84,15 @@ def test_a_word_is_not_a_page(factors: dict[str, object]) -> None:
 def test_bad_folders_are_named(tmp_path: Path) -> None:
     assert (
         explain(tmp_path / "none")
-        == f"{tmp_path}/none is not a folder; give one that holds crops of words"
+        == f"{tmp_path}/none is not a folder; give one that contains crops of words"
     )
     assert (
-        explain(tmp_path)
-        == f"there are no pictures in {tmp_path}; put .jpg or .png crops there"
+        explain(tmp_path) == f"there are no images in {tmp_path}; put .jpg or .png crops there"
     )
     save(tmp_path, [draw_crop()] * 5)
     assert (
         explain(tmp_path)
-        == f"{tmp_path} holds too few pictures, 5; 20 crops are the least to fit to, and 500 tell most"
+        == f"{tmp_path} holds too few images, 5; a fit needs 20 crops or more, ideally 500"
     )
 
 
@@ -101,8 +100,8 @@ def test_bad_folders_are_named(tmp_path: Path) -> None:
     ("pixels", "sentence"),
     [
         (draw_page(), "pages with 5 lines or more; cut out their words"),
-        (np.full((20, 60, 3), 200, np.uint8), "pictures of one colour; give crops with text on them"),
-        (np.full((2000, 2100, 3), 200, np.uint8), "pictures of more than 4 million pixels; cut out their words, or shrink them"),
+        (np.full((20, 60, 3), 200, np.uint8), "images of a single colour; give crops with text on them"),
+        (np.full((2000, 2100, 3), 200, np.uint8), "images of more than 4 million pixels; cut out their words, or shrink them"),
     ],
 )  # fmt: skip
 def test_a_folder_without_crops_is_refused_early(
@@ -111,7 +110,7 @@ def test_a_folder_without_crops_is_refused_early(
     save(tmp_path, [pixels] + [draw_crop()] * 5)
     for number in range(10, 74):
         (tmp_path / f"0{number}.png").hardlink_to(tmp_path / "000.png")
-    assert explain(tmp_path) == f"{tmp_path} holds 35 among 40 that are {sentence}"
+    assert explain(tmp_path) == f"35 of 40 images in {tmp_path} are {sentence}"
 
 
 def test_too_few_that_can_be_used_are_named(tmp_path: Path) -> None:
@@ -119,5 +118,5 @@ def test_too_few_that_can_be_used_are_named(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / f"b{number}.png").write_bytes(b"nothing")
     assert explain(tmp_path) == (
-        f"{tmp_path} holds 12 crops that can be used among 22 pictures; 20 are the least to fit to"
+        f"{tmp_path} holds 12 usable crops among 22 images; a fit needs 20 or more"
     )

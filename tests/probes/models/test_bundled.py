@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from command_line import run
 from probes.models.factory import load_model
 from probes.models.pretrained import READER
 
@@ -20,10 +18,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--model", "bundled", "--n", "30", "--design", "size", "--k", "100,1000"]
     # Neither the user's caches nor the hub are accessible.
     home = {"HOME": str(out), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "probe", *options, "--out", str(out / "r")],
-        capture_output=True, text=True, check=False, env=os.environ | home,
-    )  # fmt: skip
+    done = run("probe", *options, "--out", out / "r", env=home)
     assert done.returncode == 0, done.stderr
     return out / "r"
 

@@ -225,7 +225,7 @@ def test_a_point_tells_what_it_is_and_shows_its_images(opened: Any) -> None:  # 
     ActionChains(opened).move_to_element(points[1]).perform()
     tip = opened.find_element("css selector", ".tip")
     assert tip.text.splitlines() == [
-        "easy: 8.0", "35.0 %", "95 % interval 25.0 % to 45.0 %", "10 right of 40 images",
+        "easy: 8.0", "35.0 %", "95 % interval 25.0 % to 45.0 %", "10 correct of 40 images",
     ]  # fmt: skip
     ActionChains(opened).click().perform()
     shown = opened.find_element("css selector", "dialog")

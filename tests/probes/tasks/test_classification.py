@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
+from command_line import run
 from fake_encoders import BlindReader, model_of, vector_of
 from probes.data.labelled import LabelledImages, read_labelled
 from probes.errors import ProbeError
@@ -145,11 +144,8 @@ def test_a_blank_line_among_classes_is_refused(tmp_path: Path) -> None:
 def test_the_command_leaves_rows_a_page_and_examples(tmp_path: Path) -> None:
     folder = write_folders(tmp_path / "a")
     (folder / "test" / "ink" / "9.png").write_bytes(b"broken")
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "classify", str(folder), "--model", "bundled",
-         "--pretrained", "random", "--out", str(tmp_path / "r")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    options = ("--model", "bundled", "--pretrained", "random", "--out", tmp_path / "r")
+    done = run("classify", folder, *options)
     assert done.returncode == 0, done.stderr
     assert "cannot be read: ink/9.png" in done.stderr
     assert "top 1" in done.stdout
@@ -163,10 +159,7 @@ def test_the_command_leaves_rows_a_page_and_examples(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "classify", str(tmp_path), "--out", str(tmp_path / "r")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run("classify", tmp_path, "--out", tmp_path / "r")
     assert done.returncode == 2
     assert done.stderr == (
         f"synthtext: {tmp_path} has no images in class folders; give FOLDER/CLASS/*.jpg\n"

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from command_line import run
 from fake_encoders import BlindReader, model_of, vector_of
 from probes.data.images import find_broken, keep_readable, list_images, read_image
 from probes.errors import ProbeError
@@ -141,10 +140,9 @@ def test_texts_need_their_option_once() -> None:
 @pytest.mark.parametrize("command", ["match", "matrix"])
 def test_the_commands_leave_a_picture_and_a_file(command: str, tmp_path: Path) -> None:
     paths = write_pictures(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", command, *map(str, paths), "--texts", *TEXTS,
-         "--model", "bundled", "--pretrained", "random", "--out", str(tmp_path)],
-        capture_output=True, text=True, check=False,
+    done = run(
+        command, *paths, "--texts", *TEXTS, "--model", "bundled", "--pretrained", "random",
+        "--out", tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / f"{command}.json").read_text())
@@ -160,9 +158,6 @@ def test_the_commands_leave_a_picture_and_a_file(command: str, tmp_path: Path) -
 
 def test_no_text_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     (path, *_) = write_pictures(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "match", str(path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run("match", path)
     assert done.returncode == 2
     assert done.stderr == "synthtext: no texts were given; add --texts or --texts-file\n"

@@ -209,7 +209,7 @@ def test_a_dataset_is_probed_as_it_was_rendered(data: Path, tmp_path: Path) -> N
     assert summary["question"]["split"] == "all"
     page = (tmp_path / "out/report.html").read_text()
     assert "all: there is no record that the model was trained on any of them" in page
-    assert "Not asked: 1 of 1,000 and 1 of 10,000, because there are too few texts" in page
+    assert "Not measured: 1 of 1,000 and 1 of 10,000, because there are too few texts" in page
 
 
 def test_one_split_of_a_dataset_is_probed_and_a_vocabulary_fills_it_up(

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -11,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from command_line import run
 from probes.data.rendered import is_published, read_trials
 from probes.errors import ProbeError
 from probes.tasks.linear_probe import STRENGTHS, describe_linear, fit_linear
@@ -44,10 +43,9 @@ def test_the_published_layout_is_read(published: Path) -> None:
 
 def test_sentiment_of_a_folder_with_a_linear_probe(published: Path, tmp_path: Path) -> None:
     (published / "test" / "positive" / "z.png").write_bytes(b"broken")
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "probe", "--model", "bundled", "--pretrained", "random",
-         "--task", "sentiment", "--data", str(published), "--linear", "--out", str(tmp_path)],
-        capture_output=True, text=True, check=False,
+    done = run(
+        "probe", "--model", "bundled", "--pretrained", "random", "--task", "sentiment",
+        "--data", published, "--linear", "--out", tmp_path,
     )  # fmt: skip
     (published / "test" / "positive" / "z.png").unlink()
     assert done.returncode == 0, done.stderr
@@ -69,11 +67,8 @@ def test_sentiment_of_a_folder_with_a_linear_probe(published: Path, tmp_path: Pa
 
 
 def test_words_cannot_be_asked_of_it(published: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "probe", "--model", "bundled", "--pretrained", "random",
-         "--data", str(published), "--out", str(tmp_path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    options = ("--model", "bundled", "--pretrained", "random", "--data", published)
+    done = run("probe", *options, "--out", tmp_path)
     assert done.returncode == 2
     assert done.stderr == (
         f"synthtext: {published} does not record the texts of its images; use --task sentiment\n"

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from command_line import run
 from probes.data.pairs import parse_exclusion
 from probes.errors import ProbeError
 from probes.models.factory import load_model
@@ -19,6 +21,15 @@ from probes.training.finetune import Finetuned, run_finetune
 from probes.training.fit import train_model
 from synthtext.errors import DatasetError
 from tiny_training import PATCHED, set_up, write_data, write_model
+
+FEW = "probes.training.finetune.N_PSEUDOWORDS"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_pseudowords() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FEW, 4)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -193,17 +204,26 @@ def test_natural_pairs_join_every_batch(data: Path, model: Path, tmp_path: Path)
     assert {"contrast", "drift"} <= set(history[0])
 
 
+TWO = """
+from probes.training import finetune
+from synthtext_cli.app import main
+finetune.N_PSEUDOWORDS = 4
+main()
+"""
+
+
 def test_two_processes_train_one_model(data: Path, model: Path, tmp_path: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    (tmp_path / "two.py").write_text(TWO)
     command = [
-        *torchrun, "-m", "synthtext_cli", "finetune", "--model", str(model), "--arm", "scratch",
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+        str(tmp_path / "two.py"), "finetune", "--model", str(model), "--arm", "scratch",
         "--data", str(data), "--steps", "3", "--batch-size", "32", "--batches", "text",
-        "--out", str(tmp_path),
+        "--out", str(tmp_path / "out"),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("held-out words ") >= 1
-    assert (tmp_path / "report.html").exists()
+    assert (tmp_path / "out/report.html").exists()
 
 
 @pytest.mark.parametrize(
@@ -244,28 +264,16 @@ def test_what_cannot_be_trained_is_said(
 
 def test_an_empty_split_is_said(model: Path, tmp_path: Path) -> None:
     data = write_data(tmp_path / "d", 40, splits="1,0,0")
-    for split, run in (("val", train_model), ("test", run_finetune)):
+    for split, train in (("val", train_model), ("test", run_finetune)):
         with pytest.raises(DatasetError) as caught:
-            run(set_up(model, data), tmp_path / "r")
+            train(set_up(model, data), tmp_path / "r")
         expected = f"{data} has no images in the split {split!r}; it has train"
         assert str(caught.value) == expected
 
 
 def test_bad_input_is_one_line_and_exit_code_2(data: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "synthtext_cli",
-        "finetune",
-        "--model",
-        "bundled",
-        "--arm",
-        "hed",
-    ]
-    done = subprocess.run(
-        [*command, "--data", str(data), "--out", str(tmp_path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    options = ("--model", "bundled", "--arm", "hed", "--data", data, "--out", tmp_path)
+    done = run("finetune", *options)
     assert done.returncode == 2
     assert done.stderr == (
         "synthtext: arm is 'hed'; it is one of head, vision, full, lora, scratch\n"

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score
 
+from command_line import run
 from fake_encoders import BlindReader, KnowingReader, model_of, vector_of
 from probes.arrays import Vectors
 from probes.data.images import read_image
@@ -315,11 +314,9 @@ def test_heads_are_not_trained_on_what_they_are_asked(signs: Path, tmp_path: Pat
 
 
 def test_the_bundled_reader_is_asked(signs: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "vqa", "--model", "bundled", "--no-heads",
-         "--annotations", str(signs / "train.json"), "--val", str(signs / "val.json"),
-         "--images", str(signs / "images"), "--out", str(tmp_path)],
-        capture_output=True, text=True, check=False,
+    done = run(
+        "vqa", "--model", "bundled", "--no-heads", "--annotations", signs / "train.json",
+        "--val", signs / "val.json", "--images", signs / "images", "--out", tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "best window" in done.stdout
@@ -341,10 +338,7 @@ def test_bad_input_is_one_line_and_exit_code_2(signs: Path, tmp_path: Path) -> N
             "--model": "bundled",
         } | dict(zip(options[::2], options[1::2], strict=True))  # fmt: skip
         command = [part for pair in given.items() for part in pair]
-        done = subprocess.run(
-            [sys.executable, "-m", "synthtext_cli", "vqa", *command],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = run("vqa", *command)
         assert done.returncode == 2
         assert done.stderr.startswith(f"synthtext: {sentence}")
         assert done.stderr.count("\n") == 1

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from command_line import run
 from synthtext.dataset.browse import draw_masks, write_page
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layers import draw_layer
@@ -64,10 +63,7 @@ def test_the_command_writes_a_page_of_a_dataset(tmp_path: Path) -> None:
         ["render", "--words", "words.txt", "--count", "40", "--out", "data"],
         ["preview", "data", "--html", "page.html", "--n", "30"],
     ):
-        subprocess.run(
-            [sys.executable, "-m", "synthtext_cli", *options], check=True, cwd=tmp_path,
-            capture_output=True,
-        )  # fmt: skip
+        assert run(*options, cwd=tmp_path).returncode == 0
     data = read_data(tmp_path / "page.html")
     assert (data["title"], data["total"], len(data["images"])) == ("data", 40, 30)
     assert not (tmp_path / "sheet.png").exists()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
+from command_line import run
 from probes.data.labelled import read_labelled
 from probes.data.rendered import read_trials
 from probes.training.epochs import read_split
@@ -251,8 +250,7 @@ def test_a_dataset_of_an_earlier_version_is_read(harmed: Path, plan: Plan, whole
     assert list(verify_dataset(harmed)) == []
     assert (is_all_sealed(harmed), is_all_sealed(whole)) == (False, True)
     assert len(spread_renderings(harmed, 5)) == 5
-    command = [sys.executable, "-m", "synthtext_cli", "verify", str(harmed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run("verify", harmed)
     assert (done.returncode, done.stderr) == (
         0,
         f"an earlier version wrote this dataset: only its shards have checksums\n{harmed} is complete and undamaged\n",
@@ -359,19 +357,13 @@ def test_commands_stop_with_a_sentence_unless_told_not_to(
     new = str(harmed.parent / "new")
     words = [word.replace("OUT", str(harmed)).replace("NEW", new) for word in command]
 
-    def run(*extra: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "synthtext_cli", *words, *extra],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return done.returncode, done.stderr
-
-    assert run() == (
+    done = run(*words)
+    assert (done.returncode, done.stderr) == (
         2,
         f"synthtext: {harmed / 'train/000000.tar'} is not the file that was written;"
         f" {WAY_OUT}\n",
     )
-    assert run("--no-verify")[0] == 0
+    assert run(*words, "--no-verify").returncode == 0
 
 
 # Untrusted datasets.

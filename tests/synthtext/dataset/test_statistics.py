@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import run
 from synthtext.dataset.codec import encode
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.map_style import load
@@ -55,10 +54,7 @@ def test_what_is_counted_is_what_was_drawn(folder: Path) -> None:
 
 def test_the_command_prints_and_writes_it(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "stats.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "stats", str(folder), "--json", str(out)],
-        capture_output=True, text=True, check=True, env={"PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
+    done = run("stats", folder, "--json", out)
     found = count_dataset(folder)
     words = done.stdout.split()
     assert words[words.index("train") + 1] == str(found.images["train"])

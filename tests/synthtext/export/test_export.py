@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from command_line import run
 from synthtext.dataset.codec import encode
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.map_style import load
@@ -455,11 +456,7 @@ def test_what_is_there_is_left_whole(data: Path, tmp_path: Path) -> None:
         with pytest.raises(DatasetError) as caught:
             export_dataset(data, tmp_path / "old", target, crops=target in CROPS)
         assert str(caught.value) == sentence
-    done = subprocess.run(
-        [sys.executable, "-m", "synthtext_cli", "export", str(data), "--to", "icdar",
-         "--out", str(tmp_path / "old")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run("export", data, "--to", "icdar", "--out", tmp_path / "old")
     assert (done.returncode, done.stderr) == (2, f"synthtext: {sentence}\n")
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["kept"]
 

@@ -1,4 +1,4 @@
-"""Commands run one after the other, each in a fork of one process that has imported everything.
+"""Runs commands one after the other, each in a fork of a process that has imported everything.
 
 Importing torch takes seconds, and thousands of commands are tried. `Forks` starts this file as a
 process, which reads a line of JSON for each command and answers with one.
@@ -6,6 +6,7 @@ process, which reads a line of JSON for each command and answers with one.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -19,24 +20,33 @@ from pathlib import Path
 from typing import Any
 
 MAX_WAIT_S = 60.0
-"""How long a command may do nothing, or work: far more than it should, so that it is measured."""
+"""A command is killed if it makes no progress for this long, or uses this much processor time.
+This is far above the limits of the tests, so that the time of slow commands is still measured."""
 
 STEP_S = 0.5
-"""Work after which a command is seen to get on, however many share its processors."""
+"""Processor time that counts as progress, which does not depend on the load of the machine."""
 
 POLL_S = 0.01
+
+MODULES = (
+    "open_clip", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
+    "pyarrow.parquet", "wordfreq", "probes.training.finetune", "probes.reports.finetune",
+    "probes.vqa.run", "probes.reports.vqa", "probes.fitting.fit", "synthtext.export.export",
+    "synthtext_cli.app",
+)  # fmt: skip
+"""What is imported once, so that no fork has to."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a command did.
+    """The result of a command.
 
     Attributes:
-        code: its exit code, below 0 for a signal that killed it.
-        seconds: that it worked, or that it hung.
-        peak_bytes: the most memory that it held.
-        out: what it printed.
-        err: what it said.
+        code: its exit code; negative for a signal that killed it.
+        seconds: processor time that it used, or the time that it hung.
+        peak_bytes: its peak memory.
+        out: what it wrote to standard output.
+        err: what it wrote to standard error.
     """
 
     code: int
@@ -47,11 +57,15 @@ class Done:
 
 
 class Forks:
-    """Runs commands of the program in forks of a process."""
+    """Runs commands of the program in forks of one process."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUTF8": "1"},
         )
 
     def run(
@@ -61,10 +75,20 @@ class Forks:
         environment: dict[str, str],
         *,
         wait_s: float = MAX_WAIT_S,
+        cwd: Path | None = None,
     ) -> Done:
-        """Return what a command does in a folder, where it is killed if it hangs."""
+        """Return the result of a command; it is killed if it hangs.
+
+        Args:
+            words: the command line, without the program.
+            folder: folder in which its output is kept while it runs.
+            environment: environment variables to set in addition.
+            wait_s: see `MAX_WAIT_S`.
+            cwd: its working directory; None is `here` in the folder.
+        """
         asked = {
-            "words": words, "folder": str(folder), "environment": environment, "wait_s": wait_s
+            "words": words, "folder": str(folder), "environment": environment,
+            "wait_s": wait_s, "cwd": str(cwd or folder / "here"),
         }  # fmt: skip
         assert self._process.stdin
         assert self._process.stdout
@@ -73,17 +97,16 @@ class Forks:
         return Done(**json.loads(self._process.stdout.readline()))
 
     def close(self) -> None:
-        """End the process, which has nothing left to do."""
+        """End the process."""
         self._process.kill()
         self._process.communicate()
 
 
 def _serve() -> None:
-    import open_clip  # noqa: F401 - so that no fork has to.
     import torch
 
-    from synthtext_cli import app  # noqa: F401
-
+    for name in MODULES:
+        importlib.import_module(name)
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -111,7 +134,7 @@ def _try(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _await(child: int, wait_s: float) -> tuple[int, float]:
-    """Return how a process ended, and the seconds that it worked or hung."""
+    """Return how a process ended, and the seconds of processor time that it used, or hung."""
     worked, seen = 0.0, time.monotonic()
     while True:
         ended, status, used = os.wait4(child, os.WNOHANG)
@@ -128,14 +151,14 @@ def _await(child: int, wait_s: float) -> tuple[int, float]:
 
 
 def _read_work(process: int) -> float:
-    """Return the seconds that a process has worked."""
+    """Return the processor time of a process, in seconds."""
     stat = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
     user, system = stat.rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _become(asked: dict[str, Any], folder: Path, said: list[Path]) -> None:
-    """Be the command, and end as it does."""
+    """Run the command in this process, and exit with its code."""
     from huggingface_hub import constants
 
     from synthtext_cli import app
@@ -144,22 +167,22 @@ def _become(asked: dict[str, Any], folder: Path, said: list[Path]) -> None:
     try:
         os.setsid()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        # The peak begins anew: what this process sprang from is not its own.
+        # The peak is reset, because it includes the memory of the parent process.
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         for number, path in ((1, said[0]), (2, said[1])):
             os.dup2(os.open(path, os.O_WRONLY), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        (folder / "here").mkdir(exist_ok=True)
-        os.chdir(folder / "here")
+        Path(asked["cwd"]).mkdir(exist_ok=True)
+        os.chdir(asked["cwd"])
         os.environ.update(asked["environment"])
-        # This was read from the environment long ago.
-        constants.HF_HUB_CACHE = asked["environment"]["HF_HUB_CACHE"]
+        # The package has read this from the environment when it was imported.
+        constants.HF_HUB_CACHE = os.environ.get("HF_HUB_CACHE", constants.HF_HUB_CACHE)
         sys.argv = ["synthtext", *asked["words"]]
         app.main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:  # noqa: BLE001 - whatever it is, it is what is looked for.
+    except BaseException:  # noqa: BLE001 - any exception is a fault that was found.
         traceback.print_exc()
     finally:
         sys.stdout.flush()
