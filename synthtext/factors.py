@@ -114,6 +114,22 @@ FACTORS: dict[str, Factor] = {
         "0", "rotation of each letter, standard deviation in degrees",
         Bounds(0, 45, "it is a deviation in degrees"),
     ),
+    "warp_em": Factor(
+        "0", "smooth displacement of all of the text, standard deviation in em",
+        Bounds(0, 0.12, "it is a deviation in em"),
+    ),
+    "barrel_frac": Factor(
+        "0", "fraction by which a lens draws the text's corners to its middle; below 0 away",
+        Bounds(-0.25, 0.25, "it is a fraction of the distance from the middle"),
+    ),
+    "underline_em": Factor(
+        "0", "thickness of a line under the text, in em",
+        Bounds(0, 0.3, "it is a thickness in ems"),
+    ),
+    "strike_em": Factor(
+        "0", "thickness of a line through the text, in em",
+        Bounds(0, 0.3, "it is a thickness in ems"),
+    ),
     "ink": Factor("any", "text colour, such as black,#c02020", is_colour=True),
     "ink2": Factor("any", "second text colour, of outline, extrusion and fill", is_colour=True),
     "ink_fill": Factor(
@@ -166,6 +182,10 @@ FACTORS: dict[str, Factor] = {
     "occlusion_frac": Factor(
         "0", "fraction of the ink that is hidden behind something",
         Bounds(0, 0.95, "it is a fraction of the ink"),
+    ),
+    "fold_frac": Factor(
+        "0", "fraction of the light that is lost at the creases of a folded sheet",
+        Bounds(0, 1, "it is a fraction of the light"),
     ),
     "light_frac": Factor(
         "0", "fraction of the light that is lost towards one side",

@@ -74,6 +74,12 @@ class Spec:
         jitter_em: displacement of each letter, standard deviation along and across the line, in
             em; 0 changes nothing.
         letter_rotation_deg: rotation of each letter, standard deviation; 0 changes nothing.
+        warp_em: smooth displacement of every point of the text, standard deviation in each
+            direction in em; 0 changes nothing.
+        barrel_frac: how far the corners of the text are drawn towards its middle, as a fraction
+            of their distance from it, as by a lens; pushed away below 0; 0 changes nothing.
+        underline_em: thickness of a line under each line of text, in em; 0 is none.
+        strike_em: thickness of a line through each line of text, in em; 0 is none.
         ink: text colour, `#rrggbb`.
         ink2: second text colour: of the outline, the extrusion, and a fill that is not plain.
         ink_fill: plain, gradient or texture: how the text colour changes into the second one.
@@ -88,17 +94,19 @@ class Spec:
         shadow_em: distance between the letters and their shadow, in em; 0 is none.
         shadow_blur_em: standard deviation of the shadow's blur, in em; 0 is a hard edge.
         shadow_angle_deg: direction of shadow and extrusion, clockwise from the right.
-        ink_seed: chooses displacements, rotations, wear and fill; 32 bits.
+        ink_seed: chooses displacements, rotations, warp, wear and fill; 32 bits.
         background: kind of background.
         paper: its first colour, `#rrggbb`.
         paper2: its second colour; only some kinds use it.
         photo: file name of the photograph, empty for other backgrounds.
         paper_seed: chooses the grain, the angle or the crop of the background; 32 bits.
         occlusion_frac: fraction of the ink that is hidden behind something; 0 is none.
+        fold_frac: fraction of the light that is lost at the creases of a folded sheet; 0 is
+            none.
         light_frac: fraction of the light that is lost towards one side; 0 changes nothing.
         shade_frac: fraction of the light that is lost in a cast shadow; 0 changes nothing.
-        damage_seed: chooses what hides the ink, where the light comes from, and which pixels
-            turn black or white; 32 bits.
+        damage_seed: chooses what hides the ink, where creases lie, where the light comes from,
+            and which pixels turn black or white; 32 bits.
         downscale: how many times the image is reduced and enlarged again; 1 changes nothing.
         motion_px: length of the motion blur; 0 changes nothing.
         motion_angle_deg: direction of the motion blur, clockwise from the right.
@@ -175,6 +183,11 @@ class Spec:
     defocus_px: float = 0.0
     salt_frac: float = 0.0
     prior_jpeg_quality: int = 100
+    underline_em: float = 0.0
+    strike_em: float = 0.0
+    warp_em: float = 0.0
+    barrel_frac: float = 0.0
+    fold_frac: float = 0.0
 
     @property
     def drawn_text(self) -> str:
@@ -225,8 +238,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 DAMAGES = (
-    "occlusion_frac", "light_frac", "shade_frac", "downscale", "motion_px", "defocus_px",
-    "blur_px", "noise_std", "salt_frac", "prior_jpeg_quality", "jpeg_quality",
+    "occlusion_frac", "fold_frac", "light_frac", "shade_frac", "downscale", "motion_px",
+    "defocus_px", "blur_px", "noise_std", "salt_frac", "prior_jpeg_quality", "jpeg_quality",
 )  # fmt: skip
 """Fields of what happens to an image once it is drawn."""
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.layout import Placement, find_owners, inked
+from synthtext.drawing.layout import Placement, find_owners, inked, list_corners
+from synthtext.drawing.outlines import refine
 from synthtext.errors import DrawError
 from synthtext.spec import Spec
 
@@ -27,6 +28,8 @@ MAX_REACH = 0.8
 MIN_RADIUS_EM = 0.7
 """Minimum radius of an arc: on a smaller one, letters overlap."""
 
+RULE_STEP_EM = 0.1
+"""Longest straight piece of a line along a curve: 2 thousandths of an em from the tightest."""
 
 STRAIGHT_RAD = 1e-6
 """An angle too small to be visible, whose radius is too large to compute positions from."""
@@ -84,6 +87,7 @@ def bend(placement: Placement, spec: Spec) -> Placement:
     left, top, right, bottom = placement.box
     curve = Curve(left, right - left, math.radians(arc_deg), wave_em)
     _check_reach(curve, text, arc_deg, top=-top + abs(wave_em), bottom=bottom + abs(wave_em))
+    placement = _move_rules(placement, curve)
     if not (jitter_em or letter_rotation_deg):
         return _move_letters(placement, text, curve.at)
     chance = np.random.Generator(np.random.Philox(key=spec.ink_seed))
@@ -97,6 +101,15 @@ def bend(placement: Placement, spec: Spec) -> Placement:
         return x, y, turn_rad + math.radians(letter_rotation_deg) * turn
 
     return _move_letters(placement, text, at)
+
+
+def _move_rules(placement: Placement, curve: Curve) -> Placement:
+    """Return a text whose lines under and through it follow its curve."""
+    if placement.rules is None:
+        return placement
+    rules = refine(placement.rules, RULE_STEP_EM)
+    moved = np.array([curve.at(x, y)[:2] for x, y in rules.points.tolist()])
+    return replace(placement, rules=replace(rules, points=moved))
 
 
 def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
@@ -114,17 +127,19 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
     numbers = {cluster: number for number, cluster in enumerate(clusters)}
     of_glyphs = [numbers[cluster] for cluster in placement.clusters]
     of_letters = [numbers[owner] for owner in owners]
-    corners = placement.char_boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    corners = list_corners(placement.char_boxes, None)
     letters = frames.move(corners, of_letters)
     words = _box_words(text, letters, [frames.turns_rad[number] for number in of_letters])
-    low, high = words.min(axis=(0, 1)).tolist(), words.max(axis=(0, 1)).tolist()
+    ink = words.reshape(-1, 2)
+    if placement.rules is not None:
+        ink = np.concatenate([ink, placement.rules.points])
     return replace(
         placement,
         pens=frames.move(placement.pens[:, None], of_glyphs)[:, 0],
         turns_rad=[frames.turns_rad[number] for number in of_glyphs],
         char_corners=letters,
         word_corners=words,
-        box=(*low, *high),
+        box=(*ink.min(axis=0).tolist(), *ink.max(axis=0).tolist()),
     )
 
 

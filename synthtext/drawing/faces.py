@@ -90,6 +90,8 @@ class Face:
         name: file name.
         sha256: SHA-256 of its bytes, in hex.
         x_height_em: height of the letter x in ems, 0 if there is none.
+        underline_em: distance from the baseline down to the upper edge of an underline, as the
+            table `post` gives it, in ems; 0 if it gives none.
         widths: cache in which layout keeps the widths of words by their letter spacing.
 
     Raises:
@@ -127,6 +129,9 @@ class Face:
         self._outlines: dict[int, Outline] = {}
         self.widths: dict[tuple[str, float], float] = {}
         self.x_height_em = self._measure_x_height()
+        # FreeType's position is that of the middle of the line.
+        face = self._handle.contents
+        self.underline_em = -(face.underline_position + face.underline_thickness / 2) / self._em
 
     def __del__(self) -> None:
         ft.FT_Done_FreeType(self._library)

@@ -6,7 +6,7 @@ import itertools
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.bidi import Directions
 from synthtext.drawing.faces import Box, Face, Run
+from synthtext.drawing.outlines import Outline
 from synthtext.drawing.runs import cut_line, resolve, shape_line
 from synthtext.errors import DrawError
 
@@ -24,6 +25,9 @@ INKLESS = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"})
 
 MAX_WIDTHS = 4096
 """Maximum number of word widths that a face caches."""
+
+CORNERS = np.array([[0, 1], [2, 1], [2, 3], [0, 3]])
+"""Where x and y of each corner of a box stand in left, top, right, bottom."""
 
 INDENTS = {"left": 0.0, "center": 0.5, "right": 1.0}
 
@@ -37,12 +41,16 @@ class Placement:
         pens: float64 (n, 2); origin of each glyph.
         char_boxes: float64 (m, 4); left, top, right, bottom of each character of `inked`.
         word_boxes: float64 (k, 4); the same for each word, in the order of the text.
-        box: left, top, right, bottom of all the ink.
+        box: left, top, right, bottom of all the ink, including lines under and through it.
         clusters: index of the first character of each glyph in the text.
         baselines: y of the baseline of each glyph.
         turns_rad: clockwise rotation of each glyph of text along a curve; empty if straight.
-        char_corners: float64 (m, 4, 2); rotated boxes of the characters; None if straight.
+        char_corners: float64 (m, 4, 2); corners of the boxes of the characters if the text is
+            curved or warped; else None.
         word_corners: float64 (k, 4, 2); the same for each word.
+        rules: lines under and through the text, after curve and warp; None if there are none.
+        warp: maps points (..., 2) of the glyphs' outlines to their warped positions; None if
+            the text is not warped.
     """
 
     glyphs: list[int]
@@ -55,6 +63,13 @@ class Placement:
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
+    rules: Outline | None = None
+    warp: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+
+
+def list_corners(boxes: Boxes, corners: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the corners of boxes, (n, 4, 2), clockwise from the top left, unless given."""
+    return boxes.take(CORNERS, axis=1) if corners is None else corners
 
 
 def find_owners(clusters: Sequence[int], places: Sequence[int]) -> list[int]:
@@ -260,6 +275,11 @@ def _hull(boxes: Sequence[Box]) -> Box:
     """Return the smallest box that holds all of these, of which there is at least one."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def join_boxes(one: Box, other: Box) -> Box:
+    """Return left, top, right, bottom of the box that holds two, y downwards."""
+    return _hull((one, other))
 
 
 def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:

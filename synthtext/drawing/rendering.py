@@ -33,11 +33,13 @@ from synthtext.drawing.ink_styles import (
     measure_growth,
     style_letters,
 )
-from synthtext.drawing.layout import Placement, place_glyphs
+from synthtext.drawing.layout import Placement, list_corners, place_glyphs
 from synthtext.drawing.occlusion import occlude
-from synthtext.drawing.outlines import Outline, join
+from synthtext.drawing.outlines import Outline, join, refine
 from synthtext.drawing.perspective import look, make_view
 from synthtext.drawing.photos import Photos
+from synthtext.drawing.rules import add_rules
+from synthtext.drawing.warps import STEP_EM, warp
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
 from synthtext.spec import Spec
@@ -47,9 +49,6 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 Quads = NDArray[np.float32]
-
-CORNERS = np.array([0, 1, 2, 1, 2, 3, 0, 3])
-"""Where the corners of a box lie in its left, top, right and bottom, clockwise."""
 
 MIN_SIZE_PX = 4.0
 """Minimum em size to which text is shrunk: its letters are then two pixels high."""
@@ -75,7 +74,7 @@ class Rendering:
             from the top left of the upright text.
         char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
-        x_height_px: height of the letter x, before any perspective.
+        x_height_px: height of the letter x, before any perspective and warp.
         contrast_drawn: WCAG ratio of text to background, after opacity is applied.
         ink_drawn: text colour before opacity is applied, `#rrggbb`.
         ink_visible_frac: fraction of the ink that is not occluded, 0 to 1.
@@ -219,7 +218,7 @@ def _shrink(spec: Spec, share: float) -> float:
 
 
 def set_text(spec: Spec, face: Face) -> Placement:
-    """Return the text of a spec, set in lines or along its curve, with lengths in ems.
+    """Return the text of a spec, in lines or along its curve, and warped; lengths in ems.
 
     Raises:
         DrawError: it is too short for its arc.
@@ -235,7 +234,7 @@ def set_text(spec: Spec, face: Face) -> Placement:
         align=spec.align,
         wrap_em=wrap_em,
     )
-    return bend(placement, spec)
+    return warp(bend(add_rules(placement, spec, face), spec), spec)
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
@@ -272,10 +271,13 @@ def cover(
 ) -> tuple[Pixels, int, int]:
     """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas.
 
+    Lines under and through the text are ink of it.
+
     Raises:
         DrawError: there is no ink, or some of it lies beyond the canvas.
     """
-    is_straight = ground.view is None and placement.turns_rad is None
+    moves = ground.view, placement.turns_rad, placement.warp
+    is_straight = all(each is None for each in moves)
     paint = _paint_glyphs if is_straight else _paint_outlines
     coverage, column, row = paint(spec, face, placement, ground)
     # Of bytes, NumPy finds the largest in half the time it takes for `any`.
@@ -283,6 +285,10 @@ def cover(
         raise DrawError(
             f"{spec.drawn_text!r} has no visible ink at {spec.size_px:g} px; enlarge it"
         )
+    if placement.rules is not None:
+        points = ground.move(placement.rules.points * spec.size_px)
+        rules = face.paint_outline(replace(placement.rules, points=points))
+        coverage, column, row = _merge([(coverage, column, row), rules])
     bottom, right = row + coverage.shape[0], column + coverage.shape[1]
     if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
         # Layout reserves no room for characters without a box.
@@ -306,8 +312,11 @@ def _paint_glyphs(
         for glyph, (x, y) in zip(placement.glyphs, places, strict=True)
     ]
     painted = [part for part in painted if part[0].size]
-    if not painted:
-        return np.zeros((0, 0), np.uint8), 0, 0
+    return _merge(painted) if painted else (np.zeros((0, 0), np.uint8), 0, 0)
+
+
+def _merge(painted: list[tuple[Pixels, int, int]]) -> tuple[Pixels, int, int]:
+    """Return the coverage of several parts as one, and its column and row on the canvas."""
     lefts, tops, rights, bottoms = zip(
         *[(x, y, x + part.shape[1], y + part.shape[0]) for part, x, y in painted], strict=True
     )
@@ -324,7 +333,7 @@ def _paint_glyphs(
 def _paint_outlines(
     spec: Spec, face: Face, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
-    """Return what `cover` does, for text along a curve or seen from the side.
+    """Return what `cover` does, for text along a curve, warped or seen from the side.
 
     Outlines are moved by their control points; the error in their curves is invisible.
     """
@@ -342,8 +351,11 @@ def outline_text(spec: Spec, face: Face, placement: Placement, ground: Ground) -
         cos, sin = np.cos(turns_rad), np.sin(turns_rad)
         x, y = points.T
         points = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
-    points = (points + np.repeat(placement.pens, counts, axis=0)) * spec.size_px
-    return replace(text, points=ground.move(points))
+    points = points + np.repeat(placement.pens, counts, axis=0)
+    if placement.warp is not None:
+        text = refine(replace(text, points=points), STEP_EM)
+        points = placement.warp(text.points)
+    return replace(text, points=ground.move(points * spec.size_px))
 
 
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
@@ -364,11 +376,12 @@ def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
 
 def _find_quads(placement: Placement, spec: Spec, ground: Ground) -> tuple[Quads, Quads]:
     """Return the quads of words and of characters, moved in one call to save time."""
-    if placement.word_corners is not None and placement.char_corners is not None:
-        corners = np.concatenate([placement.word_corners, placement.char_corners])
-    else:
-        boxes = np.concatenate([placement.word_boxes, placement.char_boxes])
-        corners = boxes.take(CORNERS, axis=1)
+    corners = np.concatenate(
+        [
+            list_corners(placement.word_boxes, placement.word_corners),
+            list_corners(placement.char_boxes, placement.char_corners),
+        ]
+    )
     quads = ground.move(corners.reshape(-1, 2) * spec.size_px).reshape(-1, 4, 2)
     grown_px = measure_growth(spec)
     if grown_px:

@@ -28,6 +28,10 @@ ABOVE = 230
 """Unicode's combining class of marks above their letter."""
 
 
+BENDING = ("arc_deg", "wave_em", "warp_em", "barrel_frac")
+"""Fields of a spec whose text has no straight baseline unless they are 0."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of text in an image.
@@ -103,7 +107,7 @@ def _find_baseline(item: Item, word: int, chars: range) -> Points | None:
     if not standing:
         return None
     middles = item.char_quads[standing][:, 2:].astype(np.float64).mean(axis=1)
-    if item.fields.get("arc_deg") or item.fields.get("wave_em"):
+    if any(item.fields.get(name) for name in BENDING):
         first, last = item.char_quads[standing[0]], item.char_quads[standing[-1]]
         return np.stack([first[3], *middles, last[2]]).astype(np.float64)
     return _cross(item.quads[word], middles)
