@@ -23,7 +23,8 @@ from synthtext.dataset.generate import draw_images
 from synthtext.dataset.manifest import NotDrawn
 from synthtext.dataset.plan import Plan, list_shards, make_plan
 from synthtext.drawing.fonts import Catalogue, read_catalogue
-from synthtext.drawing.rendering import Quads, cover, fit, open_face_of
+from synthtext.drawing.painting import cover
+from synthtext.drawing.rendering import Quads, fit, open_face_of
 from synthtext.recipe import edit_recipe, read_recipe
 from synthtext.spec import Spec
 from synthtext.texts.reviews import review_sentences

@@ -231,14 +231,27 @@ def _shuffle(seed: int, name: str, n: int) -> NDArray[np.int32]:
 def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
     is_whole = FACTORS[name].is_whole
     if isinstance(draw, Choice):
-        values = parse_numbers(name, draw)[pick(units, np.array(draw.weights))]
-    elif isinstance(draw, Ranges):
+        numbers = _list_numbers(name, draw)
+        if len(numbers) == 1:
+            return list(numbers) * len(units)
+        return [numbers[place] for place in pick(units, np.array(draw.weights)).tolist()]
+    if isinstance(draw, Ranges):
         places, within = draw.split(units)
         values = np.empty(len(units))
         for place, part in enumerate(draw.parts):
             values[places == place] = _draw_range(part, within[places == place], is_whole)
     else:
         values = _draw_range(draw, units, is_whole)
+    return _round_numbers(values, is_whole=is_whole)
+
+
+@lru_cache(maxsize=1024)
+def _list_numbers(name: str, choice: Choice) -> tuple[float, ...]:
+    """Return the values of a choice among numbers, as they stand in a spec."""
+    return tuple(_round_numbers(parse_numbers(name, choice), is_whole=FACTORS[name].is_whole))
+
+
+def _round_numbers(values: NDArray[np.float64], *, is_whole: bool) -> list[float]:
     if is_whole:
         return np.rint(values).astype(np.int64).tolist()
     return np.round(values, N_DECIMALS).tolist()
@@ -276,7 +289,7 @@ def _draw_fonts(
     recipe: Recipe, fonts: Catalogue, columns: Mapping[str, Column], units: NDArray[np.float64]
 ) -> dict[str, Column]:
     """Return the columns of the font: one that has every character of the text."""
-    weights = tuple(_weigh_font(recipe, font) for font in fonts.fonts.values())
+    weights = _weigh_fonts(recipe, fonts)
     if not any(weights):
         category, family = recipe.draws["font_category"], recipe.draws["font_family"]
         raise RecipeError(
@@ -320,13 +333,18 @@ def _choose_several(
     return (None, "") if others is None else (font, FONT_SEPARATOR.join(others))
 
 
-def _weigh_font(recipe: Recipe, font: Font) -> float:
-    weight = 1.0
-    for name, value in (("font_category", font.category), ("font_family", font.family)):
+def _weigh_fonts(recipe: Recipe, fonts: Catalogue) -> tuple[float, ...]:
+    weights = [1.0] * len(fonts.fonts)
+    for name in ("font_category", "font_family"):
         draw = recipe.draws[name]
         if isinstance(draw, Choice) and ANY not in draw.values:
-            weight *= dict(zip(draw.values, draw.weights, strict=True)).get(value, 0.0)
-    return weight
+            asked = dict(zip(draw.values, draw.weights, strict=True))
+            names = (getattr(font, name.removeprefix("font_")) for font in fonts.fonts.values())
+            weights = [
+                weight * asked.get(each, 0.0)
+                for weight, each in zip(weights, names, strict=True)
+            ]
+    return tuple(weights)
 
 
 @lru_cache(maxsize=1024)

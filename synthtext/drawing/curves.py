@@ -96,7 +96,9 @@ def bend(placement: Placement, spec: Spec) -> Placement:
 
     def at(x: float, y: float) -> tuple[float, float, float]:
         # A displacement beyond three standard deviations could leave the image, and is rare.
-        right, down, turn = np.clip(chance.standard_normal(3), -3, 3).tolist()
+        right, down, turn = (
+            max(-3.0, min(3.0, value)) for value in chance.standard_normal(3).tolist()
+        )
         x, y, turn_rad = curve.at(x + jitter_em * right, y + jitter_em * down)
         return x, y, turn_rad + math.radians(letter_rotation_deg) * turn
 
@@ -123,24 +125,24 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
     owners = find_owners(clusters, inked(text))
     middles = _find_middles(placement, owners)
     baselines = dict(zip(placement.clusters, placement.baselines, strict=True))
-    frames = {c: _Frame.on(at, middles[c], baselines[c]) for c in clusters}
-    moved = [
-        frames[cluster].move(pen[None])[0]
-        for cluster, pen in zip(placement.clusters, placement.pens, strict=True)
-    ]
+    frames = _Frames.of(at, [(middles[cluster], baselines[cluster]) for cluster in clusters])
+    numbers = {cluster: number for number, cluster in enumerate(clusters)}
+    of_glyphs = [numbers[cluster] for cluster in placement.clusters]
+    of_letters = [numbers[owner] for owner in owners]
     corners = list_corners(placement.char_boxes, None)
-    letters = np.array(
-        [frames[owner].move(four) for owner, four in zip(owners, corners, strict=True)]
+    letters = frames.move(corners, of_letters)
+    words = _box_words(
+        number_words(text, placement.word_breaks),
+        letters,
+        [frames.turns_rad[number] for number in of_letters],
     )
-    numbers = number_words(text, placement.word_breaks)
-    words = _box_words(numbers, letters, [frames[owner].turn_rad for owner in owners])
     ink = words.reshape(-1, 2)
     if placement.rules is not None:
         ink = np.concatenate([ink, placement.rules.points])
     return replace(
         placement,
-        pens=np.array(moved),
-        turns_rad=[frames[cluster].turn_rad for cluster in placement.clusters],
+        pens=frames.move(placement.pens[:, None], of_glyphs)[:, 0],
+        turns_rad=[frames.turns_rad[number] for number in of_glyphs],
         char_corners=letters,
         word_corners=words,
         box=(*ink.min(axis=0).tolist(), *ink.max(axis=0).tolist()),
@@ -148,27 +150,45 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """The motion of a letter: a clockwise rotation about a point, and a translation."""
+class _Frames:
+    """The motions of n letters: each a clockwise rotation about a point, and a translation.
 
-    start: Points
-    end: Points
-    turn_rad: float
+    Attributes:
+        starts: float64 (n, 1, 2), the points.
+        ends: float64 (n, 1, 2), their new positions.
+        turns: float64 (n, 2, 2), the matrices of the rotations.
+        turns_rad: n angles.
+    """
+
+    starts: Points
+    ends: Points
+    turns: Points
+    turns_rad: list[float]
 
     @classmethod
-    def on(cls, at: PointMap, x: float, y: float) -> _Frame:
-        moved_x, moved_y, turn_rad = at(x, y)
-        return cls(np.array([x, y]), np.array([moved_x, moved_y]), turn_rad)
+    def of(cls, at: PointMap, starts: list[tuple[float, float]]) -> _Frames:
+        moved = [at(x, y) for x, y in starts]
+        return cls(
+            np.array(starts)[:, None],
+            np.array([(x, y) for x, y, _ in moved])[:, None],
+            np.array([_make_turn(turn_rad) for _, _, turn_rad in moved]),
+            [turn_rad for _, _, turn_rad in moved],
+        )
 
-    def move(self, points: Points) -> Points:
-        """Return the new positions of points (n, 2)."""
-        return _rotate(points - self.start, self.turn_rad) + self.end
+    def move(self, points: Points, numbers: list[int]) -> Points:
+        """Return the new positions of points (m, k, 2), k with each of m letters."""
+        return (points - self.starts[numbers]) @ self.turns[numbers] + self.ends[numbers]
+
+
+def _make_turn(turn_rad: float) -> list[list[float]]:
+    """Return the matrix that rotates rows of points, y downwards, clockwise."""
+    cos, sin = math.cos(turn_rad), math.sin(turn_rad)
+    return [[cos, sin], [-sin, cos]]
 
 
 def _rotate(points: Points, turn_rad: float) -> Points:
     """Return points (n, 2), y downwards, rotated clockwise about (0, 0)."""
-    cos, sin = math.cos(turn_rad), math.sin(turn_rad)
-    return points @ np.array([[cos, sin], [-sin, cos]])
+    return points @ np.array(_make_turn(turn_rad))
 
 
 def _check_reach(curve: Curve, text: str, arc_deg: float, *, top: float, bottom: float) -> None:
@@ -200,8 +220,8 @@ def _box_words(words: list[int], letters: Points, turns_rad: list[float]) -> Poi
     for numbers in groups.values():
         # The direction of a word is that of its middle letter.
         turn_rad = sorted(turns_rad[number] for number in numbers)[len(numbers) // 2]
-        flat = _rotate(letters[numbers].reshape(-1, 2), -turn_rad)
-        (left, top), (right, bottom) = flat.min(axis=0), flat.max(axis=0)
+        x, y = _rotate(letters[numbers].reshape(-1, 2), -turn_rad).T
+        left, top, right, bottom = x.min(), y.min(), x.max(), y.max()
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
         boxes.append(_rotate(corners, turn_rad))
     return np.array(boxes)

@@ -228,7 +228,7 @@ def hide_fraction(
     """
     inked = coverage > 0
     values, weights = field[inked], coverage[inked]
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     ink = np.cumsum(weights[order], dtype=np.int64)
     edge = values[order[int(np.searchsorted(ink, fraction * ink[-1]))]]
     return np.clip((edge - field) * (255 / softness) + 127.5, 0, 255).astype(np.uint8)
@@ -281,9 +281,13 @@ def _measure_depth(pixels: Pixels, seed: int) -> tuple[NDArray[np.float32], floa
     height, width = pixels.shape[:2]
     across = np.float32(math.cos(angle_rad)) * np.arange(width, dtype=np.float32)
     down = np.float32(math.sin(angle_rad)) * np.arange(height, dtype=np.float32)
-    low, high = across.min() + down.min(), across.max() + down.max()
-    extent_px = max(np.float32(high - low), np.float32(1))
-    return (down[:, None] + (across - low)) / extent_px, float(extent_px)
+    # Both rise or fall evenly, so that their extremes are at their ends.
+    low = min(across[0], across[-1]) + min(down[0], down[-1])
+    high = max(across[0], across[-1]) + max(down[0], down[-1])
+    extent_px = max(high - low, np.float32(1))
+    depth = down[:, None] + (across - low)
+    depth /= extent_px
+    return depth, float(extent_px)
 
 
 def _measure_creases(

@@ -125,7 +125,9 @@ class Face:
         self._source = hb.Face(hb.Blob(self._raw))
         self._shaper = hb.Font(self._source)
         self._set_weight()
-        self._slot = self._handle.contents.glyph
+        # FreeType keeps one slot for each face, so what ctypes makes of it is made only once.
+        self._slot = self._handle.contents.glyph.contents
+        self._bitmap = self._slot.bitmap
         self._em = float(self._handle.contents.units_per_EM)
         self._shift = ft.FT_Vector()
         self._shift_ref = ctypes.byref(self._shift)
@@ -268,19 +270,18 @@ class Face:
 
     def _read_bitmap(self, column: int, row: int) -> tuple[NDArray[np.uint8], int, int]:
         """Return what was painted, and the column and row of its top left pixel."""
-        slot = self._slot.contents
-        bitmap = slot.bitmap
-        n_rows, pitch = bitmap.rows, bitmap.pitch
-        raw = ctypes.string_at(bitmap.buffer, n_rows * pitch)
-        coverage = np.frombuffer(raw, np.uint8).reshape(n_rows, pitch)
-        return coverage[:, : bitmap.width], column + slot.bitmap_left, row - slot.bitmap_top
+        slot, bitmap = self._slot, self._bitmap
+        shape, pitch = (bitmap.rows, bitmap.width), bitmap.pitch
+        raw = ctypes.string_at(bitmap.buffer, shape[0] * pitch)
+        coverage = np.ndarray(shape, np.uint8, raw, strides=(pitch, 1))
+        return coverage, column + slot.bitmap_left, row - slot.bitmap_top
 
     def _read_outline(self, glyph: int) -> Outline:
         # Measuring comes first, because it refuses glyphs that are too large.
         if self.ink_box(glyph) is None:
             return Outline(np.zeros((0, 2)), np.zeros(0, np.uint8), np.zeros(0, np.int64))
         self._check(ft.FT_Load_Glyph(self._handle, glyph, MEASURING))
-        raw = self._slot.contents.outline
+        raw = self._slot.outline
         n = raw.n_points
         points = ctypes.string_at(raw.points, n * ctypes.sizeof(ft.FT_Vector))
         ends = ctypes.string_at(raw.contours, raw.n_contours * ctypes.sizeof(ctypes.c_short))
@@ -292,7 +293,7 @@ class Face:
 
     def _measure_box(self, glyph: int) -> Box | None:
         self._check(ft.FT_Load_Glyph(self._handle, glyph, MEASURING))
-        outline = self._slot.contents.outline
+        outline = self._slot.outline
         if outline.n_points == 0:
             return None
         if outline.n_points > MAX_POINTS:

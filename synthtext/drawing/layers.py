@@ -10,15 +10,9 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layout import find_owners, inked
+from synthtext.drawing.painting import cover, outline_text
 from synthtext.drawing.photos import Photos
-from synthtext.drawing.rendering import (
-    cover,
-    fit,
-    open_face_of,
-    open_fallback,
-    outline_text,
-    render,
-)
+from synthtext.drawing.rendering import fit, open_face_of, open_fallback, render
 from synthtext.errors import DrawError
 from synthtext.spec import Spec, strip_damage, strip_text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import unicodedata
 from bisect import bisect_right
@@ -29,6 +28,9 @@ INKLESS = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"})
 
 MAX_WIDTHS = 4096
 """Maximum number of word widths that a face caches."""
+
+CORNERS = np.array([[0, 1], [2, 1], [2, 3], [0, 3]])
+"""Where x and y of each corner of a box stand in left, top, right, bottom."""
 
 INDENTS = {"left": 0.0, "center": 0.5, "right": 1.0}
 
@@ -86,7 +88,7 @@ class Placement:
 
 def list_corners(boxes: Boxes, corners: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """Return the corners of boxes, (n, 4, 2), clockwise from the top left, unless given."""
-    return boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]] if corners is None else corners
+    return boxes.take(CORNERS, axis=1) if corners is None else corners
 
 
 def find_owners(clusters: Sequence[int], places: Sequence[int]) -> list[int]:
@@ -205,7 +207,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
         pens=np.array(pens),
         char_boxes=np.array(char_boxes),
         word_boxes=np.array(word_boxes),
-        box=functools.reduce(join_boxes, word_boxes),
+        box=_hull(word_boxes),
         clusters=clusters,
         baselines=baselines,
         word_breaks=word_breaks,
@@ -329,13 +331,17 @@ def _box_chars(
     text: str, clusters: list[int], glyph_boxes: list[Box | None], leftward: frozenset[int]
 ) -> list[Box]:
     """Return the ink box of each inked character; the box of a ligature is divided evenly."""
+    places = inked(text)
+    whole = [box for box in glyph_boxes if box is not None]
+    if clusters == places and len(whole) == len(places):
+        # Each glyph is one character, as in most texts.
+        return whole
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
         if box is not None:
-            ink[cluster] = join_boxes(ink[cluster], box) if cluster in ink else box
+            ink[cluster] = _hull((ink[cluster], box)) if cluster in ink else box
     if not clusters:
         raise DrawError(f"the font draws {text!r} as blank; use another font")
-    places = inked(text)
     owners = find_owners(clusters, places)
     n_shares = Counter(owners)
     n_given: Counter[int] = Counter()
@@ -365,21 +371,24 @@ def _transpose(box: Box) -> Box:
     return top, left, bottom, right
 
 
+def _hull(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box that holds all of these, of which there is at least one."""
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
 def join_boxes(one: Box, other: Box) -> Box:
     """Return left, top, right, bottom of the box that holds two, y downwards."""
-    return (
-        min(one[0], other[0]),
-        min(one[1], other[1]),
-        max(one[2], other[2]),
-        max(one[3], other[3]),
-    )
+    return _hull((one, other))
 
 
 def _box_words(text: str, char_boxes: list[Box], word_breaks: list[int]) -> list[Box]:
     """Return the ink box of each word that has ink, in the order of the text."""
     if not char_boxes:
         raise DrawError(f"{text!r} has no visible ink; remove it from the list")
-    boxes: dict[int, Box] = {}
+    if " " not in text and not word_breaks:
+        return [_hull(char_boxes)]
+    words: dict[int, list[Box]] = {}
     for word, box in zip(number_words(text, word_breaks), char_boxes, strict=True):
-        boxes[word] = join_boxes(boxes[word], box) if word in boxes else box
-    return list(boxes.values())
+        words.setdefault(word, []).append(box)
+    return [_hull(boxes) for boxes in words.values()]

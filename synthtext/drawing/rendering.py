@@ -24,24 +24,18 @@ from synthtext.drawing.colours import (
 )
 from synthtext.drawing.curves import bend
 from synthtext.drawing.degradations import damage
-from synthtext.drawing.faces import Face, make_rotation
+from synthtext.drawing.faces import Face
 from synthtext.drawing.fallback import list_runs
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.ground import Ground, grow
-from synthtext.drawing.ink_styles import (
-    is_styled,
-    lay_styled,
-    make_room,
-    measure_growth,
-    style_letters,
-)
-from synthtext.drawing.layout import Boxes, Placement, list_corners, place_glyphs
+from synthtext.drawing.ink_styles import Pixels, lay_styled, measure_growth
+from synthtext.drawing.layout import Placement, list_corners, place_glyphs
 from synthtext.drawing.occlusion import occlude
-from synthtext.drawing.outlines import Outline, join, refine
+from synthtext.drawing.painting import cover
 from synthtext.drawing.perspective import look, make_view
 from synthtext.drawing.photos import Photos
 from synthtext.drawing.rules import add_rules
-from synthtext.drawing.warps import STEP_EM, warp
+from synthtext.drawing.warps import warp
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
 from synthtext.spec import Spec
@@ -49,7 +43,6 @@ from synthtext.spec import Spec
 if TYPE_CHECKING:
     from PIL import Image
 
-Pixels = NDArray[np.uint8]
 Quads = NDArray[np.float32]
 
 MIN_SIZE_PX = 4.0
@@ -150,14 +143,15 @@ def render(
     paper = _mean_colour(behind, coverage)
     ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
     lay_styled(spec, behind, coverage, ink)
+    word_quads, char_quads = _find_quads(placement, spec, ground)
     pixels, visible_frac = occlude(
         pixels, coverage, (column, row), spec.occlusion_frac, spec.damage_seed
     )
     return Rendering(
         spec=spec,
         pixels=damage(spec, pixels),
-        word_quads=_to_quads(placement.word_boxes, placement.word_corners, spec, ground),
-        char_quads=_to_quads(placement.char_boxes, placement.char_corners, spec, ground),
+        word_quads=word_quads,
+        char_quads=char_quads,
         size_asked_px=size_asked_px,
         x_height_px=round(face.x_height_em * spec.size_px, 3),
         contrast_drawn=round(measure_contrast(_seen(ink, paper, spec.opacity), paper), 3),
@@ -202,8 +196,8 @@ def fit(
     spec: Spec, face: Face, fallback: Sequence[Face] = ()
 ) -> tuple[Spec, Placement, Ground]:
     """Return the spec at a size that fits, its text set in lines, and its position."""
+    placement = set_text(spec, face, fallback)
     while True:
-        placement = set_text(spec, face, fallback)
         ground, share = _find_ground(spec, placement)
         if share >= 1:
             return spec, placement, ground
@@ -211,6 +205,13 @@ def fit(
         if not spec.shrink or size_px < MIN_SIZE_PX:
             raise DrawError(_explain_misfit(spec))
         spec = replace(spec, size_px=size_px)
+        if _is_wrapped(spec):
+            placement = set_text(spec, face, fallback)
+
+
+def _is_wrapped(spec: Spec) -> bool:
+    """Return whether lines are broken, by which the layout depends on the size."""
+    return spec.kind == "sentence" and _side_along(spec) > 0
 
 
 def _explain_misfit(spec: Spec) -> str:
@@ -226,8 +227,7 @@ def _shrink(spec: Spec, share: float) -> float:
     """Return a smaller size for text of which only a fraction of its extent fits."""
     # Smaller wrapped text has both shorter and fewer lines, so its extent falls faster than its
     # size; small steps keep the text as large as possible.
-    is_wrapped = spec.kind == "sentence" and _side_along(spec) > 0
-    factor = min(0.97, math.sqrt(share)) if is_wrapped else share
+    factor = min(0.97, math.sqrt(share)) if _is_wrapped(spec) else share
     return math.floor(spec.size_px * factor * 1000) / 1000
 
 
@@ -246,9 +246,9 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
     Raises:
         DrawError: it is too short for its arc.
     """
-    wrap_em, side_px = None, _side_along(spec)
-    if spec.kind == "sentence" and side_px:
-        wrap_em = max(0, side_px - 2 * spec.margin_px) / spec.size_px
+    wrap_em = None
+    if _is_wrapped(spec):
+        wrap_em = max(0, _side_along(spec) - 2 * spec.margin_px) / spec.size_px
     placement = place_glyphs(
         spec.drawn_text,
         face,
@@ -291,97 +291,6 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
     return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1], view), min(shares)
 
 
-def cover(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int, int]:
-    """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas.
-
-    Lines under and through the text are ink of it.
-
-    Raises:
-        DrawError: there is no ink, or some of it lies beyond the canvas.
-    """
-    moves = ground.view, placement.turns_rad, placement.warp
-    is_straight = all(each is None for each in moves)
-    paint = _paint_glyphs if is_straight else _paint_outlines
-    coverage, column, row = paint(spec, placement, ground)
-    if not coverage.any():
-        raise DrawError(
-            f"{spec.drawn_text!r} has no visible ink at {spec.size_px:g} px; enlarge it"
-        )
-    if placement.rules is not None:
-        points = ground.move(placement.rules.points * spec.size_px)
-        rules = placement.faces[0].paint_outline(replace(placement.rules, points=points))
-        coverage, column, row = _merge([(coverage, column, row), rules])
-    bottom, right = row + coverage.shape[0], column + coverage.shape[1]
-    if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
-        # Layout reserves no room for characters without a box.
-        raise DrawError(f"{spec.drawn_text!r} has a combining mark without a letter; remove it")
-    if not is_styled(spec):
-        return coverage, column, row
-    canvas = ground.height_px, ground.width_px
-    coverage, column, row = make_room(spec, coverage, (column, row), canvas)
-    return style_letters(spec, coverage), column, row
-
-
-def _paint_glyphs(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int, int]:
-    """Return what `cover` does, for straight text seen head-on; FreeType rotates its glyphs."""
-    for face in set(placement.faces):
-        face.set_size(spec.size_px)
-    rotation = make_rotation(spec.rotation_deg)
-    places = ground.move(placement.pens * spec.size_px).tolist()
-    painted = [
-        face.paint(glyph, x, y, rotation)
-        for face, glyph, (x, y) in zip(placement.faces, placement.glyphs, places, strict=True)
-    ]
-    painted = [part for part in painted if part[0].size]
-    return _merge(painted) if painted else (np.zeros((0, 0), np.uint8), 0, 0)
-
-
-def _merge(painted: list[tuple[Pixels, int, int]]) -> tuple[Pixels, int, int]:
-    """Return the coverage of several parts as one, and its column and row on the canvas."""
-    left = min(column for _, column, _ in painted)
-    top = min(row for _, _, row in painted)
-    right = max(column + part.shape[1] for part, column, _ in painted)
-    bottom = max(row + part.shape[0] for part, _, row in painted)
-    coverage = np.zeros((bottom - top, right - left), np.uint8)
-    for part, column, row in painted:
-        height, width = part.shape
-        place = coverage[row - top : row - top + height, column - left : column - left + width]
-        # Neighbours may overlap, in connected scripts by design: the higher coverage is kept.
-        np.maximum(place, part, out=place)
-    return coverage, left, top
-
-
-def _paint_outlines(
-    spec: Spec, placement: Placement, ground: Ground
-) -> tuple[Pixels, int, int]:
-    """Return what `cover` does, for text along a curve, warped or seen from the side.
-
-    Outlines are moved by their control points; the error in their curves is invisible.
-    """
-    return placement.faces[0].paint_outline(outline_text(spec, placement, ground))
-
-
-def outline_text(spec: Spec, placement: Placement, ground: Ground) -> Outline:
-    """Return all glyphs of a text as one outline, in px from the top left of the canvas."""
-    outlines = [
-        face.outline(glyph)
-        for face, glyph in zip(placement.faces, placement.glyphs, strict=True)
-    ]
-    counts = [len(each.points) for each in outlines]
-    text = join(outlines)
-    points = text.points
-    if placement.turns_rad is not None:
-        turns_rad = np.repeat(placement.turns_rad, counts)
-        cos, sin = np.cos(turns_rad), np.sin(turns_rad)
-        x, y = points.T
-        points = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
-    points = points + np.repeat(placement.pens, counts, axis=0)
-    if placement.warp is not None:
-        text = refine(replace(text, points=points), STEP_EM)
-        points = placement.warp(text.points)
-    return replace(text, points=ground.move(points * spec.size_px))
-
-
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
     """Return the mean colour of the background under the ink."""
     red, green, blue, _ = cv2.mean(paper, coverage)
@@ -398,12 +307,18 @@ def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
     return red, green, blue
 
 
-def _to_quads(
-    boxes: Boxes, corners: NDArray[np.float64] | None, spec: Spec, ground: Ground
-) -> Quads:
-    """Return the quads of upright boxes, or of corners if the text is curved or warped."""
-    quads = ground.move(list_corners(boxes, corners) * spec.size_px)
+def _find_quads(placement: Placement, spec: Spec, ground: Ground) -> tuple[Quads, Quads]:
+    """Return the quads of words and of characters, moved in one call to save time."""
+    corners = np.concatenate(
+        [
+            list_corners(placement.word_boxes, placement.word_corners),
+            list_corners(placement.char_boxes, placement.char_corners),
+        ]
+    )
+    quads = ground.move(corners.reshape(-1, 2) * spec.size_px).reshape(-1, 4, 2)
     grown_px = measure_growth(spec)
     if grown_px:
         quads = grow(quads, grown_px)
-    return quads.round(2).astype(np.float32)
+    rounded = quads.round(2).astype(np.float32)
+    n_words = len(placement.word_boxes)
+    return rounded[:n_words], rounded[n_words:]

@@ -10,7 +10,8 @@ from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layers import draw_layer
 from synthtext.drawing.layout import place_glyphs
 from synthtext.drawing.outlines import Outline, refine
-from synthtext.drawing.rendering import cover, fit, render, set_text
+from synthtext.drawing.painting import cover
+from synthtext.drawing.rendering import fit, render, set_text
 from synthtext.drawing.rules import add_rules
 from synthtext.spec import Spec, make_spec
 
