@@ -28,7 +28,7 @@ from synthtext.drawing.faces import Face
 from synthtext.drawing.fallback import list_runs
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.ground import Ground, grow
-from synthtext.drawing.ink_styles import Pixels, lay_styled, measure_growth
+from synthtext.drawing.ink_styles import lay_styled, measure_growth
 from synthtext.drawing.layout import Placement, list_corners, place_glyphs
 from synthtext.drawing.occlusion import occlude
 from synthtext.drawing.painting import cover
@@ -43,6 +43,7 @@ from synthtext.spec import Spec
 if TYPE_CHECKING:
     from PIL import Image
 
+Pixels = NDArray[np.uint8]
 Quads = NDArray[np.float32]
 
 MIN_SIZE_PX = 4.0
