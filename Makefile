@@ -78,6 +78,10 @@ $(PEERS)/installed: | .venv/installed
 	$(PEERS)/trdg/bin/pip install --quiet trdg==1.8.0 "pillow<10" "numpy<2"
 	$(PYTHON) -m venv $(PEERS)/synthtiger
 	$(PEERS)/synthtiger/bin/pip install --quiet synthtiger==1.2.1 "pillow<10" "numpy<2"
+	$(PYTHON) -m venv $(PEERS)/neots
+	$(PEERS)/neots/bin/pip install --quiet neots==0.3.4
+	$(PYTHON) -m venv $(PEERS)/doctr
+	$(PEERS)/doctr/bin/pip install --quiet docTR-Synth-Generator==0.4.1
 	git clone --quiet --depth 1 --branch 1.2.1 https://github.com/clovaai/synthtiger $(PEERS)/synthtiger-source
 	touch $@
 

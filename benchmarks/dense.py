@@ -28,6 +28,7 @@ from probes.tasks.base import HEADLINE_K, Question, choose_templates, load_task
 from probes.tasks.config import ProbeConfig
 from probes.tasks.looks import Shown, run_looks
 from probes.tasks.outcomes import write_outcomes
+from probes.tasks.vocabulary import Candidates
 from synthtext.drawing.fonts import read_catalogue
 
 DESIGN = "size,blur,contrast"
@@ -42,8 +43,8 @@ def place_between(factor: str, n: int) -> list[float]:
     return [float(f"{axis.find_level(place):.4g}") for place in np.concatenate(places).tolist()]
 
 
-def show_densely(config: ProbeConfig, between: int) -> tuple[list[Trial], list[str]]:
-    """Return the trials at all levels, and the candidate words."""
+def show_densely(config: ProbeConfig, between: int) -> tuple[list[Trial], Candidates]:
+    """Return the trials at all levels, and the candidates."""
     fonts = read_catalogue()
     scan, candidates = load_task(config.task).show(config)
     scan = name_fonts(scan, fonts)
@@ -69,7 +70,7 @@ def main() -> None:
     model, task = load_model(asked.model), load_task(config.task)
     trials, candidates = show_densely(config, asked.between)
     question = Question(
-        task=task.name, vocabulary=tuple(candidates), templates=choose_templates(task, model),
+        task=task.name, candidates=candidates, templates=choose_templates(task, model),
         ks=(), headline=HEADLINE_K, seed=config.seed, cache_folder=find_cache_folder(),
     )  # fmt: skip
     shown = Shown(tuple(trials), draw_stimuli(trials), name_drawn(trials, read_catalogue()))

@@ -11,7 +11,7 @@ from simulated import Answer, Reader, axis_of, find_truth, place_scan
 
 from probes.metrics.monotone import Answers, Crossing, find_crossing
 from probes.metrics.thresholds import ALPHA
-from probes.tasks.stages import ERRORS, Seen, choose_confidence, choose_levels
+from probes.tasks.stages import N_LOOKS, Seen, choose_levels
 
 Floats = NDArray[np.float64]
 
@@ -65,19 +65,16 @@ def run_design(reader: Reader, answer: Answer, width: float = WIDTH) -> Run:
     axis = axis_of(reader.factor)
     x = place_scan(reader.factor)
     right = answer(x)
-    for look in range(1, len(ERRORS) + 1):
+    for look in range(1, N_LOOKS + 1):
         answers = Answers(x, right.astype(np.float64), np.ones(right.shape), reader.chance)
-        crossing = find_crossing(answers, 1 - ERRORS[look - 1])
-        added, why = choose_levels(Seen(answers, axis, False, crossing), look, width)  # noqa: FBT003
+        crossing = find_crossing(answers)
+        added = choose_levels(Seen(answers, axis, False, crossing), look, width)[0]  # noqa: FBT003
         if not added:
             break
         new = axis.place(np.array(added))
         order = np.argsort(np.concatenate([x, new]))
         x = np.concatenate([x, new])[order]
         right = np.concatenate([right, answer(new)], axis=1)[:, order]
-    confidence = choose_confidence(look, why)
-    if confidence != 1 - ERRORS[look - 1]:
-        crossing = find_crossing(answers, confidence)
     return Run(answers, crossing)
 
 

@@ -3,13 +3,15 @@
     python benchmarks/labels.py [--n 1000] [--seed 5]
 
 Draws words and sentences from a recipe in which all of these factors vary widely, and measures
-how far the farthest pixel of ink lies outside the quads of characters and of words.
+how far the farthest pixel of the letters lies outside the quads of characters and of words.
+Lines under and through a text do not belong to its letters.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -20,10 +22,11 @@ from rich.table import Table
 from synthtext.dataset.generate import draw_images
 from synthtext.dataset.manifest import NotDrawn
 from synthtext.dataset.plan import Plan, list_shards, make_plan
-from synthtext.drawing.fonts import read_catalogue
-from synthtext.drawing.layers import draw_layer
-from synthtext.drawing.rendering import Quads
+from synthtext.drawing.fonts import Catalogue, read_catalogue
+from synthtext.drawing.painting import cover
+from synthtext.drawing.rendering import Quads, fit, open_face_of
 from synthtext.recipe import edit_recipe, read_recipe
+from synthtext.spec import Spec
 from synthtext.texts.reviews import review_sentences
 from synthtext.texts.words import read_words
 
@@ -33,6 +36,8 @@ WIDE = {
     "height_px": "0,224", "margin_px": "1:8", "rotation_deg": "-180:180",
     "yaw_deg": "-60:60", "pitch_deg": "-60:60", "arc_deg": "0=3,-90,-30,30,90",
     "wave_em": "0=2,0.1,0.3", "jitter_em": "0,0.05,0.1", "letter_rotation_deg": "0,5,15",
+    "underline_em": "0=3,0.05,0.15", "strike_em": "0=3,0.05,0.15",
+    "warp_em": "0=2,0.04,0.12", "barrel_frac": "0=2,-0.2,0.2",
     "ink_fill": "any", "embolden_em": "-0.02,0,0.04,0.08", "wear_frac": "0,0.3",
     "outline_em": "0,0.05,0.12", "extrude_em": "0,0.1,0.3", "shadow_em": "0,0.1,0.4",
     "background": "plain,gradient,noise,texture,clutter,writing", "occlusion_frac": "0,0.2",
@@ -48,6 +53,16 @@ def make_wide_plan(n: int, seed: int) -> Plan:
     recipe = edit_recipe(read_recipe("default"), edits)
     texts = {"word": read_words("en"), "sentence": review_sentences()}
     return make_plan(recipe, texts, read_catalogue(), count=n, seed=seed)
+
+
+def draw_letters(spec: Spec, fonts: Catalogue) -> np.ndarray:
+    """Return the coverage of the letters of an image: uint8 (H, W)."""
+    face = open_face_of(spec, fonts)
+    spec, placement, ground = fit(spec, face)
+    ink = np.zeros((ground.height_px, ground.width_px), np.uint8)
+    letters, column, row = cover(spec, replace(placement, rules=None), ground)
+    ink[row : row + letters.shape[0], column : column + letters.shape[1]] = letters
+    return ink
 
 
 def measure_overhang(ink: np.ndarray, quads: Quads) -> float:
@@ -88,7 +103,7 @@ def main() -> None:
         if isinstance(image, NotDrawn):
             not_drawn[image.reason.rpartition("; ")[2]] += 1
             continue
-        ink = draw_layer("ink", image.spec, fonts)
+        ink = draw_letters(image.spec, fonts)
         found["characters"].append(measure_overhang(ink, image.char_quads))
         found["words"].append(measure_overhang(ink, image.word_quads))
     table = Table("quads of", "images", "farthest ink outside, px", "images above 0.75 px")

@@ -1,9 +1,10 @@
 """The speed of peers and of synthtext at drawing the same words on one core: `make peers`.
 
-`make peers` installs TRDG and SynthTIGER, each in its own environment. All draw words of the
-bundled list, one per image, in the bundled fonts, 12 to 64 px, on a canvas of 224x224 px, and
-write JPEG at quality 90 to disk. Rounds alternate, because timings are noisy; medians are
-shown. The differences:
+`make peers` installs the peers, each in its own environment. All draw words of the bundled
+list, one per image, in the bundled fonts, 12 to 64 px, on a canvas of 224x224 px, and write
+JPEG at quality 90 to disk; against neots and docTR-Synth-Generator, crops of words as PNG. Time
+is processor time. Rounds alternate, because timings are noisy; medians are shown. The
+differences:
 
 - synthtext places text anywhere, sets its contrast, and records every factor and the quads of
   words and letters; TRDG and SynthTIGER write only the image, with the text in the centre and
@@ -11,6 +12,8 @@ shown. The differences:
 - TRDG draws at 224 px and scales down; its white background corresponds to our plain one;
 - SynthTIGER's noise comes from image files only, so it draws on a plain background; its layers
   are called directly, without its template, which would cost more than half of its speed;
+- neots draws letters at 55 px and reduces them to fit a height of 48 px; ours and those of
+  docTR-Synth-Generator are drawn at 32 px, ours on a canvas 48 px high;
 - the bare loop only draws, encodes and appends to a tar.
 """
 
@@ -42,14 +45,20 @@ TASKS = {
     "TRDG 1.8.0, white background": ("trdg", "trdg_words.py", "plain"),
     "SynthTIGER 1.2.1, plain background": ("synthtiger", "synthtiger_words.py", "plain"),
     "ours, natural crops, 32 px": ("", "ours.py", "crops"),
+    "ours, crops, 48 px high, PNG": ("", "ours.py", "png"),
+    "neots 0.3.4, effects off, its batches": ("neots", "neots_words.py", "plain"),
+    "neots 0.3.4, effects off, a call for each word": ("neots", "neots_words.py", "words"),
+    "neots 0.3.4, as it ships": ("neots", "neots_words.py", "shipped"),
+    "docTR-Synth-Generator 0.4.1, effects off": ("doctr", "doctr_words.py", "plain"),
+    "docTR-Synth-Generator 0.4.1, as it ships": ("doctr", "doctr_words.py", "shipped"),
 }
 
 
 def run(task: tuple[str, str, str], folder: Path, scratch: Path) -> float:
-    """Return the seconds per image of a task."""
+    """Return the processor seconds per image of a task."""
     name, script, kind = task
     python = folder / name / "bin" / "python" if name else Path(sys.executable)
-    words = scratch / ("few.txt" if name else "many.txt")
+    words = scratch / ("few.txt" if name in ("trdg", "synthtiger", "doctr") else "many.txt")
     done = subprocess.run(
         [python, SCRIPTS / script, words, bundled_folder(), scratch, kind],
         capture_output=True, text=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -80,8 +89,13 @@ def main() -> None:
         ("ours, noise background", "TRDG 1.8.0, noise background"),
         ("ours, plain background", "TRDG 1.8.0, white background"),
         ("ours, plain background", "SynthTIGER 1.2.1, plain background"),
+        ("ours, crops, 48 px high, PNG", "neots 0.3.4, effects off, its batches"),
+        ("ours, crops, 48 px high, PNG", "neots 0.3.4, effects off, a call for each word"),
+        ("ours, crops, 48 px high, PNG", "neots 0.3.4, as it ships"),
+        ("ours, crops, 48 px high, PNG", "docTR-Synth-Generator 0.4.1, effects off"),
+        ("ours, crops, 48 px high, PNG", "docTR-Synth-Generator 0.4.1, as it ships"),
     ):
-        console.print(f"{ours}: {rates[ours] / rates[peer]:.0f} times {peer}")
+        console.print(f"{ours}: {rates[ours] / rates[peer]:.2f} times {peer}")
 
 
 if __name__ == "__main__":

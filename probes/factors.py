@@ -84,6 +84,18 @@ FACTORS: dict[str, ProbedFactor] = {
     "letter_rotation_deg": ProbedFactor(
         (0.0, 6.0, 12.0, 18.0, 25.0, 35.0, 45.0), "rotation of letters, degrees", "falling"
     ),
+    "warp_em": ProbedFactor(
+        (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12), "warp, em", "falling"
+    ),
+    "barrel_frac": ProbedFactor(
+        (0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.25), "barrel distortion, fraction", "falling"
+    ),
+    "underline_em": ProbedFactor(
+        (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3), "line under the text, em"
+    ),
+    "strike_em": ProbedFactor(
+        (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2), "line through the text, em", "falling"
+    ),
     "embolden_em": ProbedFactor(
         (-0.04, -0.02, 0.0, 0.02, 0.04, 0.07, 0.1), "thickening of strokes, em"
     ),
@@ -104,6 +116,9 @@ FACTORS: dict[str, ProbedFactor] = {
     ),
     "occlusion_frac": ProbedFactor(
         (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8), "ink hidden, fraction", "falling"
+    ),
+    "fold_frac": ProbedFactor(
+        (0.0, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0), "light lost at creases, fraction", "falling"
     ),
     "light_frac": ProbedFactor(
         (0.0, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0), "light lost towards one side, fraction",

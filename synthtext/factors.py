@@ -75,6 +75,10 @@ FACTORS: dict[str, Factor] = {
     "align": Factor(
         "left,center,right", "alignment of lines", choices=("left", "center", "right")
     ),
+    "direction": Factor(
+        "horizontal", "direction of lines; vertical ones are columns from right to left",
+        choices=("horizontal", "vertical"),
+    ),
     "width_px": Factor(
         "224", "image width in px; 0 fits it to the text", _SIDE, is_whole=True
     ),
@@ -113,6 +117,22 @@ FACTORS: dict[str, Factor] = {
     "letter_rotation_deg": Factor(
         "0", "rotation of each letter, standard deviation in degrees",
         Bounds(0, 45, "it is a deviation in degrees"),
+    ),
+    "warp_em": Factor(
+        "0", "smooth displacement of all of the text, standard deviation in em",
+        Bounds(0, 0.12, "it is a deviation in em"),
+    ),
+    "barrel_frac": Factor(
+        "0", "fraction by which a lens draws the text's corners to its middle; below 0 away",
+        Bounds(-0.25, 0.25, "it is a fraction of the distance from the middle"),
+    ),
+    "underline_em": Factor(
+        "0", "thickness of a line under the text, in em",
+        Bounds(0, 0.3, "it is a thickness in ems"),
+    ),
+    "strike_em": Factor(
+        "0", "thickness of a line through the text, in em",
+        Bounds(0, 0.3, "it is a thickness in ems"),
     ),
     "ink": Factor("any", "text colour, such as black,#c02020", is_colour=True),
     "ink2": Factor("any", "second text colour, of outline, extrusion and fill", is_colour=True),
@@ -167,6 +187,10 @@ FACTORS: dict[str, Factor] = {
         "0", "fraction of the ink that is hidden behind something",
         Bounds(0, 0.95, "it is a fraction of the ink"),
     ),
+    "fold_frac": Factor(
+        "0", "fraction of the light that is lost at the creases of a folded sheet",
+        Bounds(0, 1, "it is a fraction of the light"),
+    ),
     "light_frac": Factor(
         "0", "fraction of the light that is lost towards one side",
         Bounds(0, 1, "it is a fraction of the light"),
@@ -216,6 +240,7 @@ SETTINGS = {
     "image_format": "image format: jpg, png or webp",
     "splits": "fractions of train, val and test; a text is in one split only",
     "shrink": "shrink text that does not fit, instead of leaving it out",
+    "fallback": "draw what a font lacks with others where no font has all, instead of nothing",
     "shard_size": "images per shard",
 }
 """What a recipe holds besides its factors."""

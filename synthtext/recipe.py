@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,7 @@ class Recipe:
         splits: fractions of train, val and test, by text.
         shrink: whether text that does not fit is drawn smaller instead of being left out.
         shard_size: images per shard.
+        fallback: whether other fonts draw what a font lacks of a text that none has all of.
         mixture: factors that go together; each image is drawn from one component.
     """
 
@@ -69,6 +71,7 @@ class Recipe:
     splits: tuple[float, float, float] = (0.9, 0.05, 0.05)
     shrink: bool = True
     shard_size: int = 1000
+    fallback: bool = False
     mixture: tuple[Component, ...] = ()
 
 
@@ -133,8 +136,9 @@ def edit_recipe(recipe: Recipe, edits: Mapping[str, str]) -> Recipe:
                 draws["jpeg_quality"] = parse_draw("jpeg_quality", "100")
         elif name == "splits":
             recipe = replace(recipe, splits=_parse_splits(text))
-        elif name == "shrink":
-            recipe = replace(recipe, shrink=_parse_switch(name, text))
+        elif name in ("shrink", "fallback"):
+            switched: dict[str, Any] = {name: _parse_switch(name, text)}
+            recipe = replace(recipe, **switched)
         elif name == "shard_size":
             recipe = replace(recipe, shard_size=_parse_count(name, text))
         else:
@@ -167,6 +171,7 @@ def format_recipe(recipe: Recipe) -> str:
         "image_format": f'"{recipe.image_format}"',
         "splits": f'"{",".join(f"{share:g}" for share in recipe.splits)}"',
         "shrink": str(recipe.shrink).lower(),
+        "fallback": str(recipe.fallback).lower(),
         "shard_size": str(recipe.shard_size),
     }
     lines = [

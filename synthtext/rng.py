@@ -10,6 +10,7 @@ Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (P
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,28 @@ def draw_bits(seed: int, name: str, start: int, stop: int) -> UInt64s:
     # SeedSequence([1, 2, 0]).
     digest = hashlib.blake2b(f"{seed}\x00{name}".encode(), digest_size=16).digest()
     key = np.frombuffer(digest, dtype=np.uint64)
-    bits = np.random.Philox(key=key, counter=start).random_raw(LANES * (stop - start))
+    bits = _philox_at(key, start).random_raw(LANES * (stop - start))
     return bits.reshape(stop - start, LANES)
+
+
+def _philox_at(key: UInt64s, counter: int) -> np.random.Philox:
+    """Return the generator of this thread, set to a key and a counter.
+
+    A new generator would take several times as long, since it first asks the system for
+    entropy, which a key leaves unused.
+    """
+    philox = _own.__dict__.get("philox")
+    if philox is None:
+        philox = _own.__dict__["philox"] = np.random.Philox(key=0)
+    state = philox.state
+    state["state"] = {"key": key, "counter": np.array([counter, 0, 0, 0], np.uint64)}
+    # Nothing is left over of what was drawn before.
+    state["buffer_pos"] = LANES
+    philox.state = state
+    return philox
+
+
+_own = threading.local()
 
 
 def to_unit(bits: UInt64s) -> Floats:

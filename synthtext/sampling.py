@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from synthtext.drawing.fallback import choose_fallback
 from synthtext.drawing.fonts import Catalogue, Font
 from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice, Draw, Range, Ranges
@@ -20,7 +21,7 @@ from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
 from synthtext.recipe import ANY, MIXTURE, Recipe, parse_numbers
 from synthtext.rng import LANES, draw_below, draw_bits, draw_units, pick
-from synthtext.spec import CASES, NAMES, Spec
+from synthtext.spec import CASES, FONT_SEPARATOR, NAMES, Spec
 
 Column = Sequence[object]
 
@@ -152,7 +153,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
         elif factor.is_colour:
             columns[name] = _draw_colours(recipe.draws[name], units(name))
-    for name in ("case", "align", "ink_fill"):
+    for name in ("case", "align", "ink_fill", "direction"):
         choices = FACTORS[name].choices
         columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
@@ -230,14 +231,27 @@ def _shuffle(seed: int, name: str, n: int) -> NDArray[np.int32]:
 def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
     is_whole = FACTORS[name].is_whole
     if isinstance(draw, Choice):
-        values = parse_numbers(name, draw)[pick(units, np.array(draw.weights))]
-    elif isinstance(draw, Ranges):
+        numbers = _list_numbers(name, draw)
+        if len(numbers) == 1:
+            return list(numbers) * len(units)
+        return [numbers[place] for place in pick(units, np.array(draw.weights)).tolist()]
+    if isinstance(draw, Ranges):
         places, within = draw.split(units)
         values = np.empty(len(units))
         for place, part in enumerate(draw.parts):
             values[places == place] = _draw_range(part, within[places == place], is_whole)
     else:
         values = _draw_range(draw, units, is_whole)
+    return _round_numbers(values, is_whole=is_whole)
+
+
+@lru_cache(maxsize=1024)
+def _list_numbers(name: str, choice: Choice) -> tuple[float, ...]:
+    """Return the values of a choice among numbers, as they stand in a spec."""
+    return tuple(_round_numbers(parse_numbers(name, choice), is_whole=FACTORS[name].is_whole))
+
+
+def _round_numbers(values: NDArray[np.float64], *, is_whole: bool) -> list[float]:
     if is_whole:
         return np.rint(values).astype(np.int64).tolist()
     return np.round(values, N_DECIMALS).tolist()
@@ -275,7 +289,7 @@ def _draw_fonts(
     recipe: Recipe, fonts: Catalogue, columns: Mapping[str, Column], units: NDArray[np.float64]
 ) -> dict[str, Column]:
     """Return the columns of the font: one that has every character of the text."""
-    weights = tuple(_weigh_font(recipe, font) for font in fonts.fonts.values())
+    weights = _weigh_fonts(recipe, fonts)
     if not any(weights):
         category, family = recipe.draws["font_category"], recipe.draws["font_family"]
         raise RecipeError(
@@ -283,26 +297,54 @@ def _draw_fonts(
             "`synthtext fonts` lists them"
         )
     rows = zip(columns["text"], columns["case"], units.tolist(), strict=True)
-    chosen = [
-        choose_font(fonts, CASES[str(case)](str(text)), unit, weights)
-        for text, case, unit in rows
-    ]
+    chosen: list[Font | None] = []
+    others: list[str] = []
+    for text, case, unit in rows:
+        drawn_text = CASES[str(case)](str(text))
+        font, more = choose_font(fonts, drawn_text, unit, weights), ""
+        if font is None and recipe.fallback:
+            font, more = _choose_several(fonts, drawn_text, unit, weights)
+        chosen.append(font)
+        others.append(more)
     return {
         "font": [font.file if font else "" for font in chosen],
         "font_family": [font.family if font else "" for font in chosen],
         "font_category": [font.category if font else "" for font in chosen],
         "font_weight": [font.weight if font else 0 for font in chosen],
         "font_italic": [bool(font and font.italic) for font in chosen],
+        "fallback_fonts": others,
     }
 
 
-def _weigh_font(recipe: Recipe, font: Font) -> float:
-    weight = 1.0
-    for name, value in (("font_category", font.category), ("font_family", font.family)):
+def _choose_several(
+    fonts: Catalogue, drawn_text: str, unit: float, weights: tuple[float, ...]
+) -> tuple[Font | None, str]:
+    """Return a font that has as much of a text as any, and the files of those with the rest."""
+    codes = {ord(char) for char in drawn_text if char != " "}
+    counts = [
+        len(codes & font.characters) if weight else -1
+        for font, weight in zip(fonts.fonts.values(), weights, strict=True)
+    ]
+    mask = sum(1 << k for k, count in enumerate(counts) if count == max(counts))
+    places, edges = _list_covering(mask, weights)
+    place = places[int(np.searchsorted(edges, unit * edges[-1], side="right"))]
+    font = list(fonts.fonts.values())[place]
+    others = choose_fallback(fonts, drawn_text, font.file)
+    return (None, "") if others is None else (font, FONT_SEPARATOR.join(others))
+
+
+def _weigh_fonts(recipe: Recipe, fonts: Catalogue) -> tuple[float, ...]:
+    weights = [1.0] * len(fonts.fonts)
+    for name in ("font_category", "font_family"):
         draw = recipe.draws[name]
         if isinstance(draw, Choice) and ANY not in draw.values:
-            weight *= dict(zip(draw.values, draw.weights, strict=True)).get(value, 0.0)
-    return weight
+            asked = dict(zip(draw.values, draw.weights, strict=True))
+            names = (getattr(font, name.removeprefix("font_")) for font in fonts.fonts.values())
+            weights = [
+                weight * asked.get(each, 0.0)
+                for weight, each in zip(weights, names, strict=True)
+            ]
+    return tuple(weights)
 
 
 @lru_cache(maxsize=1024)

@@ -26,6 +26,8 @@ CASES: dict[str, Callable[[str], str]] = {
 """Ways to set the case of a text; `title` lifts the first letter and lowers the rest."""
 
 
+FONT_SEPARATOR, MAX_FALLBACK_FONTS = ",", 32
+
 HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -44,7 +46,8 @@ class Spec:
         seed: seed of the dataset.
         index: number of the image in the dataset, 0 or more.
         split: `train`, `val` or `test`, from a hash of the text.
-        kind: `word` or `sentence`; sentences are wrapped to the width of the image.
+        kind: `word` or `sentence`; sentences are wrapped to the width of the image, or to its
+            height if they are vertical.
         text: the text as in its list.
         font: file name in the catalogue.
         label: 1 positive, 0 negative, None if the text has no label.
@@ -57,7 +60,8 @@ class Spec:
         size_px: font size (em) in px.
         letter_spacing_em: extra advance after each character, in em; 0 adds nothing.
         line_height: distance between baselines, in em.
-        align: left, center or right; matters only for several lines.
+        align: left, center or right; matters only for several lines. Of vertical text: top,
+            middle or bottom.
         width_px: width of the image; 0 fits it to the text and its margins.
         height_px: height of the image; 0 fits it to the text and its margins.
         margin_px: minimum distance from the ink to every edge in px, 1 or more.
@@ -74,6 +78,12 @@ class Spec:
         jitter_em: displacement of each letter, standard deviation along and across the line, in
             em; 0 changes nothing.
         letter_rotation_deg: rotation of each letter, standard deviation; 0 changes nothing.
+        warp_em: smooth displacement of every point of the text, standard deviation in each
+            direction in em; 0 changes nothing.
+        barrel_frac: how far the corners of the text are drawn towards its middle, as a fraction
+            of their distance from it, as by a lens; pushed away below 0; 0 changes nothing.
+        underline_em: thickness of a line under each line of text, in em; 0 is none.
+        strike_em: thickness of a line through each line of text, in em; 0 is none.
         ink: text colour, `#rrggbb`.
         ink2: second text colour: of the outline, the extrusion, and a fill that is not plain.
         ink_fill: plain, gradient or texture: how the text colour changes into the second one.
@@ -88,17 +98,19 @@ class Spec:
         shadow_em: distance between the letters and their shadow, in em; 0 is none.
         shadow_blur_em: standard deviation of the shadow's blur, in em; 0 is a hard edge.
         shadow_angle_deg: direction of shadow and extrusion, clockwise from the right.
-        ink_seed: chooses displacements, rotations, wear and fill; 32 bits.
+        ink_seed: chooses displacements, rotations, warp, wear and fill; 32 bits.
         background: kind of background.
         paper: its first colour, `#rrggbb`.
         paper2: its second colour; only some kinds use it.
         photo: file name of the photograph, empty for other backgrounds.
         paper_seed: chooses the grain, the angle or the crop of the background; 32 bits.
         occlusion_frac: fraction of the ink that is hidden behind something; 0 is none.
+        fold_frac: fraction of the light that is lost at the creases of a folded sheet; 0 is
+            none.
         light_frac: fraction of the light that is lost towards one side; 0 changes nothing.
         shade_frac: fraction of the light that is lost in a cast shadow; 0 changes nothing.
-        damage_seed: chooses what hides the ink, where the light comes from, and which pixels
-            turn black or white; 32 bits.
+        damage_seed: chooses what hides the ink, where creases lie, where the light comes from,
+            and which pixels turn black or white; 32 bits.
         downscale: how many times the image is reduced and enlarged again; 1 changes nothing.
         motion_px: length of the motion blur; 0 changes nothing.
         motion_angle_deg: direction of the motion blur, clockwise from the right.
@@ -111,6 +123,10 @@ class Spec:
         prior_jpeg_quality: of an earlier save as JPEG, 1 to 100; 100 changes nothing.
         jpeg_quality: 1 to 100; 100 leaves PNG and WebP files untouched by JPEG.
         shrink: whether text that does not fit is drawn smaller instead of not at all.
+        fallback_fonts: file names of the fonts that draw what `font` lacks, separated by
+            commas, the first that has it; empty uses no other font.
+        direction: horizontal, or vertical: upright letters from top to bottom, in columns from
+            right to left.
     """
 
     seed: int
@@ -175,11 +191,23 @@ class Spec:
     defocus_px: float = 0.0
     salt_frac: float = 0.0
     prior_jpeg_quality: int = 100
+    underline_em: float = 0.0
+    strike_em: float = 0.0
+    warp_em: float = 0.0
+    barrel_frac: float = 0.0
+    fold_frac: float = 0.0
+    fallback_fonts: str = ""
+    direction: str = "horizontal"
 
     @property
     def drawn_text(self) -> str:
         """The text as the image shows it, its case applied."""
         return CASES[self.case](self.text)
+
+    @property
+    def font_files(self) -> tuple[str, ...]:
+        """The files of the font and of those that draw what it lacks."""
+        return (self.font, *filter(None, self.fallback_fonts.split(FONT_SEPARATOR)))
 
     @property
     def key(self) -> str:
@@ -225,8 +253,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 DAMAGES = (
-    "occlusion_frac", "light_frac", "shade_frac", "downscale", "motion_px", "defocus_px",
-    "blur_px", "noise_std", "salt_frac", "prior_jpeg_quality", "jpeg_quality",
+    "occlusion_frac", "fold_frac", "light_frac", "shade_frac", "downscale", "motion_px",
+    "defocus_px", "blur_px", "noise_std", "salt_frac", "prior_jpeg_quality", "jpeg_quality",
 )  # fmt: skip
 """Fields of what happens to an image once it is drawn."""
 
@@ -284,6 +312,7 @@ def check_spec(spec: Spec) -> Spec:
             raise SpecError(
                 f"{name} is {reprlib.repr(getattr(spec, name))}; write a colour as '#rrggbb'"
             )
+    _check_fonts(spec)
     for name, known in CHOICES.items():
         if getattr(spec, name) not in known:
             listed = ", ".join(known)
@@ -291,6 +320,14 @@ def check_spec(spec: Spec) -> Spec:
                 f"{name} is {reprlib.repr(getattr(spec, name))}; it is one of {listed}"
             )
     return spec
+
+
+def _check_fonts(spec: Spec) -> None:
+    n_others = len(spec.font_files) - 1
+    if n_others > MAX_FALLBACK_FONTS:
+        raise SpecError(
+            f"fallback_fonts has {n_others:,} fonts; give at most {MAX_FALLBACK_FONTS}"
+        )
 
 
 def _check_type(name: str, value: object) -> None:

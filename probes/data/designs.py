@@ -32,6 +32,7 @@ that designs show the same words."""
 SHAPING = (
     "font", "size_px", "letter_spacing_em", "case", "rotation_deg", "arc_deg", "wave_em",
     "jitter_em", "letter_rotation_deg", "embolden_em", "outline_em",
+    "underline_em", "strike_em", "warp_em", "barrel_frac",
 )  # fmt: skip
 """Fields that determine the extent of a text."""
 
@@ -257,12 +258,13 @@ def _list_shapes(factors: Sequence[str]) -> dict[str, Spec]:
 def _fits(spec: Spec, fonts: Catalogue) -> bool:
     try:
         face = fonts.open(spec.font)
-        placement = set_text(replace(spec, jitter_em=0.0, letter_rotation_deg=0.0), face)
+        steady = replace(spec, jitter_em=0.0, letter_rotation_deg=0.0, warp_em=0.0)
+        placement = set_text(steady, face)
     except DrawError:
         return False
     left, top, right, bottom = placement.box
     # Letters are displaced by at most three standard deviations, and rotated by any angle.
-    out_em = 3 * spec.jitter_em + (0.5 if spec.letter_rotation_deg else 0.0)
+    out_em = 3 * (spec.jitter_em + spec.warp_em) + (0.5 if spec.letter_rotation_deg else 0.0)
     # The diagonal fits at any angle.
     extent = math.hypot(right - left + 2 * out_em, bottom - top + 2 * out_em) * spec.size_px
     room = min(spec.width_px, spec.height_px) - 2 * spec.margin_px

@@ -197,7 +197,7 @@ def _describe_threshold(
 
 
 def _find_confidence(cell: pd.DataFrame) -> float:
-    """Return the confidence per interval, as noted where several looks share the error."""
+    """Return the confidence of the intervals, as noted in the outcomes."""
     column = "interval_confidence"
     noted = cell[column].dropna().tolist() if column in cell else [CONFIDENCE]
     return float(noted[0]) if noted else CONFIDENCE

@@ -4,20 +4,18 @@ Midway is the mean of chance and of the accuracy at the easiest level: nothing i
 a floor above chance has no effect, and lapses lower only the ceiling. The estimate is where the
 isotonic fit over the levels crosses midway.
 
-The interval inverts tests. A level lies on the hard side of the crossing if its accuracy, or
-the mean over it and any run of easier levels, is below midway. Levels are tested one after
-another from the hardest on, until one test does not reject. Each test is valid for any monotone
-curve, and only the first level that should not be rejected matters, so there is no further
-correction over levels. The other end is the mirror image. The test of the level by itself gets
-most of the error rate; the rest is shared by the runs, whose largest statistic is bounded by
-that of Gaussian draws with the covariance of the words.
+The interval inverts tests. A level lies on the hard side of the crossing if its accuracy is
+below midway. Levels are tested one after another from the hardest on, until one test does not
+reject. Where accuracy is monotone, only the first level past the crossing matters: every harder
+one is rightly rejected, so each side takes half of the error and there is no correction over
+levels. The other end is the mirror image.
 
 Every answer for a word is compared with its answer at the easiest level, and the sampling unit
 is the word: answers for one word may depend on each other in any way.
 
 The isotonic fit crosses midway where the cumulative sum of accuracy minus midway is least, and
-a rejected level has a run that excludes that minimum: so the interval always contains the
-estimate.
+that sum falls at a level rejected as hard and rises at one rejected as easy: so the interval
+always contains the estimate.
 
 Source: Barlow et al., "Statistical inference under order restrictions", 1972, on the fit;
 Hsu and Berger, "Stepwise confidence intervals without multiplicity adjustment for
@@ -26,7 +24,6 @@ dose-response and toxicity studies", JASA 94 (1999), on the order of the tests.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,14 +35,6 @@ from probes.errors import ProbeError
 from probes.metrics.axis import Axis, Direction, choose_axis
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Flags = NDArray[np.bool_]
-
-OWN_SHARE = 0.7
-"""Fraction of the error rate for the test of the level by itself; runs share the rest."""
-
-N_DRAWS = 4000
-"""Gaussian draws for the null distribution of the largest statistic of all runs."""
 
 COIN = 0.25
 """Variance of one added word that is read at random, so that no variance is 0."""
@@ -98,23 +87,6 @@ class Crossing:
     p_monotone: float
 
 
-@dataclass(frozen=True)
-class _Runs:
-    """Runs of levels, from one level to itself or an easier one; (L, L) each.
-
-    Attributes:
-        statistic: float64; a run's mean accuracy minus midway, in standard errors under the
-            null hypothesis; 0 below the diagonal, where there is no run.
-        largest_from: float32 (L, N_DRAWS); the largest statistic, by chance, of the runs that
-            begin at each level.
-        largest_to: likewise, for the runs that end at each level.
-    """
-
-    statistic: Floats
-    largest_from: Singles
-    largest_to: Singles
-
-
 def gather_answers(
     levels: ArrayLike,
     correct: ArrayLike,
@@ -163,15 +135,10 @@ def find_crossing(answers: Answers, confidence: float = 0.95) -> Crossing:
     """
     accuracy, influence = _measure(answers)
     midway = (answers.chance + float(accuracy[-1])) / 2
-    weights = answers.n_seen.mean(axis=0)
-    runs = _compare_runs(
-        # The ceiling comes from the same words, so half of a word's error there is subtracted.
-        weights * (influence - influence[:, -1:] / 2),
-        weights * (accuracy - midway),
-    )
-    harder, easier = _reject_levels(runs, (1 - confidence) / 2)
-    n_harder = int(np.argmin([*harder, False]))
-    n_easier = int(np.argmin([*easier[::-1], False]))
+    statistic = _compare_levels(answers, accuracy, influence)
+    bound = float(stats.norm.isf((1 - confidence) / 2))
+    n_harder = int(np.argmin([*(statistic < -bound), False]))
+    n_easier = int(np.argmin([*(statistic > bound)[::-1], False]))
     worst, p = _test_monotone(answers, accuracy, influence)
     return Crossing(
         x=_find_estimate(answers, accuracy, midway),
@@ -205,66 +172,23 @@ def _measure(answers: Answers) -> tuple[Floats, Floats]:
     return accuracy, error
 
 
-def _compare_runs(errors: Floats, away: Floats) -> _Runs:
-    """Return how far every run of levels lies from midway.
+def _compare_levels(answers: Answers, accuracy: Floats, influence: Floats) -> Floats:
+    """Return how far the accuracy of each level (L,) is from midway, in standard errors.
 
-    Args:
-        errors: (W, L); each word's part in the error of each level, weighted by its images.
-        away: (L,); accuracy minus midway, weighted the same way.
+    The errors are those under the null hypothesis that the level lies at midway.
     """
-    n_words, n_levels = errors.shape
-    covariance = errors.T @ errors + COIN * np.eye(n_levels)
-    sums = np.concatenate([[0.0], np.cumsum(away)])
-    square = np.zeros((n_levels + 1, n_levels + 1))
-    square[1:, 1:] = covariance.cumsum(axis=0).cumsum(axis=1)
-    start, last = np.indices((n_levels, n_levels))
-    is_run = last >= start
-    within = np.diag(square)
-    variance = within[last + 1] + within[start] - square[start, last + 1] * 2
-    variance = np.where(is_run, variance, 1.0)
-    mean = sums[last + 1] - sums[start]
-    # The variance under the null hypothesis includes the square of the observed mean.
-    statistic = n_words * mean / np.sqrt(variance + n_words * mean**2)
-    largest_from, largest_to = _draw_largest(covariance, np.sqrt(variance))
-    return _Runs(np.where(is_run, statistic, 0.0), largest_from, largest_to)
-
-
-def _draw_largest(covariance: Floats, spread: Floats) -> tuple[Singles, Singles]:
-    """Return the largest statistic of runs from and to each level, by Gaussian draws."""
-    n_levels = len(covariance)
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.clip(values, 0, None))
-    sums = np.zeros((n_levels + 1, N_DRAWS), np.float32)
-    np.cumsum(root.astype(np.float32) @ _draw_normal(n_levels), axis=0, out=sums[1:])
-    per_spread = (1 / spread).astype(np.float32)
-    largest_from = np.empty((n_levels, N_DRAWS), np.float32)
-    largest_to = np.empty((n_levels, N_DRAWS), np.float32)
-    for level in range(n_levels):
-        begun = (sums[level + 1 :] - sums[level]) * per_spread[level, level:, None]
-        ended = (sums[level + 1] - sums[: level + 1]) * per_spread[: level + 1, level, None]
-        begun.max(axis=0, out=largest_from[level])
-        ended.max(axis=0, out=largest_to[level])
-    return largest_from, largest_to
-
-
-@functools.cache
-def _draw_normal(n_levels: int) -> Singles:
-    """Return the same standard normal draws (L, N_DRAWS) at every call."""
-    rng = np.random.default_rng(n_levels)
-    return rng.standard_normal((n_levels, N_DRAWS), np.float32)
-
-
-def _reject_levels(runs: _Runs, error: float) -> tuple[Flags, Flags]:
-    """Return which levels (L,) are harder than the crossing, and which are easier."""
-    own = np.diag(runs.statistic)
-    bound = stats.norm.isf(OWN_SHARE * error)
-    # This many draws may exceed the bound of the runs.
-    at = N_DRAWS - 1 - int((1 - OWN_SHARE) * error * N_DRAWS)
-    from_level = np.partition(runs.largest_from, at, axis=1)[:, at]
-    to_level = np.partition(runs.largest_to, at, axis=1)[:, at]
-    harder = (own < -bound) | (runs.statistic.min(axis=1) < -from_level)
-    easier = (own > bound) | (runs.statistic.max(axis=0) > to_level)
-    return harder, easier
+    ceiling = float(accuracy[-1])
+    midway = (answers.chance + ceiling) / 2
+    n_seen = answers.n_seen.sum(axis=0)
+    # The ceiling comes from the same words, so half of a word's error there is subtracted.
+    errors = answers.n_seen.mean(axis=0) * (influence - influence[:, -1:] / 2)
+    away = n_seen * (accuracy - midway)
+    variance = (errors**2).sum(axis=0) + away**2 / len(errors)
+    # Few words that all agree say little about their variance. With these means it is least
+    # where no word is read that is not read at the easiest level.
+    least = midway * (1 - midway) + (1 - ceiling) * (ceiling / 4 - midway)
+    statistic: Floats = away / np.sqrt(np.maximum(variance, n_seen * least) + COIN)
+    return statistic
 
 
 def _find_estimate(answers: Answers, accuracy: Floats, midway: float) -> float | None:

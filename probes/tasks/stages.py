@@ -1,14 +1,12 @@
 """Adaptive levels: after a coarse scan, more levels where a curve crosses midway.
 
-A curve is examined in at most three stages. Each stage measures its interval; if that is wider
+A curve is examined in at most five stages. Each stage measures its interval; if that is wider
 than requested, levels are added in the gaps at its ends, and the same words are shown there.
-The stages share the error of the interval, which accounts for repeated testing: the last stage
-has most of it, and is also the one that counts if no level could be added.
+A level gets all of its answers when it is shown, so no test is repeated with more answers, and
+the stages share no error. `benchmarks/coverage.py` measures that choosing levels by the answers
+costs no coverage.
 
 Everything follows from the outcomes, so equal answers lead to equal levels.
-
-Source: Lan and DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70
-(1983), on spending an error over looks.
 """
 
 from __future__ import annotations
@@ -23,10 +21,10 @@ from probes.factors import FACTORS
 from probes.metrics.axis import MIN_LEVELS, Axis
 from probes.metrics.cells import spread_baselines
 from probes.metrics.monotone import Answers, Crossing, find_crossing, gather_answers
-from probes.metrics.thresholds import ALPHA
+from probes.metrics.thresholds import ALPHA, CONFIDENCE
 
-ERRORS = (0.005, 0.01, 0.035)
-"""The part of an interval's 5 % error rate that each stage may spend."""
+N_LOOKS = 5
+"""Largest number of stages of a curve, including the coarse scan."""
 
 N_WITHIN, N_AT_END = 3, 1
 """Numbers of levels added in a gap that is the whole interval, and in one at its end."""
@@ -66,7 +64,7 @@ class Decision:
         baseline: baseline of the curve.
         look: number of the stage, from 1.
         levels: the levels to add, rising; empty if the curve is finished.
-        confidence: confidence of the curve's interval if this is its last stage.
+        confidence: confidence of the curve's interval.
         why: the reason in words.
     """
 
@@ -155,7 +153,7 @@ def choose_levels(seen: Seen, look: int, width: float) -> tuple[tuple[float, ...
     """Return the levels that a stage adds to a curve, none if it is finished, and the reason.
 
     Args:
-        seen: the curve, with an interval that spends the error of this stage.
+        seen: the curve as measured so far.
         look: number of the stage, from 1.
         width: the requested width of the interval, on the axis.
     """
@@ -165,27 +163,19 @@ def choose_levels(seen: Seen, look: int, width: float) -> tuple[tuple[float, ...
         return (), "it does not cross the midway accuracy"
     if seen.width <= width:
         return (), NARROW
-    if look == len(ERRORS):
+    if look == N_LOOKS:
         return (), f"{look} stages are complete"
     levels = _place_levels(seen, width)
     return levels, _explain(seen) if levels else "the words limit its width, not the levels"
 
 
-def choose_confidence(look: int, why: str) -> float:
-    """Return the confidence of an interval whose last stage is this one, given the reason.
-
-    If no level can be added, the remaining stages are combined with this one.
-    """
-    return 1 - ERRORS[look - 1 if why == NARROW else -1]
-
-
 def _decide(outcomes: pd.DataFrame, curve: Curve, look: int, stages: Stages) -> Decision:
-    seen = _look_at(outcomes, curve, 1 - ERRORS[look - 1])
+    seen = _look_at(outcomes, curve)
     levels: tuple[float, ...] = ()
     why = f"it has fewer than {MIN_LEVELS} levels, or one word"
     if seen is not None:
         levels, why = choose_levels(seen, look, stages.width)
-    return Decision(*curve, look, levels, choose_confidence(look, why), why)
+    return Decision(*curve, look, levels, CONFIDENCE, why)
 
 
 def _cut(decision: Decision, n: int) -> Decision:
@@ -195,13 +185,10 @@ def _cut(decision: Decision, n: int) -> Decision:
     if n > 0:
         places = (np.arange(n) + 0.5) * len(decision.levels) / n
         return replace(decision, levels=tuple(decision.levels[int(i)] for i in places))
-    why = "the budget is used up"
-    return replace(
-        decision, levels=(), confidence=choose_confidence(decision.look, why), why=why
-    )
+    return replace(decision, levels=(), why="the budget is used up")
 
 
-def _look_at(outcomes: pd.DataFrame, curve: Curve, confidence: float) -> Seen | None:
+def _look_at(outcomes: pd.DataFrame, curve: Curve) -> Seen | None:
     rows, factor = _take_curve(outcomes, curve), curve[0]
     at = rows["level"].to_numpy(dtype=np.float64)
     if len(np.unique(at)) < MIN_LEVELS or rows["word"].nunique() < 2:
@@ -214,7 +201,7 @@ def _look_at(outcomes: pd.DataFrame, curve: Curve, confidence: float) -> Seen | 
         answers=answers,
         axis=axis,
         is_whole=all(isinstance(level, int) for level in FACTORS[factor].levels),
-        crossing=find_crossing(answers, confidence),
+        crossing=find_crossing(answers, CONFIDENCE),
     )
 
 

@@ -102,8 +102,8 @@ def draw_masks(
     """
     masks = {}
     for image in renderings:
-        font = fonts.fonts.get(image.spec.font)
-        if font is not None and font.sha256 == known.get(image.spec.font):
+        found = {file: fonts.fonts.get(file) for file in image.spec.font_files}
+        if all(font and font.sha256 == known.get(file) for file, font in found.items()):
             mask = draw_layer("ink", image.spec, fonts)
             if mask.shape == image.pixels.shape[:2]:
                 masks[image.spec.key] = mask.astype(np.uint8)

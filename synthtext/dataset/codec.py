@@ -55,8 +55,8 @@ Pillow would open dozens of others by their content, and start Ghostscript for s
 
 MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn", "ink_visible_frac")
 
-LATER_MEASURED = {"ink_visible_frac": 1.0}
-"""Those of them that the first shards lack, with what they mean where they are missing."""
+LATER_MEASURED: dict[str, Any] = {"ink_visible_frac": 1.0, "word_breaks": [], "font_runs": []}
+"""What the first shards lack, of these and beside them, with its value where it is missing."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ def encode(rendering: Rendering, image_format: str) -> Sample:
         **{name: getattr(rendering, name) for name in MEASURED},
         "word_quads": rendering.word_quads,
         "char_quads": rendering.char_quads,
+        "word_breaks": rendering.word_breaks,
+        "font_runs": rendering.font_runs,
     }
     return Sample(
         spec.key,
@@ -148,16 +150,19 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
         if fields.get("drawn_text", text) != text:
             raise ValueError("drawn_text")  # noqa: TRY301 - one sentence for all that is garbled.
         _check_size(spec, pixels)
+        word_breaks = _read_word_breaks(fields, text)
         return Rendering(
             spec=spec,
             pixels=pixels,
-            word_quads=_read_quads(fields, "word_quads", len(split_words(text))),
+            word_quads=_read_quads(fields, "word_quads", len(split_words(text, word_breaks))),
             char_quads=_read_quads(fields, "char_quads", len(inked(text))),
             size_asked_px=_read_number(fields, "size_asked_px"),
             x_height_px=_read_number(fields, "x_height_px"),
             contrast_drawn=_read_number(fields, "contrast_drawn"),
             ink_drawn=_read_colour(fields, "ink_drawn"),
             ink_visible_frac=_read_number(fields, "ink_visible_frac"),
+            word_breaks=word_breaks,
+            font_runs=_read_font_runs(fields, spec),
         )
     except ValueError as error:
         raise ShardError(f"{sample.key}.json has no valid {error}; render it again") from error
@@ -284,6 +289,31 @@ def _read_quads(fields: Mapping[str, Any], name: str, n: int) -> Quads:
     if not is_fine or (np.abs(quads) > MAX_QUAD_PX).any():
         raise ValueError(name)
     return quads.astype(np.float32)
+
+
+def _read_word_breaks(fields: Mapping[str, Any], text: str) -> tuple[int, ...]:
+    places = fields.get("word_breaks", LATER_MEASURED["word_breaks"])
+    is_fine = isinstance(places, list) and all(type(place) is int for place in places)
+    if not is_fine or places != sorted({*places} & {*range(1, len(text))}):
+        raise ValueError("word_breaks")
+    return tuple(places)
+
+
+def _read_font_runs(fields: Mapping[str, Any], spec: Spec) -> tuple[tuple[int, int, str], ...]:
+    rows = fields.get("font_runs", LATER_MEASURED["font_runs"])
+    n = len(spec.drawn_text)
+    if not isinstance(rows, list) or len(rows) > n:
+        raise ValueError("font_runs")
+    stop = 0
+    for row in rows:
+        if not isinstance(row, list) or [type(value) for value in row] != [int, int, str]:
+            raise ValueError("font_runs")
+        if not stop == row[0] < row[1] <= n or row[2] not in spec.font_files:
+            raise ValueError("font_runs")
+        stop = row[1]
+    if rows and stop != n:
+        raise ValueError("font_runs")
+    return tuple((start, stop, file) for start, stop, file in rows)
 
 
 def _read_number(fields: Mapping[str, Any], name: str) -> float:

@@ -269,6 +269,8 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
             "splits": list(recipe.splits),
             "shrink": recipe.shrink,
             "shard_size": recipe.shard_size,
+            # Only where it is asked for, so that the plans of older datasets stay the same.
+            **({"fallback": True} if recipe.fallback else {}),
             **({MIXTURE: describe_mixture(recipe)} if recipe.mixture else {}),
         },
         "texts": {
@@ -283,7 +285,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
 
 def list_versions() -> dict[str, str]:
     """Return the versions that the pixels depend on."""
-    packages = ("synthtext", "pillow", "numpy", "opencv-python-headless", "uharfbuzz")
+    packages = ("synthtext", "pillow", "numpy", "opencv-python-headless", "uharfbuzz", "uniseg")
     versions = {name: importlib.metadata.version(name) for name in packages}
     return versions | {"freetype": ".".join(map(str, freetype.version()))}
 

@@ -28,12 +28,22 @@ HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
 COUNT = {"type": "integer", "minimum": 0}
 
+RUN = {
+    "type": "array", "prefixItems": [COUNT, COUNT, {"type": "string"}],
+    "minItems": 3, "maxItems": 3,
+}  # fmt: skip
+"""A part of a text: its first place, the place after its last one, the file of its font."""
+
 
 def describe_sample() -> dict[str, Any]:
     """Return the schema of `KEY.json`. Readers ignore unknown names."""
     fields = {name: _describe_field(name) for name in NAMES}
     measured = {name: {"type": "number"} for name in MEASURED} | {"ink_drawn": HEX}
-    quads = {"word_quads": QUADS, "char_quads": QUADS}
+    places = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+    runs = {"type": "array", "items": RUN}
+    quads = {
+        "word_quads": QUADS, "char_quads": QUADS, "word_breaks": places, "font_runs": runs,
+    }  # fmt: skip
     properties = {
         "format": {"const": SAMPLE_FORMAT}, **fields, "drawn_text": {"type": "string"},
         **measured, **quads, FIELD: {"type": "number", "minimum": 0, "maximum": 1},

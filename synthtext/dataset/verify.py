@@ -276,6 +276,9 @@ def _verify(
         f"{key}.json has the font {spec.font!r}, which is not in dataset.json": (
             spec.font not in plan["fonts"]
         ),
+        f"{key}.json has fallback_fonts {spec.fallback_fonts!r}, not all in dataset.json": (
+            not plan["fonts"].keys() >= {*spec.font_files[1:]}
+        ),
     }.items():
         if is_so:
             yield fault

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.layout import Placement, find_owners, inked
+from synthtext.drawing.layout import Placement, find_owners, inked, list_corners, number_words
+from synthtext.drawing.outlines import refine
 from synthtext.errors import DrawError
 from synthtext.spec import Spec
 
@@ -27,6 +28,8 @@ MAX_REACH = 0.8
 MIN_RADIUS_EM = 0.7
 """Minimum radius of an arc: on a smaller one, letters overlap."""
 
+RULE_STEP_EM = 0.1
+"""Longest straight piece of a line along a curve: 2 thousandths of an em from the tightest."""
 
 STRAIGHT_RAD = 1e-6
 """An angle too small to be visible, whose radius is too large to compute positions from."""
@@ -75,26 +78,40 @@ def bend(placement: Placement, spec: Spec) -> Placement:
         spec: its text, `arc_deg`, `wave_em`, `jitter_em` and `letter_rotation_deg` are used.
 
     Raises:
-        DrawError: letters would overlap near the centre of the arc.
+        DrawError: letters would overlap near the centre of the arc, or the text is vertical.
     """
     arc_deg, wave_em, jitter_em, letter_rotation_deg = _read_bends(spec)
     if not (arc_deg or wave_em or jitter_em or letter_rotation_deg):
         return placement
+    if spec.direction == "vertical" and (arc_deg or wave_em):
+        raise DrawError("vertical text follows no curve; set arc_deg and wave_em to 0")
     text = spec.drawn_text
     left, top, right, bottom = placement.box
     curve = Curve(left, right - left, math.radians(arc_deg), wave_em)
     _check_reach(curve, text, arc_deg, top=-top + abs(wave_em), bottom=bottom + abs(wave_em))
+    placement = _move_rules(placement, curve)
     if not (jitter_em or letter_rotation_deg):
         return _move_letters(placement, text, curve.at)
     chance = np.random.Generator(np.random.Philox(key=spec.ink_seed))
 
     def at(x: float, y: float) -> tuple[float, float, float]:
         # A displacement beyond three standard deviations could leave the image, and is rare.
-        right, down, turn = np.clip(chance.standard_normal(3), -3, 3).tolist()
+        right, down, turn = (
+            max(-3.0, min(3.0, value)) for value in chance.standard_normal(3).tolist()
+        )
         x, y, turn_rad = curve.at(x + jitter_em * right, y + jitter_em * down)
         return x, y, turn_rad + math.radians(letter_rotation_deg) * turn
 
     return _move_letters(placement, text, at)
+
+
+def _move_rules(placement: Placement, curve: Curve) -> Placement:
+    """Return a text whose lines under and through it follow its curve."""
+    if placement.rules is None:
+        return placement
+    rules = refine(placement.rules, RULE_STEP_EM)
+    moved = np.array([curve.at(x, y)[:2] for x, y in rules.points.tolist()])
+    return replace(placement, rules=replace(rules, points=moved))
 
 
 def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
@@ -108,49 +125,70 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
     owners = find_owners(clusters, inked(text))
     middles = _find_middles(placement, owners)
     baselines = dict(zip(placement.clusters, placement.baselines, strict=True))
-    frames = {c: _Frame.on(at, middles[c], baselines[c]) for c in clusters}
-    moved = [
-        frames[cluster].move(pen[None])[0]
-        for cluster, pen in zip(placement.clusters, placement.pens, strict=True)
-    ]
-    corners = placement.char_boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-    letters = np.array(
-        [frames[owner].move(four) for owner, four in zip(owners, corners, strict=True)]
+    frames = _Frames.of(at, [(middles[cluster], baselines[cluster]) for cluster in clusters])
+    numbers = {cluster: number for number, cluster in enumerate(clusters)}
+    of_glyphs = [numbers[cluster] for cluster in placement.clusters]
+    of_letters = [numbers[owner] for owner in owners]
+    corners = list_corners(placement.char_boxes, None)
+    letters = frames.move(corners, of_letters)
+    words = _box_words(
+        number_words(text, placement.word_breaks),
+        letters,
+        [frames.turns_rad[number] for number in of_letters],
     )
-    words = _box_words(text, letters, [frames[owner].turn_rad for owner in owners])
-    low, high = words.min(axis=(0, 1)).tolist(), words.max(axis=(0, 1)).tolist()
+    ink = words.reshape(-1, 2)
+    if placement.rules is not None:
+        ink = np.concatenate([ink, placement.rules.points])
     return replace(
         placement,
-        pens=np.array(moved),
-        turns_rad=[frames[cluster].turn_rad for cluster in placement.clusters],
+        pens=frames.move(placement.pens[:, None], of_glyphs)[:, 0],
+        turns_rad=[frames.turns_rad[number] for number in of_glyphs],
         char_corners=letters,
         word_corners=words,
-        box=(*low, *high),
+        box=(*ink.min(axis=0).tolist(), *ink.max(axis=0).tolist()),
     )
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """The motion of a letter: a clockwise rotation about a point, and a translation."""
+class _Frames:
+    """The motions of n letters: each a clockwise rotation about a point, and a translation.
 
-    start: Points
-    end: Points
-    turn_rad: float
+    Attributes:
+        starts: float64 (n, 1, 2), the points.
+        ends: float64 (n, 1, 2), their new positions.
+        turns: float64 (n, 2, 2), the matrices of the rotations.
+        turns_rad: n angles.
+    """
+
+    starts: Points
+    ends: Points
+    turns: Points
+    turns_rad: list[float]
 
     @classmethod
-    def on(cls, at: PointMap, x: float, y: float) -> _Frame:
-        moved_x, moved_y, turn_rad = at(x, y)
-        return cls(np.array([x, y]), np.array([moved_x, moved_y]), turn_rad)
+    def of(cls, at: PointMap, starts: list[tuple[float, float]]) -> _Frames:
+        moved = [at(x, y) for x, y in starts]
+        return cls(
+            np.array(starts)[:, None],
+            np.array([(x, y) for x, y, _ in moved])[:, None],
+            np.array([_make_turn(turn_rad) for _, _, turn_rad in moved]),
+            [turn_rad for _, _, turn_rad in moved],
+        )
 
-    def move(self, points: Points) -> Points:
-        """Return the new positions of points (n, 2)."""
-        return _rotate(points - self.start, self.turn_rad) + self.end
+    def move(self, points: Points, numbers: list[int]) -> Points:
+        """Return the new positions of points (m, k, 2), k with each of m letters."""
+        return (points - self.starts[numbers]) @ self.turns[numbers] + self.ends[numbers]
+
+
+def _make_turn(turn_rad: float) -> list[list[float]]:
+    """Return the matrix that rotates rows of points, y downwards, clockwise."""
+    cos, sin = math.cos(turn_rad), math.sin(turn_rad)
+    return [[cos, sin], [-sin, cos]]
 
 
 def _rotate(points: Points, turn_rad: float) -> Points:
     """Return points (n, 2), y downwards, rotated clockwise about (0, 0)."""
-    cos, sin = math.cos(turn_rad), math.sin(turn_rad)
-    return points @ np.array([[cos, sin], [-sin, cos]])
+    return points @ np.array(_make_turn(turn_rad))
 
 
 def _check_reach(curve: Curve, text: str, arc_deg: float, *, top: float, bottom: float) -> None:
@@ -173,17 +211,17 @@ def _find_middles(placement: Placement, owners: list[int]) -> dict[int, float]:
     return middles | {owner: (low + high) / 2 for owner, (low, high) in edges.items()}
 
 
-def _box_words(text: str, letters: Points, turns_rad: list[float]) -> Points:
+def _box_words(words: list[int], letters: Points, turns_rad: list[float]) -> Points:
     """Return the corners of a box around the letters of each word: float64 (k, 4, 2)."""
     groups: dict[int, list[int]] = {}
-    for number, place in enumerate(inked(text)):
-        groups.setdefault(text.count(" ", 0, place), []).append(number)
+    for number, word in enumerate(words):
+        groups.setdefault(word, []).append(number)
     boxes = []
     for numbers in groups.values():
         # The direction of a word is that of its middle letter.
         turn_rad = sorted(turns_rad[number] for number in numbers)[len(numbers) // 2]
-        flat = _rotate(letters[numbers].reshape(-1, 2), -turn_rad)
-        (left, top), (right, bottom) = flat.min(axis=0), flat.max(axis=0)
+        x, y = _rotate(letters[numbers].reshape(-1, 2), -turn_rad).T
+        left, top, right, bottom = x.min(), y.min(), x.max(), y.max()
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
         boxes.append(_rotate(corners, turn_rad))
     return np.array(boxes)

@@ -1,4 +1,4 @@
-"""Degradations of pixels: light, blur, noise, JPEG. Neutral values return the image itself."""
+"""Degradations of pixels: folds, light, blur, noise. Neutral values return the image itself."""
 
 from __future__ import annotations
 
@@ -16,12 +16,19 @@ Pixels = NDArray[np.uint8]
 
 POOL_PX = 1024
 
+MAX_TILT_RAD = 0.05
+"""How far the creases of a sheet may be turned against the image."""
+
+CREASE_FRAC = 0.3
+"""How far the light is lost gradually beside a crease, as a fraction of the way to the next."""
+
 POOL_STD = 32
 """Standard deviation of the noise pool; four of them reach from its mean to 0 and to 255."""
 
 
 def damage(spec: Spec, pixels: Pixels) -> Pixels:
     """Return the image with all degradations applied, in the order of a camera pipeline."""
+    pixels = fold(pixels, spec.fold_frac, spec.damage_seed)
     pixels = dim(pixels, spec.light_frac, spec.damage_seed)
     pixels = shade(pixels, spec.shade_frac, spec.damage_seed)
     pixels = downscale(pixels, spec.downscale)
@@ -120,6 +127,31 @@ def shade(pixels: Pixels, fraction: float, seed: int) -> Pixels:
     return _darken(pixels, np.clip(edge, 0, 1), fraction)
 
 
+def fold(pixels: Pixels, fraction: float, seed: int) -> Pixels:
+    """Return the image of a sheet that was folded, across or lengthwise or both ways.
+
+    At each crease the light is lost at once on one side and gradually on the other.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        fraction: of the light that is lost at a crease, 0 to 1; 0 changes nothing.
+        seed: 32 bits; chooses the creases.
+    """
+    if fraction == 0:
+        return pixels
+    kind, tilt, *places = unfold(seed, 16)[8:]
+    slope = np.float32(math.tan(MAX_TILT_RAD * (2 * tilt - 1)))
+    down, across = (np.arange(side, dtype=np.float32) for side in pixels.shape[:2])
+    depth = np.zeros(pixels.shape[:2], np.float32)
+    if kind < 2 / 3:
+        along = across + slope * down[:, None]
+        depth = _measure_creases(along, pixels.shape[1], *places[:3])
+    if kind > 1 / 3:
+        along = down[:, None] - slope * across
+        depth = np.maximum(depth, _measure_creases(along, pixels.shape[0], *places[3:]))
+    return _darken(pixels, depth, fraction)
+
+
 def add_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
     """Return the image with Gaussian noise, independent for each pixel and channel.
 
@@ -196,7 +228,7 @@ def hide_fraction(
     """
     inked = coverage > 0
     values, weights = field[inked], coverage[inked]
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     ink = np.cumsum(weights[order], dtype=np.int64)
     edge = values[order[int(np.searchsorted(ink, fraction * ink[-1]))]]
     return np.clip((edge - field) * (255 / softness) + 127.5, 0, 255).astype(np.uint8)
@@ -249,9 +281,34 @@ def _measure_depth(pixels: Pixels, seed: int) -> tuple[NDArray[np.float32], floa
     height, width = pixels.shape[:2]
     across = np.float32(math.cos(angle_rad)) * np.arange(width, dtype=np.float32)
     down = np.float32(math.sin(angle_rad)) * np.arange(height, dtype=np.float32)
-    low, high = across.min() + down.min(), across.max() + down.max()
-    extent_px = max(np.float32(high - low), np.float32(1))
-    return (down[:, None] + (across - low)) / extent_px, float(extent_px)
+    # Both rise or fall evenly, so that their extremes are at their ends.
+    low = min(across[0], across[-1]) + min(down[0], down[-1])
+    high = max(across[0], across[-1]) + max(down[0], down[-1])
+    extent_px = max(high - low, np.float32(1))
+    depth = down[:, None] + (across - low)
+    depth /= extent_px
+    return depth, float(extent_px)
+
+
+def _measure_creases(
+    along: NDArray[np.float32], side_px: int, start: float, gap: float, turn: float
+) -> NDArray[np.float32]:
+    """Return how much of the light that creases take is lost at each pixel, 0 to 1.
+
+    Args:
+        along: how far each pixel lies along the image, in px.
+        side_px: length of the image.
+        start: where the first crease lies, as a fraction of the distance between two.
+        gap: 0 to 1; how far creases lie apart.
+        turn: the light is lost gradually after a crease below 0.5, else before it.
+    """
+    gap_px = np.float32(1 + (0.4 + 0.5 * gap) * side_px)
+    after = np.mod(along - np.float32(start) * gap_px, gap_px)
+    before = gap_px - after
+    gradual, sudden = (after, before) if turn < 0.5 else (before, after)
+    # All pixels that a crease runs through are of its depth.
+    slow = 1 - (gradual - np.float32(0.5)) / (np.float32(CREASE_FRAC) * gap_px)
+    return np.clip(np.maximum(slow, np.float32(2) - sudden), 0, 1) ** 2
 
 
 def _darken(pixels: Pixels, depth: NDArray[np.float32], fraction: float) -> Pixels:

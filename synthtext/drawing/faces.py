@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -58,12 +59,14 @@ class Item(NamedTuple):
         stop: index after its last character.
         level: even if it runs rightwards, odd if leftwards.
         script: script of its characters, ISO 15924, such as `Arab`.
+        owner: number of the font that draws it, 0 for the first.
     """
 
     start: int
     stop: int
     level: int
     script: str
+    owner: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,14 @@ class Run:
         clusters: index of the first character of each glyph in the text.
         advances: advance of each glyph.
         offsets: offset of each glyph, x rightwards and y upwards.
+        owners: number of the font of each glyph; empty if it is always the first.
     """
 
     glyphs: list[int]
     clusters: list[int]
     advances: list[float]
     offsets: list[tuple[float, float]]
+    owners: Sequence[int] = ()
 
 
 class Face:
@@ -90,7 +95,10 @@ class Face:
         name: file name.
         sha256: SHA-256 of its bytes, in hex.
         x_height_em: height of the letter x in ems, 0 if there is none.
-        widths: cache in which layout keeps the widths of words by their letter spacing.
+        underline_em: distance from the baseline down to the upper edge of an underline, as the
+            table `post` gives it, in ems; 0 if it gives none.
+        widths: cache in which layout keeps the widths of words by their letter spacing, and by
+            the fonts that draw what this one lacks.
 
     Raises:
         FontError: these are not the bytes of a scalable font.
@@ -117,14 +125,19 @@ class Face:
         self._source = hb.Face(hb.Blob(self._raw))
         self._shaper = hb.Font(self._source)
         self._set_weight()
-        self._slot = self._handle.contents.glyph
+        # FreeType keeps one slot for each face, so what ctypes makes of it is made only once.
+        self._slot = self._handle.contents.glyph.contents
+        self._bitmap = self._slot.bitmap
         self._em = float(self._handle.contents.units_per_EM)
         self._shift = ft.FT_Vector()
         self._shift_ref = ctypes.byref(self._shift)
         self._boxes: dict[int, Box | None] = {}
         self._outlines: dict[int, Outline] = {}
-        self.widths: dict[tuple[str, float], float] = {}
+        self.widths: dict[tuple[str | float, ...], float] = {}
         self.x_height_em = self._measure_x_height()
+        # FreeType's position is that of the middle of the line.
+        face = self._handle.contents
+        self.underline_em = -(face.underline_position + face.underline_thickness / 2) / self._em
 
     def __del__(self) -> None:
         ft.FT_Done_FreeType(self._library)
@@ -142,7 +155,18 @@ class Face:
             raise FontError(f"{self.name} maps {number} to a glyph; remove it from the folder")
         return frozenset(found)
 
-    def shape(self, text: str, *, ligatures: bool, item: Item | None = None) -> Run:
+    def has(self, text: str) -> bool:
+        """Return whether there is a glyph for every character of a text."""
+        return all(self._shaper.get_nominal_glyph(ord(char)) for char in text)
+
+    def shape(
+        self,
+        text: str,
+        *,
+        ligatures: bool,
+        item: Item | None = None,
+        is_vertical: bool = False,
+    ) -> Run:
         """Return the glyphs of a line of text, or of a part of it, from left to right.
 
         Args:
@@ -150,6 +174,7 @@ class Face:
             ligatures: whether optional ligatures are used.
             item: the part to shape; the rest is its context, to which Arabic letters join. None
                 shapes the whole line in the direction of its script.
+            is_vertical: whether the line runs downwards, and its advances with it.
 
         Raises:
             FontError: the font makes far more glyphs of the text than it has characters.
@@ -164,6 +189,8 @@ class Face:
             buffer.direction = "rtl" if item.level % 2 else "ltr"
             buffer.script = item.script
             buffer.language = "c"  # The guess in the C locale; no font has rules for it.
+        if is_vertical:
+            buffer.direction = "ttb"
         try:
             hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES, SHAPERS)
             # HarfBuzz has no positions for an empty text, such as that between two spaces.
@@ -175,7 +202,9 @@ class Face:
         return Run(
             glyphs=[info.codepoint for info in infos],
             clusters=[info.cluster for info in infos],
-            advances=[place.x_advance / self._em for place in places],
+            advances=[place.x_advance / self._em for place in places]
+            if not is_vertical
+            else [-place.y_advance / self._em for place in places],
             offsets=[(p.x_offset / self._em, p.y_offset / self._em) for p in places],
         )
 
@@ -241,19 +270,18 @@ class Face:
 
     def _read_bitmap(self, column: int, row: int) -> tuple[NDArray[np.uint8], int, int]:
         """Return what was painted, and the column and row of its top left pixel."""
-        slot = self._slot.contents
-        bitmap = slot.bitmap
-        n_rows, pitch = bitmap.rows, bitmap.pitch
-        raw = ctypes.string_at(bitmap.buffer, n_rows * pitch)
-        coverage = np.frombuffer(raw, np.uint8).reshape(n_rows, pitch)
-        return coverage[:, : bitmap.width], column + slot.bitmap_left, row - slot.bitmap_top
+        slot, bitmap = self._slot, self._bitmap
+        shape, pitch = (bitmap.rows, bitmap.width), bitmap.pitch
+        raw = ctypes.string_at(bitmap.buffer, shape[0] * pitch)
+        coverage = np.ndarray(shape, np.uint8, raw, strides=(pitch, 1))
+        return coverage, column + slot.bitmap_left, row - slot.bitmap_top
 
     def _read_outline(self, glyph: int) -> Outline:
         # Measuring comes first, because it refuses glyphs that are too large.
         if self.ink_box(glyph) is None:
             return Outline(np.zeros((0, 2)), np.zeros(0, np.uint8), np.zeros(0, np.int64))
         self._check(ft.FT_Load_Glyph(self._handle, glyph, MEASURING))
-        raw = self._slot.contents.outline
+        raw = self._slot.outline
         n = raw.n_points
         points = ctypes.string_at(raw.points, n * ctypes.sizeof(ft.FT_Vector))
         ends = ctypes.string_at(raw.contours, raw.n_contours * ctypes.sizeof(ctypes.c_short))
@@ -265,7 +293,7 @@ class Face:
 
     def _measure_box(self, glyph: int) -> Box | None:
         self._check(ft.FT_Load_Glyph(self._handle, glyph, MEASURING))
-        outline = self._slot.contents.outline
+        outline = self._slot.outline
         if outline.n_points == 0:
             return None
         if outline.n_points > MAX_POINTS:

@@ -7,13 +7,14 @@ neutral value, each returns the coverage unchanged.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.drawing.backgrounds import make_gradient, make_texture, mix
-from synthtext.drawing.colours import Colour, map_levels, parse_hex
+from synthtext.drawing.colours import Colour, parse_hex, scale_levels
 from synthtext.drawing.degradations import cut, hide_fraction, noise_pool
 from synthtext.rng import unfold
 from synthtext.spec import Spec
@@ -37,9 +38,8 @@ WEAR_EM = 0.05
 def measure_growth(spec: Spec) -> float:
     """Return how far letters extend beyond their outlines, in px."""
     # Styles are painted with subpixel accuracy, so the last pixel of each is faint.
-    return sum(
-        math.ceil(max(em, 0.0) * spec.size_px) for em in (spec.embolden_em, spec.outline_em)
-    )
+    emboldened_px = math.ceil(max(spec.embolden_em, 0.0) * spec.size_px)
+    return emboldened_px + math.ceil(spec.outline_em * spec.size_px)
 
 
 def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour | Pixels, opacity: float) -> Pixels:
@@ -52,10 +52,10 @@ def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour | Pixels, opacity: floa
         opacity: 0 to 1; 0 changes nothing.
     """
     if opacity < 1:
-        coverage = cv2.LUT(coverage, np.rint(np.arange(256) * opacity).astype(np.uint8))
+        coverage = cv2.LUT(coverage, scale_levels(opacity))
     if isinstance(ink, tuple):
-        levels = np.rint(np.arange(256)[:, None] * np.array(ink) / 255).astype(np.uint8)
-        laid = map_levels(coverage, levels)
+        # Three tables of one channel cost OpenCV a fifth of one table of three.
+        laid = cv2.merge([cv2.LUT(coverage, scale_levels(level / 255)) for level in ink])
     else:
         full = cv2.cvtColor(coverage, cv2.COLOR_GRAY2RGB)
         laid = cv2.multiply(ink, full, scale=1 / 255)
@@ -207,10 +207,14 @@ def fill_ink(kind: str, ink: Colour, ink2: Colour, shape: tuple[int, int], seed:
 
 
 def _dilate(coverage: Coverage, radius_px: int) -> Coverage:
+    return cv2.dilate(coverage, _make_disc(radius_px), borderValue=0) if radius_px else coverage
+
+
+@cache
+def _make_disc(radius_px: int) -> NDArray[np.uint8]:
     # OpenCV's ellipses extend beyond their radius, and would push letters beyond their quads.
     places = np.arange(-radius_px, radius_px + 1)
-    disc = (np.hypot(places[:, None], places) <= radius_px).astype(np.uint8)
-    return cv2.dilate(coverage, disc, borderValue=0) if radius_px else coverage
+    return (np.hypot(places[:, None], places) <= radius_px).astype(np.uint8)
 
 
 def _shift(coverage: Coverage, distance_px: float, angle_deg: float) -> Coverage:

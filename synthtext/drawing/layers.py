@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layout import find_owners, inked
+from synthtext.drawing.painting import cover, outline_text
 from synthtext.drawing.photos import Photos
-from synthtext.drawing.rendering import cover, fit, open_face_of, outline_text, render
+from synthtext.drawing.rendering import fit, open_face_of, open_fallback, render
 from synthtext.errors import DrawError
 from synthtext.spec import Spec, strip_damage, strip_text
 
@@ -60,16 +61,16 @@ def _draw_undamaged(spec: Spec, fonts: Catalogue | None, photos: Photos | None) 
 
 def _draw_ink(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
     face = open_face_of(spec, fonts)
-    spec, placement, ground = fit(spec, face)
+    spec, placement, ground = fit(spec, face, open_fallback(spec, fonts))
     mask = np.zeros((ground.height_px, ground.width_px), np.uint8)
-    coverage, column, row = cover(spec, face, placement, ground)
+    coverage, column, row = cover(spec, placement, ground)
     mask[row : row + coverage.shape[0], column : column + coverage.shape[1]] = coverage
     return mask
 
 
 def _draw_letters(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
     face = open_face_of(spec, fonts)
-    spec, placement, ground = fit(spec, face)
+    spec, placement, ground = fit(spec, face, open_fallback(spec, fonts))
     best = np.zeros((ground.height_px, ground.width_px), np.uint8)
     letters = np.zeros(best.shape, np.uint16)
     owners = find_owners(placement.clusters, inked(spec.drawn_text))
@@ -78,10 +79,11 @@ def _draw_letters(spec: Spec, fonts: Catalogue | None, photos: Photos | None) ->
         part = replace(
             placement,
             glyphs=[placement.glyphs[k] for k in members],
+            faces=[placement.faces[k] for k in members],
             pens=placement.pens[members],
             turns_rad=placement.turns_rad and [placement.turns_rad[k] for k in members],
         )
-        coverage, column, row = face.paint_outline(outline_text(spec, face, part, ground))
+        coverage, column, row = face.paint_outline(outline_text(spec, part, ground))
         height, width = coverage.shape
         there = np.s_[row : row + height, column : column + width]
         # Where letters overlap, a pixel belongs to the one that covers more of it.

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.drawing.bidi import Directions
 from synthtext.drawing.faces import Box, Face, Run
-from synthtext.drawing.runs import cut_line, resolve, shape_line
+from synthtext.drawing.fallback import assign_faces
+from synthtext.drawing.line_breaks import find_breaks
+from synthtext.drawing.outlines import Outline
+from synthtext.drawing.runs import Line, cut_line, resolve, shape_line
 from synthtext.errors import DrawError
 
 Boxes = NDArray[np.float64]
@@ -26,7 +29,18 @@ INKLESS = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"})
 MAX_WIDTHS = 4096
 """Maximum number of word widths that a face caches."""
 
+CORNERS = np.array([[0, 1], [2, 1], [2, 3], [0, 3]])
+"""Where x and y of each corner of a box stand in left, top, right, bottom."""
+
 INDENTS = {"left": 0.0, "center": 0.5, "right": 1.0}
+
+
+class _Style(NamedTuple):
+    """How lines are shaped: the fonts, extra advance in ems, and whether they run downwards."""
+
+    faces: tuple[Face, ...]
+    letter_spacing_em: float
+    is_vertical: bool
 
 
 @dataclass(frozen=True)
@@ -35,27 +49,46 @@ class Placement:
 
     Attributes:
         glyphs: glyph numbers.
+        faces: open font of each glyph.
         pens: float64 (n, 2); origin of each glyph.
         char_boxes: float64 (m, 4); left, top, right, bottom of each character of `inked`.
-        word_boxes: float64 (k, 4); the same for each word, in the order of the text.
-        box: left, top, right, bottom of all the ink.
+        word_boxes: float64 (k, 4); the same for each word, in the order of the text; a word
+            that is continued on another line has one for each of its parts.
+        box: left, top, right, bottom of all the ink, including lines under and through it.
         clusters: index of the first character of each glyph in the text.
-        baselines: y of the baseline of each glyph.
+        baselines: y of the baseline of each glyph; if vertical, of its origin.
+        word_breaks: indices in the text at which a line starts within a word.
+        owners: number of the font that draws each character of the text; empty if it is always
+            the first.
         turns_rad: clockwise rotation of each glyph of text along a curve; empty if straight.
-        char_corners: float64 (m, 4, 2); rotated boxes of the characters; None if straight.
+        char_corners: float64 (m, 4, 2); corners of the boxes of the characters if the text is
+            curved or warped; else None.
         word_corners: float64 (k, 4, 2); the same for each word.
+        rules: lines under and through the text, after curve and warp; None if there are none.
+        warp: maps points (..., 2) of the glyphs' outlines to their warped positions; None if
+            the text is not warped.
     """
 
     glyphs: list[int]
+    faces: list[Face]
     pens: NDArray[np.float64]
     char_boxes: Boxes
     word_boxes: Boxes
     box: Box
     clusters: list[int]
     baselines: list[float]
+    word_breaks: list[int]
+    owners: list[int]
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
+    rules: Outline | None = None
+    warp: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+
+
+def list_corners(boxes: Boxes, corners: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the corners of boxes, (n, 4, 2), clockwise from the top left, unless given."""
+    return boxes.take(CORNERS, axis=1) if corners is None else corners
 
 
 def find_owners(clusters: Sequence[int], places: Sequence[int]) -> list[int]:
@@ -73,9 +106,30 @@ def inked(text: str) -> list[int]:
     ]
 
 
-def split_words(text: str) -> list[str]:
-    """Return the words of a text that have a box, in the order of their quads."""
-    return [word for word in text.split(" ") if inked(word)]
+def split_words(text: str, word_breaks: Sequence[int] = ()) -> list[str]:
+    """Return the words of a text that have a box, in the order of their quads.
+
+    Args:
+        text: words are parted by spaces.
+        word_breaks: places where a line begins within a word, which parts it, too.
+    """
+    return [word for word in _cut_words(text, word_breaks) if inked(word)]
+
+
+def number_words(text: str, word_breaks: Sequence[int]) -> list[int]:
+    """Return a number for each character that has a box, equal for those of one word."""
+    is_plain = text.isascii()
+    numbers: list[int] = []
+    for number, word in enumerate(_cut_words(text, word_breaks)):
+        numbers += [number] * (len(word) if is_plain else len(inked(word)))
+    return numbers
+
+
+def _cut_words(text: str, word_breaks: Sequence[int]) -> list[str]:
+    if not word_breaks:
+        return text.split(" ")
+    lines = itertools.pairwise([0, *word_breaks, len(text)])
+    return [word for start, stop in lines for word in text[start:stop].split(" ")]
 
 
 def split_chars(text: str) -> list[str]:
@@ -87,7 +141,7 @@ def split_chars(text: str) -> list[str]:
     ]
 
 
-def place_glyphs(
+def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     text: str,
     face: Face,
     *,
@@ -95,69 +149,111 @@ def place_glyphs(
     line_height: float = 1.2,
     align: str = "left",
     wrap_em: float | None = None,
+    fallback: Sequence[Face] = (),
+    is_vertical: bool = False,
 ) -> Placement:
     """Return the text set in lines; the first baseline lies at y = 0.
 
+    The lines of vertical text run downwards, upright letters in the order of the text, and each
+    stands to the left of the one before it; the middle of the first lies at x = 0.
+
     Args:
         text: one paragraph, with single spaces between words.
-        face: the open font.
+        face: the open font; `fallback` draws what it lacks.
         letter_spacing_em: extra advance after each character; ligatures are off if it is not 0.
         line_height: distance between baselines, in ems.
-        align: `left`, `center` or `right`.
-        wrap_em: maximum length of a line; a longer word gets its own line. None sets one line.
+        align: `left`, `center` or `right`; of vertical text, top, middle or bottom.
+        wrap_em: maximum length of a line; what cannot be broken gets its own line, however
+            long. None sets one line.
+        fallback: open fonts that draw what the first one lacks.
+        is_vertical: whether lines run downwards.
 
     Raises:
         DrawError: a character has no glyph or leaves no ink, so nobody could read it.
     """
-    directions = resolve(text)
-    lines = _break_lines(text, face, letter_spacing_em, wrap_em)
+    directions = None if is_vertical else resolve(text)
+    faces = (face, *fallback)
+    style = _Style(faces, letter_spacing_em, is_vertical)
+    owners = assign_faces(text, faces)
+    lines = _break_lines(text, style, wrap_em, owners)
     runs = [
-        shape_line(
-            face,
-            cut_line(text, directions, start, start + len(line)),
-            ligatures=letter_spacing_em == 0,
-        )
+        _shape(cut_line(text, directions, start, start + len(line), owners), style)
         for start, line in lines
     ]
-    steps = [_step(run, letter_spacing_em) for run in runs]
-    widths = [sum(step) for step in steps]
-    _check_covered(text, face, lines, runs)
-    # A word has too few glyphs for the overhead of NumPy to pay off.
-    glyphs: list[int] = []
-    clusters: list[int] = []
-    baselines: list[float] = []
-    pens: list[tuple[float, float]] = []
-    for row, ((start, _), run, step) in enumerate(zip(lines, runs, steps, strict=True)):
-        x = INDENTS[align] * (max(widths) - widths[row])
-        for advance, (right, up) in zip(step, run.offsets, strict=True):
-            pens.append((x + right, row * line_height - up))
-            x += advance
-        glyphs += run.glyphs
-        clusters += [start + cluster for cluster in run.clusters]
-        baselines += [row * line_height] * len(run.glyphs)
-    leftward = _list_leftward(directions)
-    char_boxes = _box_chars(text, clusters, _box_glyphs(face, glyphs, pens), leftward)
-    word_boxes = _box_words(text, char_boxes)
+    _check_covered(text, faces, lines, runs)
+    glyphs = [glyph for run in runs for glyph in run.glyphs]
+    drawn_with = (
+        [faces[owner] for run in runs for owner in run.owners or [0] * len(run.glyphs)]
+        if owners
+        else [face] * len(glyphs)
+    )
+    clusters = [
+        start + cluster
+        for (start, _), run in zip(lines, runs, strict=True)
+        for cluster in run.clusters
+    ]
+    pens, baselines = _set_pens(runs, style, line_height, INDENTS[align])
+    boxes = _box_glyphs(drawn_with, glyphs, pens)
+    char_boxes = (
+        _box_column(text, clusters, boxes)
+        if is_vertical
+        else _box_chars(text, clusters, boxes, _list_leftward(directions))
+    )
+    word_breaks = [start for start, _ in lines[1:] if text[start - 1] != " "]
+    word_boxes = _box_words(text, char_boxes, word_breaks)
     return Placement(
         glyphs=glyphs,
+        faces=drawn_with,
         pens=np.array(pens),
         char_boxes=np.array(char_boxes),
         word_boxes=np.array(word_boxes),
-        box=functools.reduce(_join, word_boxes),
+        box=_hull(word_boxes),
         clusters=clusters,
         baselines=baselines,
+        word_breaks=word_breaks,
+        owners=owners,
+    )
+
+
+def _set_pens(
+    runs: list[Run], style: _Style, line_height: float, indent: float
+) -> tuple[list[tuple[float, float]], list[float]]:
+    """Return where the origin of each glyph lies, and its baseline; the indent is 0 to 1."""
+    steps = [_step(run, style.letter_spacing_em) for run in runs]
+    widths = [sum(step) for step in steps]
+    # A word has too few glyphs for the overhead of NumPy to pay off.
+    pens: list[tuple[float, float]] = []
+    baselines: list[float] = []
+    for row, (run, step) in enumerate(zip(runs, steps, strict=True)):
+        start, across = indent * (max(widths) - widths[row]), row * line_height
+        # One place more than there are glyphs: where the next would be.
+        places = zip(itertools.accumulate(step, initial=start), run.offsets, strict=False)
+        if style.is_vertical:
+            pens += [(right - across, along - up) for along, (right, up) in places]
+        else:
+            pens += [(along + right, across - up) for along, (right, up) in places]
+            baselines += [across] * len(step)
+    return pens, baselines or [y for _, y in pens]
+
+
+def _shape(line: Line, style: _Style) -> Run:
+    first, *others = style.faces
+    ligatures = style.letter_spacing_em == 0
+    return shape_line(
+        first, line, ligatures=ligatures, fallback=others, is_vertical=style.is_vertical
     )
 
 
 def _check_covered(
-    text: str, face: Face, lines: list[tuple[int, str]], runs: list[Run]
+    text: str, faces: Sequence[Face], lines: list[tuple[int, str]], runs: list[Run]
 ) -> None:
     """Refuse characters without a glyph, which would be drawn as boxes."""
     for (start, _), run in zip(lines, runs, strict=True):
         if 0 in run.glyphs:
             char = text[start + run.clusters[run.glyphs.index(0)]]
+            names = " or ".join(face.name for face in faces)
             raise DrawError(
-                f"{face.name} has no glyph for {char!r} (U+{ord(char):04X}); use another font"
+                f"{names} has no glyph for {char!r} (U+{ord(char):04X}); use another font"
             )
 
 
@@ -174,44 +270,51 @@ def _step(run: Run, letter_spacing_em: float) -> list[float]:
 
 
 def _break_lines(
-    text: str, face: Face, letter_spacing_em: float, wrap_em: float | None
+    text: str, style: _Style, wrap_em: float | None, owners: list[int]
 ) -> list[tuple[int, str]]:
-    """Return each line, with as many words as fit, and the index of its first character."""
+    """Return each line, as long as fits, and the index of its first character."""
     if wrap_em is None:
         return [(0, text)]
 
-    space = _measure(" ", face, letter_spacing_em)
+    space = _measure(" ", style, [])
     lines: list[tuple[int, str]] = []
-    begin = place = 0
-    width = 0.0
-    for word in text.split(" "):
-        extent = _measure(word, face, letter_spacing_em)
-        if place > begin and width + space + extent > wrap_em:
-            lines.append((begin, text[begin : place - 1]))
-            begin, width = place, extent
+    begin = start = 0
+    width = gap = 0.0
+    for stop in find_breaks(text):
+        part = text[start:stop].removesuffix(" ")
+        own = owners and owners[start : start + len(part)]
+        extent = _measure(part, style, own)
+        if start > begin and width + gap + extent > wrap_em:
+            lines.append((begin, text[begin:start].removesuffix(" ")))
+            begin, width = start, extent
         else:
-            width += extent + (space if place > begin else 0.0)
-        place += len(word) + 1
+            width += extent + gap
+        gap = space if start + len(part) < stop else 0.0
+        start = stop
     return [*lines, (begin, text[begin:])]
 
 
-def _measure(word: str, face: Face, letter_spacing_em: float) -> float:
-    """Return the width of a word in ems, cached because each size sets the same words."""
-    key = (word, letter_spacing_em)
-    if key not in face.widths:
-        if len(face.widths) >= MAX_WIDTHS:
-            face.widths.clear()
-        line = cut_line(word, resolve(word), 0, len(word))
-        run = shape_line(face, line, ligatures=letter_spacing_em == 0)
-        face.widths[key] = sum(_step(run, letter_spacing_em))
-    return face.widths[key]
+def _measure(word: str, style: _Style, owners: Sequence[int]) -> float:
+    """Return the length of a word in ems, cached because each size sets the same words."""
+    faces, letter_spacing_em, is_vertical = style
+    widths = faces[0].widths
+    key: tuple[str | float, ...] = (word, letter_spacing_em, is_vertical)
+    if owners:
+        key += (*owners, *(face.sha256 for face in faces))
+    if key not in widths:
+        if len(widths) >= MAX_WIDTHS:
+            widths.clear()
+        directions = None if is_vertical else resolve(word)
+        run = _shape(cut_line(word, directions, 0, len(word), owners), style)
+        widths[key] = sum(_step(run, letter_spacing_em))
+    return widths[key]
 
 
 def _box_glyphs(
-    face: Face, glyphs: list[int], pens: list[tuple[float, float]]
+    faces: list[Face], glyphs: list[int], pens: list[tuple[float, float]]
 ) -> list[Box | None]:
     moved: list[Box | None] = []
-    for glyph, (x, y) in zip(glyphs, pens, strict=True):
+    for face, glyph, (x, y) in zip(faces, glyphs, pens, strict=True):
         box = face.ink_box(glyph)
         moved.append(box and (x + box[0], y - box[3], x + box[2], y - box[1]))
     return moved
@@ -228,13 +331,17 @@ def _box_chars(
     text: str, clusters: list[int], glyph_boxes: list[Box | None], leftward: frozenset[int]
 ) -> list[Box]:
     """Return the ink box of each inked character; the box of a ligature is divided evenly."""
+    places = inked(text)
+    whole = [box for box in glyph_boxes if box is not None]
+    if clusters == places and len(whole) == len(places):
+        # Each glyph is one character, as in most texts.
+        return whole
     ink: dict[int, Box] = {}
     for cluster, box in zip(clusters, glyph_boxes, strict=True):
         if box is not None:
-            ink[cluster] = _join(ink[cluster], box) if cluster in ink else box
+            ink[cluster] = _hull((ink[cluster], box)) if cluster in ink else box
     if not clusters:
         raise DrawError(f"the font draws {text!r} as blank; use another font")
-    places = inked(text)
     owners = find_owners(clusters, places)
     n_shares = Counter(owners)
     n_given: Counter[int] = Counter()
@@ -253,22 +360,35 @@ def _box_chars(
     return boxes
 
 
-def _join(one: Box, other: Box) -> Box:
-    return (
-        min(one[0], other[0]),
-        min(one[1], other[1]),
-        max(one[2], other[2]),
-        max(one[3], other[3]),
-    )
+def _box_column(text: str, clusters: list[int], glyph_boxes: list[Box | None]) -> list[Box]:
+    """Return what `_box_chars` does for vertical text: a ligature is parted from top down."""
+    turned = [box and _transpose(box) for box in glyph_boxes]
+    return [_transpose(box) for box in _box_chars(text, clusters, turned, frozenset())]
 
 
-def _box_words(text: str, char_boxes: list[Box]) -> list[Box]:
+def _transpose(box: Box) -> Box:
+    left, top, right, bottom = box
+    return top, left, bottom, right
+
+
+def _hull(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box that holds all of these, of which there is at least one."""
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def join_boxes(one: Box, other: Box) -> Box:
+    """Return left, top, right, bottom of the box that holds two, y downwards."""
+    return _hull((one, other))
+
+
+def _box_words(text: str, char_boxes: list[Box], word_breaks: list[int]) -> list[Box]:
     """Return the ink box of each word that has ink, in the order of the text."""
     if not char_boxes:
         raise DrawError(f"{text!r} has no visible ink; remove it from the list")
-    boxes: dict[int, Box] = {}
-    word = counted = 0
-    for place, box in zip(inked(text), char_boxes, strict=True):
-        word, counted = word + text.count(" ", counted, place), place
-        boxes[word] = _join(boxes[word], box) if word in boxes else box
-    return list(boxes.values())
+    if " " not in text and not word_breaks:
+        return [_hull(char_boxes)]
+    words: dict[int, list[Box]] = {}
+    for word, box in zip(number_words(text, word_breaks), char_boxes, strict=True):
+        words.setdefault(word, []).append(box)
+    return [_hull(boxes) for boxes in words.values()]

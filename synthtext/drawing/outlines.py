@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from synthtext.errors import FontError
 
 Points = NDArray[np.float64]
 
+Coverage = NDArray[np.uint8]
+
 MAX_FAR_PX = 16384
 """Maximum distance of a point from the image, for points of broken fonts behind the viewer."""
 
@@ -23,6 +26,15 @@ MAX_POINTS = 32_000
 """Maximum number of points of a shape: FreeType counts them in 16 bits."""
 
 N_GRAYS = 256
+
+OVERFLOW = 0x62
+"""FreeType's error where its memory does not hold a shape.
+
+Source: FreeType 2.13, include/freetype/fterrdef.h.
+"""
+
+MIN_PART_PX = 64
+"""Width below which a shape that FreeType does not paint is not halved."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +54,37 @@ class Outline:
 
 def join(outlines: Sequence[Outline]) -> Outline:
     """Return outlines as one, with their points in order."""
-    starts = np.cumsum([0, *(len(each.points) for each in outlines[:-1])])
+    starts = itertools.accumulate((len(each.points) for each in outlines[:-1]), initial=0)
+    ends = np.concatenate([each.ends for each in outlines])
     return Outline(
         np.concatenate([each.points for each in outlines]),
         np.concatenate([each.tags for each in outlines]),
-        np.concatenate(
-            [each.ends + start for each, start in zip(outlines, starts, strict=True)]
-        ),
+        ends + np.repeat(list(starts), [len(each.ends) for each in outlines]),
+    )
+
+
+def refine(outline: Outline, step: float) -> Outline:
+    """Return the same shape with its straight edges cut into pieces, so that it can be bent.
+
+    Args:
+        outline: curves keep their points.
+        step: longest piece, in the unit of the points; a shape of many points has longer ones,
+            so that `paint` does not refuse it.
+    """
+    points, ends = outline.points, outline.ends
+    after = np.arange(1, len(points) + 1)
+    after[ends] = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
+    ways = points[after] - points
+    is_on = (outline.tags & 1).astype(bool)
+    asked = np.where(is_on & is_on[after], np.ceil(np.linalg.norm(ways, axis=1) / step), 1)
+    counts = np.clip(asked, 1, max(1, MAX_POINTS // max(1, len(points)))).astype(np.int64)
+    owners = np.repeat(np.arange(len(points)), counts)
+    lasts = np.cumsum(counts)
+    shares = (np.arange(len(owners)) - (lasts - counts)[owners]) / counts[owners]
+    return Outline(
+        points[owners] + shares[:, None] * ways[owners],
+        np.where(shares > 0, 1, outline.tags[owners]).astype(np.uint8),
+        lasts[ends] - 1,
     )
 
 
@@ -76,13 +112,35 @@ def paint(
             f"{name} takes {len(points):,} points for a text, more than {MAX_POINTS:,};"
             " draw a shorter text or remove the font"
         )
-    if not np.abs(points).max() < MAX_FAR_PX:
+    # Column by column: NumPy takes four times as long over an axis that is not the last.
+    x, y = points.T
+    low_x, low_y, high_x, high_y = map(float, (x.min(), y.min(), x.max(), y.max()))
+    if not all(abs(edge) < MAX_FAR_PX for edge in (low_x, low_y, high_x, high_y)):
         raise FontError(f"{name} has an outline without bounds; remove the font")
-    column, row = (math.floor(edge) for edge in points.min(axis=0).tolist())
-    right, bottom = (math.ceil(edge) for edge in points.max(axis=0).tolist())
+    column, row = math.floor(low_x), math.floor(low_y)
+    right, bottom = math.ceil(high_x), math.ceil(high_y)
     coverage = np.zeros((max(1, bottom - row), max(1, right - column)), np.uint8)
+    code = _fill(library, outline, (column, bottom), coverage)
+    if code:
+        raise FontError(
+            f"{name} has an outline that FreeType cannot paint (error {code}); remove the font"
+        )
+    return coverage, column, row
+
+
+def _fill(
+    library: ft.FT_Library, outline: Outline, corner: tuple[int, int], coverage: Coverage
+) -> int:
+    """Paint a part of a shape, and return FreeType's error code, 0 for success.
+
+    Args:
+        library: FreeType library of the calling thread.
+        outline: its points in px from the image's top left.
+        corner: column and row of the bottom left corner of the part.
+        coverage: uint8 (h, w), painted in place.
+    """
     # FreeType measures in 64ths of a pixel from the bottom left.
-    placed = np.rint((points - (column, bottom)) * (64, -64)).astype("l")
+    placed = np.rint((outline.points - corner) * (64, -64)).astype("l")
     tags, ends = np.ascontiguousarray(outline.tags), outline.ends.astype(np.int16)
     shape = ft.FT_Outline(
         len(ends),
@@ -96,14 +154,17 @@ def paint(
     bitmap = ft.FT_Bitmap(
         height,
         width,
-        width,
+        coverage.strides[0],
         coverage.ctypes.data_as(ctypes.POINTER(ctypes.c_ubyte)),
         N_GRAYS,
         freetype.FT_PIXEL_MODE_GRAY,
     )
-    code = ft.FT_Outline_Get_Bitmap(library, ctypes.byref(shape), ctypes.byref(bitmap))
-    if code:
-        raise FontError(
-            f"{name} has an outline that FreeType cannot paint (error {code}); remove the font"
-        )
-    return coverage, column, row
+    code = int(ft.FT_Outline_Get_Bitmap(library, ctypes.byref(shape), ctypes.byref(bitmap)))
+    if code != OVERFLOW or width < MIN_PART_PX:
+        return code
+    # FreeType has too little memory for some low shapes of thousands of pixels.
+    coverage[:] = 0
+    half, (column, bottom) = width // 2, corner
+    return _fill(library, outline, corner, coverage[:, :half]) or _fill(
+        library, outline, (column + half, bottom), coverage[:, half:]
+    )

@@ -6,6 +6,7 @@ import functools
 import io
 import math
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,21 +24,18 @@ from synthtext.drawing.colours import (
 )
 from synthtext.drawing.curves import bend
 from synthtext.drawing.degradations import damage
-from synthtext.drawing.faces import Face, make_rotation
+from synthtext.drawing.faces import Face
+from synthtext.drawing.fallback import list_runs
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.ground import Ground, grow
-from synthtext.drawing.ink_styles import (
-    is_styled,
-    lay_styled,
-    make_room,
-    measure_growth,
-    style_letters,
-)
-from synthtext.drawing.layout import Boxes, Placement, place_glyphs
+from synthtext.drawing.ink_styles import lay_styled, measure_growth
+from synthtext.drawing.layout import Placement, list_corners, place_glyphs
 from synthtext.drawing.occlusion import occlude
-from synthtext.drawing.outlines import Outline, join
+from synthtext.drawing.painting import cover
 from synthtext.drawing.perspective import look, make_view
 from synthtext.drawing.photos import Photos
+from synthtext.drawing.rules import add_rules
+from synthtext.drawing.warps import warp
 from synthtext.errors import DrawError
 from synthtext.factors import MAX_SIDE_PX
 from synthtext.spec import Spec
@@ -69,13 +67,17 @@ class Rendering:
         spec: the choices behind the image; if the text was shrunk, `size_px` is the final size.
         pixels: uint8 (H, W, 3), RGB.
         word_quads: float32 (k, 4, 2), the ink of each word; corners (x, y) in px, clockwise
-            from the top left of the upright text.
+            from the top left of the upright text. A word that goes on in another line has one
+            for each of its parts.
         char_quads: float32 (m, 4, 2), the same for each character except spaces and marks.
         size_asked_px: em size before the text was shrunk to fit; `spec.size_px` if it was not.
-        x_height_px: height of the letter x, before any perspective.
+        x_height_px: height of the letter x, before any perspective and warp.
         contrast_drawn: WCAG ratio of text to background, after opacity is applied.
         ink_drawn: text colour before opacity is applied, `#rrggbb`.
         ink_visible_frac: fraction of the ink that is not occluded, 0 to 1.
+        word_breaks: indices in `spec.drawn_text` at which a line starts within a word.
+        font_runs: parts of a text that several fonts draw: index of the first character, index
+            after the last one, file of the font.
     """
 
     spec: Spec
@@ -87,6 +89,8 @@ class Rendering:
     contrast_drawn: float
     ink_drawn: str
     ink_visible_frac: float = 1.0
+    word_breaks: tuple[int, ...] = ()
+    font_runs: tuple[tuple[int, int, str], ...] = ()
 
     @property
     def image(self) -> Image.Image:
@@ -132,27 +136,30 @@ def render(
     """
     face = open_face_of(spec, fonts)
     size_asked_px = spec.size_px
-    spec, placement, ground = fit(spec, face)
+    spec, placement, ground = fit(spec, face, open_fallback(spec, fonts))
     pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)
-    coverage, column, row = cover(spec, face, placement, ground)
+    coverage, column, row = cover(spec, placement, ground)
     height, width = coverage.shape
     behind = pixels[row : row + height, column : column + width]
     paper = _mean_colour(behind, coverage)
     ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
     lay_styled(spec, behind, coverage, ink)
+    word_quads, char_quads = _find_quads(placement, spec, ground)
     pixels, visible_frac = occlude(
         pixels, coverage, (column, row), spec.occlusion_frac, spec.damage_seed
     )
     return Rendering(
         spec=spec,
         pixels=damage(spec, pixels),
-        word_quads=_to_quads(placement.word_boxes, placement.word_corners, spec, ground),
-        char_quads=_to_quads(placement.char_boxes, placement.char_corners, spec, ground),
+        word_quads=word_quads,
+        char_quads=char_quads,
         size_asked_px=size_asked_px,
         x_height_px=round(face.x_height_em * spec.size_px, 3),
         contrast_drawn=round(measure_contrast(_seen(ink, paper, spec.opacity), paper), 3),
         ink_drawn=format_hex(ink),
         ink_visible_frac=visible_frac,
+        word_breaks=tuple(placement.word_breaks),
+        font_runs=list_runs(spec.font_files, placement.owners),
     )
 
 
@@ -177,10 +184,21 @@ def open_face_of(spec: Spec, fonts: Catalogue | None) -> Face:
     return (fonts or _read_bundled()).open(spec.font)
 
 
-def fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
+def open_fallback(spec: Spec, fonts: Catalogue | None) -> tuple[Face, ...]:
+    """Return the open fonts that draw what the font of a spec lacks.
+
+    Raises:
+        FontError: the catalogue lacks one of them, or it cannot be opened.
+    """
+    return tuple((fonts or _read_bundled()).open(file) for file in spec.font_files[1:])
+
+
+def fit(
+    spec: Spec, face: Face, fallback: Sequence[Face] = ()
+) -> tuple[Spec, Placement, Ground]:
     """Return the spec at a size that fits, its text set in lines, and its position."""
+    placement = set_text(spec, face, fallback)
     while True:
-        placement = set_text(spec, face)
         ground, share = _find_ground(spec, placement)
         if share >= 1:
             return spec, placement, ground
@@ -188,6 +206,13 @@ def fit(spec: Spec, face: Face) -> tuple[Spec, Placement, Ground]:
         if not spec.shrink or size_px < MIN_SIZE_PX:
             raise DrawError(_explain_misfit(spec))
         spec = replace(spec, size_px=size_px)
+        if _is_wrapped(spec):
+            placement = set_text(spec, face, fallback)
+
+
+def _is_wrapped(spec: Spec) -> bool:
+    """Return whether lines are broken, by which the layout depends on the size."""
+    return spec.kind == "sentence" and _side_along(spec) > 0
 
 
 def _explain_misfit(spec: Spec) -> str:
@@ -203,20 +228,28 @@ def _shrink(spec: Spec, share: float) -> float:
     """Return a smaller size for text of which only a fraction of its extent fits."""
     # Smaller wrapped text has both shorter and fewer lines, so its extent falls faster than its
     # size; small steps keep the text as large as possible.
-    is_wrapped = spec.kind == "sentence" and spec.width_px > 0
-    factor = min(0.97, math.sqrt(share)) if is_wrapped else share
+    factor = min(0.97, math.sqrt(share)) if _is_wrapped(spec) else share
     return math.floor(spec.size_px * factor * 1000) / 1000
 
 
-def set_text(spec: Spec, face: Face) -> Placement:
-    """Return the text of a spec, set in lines or along its curve, with lengths in ems.
+def _side_along(spec: Spec) -> int:
+    return spec.height_px if spec.direction == "vertical" else spec.width_px
+
+
+def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement:
+    """Return the text of a spec, in lines or along its curve, and warped; lengths in ems.
+
+    Args:
+        spec: of the text.
+        face: its open font.
+        fallback: the open fonts that draw what it lacks.
 
     Raises:
         DrawError: it is too short for its arc.
     """
     wrap_em = None
-    if spec.kind == "sentence" and spec.width_px:
-        wrap_em = max(0, spec.width_px - 2 * spec.margin_px) / spec.size_px
+    if _is_wrapped(spec):
+        wrap_em = max(0, _side_along(spec) - 2 * spec.margin_px) / spec.size_px
     placement = place_glyphs(
         spec.drawn_text,
         face,
@@ -224,8 +257,10 @@ def set_text(spec: Spec, face: Face) -> Placement:
         line_height=spec.line_height,
         align=spec.align,
         wrap_em=wrap_em,
+        fallback=fallback,
+        is_vertical=spec.direction == "vertical",
     )
-    return bend(placement, spec)
+    return warp(bend(add_rules(placement, spec, face), spec), spec)
 
 
 def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
@@ -257,84 +292,6 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
     return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1], view), min(shares)
 
 
-def cover(
-    spec: Spec, face: Face, placement: Placement, ground: Ground
-) -> tuple[Pixels, int, int]:
-    """Return the coverage of the ink, uint8 (h, w), and its column and row on the canvas.
-
-    Raises:
-        DrawError: there is no ink, or some of it lies beyond the canvas.
-    """
-    is_straight = ground.view is None and placement.turns_rad is None
-    paint = _paint_glyphs if is_straight else _paint_outlines
-    coverage, column, row = paint(spec, face, placement, ground)
-    if not coverage.any():
-        raise DrawError(
-            f"{spec.drawn_text!r} has no visible ink at {spec.size_px:g} px; enlarge it"
-        )
-    bottom, right = row + coverage.shape[0], column + coverage.shape[1]
-    if row < 0 or column < 0 or bottom > ground.height_px or right > ground.width_px:
-        # Layout reserves no room for characters without a box.
-        raise DrawError(f"{spec.drawn_text!r} has a combining mark without a letter; remove it")
-    if not is_styled(spec):
-        return coverage, column, row
-    canvas = ground.height_px, ground.width_px
-    coverage, column, row = make_room(spec, coverage, (column, row), canvas)
-    return style_letters(spec, coverage), column, row
-
-
-def _paint_glyphs(
-    spec: Spec, face: Face, placement: Placement, ground: Ground
-) -> tuple[Pixels, int, int]:
-    """Return what `cover` does, for straight text seen head-on; FreeType rotates its glyphs."""
-    face.set_size(spec.size_px)
-    rotation = make_rotation(spec.rotation_deg)
-    places = ground.move(placement.pens * spec.size_px).tolist()
-    painted = [
-        face.paint(glyph, x, y, rotation)
-        for glyph, (x, y) in zip(placement.glyphs, places, strict=True)
-    ]
-    painted = [part for part in painted if part[0].size]
-    if not painted:
-        return np.zeros((0, 0), np.uint8), 0, 0
-    left = min(column for _, column, _ in painted)
-    top = min(row for _, _, row in painted)
-    right = max(column + part.shape[1] for part, column, _ in painted)
-    bottom = max(row + part.shape[0] for part, _, row in painted)
-    coverage = np.zeros((bottom - top, right - left), np.uint8)
-    for part, column, row in painted:
-        height, width = part.shape
-        place = coverage[row - top : row - top + height, column - left : column - left + width]
-        # Neighbours may overlap, in connected scripts by design: the higher coverage is kept.
-        np.maximum(place, part, out=place)
-    return coverage, left, top
-
-
-def _paint_outlines(
-    spec: Spec, face: Face, placement: Placement, ground: Ground
-) -> tuple[Pixels, int, int]:
-    """Return what `cover` does, for text along a curve or seen from the side.
-
-    Outlines are moved by their control points; the error in their curves is invisible.
-    """
-    return face.paint_outline(outline_text(spec, face, placement, ground))
-
-
-def outline_text(spec: Spec, face: Face, placement: Placement, ground: Ground) -> Outline:
-    """Return all glyphs of a text as one outline, in px from the top left of the canvas."""
-    outlines = [face.outline(glyph) for glyph in placement.glyphs]
-    counts = [len(each.points) for each in outlines]
-    text = join(outlines)
-    points = text.points
-    if placement.turns_rad is not None:
-        turns_rad = np.repeat(placement.turns_rad, counts)
-        cos, sin = np.cos(turns_rad), np.sin(turns_rad)
-        x, y = points.T
-        points = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
-    points = (points + np.repeat(placement.pens, counts, axis=0)) * spec.size_px
-    return replace(text, points=ground.move(points))
-
-
 def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
     """Return the mean colour of the background under the ink."""
     red, green, blue, _ = cv2.mean(paper, coverage)
@@ -351,14 +308,18 @@ def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:
     return red, green, blue
 
 
-def _to_quads(
-    boxes: Boxes, corners: NDArray[np.float64] | None, spec: Spec, ground: Ground
-) -> Quads:
-    """Return the quads of upright boxes, or of corners if the text runs along a curve."""
-    if corners is None:
-        corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-    quads = ground.move(corners * spec.size_px)
+def _find_quads(placement: Placement, spec: Spec, ground: Ground) -> tuple[Quads, Quads]:
+    """Return the quads of words and of characters, moved in one call to save time."""
+    corners = np.concatenate(
+        [
+            list_corners(placement.word_boxes, placement.word_corners),
+            list_corners(placement.char_boxes, placement.char_corners),
+        ]
+    )
+    quads = ground.move(corners.reshape(-1, 2) * spec.size_px).reshape(-1, 4, 2)
     grown_px = measure_growth(spec)
     if grown_px:
         quads = grow(quads, grown_px)
-    return quads.round(2).astype(np.float32)
+    rounded = quads.round(2).astype(np.float32)
+    n_words = len(placement.word_boxes)
+    return rounded[:n_words], rounded[n_words:]

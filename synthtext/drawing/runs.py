@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,10 +33,12 @@ class Line(NamedTuple):
     Attributes:
         text: text of the line.
         levels: level of each of its characters; empty if all of it runs rightwards.
+        owners: number of the font that draws each of them; empty if it is always the first.
     """
 
     text: str
     levels: list[int]
+    owners: Sequence[int] = ()
 
 
 def resolve(text: str) -> Directions | None:
@@ -43,49 +46,83 @@ def resolve(text: str) -> Directions | None:
     return None if runs_rightward(text) else resolve_levels(text)
 
 
-def cut_line(text: str, directions: Directions | None, start: int, stop: int) -> Line:
-    """Return the line of a paragraph from one index to before another."""
-    if directions is None:
-        return Line(text[start:stop], [])
-    return Line(text[start:stop], line_levels(directions, start, stop))
+def cut_line(
+    text: str,
+    directions: Directions | None,
+    start: int,
+    stop: int,
+    owners: Sequence[int] = (),
+) -> Line:
+    """Return the line of a paragraph from one index to before another.
+
+    Args:
+        text: the paragraph.
+        directions: of the paragraph.
+        start: index of the first character of the line.
+        stop: index after the last one.
+        owners: number of the font that draws each character of the paragraph.
+    """
+    levels = [] if directions is None else line_levels(directions, start, stop)
+    return Line(text[start:stop], levels, owners[start:stop])
 
 
-def shape_line(face: Face, line: Line, *, ligatures: bool) -> Run:
+def shape_line(
+    face: Face,
+    line: Line,
+    *,
+    ligatures: bool,
+    fallback: Sequence[Face] = (),
+    is_vertical: bool = False,
+) -> Run:
     """Return the glyphs of a line from left to right, each run shaped separately.
+
+    Args:
+        face: the first font.
+        line: the line.
+        ligatures: whether letters may be joined that need not be.
+        fallback: the other fonts.
+        is_vertical: whether it runs downwards.
 
     Raises:
         FontError: the font makes far more glyphs of the text than it has characters.
     """
     items = itemize(line)
     if not items:
-        return face.shape(line.text, ligatures=ligatures)
-    levels = [item.level for item in items]
+        return face.shape(line.text, ligatures=ligatures, is_vertical=is_vertical)
+    faces = (face, *fallback)
+    ordered = [items[place] for place in order_visually([item.level for item in items])]
     runs = [
-        face.shape(line.text, ligatures=ligatures, item=items[place])
-        for place in order_visually(levels)
+        faces[item.owner].shape(
+            line.text, ligatures=ligatures, item=item, is_vertical=is_vertical
+        )
+        for item in ordered
     ]
     return Run(
         glyphs=[glyph for run in runs for glyph in run.glyphs],
         clusters=[cluster for run in runs for cluster in run.clusters],
         advances=[advance for run in runs for advance in run.advances],
         offsets=[offset for run in runs for offset in run.offsets],
+        owners=[
+            item.owner for item, run in zip(ordered, runs, strict=True) for _ in run.glyphs
+        ],
     )
 
 
 def itemize(line: Line) -> list[Item]:
-    """Return the parts of a line by level and script; empty if it is a single rightward run."""
-    text, levels = line
-    if not levels and (text.isascii() or LATIN.fullmatch(text)):
+    """Return the parts of a line by level, script and font; empty if it is a single run."""
+    text, levels, owners = line
+    if not levels and not owners and (text.isascii() or LATIN.fullmatch(text)):
         return []
     scripts = find_scripts(text)
-    if not levels and len(set(scripts)) < 2:
+    if not levels and not any(owners) and len(set(scripts)) < 2:
         return []
     levels = levels or [0] * len(text)
+    owners = owners or [0] * len(text)
     items: list[Item] = []
     start = 0
     for place in range(1, len(text) + 1):
-        kind = (levels[start], scripts[start])
-        if place == len(text) or (levels[place], scripts[place]) != kind:
+        kind = (levels[start], scripts[start], owners[start])
+        if place == len(text) or (levels[place], scripts[place], owners[place]) != kind:
             items.append(Item(start, place, *kind))
             start = place
     return items
@@ -97,7 +134,7 @@ def find_scripts(text: str) -> list[str]:
     >>> find_scripts("(a\u05d0.")
     ['Latn', 'Latn', 'Hebr', 'Hebr']
     """
-    own = [_script_of(char) for char in text]
+    own = [script_of(char) for char in text]
     current = next((code for code in own if code not in SHARED), "Zyyy")
     scripts = []
     for code in own:
@@ -107,6 +144,7 @@ def find_scripts(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _script_of(char: str) -> str:
+def script_of(char: str) -> str:
+    """Return the script of a character by itself, ISO 15924."""
     code: str = script(char)
     return code

@@ -92,7 +92,7 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
         fields = decode_fields(sample)
         drawn = decode_with(fields, sample)
         _check_files(sample, drawn.spec)
-        words = tuple(split_words(drawn.spec.drawn_text))
+        words = tuple(split_words(drawn.spec.drawn_text, drawn.word_breaks))
         height, width = drawn.pixels.shape[:2]
         inside = (drawn.word_quads >= 0) & (drawn.word_quads <= (width, height))
         if not inside.all():

@@ -28,6 +28,10 @@ ABOVE = 230
 """Unicode's combining class of marks above their letter."""
 
 
+BENDING = ("arc_deg", "wave_em", "warp_em", "barrel_frac")
+"""Fields of a spec whose text has no straight baseline unless they are 0."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of text in an image.
@@ -45,13 +49,14 @@ class Line:
 
 
 def find_lines(item: Item) -> list[Line]:
-    """Return the lines of an image, from top to bottom.
+    """Return the lines of an image, from top to bottom, or of columns from right to left.
 
     Neither lines nor baselines are recorded, so both are derived. A word starts a new line if
     it lies below the one before it and starts before that one ends. The baseline of a word is
     where the letters of `STANDING` end: their median in the frame of its quad or, along a
     curve, the middle of the bottom edge of each. Words without such letters are ignored unless
-    the line has no others; then the baseline is the bottom edge of their quads.
+    the line has no others; then the baseline is the bottom edge of their quads. The baseline of
+    vertical text is the middle of its column, downwards.
     """
     chars = _list_chars(item)
     groups = [[0]] if item.words else []
@@ -63,8 +68,15 @@ def find_lines(item: Item) -> list[Line]:
     return [_make_line(item, group, chars) for group in groups]
 
 
+def runs_downward(item: Item) -> bool:
+    """Return whether the lines of an image are read from top to bottom."""
+    return item.fields.get("direction") == "vertical"
+
+
 def runs_leftward(item: Item) -> bool:
-    """Return whether the text of an image is read from right to left."""
+    """Return whether the lines of an image are read from right to left."""
+    if runs_downward(item):
+        return False
     directions = resolve(item.text)
     return directions is not None and directions.base == 1
 
@@ -82,6 +94,8 @@ def _starts_line(item: Item, number: int) -> bool:
     if abs(np.linalg.det(frame)) < 1:
         return False
     along, down = np.linalg.solve(frame, (item.quads[number] - before[0]).T)
+    if runs_downward(item):
+        return along.mean() < 0.5 and down.min() < 1
     if resolve(item.text) is None:
         return along.min() < 1 and down.mean() > 0.5
     # In a line with two directions, a word may lie on either side of the one before it.
@@ -89,6 +103,10 @@ def _starts_line(item: Item, number: int) -> bool:
 
 
 def _make_line(item: Item, words: list[int], chars: list[range]) -> Line:
+    if runs_downward(item):
+        quads = item.quads[words].astype(np.float64)
+        ends = np.stack([quads[:, :2].mean(axis=1), quads[:, 2:].mean(axis=1)], axis=1)
+        return Line(tuple(words), tuple(chars[k] for k in words), ends.reshape(-1, 2))
     found = [points for k in words if (points := _find_baseline(item, k, chars[k])) is not None]
     if not found:
         found = [item.quads[k][[3, 2]].astype(np.float64) for k in words]
@@ -103,7 +121,7 @@ def _find_baseline(item: Item, word: int, chars: range) -> Points | None:
     if not standing:
         return None
     middles = item.char_quads[standing][:, 2:].astype(np.float64).mean(axis=1)
-    if item.fields.get("arc_deg") or item.fields.get("wave_em"):
+    if any(item.fields.get(name) for name in BENDING):
         first, last = item.char_quads[standing[0]], item.char_quads[standing[-1]]
         return np.stack([first[3], *middles, last[2]]).astype(np.float64)
     return _cross(item.quads[word], middles)

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from synthtext.errors import ShardError
 from synthtext.export.items import Item, Items
-from synthtext.export.lines import find_lines, runs_leftward
+from synthtext.export.lines import find_lines, runs_downward, runs_leftward
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
 
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
+
+DIRECTIONS = {"ltr": "left-to-right", "rtl": "right-to-left", "ttb": "top-to-bottom"}
+"""The directions of ALTO, and what PAGE calls them."""
 
 NO_DATE = "1970-01-01T00:00:00"
 """PAGE requires a time; the real time would make the exports of equal datasets differ."""
@@ -64,7 +67,7 @@ def _format_page(item: Item) -> ET.Element:
     )
     if not item.words:
         return root
-    direction = "right-to-left" if runs_leftward(item) else "left-to-right"
+    direction = DIRECTIONS[_find_direction(item)]
     region = ET.SubElement(
         page, "TextRegion", id="r0", type="paragraph", readingDirection=direction
     )
@@ -84,6 +87,12 @@ def _format_page(item: Item) -> ET.Element:
         _add_page_text(row, " ".join(item.words[word] for word in line.words))
     _add_page_text(region, item.text)
     return root
+
+
+def _find_direction(item: Item) -> str:
+    if runs_downward(item):
+        return "ttb"
+    return "rtl" if runs_leftward(item) else "ltr"
 
 
 def _add_page_coords(parent: ET.Element, item: Item, points: Floats) -> None:
@@ -115,7 +124,7 @@ def _format_alto(item: Item) -> ET.Element:
     space = ET.SubElement(page, "PrintSpace", HPOS="0", VPOS="0", WIDTH=width, HEIGHT=height)
     if not item.words:
         return root
-    direction = "rtl" if runs_leftward(item) else "ltr"
+    direction = _find_direction(item)
     block = _add_alto(space, "TextBlock", "r0", _hull(item.quads), BASEDIRECTION=direction)
     for number, line in enumerate(find_lines(item)):
         outline = _hull(item.quads[list(line.words)])

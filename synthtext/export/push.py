@@ -20,6 +20,7 @@ from synthtext.dataset.verify import REDO, check_shard
 from synthtext.drawing.fonts import Catalogue
 from synthtext.errors import DamageError, DatasetError, quote, shorten
 from synthtext.export.hub_card import format_hub_card
+from synthtext.spec import FONT_SEPARATOR
 
 REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,95}")
@@ -148,7 +149,10 @@ def _collect(
     for number, row in enumerate(manifest["shards"], 1):
         path = folder / row["file"]
         check_shard(folder, row)
-        n_by_font.update(str(decode_fields(each).get("font")) for each in read_samples(path))
+        for sample in read_samples(path):
+            fields = decode_fields(sample)
+            fallback = str(fields.get("fallback_fonts", "")).split(FONT_SEPARATOR)
+            n_by_font.update([str(fields.get("font")), *filter(None, fallback)])
         shards.append(_File(row["file"], path, row["sha256"]))
         on_progress("shards checked", number, len(manifest["shards"]))
     card = _hold(CARD, format_hub_card(manifest, n_by_font, fonts).encode())

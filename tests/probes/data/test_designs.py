@@ -52,7 +52,9 @@ def test_a_word_too_short_for_an_arc_is_not_among_those_that_fit(fonts: Catalogu
     assert choose_fitting(["it", "jumping"], ["arc_deg"], fonts, 1) == ["jumping"]
 
 
-@pytest.mark.parametrize("factor", ["jitter_em", "letter_rotation_deg", "outline_em"])
+@pytest.mark.parametrize(
+    "factor", ["jitter_em", "letter_rotation_deg", "outline_em", "warp_em", "barrel_frac"]
+)
 def test_words_that_fit_can_be_drawn_whatever_their_letters_do(
     fonts: Catalogue, factor: str
 ) -> None:

@@ -65,6 +65,25 @@ def test_two_or_three_words_say_nothing(n_words: int) -> None:
     assert (found.low, found.high) == (None, None)
 
 
+def test_a_level_is_past_by_its_own_test_at_half_of_the_error() -> None:
+    # 100 words, all read at the easiest level: 39 of them are 2.19 standard errors below
+    # midway, and 41 are 1.79; one side of a 95 % interval takes 1.96.
+    for n_right, low in ((39, 1), (41, 0)):
+        right = np.tile([0.0, 0.0, 1.0, 1.0], (100, 1))
+        right[:n_right, 1] = 1
+        found = find_crossing(answer(right))
+        assert (found.low, found.high) == (low, 2)
+
+
+@pytest.mark.parametrize(("n_words", "high"), [(12, None), (13, 3)])
+def test_few_words_that_are_all_read_may_have_been_guessed(
+    n_words: int, high: int | None
+) -> None:
+    # Midway of one of two is 3/4: 12 right answers are luck in 3 % of cases, 13 in 2.4 %.
+    found = find_crossing(answer(np.tile(PLACES >= 3, (n_words, 1)), chance=0.5))
+    assert found.high == high
+
+
 def test_an_end_that_no_level_shows_is_open() -> None:
     found = find_crossing(answer(np.ones((40, 4))))
     assert (found.x, found.low, found.high) == (None, None, 0)

@@ -22,7 +22,7 @@ from probes.tasks import run as probing
 from probes.tasks.base import load_task
 from probes.tasks.config import ProbeConfig
 from probes.tasks.run import Probe, _choose_stages, run_probe
-from probes.tasks.stages import ERRORS, Stages, decide_look
+from probes.tasks.stages import N_LOOKS, Stages, decide_look
 from synthtext.drawing.fonts import Catalogue
 
 SETTING = ProbeConfig(n=16, ks=(2, 10, 100), templates=("{}",), design="blur", width=0.05)
@@ -81,18 +81,16 @@ def test_added_levels_show_the_same_words_with_the_same_noise(
     assert all(words == shown["baseline"] for words in shown.values())
 
 
-def test_no_more_than_three_looks_are_taken_and_paid_for(reader: Model, tmp_path: Path) -> None:
+def test_no_more_than_five_looks_are_taken(reader: Model, tmp_path: Path) -> None:
     probe = run(reader, tmp_path)
-    assert max(decision.look for decision in probe.decisions) == len(ERRORS) == 3
-    assert sum(ERRORS) == pytest.approx(0.05)
-    assert set(probe.outcomes["interval_confidence"].dropna()) == {1 - ERRORS[-1]}
+    assert max(decision.look for decision in probe.decisions) == N_LOOKS == 5
+    assert set(probe.outcomes["interval_confidence"].dropna()) == {0.95}
 
 
 def test_a_curve_that_is_narrow_enough_is_done_with(reader: Model, tmp_path: Path) -> None:
     probe = run(reader, tmp_path, replace(SETTING, width=2.0))
     assert [decision.levels for decision in probe.decisions] == [(), ()]
     assert probe.decisions[0].why == "its interval is as narrow as requested"
-    assert set(probe.outcomes["interval_confidence"].dropna()) == {1 - ERRORS[0]}
 
 
 def test_a_budget_is_never_exceeded(reader: Model, tmp_path: Path) -> None:
@@ -132,7 +130,7 @@ def test_a_killed_run_goes_on_with_the_vectors_of_every_look(
         with pytest.raises(KeyboardInterrupt):
             run_probe(reader, SETTING, tmp_path / "killed")
     resumed, whole = run(reader, tmp_path / "killed"), run(reader, tmp_path / "whole")
-    assert (resumed.stats.n_images, resumed.stats.n_chunks_reused) == (0, 3)
+    assert (resumed.stats.n_images, resumed.stats.n_chunks_reused) == (0, 5)
     pd.testing.assert_frame_equal(resumed.outcomes, whole.outcomes)
 
 

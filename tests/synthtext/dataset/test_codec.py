@@ -131,3 +131,18 @@ def test_quads_of_another_shape_are_refused(sample: Sample, quads: object) -> No
     assert "000000007.json has no valid" in explain(
         broken(sample, json=changed(sample, word_quads=quads))
     )
+
+
+@pytest.mark.parametrize("places", [None, "", [0], [6], [2, 2], [3, 1], [True], [1.0], [-1]])
+def test_places_that_are_not_within_the_text_are_refused(
+    sample: Sample, places: object
+) -> None:
+    assert explain(broken(sample, json=changed(sample, word_breaks=places))) == (
+        "000000007.json has no valid word_breaks; render it again"
+    )
+
+
+def test_a_sample_from_before_words_were_broken_is_read(sample: Sample) -> None:
+    fields = orjson.loads(sample.files["json"])
+    del fields["word_breaks"]
+    assert decode(broken(sample, json=orjson.dumps(fields))).word_breaks == ()

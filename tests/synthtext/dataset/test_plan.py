@@ -74,7 +74,8 @@ def test_the_versions_that_pixels_depend_on_are_described(
 ) -> None:
     described = describe_plan(make_plan(default_recipe(), {"word": words}, fonts))
     assert set(described["versions"]) == {
-        "synthtext", "pillow", "numpy", "opencv-python-headless", "uharfbuzz", "freetype",
+        "synthtext", "pillow", "numpy", "opencv-python-headless", "uharfbuzz", "uniseg",
+        "freetype",
     }  # fmt: skip
 
 

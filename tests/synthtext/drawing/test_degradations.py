@@ -15,6 +15,7 @@ from synthtext.drawing.degradations import (
     defocus,
     dim,
     downscale,
+    fold,
     jpeg,
     shade,
 )
@@ -32,6 +33,7 @@ def test_neutral_values_change_nothing() -> None:
     assert defocus(pixels, 0.0) is pixels
     assert dim(pixels, 0.0, 7) is pixels
     assert shade(pixels, 0.0, 7) is pixels
+    assert fold(pixels, 0.0, 7) is pixels
     assert add_salt(pixels, 0.0, 7) is pixels
 
 
@@ -80,14 +82,29 @@ def test_a_reduced_image_keeps_its_size_and_loses_detail() -> None:
     assert spreads == sorted(spreads, reverse=True)
 
 
-@pytest.mark.parametrize("darken", [dim, shade])
+@pytest.mark.parametrize("darken", [dim, shade, fold])
 @pytest.mark.parametrize("fraction", [0.2, 0.7, 1.0])
-def test_light_is_lost_on_one_side_alone(darken: object, fraction: float) -> None:
+def test_light_is_lost_in_a_part_alone(darken: object, fraction: float) -> None:
     assert callable(darken)
     for seed in range(6):
         light = darken(GRAY, fraction, seed)[:, :, 0]
         assert light.min() == pytest.approx(128 * (1 - fraction), abs=2)
         assert light.max() == pytest.approx(128, abs=2)
+
+
+def test_creases_are_lines_across_or_lengthwise() -> None:
+    ways = set()
+    for seed in range(12):
+        dark = fold(GRAY, 1.0, seed)[:, :, 0] < 32
+        assert 0.005 < dark.mean() < 0.35
+        # A crease runs through nearly every row or column of the image.
+        ways.add((dark.any(axis=1).mean() > 0.9, dark.any(axis=0).mean() > 0.9))
+    assert ways == {(True, False), (False, True), (True, True)}
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 90, 3), (90, 1, 3)])
+def test_the_smallest_image_can_be_folded(shape: tuple[int, int, int]) -> None:
+    assert fold(np.full(shape, 200, np.uint8), 0.5, 3).shape == shape
 
 
 @pytest.mark.parametrize("fraction", [0.02, 0.3, 1.0])

@@ -14,13 +14,21 @@ from synthtext.spec import DAMAGES, Spec
 
 HARD = {
     "blur_px": 2.0, "noise_std": 9.0, "occlusion_frac": 0.3, "downscale": 2.0, "salt_frac": 0.1,
-    "light_frac": 0.4, "shade_frac": 0.5, "motion_px": 3.0, "defocus_px": 1.0,
+    "fold_frac": 0.3, "light_frac": 0.4, "shade_frac": 0.5, "motion_px": 3.0, "defocus_px": 1.0,
     "prior_jpeg_quality": 30, "jpeg_quality": 40,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "bent", [{}, {"yaw_deg": 40.0}, {"arc_deg": 90.0}, {"rotation_deg": 30.0, "jitter_em": 0.1}]
+    "bent",
+    [
+        {},
+        {"yaw_deg": 40.0},
+        {"arc_deg": 90.0},
+        {"rotation_deg": 30.0, "jitter_em": 0.1},
+        {"warp_em": 0.12},
+        {"barrel_frac": 0.25},
+    ],
 )
 def test_each_letter_lies_in_its_quad(
     spec: Spec, fonts: Catalogue, bent: dict[str, float]
@@ -59,7 +67,14 @@ def test_layers_are_those_of_an_image_before_anything_happened_to_it(
 
 
 def test_a_background_has_no_text_whatever_its_style(spec: Spec, fonts: Catalogue) -> None:
-    styled = replace(spec, outline_em=0.1, shadow_em=0.2, extrude_em=0.1, occlusion_frac=0.5)
+    styled = replace(
+        spec,
+        outline_em=0.1,
+        shadow_em=0.2,
+        extrude_em=0.1,
+        underline_em=0.1,
+        occlusion_frac=0.5,
+    )
     assert (draw_layer("background", styled, fonts) == 255).all()
 
 

@@ -122,9 +122,9 @@ def test_a_word_that_comes_again_is_measured_once(
     shaped: list[str] = []
     shape = Face.shape
 
-    def count(self: Face, text: str, *, ligatures: bool) -> Run:
+    def count(self: Face, text: str, *, ligatures: bool, is_vertical: bool) -> Run:
         shaped.append(text)
-        return shape(self, text, ligatures=ligatures)
+        return shape(self, text, ligatures=ligatures, is_vertical=is_vertical)
 
     monkeypatch.setattr(Face, "shape", count)
     first = place_glyphs(" ".join(["go"] * 900), face, wrap_em=9)

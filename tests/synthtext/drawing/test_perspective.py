@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from synthtext.drawing.faces import open_face
 from synthtext.drawing.fonts import Catalogue
-from synthtext.drawing.outlines import join
+from synthtext.drawing.outlines import Outline, join
 from synthtext.drawing.perspective import DISTANCE, look, make_view
 from synthtext.drawing.rendering import render
 from synthtext.errors import FontError, SpecError
@@ -90,6 +90,20 @@ def test_a_blank_leaves_no_ink(fonts: Catalogue) -> None:
     face = open_face(fonts.path_of("Lato_700Bold.ttf"))
     (glyph,) = face.shape(" ", ligatures=False).glyphs
     assert face.paint_outline(face.outline(glyph))[0].size == 0
+
+
+def test_a_wide_and_low_shape_is_painted_in_parts(fonts: Catalogue) -> None:
+    # FreeType paints the tall one at once, and of the other no more than a part.
+    face = open_face(fonts.path_of("Lato_700Bold.ttf"))
+    edge = np.linspace(0, 6000, 600)
+    for height in (10, 200):
+        upper = np.stack([edge, height * np.sin(edge / 60) ** 2], axis=1)
+        points = np.concatenate([upper, upper[::-1] + np.array([0, 3])])
+        band = Outline(points, np.ones(len(points), np.uint8), np.array([len(points) - 1]))
+        coverage, column, row = face.paint_outline(band)
+        assert (column, row) == (0, 0)
+        assert coverage.sum(dtype=float) / 255 == pytest.approx(6000 * 3, rel=1e-3)
+        assert coverage.sum(axis=0).min() > 2.5 * 255
 
 
 @pytest.mark.parametrize("far", [1e6, np.inf])

@@ -67,10 +67,11 @@ def test_lines_and_baselines_are_those_that_were_set(
         assert np.diff(line.baseline @ along).min() > 0
 
 
-def test_the_baseline_of_an_arc_follows_it(
-    spec: Spec, fonts: Catalogue, tmp_path: Path
+@pytest.mark.parametrize("bent", [{"arc_deg": 120.0}, {"barrel_frac": -0.25}])
+def test_the_baseline_of_bent_text_follows_it(
+    spec: Spec, fonts: Catalogue, tmp_path: Path, bent: dict[str, float]
 ) -> None:
-    item = draw_item(replace(spec, text="amnion", size_px=36.0, arc_deg=120.0), fonts, tmp_path)
+    item = draw_item(replace(spec, text="amnion", size_px=36.0, **bent), fonts, tmp_path)  # type: ignore[arg-type]
     (line,) = find_lines(item)
     across = line.baseline[-1] - line.baseline[0]
     off = (line.baseline - line.baseline[0]) @ np.array([across[1], -across[0]])
