@@ -36,6 +36,9 @@ N_PER_QUESTION = 500
 
 N_GIT_DIGITS = 40
 
+CLOSED = "client has been closed"
+"""What the client says of one upload while another has lost the connection of both."""
+
 LOG_IN = "run `hf auth login`, or set HF_TOKEN"
 
 OnProgress = Callable[[str, int, int | None], None]
@@ -109,6 +112,7 @@ def push_dataset(
     shards, beside = _collect(folder, fonts, on_progress)
     api = hub.HfApi(endpoint=hub.constants.ENDPOINT, token=token)
     hub.utils.disable_progress_bars()
+    hub.utils.logging.set_verbosity_error()  # Its warnings state the signed address of a file.
     with _explain(repo):
         api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
         if branch is not None:
@@ -251,6 +255,7 @@ def _say(repo: str, error: BaseException) -> str:
                 " sends only what is missing"
             )
     reason = shorten(str(causes[-1]) or type(causes[-1]).__name__, 200)
+    reason = "the connection was lost" if CLOSED in reason else reason
     return (
         f"the push to {repo} failed ({reason}); run the same command again when the hub can be"
         " reached, which sends only what is missing"

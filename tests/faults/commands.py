@@ -6,9 +6,7 @@ commands. It prints a line of JSON for each.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import importlib
 import io
 import json
@@ -18,35 +16,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from operations import FAULTS, KILL, Outcome, run
-
-BEGUN = ("dataset.json", "scenes.json")
-"""Files that are written when a folder is begun, and again when it is complete."""
-
-KEPT_FOR_THE_NEXT_RUN = ("/.records/", "/.vectors/", "checkpoint.pt")
-"""What an unfinished run leaves so that the same command can continue from it."""
-
-Tree = dict[str, bytes]
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command to try, in a folder that `prepare` fills.
-
-    Attributes:
-        line: the command line.
-        before: the command line that has written to the same place before, if any.
-        every: the full run tries only every n-th operation, where n is this number.
-    """
-
-    line: str
-    before: str = ""
-    every: int = 1
-
+from lent_hub import REPO
+from operations import FAULTS, run
+from trials import Command, Trial, choose
 
 RENDER = (
     "render --words words.txt --seed 3 --shard-size 8 --size 20:30 --splits 0.5,0.2,0.3"
@@ -84,6 +59,7 @@ COMMANDS = {
         "gallery --factors blur --out a.png", before="show words 000000002 --out a.png"
     ),
     "index": Command("index words"),
+    "push": Command(f"push words {REPO}", sampled=1),
     "score": Command(f"score words {READER} --out out"),
     "preview --html": Command("preview words --n 4 --html a.html"),
     "stats --json": Command("stats words --json a.json"),
@@ -122,10 +98,11 @@ COMMANDS = {
         every=21,
     ),
     **{
-        f"export --to {target}": Command(f"export words --to {target} --out out")
+        f"export --to {target}": Command(f"export words --to {target} --out out", sampled=1)
         for target in (
             "folder", "parquet", "lmdb", "doctr", "paddleocr", "icdar", "coco", "easyocr",
-            "tesstrain --crops", "mmocr", "yolo", "yolo-obb", "clip-benchmark",
+            "tesstrain --crops", "mmocr", "yolo", "yolo-obb", "page", "alto", "vlmeval",
+            "lmms-eval", "clip-benchmark",
         )
     },
 }  # fmt: skip
@@ -191,116 +168,6 @@ def write_crops(folder: Path) -> None:
     crops = {"width_px": "0", "height_px": "0", "size_px": "20:30", "splits": "1,0,0"}
     for number, rendering in enumerate(stream(count=20, seed=1, edits=crops)):
         Image.fromarray(rendering.pixels).save(folder / f"{number:02d}.png")
-
-
-def read_tree(folder: Path) -> Tree:
-    """Return the content of every file and folder by its name; that of a folder is empty."""
-    tree = {}
-    for path in sorted(folder.rglob("*")):
-        name = f"/{path.relative_to(folder)}"
-        if "/tensorboard/" not in name:
-            tree[name] = b"" if path.is_dir() else path.read_bytes()
-    return tree
-
-
-class Trial:
-    """A command that is tried with one fault after another.
-
-    Attributes:
-        operations: the disk operations of a run without a fault.
-    """
-
-    def __init__(self, command: Command, base: Path, room: Path) -> None:
-        self._argv, self._work, self._log = command.line.split(), room / "work", room / "log"
-        self._base = room / "base"
-        shutil.copytree(base, self._base)
-        if command.before:
-            made = run(command.before.split(), self._base, log=self._log)
-            if made.code:
-                raise RuntimeError(made.printed)
-        self._old = read_tree(self._base)
-        first, self._new = self._run_anew()
-        for name in first.modules:  # Imported here so that no fork has to do it again.
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-        gc.freeze()  # Saves every fork from garbage collection of what exists already.
-        _, again = self._run_anew()
-        self._said = first.printed.splitlines()
-        self.operations = first.operations
-        if first.code:
-            raise RuntimeError(first.printed)
-        # Files with times and the like differ between runs, so only their existence is checked.
-        self.volatile = {name for name in self._new if self._new[name] != again.get(name)}
-
-    def _run_anew(self, number: int = 0, fault: int = KILL) -> tuple[Outcome, Tree]:
-        shutil.rmtree(self._work, ignore_errors=True)
-        shutil.copytree(self._base, self._work)
-        done = run(self._argv, self._work, number=number, fault=fault, log=self._log)
-        return done, read_tree(self._work)
-
-    def try_fault(self, number: int, fault: int) -> list[str]:
-        """Return what is wrong after a fault, and after running the same command again."""
-        done, left = self._run_anew(number, fault)
-        faults = self._judge_end(done, fault, left) + self._judge_files(left)
-        if not self._judge_rest(left):  # Complete, and some commands run only once.
-            return faults
-        again = run(self._argv, self._work, log=self._log)
-        if again.code:
-            faults.append(
-                f"the same command again ends with {again.code}: {again.printed[-300:]}"
-            )
-        else:
-            faults += self._judge_rest(read_tree(self._work))
-        return faults
-
-    def _judge_end(self, done: Outcome, fault: int, left: Tree) -> list[str]:
-        if fault == KILL:
-            return [] if done.code == -9 else [f"it ended with {done.code}, not killed"]
-        if done.code == 0:  # The operation was not essential, such as a clean-up.
-            return self._judge_rest(left)
-        said = [line for line in done.printed.splitlines() if line not in self._said]
-        is_plain = len(said) == 1 and said[0].startswith("synthtext: ")
-        if done.code == 2 and is_plain:
-            return []
-        return [f"it ended with {done.code} and said {done.printed[-600:]!r}"]
-
-    def _judge_files(self, left: Tree) -> list[str]:
-        """Return the files that have neither their old nor their new content."""
-        faults = [
-            f"{name} is gone" for name in self._old if name in self._new and name not in left
-        ]
-        for name, content in left.items():
-            known = [tree[name] for tree in (self._old, self._new) if name in tree]
-            is_begun = name.endswith(BEGUN) and b'"complete": false' in content
-            is_kept = any(part in name for part in KEPT_FOR_THE_NEXT_RUN)
-            if (
-                known
-                and content not in known
-                and name not in self.volatile
-                and not is_begun
-                and not is_kept
-            ):
-                faults.append(f"{name} is neither old nor new ({len(content)} bytes)")
-        return faults
-
-    def _judge_rest(self, tree: Tree) -> list[str]:
-        faults = [f"{name} is left behind" for name in tree.keys() - self._new.keys()]
-        faults += [f"{name} is missing" for name in self._new.keys() - tree.keys()]
-        for name in tree.keys() & self._new.keys() - self.volatile:
-            if tree[name] != self._new[name]:
-                faults.append(f"{name} differs")
-        return faults
-
-
-def choose(n_operations: int, n_faults: int, every: int) -> list[tuple[int, str]]:
-    """Return the operations to fail at and the faults: all, or a few that are spread evenly."""
-    if not n_faults:
-        return [(k, name) for k in range(1, n_operations + 1, every) for name in FAULTS]
-    kinds = list(FAULTS)
-    return [
-        (1 + (2 * i + 1) * n_operations // (2 * n_faults), kinds[i % len(kinds)])
-        for i in range(n_faults)
-    ]
 
 
 def main(n_faults: int, names: Sequence[str]) -> None:
@@ -378,7 +245,8 @@ def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict
         trial = Trial(command, base, room)
     except RuntimeError as error:
         return {"n_operations": 0, "n_tried": 0, "found": {"undisturbed": [str(error)]}}
-    chosen = choose(len(trial.operations), n_faults, command.every)
+    n = min(n_faults, command.sampled)  # 0 is all of them.
+    chosen = choose(len(trial.operations), n, command.every)
     found = {
         f"{kind} at {k}, {trial.operations[k - 1]}": faults
         for k, kind in chosen

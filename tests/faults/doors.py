@@ -190,7 +190,7 @@ DOORS: dict[str, Door] = {
         "models.txt", "text", "probe --models IN/models.txt --n 2 --k 2 --design blur --out OUT",
         needs=("model",),
     ),
-    "options": Door("run.toml", "TOML", "probe --config IN/run.toml --model IN/model --out OUT"),
+    "options": Door("run.toml", "TOML", f"{PROBE} OUT --config IN/run.toml"),
     "crops of a fit": Door(
         "crops/00.png", "image", "fit IN/crops --count 100 --rounds 1 --out OUT/a.toml"
     ),
@@ -324,7 +324,7 @@ def _write_texts(folder: Path) -> None:
     guesses = ["key,truth,guess,area", *(f"{k},a,{'ab'[k % 2]},{k / 9}" for k in range(9))]
     for name, text in {
         "words.txt": "\n".join(words), "recipe.toml": recipe, "texts.txt": "cat\ndog",
-        "run.toml": 'n = 2\nk = "2"\ndesign = "blur"', "models.txt": f"'{folder / 'model'}'",
+        "run.toml": 'task = "words"\nseed = 1\nbatch_size = 4', "models.txt": f"'{folder / 'model'}'",
         "responses.csv": "key,answer\na,b", "guesses.csv": "\n".join(guesses),
         "sentences.tsv": "sentence\tlabel\nIt 's good .\t1\ndull\t0", "prompts.txt": "a {}.",
     }.items():  # fmt: skip

@@ -1,9 +1,10 @@
 """Numbered disk operations: a command runs in a fork in which the k-th operation fails.
 
 Creating, opening for writing, writing, truncating, syncing, renaming, linking and removing files
-and folders are counted if Python does it (`os`, `io`, `pathlib`, `shutil`). Writes by C code are
-not: LMDB's pages and memory maps. Neither are TensorBoard's events, which a thread writes, so
-that they have no fixed number.
+and folders are counted if Python does it (`os`, `io`, `pathlib`, `shutil`), and connecting to a
+server, which a client of the tests' hub does for every request. Writes by C code are not: LMDB's
+pages and memory maps. Neither are TensorBoard's events, which a thread writes, so that they have
+no fixed number.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sys
 import traceback
 import warnings
@@ -29,8 +31,8 @@ FAULTS = {"SIGKILL": KILL, "ENOSPC": errno.ENOSPC, "EIO": errno.EIO}
 
 UNSEEN = ("/tensorboard/",)
 
-NEEDS_SPACE = frozenset({"create", "write", "mkdir", "link"})
-"""Operations that a full disk keeps refusing; the others fail once."""
+NEEDS_SPACE = frozenset({"create", "write", "mkdir", "link", "connect"})
+"""Operations that a full disk, or a lost network, keeps refusing; the others fail once."""
 
 _write, _kill = os.write, os.kill
 
@@ -133,6 +135,7 @@ def watch(disk: Disk) -> None:
         _watch_pair(disk, name)
     for name in ("fsync", "fdatasync", "ftruncate"):
         _watch_handle(disk, name)
+    _watch_connections(disk)
     # This call syncs the whole machine, which would slow down other processes.
     os.sync = lambda: None
     opened, written, sent = os.open, os.write, os.sendfile
@@ -153,6 +156,16 @@ def watch(disk: Disk) -> None:
 
     os.open, os.write, os.sendfile = open_low, write_low, send  # type: ignore[assignment]
     io.open = builtins.open = _make_open(disk, builtins.open)  # type: ignore[assignment]
+
+
+def _watch_connections(disk: Disk) -> None:
+    connected = socket.create_connection
+
+    def connect(*rest: Any, **options: Any) -> socket.socket:  # noqa: ANN401
+        disk.meet("connect", f"{disk.root}hub")
+        return connected(*rest, **options)
+
+    socket.create_connection = connect
 
 
 def _make_open(disk: Disk, opened: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,10 +18,12 @@ from fuzzing import IS_FULL
 Tally = Callable[[str, int, int, str], None]
 
 SAMPLE = (
-    (3, ["render", "render-vqa", "merge", "show --out", "index", "export --to lmdb"]),
+    (3, ["render", "render-vqa", "merge", "show --out", "index", "export --to lmdb",
+         "export --to page", "push"]),
     (3, ["probe", "match"]),
-)
-"""Faults per command in a short run; commands that read images need torch, which loads slowly."""
+)  # fmt: skip
+"""The most faults per command in a short run; commands that read images need torch, which loads
+slowly."""
 
 NAMES = COMMANDS if IS_FULL else [name for _, names in SAMPLE for name in names]
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
 import re
 import shutil
+import socket
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import constants
@@ -25,6 +30,10 @@ from synthtext.texts.words import make_texts
 
 # The hub's client uploads as httpx advises against.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+N_BEFORE_UPLOADS = 5
+"""Requests before the first file is sent: they make the repository and ask what it has."""
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +184,32 @@ def test_without_a_network_nothing_is_waited_for(
     assert re.fullmatch(
         r"the push to org/words failed \(.*refused.*\); run the same command again when the hub"
         r" can be reached, which sends only what is missing",
+        str(caught.value),
+    )
+
+
+def test_a_network_that_is_lost_is_one_sentence_alone(
+    data: Path, shelf: Shelf, fonts: Catalogue, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    asked: list[object] = []
+    connect = socket.create_connection
+
+    def lose(*rest: Any, **options: Any) -> socket.socket:  # noqa: ANN401
+        asked.append(rest)
+        if len(asked) > N_BEFORE_UPLOADS:
+            raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+        return connect(*rest, **options)
+
+    monkeypatch.setattr(socket, "create_connection", lose)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    logging.getLogger("huggingface_hub").addHandler(caplog.handler)
+    with pytest.raises(DatasetError) as caught:
+        push_dataset(data, "org/words", fonts=fonts)
+    logging.getLogger("huggingface_hub").removeHandler(caplog.handler)
+    assert caplog.records == []
+    assert re.match(
+        r"the push to org/words failed \((.*unreachable|the connection was lost)\); run the same",
         str(caught.value),
     )
 

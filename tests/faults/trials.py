@@ -1,0 +1,155 @@
+"""A command that is tried with a fault at one of its operations after another."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lent_hub import LAST, lend_hub
+from operations import FAULTS, KILL, Outcome, run
+
+BEGUN = ("dataset.json", "scenes.json")
+"""Files that are written when a folder is begun, and again when it is complete."""
+
+KEPT_FOR_THE_NEXT_RUN = ("/.records/", "/.vectors/", "checkpoint.pt")
+"""What an unfinished run leaves so that the same command can continue from it."""
+
+Tree = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to try, in a folder that `prepare` fills.
+
+    Attributes:
+        line: the command line.
+        before: the command line that has written to the same place before, if any.
+        every: the full run tries only every n-th operation, where n is this number.
+        sampled: the most operations that a small run tries.
+    """
+
+    line: str
+    before: str = ""
+    every: int = 1
+    sampled: int = 3
+
+
+def read_tree(folder: Path) -> Tree:
+    """Return the content of every file and folder by its name; that of a folder is empty."""
+    tree = {}
+    for path in sorted(folder.rglob("*")):
+        name = f"/{path.relative_to(folder)}"
+        if "/tensorboard/" not in name:
+            tree[name] = b"" if path.is_dir() else path.read_bytes()
+    return tree
+
+
+class Trial:
+    """A command that is tried with one fault after another.
+
+    Attributes:
+        operations: the disk operations of a run without a fault.
+    """
+
+    def __init__(self, command: Command, base: Path, room: Path) -> None:
+        self._argv, self._work, self._log = command.line.split(), room / "work", room / "log"
+        self._base = room / "base"
+        shutil.copytree(base, self._base)
+        if command.before:
+            made = run(command.before.split(), self._base, log=self._log)
+            if made.code:
+                raise RuntimeError(made.printed)
+        self._old = read_tree(self._base)
+        first, self._new = self._run_anew()
+        for name in first.modules:  # Imported here so that no fork has to do it again.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        gc.freeze()  # Saves every fork from garbage collection of what exists already.
+        _, again = self._run_anew()
+        self._said = first.printed.splitlines()
+        self.operations = first.operations
+        if first.code:
+            raise RuntimeError(first.printed)
+        # Files with times and the like differ between runs, so only their existence is checked.
+        self.volatile = {name for name in self._new if self._new[name] != again.get(name)}
+
+    def _run_anew(self, number: int = 0, fault: int = KILL) -> tuple[Outcome, Tree]:
+        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.copytree(self._base, self._work)
+        return self._run(number, fault)
+
+    def _run(self, number: int = 0, fault: int = KILL) -> tuple[Outcome, Tree]:
+        is_sent = self._argv[0] == "push"
+        with lend_hub(self._work / "hub") if is_sent else contextlib.nullcontext():
+            done = run(self._argv, self._work, number=number, fault=fault, log=self._log)
+        return done, read_tree(self._work)
+
+    def try_fault(self, number: int, fault: int) -> list[str]:
+        """Return what is wrong after a fault, and after running the same command again."""
+        done, left = self._run_anew(number, fault)
+        faults = self._judge_end(done, fault, left) + self._judge_files(left)
+        if not self._judge_rest(left):  # Complete, and some commands run only once.
+            return faults
+        again, tree = self._run()
+        if again.code:
+            faults.append(
+                f"the same command again ends with {again.code}: {again.printed[-300:]}"
+            )
+        else:
+            faults += self._judge_rest(tree)
+        return faults
+
+    def _judge_end(self, done: Outcome, fault: int, left: Tree) -> list[str]:
+        if fault == KILL:
+            return [] if done.code == -9 else [f"it ended with {done.code}, not killed"]
+        if done.code == 0:  # The operation was not essential, such as a clean-up.
+            return self._judge_rest(left)
+        said = [line for line in done.printed.splitlines() if line not in self._said]
+        is_plain = len(said) == 1 and said[0].startswith("synthtext: ")
+        if done.code == 2 and is_plain:
+            return []
+        return [f"it ended with {done.code} and said {done.printed[-600:]!r}"]
+
+    def _judge_files(self, left: Tree) -> list[str]:
+        """Return the files that have neither their old nor their new content."""
+        faults = [
+            f"{name} is gone" for name in self._old if name in self._new and name not in left
+        ]
+        if LAST in left:
+            faults += [f"{name} comes after it" for name in self._new if name not in left]
+        for name, content in left.items():
+            known = [tree[name] for tree in (self._old, self._new) if name in tree]
+            is_begun = name.endswith(BEGUN) and b'"complete": false' in content
+            is_kept = any(part in name for part in KEPT_FOR_THE_NEXT_RUN)
+            if (
+                known
+                and content not in known
+                and name not in self.volatile
+                and not is_begun
+                and not is_kept
+            ):
+                faults.append(f"{name} is neither old nor new ({len(content)} bytes)")
+        return faults
+
+    def _judge_rest(self, tree: Tree) -> list[str]:
+        faults = [f"{name} is left behind" for name in tree.keys() - self._new.keys()]
+        faults += [f"{name} is missing" for name in self._new.keys() - tree.keys()]
+        for name in tree.keys() & self._new.keys() - self.volatile:
+            if tree[name] != self._new[name]:
+                faults.append(f"{name} differs")
+        return faults
+
+
+def choose(n_operations: int, n_faults: int, every: int) -> list[tuple[int, str]]:
+    """Return the operations to fail at and the faults: all, or a few that are spread evenly."""
+    if not n_faults:
+        return [(k, name) for k in range(1, n_operations + 1, every) for name in FAULTS]
+    kinds = list(FAULTS)
+    return [
+        (1 + (2 * i + 1) * n_operations // (2 * n_faults), kinds[i % len(kinds)])
+        for i in range(n_faults)
+    ]
