@@ -228,6 +228,29 @@ def describe(errors: Errors, texts: Sequence[str]) -> str:
     return f"{words_right}; {characters}"
 
 
+def describe_difference(errors: Errors, others: Errors) -> str:
+    """Return word accuracy minus that of another source on the same words, in points.
+
+    The 95 % interval resamples words, which both have read, and the seeds of each.
+
+    Args:
+        errors: numbers of wrong characters, int64 (seeds, words).
+        others: the same of the other source.
+    """
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(N_DRAWS):
+        words = rng.integers(0, errors.shape[1], errors.shape[1])
+        one, other = (
+            (each[rng.integers(0, len(each), len(each))][:, words] == 0).mean()
+            for each in (errors, others)
+        )
+        found.append(one - other)
+    low, high = np.quantile(found, [0.025, 0.975])
+    value = (errors == 0).mean() - (others == 0).mean()
+    return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
 def write_words(out: Path) -> tuple[Path, Path]:
     """Return a file of words to train on and one of held-out words."""
     listed = [
@@ -275,21 +298,28 @@ def main() -> None:
     }
     tests |= {name: read(folder) for name, folder in parse_folders(given.real).items()}
     real = parse_folders(given.taught_by)
-    table = Table("trained on", *(f"{title}: words, %; CER, %" for title in tests))
+    errors: dict[str, dict[str, Errors]] = {}
     for source in [*generators, *real]:
-        errors: dict[str, list[list[int]]] = {title: [] for title in tests}
+        found = []
         for seed in range(given.seeds):
             drawing = seed % (given.drawings or given.seeds)
             folder = real.get(source) or draw(
                 source, taught, out / f"{Path(source).stem}-{given.count}-{drawing}",
                 given.count, given.peers, drawing,
             )  # fmt: skip
-            found = measure(folder, tests, how, seed, out)
-            for title in tests:
-                errors[title].append(found[title])
-        cells = [describe(np.array(rows), tests[title][1]) for title, rows in errors.items()]
-        table.add_row(source, *cells)
-    Console(width=60 + 40 * len(tests)).print(table)
+            found.append(measure(folder, tests, how, seed, out))
+        errors[source] = {title: np.array([each[title] for each in found]) for title in tests}
+    table = Table("trained on", *(f"{title}: words, %; CER, %" for title in tests))
+    for source, rows in errors.items():
+        table.add_row(source, *(describe(rows[title], tests[title][1]) for title in tests))
+    console = Console(width=60 + 40 * len(tests))
+    console.print(table)
+    for rival in given.rivals:
+        table = Table(f"minus {rival}", *(f"{title}: words, points" for title in tests))
+        for source, rows in errors.items():
+            pairs = [(rows[title], errors[rival][title]) for title in tests]
+            table.add_row(source, *(describe_difference(*pair) for pair in pairs))
+        console.print(table)
 
 
 def measure(

@@ -24,7 +24,7 @@ finally:
     ("options", "sentence"),
     [
         (("probe", "--task", "wrods"), "no task 'wrods'; there are words, distractors, pseudowords, sentences, sentiment, where, attack"),
-        (("probe", "--design", "sise"), "there is no factor 'sise'; choose among size, noise"),
+        (("probe", "--design", "sise"), "there is no factor 'sise'; choose among size, noise, strike"),
         (("probe", "--n", "1"), "n is 1; a level needs at least 2 words"),
         (("probe", "--limit", "3"), "limit applies to --data; leave it out, and use --n for a design"),
         (("probe", "--linear"), "--linear needs labelled images; add --task sentiment --data DIR"),

@@ -305,7 +305,7 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
             "no task 'reading'; there are words, distractors, pseudowords, sentences, sentiment, where, attack",
         ),
         ({"n": 1}, "n is 1; a level needs at least 2 words"),
-        ({"design": "sise"}, "there is no factor 'sise'; choose among size, noise"),
+        ({"design": "sise"}, "there is no factor 'sise'; choose among size, noise, strike"),
         ({"ks": (2, 60_000)}, "K is 60000, but the vocabulary has 10500 words; ask for fewer"),
         ({"split": "dev"}, "split is 'dev'; it must be one of train, val, test, all"),
         ({"split": "val"}, "split applies to --data; add --data DIR"),
