@@ -1,6 +1,6 @@
 """Coverage of the intervals, for readers whose true values are known.
 
-    python benchmarks/coverage.py [--runs 500] [--real FILE ...] [--only thresholds]
+    python benchmarks/coverage.py [--runs 500] [--real FILE ...] [--only thresholds|real|others]
 
 Thresholds are those of the staged design itself, run on simulated readers and on real ones:
 FILE is the `outcomes.parquet` of a dense run, written by `benchmarks/dense.py`, from which
@@ -35,7 +35,7 @@ from probes.metrics.regression import main_effects
 sys.path.insert(0, str(Path(__file__).parent))
 from design_runs import print_table
 from simulated import PLANTED as PLANTED_READERS
-from simulated import read_real
+from simulated import Real, read_real
 
 Floats = NDArray[np.float64]
 
@@ -238,10 +238,9 @@ def print_checks(n_runs: int) -> int:
     return n_failed
 
 
-def print_thresholds(n_runs: int, real: list[Path]) -> int:
-    """Print the coverage of thresholds by the design, and return how many lines fail."""
-    measured = [reader for path in real for n in N_REAL_WORDS for reader in read_real(path, n)]
-    return print_table([*PLANTED_READERS, *measured], n_runs)
+def read_measured(real: list[Path]) -> list[Real]:
+    """Return real readers, each with every number of words."""
+    return [reader for path in real for n in N_REAL_WORDS for reader in read_real(path, n)]
 
 
 def main(asked: list[str]) -> int:
@@ -249,12 +248,13 @@ def main(asked: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--real", type=Path, nargs="*", default=[])
-    parser.add_argument("--only", choices=("thresholds", "others"))
+    parser.add_argument("--only", choices=("thresholds", "real", "others"))
     options = parser.parse_args(asked)
     start, n_failed = time.perf_counter(), 0
     if options.only != "others":
-        n_failed += print_thresholds(options.runs, options.real)
-    if options.only != "thresholds":
+        planted = () if options.only == "real" else PLANTED_READERS
+        n_failed += print_table([*planted, *read_measured(options.real)], options.runs)
+    if options.only in (None, "others"):
         n_failed += print_checks(options.runs)
     print(f"{n_failed} out of bounds, {time.perf_counter() - start:.0f} s")
     return n_failed
