@@ -95,22 +95,15 @@ def make_targets(fonts: Catalogue, *, has_photos: bool) -> dict[str, Draw]:
         has_photos: whether photographs may be backgrounds.
     """
     targets: dict[str, Draw] = {}
-    for name, factor in FACTORS.items():
+    for name in FACTORS:
         if name == "background" and has_photos:
             targets[name] = parse_draw(name, f"{PROPOSALS[name]},photo=3")
         elif name in PROPOSALS:
             targets[name] = parse_draw(name, PROPOSALS[name])
-        elif name in FIXED or factor.is_colour or factor.bounds:
-            continue
-        elif names := _list_names(name, fonts):
+        elif name == "font_category":
+            names = tuple(sorted({font.category for font in fonts.fonts.values()}))
             targets[name] = Choice(names, tuple(FONT_WEIGHTS.get(each, 1.0) for each in names))
     return {**targets, LENGTH: LENGTHS}
-
-
-def _list_names(name: str, fonts: Catalogue) -> tuple[str, ...]:
-    if name == "font_category":
-        return tuple(sorted({font.category for font in fonts.fonts.values()}))
-    return FACTORS[name].choices
 
 
 def list_unfitted(targets: Mapping[str, Draw]) -> list[str]:
