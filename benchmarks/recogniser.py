@@ -11,7 +11,8 @@ ICDAR's `gt.txt` (`word_1.png, "Text"`). `--taught-by` also trains on such a fol
 how far real training words go. PEERS is where `make peers` installed the other generators, each
 used as released: TRDG with the effects of its command line, SynthTIGER with the template,
 configuration, colour map and textures of its repository. Images and results are kept in OUT, so
-that a run that was stopped continues. `--only-real` leaves out the words that the generators
+that a run that was stopped continues. A second table has the differences from each peer on the
+same words. `--only-real` leaves out the words that the generators
 draw, and `--drawings 1` trains every seed on the same images, for when drawing takes longer
 than training. `--bfloat16` halves the time on a GPU, and on a CPU with instructions for it;
 other CPUs are ten times slower with it.
@@ -311,14 +312,16 @@ def main() -> None:
         errors[source] = {title: np.array([each[title] for each in found]) for title in tests}
     table = Table("trained on", *(f"{title}: words, %; CER, %" for title in tests))
     for source, rows in errors.items():
-        table.add_row(source, *(describe(rows[title], tests[title][1]) for title in tests))
+        table.add_row(
+            Path(source).name, *(describe(rows[title], tests[title][1]) for title in tests)
+        )
     console = Console(width=60 + 40 * len(tests))
     console.print(table)
     for rival in given.rivals:
         table = Table(f"minus {rival}", *(f"{title}: words, points" for title in tests))
-        for source, rows in errors.items():
-            pairs = [(rows[title], errors[rival][title]) for title in tests]
-            table.add_row(source, *(describe_difference(*pair) for pair in pairs))
+        for source in [each for each in errors if each != rival]:
+            pairs = [(errors[source][title], errors[rival][title]) for title in tests]
+            table.add_row(Path(source).name, *(describe_difference(*pair) for pair in pairs))
         console.print(table)
 
 
