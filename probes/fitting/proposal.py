@@ -1,7 +1,7 @@
 """The proposal: what each factor is drawn from before anything is known about the crops.
 
-A factor is fitted if a row of `PROPOSALS` divides its range into parts, or if its values are a
-few names, each of which is a part; a fit estimates the weights of the parts. Other factors keep
+A factor is fitted if it has a row in `PROPOSALS`, which divides its range into parts or lists
+its names; so is the font category. A fit estimates the weights of the parts. Other factors keep
 their defaults. Styles and damage that most words do not have are proposed as rare, because an
 estimate stays near its proposal if crops say little about the factor.
 """
@@ -54,7 +54,7 @@ PROPOSALS = {
     "jpeg_quality": "10:24,25:49,50:74,75:89,90:100=2",
 }
 """The parts of fitted factors with their weights in the first round: parts of the range of each
-number, in order, and names that are not equally likely."""
+number, in order, and names."""
 
 FIXED = {
     "kind": "word",
