@@ -6,7 +6,7 @@ shard, any image can be drawn alone, and a new factor never shifts the draws of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -20,13 +20,25 @@ from synthtext.draws import Choice, Draw, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
 from synthtext.recipe import ANY, MIXTURE, Recipe, parse_numbers
-from synthtext.rng import LANES, draw_below, draw_bits, draw_units, pick
+from synthtext.rng import (
+    LANES,
+    Floats,
+    draw_below,
+    draw_bits,
+    draw_bits_at,
+    draw_units,
+    pick,
+    to_unit,
+)
 from synthtext.spec import CASES, FONT_SEPARATOR, NAMES, Spec
 
 Column = Sequence[object]
 
 SEEDS = ("paper_seed", "noise_seed", "ink_seed", "damage_seed")
 """Fields of 32 bits each."""
+
+STREAMS = (*FACTORS, "font", *SEEDS)
+"""The streams that a spec is drawn from."""
 
 N_DECIMALS = 3
 """Numbers are rounded to what a person may type, so that a spec reads well as text."""
@@ -135,12 +147,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
 ) -> list[Spec]:
     """Return the specs of some rows of a run of images, all of one recipe without a mixture."""
     n = len(rows)
-
-    def units(name: str) -> NDArray[np.float64]:
-        if _is_constant(recipe.draws.get(name)):
-            return np.zeros((n, LANES))
-        return draw_units(seed, name, indices.start, indices.stop)[rows]
-
+    units = _open_streams(recipe, seed, indices, rows)
     columns: dict[str, Column] = {
         "seed": [seed] * n,
         "index": [indices[row] for row in rows.tolist()],
@@ -159,9 +166,24 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
     for name in SEEDS:
-        bits = draw_bits(seed, name, indices.start, indices.stop)[rows]
-        columns[name] = (bits[:, 0] >> np.uint64(32)).tolist()
+        columns[name] = draw_below(units(name)[:, 0], 2**32).tolist()
     return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
+
+
+def _open_streams(
+    recipe: Recipe, seed: int, indices: range, rows: NDArray[np.int64]
+) -> Callable[[str], Floats]:
+    """Return what gives the numbers of a stream by its name: float64 (len(rows), 4)."""
+    if len(indices) == 1:
+        units = to_unit(draw_bits_at(seed, STREAMS, indices.start))
+        return dict(zip(STREAMS, units[:, None], strict=True)).__getitem__
+
+    def draw(name: str) -> Floats:
+        if _is_constant(recipe.draws.get(name)):
+            return np.zeros((len(rows), LANES))
+        return draw_units(seed, name, indices.start, indices.stop)[rows]
+
+    return draw
 
 
 def choose_font(
@@ -221,11 +243,17 @@ def _weigh_kinds(recipe: Recipe, source: Source) -> NDArray[np.float64]:
     return weights
 
 
-@lru_cache(maxsize=64)
-def _shuffle(seed: int, name: str, n: int) -> NDArray[np.int32]:
+@lru_cache(maxsize=512)
+def _shuffle(seed: int, name: str, n: int) -> NDArray[np.integer]:
     """Return the order of n texts in one pass."""
-    # Images asked for at random lie in many passes; lists would take ten times the room.
-    return np.argsort(draw_bits(seed, name, 0, n)[:, 0], kind="stable").astype(np.int32)
+    bits = draw_bits(seed, name, 0, n)[:, 0].copy()
+    # Ten times as fast as a stable sort, which only equal numbers of 64 bits would need.
+    order = np.argsort(bits)
+    ranked = bits[order]
+    if (ranked[1:] == ranked[:-1]).any():
+        order = np.argsort(bits, kind="stable")
+    # Images asked for at random lie in many passes; lists would take twenty times the room.
+    return order.astype(np.min_scalar_type(max(0, n - 1)))
 
 
 def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
@@ -234,7 +262,7 @@ def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
         numbers = _list_numbers(name, draw)
         if len(numbers) == 1:
             return list(numbers) * len(units)
-        return [numbers[place] for place in pick(units, np.array(draw.weights)).tolist()]
+        return [numbers[place] for place in draw.pick(units).tolist()]
     if isinstance(draw, Ranges):
         places, within = draw.split(units)
         values = np.empty(len(units))
@@ -254,7 +282,7 @@ def _list_numbers(name: str, choice: Choice) -> tuple[float, ...]:
 def _round_numbers(values: NDArray[np.float64], *, is_whole: bool) -> list[float]:
     if is_whole:
         return np.rint(values).astype(np.int64).tolist()
-    return np.round(values, N_DECIMALS).tolist()
+    return values.round(N_DECIMALS).tolist()
 
 
 def _draw_range(

@@ -84,7 +84,7 @@ class Dataset(_Pictures):
 
 
 BLOCK = 128
-"""Number of specs sampled at once: a single one costs as much as thirty in a block."""
+"""Number of specs sampled at once: a single one costs as much as ten in a block."""
 
 MAX_BLOCKS = 1024
 """Blocks of the longest stream that caches all of them: 120 MB of specs per process."""
