@@ -96,10 +96,10 @@ def sample_specs(
     fonts: Catalogue,
     *,
     seed: int,
-    indices: range,
+    indices: Sequence[int],
     photos: Photos | None = None,
 ) -> list[Spec]:
-    """Return the specs of a run of images.
+    """Return the specs of images.
 
     Every text of a deck comes up once in each pass over it. A text that no font covers gets an
     empty font name, and `render` raises for it.
@@ -109,7 +109,7 @@ def sample_specs(
         source: the texts of the split that the indices lie in.
         fonts: the fonts to choose from.
         seed: seed of the dataset.
-        indices: a run without gaps, none below `source.first`.
+        indices: none below `source.first`; a run without gaps is best given as a `range`.
         photos: where the background `photo` takes its images from.
 
     Raises:
@@ -120,7 +120,7 @@ def sample_specs(
             recipe, source, fonts, seed=seed, indices=indices, rows=np.arange(len(indices)),
             photos=photos,
         )  # fmt: skip
-    units = draw_units(seed, MIXTURE, indices.start, indices.stop)[:, 0]
+    units = _open_streams((MIXTURE,), seed, indices)(MIXTURE)[:, 0]
     chosen = pick(units, np.array([part.weight for part in recipe.mixture]))
     specs: dict[int, Spec] = {}
     for number in np.unique(chosen).tolist():
@@ -141,20 +141,25 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     fonts: Catalogue,
     *,
     seed: int,
-    indices: range,
+    indices: Sequence[int],
     rows: NDArray[np.int64],
     photos: Photos | None,
 ) -> list[Spec]:
-    """Return the specs of some rows of a run of images, all of one recipe without a mixture."""
+    """Return the specs of some rows of images, all of one recipe without a mixture."""
     n = len(rows)
-    units = _open_streams(recipe, seed, indices, rows)
+    names = tuple(name for name in STREAMS if not _is_constant(recipe.draws.get(name)))
+    draw = _open_streams(names, seed, indices)
+
+    def units(name: str) -> Floats:
+        return draw(name)[rows] if name in names else np.zeros((n, LANES))
     columns: dict[str, Column] = {
         "seed": [seed] * n,
         "index": [indices[row] for row in rows.tolist()],
         "split": [source.split] * n,
         "shrink": [recipe.shrink] * n,
     }
-    columns |= _draw_texts(recipe, source, seed, indices, rows)
+    kinds = pick(units("kind")[:, 0], _weigh_kinds(recipe, source)).tolist()
+    columns |= _draw_texts(source, seed, [indices[row] for row in rows.tolist()], kinds)
     for name, factor in FACTORS.items():
         if factor.bounds:
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
@@ -171,19 +176,13 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
 
 
 def _open_streams(
-    recipe: Recipe, seed: int, indices: range, rows: NDArray[np.int64]
+    names: tuple[str, ...], seed: int, indices: Sequence[int]
 ) -> Callable[[str], Floats]:
-    """Return what gives the numbers of a stream by its name: float64 (len(rows), 4)."""
-    if len(indices) == 1:
-        units = to_unit(draw_bits_at(seed, STREAMS, indices.start))
-        return dict(zip(STREAMS, units[:, None], strict=True)).__getitem__
-
-    def draw(name: str) -> Floats:
-        if _is_constant(recipe.draws.get(name)):
-            return np.zeros((len(rows), LANES))
-        return draw_units(seed, name, indices.start, indices.stop)[rows]
-
-    return draw
+    """Return what gives the numbers of a stream by its name: float64 (len(indices), 4)."""
+    if isinstance(indices, range) and len(indices) > 1:
+        return lambda name: draw_units(seed, name, indices.start, indices.stop)
+    units = to_unit(draw_bits_at(seed, names, indices))
+    return dict(zip(names, units, strict=True)).__getitem__
 
 
 def choose_font(
@@ -214,14 +213,11 @@ def _is_constant(draw: Draw | None) -> bool:
 
 
 def _draw_texts(
-    recipe: Recipe, source: Source, seed: int, indices: range, chosen: NDArray[np.int64]
+    source: Source, seed: int, indices: Sequence[int], kinds: Sequence[int]
 ) -> dict[str, Column]:
-    """Return the columns kind, text, label and class_index."""
-    weights = _weigh_kinds(recipe, source)
-    units = draw_units(seed, "kind", indices.start, indices.stop)[chosen, 0]
+    """Return the columns kind, text, label and class_index, given the deck of each image."""
     rows = []
-    for kind, place in zip(pick(units, weights).tolist(), chosen.tolist(), strict=True):
-        index = indices[place]
+    for kind, index in zip(kinds, indices, strict=True):
         deck = source.decks[kind]
         turn, offset = divmod(index - source.first, len(deck.items))
         order = _shuffle(seed, f"text {deck.kind} {source.split} {turn}", len(deck.items))

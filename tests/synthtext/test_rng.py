@@ -19,13 +19,13 @@ def test_an_index_drawn_alone_equals_the_same_index_in_a_shard(
 @given(
     seed=st.integers(0, 2**70),
     names=st.lists(st.text(), min_size=1, max_size=60, unique=True),
-    index=st.integers(0, 2**64 - 2),
+    indices=st.lists(st.integers(0, 2**64 - 2), min_size=1, max_size=4),
 )
-def test_streams_drawn_together_equal_each_drawn_alone(
-    seed: int, names: list[str], index: int
+def test_numbers_drawn_together_equal_each_drawn_alone(
+    seed: int, names: list[str], indices: list[int]
 ) -> None:
-    together = draw_bits_at(seed, tuple(names), index)
-    alone = [draw_bits(seed, name, index, index + 1)[0] for name in names]
+    together = draw_bits_at(seed, tuple(names), indices)
+    alone = [[draw_bits(seed, name, k, k + 1)[0] for k in indices] for name in names]
     assert (together == np.array(alone)).all()
 
 
