@@ -302,7 +302,7 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
     [
         (
             {"task": "reading"},
-            "no task 'reading'; there are words, distractors, pseudowords, sentences, sentiment, where, attack",
+            f"no task 'reading'; there are {', '.join(TASKS)}",
         ),
         ({"n": 1}, "n is 1; a level needs at least 2 words"),
         ({"design": "sise"}, "there is no factor 'sise'; choose among size, noise, strike"),
