@@ -182,11 +182,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     ]
     _check_covered(text, faces, lines, runs)
     glyphs = [glyph for run in runs for glyph in run.glyphs]
-    drawn_with = (
-        [faces[owner] for run in runs for owner in run.owners or [0] * len(run.glyphs)]
-        if owners
-        else [face] * len(glyphs)
-    )
+    drawn_with = _list_faces(runs, faces) if owners else [face] * len(glyphs)
     clusters = [
         start + cluster
         for (start, _), run in zip(lines, runs, strict=True)
@@ -267,6 +263,11 @@ def _step(run: Run, letter_spacing_em: float) -> list[float]:
         advance + letter_spacing_em * (cluster != after)
         for advance, cluster, after in zip(run.advances, run.clusters, following, strict=True)
     ]
+
+
+def _list_faces(runs: Sequence[Run], faces: Sequence[Face]) -> list[Face]:
+    """Return the font of each glyph."""
+    return [faces[owner] for run in runs for owner in run.owners or [0] * len(run.glyphs)]
 
 
 def _break_lines(
