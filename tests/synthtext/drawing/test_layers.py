@@ -15,7 +15,8 @@ from synthtext.spec import DAMAGES, Spec
 HARD = {
     "blur_px": 2.0, "noise_std": 9.0, "occlusion_frac": 0.3, "downscale": 2.0, "salt_frac": 0.1,
     "fold_frac": 0.3, "light_frac": 0.4, "shade_frac": 0.5, "motion_px": 3.0, "defocus_px": 1.0,
-    "prior_jpeg_quality": 30, "jpeg_quality": 40,
+    "prior_jpeg_quality": 30, "jpeg_quality": 40, "halftone_px": 4.0, "moire_frac": 0.3,
+    "shot_noise_std": 9.0,
 }  # fmt: skip
 
 
