@@ -262,11 +262,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """The values of each field that is one of a few."""
 
 
-DAMAGES = (
-    "occlusion_frac", "halftone_px", "fold_frac", "light_frac", "shade_frac", "downscale",
-    "motion_px", "defocus_px", "blur_px", "moire_frac", "shot_noise_std", "noise_std",
-    "salt_frac", "prior_jpeg_quality", "jpeg_quality",
-)  # fmt: skip
+DAMAGES = tuple(name for name, factor in FACTORS.items() if factor.is_damage)
 """Fields of what happens to an image once it is drawn."""
 
 
