@@ -185,9 +185,17 @@ FACTORS: dict[str, Factor] = {
     "paper2": Factor(
         "any", "second colour of gradients, textures and clutter", is_colour=True
     ),
+    "bleed_through_frac": Factor(
+        "0", "fraction of the light that letters on the back of the sheet take",
+        Bounds(0, 1, "it is a fraction of the light"),
+    ),
     "occlusion_frac": Factor(
         "0", "fraction of the ink that is hidden behind something",
         Bounds(0, 0.95, "it is a fraction of the ink"), is_damage=True,
+    ),
+    "halftone_px": Factor(
+        "0", "distance between the dots of a halftone print, in px; 0 is none",
+        Bounds(0, 64, "it is a distance in px"), is_damage=True,
     ),
     "fold_frac": Factor(
         "0", "fraction of the light that is lost at the creases of a folded sheet",
@@ -220,6 +228,14 @@ FACTORS: dict[str, Factor] = {
     "blur_px": Factor(
         "0:1", "blur, standard deviation in px", Bounds(0, 64, "it is a radius in px"),
         is_damage=True,
+    ),
+    "moire_frac": Factor(
+        "0", "fraction of the light that is lost in the fringes of a moiré",
+        Bounds(0, 1, "it is a fraction of the light"), is_damage=True,
+    ),
+    "shot_noise_std": Factor(
+        "0", "noise that grows with the light, standard deviation at white, of 255 levels",
+        Bounds(0, 128, "it is a deviation in levels of 255"), is_damage=True,
     ),
     "noise_std": Factor(
         "0:8", "pixel noise, standard deviation on a scale of 0 to 255",
