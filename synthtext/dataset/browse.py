@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ def _encode_mask(mask: Mask) -> str:
     return f"data:image/png;base64,{base64.b64encode(raw).decode()}"
 
 
-def _list_points(polygons: Sequence[Quads]) -> list[list[float]]:
+def _list_points(polygons: Iterable[Quads]) -> list[list[float]]:
     return [each.astype(np.float64).round(2).ravel().tolist() for each in polygons]
 
 

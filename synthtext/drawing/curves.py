@@ -147,12 +147,13 @@ def bend(placement: Placement, spec: Spec) -> Placement:
 
 def _add_bands(placement: Placement, text: str, curve: Curve) -> Placement:
     """Return a text with the loop around each word that its curve bends."""
-    letters = curve.find(sample_boxes(placement.char_corners))
-    corners = [
+    corners = list_corners(placement.char_boxes, placement.char_corners)
+    letters = curve.find(sample_boxes(corners))
+    frames = [
         frame_word(letters[numbers], curve.length)
         for numbers in _group_words(number_words(text, placement.word_breaks))
     ]
-    return replace(placement, word_loops=curve.move(sample_loops(np.array(corners))))
+    return replace(placement, word_loops=curve.move(sample_loops(np.array(frames))))
 
 
 def _move_rules(placement: Placement, curve: Curve) -> Placement:

@@ -172,7 +172,7 @@ def _write_coco(items: Items, out: Path, _: Path) -> None:
     (out / "annotations.json").write_bytes(orjson.dumps(content))
 
 
-def _bound(item: Item, polygon: Floats) -> Floats:
+def _bound(item: Item, polygon: Floats | Quads) -> Floats:
     """Return left and top, right and bottom of a polygon (n, 2), (2, 2), within the image."""
     bounds = np.stack([polygon.min(axis=0), polygon.max(axis=0)])
     return np.clip(bounds, 0, np.array(item.size_px, bounds.dtype))
