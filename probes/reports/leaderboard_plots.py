@@ -19,6 +19,7 @@ from probes.reports.plots import (
     Drawing,
     Mark,
     list_marks,
+    name_points,
     name_series,
     plot_text,
     scale_axis,
@@ -232,7 +233,7 @@ def draw_thresholds(rows: Sequence[Mapping[str, Any]], factor: str, unit: str) -
         unit: column in which it is measured.
     """
     baselines = list(dict.fromkeys(row["baseline"] for row in rows))
-    label = "x-height, patches" if unit == "x_height_patches" else label_of(factor)
+    label = label_of(unit)
     with plt.rc_context({**STYLE, "font.size": 10}):
         figure, grid = plt.subplots(
             len(baselines), len(SIZES), figsize=(11, 2.9 * len(baselines) + 0.9),
@@ -270,7 +271,7 @@ def _scatter(
             [row[size] / scale], [row["level"]], yerr=span, fmt=marker, ms=6,
             color=style["color"], label=_name(row["name"], row["place"]),
         )  # fmt: skip
-        drawn.lines[0].set_gid(name_series(marks))
+        name_points(drawn, name_series(marks))
         marks[name_series(marks)] = [_tell_threshold(row, size, scale)]
     if not known:
         axes.text(0.5, 0.5, "not known", ha="center", va="center", transform=axes.transAxes)
@@ -333,7 +334,10 @@ def _map_categories(curves: Curves, factor: str, order: Sequence[str]) -> Drawin
 
 def _note(marks: Marks, points: Any, name: str, rows: pd.DataFrame) -> None:  # noqa: ANN401
     """Add the text of the points of a line."""
-    points.set_gid(name_series(marks))
+    if hasattr(points, "lines"):  # With error bars.
+        name_points(points, name_series(marks))
+    else:
+        points.set_gid(name_series(marks))
     marks[name_series(marks)] = list_marks(name, rows)
 
 
@@ -344,13 +348,12 @@ def _draw_spans(
     name: str,
     style: Mapping[str, Any],
 ) -> Any:  # noqa: ANN401
-    """Draw points with their intervals, and return the line of the points."""
+    """Draw points with their intervals, and return them."""
     spans = np.stack([rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]).clip(0)
-    drawn = axes.errorbar(
+    return axes.errorbar(
         rows["accuracy"], places, xerr=np.nan_to_num(spans), fmt=style["marker"], ms=5,
         color=style["color"], label=plot_text(name),
     )  # fmt: skip
-    return drawn.lines[0]
 
 
 def _make_panels(n: int, height: float = 4.0) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from probes.arrays import Pixels
 from probes.data.images import read_image
 from probes.data.stimuli import show_trial
 from probes.data.trials import Trial
-from probes.factors import name_baseline
+from probes.factors import BASELINE, name_baseline, name_level
 from probes.metrics.breakdown import label_rows, list_factors
 from probes.metrics.cells import is_design, list_varied
 from probes.reports.page import to_uri
@@ -63,7 +63,9 @@ def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
 
 
 def _describe_picture(row: Mapping[Any, Any]) -> str:
-    parts = [f"{name_baseline(row['baseline'])} {row['factor']} {row['level']}".strip()]
+    parts = [name_baseline(row["baseline"])]
+    if row["factor"] not in ("", BASELINE):
+        parts.append(name_level(row["factor"], str(row["level"])))
     if not parts[0] and not pd.isna(row["x_height_px"]):
         parts = [f"x-height {row['x_height_px']:.0f} px, {row['contrast_drawn']:.1f}:1"]
     if "p_positive" in row:
