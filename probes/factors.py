@@ -193,6 +193,9 @@ NAMES = {
 DRAWN_SIZE = "font size, px"
 """Designs vary the font size; what is measured is the x-height."""
 
+SHOWN_UNITS = frozenset({"px", "degrees", "em"})
+"""Units that follow a number; those of ratios and fractions are left out."""
+
 
 def label_of(column: str) -> str:
     """Return the label of a factor or of its column; other names with spaces for underscores.
@@ -205,14 +208,25 @@ def label_of(column: str) -> str:
 
 
 def name_level(factor: str, level: str) -> str:
-    """Return a level of a factor as a text for people.
+    """Return a level of a factor in words.
 
     >>> name_level("size_px", "8.0"), name_level("font", "Lato_400Regular.ttf")
-    ('font size, px: 8', 'font: Lato_400Regular')
+    ('font size 8 px', 'font Lato')
+    >>> name_level("contrast", "1.7"), name_level("case", "upper")
+    ('contrast 1.7', 'case upper')
     """
     label = DRAWN_SIZE if factor == "size_px" else label_of(factor)
-    shown = level.removesuffix(".ttf")
-    return f"{label}: {shown.removesuffix('.0')}"
+    name, _, unit = label.partition(", ")
+    return " ".join([name, shorten_level(level), *([unit] if unit in SHOWN_UNITS else [])])
+
+
+def shorten_level(level: str) -> str:
+    """Return a level without the end of a font's file name, or of a whole number.
+
+    >>> shorten_level("Lato_400Regular.ttf"), shorten_level("8.0"), shorten_level("1.05")
+    ('Lato', '8', '1.05')
+    """
+    return level.removesuffix(".ttf").removesuffix("_400Regular").removesuffix(".0")
 
 
 def find_factor(column: str) -> ProbedFactor | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from probes.factors import label_of, name_baseline
+from probes.factors import name_baseline, name_level
 from probes.metrics.breakdown import list_factors, take_scan
 from probes.metrics.calibration import (
     tabulate_calibration,
@@ -77,7 +77,7 @@ def _find_worst(levels: Sequence[Row]) -> list[Row]:
 
 
 def _format_row(row: Row) -> tuple[str, ...]:
-    level = f"{label_of(find_column(row['factor']))}: {row['label']}"
+    level = name_level(find_column(row["factor"]), str(row["label"]))
     return (
         f"{level}, {name_baseline(row['baseline'])}".removesuffix(", ")
         if row["factor"]

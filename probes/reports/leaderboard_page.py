@@ -173,7 +173,7 @@ def _format_thresholds(board: Leaderboard) -> Table:
         "A threshold is midway between chance and a model's own accuracy at the easiest level,"
         " estimated from all levels that it was shown."
     )
-    columns = ("threshold of", "baseline", "model", "level", "95 % interval")
+    columns = ("threshold of", "condition", "model", "level", "95 % interval")
     return Table("Thresholds", columns, tuple(rows), note)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probes.factors import label_of, name_baseline
+from probes.factors import label_of, name_baseline, shorten_level
 from probes.reports.plots import (
     DARK,
     MAX_LEVELS,
@@ -149,7 +149,9 @@ def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlim(-0.02, 1.02)
             axes.set_xlabel("accuracy")
-        panels[0].set_yticks(range(len(order)), [plot_text(_strip(label)) for label in order])
+        panels[0].set_yticks(
+            range(len(order)), [plot_text(shorten_level(label)) for label in order]
+        )
         panels[0].set_ylabel(label_of(factor))
         _add_legend(figure, panels[0])
         return to_drawing(figure, marks)
@@ -322,7 +324,7 @@ def _map_categories(curves: Curves, factor: str, order: Sequence[str]) -> Drawin
                     colour = "white" if share < 0.6 else DARK
                     shown = f"{100 * share:.0f}"
                     axes.text(column, row, shown, ha="center", va="center", color=colour)
-            labels = [plot_text(_strip(label)) for label in order]
+            labels = [plot_text(shorten_level(label)) for label in order]
             axes.set_xticks(range(len(order)), labels, rotation=60, ha="right")
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlabel(label_of(factor))
@@ -384,7 +386,3 @@ def _list_baselines(curves: Curves) -> list[str]:
 
 def _name(name: str, place: int) -> str:
     return plot_text(name) if place < MAX_NAMED else "others"
-
-
-def _strip(label: str) -> str:
-    return label.removesuffix(".ttf").removesuffix("_400Regular")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 
 from probes.metrics.mistakes import (
-    MAX_LETTERS,
     tabulate_classes,
     tabulate_confusions,
     tabulate_letters,
@@ -34,17 +33,22 @@ def draw_confusions(outcomes: pd.DataFrame) -> list[Figure]:
     classes = tabulate_classes(outcomes)
     if classes is not None:
         title = "Answers to each text; each row as fractions of its images"
-        drawn = draw_matrix(classes, "text of the image", "answer")
-        return [Figure("confusions", title, *drawn)]
+        shares = classes.div(classes.sum(axis=1).clip(lower=1), axis=0)
+        drawn = draw_matrix(
+            shares, "fraction of the row", truth="text of the image", answer="answer"
+        )
+        return [Figure("confusions", title, *drawn, is_wide=True)]
     letters = tabulate_letters(outcomes)
     if letters is None:
         return []
     title = (
-        "Letters confused in wrong answers, aligned with their texts; each row as fractions of"
-        f" its letter, up to {MAX_LETTERS} letters with the most confusions"
+        "Letters confused in wrong answers, aligned with their texts; the"
+        f" {len(letters):,} with the most confusions"
     )
-    drawn = draw_matrix(letters, "letter of the image", "letter of the answer")
-    return [Figure("confusions", title, *drawn)]
+    drawn = draw_matrix(
+        letters, "times", truth="letter of the image", answer="letter of the answer"
+    )
+    return [Figure("confusions", title, *drawn, is_wide=True)]
 
 
 def list_words(outcomes: pd.DataFrame) -> Table | None:

@@ -18,7 +18,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
 
-from probes.factors import find_factor, label_of, name_baseline
+from probes.factors import find_factor, label_of, name_baseline, shorten_level
 from synthtext.escapes import show_text
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
@@ -222,7 +222,7 @@ def draw_reliability(bins: pd.DataFrame) -> Drawing:
         bins: baseline, confidence, accuracy, low, high: a row for each bin.
     """
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(4.2, 3.9), layout="constrained")
+        figure, axes = plt.subplots(figsize=(5.2, 3.9), layout="constrained")
         axes.plot([0, 1], [0, 1], color="#777777", ls="--", lw=1, label="calibrated")
         groups = bins.groupby("baseline", sort=False)
         for (baseline, rows), colour in zip(groups, COLOURS, strict=False):
@@ -322,7 +322,7 @@ def _list_letters() -> frozenset[int]:
 
 
 def _shorten(label: str) -> str:
-    return plot_text(label.removesuffix(".ttf").removesuffix("_400Regular"))
+    return plot_text(shorten_level(label))
 
 
 def name_series(marks: Mapping[str, object]) -> str:

@@ -242,7 +242,7 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
         formatted.append(
             (label_of(row["unit"]), name_baseline(row["baseline"]), found, interval, fitted)
         )
-    columns = ("threshold", "baseline", "level", "95 % interval", "fitted curve")
+    columns = ("threshold", "condition", "level", "95 % interval", "fitted curve")
     note = (
         "A threshold is midway between chance and the accuracy at the easiest level, over"
         " words. The interval is valid for any monotone curve. The x-height is the height of"
@@ -263,7 +263,7 @@ def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
         "After each stage, levels are added at the ends of a curve's interval, and the same"
         " words are shown there. Effects are computed from the coarse scan only."
     )
-    columns = ("factor", "baseline", "stage", "levels added", "reason")
+    columns = ("factor", "condition", "stage", "levels added", "reason")
     return Table("Added levels", columns, formatted, note)
 
 
@@ -319,12 +319,14 @@ def _draw_specimen(file: str, fonts: Catalogue) -> bytes:
 
 def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     model, question = summary["model"], summary["question"]
-    seen = f"{model['input_px']} px, patches of {model['patch_px']} px"
+    seen = f"{model['input_px']} px"
+    seen += f", patches of {model['patch_px']} px" if model["patch_px"] else ""
+    steps = ", ".join(f"{name} {value}" for name, value in model["preprocessing"].items())
     return [
         ("model", f"{model['name']} {model['tag']}".strip()),
         ("weights, SHA-256", model["weights_sha256"] or "unknown"),
         ("input", seen if model["input_px"] else "unknown"),
-        ("preprocessing", str(model["preprocessing"]) if model["preprocessing"] else "unknown"),
+        ("preprocessing", steps or "unknown"),
         ("precision, device", f"{model['precision']} {model['device']}".strip() or "unknown"),
         ("task", question["task"]),
         ("prompts", " | ".join(question["templates"])),

@@ -73,6 +73,9 @@ const compareCells = (a, b) => {
 const equip = (table) => {
   const [head, ...rows] = table.rows;
   if (!rows.length) return;
+  table.classList.add("cards");
+  const names = [...head.cells].map((cell) => cell.textContent);
+  for (const row of rows) [...row.cells].forEach((cell, place) => { cell.dataset.name = names[place]; });
   let isOpen = false, wanted = "";
   const show = () => {
     for (const row of rows)
