@@ -95,12 +95,12 @@ def _show_mixed(n: int, repeats: int, rng: np.random.Generator) -> list[Trial]:
     found = name_fonts(make_trials(words, ("latin",), 0), read_catalogue())
     trials = []
     for repeat in range(repeats):
-        sizes = rng.uniform(6, 40, len(found)).round(2).tolist()
+        sizes = rng.uniform(6, 40, len(found)).round(1).tolist()
         trials += [
             dataclasses.replace(
                 each,
                 key=f"{each.key}-{repeat}",
-                spec=dataclasses.replace(each.spec, size_px=size),
+                spec=dataclasses.replace(each.spec, size_px=size, shrink=True),
             )
             for each, size in zip(found, sizes, strict=True)
         ]

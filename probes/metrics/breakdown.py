@@ -110,12 +110,16 @@ def measure_others(outcomes: pd.DataFrame, factor: str) -> dict[int, pd.DataFram
 
     The tables have the rows of that of `tabulate_factor`, and its columns but for `level`.
     """
+    headline = int(outcomes["k"].iloc[0])
+    others = [k for k in list_ranked(outcomes) if k != headline]
+    if not others:
+        return {}
     rows, _ = label_rows(outcomes, factor)
-    cells = list(rows.groupby(["baseline", "level", "label"]))
+    used = ["baseline", "level", "label", "word", "picture", "text"]
+    used += [f"rank_at_{k}" for k in others]
+    cells = list(rows[[name for name in used if name in rows]].groupby(used[:3]))
     tables = {}
-    for k in list_ranked(outcomes):
-        if k == int(outcomes["k"].iloc[0]):
-            continue
+    for k in others:
         measured = []
         for (baseline, _, label), cell in cells:
             seen = cell[cell[f"rank_at_{k}"].notna()]
@@ -226,7 +230,9 @@ def _find_confidence(cell: pd.DataFrame) -> float:
 
 def take_scan(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the coarse scan, which is the same for every reader."""
-    return outcomes[outcomes["look"] == 1] if "look" in outcomes else outcomes
+    if "look" not in outcomes or (outcomes["look"] == 1).all():
+        return outcomes  # A large table is not copied.
+    return outcomes[outcomes["look"] == 1]
 
 
 def tabulate_effects(outcomes: pd.DataFrame) -> Effects:

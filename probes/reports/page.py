@@ -31,7 +31,7 @@ N_FEW = 20
 COUNTS = frozenset({"n", "images", "rows", "pictures"})
 """Columns that contain the number of images of a row."""
 
-N_TALL = 30
+N_TALL = 20
 """Longer tables scroll in a box of their own, and only so many rows are printed."""
 
 

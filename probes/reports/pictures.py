@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,15 @@ Cells = dict[str, dict[str, dict[str, list[int]]]]
 
 def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
     """Return images with correct and wrong answers, spread evenly over all outcomes."""
-    trial_of = {trial.key: trial for trial in probe.trials}
     groups = []
+    chosen = {}
     for title, is_right in (("Read right", True), ("Read wrong", False)):
-        rows = probe.outcomes[probe.outcomes["correct"] == is_right]
-        step = max(1, len(rows) // N_PICTURES)
+        places = np.flatnonzero(probe.outcomes["correct"] == is_right)
+        step = max(1, len(places) // N_PICTURES)
+        rows = probe.outcomes.iloc[places[::step][:N_PICTURES]]
+        chosen[title] = rows.to_dict("records")
+    trial_of = _find_trials(probe, (row for rows in chosen.values() for row in rows))
+    for title, rows in chosen.items():
         shown = [
             {
                 "png": to_uri(
@@ -55,7 +59,7 @@ def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
                 "guess": row["guess"],
                 "facts": _describe_picture(row),
             }
-            for row in rows.iloc[::step].head(N_PICTURES).to_dict("records")
+            for row in rows
         ]
         if shown:
             groups.append({"title": title, "pictures": shown})
@@ -74,6 +78,12 @@ def _describe_picture(row: Mapping[Any, Any]) -> str:
             f" positive {100 * row['p_positive']:.0f} %"
         )
     return ", ".join(part for part in parts if part)
+
+
+def _find_trials(probe: Probe, rows: Iterable[Mapping[Any, Any]]) -> dict[str, Trial]:
+    """Return the trials of some rows, by key."""
+    wanted = {_own_key(row) for row in rows}
+    return {trial.key: trial for trial in probe.trials if trial.key in wanted}
 
 
 def _own_key(row: Mapping[Any, Any]) -> str:
@@ -108,7 +118,7 @@ def choose_shots(probe: Probe, fonts: Catalogue) -> tuple[list[dict[str, Any]], 
     keys = list(dict.fromkeys(str(row["key"]) for row in picked))
     kept = keys[:: max(1, math.ceil(len(keys) / MAX_SHOTS))]
     place_of = {key: place for place, key in enumerate(kept)}
-    trial_of = {trial.key: trial for trial in probe.trials}
+    trial_of = _find_trials(probe, picked)
     shots: dict[str, dict[str, Any]] = {}
     cells: Cells = {}
     for row in picked:

@@ -226,7 +226,23 @@ def _format_main_effects(effects: Effects) -> Table:
         "Logistic regression; coefficients of numbers are per standard deviation, and intervals"
         " are clustered by word."
     )
-    return Table("Main effects", columns, rows, " ".join([note, *effects.notes]))
+    return Table("Main effects", columns, rows, f"{note}{_join_notes(effects.notes)}")
+
+
+def _join_notes(notes: Sequence[str]) -> str:
+    """Return notes as sentences, one for all factors that are left out."""
+    reasons: dict[str, list[str]] = {}
+    others = []
+    for note in notes:
+        name, is_left, reason = note.partition(" is left out: ")
+        if is_left:
+            factor, _, level = name.partition(" ")
+            shown = name_level(factor, level) if level else label_of(factor)
+            reasons.setdefault(reason, []).append(shown)
+        else:
+            others.append(f" {note[:1].upper()}{note[1:]}.")
+    left = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
+    return "".join(others) + (f" Left out: {left}." if left else "")
 
 
 def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -73,7 +73,12 @@ const compareCells = (a, b) => {
 const equip = (table) => {
   const [head, ...rows] = table.rows;
   if (!rows.length) return;
-  table.classList.add("cards");
+  const box = table.closest(".scroll");
+  const fit = () => {
+    table.classList.remove("cards");
+    table.classList.toggle("cards", Boolean(box) && table.offsetWidth > box.clientWidth);
+  };
+  addEventListener("resize", fit);
   const names = [...head.cells].map((cell) => cell.textContent);
   for (const row of rows) [...row.cells].forEach((cell, place) => { cell.dataset.name = names[place]; });
   let isOpen = false, wanted = "";
@@ -120,8 +125,9 @@ const equip = (table) => {
     });
     cell.replaceChildren(sort);
   });
-  (table.closest(".scroll") || table).before(tools);
+  (box || table).before(tools);
   show();
+  fit();
 };
 for (const table of document.querySelectorAll("table")) equip(table);
 
