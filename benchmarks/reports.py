@@ -1,28 +1,30 @@
 """Time and memory of a report on many outcomes, whose answers are simulated.
 
-`python benchmarks/reports.py 2000000 /tmp/report` makes a design of that many images, guesses
-them by a simulated reader, and writes everything that `synthtext probe` writes after its model
-has run. With `--repeats` the factors vary together, as in a
-dataset with so many images of each word.
+`python benchmarks/reports.py 2000000 /tmp/report` takes the outcomes of a design of all factors
+for a few words, repeats them with other words and other answers, and writes everything that
+`synthtext probe` writes after its model has run. With `--data` the factors vary together, as in
+a dataset with one image of each text. Images are listed one at a time and not kept.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import overload
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 
 from probes.data.designs import make_trials, name_fonts
 from probes.data.trials import Trial
 from probes.embeddings.images import Stats
-from probes.factors import BASELINES, FACTORS
+from probes.factors import BASELINE, FACTORS
 from probes.metrics.forced_choice import Guesses
 from probes.models.base import Model
 from probes.reports.probe import write_probe
@@ -34,28 +36,51 @@ from synthtext.drawing.fonts import read_catalogue
 
 KS = (2, 10, 100, 1000)
 
-EASE = {"rising": 1.0, "falling": -1.0, None: 0.0}
+N_WORDS = 8
+"""Number of words whose outcomes are repeated."""
 
-SPREAD = 3.0
-"""How much harder the hardest level is than the easiest, in standard deviations of words."""
+N_MIXED = 2000
+"""Number of images whose outcomes are repeated, if factors vary together."""
+
+LETTERS = "bcdfghklmnprstvw"
+
+
+class Tiled(Sequence[Trial]):
+    """Trials repeated with other keys, made when they are asked for."""
+
+    def __init__(self, trials: Sequence[Trial], n_tiles: int) -> None:
+        self._trials, self._n_tiles = trials, n_tiles
+
+    def __len__(self) -> int:
+        return len(self._trials) * self._n_tiles
+
+    @overload
+    def __getitem__(self, place: int) -> Trial: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Trial]: ...
+    def __getitem__(self, place: int | slice) -> Trial | Sequence[Trial]:
+        if isinstance(place, slice):
+            raise TypeError("a slice of tiled trials is never taken")
+        tile, own = divmod(place, len(self._trials))
+        return replace(self._trials[own], key=f"{tile}-{self._trials[own].key}")
+
+    def __iter__(self) -> Iterator[Trial]:
+        return (self[place] for place in range(len(self)))
 
 
 def main() -> None:
     """Write a report and print the time and the peak memory of each step."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("n", type=int, help="number of images")
+    parser.add_argument("n", type=int, help="number of outcomes")
     parser.add_argument("out", type=Path, help="folder of the report")
-    parser.add_argument(
-        "--repeats", type=int, default=0, help="vary all factors, with so many images per word"
-    )
+    parser.add_argument("--data", action="store_true", help="all factors vary together")
     given = parser.parse_args()
-    rng = np.random.default_rng(0)
     begin = time.process_time()
-    trials = (
-        _show_mixed(given.n, given.repeats, rng) if given.repeats else _show_design(given.n)
-    )
-    begin = _tell("images listed", len(trials), begin)
-    probe = _guess(trials, rng)
+    words = [f"{_spell(place)}" for place in range(N_MIXED if given.data else N_WORDS)]
+    listed = make_trials(words, ("latin",) if given.data else list(FACTORS), 0)
+    shown = [replace(each, spec=replace(each.spec, shrink=True)) for each in listed]
+    trials = Tiled(name_fonts(shown, read_catalogue()), max(1, given.n // len(listed)))
+    probe = _simulate(trials, [trials[place] for place in range(len(listed))])
     begin = _tell("outcomes made", len(probe.outcomes), begin)
     given.out.mkdir(parents=True, exist_ok=True)
     write_outcomes(given.out / "outcomes.parquet", probe.outcomes)
@@ -71,53 +96,52 @@ def _tell(what: str, n: int, begin: float) -> float:
     return time.process_time()
 
 
-def _make_words(n: int) -> list[str]:
-    letters = "bcdfghklmnprstvw"
-    return [
-        "".join(
-            letters[(place >> shift) % 16] + "aeiou"[(place >> shift) % 5]
-            for shift in (0, 4, 8, 12)
-        )
-        for place in range(n)
-    ]
+def _spell(place: int) -> str:
+    return "".join(LETTERS[place >> shift & 15] for shift in range(0, 24, 4))
 
 
-def _show_design(n: int) -> list[Trial]:
-    """Return n images of a design of all factors, or somewhat fewer."""
-    n_cells = len(make_trials(["a"], list(FACTORS), 0))
-    words = _make_words(n // n_cells)
-    return name_fonts(make_trials(words, list(FACTORS), 0), read_catalogue())
+def _simulate(trials: Tiled, first: Sequence[Trial]) -> Probe:
+    """Return a probe of the trials with simulated answers.
+
+    Args:
+        trials: all of them.
+        first: those of the first tile.
+    """
+    n_tiles, rng = len(trials) // len(first), np.random.default_rng(0)
+    model = Model(None, "simulated", input_px=224, patch_px=16)  # type: ignore[arg-type]
+    rows = _make_rows(first, model)
+    outcomes = pd.concat([rows] * n_tiles, ignore_index=True)
+    keys = np.repeat([str(tile) for tile in range(n_tiles)], len(first))
+    outcomes["key"] = pd.Series(keys) + "-" + outcomes["key"].str.removeprefix("0-")
+    number = {text: place for place, text in enumerate(rows["word"].unique())}
+    codes = np.repeat(np.arange(n_tiles), len(first)) * len(number)
+    codes += outcomes["word"].map(number).to_numpy()
+    words = np.array([_spell(place) for place in range(int(codes.max()) + 1)], dtype=object)
+    outcomes["word"] = outcomes["text"] = pd.Series(words[codes]).astype(outcomes["word"].dtype)
+    ease = rng.normal(size=len(words))[codes] + np.tile(
+        np.array([_rate(trial) for trial in first]), n_tiles
+    )
+    for k in KS:
+        ranks = 1 + rng.binomial(k - 1, 0.5 / (1 + np.exp(2 + 2 * ease)))
+        outcomes[f"rank_at_{k}"], outcomes[f"chance_at_{k}"] = ranks, 1 / k
+    outcomes["rank"] = outcomes["rank_at_100"]
+    outcomes["correct"] = outcomes["rank"] == 1
+    outcomes["confidence"] = 1 / (1 + np.exp(-ease))
+    guesses = np.where(outcomes["correct"], codes, rng.permutation(codes))
+    outcomes["guess"] = pd.Series(words[guesses]).astype(outcomes["word"].dtype)
+    question = Question(
+        "words", Candidates(tuple(words), len(words)), ("{}",), KS, 100, 0,
+        Path(tempfile.gettempdir()),
+    )  # fmt: skip
+    stats = Stats(len(outcomes), 0, 1.0, 0.0)
+    return Probe(model, question, trials, outcomes, stats, {})  # type: ignore[arg-type]
 
 
-def _show_mixed(n: int, repeats: int, rng: np.random.Generator) -> list[Trial]:
-    """Return n images whose factors vary together, with so many of each word."""
-    words = _make_words(n // repeats)
-    found = name_fonts(make_trials(words, ("latin",), 0), read_catalogue())
-    trials = []
-    for repeat in range(repeats):
-        sizes = rng.uniform(6, 40, len(found)).round(1).tolist()
-        trials += [
-            dataclasses.replace(
-                each,
-                key=f"{each.key}-{repeat}",
-                spec=dataclasses.replace(each.spec, size_px=size, shrink=True),
-            )
-            for each, size in zip(found, sizes, strict=True)
-        ]
-    return trials
-
-
-def _guess(trials: Sequence[Trial], rng: np.random.Generator) -> Probe:
-    ease = rng.normal(size=len(trials)) + np.array([_rate(trial) for trial in trials])
-    ranks = {k: 1 + rng.binomial(k - 1, 1 / (1 + np.exp(3 + 2 * ease))) for k in KS}
-    words = list(dict.fromkeys(trial.spec.text for trial in trials))
-    answers = [
-        trial.spec.text if rank == 1 else words[trial.spec.index % 997 % len(words)]
-        for trial, rank in zip(trials, ranks[100].tolist(), strict=True)
-    ]
+def _make_rows(trials: Sequence[Trial], model: Model) -> pd.DataFrame:
+    ones = np.ones(len(trials), np.int64)
     guesses = Guesses(
-        k=100, guesses=np.zeros(len(trials), np.int64), ranks=ranks,
-        margins=ease.astype(np.float32), confidences=1 / (1 + np.exp(-ease)),
+        k=100, guesses=0 * ones, ranks=dict.fromkeys(KS, ones), margins=0.1 * ones,
+        confidences=0.5 * ones,
     )  # fmt: skip
     facts = [
         {"x_height_px": 0.52 * trial.spec.size_px, "contrast_drawn": trial.spec.contrast,
@@ -125,32 +149,18 @@ def _guess(trials: Sequence[Trial], rng: np.random.Generator) -> Probe:
          "letter_span": (0, 0, 224, 224)}
         for trial in trials
     ]  # fmt: skip
-    model = Model(None, "simulated", input_px=224, patch_px=16)  # type: ignore[arg-type]
-    outcomes = make_outcomes(trials, facts, guesses, answers=answers, model=model, task="words")
-    for k in KS:
-        outcomes[f"chance_at_{k}"] = 1 / k
-    question = Question(
-        "words", Candidates(tuple(words), len(words)), ("{}",), KS, 100, 0,
-        Path(tempfile.gettempdir()),
-    )  # fmt: skip
-    return Probe(model, question, tuple(trials), outcomes, Stats(len(trials), 0, 1.0, 0.0), {})
+    answers = [trial.spec.text for trial in trials]
+    return make_outcomes(trials, facts, guesses, answers=answers, model=model, task="words")
 
 
 def _rate(trial: Trial) -> float:
     """Return how easy an image is, in standard deviations of the words."""
-    word = (hash_word(trial.spec.text) - 0.5) * 3
-    if trial.factor not in FACTORS:
-        return word + SPREAD * (trial.spec.size_px / 40 - 0.5)
+    if trial.factor in ("", BASELINE):
+        return 3 * (trial.spec.size_px / 40 - 0.2)
     row = FACTORS[trial.factor]
-    levels = [str(level) for level in row.levels]
-    place = levels.index(trial.level) / len(levels) - 0.8
-    harder = trial.baseline != next(iter(BASELINES))
-    return word + 1.0 - harder + SPREAD * min(0.0, EASE[row.direction] * place)
-
-
-def hash_word(word: str) -> float:
-    """Return a number from 0 to 1 that depends on the word alone."""
-    return sum(ord(char) * 31**place for place, char in enumerate(word)) % 1000 / 1000
+    place = [str(level) for level in row.levels].index(trial.level) / len(row.levels)
+    rise = {"rising": place, "falling": 1 - place, None: 0.8}[row.direction]
+    return 4 * (rise - 0.4)
 
 
 if __name__ == "__main__":

@@ -71,9 +71,9 @@ def tabulate_letters(outcomes: pd.DataFrame) -> pd.DataFrame | None:
         truth, read = fold_text(word), fold_text(answer)
         if not read:
             continue
-        for kind, place, at in Levenshtein.editops(truth, read).as_list():
-            one = NONE if kind == "insert" else truth[place]
-            other = NONE if kind == "delete" else read[at]
+        for edit in Levenshtein.editops(truth, read):
+            one = NONE if edit.tag == "insert" else truth[edit.src_pos]
+            other = NONE if edit.tag == "delete" else read[edit.dest_pos]
             counts[one, other] += n
     if not counts:
         return None

@@ -122,9 +122,8 @@ def _take_some(rows: pd.DataFrame, cluster: str) -> tuple[pd.DataFrame, tuple[st
     if step <= 1:
         return rows, ()
     kept = rows[pd.factorize(rows[cluster])[0] % step == 0]
-    return kept, (
-        f"it is fitted to {len(kept):,} of {len(rows):,} rows, those of one {cluster} in {step}",
-    )
+    note = f"it is fitted to {len(kept):,} of {len(rows):,} rows, one {cluster} in {step}"
+    return kept, (note,)
 
 
 def _say_nothing(*notes: str) -> Effects:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import functools
 import hashlib
 import io
 import json
@@ -63,6 +64,7 @@ def make_figure(name: str, title: str, drawing: plots.Drawing, along: str) -> Fi
     return Figure(name, title, *drawing, others=others, chances=chances, along=along)
 
 
+@functools.cache
 def make_page() -> Page:
     png = to_uri(cv2.imencode(".png", np.full((8, 20, 3), 200, np.uint8))[1].tobytes())
     shots = [
@@ -103,7 +105,7 @@ def read_data(page: str) -> dict[str, Any]:
 
 
 def test_the_script_is_the_only_one_that_may_run() -> None:
-    page = fill_page(make_page())
+    page = fill_once()
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert len(scripts) == 1
     digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
@@ -118,7 +120,7 @@ def test_the_script_is_the_only_one_that_may_run() -> None:
 
 
 def test_the_data_has_every_point_and_the_images_of_levels() -> None:
-    data = read_data(fill_page(make_page()))
+    data = read_data(fill_once())
     curve = data["figures"]["f0"]
     assert curve["points-0"][1] == ["easy", "8.0", 40, 10, 0.35, 0.25, 0.45, [0, 1], []]
     assert [point[1] for point in curve["points-1"]] == ["6.0", "8.0", "11.0", "15.0"]
@@ -183,10 +185,15 @@ def test_many_points_make_no_large_page() -> None:
     assert len(fill_page(page)) < 400_000
 
 
+@functools.cache
+def fill_once() -> str:
+    return fill_page(make_page())
+
+
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Any:  # noqa: ANN401 - selenium may be missing.
     path = tmp_path / "report.html"
-    path.write_text(fill_page(make_page()), encoding="utf-8")
+    path.write_text(fill_once(), encoding="utf-8")
     browser.set_window_size(1280, 1000)
     browser.get(path.as_uri())
     # A page from a file may not access the clipboard of the test machine.
