@@ -107,6 +107,7 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
                         rows["high"],
                         color=style["color"],
                         alpha=0.15,
+                        gid=f"{line.get_gid()}-band",
                     )
             axes.axhline(guessing, color="#777777", ls=(0, (1, 3)), lw=1.2, label="guessing")
             axes.set_title(name_baseline(baseline), fontsize=11)
