@@ -27,6 +27,8 @@ from synthtext.drawing.fonts import Catalogue
 N_PICTURES = 12
 """Number of images to show for correct and for wrong answers."""
 
+RIGHT = "Read right"
+
 MAX_SHOTS = 160
 """Maximum number of images of single levels, which a page shows when a level is clicked."""
 
@@ -41,7 +43,7 @@ def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
     """Return images with correct and wrong answers, spread evenly over all outcomes."""
     groups = []
     chosen = {}
-    for title, is_right in (("Read right", True), ("Read wrong", False)):
+    for title, is_right in ((RIGHT, True), ("Read wrong", False)):
         places = np.flatnonzero(probe.outcomes["correct"] == is_right)
         step = max(1, len(places) // N_PICTURES)
         rows = probe.outcomes.iloc[places[::step][:N_PICTURES]]
@@ -55,8 +57,9 @@ def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
                         find_pixels(trial_of[_own_key(row)], probe.data, fonts), "jpg", 95
                     )
                 ),
-                "truth": row["word"],
+                "truth": _name_truth(trial_of[_own_key(row)], row),
                 "guess": row["guess"],
+                "right": title == RIGHT,
                 "facts": _describe_picture(row),
             }
             for row in rows
@@ -64,6 +67,12 @@ def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
         if shown:
             groups.append({"title": title, "pictures": shown})
     return groups
+
+
+def _name_truth(trial: Trial, row: Mapping[Any, Any]) -> str:
+    """Return the truth of an image as it was drawn, if the truth is the text in the image."""
+    drawn = "" if trial.file else trial.spec.drawn_text
+    return drawn if drawn.casefold() == row["word"] else str(row["word"])
 
 
 def _describe_picture(row: Mapping[Any, Any]) -> str:
@@ -127,9 +136,11 @@ def choose_shots(probe: Probe, fonts: Catalogue) -> tuple[list[dict[str, Any]], 
             of_baseline = cells.setdefault(row["of"], {}).setdefault(str(row["baseline"]), {})
             of_baseline.setdefault(str(row["label_shown"]), []).append(place_of[key])
         if key in place_of and key not in shots:
-            pixels = find_pixels(trial_of[_own_key(row)], probe.data, fonts)
+            trial = trial_of[_own_key(row)]
+            pixels = find_pixels(trial, probe.data, fonts)
             shots[key] = {
-                "png": to_uri(encode_pixels(pixels, "jpg", 80)), "truth": str(row["word"]),
+                "png": to_uri(encode_pixels(pixels, "jpg", 80)),
+                "truth": _name_truth(trial, row),
                 "guess": str(row["guess"]), "right": bool(row["correct"]),
             }  # fmt: skip
     return [shots[key] for key in kept], cells

@@ -140,7 +140,7 @@ const describe = ([series, label, n, right, accuracy, low, high, , told]) => {
   return [`${series}: ${label}`, percent(accuracy), `95 % interval ${percent(low)} to ${percent(high)}`, counts].filter(Boolean);
 };
 const tile = (shot) => {
-  const read = shot.guess === shot.truth ? "" : ` read as ${shot.guess}`;
+  const read = shot.right ? "" : ` read as ${shot.guess}`;
   return make("figure", {}, make("img", { src: shot.png, alt: shot.truth }),
     make("figcaption", {}, make("b", {}, shot.truth), read));
 };
