@@ -19,6 +19,9 @@ Floats = NDArray[np.float64] | NDArray[np.float32]
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 
+ALTO_VERSION = "4.3"
+"""The first with a direction for a block of text."""
+
 DIRECTIONS = {"ltr": "left-to-right", "rtl": "right-to-left", "ttb": "top-to-bottom"}
 """The directions of ALTO, and what PAGE calls them."""
 
@@ -35,7 +38,7 @@ def write_page(items: Items, out: Path, _: Path) -> None:
 
 
 def write_alto(items: Items, out: Path, _: Path) -> None:
-    """Write the images, each with an ALTO file of version 4 beside it."""
+    """Write the images, each with an ALTO file of version 4.3 beside it."""
     _write_beside(items, out, _format_alto)
 
 
@@ -111,7 +114,7 @@ def _join_whole(item: Item, points: Floats) -> str:
 def _format_alto(item: Item) -> ET.Element:
     """Return an image as ALTO; coordinates are in px with two decimals."""
     width, height = map(str, item.size_px)
-    root = ET.Element("alto", xmlns=ALTO)
+    root = ET.Element("alto", xmlns=ALTO, SCHEMAVERSION=ALTO_VERSION)
     about = ET.SubElement(root, "Description")
     ET.SubElement(about, "MeasurementUnit").text = "pixel"
     source = ET.SubElement(about, "sourceImageInformation")
