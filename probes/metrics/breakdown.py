@@ -219,8 +219,13 @@ def tabulate_effects(outcomes: pd.DataFrame) -> Effects:
 
 
 def tabulate_confusions(outcomes: pd.DataFrame, n: int = 20) -> pd.DataFrame:
-    """Return the most frequent mistakes: word, guess, n."""
+    """Return the most frequent mistakes: word, guess, n.
+
+    For photographs of an object with a word on them, `word` is the object.
+    """
     wrong = outcomes[~outcomes["correct"]]
+    truths = "picture" if len(list_clusters(outcomes)) > 1 else "word"
+    wrong = wrong.assign(word=wrong[truths])
     counts = wrong.groupby(["word", "guess"], as_index=False).size()
     counts = counts.rename(columns={"size": "n"})
     return counts.sort_values(["n", "word", "guess"], ascending=[False, True, True]).head(n)
