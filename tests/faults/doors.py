@@ -142,6 +142,12 @@ DOORS: dict[str, Door] = {
     "classnames.txt": Door(
         "data/classnames.txt", "text", "classify IN/data --model IN/model --out OUT"
     ),
+    "classnames.txt, score": Door(
+        "data/classnames.txt", "text", f"score IN/data --no-verify {BLIND} --out OUT/new"
+    ),
+    "classnames.txt, merge": Door(
+        "data/classnames.txt", "text", "merge IN/data --out OUT/new", codes=(0, 1, 2)
+    ),
     "classnames.txt, export": Door(
         "data/classnames.txt", "text",
         "export IN/data --no-verify --to clip-benchmark --out OUT/new",
@@ -202,7 +208,8 @@ DOORS: dict[str, Door] = {
 }  # fmt: skip
 
 OWN = {
-    "a shard, index": ("data",), "dataset.json, merge": ("data",), "a checkpoint": ("run",),
+    "a shard, index": ("data",), "dataset.json, merge": ("data",),
+    "classnames.txt, merge": ("data",), "a checkpoint": ("run",),
     "image vectors": ("begun",),
 }  # fmt: skip
 """Folders that these commands may write to besides OUT."""
