@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import orjson
@@ -12,7 +14,12 @@ import webdataset
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.dataset.sealing import seal
-from synthtext.dataset.verify import find_rendering, spread_renderings, verify_dataset
+from synthtext.dataset.verify import (
+    _count_lines,
+    find_rendering,
+    spread_renderings,
+    verify_dataset,
+)
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import render
 from synthtext.errors import DatasetError
@@ -182,3 +189,14 @@ def test_every_sentence_of_a_file_is_drawn(fonts: Catalogue, tmp_path: Path) -> 
         for r in spread_renderings(tmp_path / "out", 2)
     }
     assert found == {"A joy to watch.": (1, 1), "A bore.": (0, 0)}
+
+
+def test_classes_are_counted_by_line_feeds_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "classnames.txt"
+    path.write_bytes("a\u2028b\nc\rd\n".encode())
+    assert _count_lines(path) == 2
+    os.truncate(path, 200 << 20)
+    tracemalloc.start()
+    assert _count_lines(path) == 2
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
