@@ -294,3 +294,12 @@ def _verify_quads(rendering: Rendering, key: str) -> Iterator[str]:
         edge = np.array([width, height]) + QUAD_SLACK_PX
         if quads.size == 0 or (quads < -QUAD_SLACK_PX).any() or (quads > edge).any():
             yield f"{key}.json has {name} that are invalid or outside the image"
+    if any(not -1 < share < 2 for share in _list_shares(rendering)):
+        yield f"{key}.json has word_polygons that are far outside the image"
+
+
+def _list_shares(rendering: Rendering) -> Iterator[float]:
+    """Yield the coordinates of polygons, which may leave the image, in fractions of a side."""
+    height, width = rendering.pixels.shape[:2]
+    for polygon in rendering.bent_polygons:
+        yield from (polygon / (width, height)).ravel().tolist()

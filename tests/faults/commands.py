@@ -99,9 +99,9 @@ COMMANDS = {
     **{
         f"export --to {target}": Command(f"export words --to {target} --out out", sampled=1)
         for target in (
-            "folder", "parquet", "lmdb", "doctr", "paddleocr", "icdar", "coco", "easyocr",
-            "tesstrain --crops", "mmocr", "yolo", "yolo-obb", "page", "alto", "vlmeval",
-            "lmms-eval", "clip-benchmark",
+            "folder", "parquet", "lmdb", "doctr", "paddleocr", "icdar", "totaltext", "coco",
+            "easyocr", "tesstrain --crops", "mmocr", "yolo", "yolo-obb", "yolo-seg", "page",
+            "alto", "vlmeval", "lmms-eval", "clip-benchmark",
         )
     },
 }  # fmt: skip

@@ -168,6 +168,18 @@ def test_quads_that_leave_the_image_are_a_fault(harmed: Path) -> None:
     assert any(found.endswith(fault) for found in verify_dataset(harmed))
 
 
+def test_polygons_far_outside_the_image_are_a_fault(harmed: Path) -> None:
+    with tarfile.open(harmed / "train/000000.tar") as tar:
+        fields = orjson.loads(tar.extractfile("000000003.json").read())  # type: ignore[union-attr]
+    # A point just outside lies above a low letter at the border.
+    near, far = ([[[0, -5], [9, 0], [9, 9], [x, 9]]] for x in (0, -500))
+    fault = "000000003.json has word_polygons that are far outside the image"
+    for polygons, is_fault in ((near, False), (far, True)):
+        content = orjson.dumps(fields | {"word_polygons": polygons})
+        rewrite(harmed / "train/000000.tar", {"000000003.json": content})
+        assert any(found.endswith(fault) for found in verify_dataset(harmed)) == is_fault
+
+
 def test_every_sentence_of_a_file_is_drawn(fonts: Catalogue, tmp_path: Path) -> None:
     texts = Texts(("A joy to watch.", "A bore."), (1, 0), "two", "", 0)
     recipe = edit_recipe(default_recipe(), {"splits": "1,0,0"})
