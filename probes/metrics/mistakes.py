@@ -7,6 +7,7 @@ from collections import Counter
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
+from probes.metrics.breakdown import list_clusters
 from probes.metrics.cells import is_design, list_varied, take_cells
 from probes.metrics.spelling import fold_text
 
@@ -24,13 +25,17 @@ NONE = "none"
 
 
 def tabulate_confusions(outcomes: pd.DataFrame, n: int = 20) -> pd.DataFrame:
-    """Return the most frequent mistakes: word, guess, n."""
+    """Return the most frequent mistakes: word, guess, n.
+
+    For photographs of an object with a word on them, `word` is the object.
+    """
     return _count_wrong(outcomes, "guess").head(n)
 
 
 def _count_wrong(outcomes: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return how often each word was read as each other text, the most frequent first."""
-    wrong = outcomes.loc[~outcomes["correct"], ["word", column]]
+    truths, *_ = list_clusters(outcomes)
+    wrong = pd.DataFrame({"word": truths, column: outcomes[column]})[~outcomes["correct"]]
     counts = wrong.groupby(["word", column], as_index=False).size()
     counts = counts.rename(columns={"size": "n"})
     return counts.sort_values(["n", "word", column], ascending=[False, True, True])

@@ -31,7 +31,7 @@ def test_what_is_there_is_left_whole(data: Path, tmp_path: Path) -> None:
 
 def test_bad_targets_are_said(data: Path, tmp_path: Path) -> None:
     for target, crops, sentence in (
-        ("lmbd", False, "there is no export format 'lmbd'; choose one of folder, parquet, lmdb, doctr, paddleocr, icdar, coco, easyocr, tesstrain, mmocr, yolo, yolo-obb, page, alto, vlmeval, lmms-eval, clip-benchmark"),
+        ("lmbd", False, "there is no export format 'lmbd'; choose one of folder, parquet, lmdb, doctr, paddleocr, icdar, totaltext, coco, easyocr, tesstrain, mmocr, yolo, yolo-obb, yolo-seg, page, alto, vlmeval, lmms-eval, clip-benchmark"),
         ("coco", True, "coco takes whole images; leave out --crops"),
         ("tesstrain", False, "tesstrain takes one word per image; add --crops"),
     ):  # fmt: skip
