@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,15 @@ def fit_world(crops: Path, out: Path, device: str) -> Path:
     if not recipe.exists():
         materials = Materials(add_signs(read_words("en").items, seed=0), read_catalogue())
         config = FitConfig(crops, device=device)
+        begin = time.process_time()
         fitted = run_fit(config, materials, out / "stages", on_progress=show_progress)
         seen = fitted.two_sample
         interval = f"({100 * seen.low:.1f} to {100 * seen.high:.1f})"
-        print(f"\n{crops.name}: told apart {100 * seen.accuracy:.1f} % {interval}", flush=True)
+        minutes = (time.process_time() - begin) / 60
+        print(
+            f"\n{crops.name}: {minutes:.1f} minutes of processor time; "
+            f"told apart {100 * seen.accuracy:.1f} % {interval}", flush=True,
+        )  # fmt: skip
         recipe.write_text(format_recipe(fitted.recipe))
     return recipe
 
