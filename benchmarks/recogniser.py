@@ -100,15 +100,17 @@ def make_crnn() -> Crnn:
 
 def make_small_crnn() -> Crnn:
     """Return one with 0.2 million, whose convolutions stride: several times faster."""
-    widths, strides = (1, 16, 32, 64, 96), ((2, 2), (2, 2), (2, 1), (4, 1))
+    widths = (1, 16, 32, 64, 96)
+    shapes = ((3, 2, 2, 1), (3, 2, 2, 1), (3, 2, 1, 1), (4, 4, 1, 0))
     columns = nn.Sequential(
         *(
             nn.Sequential(
-                nn.Conv2d(before, after, (max(3, stride[0]), 3), stride, (stride[0] < 3, 1),
-                          bias=False),
+                nn.Conv2d(before, after, (height, 3), (down, along), (pad, 1), bias=False),
                 nn.BatchNorm2d(after), nn.ReLU(),
             )
-            for before, after, stride in zip(widths[:-1], widths[1:], strides, strict=True)
+            for before, after, (height, down, along, pad) in zip(
+                widths[:-1], widths[1:], shapes, strict=True
+            )
         )
     )  # fmt: skip
     return Crnn(columns, widths[-1], 64)
