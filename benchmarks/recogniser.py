@@ -2,7 +2,7 @@
 
     python benchmarks/recogniser.py PEERS OUT [--ours ocr-crops street mine.toml] [--seeds 3]
         [--real NAME=DIR ...] [--only-real] [--taught-by NAME=DIR ...] [--drawings 3]
-        [--count 6000] [--steps 2000] [--bfloat16] [--small]
+        [--count 6000] [--steps 2000] [--bfloat16]
 
 A CRNN (convolutions, a recurrent layer, CTC) is trained from random weights on images of the
 same words in the same fonts, as drawn by each of our recipes and each peer. It then reads words
@@ -11,13 +11,12 @@ ICDAR's `gt.txt` (`word_1.png, "Text"`). `--taught-by` also trains on such a fol
 how far real training words go. PEERS is where `make peers` installed the other generators, each
 used as released: TRDG with the effects of its command line, SynthTIGER with the template,
 configuration, colour map and textures of its repository, neots with its minimal configuration,
-docTR-Synth-Generator with its defaults and the backgrounds of its repository. Images,
-recognisers and results are kept in OUT, so that a run that was stopped continues. A second
-table has the differences from each peer on the same words. `--only-real` leaves out the words
-that the generators draw, and `--drawings 1` trains every seed on the same images, for when
-drawing takes longer than training. `--bfloat16` halves the time on a GPU, and on a CPU with
-instructions for it; other CPUs are ten times slower with it. `--small` trains a smaller
-recogniser in batches of 32, for CPUs.
+docTR-Synth-Generator with its defaults and the backgrounds of its repository. Images and
+results are kept in OUT, so that a run that was stopped continues. A second table has the
+differences from each peer on the same words. `--only-real` leaves out the words that the
+generators draw, and `--drawings 1` trains every seed on the same images, for when drawing takes
+longer than training. `--bfloat16` halves the time on a GPU, and on a CPU with instructions for
+it; other CPUs are ten times slower with it.
 """
 
 from __future__ import annotations
@@ -51,6 +50,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 HEIGHT_PX, WIDTH_PX = 32, 128
 
+BATCH = 64
+
 N_TEST = 1000
 
 N_DRAWS = 2000
@@ -70,50 +71,26 @@ Errors = NDArray[np.int64]
 class Crnn(nn.Module):
     """Convolutions over a line of text, a recurrent layer over its columns, CTC."""
 
-    def __init__(self, columns: nn.Module, n_features: int, n_hidden: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.columns = columns
-        self.line = nn.LSTM(n_features, n_hidden, bidirectional=True, batch_first=True)
-        self.name = nn.Linear(2 * n_hidden, len(LETTERS) + 1)
+        widths = (1, 32, 64, 128, 128, 192)
+        pools = ((2, 2), (2, 2), (2, 1), (2, 1), (2, 1))
+        self.columns = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(),
+                    nn.MaxPool2d(pool),
+                )
+                for before, after, pool in zip(widths[:-1], widths[1:], pools, strict=True)
+            )
+        )  # fmt: skip
+        self.line = nn.LSTM(widths[-1], 128, bidirectional=True, batch_first=True)
+        self.name = nn.Linear(256, len(LETTERS) + 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the log probabilities of letters, (columns, B, letters), 0 for none."""
         columns = self.columns(images).squeeze(2).transpose(1, 2)
         return self.name(self.line(columns)[0]).log_softmax(2).transpose(0, 1)
-
-
-def make_crnn() -> Crnn:
-    """Return a recogniser with 0.8 million random weights."""
-    widths = (1, 32, 64, 128, 128, 192)
-    pools = ((2, 2), (2, 2), (2, 1), (2, 1), (2, 1))
-    columns = nn.Sequential(
-        *(
-            nn.Sequential(
-                nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(),
-                nn.MaxPool2d(pool),
-            )
-            for before, after, pool in zip(widths[:-1], widths[1:], pools, strict=True)
-        )
-    )  # fmt: skip
-    return Crnn(columns, widths[-1], 128)
-
-
-def make_small_crnn() -> Crnn:
-    """Return one with 0.2 million, whose convolutions stride: several times faster."""
-    widths = (1, 16, 32, 64, 96)
-    shapes = ((3, 2, 2, 1), (3, 2, 2, 1), (3, 2, 1, 1), (4, 4, 1, 0))
-    columns = nn.Sequential(
-        *(
-            nn.Sequential(
-                nn.Conv2d(before, after, (height, 3), (down, along), (pad, 1), bias=False),
-                nn.BatchNorm2d(after), nn.ReLU(),
-            )
-            for before, after, (height, down, along, pad) in zip(
-                widths[:-1], widths[1:], shapes, strict=True
-            )
-        )
-    )  # fmt: skip
-    return Crnn(columns, widths[-1], 64)
 
 
 def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> Path:
@@ -191,30 +168,22 @@ class Training(NamedTuple):
     steps: int
     device: str
     dtype: torch.dtype
-    small: bool = False
-
-
-def make_model(how: Training) -> Crnn:
-    """Return a recogniser with random weights, on its device."""
-    model = make_small_crnn() if how.small else make_crnn()
-    return model.to(how.device, memory_format=torch.channels_last)
 
 
 def train(images: Images, texts: list[str], how: Training, seed: int) -> Crnn:
     """Return a recogniser trained from random weights."""
-    steps, device, dtype, small = how
+    steps, device, dtype = how
     torch.manual_seed(seed)
-    model = make_model(how).train()
-    batch, peak = (32, 5e-3) if small else (64, 2e-3)
-    optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=0.01)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, steps)
+    model = Crnn().to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.01)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
     chance = np.random.default_rng(seed)
     for _ in range(steps):
-        rows = chance.integers(0, len(texts), batch)
+        rows = chance.integers(0, len(texts), BATCH)
         named = [[LETTERS.index(c) + 1 for c in texts[row]] for row in rows.tolist()]
         with torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
             scores = model(to_input(images[rows], device)).float()
-        lengths = torch.full((batch,), len(scores))
+        lengths = torch.full((BATCH,), len(scores))
         loss = nn.functional.ctc_loss(
             scores.cpu(), torch.tensor([k for name in named for k in name]), lengths,
             torch.tensor([len(name) for name in named]), zero_infinity=True,
@@ -321,11 +290,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--bfloat16", action="store_true")
-    parser.add_argument("--small", action="store_true")
     given = parser.parse_args()
     out: Path = given.out
     dtype = torch.bfloat16 if given.bfloat16 else torch.float32
-    how = Training(given.steps, given.device, dtype, given.small)
+    how = Training(given.steps, given.device, dtype)
     taught, new = write_words(out)
     generators = [*given.ours, *given.rivals]
     tests = {
@@ -367,28 +335,21 @@ def measure(
     seed: int,
     out: Path,
 ) -> dict[str, list[int]]:
-    """Return the number of wrong characters in every word of every test.
-
-    The recogniser and its errors are kept in OUT, so that tests may be added later.
-    """
+    """Return the number of wrong characters in every word of every test, cached in OUT."""
     gt = (folder / "gt.txt").read_bytes()
-    asked = hashlib.sha256(gt + f"{how} {seed}".encode()).hexdigest()[:16]
-    file, weights = out / f"errors-{asked}.json", out / f"model-{asked}.pt"
-    kept: dict[str, list[int]] = json.loads(file.read_text()) if file.exists() else {}
-    new = [name for name in tests if name not in kept]
-    if new:
-        model = make_model(how)
-        if weights.exists():
-            model.load_state_dict(torch.load(weights, weights_only=True))
-        else:
-            model = train(*read(folder), how, seed)
-            torch.save(model.state_dict(), weights)
-        kept |= {
-            name: count_errors(model.eval(), *tests[name], how.device).tolist() for name in new
+    asked = hashlib.sha256(gt + f"{sorted(tests)} {how} {seed}".encode()).hexdigest()[:16]
+    file = out / f"errors-{asked}.json"
+    if not file.exists():
+        images, texts = read(folder)
+        model = train(images, texts, how, seed)
+        found = {
+            name: count_errors(model, *test, how.device).tolist()
+            for name, test in tests.items()
         }
-        file.write_text(json.dumps(kept))
-        right = {name: f"{100 * np.mean(np.array(kept[name]) == 0):.1f}" for name in new}
+        file.write_text(json.dumps(found))
+        right = {name: f"{100 * np.mean(np.array(e) == 0):.1f}" for name, e in found.items()}
         print(folder.name, f"seed {seed}", right, flush=True)
+    kept: dict[str, list[int]] = json.loads(file.read_text())
     return kept
 
 
