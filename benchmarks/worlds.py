@@ -4,16 +4,16 @@
         [--crops 600] [--fit-count 4000] [--rounds 1] [--count 3000] [--steps 800] [--seeds 1]
 
 Each peer draws crops, as in `recogniser.py`, and `synthtext fit` sees their images only. A
-small recogniser is trained on crops of `ocr-crops` and on crops of the fitted recipe, which draw
-the same list of words, so that only the appearance differs. Both then read 500 crops of the
-peer, with words that neither was trained on. Prints word accuracy and character error rate, with
-95 % intervals over words and seeds, and the difference on the same words. Everything is kept in
-OUT, so that a run that was stopped continues.
+small recogniser is trained on crops of `ocr-crops` and on crops of the fitted recipe, which
+draw the same list of words, so that only the appearance differs. Both then read 500 crops of
+the peer, with words that neither was trained on. Prints word accuracy and character error
+rate, with 95 % intervals over words and seeds, and the difference on the same words.
+Everything is kept in OUT, so that a run that was stopped continues.
 
-The recogniser is made for training in a minute on one core: its words have 3 to 5 letters, crops
-are stretched to 24 x 64 px, and in the first quarter of the steps the letters are assumed to be
-spread evenly, because CTC alone takes a thousand steps to begin to align them. The crops that
-are fitted to have words of any length.
+The recogniser is made for training in a minute on one core: its words have 3 to 5 letters,
+crops are stretched to 24 x 64 px, and in the first quarter of the steps the letters are
+assumed to be spread evenly, because CTC alone takes a thousand steps to begin to align them.
+The crops that are fitted to have words of any length.
 """
 
 from __future__ import annotations
