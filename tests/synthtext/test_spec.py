@@ -68,7 +68,7 @@ def test_an_edit_changes_one_field(spec: Spec) -> None:
     assert edited == dataclasses.replace(spec, rotation_deg=30.0, font_italic=True)
 
 
-def test_a_truth_value_is_no_number(spec: Spec) -> None:
+def test_a_boolean_is_not_a_number(spec: Spec) -> None:
     with pytest.raises(SpecError, match="size_px is True; it must be of type float"):
         check_spec(dataclasses.replace(spec, size_px=True))
 
@@ -106,3 +106,8 @@ def test_the_choices_of_a_factor_are_those_that_are_drawn() -> None:
     assert FACTORS["case"].choices == tuple(CASES)
     fields = {field.name for field in dataclasses.fields(Spec)}
     assert set(FACTORS) <= fields
+
+
+def test_every_field_is_explained() -> None:
+    lines = {line.strip().partition(":")[0] for line in (Spec.__doc__ or "").splitlines()}
+    assert {field.name for field in dataclasses.fields(Spec)} <= lines
