@@ -64,6 +64,8 @@ class Placement:
         char_corners: float64 (m, 4, 2); corners of the boxes of the characters if the text is
             curved or warped; else None.
         word_corners: float64 (k, 4, 2); the same for each word.
+        word_loops: float64 (k, n, 2); the boundary of each word as `bands` has it, if the text
+            is warped or follows a curve; else None.
         rules: lines under and through the text, after curve and warp; None if there are none.
         warp: maps points (..., 2) of the glyphs' outlines to their warped positions; None if
             the text is not warped.
@@ -82,6 +84,7 @@ class Placement:
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
+    word_loops: NDArray[np.float64] | None = None
     rules: Outline | None = None
     warp: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
 

@@ -14,12 +14,12 @@ from probes.data.trials import Stimulus, Trial
 from probes.errors import ProbeError
 from probes.metrics.breakdown import (
     label_rows,
-    tabulate_confusions,
     tabulate_factor,
     tabulate_headline,
     tabulate_thresholds,
 )
 from probes.metrics.forced_choice import draw_rivals
+from probes.metrics.mistakes import tabulate_confusions
 from probes.reports.probe import write_probe
 from probes.tasks import registry
 from probes.tasks import run as probing
