@@ -152,6 +152,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
 
     def units(name: str) -> Floats:
         return draw(name)[rows] if name in names else np.zeros((n, LANES))
+
     columns: dict[str, Column] = {
         "seed": [seed] * n,
         "index": [indices[row] for row in rows.tolist()],
