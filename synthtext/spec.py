@@ -266,17 +266,6 @@ DAMAGES = tuple(name for name, factor in FACTORS.items() if factor.is_damage)
 """Fields of what happens to an image once it is drawn."""
 
 
-def strip_damage(spec: Spec) -> Spec:
-    """Return the spec of the same image as it was before anything happened to it."""
-    neutral: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Spec)}
-    return dataclasses.replace(spec, **{name: neutral[name] for name in DAMAGES})
-
-
-def strip_text(spec: Spec) -> Spec:
-    """Return the spec of the same image without its text, and without what lies over it."""
-    return dataclasses.replace(spec, opacity=0.0, occlusion_frac=0.0)
-
-
 def make_spec(text: str, **factors: Any) -> Spec:  # noqa: ANN401 - of the type of each field.
     """Return the spec of a text outside of any dataset; factors not given are neutral.
 
