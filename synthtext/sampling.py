@@ -153,14 +153,15 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     def units(name: str) -> Floats:
         return draw(name)[rows] if name in names else np.zeros((n, LANES))
 
+    own = [indices[row] for row in rows.tolist()]
     columns: dict[str, Column] = {
         "seed": [seed] * n,
-        "index": [indices[row] for row in rows.tolist()],
+        "index": own,
         "split": [source.split] * n,
         "shrink": [recipe.shrink] * n,
     }
     kinds = pick(units("kind")[:, 0], _weigh_kinds(recipe, source)).tolist()
-    columns |= _draw_texts(source, seed, [indices[row] for row in rows.tolist()], kinds)
+    columns |= _draw_texts(source, seed, own, kinds)
     for name, factor in FACTORS.items():
         if factor.bounds:
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
