@@ -127,6 +127,10 @@ class Spec:
             commas, the first that has it; empty uses no other font.
         direction: horizontal, or vertical: upright letters from top to bottom, in columns from
             right to left.
+        small_caps_frac: size of the capitals that stand for lower-case letters, as a fraction
+            of the font size; 0 leaves lower-case letters as they are.
+        superscript_frac: fraction of the letters of each word, at its end, that are raised and
+            smaller; lowered below 0; 0 changes nothing.
     """
 
     seed: int
@@ -198,6 +202,8 @@ class Spec:
     fold_frac: float = 0.0
     fallback_fonts: str = ""
     direction: str = "horizontal"
+    small_caps_frac: float = 0.0
+    superscript_frac: float = 0.0
 
     @property
     def drawn_text(self) -> str:

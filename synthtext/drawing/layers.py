@@ -82,6 +82,7 @@ def _draw_letters(spec: Spec, fonts: Catalogue | None, photos: Photos | None) ->
             faces=[placement.faces[k] for k in members],
             pens=placement.pens[members],
             turns_rad=placement.turns_rad and [placement.turns_rad[k] for k in members],
+            scales=placement.scales and [placement.scales[k] for k in members],
         )
         coverage, column, row = face.paint_outline(outline_text(spec, part, ground))
         height, width = coverage.shape
