@@ -7,12 +7,13 @@ shard, any image can be drawn alone, and a new factor never shifts the draws of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthtext.decks import Source
 from synthtext.drawing.fallback import choose_fallback
 from synthtext.drawing.fonts import Catalogue, Font
 from synthtext.drawing.photos import Photos
@@ -30,38 +31,6 @@ SEEDS = ("paper_seed", "noise_seed", "ink_seed", "damage_seed")
 
 N_DECIMALS = 3
 """Numbers are rounded to what a person may type, so that a spec reads well as text."""
-
-
-@dataclass(frozen=True)
-class Deck:
-    """The texts of one kind and one split; images go through it pass by pass, shuffled.
-
-    Attributes:
-        kind: `word` or `sentence`.
-        items: the texts.
-        labels: their labels, None where they have none.
-        class_indices: the line of each in `classnames.txt`.
-    """
-
-    kind: str
-    items: tuple[str, ...]
-    labels: tuple[int | None, ...]
-    class_indices: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the images of one split draw from.
-
-    Attributes:
-        split: `train`, `val` or `test`.
-        first: index of the split's first image, which begins the first pass.
-        decks: one per kind that is there.
-    """
-
-    split: str
-    first: int
-    decks: tuple[Deck, ...]
 
 
 def sample_spec(
@@ -156,6 +125,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     for name in ("case", "align", "ink_fill", "direction"):
         choices = FACTORS[name].choices
         columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
+    columns["case"] = _set_cases(columns["case"], source, indices, rows)
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
     for name in SEEDS:
@@ -197,16 +167,33 @@ def _draw_texts(
     """Return the columns kind, text, label and class_index."""
     weights = _weigh_kinds(recipe, source)
     units = draw_units(seed, "kind", indices.start, indices.stop)[chosen, 0]
-    rows = []
+    rows: list[tuple[str, str, int | None, int]] = []
     for kind, place in zip(pick(units, weights).tolist(), chosen.tolist(), strict=True):
         index = indices[place]
+        if index < source.start:
+            own = source.chosen[index - source.first]
+            rows.append((own.kind, own.text, own.label, own.class_index))
+            continue
         deck = source.decks[kind]
-        turn, offset = divmod(index - source.first, len(deck.items))
+        turn, offset = divmod(index - source.start, len(deck.items))
         order = _shuffle(seed, f"text {deck.kind} {source.split} {turn}", len(deck.items))
         item = int(order[offset])
         rows.append((deck.kind, deck.items[item], deck.labels[item], deck.class_indices[item]))
     names = ("kind", "text", "label", "class_index")
     return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _set_cases(
+    cases: Column, source: Source, indices: range, rows: NDArray[np.int64]
+) -> Column:
+    """Return the letter case of each image, that of its chosen text if it has one."""
+    if indices.start >= source.start:
+        return cases
+    places = [indices[row] - source.first for row in rows.tolist()]
+    return [
+        source.chosen[place].case if place < len(source.chosen) else case
+        for place, case in zip(places, cases, strict=True)
+    ]
 
 
 def _weigh_kinds(recipe: Recipe, source: Source) -> NDArray[np.float64]:
