@@ -44,13 +44,14 @@ check: .venv/installed docs
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check README.md docs/commands.md docs/factors.md
+	$(BIN)/cog --check README.md docs/*.md
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
 fix: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/cog -r README.md docs/commands.md docs/factors.md
+	$(BIN)/cog -r README.md docs/*.md
+	$(BIN)/python -m synthtext.dataset.schemas docs/schemas
 
 # The tests at the oldest versions that pyproject.toml allows, some GB with torch, except those
 # that start a cluster or an S3 server, which only the group `dev` installs.

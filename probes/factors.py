@@ -120,8 +120,15 @@ FACTORS: dict[str, ProbedFactor] = {
     "superscript_frac": ProbedFactor(
         (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9), "letters raised, fraction", "falling"
     ),
+    "bleed_through_frac": ProbedFactor(
+        (0.0, 0.2, 0.4, 0.55, 0.7, 0.85, 1.0), "light that letters behind take, fraction",
+        "falling",
+    ),
     "occlusion_frac": ProbedFactor(
         (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8), "ink hidden, fraction", "falling"
+    ),
+    "halftone_px": ProbedFactor(
+        (0.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0), "distance between halftone dots, px", "falling"
     ),
     "fold_frac": ProbedFactor(
         (0.0, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0), "light lost at creases, fraction", "falling"
@@ -142,6 +149,14 @@ FACTORS: dict[str, ProbedFactor] = {
     ),
     "defocus_px": ProbedFactor(
         (0.0, 1.0, 2.0, 3.0, 4.5, 6.5, 9.0), "defocus, px", "falling"
+    ),
+    "moire_frac": ProbedFactor(
+        (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0), "light lost in moiré fringes, fraction",
+        "falling",
+    ),
+    "shot_noise_std": ProbedFactor(
+        (0.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0), "noise of light at white, levels of 255",
+        "falling",
     ),
     "salt_frac": ProbedFactor(
         (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7), "pixels black or white, fraction", "falling"

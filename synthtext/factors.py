@@ -37,6 +37,7 @@ class Factor:
             word.
         is_whole: whether the numbers are whole.
         is_colour: whether the values are colours.
+        is_damage: whether it is what happens to an image once it is drawn.
     """
 
     default: str
@@ -45,6 +46,7 @@ class Factor:
     choices: tuple[str, ...] = ()
     is_whole: bool = False
     is_colour: bool = False
+    is_damage: bool = False
 
 
 _SIDE = Bounds(0, MAX_SIDE_PX, "0 fits the image to its text")
@@ -191,28 +193,37 @@ FACTORS: dict[str, Factor] = {
     "paper2": Factor(
         "any", "second colour of gradients, textures and clutter", is_colour=True
     ),
+    "bleed_through_frac": Factor(
+        "0", "fraction of the light that letters on the back of the sheet take",
+        Bounds(0, 1, "it is a fraction of the light"),
+    ),
     "occlusion_frac": Factor(
         "0", "fraction of the ink that is hidden behind something",
-        Bounds(0, 0.95, "it is a fraction of the ink"),
+        Bounds(0, 0.95, "it is a fraction of the ink"), is_damage=True,
+    ),
+    "halftone_px": Factor(
+        "0", "distance between the dots of a halftone print, in px; 0 is none",
+        Bounds(0, 64, "it is a distance in px"), is_damage=True,
     ),
     "fold_frac": Factor(
         "0", "fraction of the light that is lost at the creases of a folded sheet",
-        Bounds(0, 1, "it is a fraction of the light"),
+        Bounds(0, 1, "it is a fraction of the light"), is_damage=True,
     ),
     "light_frac": Factor(
         "0", "fraction of the light that is lost towards one side",
-        Bounds(0, 1, "it is a fraction of the light"),
+        Bounds(0, 1, "it is a fraction of the light"), is_damage=True,
     ),
     "shade_frac": Factor(
         "0", "fraction of the light that is lost in a cast shadow",
-        Bounds(0, 1, "it is a fraction of the light"),
+        Bounds(0, 1, "it is a fraction of the light"), is_damage=True,
     ),
     "downscale": Factor(
         "1", "how many times the image is reduced and enlarged again",
-        Bounds(1, 32, "it is a ratio, and 1 changes nothing"),
+        Bounds(1, 32, "it is a ratio, and 1 changes nothing"), is_damage=True,
     ),
     "motion_px": Factor(
-        "0", "length of motion blur, in px", Bounds(0, 128, "it is a length in px")
+        "0", "length of motion blur, in px", Bounds(0, 128, "it is a length in px"),
+        is_damage=True,
     ),
     "motion_angle_deg": Factor(
         "0:180", "direction of motion blur, clockwise from the right, in degrees",
@@ -220,26 +231,36 @@ FACTORS: dict[str, Factor] = {
     ),
     "defocus_px": Factor(
         "0", "radius of the disc that a point out of focus becomes, in px",
-        Bounds(0, 64, "it is a radius in px"),
+        Bounds(0, 64, "it is a radius in px"), is_damage=True,
     ),
     "blur_px": Factor(
-        "0:1", "blur, standard deviation in px", Bounds(0, 64, "it is a radius in px")
+        "0:1", "blur, standard deviation in px", Bounds(0, 64, "it is a radius in px"),
+        is_damage=True,
+    ),
+    "moire_frac": Factor(
+        "0", "fraction of the light that is lost in the fringes of a moiré",
+        Bounds(0, 1, "it is a fraction of the light"), is_damage=True,
+    ),
+    "shot_noise_std": Factor(
+        "0", "noise that grows with the light, standard deviation at white, of 255 levels",
+        Bounds(0, 128, "it is a deviation in levels of 255"), is_damage=True,
     ),
     "noise_std": Factor(
         "0:8", "pixel noise, standard deviation on a scale of 0 to 255",
-        Bounds(0, 128, "it is a deviation in levels of 255"),
+        Bounds(0, 128, "it is a deviation in levels of 255"), is_damage=True,
     ),
     "salt_frac": Factor(
         "0", "fraction of pixels turned black or white",
-        Bounds(0, 1, "it is a fraction of the pixels"),
+        Bounds(0, 1, "it is a fraction of the pixels"), is_damage=True,
     ),
     "prior_jpeg_quality": Factor(
         "100", "quality of an earlier save as JPEG; 100 is none",
-        Bounds(1, 100, "100 changes nothing"), is_whole=True,
+        Bounds(1, 100, "100 changes nothing"), is_whole=True, is_damage=True,
     ),
     "jpeg_quality": Factor(
         "90", "JPEG quality; at 100, PNG and WebP have no JPEG artefacts",
         Bounds(1, 100, "100 leaves PNG and WebP files untouched"), is_whole=True,
+        is_damage=True,
     ),
 }  # fmt: skip
 """Every factor of a recipe, in the order of drawing."""

@@ -157,37 +157,6 @@ def list_draws(recipe: Recipe, name: str) -> list[Draw]:
     return [recipe.draws[name], *own]
 
 
-def describe_mixture(recipe: Recipe) -> list[dict[str, str | float]]:
-    """Return the components of a mixture as a recipe holds them, ready for JSON."""
-    return [
-        {"weight": part.weight, **{name: str(draw) for name, draw in part.draws.items()}}
-        for part in recipe.mixture
-    ]
-
-
-def format_recipe(recipe: Recipe) -> str:
-    """Return the recipe as TOML, a comment for each entry; `read_recipe` takes it back."""
-    settings = {
-        "image_format": f'"{recipe.image_format}"',
-        "splits": f'"{",".join(f"{share:g}" for share in recipe.splits)}"',
-        "shrink": str(recipe.shrink).lower(),
-        "fallback": str(recipe.fallback).lower(),
-        "shard_size": str(recipe.shard_size),
-    }
-    lines = [
-        "# 12:64 is a range, 12:64:log even in ratios, 8,16 a choice, a=3,b=1 by weight,",
-        "# 12:16=3,16:24:log=5,32=1 one of some ranges by weight.",
-    ]
-    for name, factor in FACTORS.items():
-        lines += ["", f"# {factor.help}", f'{name} = "{recipe.draws[name]}"']
-    for name, meaning in SETTINGS.items():
-        lines += ["", f"# {meaning}", f"{name} = {settings[name]}"]
-    for part in recipe.mixture:
-        lines += ["", f"[[{MIXTURE}]]", f"weight = {part.weight:.12g}"]
-        lines += [f'{name} = "{draw}"' for name, draw in part.draws.items()]
-    return "\n".join(lines) + "\n"
-
-
 def parse_draw(name: str, text: str) -> Draw:
     """Return what a factor is drawn from.
 

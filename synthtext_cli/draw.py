@@ -299,7 +299,8 @@ def print_recipe(
 
     synthtext recipe ocr-crops --size 20:40 > mine.toml
     """
-    from synthtext.recipe import edit_recipe, format_recipe, read_recipe
+    from synthtext.recipe import edit_recipe, read_recipe
+    from synthtext.recipe_toml import format_recipe
 
     print_document(format_recipe(edit_recipe(read_recipe(name), edits)))
 

@@ -95,7 +95,7 @@ def fit(
     from probes.fitting.wording import add_signs
     from synthtext.drawing.fonts import read_catalogue
     from synthtext.drawing.photos import read_photos
-    from synthtext.recipe import format_recipe
+    from synthtext.recipe_toml import format_recipe
     from synthtext.storage import replace_file
     from synthtext.texts.words import read_words
 

@@ -37,6 +37,10 @@ FIRST_VOCABULARY = 32_000
 
 TOWER: Mapping[str, Shape] = {**BLOCKS, "hidden_act": Text(tuple(ACTIVATIONS))}
 
+VISION: Mapping[str, Shape] = {
+    **TOWER, "patch_size": SIDE, "num_channels": Whole(3, 3), "vision_use_head": Flag(),
+}  # fmt: skip
+
 KNOWN: dict[str, Any] = {
     "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
     "num_attention_heads": 12, "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": EPS,
@@ -44,10 +48,7 @@ KNOWN: dict[str, Any] = {
 
 TOWERS: Mapping[str, TowerShapes] = {
     "vision": (
-        {
-            **TOWER, "image_size": SIDE, "patch_size": SIDE, "num_channels": Whole(3, 3),
-            "vision_use_head": Flag(),
-        },
+        {**VISION, "image_size": SIDE},
         KNOWN | {"image_size": 224, "patch_size": 16, "vision_use_head": True},
     ),
     "text": (
@@ -66,10 +67,7 @@ TOWERS: Mapping[str, TowerShapes] = {
 
 NAFLEX_TOWERS: Mapping[str, TowerShapes] = {
     "vision": (
-        {
-            **TOWER, "num_patches": Whole(1, 65_536), "patch_size": SIDE,
-            "num_channels": Whole(3, 3), "vision_use_head": Flag(),
-        },
+        {**VISION, "num_patches": Whole(1, 65_536)},
         KNOWN | {"num_patches": 256, "patch_size": 16, "vision_use_head": True},
     ),
     "text": TOWERS["text"],

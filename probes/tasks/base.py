@@ -126,7 +126,7 @@ class Task:
 
     Attributes:
         name: the name for `--task`.
-        question: what a model is asked, for help texts and documentation.
+        question: what a model is asked, for the table in README.md.
         show: returns the images of a design, and the candidates.
         ask: vectors -> outcomes.
         templates: default prompts.

@@ -172,7 +172,8 @@ def _draw_nearest(
 
 TASK = Task(
     "distractors",
-    "which of ten: matched words, words one letter off, look-alikes, nearest in meaning",
+    "Which of ten: words of the same length and frequency, one letter apart, visually similar,"
+    " or nearest in meaning?",
     show_words,
     choose_among_distractors,
     takes_readers=True,

@@ -180,7 +180,7 @@ def tabulate_localization(found: Mapping[str, Any]) -> Table:
 
 TASK = Task(
     "where",
-    "which window of a large image contains the word, and what reading it there gains",
+    "Which window of a large image contains the word, and how much does reading it there gain?",
     show_words_somewhere,
     choose_among_windows,
     draw=draw_windows,

@@ -93,7 +93,7 @@ def show_pseudowords(config: ProbeConfig) -> tuple[list[Trial], Candidates]:
 
 TASK = Task(
     "pseudowords",
-    "which of K strings that are not words, pronounceable or scrambled",
+    "Which of K strings that are not words, pronounceable or scrambled?",
     show_pseudowords,
     choose_among_words,
     takes_readers=True,

@@ -74,7 +74,7 @@ def tabulate_sentiment(found: Mapping[str, Any]) -> Table:
 
 TASK = Task(
     "sentiment",
-    "is the review positive: accuracy, precision, recall, F1, rate of each answer",
+    "Is the review positive? Accuracy, precision, recall, F1, rate of each answer",
     show_sentences,
     choose_sentiment,
     templates=SENTIMENT,

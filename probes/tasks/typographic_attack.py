@@ -172,7 +172,8 @@ def _name_level(row: Mapping[str, Any]) -> str:
 
 TASK = Task(
     "attack",
-    "the object in the image, or the wrong word written on it",
+    "Which does the model name: the object in the image, or the wrong word written on it?"
+    " `--data DIR` takes photographs (SCAM, RTA-100, PAINT)",
     show_attacks,
     name_pictures,
     templates=ATTACK,

@@ -108,10 +108,14 @@ def choose_among_words(
 
 
 WORDS = Task(
-    "words", "which of K words is it", show_words, choose_among_words, has_curves=True,
+    "words", "Which of K words is it?", show_words, choose_among_words, has_curves=True,
     takes_readers=True,
 )  # fmt: skip
 
 SENTENCES = Task(
-    "sentences", "which of K sentences", show_sentences, choose_among_words, takes_readers=True
+    "sentences",
+    "Which of K sentences is it?",
+    show_sentences,
+    choose_among_words,
+    takes_readers=True,
 )

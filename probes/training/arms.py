@@ -165,7 +165,7 @@ class Arm:
     """A training method.
 
     Attributes:
-        help: what is trained, for help texts.
+        help: what is trained, for the tables in README.md and docs/finetuning.md.
         prepare: makes the right parameters trainable.
         lr: default peak learning rate.
         merge: merges the trained parameters into the plain module at the end.

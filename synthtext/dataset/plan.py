@@ -18,8 +18,8 @@ from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice
 from synthtext.errors import DatasetError, RecipeError, WordsError, shorten
-from synthtext.factors import FACTORS
-from synthtext.recipe import ANY, MIXTURE, Recipe, describe_mixture, list_draws
+from synthtext.recipe import ANY, Recipe, list_draws
+from synthtext.recipe_toml import describe_recipe
 from synthtext.sampling import sample_specs
 from synthtext.texts.reviews import review_sentences
 from synthtext.texts.sentences import read_sentences
@@ -262,20 +262,10 @@ def source_of(plan: Plan, split: str) -> Source:
 
 def describe_plan(plan: Plan) -> dict[str, Any]:
     """Return what determines the bytes of a dataset, for JSON: equal plans give equal bytes."""
-    recipe = plan.recipe
     return {
         "seed": plan.seed,
         "count": plan.n_images,
-        "recipe": {
-            **{name: str(recipe.draws[name]) for name in FACTORS},
-            "image_format": recipe.image_format,
-            "splits": list(recipe.splits),
-            "shrink": recipe.shrink,
-            "shard_size": recipe.shard_size,
-            # Only where it is asked for, so that the plans of older datasets stay the same.
-            **({"fallback": True} if recipe.fallback else {}),
-            **({MIXTURE: describe_mixture(recipe)} if recipe.mixture else {}),
-        },
+        "recipe": describe_recipe(plan.recipe),
         "texts": {
             kind: {"name": texts.name, "n_texts": len(texts.items), "sha256": texts.sha256}
             for kind, texts in plan.texts.items()

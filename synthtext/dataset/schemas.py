@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 from synthtext.dataset.codec import FORMAT as SAMPLE_FORMAT
@@ -11,6 +14,7 @@ from synthtext.dataset.scoring import FIELD, SCORED
 from synthtext.decks import COVER
 from synthtext.factors import SPLITS
 from synthtext.spec import BOUNDS, CHOICES, COLOURS, LATER, NAMES, TYPES
+from synthtext.storage import replace_file
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -115,3 +119,14 @@ def _describe_field(name: str) -> dict[str, Any]:
 
 SCHEMAS = {"sample-1": describe_sample, "dataset-1": describe_manifest}
 """Every schema by its name and version."""
+
+
+def write_schemas(folder: Path) -> None:
+    """Write every schema as NAME.json; `make fix` does so in docs/schemas."""
+    for name, describe in SCHEMAS.items():
+        text = json.dumps(describe(), indent=2) + "\n"
+        replace_file(folder / f"{name}.json", text.encode())
+
+
+if __name__ == "__main__":
+    write_schemas(Path(sys.argv[1]))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.drawing.colours import Colour, parse_hex
-from synthtext.drawing.degradations import POOL_PX, POOL_STD, cut, noise_pool
+from synthtext.drawing.degradations import POOL_PX, POOL_STD, cut, darken, noise_pool
 from synthtext.drawing.faces import open_face
 from synthtext.drawing.fonts import bundled_folder
 from synthtext.drawing.photos import Photos, read_photo
@@ -64,11 +64,28 @@ def draw_paper(
             raise PhotoError(
                 f"{spec.photo!r} is a photograph; give its folder with --backgrounds"
             )
-        return _crop_photo(photos, spec, width_px, height_px)
-    if spec.background not in BACKGROUNDS:
+        paper = _crop_photo(photos, spec, width_px, height_px)
+    elif spec.background in BACKGROUNDS:
+        paper = BACKGROUNDS[spec.background](spec, width_px, height_px)
+    else:
         listed = ", ".join([*BACKGROUNDS, "photo"])
         raise SpecError(f"background is {spec.background!r}; it is one of {listed}")
-    return BACKGROUNDS[spec.background](spec, width_px, height_px)
+    return show_through(paper, spec.bleed_through_frac, spec.paper_seed)
+
+
+def show_through(paper: Pixels, fraction: float, seed: int) -> Pixels:
+    """Return a sheet with the letters on its back showing through, mirrored and soft.
+
+    Args:
+        paper: uint8 (H, W, 3).
+        fraction: fraction of the light that they take, 0 to 1; 0 changes nothing.
+        seed: 32 bits; chooses the letters.
+    """
+    if fraction == 0:
+        return paper
+    column, row = unfold(seed, 6)[4:]
+    letters = cut(_writing_behind(), column, row, *paper.shape[:2])
+    return darken(paper, (letters / 255).astype(np.float32), fraction)
 
 
 def _draw_plain(spec: Spec, width_px: int, height_px: int) -> Pixels:
@@ -289,6 +306,11 @@ def _writing() -> Pixels:
             x += size_px * bits.uniform(0.3, 3)
         top += size_px * bits.uniform(1.1, 1.8)
     return canvas
+
+
+@cache
+def _writing_behind() -> Pixels:
+    return cv2.GaussianBlur(cv2.flip(_writing(), 1), (0, 0), 1.0)
 
 
 def _stamp(canvas: Pixels, part: Pixels, column: int, row: int) -> None:

@@ -1,4 +1,4 @@
-"""Degradations of pixels: folds, light, blur, noise. Neutral values return the image itself."""
+"""Degradations of pixels: dots, folds, light, blur, noise. Neutral values change nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from synthtext.drawing.screens import add_moire, halftone
 from synthtext.rng import unfold
 from synthtext.spec import Spec
 
@@ -28,6 +29,7 @@ POOL_STD = 32
 
 def damage(spec: Spec, pixels: Pixels) -> Pixels:
     """Return the image with all degradations applied, in the order of a camera pipeline."""
+    pixels = halftone(pixels, spec.halftone_px, spec.damage_seed)
     pixels = fold(pixels, spec.fold_frac, spec.damage_seed)
     pixels = dim(pixels, spec.light_frac, spec.damage_seed)
     pixels = shade(pixels, spec.shade_frac, spec.damage_seed)
@@ -35,6 +37,8 @@ def damage(spec: Spec, pixels: Pixels) -> Pixels:
     pixels = blur_by_motion(pixels, spec.motion_px, spec.motion_angle_deg)
     pixels = defocus(pixels, spec.defocus_px)
     pixels = blur(pixels, spec.blur_px)
+    pixels = add_moire(pixels, spec.moire_frac, spec.damage_seed)
+    pixels = add_shot_noise(pixels, spec.shot_noise_std, spec.noise_seed)
     pixels = add_noise(pixels, spec.noise_std, spec.noise_seed)
     pixels = add_salt(pixels, spec.salt_frac, spec.damage_seed)
     return jpeg(pixels, spec.prior_jpeg_quality)
@@ -107,7 +111,7 @@ def dim(pixels: Pixels, fraction: float, seed: int) -> Pixels:
     if fraction == 0:
         return pixels
     depth, _ = _measure_depth(pixels, seed)
-    return _darken(pixels, depth, fraction)
+    return darken(pixels, depth, fraction)
 
 
 def shade(pixels: Pixels, fraction: float, seed: int) -> Pixels:
@@ -124,7 +128,7 @@ def shade(pixels: Pixels, fraction: float, seed: int) -> Pixels:
     place, softness = unfold(seed, 4)[2:]
     width = 2 + 0.2 * softness * extent_px
     edge = (depth - (0.25 + 0.5 * place)) * (extent_px / width) + 0.5
-    return _darken(pixels, np.clip(edge, 0, 1), fraction)
+    return darken(pixels, np.clip(edge, 0, 1), fraction)
 
 
 def fold(pixels: Pixels, fraction: float, seed: int) -> Pixels:
@@ -149,7 +153,7 @@ def fold(pixels: Pixels, fraction: float, seed: int) -> Pixels:
     if kind > 1 / 3:
         along = down[:, None] - slope * across
         depth = np.maximum(depth, _measure_creases(along, pixels.shape[0], *places[3:]))
-    return _darken(pixels, depth, fraction)
+    return darken(pixels, depth, fraction)
 
 
 def add_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
@@ -167,6 +171,25 @@ def add_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
     grain = cut(noise_pool(), x, y, height, width)
     gain = std / POOL_STD
     return cv2.addWeighted(pixels, 1, grain, gain, -128 * gain)
+
+
+def add_shot_noise(pixels: Pixels, std: float, seed: int) -> Pixels:
+    """Return the image with the noise of light, a Gaussian in place of Poisson's distribution.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        std: standard deviation at white, in levels of 255; elsewhere it is in proportion to the
+            square root of the level. 0 changes nothing.
+        seed: 32 bits; chooses the part of the noise pool that is used.
+    """
+    if std == 0:
+        return pixels
+    x, y = unfold(seed, 4)[2:]
+    grain = cut(noise_pool(), x, y, *pixels.shape[:2])
+    deviations = np.sqrt(np.arange(256, dtype=np.float32) / 255) * np.float32(std / POOL_STD)
+    noise = cv2.subtract(grain, (128, 128, 128, 0), dtype=cv2.CV_32F)
+    noise = cv2.multiply(noise, cv2.LUT(pixels, deviations))
+    return cv2.add(pixels, noise, dtype=cv2.CV_8U)
 
 
 def add_salt(pixels: Pixels, fraction: float, seed: int) -> Pixels:
@@ -253,6 +276,12 @@ def cut(pool: Pixels, x: float, y: float, height: int, width: int) -> Pixels:
     return pool[top:bottom, left:right]
 
 
+def darken(pixels: Pixels, depth: NDArray[np.float32], fraction: float) -> Pixels:
+    """Return the image with a fraction of its light lost where the depth, (H, W), is 1."""
+    left = np.rint(255 - (255 * fraction) * depth).astype(np.uint8)
+    return cv2.multiply(pixels, cv2.merge([left] * 3), scale=1 / 255)
+
+
 def _filter(pixels: Pixels, kernel: NDArray[np.float64]) -> Pixels:
     return cv2.filter2D(pixels, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
 
@@ -309,12 +338,6 @@ def _measure_creases(
     # All pixels that a crease runs through are of its depth.
     slow = 1 - (gradual - np.float32(0.5)) / (np.float32(CREASE_FRAC) * gap_px)
     return np.clip(np.maximum(slow, np.float32(2) - sudden), 0, 1) ** 2
-
-
-def _darken(pixels: Pixels, depth: NDArray[np.float32], fraction: float) -> Pixels:
-    """Return the image with a fraction of its light lost where the depth is 1."""
-    left = np.rint(255 - (255 * fraction) * depth).astype(np.uint8)
-    return cv2.multiply(pixels, cv2.merge([left] * 3), scale=1 / 255)
 
 
 def _count_places(length: int, room: int) -> int:

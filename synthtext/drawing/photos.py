@@ -67,10 +67,9 @@ def read_photos(folder: Path) -> Photos:
         except PhotoError as error:
             broken.append(str(error))
             continue
-        own = hashlib.sha256((folder / name).read_bytes())
         names.append(name)
-        hashes.append(own.hexdigest())
-        digest.update(f"{name}\x00".encode() + own.digest())
+        hashes.append(_hash_photo(folder / name))
+        digest.update(f"{name}\x00".encode() + bytes.fromhex(hashes[-1]))
     if not names:
         raise PhotoError(f"{folder} has no usable photograph: {broken[0]}")
     return Photos(folder, tuple(names), digest.hexdigest(), tuple(hashes), tuple(broken))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Mapping
@@ -11,8 +10,7 @@ from typing import Any
 from synthtext.dataset.card import MAX_CHARS, escape_markdown, format_card, quote_markdown
 from synthtext.drawing.fonts import Catalogue
 from synthtext.escapes import show_text
-from synthtext.factors import FACTORS, SETTINGS
-from synthtext.recipe import MIXTURE
+from synthtext.recipe_toml import format_entries
 
 UNKNOWN = "unknown, since it is not among the fonts given to `synthtext push`"
 
@@ -49,7 +47,7 @@ The images were drawn with these fonts; no font file is part of the dataset.
 With this as `recipe.toml`
 
 ```toml
-{_format_recipe(plan["recipe"])}
+{format_entries(plan["recipe"])}
 ```
 
 the command
@@ -74,25 +72,6 @@ def _list_licences(
         else:
             counts[font.family, escape_markdown(font.licence)] += n
     return sorted(counts.items())
-
-
-def _format_recipe(recipe: Mapping[str, Any]) -> str:
-    """Return the recipe of a plan as TOML, whose strings are written as JSON writes them."""
-    lines = _format_entries(recipe)
-    for part in recipe.get(MIXTURE, ()):
-        lines += ["", f"[[{MIXTURE}]]", *_format_entries(part)]
-    return "\n".join(lines)
-
-
-def _format_entries(entries: Mapping[str, Any]) -> list[str]:
-    named = [name for name in ("weight", *FACTORS, *SETTINGS) if name in entries]
-    return [f"{name} = {_format_value(entries[name])}" for name in named]
-
-
-def _format_value(value: object) -> str:
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    return json.dumps(",".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
 def _format_command(plan: Mapping[str, Any]) -> str:

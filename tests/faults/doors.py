@@ -20,7 +20,8 @@ from commands import write_crops
 from forking import Done, Forks
 from probes.models.pretrained import READER
 from synthtext.drawing.fonts import bundled_folder
-from synthtext.recipe import format_recipe, read_recipe
+from synthtext.recipe import read_recipe
+from synthtext.recipe_toml import format_recipe
 
 FONT, OWN_FONT = "VT323_400Regular.ttf", "mine.ttf"
 """A bundled font, and its copy in a folder of user fonts."""

@@ -9,6 +9,7 @@ import orjson
 
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.plan import Plan, make_plan, source_of
+from synthtext.drawing.backgrounds import BACKGROUNDS
 from synthtext.drawing.contact_sheets import draw_sheet
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.drawing.rendering import Rendering, render
@@ -20,8 +21,6 @@ from synthtext.texts.words import read_words
 
 FOLDER = Path(__file__).parent
 
-N_IMAGES = 16
-
 EDITS = {"splits": "1,0,0", "kind": "word=2,sentence"}
 
 RUNS = {
@@ -31,6 +30,17 @@ RUNS = {
     },
 }  # fmt: skip
 """Every factor of the default recipe varies; then those that it leaves alone."""
+
+SEEN = ("plain", "gradient", "noise", "texture", "clutter")
+"""Backgrounds that the images of these runs have."""
+
+RUNS |= {
+    range(16 + number, 17 + number): {**EDITS, "background": kind}
+    for number, kind in enumerate(kind for kind in BACKGROUNDS if kind not in SEEN)
+}
+"""Then one image of each other background."""
+
+N_IMAGES = max(indices.stop for indices in RUNS)
 
 
 def golden_plan(edits: Mapping[str, str]) -> Plan:

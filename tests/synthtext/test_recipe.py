@@ -15,12 +15,12 @@ from synthtext.factors import FACTORS, option_name
 from synthtext.recipe import (
     default_recipe,
     edit_recipe,
-    format_recipe,
     list_recipes,
     parse_draw,
     parse_numbers,
     read_recipe,
 )
+from synthtext.recipe_toml import format_recipe
 
 
 @pytest.mark.parametrize("name", list_recipes())

@@ -106,3 +106,8 @@ def test_the_choices_of_a_factor_are_those_that_are_drawn() -> None:
     assert FACTORS["case"].choices == tuple(CASES)
     fields = {field.name for field in dataclasses.fields(Spec)}
     assert set(FACTORS) <= fields
+
+
+def test_every_field_is_explained() -> None:
+    lines = {line.strip().partition(":")[0] for line in (Spec.__doc__ or "").splitlines()}
+    assert {field.name for field in dataclasses.fields(Spec)} <= lines

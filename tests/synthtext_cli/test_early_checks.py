@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from probes.tasks.registry import TASKS
+from probes.training.arms import ARMS
+
 SCRIPT = """
 import json, sys, time
 sys.argv[0] = "synthtext"
@@ -23,7 +26,7 @@ finally:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("probe", "--task", "wrods"), "no task 'wrods'; there are words, distractors, pseudowords, sentences, sentiment, where, attack"),
+        (("probe", "--task", "wrods"), f"no task 'wrods'; there are {', '.join(TASKS)}"),
         (("probe", "--design", "sise"), "there is no factor 'sise'; choose among size, noise, strike"),
         (("probe", "--n", "1"), "n is 1; a level needs at least 2 words"),
         (("probe", "--limit", "3"), "limit applies to --data; leave it out, and use --n for a design"),
@@ -32,7 +35,7 @@ finally:
         (("probe", "--data", "."), "o lies in the dataset . that the command reads; give another --out"),
         (("probe", "--data", "d", "--linear"), "--linear needs labelled images; add --task sentiment --data DIR"),
         (("finetune", "--data", "d", "--task", "wrods"), "task is 'wrods'; it is one of words, sentiment"),
-        (("finetune", "--data", "d", "--arm", "hed"), "arm is 'hed'; it is one of head, vision, full, lora, scratch"),
+        (("finetune", "--data", "d", "--arm", "hed"), f"arm is 'hed'; it is one of {', '.join(ARMS)}"),
         (("finetune", "--data", "d", "--batches", "hard"), "batches is 'hard'; it is one of random, image, text, both, edit"),
         (("finetune", "--data", "d", "--loss", "mse"), "loss is 'mse'; it is one of clip, siglip"),
         (("finetune", "--data", "d", "--exclude", "siz=3"), "a recipe has no factor 'siz'; did you mean size_px"),

@@ -19,7 +19,8 @@ from probes.fitting.proposal import make_targets, prior_of, quantiles
 from probes.fitting.two_sample import tell_apart
 from synthtext import stream
 from synthtext.drawing.fonts import Catalogue
-from synthtext.recipe import format_recipe, read_recipe
+from synthtext.recipe import read_recipe
+from synthtext.recipe_toml import format_recipe
 from synthtext.texts.words import read_words
 
 CPU = __import__("torch").device("cpu")

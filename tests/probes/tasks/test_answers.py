@@ -23,7 +23,7 @@ from probes.readers.base import Answer, Reader, ReaderFacts, Reading
 from probes.readers.responses import hash_pixels
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks.base import load_task
+from probes.tasks.base import list_readable, load_task
 from probes.tasks.config import ProbeConfig
 from probes.tasks.exporting import export_pictures
 from probes.tasks.outcomes import read_outcomes
@@ -59,7 +59,7 @@ def trials_of(config: ProbeConfig) -> list[Trial]:
     return load_task(config.task).show(config)[0]
 
 
-@pytest.mark.parametrize("task", ["words", "distractors", "pseudowords", "sentences"])
+@pytest.mark.parametrize("task", list_readable())
 def test_a_reader_that_knows_the_texts_scores_1(task: str, tmp_path: Path) -> None:
     config = ProbeConfig(task=task, design="size,case", n=12)
     trials = trials_of(config)
@@ -71,7 +71,7 @@ def test_a_reader_that_knows_the_texts_scores_1(task: str, tmp_path: Path) -> No
     assert (done.outcomes["n_edits"] == 0).all()
 
 
-@pytest.mark.parametrize("task", ["words", "distractors", "pseudowords", "sentences"])
+@pytest.mark.parametrize("task", list_readable())
 def test_a_reader_that_reads_nothing_scores_at_chance(task: str, tmp_path: Path) -> None:
     class Blind:
         def read_images(self, images: Sequence[Pixels]) -> list[str]:
@@ -213,8 +213,8 @@ def test_a_reader_and_an_encoder_are_compared_on_the_same_images(tmp_path: Path)
     [
         (
             {"task": "attack"},
-            "a reader returns text, and the task attack needs embeddings; choose words, distractors,"
-            " pseudowords, sentences",
+            "a reader returns text, and the task attack needs embeddings; choose"
+            f" {', '.join(list_readable())}",
         ),
         ({"templates": ("{}",)}, "a reader returns text; leave out the prompts"),
     ],

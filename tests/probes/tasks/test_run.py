@@ -21,7 +21,7 @@ from probes.metrics.breakdown import (
 from probes.metrics.forced_choice import draw_rivals
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
-from probes.tasks.base import load_task
+from probes.tasks.base import list_readable, load_task
 from probes.tasks.config import RIVALS, ProbeConfig
 from probes.tasks.outcome_schema import check_outcomes
 from probes.tasks.outcomes import read_outcomes
@@ -48,7 +48,7 @@ def trials_of(setting: ProbeConfig) -> list[Trial]:
     return load_task(setting.task).show(setting)[0]
 
 
-@pytest.mark.parametrize("task", ["words", "distractors", "pseudowords", "sentences"])
+@pytest.mark.parametrize("task", list_readable())
 def test_an_oracle_scores_1(task: str, tmp_path: Path) -> None:
     setting = ProbeConfig(**{**SMALL, "task": task})
     probe = run_probe(knowing_model(trials_of(setting)), setting, tmp_path / "out")
@@ -67,7 +67,9 @@ def test_a_blind_reader_is_at_chance_in_every_task(
     assert probe
     check_outcomes(tmp_path, probe.outcomes)
     for row in tabulate_headline(probe.outcomes).itertuples():
-        assert row.at_chance
+        # One interval in twenty misses chance, by luck; 40 words are at most so far from it.
+        error = np.sqrt(row.chance * (1 - row.chance) / 40)
+        assert row.at_chance or abs(row.accuracy - row.chance) < 4 * error
         if load_task(task).has_pool:
             # Measured on thousands of words, chance is as expected.
             assert row.chance == pytest.approx(row.guessing, abs=0.03)
@@ -302,7 +304,7 @@ def test_the_report_needs_no_network_and_escapes_words(tmp_path: Path) -> None:
     [
         (
             {"task": "reading"},
-            "no task 'reading'; there are words, distractors, pseudowords, sentences, sentiment, where, attack",
+            f"no task 'reading'; there are {', '.join(TASKS)}",
         ),
         ({"n": 1}, "n is 1; a level needs at least 2 words"),
         ({"design": "sise"}, "there is no factor 'sise'; choose among size, noise, strike"),

@@ -9,6 +9,7 @@ from synthtext.drawing.degradations import (
     Pixels,
     add_noise,
     add_salt,
+    add_shot_noise,
     blur,
     blur_by_motion,
     cut,
@@ -27,6 +28,7 @@ def test_neutral_values_change_nothing() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     assert blur(pixels, 0.0) is pixels
     assert add_noise(pixels, 0.0, 7) is pixels
+    assert add_shot_noise(pixels, 0.0, 7) is pixels
     assert jpeg(pixels, 100) is pixels
     assert downscale(pixels, 1.0) is pixels
     assert blur_by_motion(pixels, 0.0, 30.0) is pixels
@@ -202,3 +204,11 @@ def test_blur_leaves_a_flat_image_flat(
 def test_jpeg_keeps_the_order_of_the_channels() -> None:
     pixels = np.full((16, 16, 3), (200, 100, 20), np.uint8)
     assert np.abs(jpeg(pixels, 95).astype(int) - pixels).max() <= 3
+
+
+@pytest.mark.parametrize("level", [10, 64, 160])
+def test_shot_noise_grows_with_the_root_of_the_level(level: int) -> None:
+    pixels = np.full((200, 200, 3), level, np.uint8)
+    noisy = add_shot_noise(pixels, 16.0, 3).astype(float)
+    assert noisy.mean() == pytest.approx(level, abs=0.5)
+    assert noisy.std() == pytest.approx(16 * np.sqrt(level / 255), rel=0.05)

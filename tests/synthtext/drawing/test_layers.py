@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import cv2
 import numpy as np
@@ -10,13 +10,14 @@ from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layers import LAYERS, draw_layer
 from synthtext.drawing.rendering import render
 from synthtext.errors import DrawError
-from synthtext.spec import DAMAGES, Spec
+from synthtext.spec import BOUNDS, DAMAGES, TYPES, Spec, check_spec
+
+NEUTRAL = {field.name: field.default for field in fields(Spec)}
 
 HARD = {
-    "blur_px": 2.0, "noise_std": 9.0, "occlusion_frac": 0.3, "downscale": 2.0, "salt_frac": 0.1,
-    "fold_frac": 0.3, "light_frac": 0.4, "shade_frac": 0.5, "motion_px": 3.0, "defocus_px": 1.0,
-    "prior_jpeg_quality": 30, "jpeg_quality": 40,
-}  # fmt: skip
+    name: TYPES[name](BOUNDS[name].high if NEUTRAL[name] == BOUNDS[name].low else 2)
+    for name in DAMAGES
+}
 
 
 @pytest.mark.parametrize(
@@ -59,8 +60,8 @@ def test_the_ink_is_what_the_text_changes(spec: Spec, fonts: Catalogue) -> None:
 def test_layers_are_those_of_an_image_before_anything_happened_to_it(
     spec: Spec, fonts: Catalogue
 ) -> None:
-    assert HARD.keys() == set(DAMAGES)
-    hard = replace(spec, **HARD)  # type: ignore[arg-type]
+    assert all(HARD[name] != NEUTRAL[name] for name in DAMAGES)
+    hard = check_spec(replace(spec, **HARD))
     assert (draw_layer("undamaged", hard, fonts) == render(spec, fonts).pixels).all()
     for name in ("ink", "letters"):
         assert (draw_layer(name, hard, fonts) == draw_layer(name, spec, fonts)).all()
