@@ -15,7 +15,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
-from observatory import READERS, K, format_table, is_here, measure
+from observatory import READERS, Part, is_here, measure
+from observatory_tables import K, format_table
 
 from probes.data.designs import make_trials, name_fonts
 from probes.factors import FACTORS
@@ -52,7 +53,8 @@ def main() -> None:
     tables: dict[str, dict[str, pd.DataFrame]] = {}
     for name in (name for name in READERS if name in MARKS and is_here(name)):
         file = asked.out / name.replace(":", "-") / "factors.parquet"
-        outcomes = measure(load_model(name, device="cpu"), trials, pool, file, None)
+        part = Part(tuple(trials), pool)
+        outcomes = measure(load_model(name, device="cpu"), part, file, None)
         tables[name] = {factor: tabulate_factor(outcomes, factor).table for factor in NUMBERS}
     draw_curves(tables, asked.out / "factors.png")
     columns = ("factor", *(f"{name}: points lost; rank correlation" for name in tables))

@@ -3,11 +3,11 @@
     python benchmarks/observatory.py OUT [--words 20] [--fonts DIR] [--kli FILE]
 
 Each reader sees the same images: words at every level of every factor from two baselines, and
-words in every font at five sizes, the latter twice, with different words and another seed.
-Results are kept in OUT, so that a run that was stopped continues; `OUT/READER/PART.parquet` has
-a row for each image, and `OUT/tables.md` the resulting tables. With 20 words there are about
-5,800 images, which take a quarter of an hour on one core. `--kli` is the file of results of the
-Kept Legibility Index, and `--fonts` a folder of fonts that are ranked too.
+words in every font at five sizes. Factors with a threshold and fonts are shown twice, with
+other words and another seed. Results are kept in OUT, so that a run that was stopped continues;
+`OUT/READER/PART.parquet` has a row for each image, `OUT/tables.md` the resulting tables, and
+`OUT/calibration.png` the reliability diagram. `--kli` is the file of results of the Kept
+Legibility Index, and `--fonts` a folder of fonts that are ranked too.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
+from observatory_tables import CURVES, FONT_SETS, OTHERS, K, draw_calibration, write_tables
 
 from probes.data.designs import add_levels, make_trials, name_fonts
 from probes.data.stimuli import name_drawn, show_trial
@@ -31,9 +31,6 @@ from probes.data.trials import Stimulus, Trial
 from probes.embeddings.images import embed_renderings
 from probes.embeddings.texts import find_cache_folder
 from probes.factors import BASELINES, FACTORS
-from probes.metrics.breakdown import tabulate_factor, tabulate_thresholds
-from probes.metrics.intervals import clustered_accuracy
-from probes.metrics.spelling import tabulate_answers
 from probes.models.base import Model, identify_model
 from probes.models.factory import load_model
 from probes.models.prompts import WORDS
@@ -62,40 +59,60 @@ N_SPARE = 4
 N_OTHER = 8
 """Number of words at each level of a factor without a threshold."""
 
-K = 100
-
-FIGURES = ("exact, case folded", "character error rate", "nothing read")
-
-FONT_SETS = ("fonts, seed 0", "fonts, seed 1")
-
 CHUNK = 128
-
-MIN_FONTS = 8
-"""Minimum number of fonts to compare rankings; with five, they may agree by chance."""
 
 TELL_S = 30
 """Seconds between two progress lines."""
 
-N_DRAWS = 2000
+
+@dataclass(frozen=True)
+class Part:
+    """Images that are shown to every reader.
+
+    Attributes:
+        trials: one for each image.
+        pool: the candidates.
+        seed: seed of the words, the noise and the question.
+    """
+
+    trials: tuple[Trial, ...]
+    pool: Candidates
+    seed: int = 0
 
 
-def list_parts(n_words: int, fonts: Catalogue) -> tuple[dict[str, list[Trial]], Candidates]:
-    """Return the images to show, in parts, and the candidate words."""
+def list_parts(n_words: int, fonts: Catalogue) -> dict[str, Part]:
+    """Return the images to show, in parts."""
     directed = [name for name, row in FACTORS.items() if row.direction]
     others = [name for name, row in FACTORS.items() if not row.direction and name != "font"]
-    config = ProbeConfig(n=N_SPARE * n_words)
-    pool = read_pool(config)
-    shown = choose_shown(config, pool, [*directed, *others])[:n_words]
-    curves = make_trials(shown, directed, 0)
+    parts: dict[str, Part] = {}
+    known: set[str] = set()
+    for seed, name in enumerate(CURVES):
+        config = ProbeConfig(n=N_SPARE * n_words, seed=seed)
+        pool = read_pool(config)
+        fitting = choose_shown(config, pool, [*directed, *others])
+        words = [word for word in fitting if word not in known][:n_words]
+        known.update(words)
+        parts[name] = Part(tuple(list_curves(words, directed, seed)), pool, seed)
+        if seed == 0:
+            levels = make_trials(words[:N_OTHER], others, seed)
+            showable = pool.texts[: pool.n_showable]
+            last = {
+                OTHERS: Part(tuple(levels), pool),
+                "fonts": Part(tuple(list_fonts(showable, fonts)), pool),
+            }
+    return {
+        name: replace(part, trials=tuple(name_fonts(part.trials, fonts)))
+        for name, part in {**parts, **last}.items()
+    }
+
+
+def list_curves(words: Sequence[str], factors: Sequence[str], seed: int) -> list[Trial]:
+    """Return words at every level of the factors that have a threshold."""
+    trials = make_trials(words, factors, seed)
     for baseline in BASELINES:
         # Every reader can read the smallest size of a design; these sizes extend the scan.
-        curves += add_levels(curves, "size_px", baseline, SMALL_SIZES_PX, look=curves[0].look)
-    parts = {
-        "thresholds": curves,
-        "other factors": make_trials(shown[:N_OTHER], others, 0),
-        "fonts": list_fonts(pool.texts[: pool.n_showable], fonts),
-    }
-    return {name: name_fonts(trials, fonts) for name, trials in parts.items()}, pool
+        trials += add_levels(trials, "size_px", baseline, SMALL_SIZES_PX, look=trials[0].look)
+    return trials
 
 
 def list_fonts(short: Sequence[str], fonts: Catalogue) -> list[Trial]:
@@ -118,10 +135,9 @@ def list_fonts(short: Sequence[str], fonts: Catalogue) -> list[Trial]:
     return trials
 
 
-def measure(
-    model: Model, trials: Sequence[Trial], pool: Candidates, file: Path, fonts: Path | None
-) -> pd.DataFrame:
+def measure(model: Model, part: Part, file: Path, fonts: Path | None) -> pd.DataFrame:
     """Return the outcomes of a reader, from an earlier run if it had the same images."""
+    trials = part.trials
     named = name_drawn(trials, open_catalogue(fonts))
     stamp = file.with_suffix(".json")
     asked = {"images": named, "model": identify_model(model)}
@@ -147,7 +163,9 @@ def measure(
     if embedded is None:
         raise SystemExit("start it without torchrun")
     templates = () if model.reader else WORDS
-    question = Question("words", pool, templates, (2, 10, K), K, 0, find_cache_folder())
+    question = Question(
+        "words", part.pool, templates, (2, 10, K), K, part.seed, find_cache_folder()
+    )
     outcomes = choose_among_words(question, model, trials, embedded)
     write_outcomes(file, outcomes)
     stamp.write_text(json.dumps(asked))
@@ -168,141 +186,6 @@ def open_catalogue(fonts: Path | None) -> Catalogue:
     return read_catalogue(fonts)
 
 
-def format_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def show_interval(value: float, low: float, high: float) -> str:
-    """Return a fraction with its interval, in percent."""
-    return f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def show_tau(a: pd.Series, b: pd.Series) -> str:
-    """Return Kendall's tau-b of two scores of the same fonts, with its interval, as text."""
-    if len(a.index.intersection(b.index)) < MIN_FONTS:
-        return "too few fonts"
-    tau, low, high = correlate(a, b)
-    return f"{tau:.2f} ({low:.2f} to {high:.2f})"
-
-
-def tabulate_headlines(found: dict[str, pd.DataFrame]) -> str:
-    """Return a table of the accuracy of each reader and the scores of its answers."""
-    rows = []
-    for name, outcomes in found.items():
-        overall = clustered_accuracy(outcomes["correct"], outcomes["word"])
-        cells = [name, f"{len(outcomes):,}", show_interval(*overall)]
-        if "answer" in outcomes:
-            answers = tabulate_answers(outcomes).set_index("figure")[["value", "low", "high"]]
-            cells += [show_interval(*answers.loc[figure]) for figure in FIGURES]
-            cells.append(f"{int((outcomes['fault'] != '').sum())}")
-        else:
-            cells += [""] * (len(FIGURES) + 1)
-        rows.append(cells)
-    columns = ("reader", "images", f"1 of {K}, %", "exact, %", "character errors, %",
-               "nothing read, %", "faults")  # fmt: skip
-    return format_table(columns, rows)
-
-
-def tabulate_all_thresholds(found: dict[str, pd.DataFrame]) -> str:
-    """Return a table of every threshold of every reader."""
-    tables = {
-        name: tabulate_thresholds(outcomes).set_index(["unit", "baseline"])
-        for name, outcomes in found.items()
-    }
-    places = [place for place in next(iter(tables.values())).index if "patches" not in place[0]]
-    rows = []
-    for place in places:
-        cells = []
-        for table in tables.values():
-            row = table.loc[place]
-            low, high = (
-                "?" if pd.isna(row[end]) else f"{row[end]:.3g}" for end in ("low", "high")
-            )
-            level = "-" if pd.isna(row["level"]) else f"{row['level']:.3g}"
-            cells.append(f"{level} ({low} to {high})" if row["reached"] else row["note"])
-        rows.append([*place, *cells])
-    return format_table(("threshold of", "baseline", *tables), rows)
-
-
-def tabulate_levels(found: dict[str, pd.DataFrame]) -> str:
-    """Return a table of the accuracy at each level of the factors without a threshold."""
-    rows = []
-    for factor, known in FACTORS.items():
-        if known.direction or factor == "font":
-            continue
-        tables = [
-            tabulate_factor(outcomes, factor).table.set_index(["baseline", "label"])
-            for outcomes in found.values()
-        ]
-        rows += [
-            (factor, *place, *(f"{100 * table.loc[place, 'accuracy']:.0f}" for table in tables))
-            for place in tables[0].index
-        ]
-    return format_table(("factor", "baseline", "level", *found), rows)
-
-
-def score_fonts(outcomes: pd.DataFrame, name: str) -> pd.Series:
-    """Return the accuracy in each font, over sizes and words."""
-    return outcomes[outcomes["baseline"] == name].groupby("level")["correct"].mean()
-
-
-def correlate(a: pd.Series, b: pd.Series) -> tuple[float, float, float]:
-    """Return Kendall's tau-b of two scores of the same fonts, with a 95 % interval.
-
-    The interval resamples fonts, so it covers agreement on other fonts of these kinds.
-    """
-    pairs = pd.concat([a, b], axis=1, join="inner").to_numpy()
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(pairs), (N_DRAWS, len(pairs)))
-    taus = [kendalltau(*pairs[rows].T).statistic for rows in drawn]
-    low, high = np.nanquantile(taus, [0.025, 0.975])
-    return float(kendalltau(*pairs.T).statistic), float(low), float(high)
-
-
-def tabulate_ranks(found: dict[str, pd.DataFrame], fonts: Catalogue) -> str:
-    """Return how similarly readers rank the bundled fonts, and how consistently each does."""
-    bundled = set(read_catalogue().fonts) & set(fonts.fonts)
-    pooled, rows = {}, []
-    for name, outcomes in found.items():
-        halves = [score_fonts(outcomes, each) for each in FONT_SETS]
-        halves = [half[half.index.isin(bundled)] for half in halves]
-        pooled[name] = (halves[0] + halves[1]) / 2
-        rows.append((name, "itself, other words and seed", show_tau(*halves)))
-    names = list(found)
-    rows += [
-        (one, other, show_tau(pooled[one], pooled[other]))
-        for at, one in enumerate(names)
-        for other in names[at + 1 :]
-    ]
-    table = format_table(
-        ("reader", "against", "Kendall's tau"), [list(map(str, r)) for r in rows]
-    )
-    scores = pd.DataFrame(pooled).assign(mean=lambda all_: all_.mean(axis=1))
-    scores = scores.sort_values("mean", ascending=False)
-    listed = [
-        [fonts.fonts[file].family, file, *(f"{100 * share:.0f}" for share in row[:-1])]
-        for file, row in zip(scores.index, scores.to_numpy(), strict=True)
-    ]
-    return table + "\n" + format_table(("family", "font", *names), listed)
-
-
-def tabulate_kli(found: dict[str, pd.DataFrame], fonts: Catalogue, path: Path) -> str:
-    """Return how similarly readers and the Kept Legibility Index rank the fonts they share."""
-    results = json.loads(path.read_text())["results"]
-    index = pd.Series({name: row["grand_mean"] for name, row in results.items()})
-    family_of = {file: font.family for file, font in fonts.fonts.items()}
-    rows = []
-    for name, outcomes in found.items():
-        scores = sum(score_fonts(outcomes, each) for each in FONT_SETS) / len(FONT_SETS)
-        own = scores.rename(index=family_of).groupby(level=0).mean()
-        shared = own[own.index.isin(index.index)]
-        listed = ", ".join(shared.index)
-        rows.append((name, str(len(shared)), listed, show_tau(shared, index)))
-    return format_table(("reader", "fonts", "which", "Kendall's tau with the index"), rows)
-
-
 def is_here(name: str) -> bool:
     """Return whether a reader is installed."""
     if name.startswith("ocr:tesseract"):
@@ -321,33 +204,20 @@ def main() -> None:
     parser.add_argument("--kli", type=Path)
     asked = parser.parse_args()
     fonts = open_catalogue(asked.fonts)
-    parts, pool = list_parts(asked.words, fonts)
-    print(f"{sum(map(len, parts.values())):,} images", flush=True)
-    readers = [name for name in READERS if is_here(name)]
-    found: dict[str, dict[str, pd.DataFrame]] = {part: {} for part in parts}
-    for name in readers:
-        model = load_model(name, device="cpu")
-        for part, trials in parts.items():
-            file = asked.out / name.replace(":", "-") / f"{part}.parquet"
-            found[part][name] = measure(model, trials, pool, file, asked.fonts)
+    parts = list_parts(asked.words, fonts)
+    print(f"{sum(len(part.trials) for part in parts.values()):,} images", flush=True)
+    models = [load_model(name, device="cpu") for name in READERS if is_here(name)]
+    found: dict[str, dict[str, pd.DataFrame]] = {}
+    for name, part in parts.items():
+        found[name] = {
+            model.name: measure(
+                model, part, asked.out / model.name.replace(":", "-") / f"{name}.parquet",
+                asked.fonts,
+            )
+            for model in models
+        }  # fmt: skip
     write_tables(asked.out, found, fonts, asked.kli)
-
-
-def write_tables(
-    out: Path, found: dict[str, dict[str, pd.DataFrame]], fonts: Catalogue, kli: Path | None
-) -> None:
-    """Write the results to `tables.md`, and print it."""
-    tables = [
-        "## Thresholds\n\n" + tabulate_headlines(found["thresholds"]),
-        tabulate_all_thresholds(found["thresholds"]),
-        "## Other factors\n\n" + tabulate_levels(found["other factors"]),
-        "## Fonts\n\n" + tabulate_ranks(found["fonts"], fonts),
-    ]
-    if kli:
-        tables.append("## Kept Legibility Index\n\n" + tabulate_kli(found["fonts"], fonts, kli))
-    text = "\n".join(tables)
-    (out / "tables.md").write_text(text)
-    print(text)
+    draw_calibration(found[CURVES[0]], asked.out / "calibration.png")
 
 
 if __name__ == "__main__":

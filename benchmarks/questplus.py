@@ -3,9 +3,11 @@
     python benchmarks/questplus.py [runs, 40]
 
 On each simulated reader the design is run, and then QUEST+ until its 95 % interval is as narrow
-as the median interval of the design. Every trial of QUEST+ shows a new word at the level that
-is most informative about threshold, width and lapses of a cumulative Gaussian, whose posterior
-it keeps on a grid. It handles one K at a time, one image after another, and assumes this curve.
+as the median interval of the design: first the one for any monotone curve, then that of the
+fitted curve, which assumes a shape as QUEST+ does. Every trial of QUEST+ shows a new word at
+the level that is most informative about threshold, width and lapses of a cumulative Gaussian,
+whose posterior it keeps on a grid. It handles one K at a time, one image after another, and
+assumes this curve.
 
 Source: Watson, "QUEST+: a general multidimensional Bayesian adaptive psychometric method",
 Journal of Vision 17 (2017).
@@ -20,7 +22,11 @@ import numpy as np
 from design_runs import run_design
 from numpy.typing import NDArray
 from scipy import stats
-from simulated import PLANTED, Planted, find_truth, place_scan
+from simulated import PLANTED, Planted, axis_of, find_truth, place_scan
+
+from probes.factors import FACTORS
+from probes.metrics.monotone import Answers
+from probes.metrics.thresholds import measure_threshold
 
 Floats = NDArray[np.float64]
 
@@ -91,31 +97,72 @@ def run_quest(reader: Planted, grid: Grid, width: float, seed: int) -> tuple[int
     return MOST, low, high
 
 
-def compare(reader: Planted, n_runs: int) -> str:
-    """Return a line of the table for one reader."""
-    truth, grid = find_truth(reader), make_grid(reader)
-    ends, n_levels = [], []
-    for seed in range(n_runs):
-        run = run_design(reader, reader.draw(np.random.default_rng([seed, reader.n_words])))
-        ends.append(run.ends)
-        n_levels.append(len(run.answers.x))
+def fit_curve(reader: Planted, answers: Answers) -> tuple[float, float] | None:
+    """Return the interval of the fitted curve on the axis; None where none is reported."""
+    axis = axis_of(reader.factor)
+    levels = [axis.find_level(x) for x in answers.x.tolist()]
+    found = measure_threshold(
+        np.tile(levels, len(answers.n_right)), answers.n_right.ravel() > 0,
+        np.repeat(np.arange(len(answers.n_right)), len(levels)),
+        chance=reader.chance, direction=FACTORS[reader.factor].direction or "rising",
+    )  # fmt: skip
+    if found.fit is None or found.fit.low is None or found.fit.high is None:
+        return None
+    low, high = np.sort(axis.place(np.array([found.fit.low, found.fit.high]))).tolist()
+    return low, high
+
+
+def describe(ends: list[tuple[float, float]], truth: float) -> tuple[float, str]:
+    """Return the median width of some intervals, and it with their coverage as cells."""
     lows, highs = np.array(ends).T
     width = float(np.median(highs - lows))
     held = np.mean((lows <= truth) & (truth <= highs))
-    images, added = (reader.n_words * (np.mean(n_levels) - n) for n in (0, 7))
+    return width, f"{width:.2g} | {100 * held:.0f} %"
+
+
+def count_quest(reader: Planted, width: float, n_runs: int, truth: float) -> str:
+    """Return the median number of trials that QUEST+ needs for a width, and its coverage."""
+    grid = make_grid(reader)
     trials = [run_quest(reader, grid, width, seed) for seed in range(n_runs)]
     n_trials, low, high = np.array(trials).T
-    held_quest = np.mean((low <= truth) & (truth <= high))
+    held = np.mean((low <= truth) & (truth <= high))
+    most = "over " * bool(np.median(n_trials) >= MOST)
+    return f"{most}{np.median(n_trials):,.0f} | {100 * held:.0f} %"
+
+
+def compare(reader: Planted, n_runs: int) -> str:
+    """Return a line of the table for one reader."""
+    truth = find_truth(reader)
+    ends, fitted, n_levels = [], [], []
+    for seed in range(n_runs):
+        run = run_design(reader, reader.draw(np.random.default_rng([seed, reader.n_words])))
+        ends.append(run.ends)
+        fitted.append(fit_curve(reader, run.answers))
+        n_levels.append(len(run.answers.x))
+    width, cells = describe(ends, truth)
+    images, added = (reader.n_words * (np.mean(n_levels) - n) for n in (0, 7))
+    line = (
+        f"| {reader.name} | {reader.n_words} | {images:,.0f} ({added:,.0f}) | {cells} |"
+        f" {count_quest(reader, width, n_runs, truth)} |"
+    )
+    shown = [interval for interval in fitted if interval]
+    if 2 * len(shown) < n_runs:
+        return f"{line} {100 * len(shown) / n_runs:.0f} % | | | | |"
+    width, cells = describe(shown, truth)
     return (
-        f"| {reader.name} | {reader.n_words} | {width:.2g} | {images:,.0f} ({added:,.0f}) |"
-        f" {100 * held:.0f} % | {np.median(n_trials):,.0f} | {100 * held_quest:.0f} % |"
+        f"{line} {100 * len(shown) / n_runs:.0f} % | {cells} |"
+        f" {count_quest(reader, width, n_runs, truth)} |"
     )
 
 
 def main(n_runs: int) -> None:
     """Print a line for each reader."""
-    print("| reader | words | width | images (added) | coverage | images, QUEST+ | coverage |")
-    print("|---|---|---|---|---|---|---|")
+    columns = (
+        "reader", "words", "images (added)", "width", "coverage", "images, QUEST+", "coverage",
+        "a fit in", "its width", "coverage", "images, QUEST+", "coverage",
+    )  # fmt: skip
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
     for reader in PLANTED:
         if (reader.name, reader.n_words) in COMPARED:
             print(compare(reader, n_runs), flush=True)

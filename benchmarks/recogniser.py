@@ -107,7 +107,8 @@ def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> P
     # Beside a recipe of `synthtext fit` is a list of words with the lengths that it found.
     own = Path(name).with_suffix("") / "words.txt"
     words = own if own.exists() else words
-    images = stream(name, str(words), count=n, seed=seed, edits={"splits": "1,0,0"})
+    edits = {"splits": "1,0,0"}
+    images = stream(name, str(words), count=n, seed=seed, edits=edits, errors="raise")
     for index in range(n):
         try:
             rendering = images[index]

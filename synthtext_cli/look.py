@@ -85,7 +85,9 @@ def preview(
         typer.Option("--n", help="Number of images. [36, or 400 on a page]", min=1, max=2000),
     ] = None,
     columns: Annotated[int, typer.Option(help="Images per row.", min=1, max=40)] = 6,
-    boxes: Annotated[bool, typer.Option("--boxes", help="Draw the quads.")] = False,
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Draw the quads and polygons.")
+    ] = False,
     words: Words = None,
     sentences: Sentences = None,
     seed: Seed = 0,

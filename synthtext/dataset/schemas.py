@@ -12,6 +12,7 @@ from synthtext.dataset.codec import LATER_MEASURED, MEASURED
 from synthtext.dataset.manifest import FORMAT as DATASET_FORMAT
 from synthtext.dataset.scoring import FIELD, SCORED
 from synthtext.decks import COVER
+from synthtext.drawing.bands import MAX_POINTS
 from synthtext.factors import SPLITS
 from synthtext.spec import BOUNDS, CHOICES, COLOURS, LATER, NAMES, TYPES
 from synthtext.storage import replace_file
@@ -27,6 +28,11 @@ POINT = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems"
 QUADS = {
     "type": "array",
     "items": {"type": "array", "items": POINT, "minItems": 4, "maxItems": 4},
+}
+
+POLYGONS = {
+    "type": "array",
+    "items": {"type": "array", "items": POINT, "minItems": 4, "maxItems": MAX_POINTS},
 }
 
 HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -47,7 +53,8 @@ def describe_sample() -> dict[str, Any]:
     places = {"type": "array", "items": {"type": "integer", "minimum": 1}}
     runs = {"type": "array", "items": RUN}
     quads = {
-        "word_quads": QUADS, "char_quads": QUADS, "word_breaks": places, "font_runs": runs,
+        "word_quads": QUADS, "char_quads": QUADS, "word_polygons": POLYGONS,
+        "word_breaks": places, "font_runs": runs,
     }  # fmt: skip
     properties = {
         "format": {"const": SAMPLE_FORMAT}, **fields, "drawn_text": {"type": "string"},

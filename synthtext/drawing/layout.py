@@ -52,6 +52,8 @@ class Placement:
         char_corners: float64 (m, 4, 2); corners of the boxes of the characters if the text is
             curved or warped; else None.
         word_corners: float64 (k, 4, 2); the same for each word.
+        word_loops: float64 (k, n, 2); the boundary of each word as `bands` has it, if the text
+            is warped or follows a curve; else None.
         rules: lines under and through the text, after curve and warp; None if there are none.
         scales: size of each glyph as a fraction of the font size; None if all are 1.
         warp: maps points (..., 2) of the glyphs' outlines to their warped positions; None if
@@ -71,6 +73,7 @@ class Placement:
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
+    word_loops: NDArray[np.float64] | None = None
     rules: Outline | None = None
     scales: list[float] | None = None
     warp: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
@@ -173,11 +176,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     ]
     _check_covered(text, faces, lines, runs)
     glyphs = [glyph for run in runs for glyph in run.glyphs]
-    drawn_with = (
-        [faces[owner] for run in runs for owner in run.owners or [0] * len(run.glyphs)]
-        if owners
-        else [face] * len(glyphs)
-    )
+    drawn_with = _list_faces(runs, faces) if owners else [face] * len(glyphs)
     clusters = [
         start + cluster
         for (start, _), run in zip(lines, runs, strict=True)
@@ -240,6 +239,11 @@ def _check_covered(
             raise DrawError(
                 f"{names} has no glyph for {char!r} (U+{ord(char):04X}); use another font"
             )
+
+
+def _list_faces(runs: Sequence[Run], faces: Sequence[Face]) -> list[Face]:
+    """Return the font of each glyph."""
+    return [faces[owner] for run in runs for owner in run.owners or [0] * len(run.glyphs)]
 
 
 def _box_glyphs(

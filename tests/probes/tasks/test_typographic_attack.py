@@ -12,6 +12,7 @@ from probes.data.shapes import PICTURES, lay_picture
 from probes.data.stimuli import draw_stimuli
 from probes.errors import ProbeError
 from probes.metrics.intervals import clustered_accuracy
+from probes.metrics.mistakes import tabulate_confusions
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
 from probes.tasks.base import load_task
@@ -82,6 +83,9 @@ def test_photographs_in_a_folder_are_asked_about(
     assert found[said]["share"] == pytest.approx(11 / 12)
     expected = clustered_accuracy(rows["said"] == said, rows["picture"], rows["text"])
     assert (found[said]["low"], found[said]["high"]) == expected[1:]
+    mistakes = tabulate_confusions(rows)  # Those of an object, over all its photographs.
+    assert set(mistakes["word"]) <= set(rows["picture"])
+    assert mistakes["n"].sum() == (~rows["correct"]).sum()
     summary = write_probe(probe, tmp_path / "out")
     assert {row["k"] for row in summary["headline"]} == {2, 7}
     assert summary["broken"] == ["odd.png (not named label=OBJECT_text=WORD)"]
