@@ -56,8 +56,7 @@ class Form(NamedTuple):
 
     Attributes:
         scale: its size as a fraction of the font size.
-        rise_em: distance from the baseline up to its own, or to the right of the middle of a
-            vertical line, in ems.
+        rise_em: distance up from the baseline, or right from the middle of a column, in ems.
     """
 
     scale: float = 1.0
