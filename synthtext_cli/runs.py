@@ -161,6 +161,8 @@ def _list_options(context: typer.Context) -> dict[str, object]:
 
 def _read_run(path: Path) -> dict[str, Any] | None:
     """Return the record of a run, or None if its file has no valid one."""
+    if not path.is_file():  # A pipe would block until it has a writer.
+        return None
     try:
         with path.open("rb") as file:
             noted = json.loads(file.read(MAX_BYTES))

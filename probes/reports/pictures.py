@@ -46,8 +46,8 @@ def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
     for title, is_right in ((RIGHT, True), ("Read wrong", False)):
         places = np.flatnonzero(probe.outcomes["correct"] == is_right)
         step = max(1, len(places) // N_PICTURES)
-        rows = probe.outcomes.iloc[places[::step][:N_PICTURES]]
-        chosen[title] = rows.to_dict("records")
+        taken = probe.outcomes.iloc[places[::step][:N_PICTURES]]
+        chosen[title] = taken.to_dict("records")
     trial_of = _find_trials(probe, (row for rows in chosen.values() for row in rows))
     for title, rows in chosen.items():
         shown = [

@@ -85,7 +85,7 @@ class Dataset(_Pictures):
 
 
 BLOCK = 128
-"""Number of specs sampled at once: a single one costs as much as thirty in a block."""
+"""Number of specs sampled at once: a single one costs as much as ten in a block."""
 
 MAX_BLOCKS = 1024
 """Blocks of the longest stream that caches all of them: 120 MB of specs per process."""
@@ -123,11 +123,25 @@ class Stream(_Pictures):
         self._split, self._transform, self._target = split, transform, target
         self._source = source_of(plan, split)
         self._count = plan.counts[plan.sources.index(self._source)]
+        self._is_long = self._count > BLOCK * MAX_BLOCKS
         self._kept: OrderedDict[int, list[Spec]] = OrderedDict()
+        self._asked: dict[int, Spec] = {}
         self._last = -1
 
     def __len__(self) -> int:
         return self._count
+
+    def __getitems__(self, numbers: Sequence[int]) -> list[Any]:
+        """Return several images; PyTorch's loader asks for each batch in this way.
+
+        Raises:
+            DrawError: as for a single one.
+        """
+        if self._is_long:
+            # The specs of a batch, wherever they lie, cost little more than one of them.
+            known = [number for number in numbers if 0 <= number < self._count]
+            self._asked = dict(zip(known, self._sample_run(known), strict=True))
+        return [self[number] for number in numbers]
 
     def _read(self, number: int) -> Rendering:
         if not 0 <= number < self._count:
@@ -162,30 +176,36 @@ class Stream(_Pictures):
 
     def __getstate__(self) -> dict[str, object]:
         # Another process can sample the specs faster than it could unpickle them.
-        return {**self.__dict__, "_kept": OrderedDict(), "_last": -1}
+        return {**self.__dict__, "_kept": OrderedDict(), "_asked": {}, "_last": -1}
 
     def _sample(self, number: int) -> Spec:
         """Return the spec of an image, from a block that is sampled as a whole."""
+        if number in self._asked:
+            return self._asked[number]
         block, place = divmod(number, BLOCK)
         follows, self._last = number == self._last + 1, number
-        is_long = self._count > BLOCK * MAX_BLOCKS
         specs = self._kept.pop(block, None)
         if specs is None:
-            if is_long and not follows:
+            if self._is_long and not follows:
                 # With random access to a long stream, the rest of the block may never be
                 # needed.
-                return self._sample_run(number, number + 1)[0]
-            specs = self._sample_run(block * BLOCK, min((block + 1) * BLOCK, self._count))
+                return self._sample_run([number])[0]
+            specs = self._sample_run(range(self._count)[block * BLOCK : (block + 1) * BLOCK])
         self._kept[block] = specs
-        if is_long and len(self._kept) > N_RECENT:
+        if self._is_long and len(self._kept) > N_RECENT:
             self._kept.popitem(last=False)
         return specs[place]
 
-    def _sample_run(self, start: int, stop: int) -> list[Spec]:
+    def _sample_run(self, numbers: Sequence[int]) -> list[Spec]:
         plan, first = self._plan, self._source.first
+        indices = (
+            range(first + numbers.start, first + numbers.stop)
+            if isinstance(numbers, range)
+            else [first + number for number in numbers]
+        )
         return sample_specs(
-            plan.recipe, self._source, plan.fonts, seed=plan.seed,
-            indices=range(first + start, first + stop), photos=plan.photos,
+            plan.recipe, self._source, plan.fonts, seed=plan.seed, indices=indices,
+            photos=plan.photos,
         )  # fmt: skip
 
 

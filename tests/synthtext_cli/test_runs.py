@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from command_line import run
-from synthtext_cli.runs import note_run
+from synthtext_cli.runs import find_changes, note_run
 
 PROBE = ("probe", "--model", "bundled", "--design", "blur", "--n", "2", "--k", "2")
 
@@ -70,6 +70,11 @@ def test_a_run_is_known_by_what_it_reads_and_not_by_where_that_lies(tmp_path: Pa
         f"synthtext: {tmp_path / 'out'} has a run with other data; give another --out, or"
         " --overwrite\n",
     )
+
+
+def test_a_pipe_in_place_of_the_record_of_a_run_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    assert find_changes(typer.Context(TyperCommand("probe")), tmp_path) is None
 
 
 @pytest.mark.parametrize("name", ["annotations", "model"])

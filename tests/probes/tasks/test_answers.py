@@ -295,7 +295,7 @@ def test_a_table_that_may_be_filled_in_is_not_written_over(exported: Path) -> No
         ("key,key\na,b\n", "{} has the column 'key' twice; give each column its own name"),
     ],
 )
-def test_a_table_of_responses_that_is_none_is_one_sentence(
+def test_what_is_not_a_table_of_responses_is_one_sentence(
     tmp_path: Path, text: str, sentence: str
 ) -> None:
     path = tmp_path / "r.csv"

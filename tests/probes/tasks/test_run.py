@@ -21,6 +21,7 @@ from probes.metrics.breakdown import (
 from probes.metrics.forced_choice import draw_rivals
 from probes.metrics.mistakes import tabulate_confusions
 from probes.reports.probe import write_probe
+from probes.tasks import registry
 from probes.tasks import run as probing
 from probes.tasks.base import list_readable, load_task
 from probes.tasks.config import RIVALS, ProbeConfig
@@ -47,6 +48,17 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trials_of(setting: ProbeConfig) -> list[Trial]:
     return load_task(setting.task).show(setting)[0]
+
+
+def test_every_task_that_is_declared_can_be_named() -> None:
+    folder = Path(registry.__file__).parent
+    declared = {
+        f"{path.stem}.{name}"
+        for path in folder.glob("*.py")
+        for name in re.findall(r"^([A-Z]+) = Task\(", path.read_text(), re.MULTILINE)
+    }
+    assert declared == set(TASKS.values())
+    assert all(load_task(name).name == name for name in TASKS)
 
 
 @pytest.mark.parametrize("task", list_readable())

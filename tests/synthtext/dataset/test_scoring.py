@@ -219,7 +219,7 @@ def test_names_of_classes_are_a_bounded_file_even_if_nothing_is_verified(
 @pytest.mark.parametrize(
     "text", ["p_read>2", "p_read", "p_read==0.5", "size_px>3", "p_read>-1"]
 )
-def test_a_comparison_that_is_none_is_one_sentence(text: str) -> None:
+def test_what_is_not_a_comparison_is_one_sentence(text: str) -> None:
     with pytest.raises(DatasetError) as caught:
         parse_keep(text)
     assert str(caught.value) == (
