@@ -114,6 +114,12 @@ FACTORS: dict[str, ProbedFactor] = {
     "letter_spacing_em": ProbedFactor(
         (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3), "letter spacing, em", spread=(-0.1, 0.2)
     ),
+    "small_caps_frac": ProbedFactor(
+        (0.0, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0), "size of small capitals, fraction"
+    ),
+    "superscript_frac": ProbedFactor(
+        (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9), "letters raised, fraction", "falling"
+    ),
     "bleed_through_frac": ProbedFactor(
         (0.0, 0.2, 0.4, 0.55, 0.7, 0.85, 1.0), "light that letters behind take, fraction",
         "falling",

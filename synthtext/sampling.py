@@ -7,12 +7,13 @@ shard, any image can be drawn alone, and a new factor never shifts the draws of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthtext.decks import Source
 from synthtext.drawing.fallback import choose_fallback
 from synthtext.drawing.fonts import Catalogue, Font
 from synthtext.drawing.photos import Photos
@@ -42,38 +43,6 @@ STREAMS = (*FACTORS, "font", *SEEDS)
 
 N_DECIMALS = 3
 """Numbers are rounded to what a person may type, so that a spec reads well as text."""
-
-
-@dataclass(frozen=True)
-class Deck:
-    """The texts of one kind and one split; images go through it pass by pass, shuffled.
-
-    Attributes:
-        kind: `word` or `sentence`.
-        items: the texts.
-        labels: their labels, None where they have none.
-        class_indices: the line of each in `classnames.txt`.
-    """
-
-    kind: str
-    items: tuple[str, ...]
-    labels: tuple[int | None, ...]
-    class_indices: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the images of one split draw from.
-
-    Attributes:
-        split: `train`, `val` or `test`.
-        first: index of the split's first image, which begins the first pass.
-        decks: one per kind that is there.
-    """
-
-    split: str
-    first: int
-    decks: tuple[Deck, ...]
 
 
 def sample_spec(
@@ -153,14 +122,15 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     def units(name: str) -> Floats:
         return draw(name)[rows] if name in names else np.zeros((n, LANES))
 
+    own = [indices[row] for row in rows.tolist()]
     columns: dict[str, Column] = {
         "seed": [seed] * n,
-        "index": [indices[row] for row in rows.tolist()],
+        "index": own,
         "split": [source.split] * n,
         "shrink": [recipe.shrink] * n,
     }
     kinds = pick(units("kind")[:, 0], _weigh_kinds(recipe, source)).tolist()
-    columns |= _draw_texts(source, seed, [indices[row] for row in rows.tolist()], kinds)
+    columns |= _draw_texts(source, seed, own, kinds)
     for name, factor in FACTORS.items():
         if factor.bounds:
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
@@ -169,6 +139,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     for name in ("case", "align", "ink_fill", "direction"):
         choices = FACTORS[name].choices
         columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
+    columns["case"] = _set_cases(columns["case"], source, own)
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
     for name in SEEDS:
@@ -217,15 +188,29 @@ def _draw_texts(
     source: Source, seed: int, indices: Sequence[int], kinds: Sequence[int]
 ) -> dict[str, Column]:
     """Return the columns kind, text, label and class_index, given the deck of each image."""
-    rows = []
+    rows: list[tuple[str, str, int | None, int]] = []
     for kind, index in zip(kinds, indices, strict=True):
+        if index < source.start:
+            own = source.chosen[index - source.first]
+            rows.append((own.kind, own.text, own.label, own.class_index))
+            continue
         deck = source.decks[kind]
-        turn, offset = divmod(index - source.first, len(deck.items))
+        turn, offset = divmod(index - source.start, len(deck.items))
         order = _shuffle(seed, f"text {deck.kind} {source.split} {turn}", len(deck.items))
         item = int(order[offset])
         rows.append((deck.kind, deck.items[item], deck.labels[item], deck.class_indices[item]))
     names = ("kind", "text", "label", "class_index")
     return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _set_cases(cases: Column, source: Source, indices: Sequence[int]) -> Column:
+    """Return the letter case of each image, that of its chosen text if it has one."""
+    if not source.chosen:
+        return cases
+    return [
+        source.chosen[index - source.first].case if index < source.start else case
+        for index, case in zip(indices, cases, strict=True)
+    ]
 
 
 def _weigh_kinds(recipe: Recipe, source: Source) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from synthtext.dataset.codec import FORMAT as SAMPLE_FORMAT
 from synthtext.dataset.codec import LATER_MEASURED, MEASURED
 from synthtext.dataset.manifest import FORMAT as DATASET_FORMAT
 from synthtext.dataset.scoring import FIELD, SCORED
+from synthtext.decks import COVER
 from synthtext.drawing.bands import MAX_POINTS
 from synthtext.factors import SPLITS
 from synthtext.spec import BOUNDS, CHOICES, COLOURS, LATER, NAMES, TYPES
@@ -87,6 +88,7 @@ def describe_manifest() -> dict[str, Any]:
             "seed": COUNT, "count": COUNT, "recipe": {"type": "object"},
             "texts": {"type": "object"}, "fonts": {"type": "object"},
             "versions": {"type": "object"}, SCORED: {"type": "object"},
+            COVER: {"type": "object"},
         },
         "required": ["seed", "count", "recipe", "texts", "fonts", "versions"],
     }  # fmt: skip

@@ -52,14 +52,6 @@ def draw_layer(
     return LAYERS[name](spec, fonts, photos)
 
 
-def _draw_background(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
-    return render(_strip_text(spec), fonts, photos).pixels
-
-
-def _draw_undamaged(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
-    return render(_strip_damage(spec), fonts, photos).pixels
-
-
 def _strip_damage(spec: Spec) -> Spec:
     """Return the spec of the same image as it was before anything happened to it."""
     neutral: dict[str, Any] = {field.name: field.default for field in fields(Spec)}
@@ -69,6 +61,14 @@ def _strip_damage(spec: Spec) -> Spec:
 def _strip_text(spec: Spec) -> Spec:
     """Return the spec of the same image without its text, and without what lies over it."""
     return replace(spec, opacity=0.0, occlusion_frac=0.0)
+
+
+def _draw_background(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
+    return render(_strip_text(spec), fonts, photos).pixels
+
+
+def _draw_undamaged(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
+    return render(_strip_damage(spec), fonts, photos).pixels
 
 
 def _draw_ink(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
@@ -94,6 +94,7 @@ def _draw_letters(spec: Spec, fonts: Catalogue | None, photos: Photos | None) ->
             faces=[placement.faces[k] for k in members],
             pens=placement.pens[members],
             turns_rad=placement.turns_rad and [placement.turns_rad[k] for k in members],
+            scales=placement.scales and [placement.scales[k] for k in members],
         )
         coverage, column, row = face.paint_outline(outline_text(spec, part, ground))
         height, width = coverage.shape

@@ -31,6 +31,7 @@ from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.ground import Ground, grow
 from synthtext.drawing.ink_styles import lay_styled, measure_growth
 from synthtext.drawing.layout import Placement, list_corners, place_glyphs
+from synthtext.drawing.letter_forms import form_letters
 from synthtext.drawing.occlusion import occlude
 from synthtext.drawing.painting import cover
 from synthtext.drawing.perspective import look, make_view
@@ -267,8 +268,9 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
     wrap_em = None
     if _is_wrapped(spec):
         wrap_em = max(0, _side_along(spec) - 2 * spec.margin_px) / spec.size_px
+    text, forms = form_letters(spec, (face, *fallback))
     placement = place_glyphs(
-        spec.drawn_text,
+        text,
         face,
         letter_spacing_em=spec.letter_spacing_em,
         line_height=spec.line_height,
@@ -276,6 +278,7 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
         wrap_em=wrap_em,
         fallback=fallback,
         is_vertical=spec.direction == "vertical",
+        forms=forms,
     )
     return warp(bend(add_rules(placement, spec, face), spec), spec)
 
