@@ -32,7 +32,7 @@ from probes.fitting.fit import (
     Fitted,
     calibrate,
     find_planted,
-    make_course,
+    make_schedule,
     plant,
     run_fit,
     run_round,
@@ -118,13 +118,13 @@ def compare_recipes(
 ) -> dict[str, TwoSample]:
     """Return how well one kind of classifier tells real crops from those of each recipe."""
     seen = {}
-    course = make_course(config, N_EPOCHS, stages.advance)
+    schedule = make_schedule(config, N_EPOCHS, stages.advance)
     for name, (recipe, materials) in recipes.items():
         drawn = draw_crops(
             recipe, {}, materials, count=round(1.02 * len(real)),
             seed=seed_of(config.seed, "compared"), stages=stages,
         )  # fmt: skip
-        seen[name] = tell_apart(real, drawn.crops, start, course)
+        seen[name] = tell_apart(real, drawn.crops, start, schedule)
     return seen
 
 

@@ -3,7 +3,8 @@
     python benchmarks/labels.py [--n 1000] [--seed 5]
 
 Draws words and sentences from a recipe in which all of these factors vary widely, and measures
-how far the farthest pixel of the letters lies outside the quads of characters and of words.
+how far the farthest pixel of the letters lies outside the quads of characters and of words, and
+outside the polygons of words that follow a curve or are warped.
 Lines under and through a text do not belong to its letters.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -24,7 +26,7 @@ from synthtext.dataset.manifest import NotDrawn
 from synthtext.dataset.plan import Plan, list_shards, make_plan
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.painting import cover
-from synthtext.drawing.rendering import Quads, fit, open_face_of
+from synthtext.drawing.rendering import Quads, Rendering, fit, open_face_of
 from synthtext.recipe import edit_recipe, read_recipe
 from synthtext.spec import Spec
 from synthtext.texts.reviews import review_sentences
@@ -36,6 +38,7 @@ WIDE = {
     "height_px": "0,224", "margin_px": "1:8", "rotation_deg": "-180:180",
     "yaw_deg": "-60:60", "pitch_deg": "-60:60", "arc_deg": "0=3,-90,-30,30,90",
     "wave_em": "0=2,0.1,0.3", "jitter_em": "0,0.05,0.1", "letter_rotation_deg": "0,5,15",
+    "small_caps_frac": "0=3,0.5,0.8", "superscript_frac": "0=3,-0.4,0.4",
     "underline_em": "0=3,0.05,0.15", "strike_em": "0=3,0.05,0.15",
     "warp_em": "0=2,0.04,0.12", "barrel_frac": "0=2,-0.2,0.2",
     "ink_fill": "any", "embolden_em": "-0.02,0,0.04,0.08", "wear_frac": "0,0.3",
@@ -65,28 +68,50 @@ def draw_letters(spec: Spec, fonts: Catalogue) -> np.ndarray:
     return ink
 
 
-def measure_overhang(ink: np.ndarray, quads: Quads) -> float:
-    """Return the maximum distance of an ink pixel's centre from its nearest quad, in px.
+def fill(polygons: Sequence[Quads], like: np.ndarray) -> np.ndarray:
+    """Return 1 at the pixels of an image, (H, W), that lie in polygons (n, 2), elsewhere 0."""
+    inside = np.zeros_like(like)
+    for polygon in polygons:
+        # Coordinates are in 256ths of a pixel; in OpenCV, the centre of a pixel is (0, 0).
+        cv2.fillPoly(inside, [np.round((polygon - 0.5) * 256).astype(np.int32)], 1, shift=8)
+    return inside
 
-    It is 0 if all centres lie inside quads.
+
+def measure_overhang(ink: np.ndarray, polygons: Sequence[Quads]) -> float:
+    """Return the maximum distance of an ink pixel's centre from its nearest polygon, in px.
+
+    It is 0 if all centres lie inside polygons.
 
     Args:
         ink: coverage, uint8 (H, W).
-        quads: float32 (k, 4, 2).
+        polygons: quads or other polygons, each float32 (n, 2).
     """
-    inside = np.zeros_like(ink)
-    for quad in quads:
-        # Coordinates are in 256ths of a pixel; in OpenCV, the centre of a pixel is (0, 0).
-        cv2.fillConvexPoly(inside, np.round((quad - 0.5) * 256).astype(np.int32), 1, shift=8)
-    rows, columns = np.nonzero((ink >= SEEN) & (inside == 0))
+    rows, columns = np.nonzero((ink >= SEEN) & (fill(polygons, ink) == 0))
     outside = [
         min(
-            -cv2.pointPolygonTest(quad.reshape(-1, 1, 2), place, measureDist=True)
-            for quad in quads
+            -cv2.pointPolygonTest(polygon.reshape(-1, 1, 2), place, measureDist=True)
+            for polygon in polygons
         )
         for place in zip((columns + 0.5).tolist(), (rows + 0.5).tolist(), strict=True)
     ]
     return max(outside, default=0.0)
+
+
+def measure_share(ink: np.ndarray, polygons: Sequence[Quads]) -> float:
+    """Return the fraction of the area of polygons that ink covers."""
+    return float(ink.sum() / 255 / max(1, fill(polygons, ink).sum()))
+
+
+def list_labels(image: Rendering) -> dict[str, Sequence[Quads]]:
+    """Return the labels of an image whose fit is measured, by what the table calls them."""
+    labels = {"quads of characters": image.char_quads, "quads of words": image.word_quads}
+    if not image.bent_polygons:
+        return labels
+    return {
+        **labels,
+        "quads of words, bent text": image.word_quads,
+        "polygons of words, bent text": image.bent_polygons,
+    }
 
 
 def main() -> None:
@@ -97,19 +122,25 @@ def main() -> None:
     asked = parser.parse_args()
     plan, fonts = make_wide_plan(asked.n, asked.seed), read_catalogue()
     not_drawn: Counter[str] = Counter()
-    found: dict[str, list[float]] = {"characters": [], "words": []}
+    found: dict[str, list[tuple[float, float]]] = {}
     images = draw_images(plan, next(iter(list_shards(plan))))
     for image in track(images, "drawing", total=asked.n):
         if isinstance(image, NotDrawn):
             not_drawn[image.reason.rpartition("; ")[2]] += 1
             continue
         ink = draw_letters(image.spec, fonts)
-        found["characters"].append(measure_overhang(ink, image.char_quads))
-        found["words"].append(measure_overhang(ink, image.word_quads))
-    table = Table("quads of", "images", "farthest ink outside, px", "images above 0.75 px")
+        for name, polygons in list_labels(image).items():
+            measured = measure_overhang(ink, polygons), measure_share(ink, polygons)
+            found.setdefault(name, []).append(measured)
+    table = Table(
+        "", "images", "farthest ink outside, px", "images above 0.75 px", "median of area inked"
+    )
     for name, each in found.items():
-        n_above = sum(value > 0.75 for value in each)
-        table.add_row(name, f"{len(each):,}", f"{max(each):.2f}", f"{n_above:,}")
+        overhangs, shares = map(np.array, zip(*each, strict=True))
+        table.add_row(
+            name, f"{len(each):,}", f"{overhangs.max():.2f}",
+            f"{(overhangs > 0.75).sum():,}", f"{100 * np.median(shares):.1f} %",
+        )  # fmt: skip
     console = Console()
     console.print(table)
     for reason, n in not_drawn.most_common():

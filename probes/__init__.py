@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from probes.models.base import Encoder, Model
     from probes.models.factory import load_model
     from probes.readers.base import Reader, Reading
+    from probes.reports.probe import write_probe
     from probes.tasks.config import ProbeConfig
     from probes.tasks.run import Probe, run_probe
     from probes.training.config import FinetuneConfig
@@ -40,6 +41,7 @@ __all__ = [
     "run_finetune",
     "run_probe",
     "run_vqa",
+    "write_probe",
 ]
 
 _HOMES = {
@@ -47,6 +49,7 @@ _HOMES = {
     "models.base": ("Encoder", "Model"),
     "models.factory": ("load_model",),
     "readers.base": ("Reader", "Reading"),
+    "reports.probe": ("write_probe",),
     "tasks.config": ("ProbeConfig",),
     "tasks.run": ("Probe", "run_probe"),
     "training.config": ("FinetuneConfig",),

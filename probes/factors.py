@@ -114,6 +114,12 @@ FACTORS: dict[str, ProbedFactor] = {
     "letter_spacing_em": ProbedFactor(
         (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3), "letter spacing, em", spread=(-0.1, 0.2)
     ),
+    "small_caps_frac": ProbedFactor(
+        (0.0, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0), "size of small capitals, fraction"
+    ),
+    "superscript_frac": ProbedFactor(
+        (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9), "letters raised, fraction", "falling"
+    ),
     "bleed_through_frac": ProbedFactor(
         (0.0, 0.2, 0.4, 0.55, 0.7, 0.85, 1.0), "light that letters behind take, fraction",
         "falling",
@@ -196,14 +202,52 @@ FACTORS: dict[str, ProbedFactor] = {
 """Every factor of a design: seven levels of each number, one font of each category."""
 
 
+NAMES = {
+    "x_height_seen_px": "x-height as the model sees it, px",
+    "x_height_patches": "x-height, patches",
+    "n_chars": "characters", "n_tokens": "tokens", "zipf": "word frequency, Zipf scale",
+    "font_family": "font family", "font_category": "font category",
+    "distractors": "kind of distractors",
+}  # fmt: skip
+"""Names of columns that are not factors."""
+
+DRAWN_SIZE = "font size, px"
+"""Designs vary the font size; what is measured is the x-height."""
+
+SHOWN_UNITS = frozenset({"px", "degrees", "em"})
+"""Units that follow a number; those of ratios and fractions are left out."""
+
+
 def label_of(column: str) -> str:
     """Return the label of a factor or of its column; other names with spaces for underscores.
 
-    >>> label_of("contrast_drawn"), label_of("n_chars")
-    ('contrast, WCAG ratio', 'n chars')
+    >>> label_of("contrast_drawn"), label_of("n_chars"), label_of("note_area")
+    ('contrast, WCAG ratio', 'characters', 'note area')
     """
     found = find_factor(column)
-    return found.label if found else column.replace("_", " ")
+    return found.label if found else NAMES.get(column, column.replace("_", " "))
+
+
+def name_level(factor: str, level: str) -> str:
+    """Return a level of a factor in words.
+
+    >>> name_level("size_px", "8.0"), name_level("font", "Lato_400Regular.ttf")
+    ('font size 8 px', 'font Lato')
+    >>> name_level("contrast", "1.7"), name_level("case", "upper")
+    ('contrast 1.7', 'case upper')
+    """
+    label = DRAWN_SIZE if factor == "size_px" else label_of(factor)
+    name, _, unit = label.partition(", ")
+    return " ".join([name, shorten_level(level), *([unit] if unit in SHOWN_UNITS else [])])
+
+
+def shorten_level(level: str) -> str:
+    """Return a level without the end of a font's file name, or of a whole number.
+
+    >>> shorten_level("Lato_400Regular.ttf"), shorten_level("8.0"), shorten_level("1.05")
+    ('Lato', '8', '1.05')
+    """
+    return level.removesuffix(".ttf").removesuffix("_400Regular").removesuffix(".0")
 
 
 def find_factor(column: str) -> ProbedFactor | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.rng import Floats, pick
+from synthtext.rng import Floats, find_places, pick
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,18 @@ class Choice:
     values: tuple[str, ...]
     weights: tuple[float, ...]
 
+    @cached_property
+    def edges(self) -> Floats:
+        """The cumulated weights: float64 (k,)."""
+        return np.cumsum(self.weights)
+
+    def pick(self, units: Floats) -> NDArray[np.int64]:
+        """Return the indices of the values for numbers in [0, 1), same shape."""
+        return find_places(units, self.edges)
+
     def at(self, units: Floats) -> list[str]:
         """Return the values for n numbers in [0, 1)."""
-        return [self.values[place] for place in pick(units, np.array(self.weights)).tolist()]
+        return [self.values[place] for place in self.pick(units).tolist()]
 
     def __str__(self) -> str:
         return _weigh(self.values, self.weights)

@@ -70,6 +70,14 @@ FACTORS: dict[str, Factor] = {
         "0=4,-0.02,0.05,0.15", "extra space between letters, in em",
         Bounds(-0.5, 4, "it is a fraction of the em"),
     ),
+    "small_caps_frac": Factor(
+        "0", "size of the capitals that stand for lower-case letters, fraction; 0 is none",
+        Bounds(0, 1, "it is a fraction of the font size"),
+    ),
+    "superscript_frac": Factor(
+        "0", "fraction of each word's letters, its last, raised and smaller; below 0 lowered",
+        Bounds(-1, 1, "it is a fraction of the letters"),
+    ),
     "line_height": Factor(
         "1.1:1.6", "distance between baselines, in em",
         Bounds(0.5, 8, "it is a multiple of the em"),

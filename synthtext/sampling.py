@@ -6,13 +6,14 @@ shard, any image can be drawn alone, and a new factor never shifts the draws of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthtext.decks import Source
 from synthtext.drawing.fallback import choose_fallback
 from synthtext.drawing.fonts import Catalogue, Font
 from synthtext.drawing.photos import Photos
@@ -20,7 +21,16 @@ from synthtext.draws import Choice, Draw, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
 from synthtext.recipe import ANY, MIXTURE, Recipe, parse_numbers
-from synthtext.rng import LANES, draw_below, draw_bits, draw_units, pick
+from synthtext.rng import (
+    LANES,
+    Floats,
+    draw_below,
+    draw_bits,
+    draw_bits_at,
+    draw_units,
+    pick,
+    to_unit,
+)
 from synthtext.spec import CASES, FONT_SEPARATOR, NAMES, Spec
 
 Column = Sequence[object]
@@ -28,40 +38,11 @@ Column = Sequence[object]
 SEEDS = ("paper_seed", "noise_seed", "ink_seed", "damage_seed")
 """Fields of 32 bits each."""
 
+STREAMS = (*FACTORS, "font", *SEEDS)
+"""The streams that a spec is drawn from."""
+
 N_DECIMALS = 3
 """Numbers are rounded to what a person may type, so that a spec reads well as text."""
-
-
-@dataclass(frozen=True)
-class Deck:
-    """The texts of one kind and one split; images go through it pass by pass, shuffled.
-
-    Attributes:
-        kind: `word` or `sentence`.
-        items: the texts.
-        labels: their labels, None where they have none.
-        class_indices: the line of each in `classnames.txt`.
-    """
-
-    kind: str
-    items: tuple[str, ...]
-    labels: tuple[int | None, ...]
-    class_indices: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the images of one split draw from.
-
-    Attributes:
-        split: `train`, `val` or `test`.
-        first: index of the split's first image, which begins the first pass.
-        decks: one per kind that is there.
-    """
-
-    split: str
-    first: int
-    decks: tuple[Deck, ...]
 
 
 def sample_spec(
@@ -84,10 +65,10 @@ def sample_specs(
     fonts: Catalogue,
     *,
     seed: int,
-    indices: range,
+    indices: Sequence[int],
     photos: Photos | None = None,
 ) -> list[Spec]:
-    """Return the specs of a run of images.
+    """Return the specs of images.
 
     Every text of a deck comes up once in each pass over it. A text that no font covers gets an
     empty font name, and `render` raises for it.
@@ -97,7 +78,7 @@ def sample_specs(
         source: the texts of the split that the indices lie in.
         fonts: the fonts to choose from.
         seed: seed of the dataset.
-        indices: a run without gaps, none below `source.first`.
+        indices: none below `source.first`; a run without gaps is best given as a `range`.
         photos: where the background `photo` takes its images from.
 
     Raises:
@@ -108,7 +89,7 @@ def sample_specs(
             recipe, source, fonts, seed=seed, indices=indices, rows=np.arange(len(indices)),
             photos=photos,
         )  # fmt: skip
-    units = draw_units(seed, MIXTURE, indices.start, indices.stop)[:, 0]
+    units = _open_streams((MIXTURE,), seed, indices)(MIXTURE)[:, 0]
     chosen = pick(units, np.array([part.weight for part in recipe.mixture]))
     specs: dict[int, Spec] = {}
     for number in np.unique(chosen).tolist():
@@ -129,25 +110,27 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     fonts: Catalogue,
     *,
     seed: int,
-    indices: range,
+    indices: Sequence[int],
     rows: NDArray[np.int64],
     photos: Photos | None,
 ) -> list[Spec]:
-    """Return the specs of some rows of a run of images, all of one recipe without a mixture."""
+    """Return the specs of some rows of images, all of one recipe without a mixture."""
     n = len(rows)
+    names = tuple(name for name in STREAMS if not _is_constant(recipe.draws.get(name)))
+    draw = _open_streams(names, seed, indices)
 
-    def units(name: str) -> NDArray[np.float64]:
-        if _is_constant(recipe.draws.get(name)):
-            return np.zeros((n, LANES))
-        return draw_units(seed, name, indices.start, indices.stop)[rows]
+    def units(name: str) -> Floats:
+        return draw(name)[rows] if name in names else np.zeros((n, LANES))
 
+    own = [indices[row] for row in rows.tolist()]
     columns: dict[str, Column] = {
         "seed": [seed] * n,
-        "index": [indices[row] for row in rows.tolist()],
+        "index": own,
         "split": [source.split] * n,
         "shrink": [recipe.shrink] * n,
     }
-    columns |= _draw_texts(recipe, source, seed, indices, rows)
+    kinds = pick(units("kind")[:, 0], _weigh_kinds(recipe, source)).tolist()
+    columns |= _draw_texts(source, seed, own, kinds)
     for name, factor in FACTORS.items():
         if factor.bounds:
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
@@ -156,12 +139,22 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     for name in ("case", "align", "ink_fill", "direction"):
         choices = FACTORS[name].choices
         columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
+    columns["case"] = _set_cases(columns["case"], source, own)
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
     for name in SEEDS:
-        bits = draw_bits(seed, name, indices.start, indices.stop)[rows]
-        columns[name] = (bits[:, 0] >> np.uint64(32)).tolist()
+        columns[name] = draw_below(units(name)[:, 0], 2**32).tolist()
     return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
+
+
+def _open_streams(
+    names: tuple[str, ...], seed: int, indices: Sequence[int]
+) -> Callable[[str], Floats]:
+    """Return what gives the numbers of a stream by its name: float64 (len(indices), 4)."""
+    if isinstance(indices, range) and len(indices) > 1:
+        return lambda name: draw_units(seed, name, indices.start, indices.stop)
+    units = to_unit(draw_bits_at(seed, names, indices))
+    return dict(zip(names, units, strict=True)).__getitem__
 
 
 def choose_font(
@@ -192,21 +185,32 @@ def _is_constant(draw: Draw | None) -> bool:
 
 
 def _draw_texts(
-    recipe: Recipe, source: Source, seed: int, indices: range, chosen: NDArray[np.int64]
+    source: Source, seed: int, indices: Sequence[int], kinds: Sequence[int]
 ) -> dict[str, Column]:
-    """Return the columns kind, text, label and class_index."""
-    weights = _weigh_kinds(recipe, source)
-    units = draw_units(seed, "kind", indices.start, indices.stop)[chosen, 0]
-    rows = []
-    for kind, place in zip(pick(units, weights).tolist(), chosen.tolist(), strict=True):
-        index = indices[place]
+    """Return the columns kind, text, label and class_index, given the deck of each image."""
+    rows: list[tuple[str, str, int | None, int]] = []
+    for kind, index in zip(kinds, indices, strict=True):
+        if index < source.start:
+            own = source.chosen[index - source.first]
+            rows.append((own.kind, own.text, own.label, own.class_index))
+            continue
         deck = source.decks[kind]
-        turn, offset = divmod(index - source.first, len(deck.items))
+        turn, offset = divmod(index - source.start, len(deck.items))
         order = _shuffle(seed, f"text {deck.kind} {source.split} {turn}", len(deck.items))
         item = int(order[offset])
         rows.append((deck.kind, deck.items[item], deck.labels[item], deck.class_indices[item]))
     names = ("kind", "text", "label", "class_index")
     return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _set_cases(cases: Column, source: Source, indices: Sequence[int]) -> Column:
+    """Return the letter case of each image, that of its chosen text if it has one."""
+    if not source.chosen:
+        return cases
+    return [
+        source.chosen[index - source.first].case if index < source.start else case
+        for index, case in zip(indices, cases, strict=True)
+    ]
 
 
 def _weigh_kinds(recipe: Recipe, source: Source) -> NDArray[np.float64]:
@@ -221,11 +225,17 @@ def _weigh_kinds(recipe: Recipe, source: Source) -> NDArray[np.float64]:
     return weights
 
 
-@lru_cache(maxsize=64)
-def _shuffle(seed: int, name: str, n: int) -> NDArray[np.int32]:
+@lru_cache(maxsize=512)
+def _shuffle(seed: int, name: str, n: int) -> NDArray[np.integer]:
     """Return the order of n texts in one pass."""
-    # Images asked for at random lie in many passes; lists would take ten times the room.
-    return np.argsort(draw_bits(seed, name, 0, n)[:, 0], kind="stable").astype(np.int32)
+    bits = draw_bits(seed, name, 0, n)[:, 0].copy()
+    # Ten times as fast as a stable sort, which only equal numbers of 64 bits would need.
+    order = np.argsort(bits)
+    ranked = bits[order]
+    if (ranked[1:] == ranked[:-1]).any():
+        order = np.argsort(bits, kind="stable")
+    # Images asked for at random lie in many passes; lists would take twenty times the room.
+    return order.astype(np.min_scalar_type(max(0, n - 1)))
 
 
 def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
@@ -234,7 +244,7 @@ def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
         numbers = _list_numbers(name, draw)
         if len(numbers) == 1:
             return list(numbers) * len(units)
-        return [numbers[place] for place in pick(units, np.array(draw.weights)).tolist()]
+        return [numbers[place] for place in draw.pick(units).tolist()]
     if isinstance(draw, Ranges):
         places, within = draw.split(units)
         values = np.empty(len(units))
@@ -254,7 +264,7 @@ def _list_numbers(name: str, choice: Choice) -> tuple[float, ...]:
 def _round_numbers(values: NDArray[np.float64], *, is_whole: bool) -> list[float]:
     if is_whole:
         return np.rint(values).astype(np.int64).tolist()
-    return np.round(values, N_DECIMALS).tolist()
+    return values.round(N_DECIMALS).tolist()
 
 
 def _draw_range(

@@ -90,8 +90,7 @@ class Spec:
         contrast: WCAG ratio to which the text colour is adjusted, 1 to 21, keeping its hue; 0
             leaves the colour as it is.
         opacity: 1 hides the background behind the text, 0 makes the text invisible.
-        embolden_em: how much strokes are thickened on each side, in em, or thinned below 0; 0
-            changes nothing.
+        embolden_em: thickening of strokes on each side, in em, thinning below 0; 0 is none.
         wear_frac: fraction of the ink that has worn off; 0 is none.
         outline_em: width of the outline around the letters, in em; 0 is none.
         extrude_em: depth of the letters' extrusion, in em; 0 is flat.
@@ -133,6 +132,10 @@ class Spec:
         moire_frac: fraction of the light that is lost in the fringes of a moiré; 0 is none.
         shot_noise_std: standard deviation of noise at white, on a scale of 0 to 255, in
             proportion to the square root of the level elsewhere; 0 changes nothing.
+        small_caps_frac: size of the capitals that stand for lower-case letters, as a fraction
+            of the font size; 0 leaves lower-case letters as they are.
+        superscript_frac: fraction of the letters of each word, at its end, that are raised and
+            smaller; lowered below 0; 0 changes nothing.
     """
 
     seed: int
@@ -208,6 +211,8 @@ class Spec:
     halftone_px: float = 0.0
     moire_frac: float = 0.0
     shot_noise_std: float = 0.0
+    small_caps_frac: float = 0.0
+    superscript_frac: float = 0.0
 
     @property
     def drawn_text(self) -> str:
@@ -261,20 +266,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """The values of each field that is one of a few."""
 
-
 DAMAGES = tuple(name for name, factor in FACTORS.items() if factor.is_damage)
 """Fields of what happens to an image once it is drawn."""
-
-
-def strip_damage(spec: Spec) -> Spec:
-    """Return the spec of the same image as it was before anything happened to it."""
-    neutral: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Spec)}
-    return dataclasses.replace(spec, **{name: neutral[name] for name in DAMAGES})
-
-
-def strip_text(spec: Spec) -> Spec:
-    """Return the spec of the same image without its text, and without what lies over it."""
-    return dataclasses.replace(spec, opacity=0.0, occlusion_frac=0.0)
 
 
 def make_spec(text: str, **factors: Any) -> Spec:  # noqa: ANN401 - of the type of each field.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synthtext.storage import parse_folder, parse_output
+from synthtext_cli.balance import report_balance
 from synthtext_cli.console import (
     N_NAMED,
     fail,
@@ -30,6 +31,7 @@ from synthtext_cli.options import (
     Sentences,
     Words,
     choose_words,
+    cover_plan,
     make_plan,
     parse_png,
     with_factors,
@@ -64,6 +66,19 @@ def render(
         int | None, typer.Option(help="Number of images; by default, each text is drawn once.")
     ] = None,
     seed: Seed = 0,
+    cover: Annotated[
+        int | None,
+        typer.Option(
+            help="How often each character of the alphabet is drawn at least in every split."
+        ),
+    ] = None,
+    alphabet: Annotated[
+        str | None,
+        typer.Option(
+            help="Characters for --cover: as such, a class, such as '[A-Za-z0-9]', or a file. "
+            "[those of the texts]"
+        ),
+    ] = None,
     recipe: RecipeSource = "default",
     fonts: FontFolder = None,
     backgrounds: PhotoFolder = None,
@@ -95,7 +110,7 @@ def render(
         unused = [
             *edits,
             *_name_given(sentences=sentences, backgrounds=backgrounds, pattern=pattern),
-            *_name_given(shards=shards, repair=repair or None),
+            *_name_given(shards=shards, repair=repair or None, cover=cover, alphabet=alphabet),
             *_name_given(engine=engine if engine != "local" else None),
             *_name_given(recipe=recipe if recipe != "default" else None),
         ]
@@ -112,6 +127,7 @@ def render(
     plan = make_plan(
         chosen, sentences, recipe, edits, fonts, backgrounds, seed=seed, count=count
     )
+    plan = cover_plan(plan, cover, alphabet, count=count)
     _render_plan(plan, out, workers=workers, engine=engine, shards=shards, repair=repair)
 
 
@@ -138,6 +154,7 @@ def _render_plan(
     _print_counts(out, manifest, n_new / (time.perf_counter() - begin))
     if repair:
         warn_some("not of this dataset", list(list_strays(out, manifest)))
+    report_balance(out, manifest)
 
 
 def render_vqa(
@@ -214,6 +231,7 @@ def merge(
     with show_progress() as advance:
         manifest = merge_datasets(parts, out, on_progress=advance)
     _print_counts(out, manifest)
+    report_balance(out, manifest)
 
 
 def draw(

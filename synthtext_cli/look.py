@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from synthtext.storage import parse_folder, parse_local, write_json
+from synthtext_cli.balance import print_characters
 from synthtext_cli.console import (
     fail,
     print_table,
@@ -84,7 +85,9 @@ def preview(
         typer.Option("--n", help="Number of images. [36, or 400 on a page]", min=1, max=2000),
     ] = None,
     columns: Annotated[int, typer.Option(help="Images per row.", min=1, max=40)] = 6,
-    boxes: Annotated[bool, typer.Option("--boxes", help="Draw the quads.")] = False,
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Draw the quads and polygons.")
+    ] = False,
     words: Words = None,
     sentences: Sentences = None,
     seed: Seed = 0,
@@ -272,17 +275,11 @@ def _print_statistics(folder: Path, found: Statistics) -> None:
             for name, each in found.categories.items()
         ],
     )
-    rarest = list(found.characters.items())[: -N_VALUES - 1 : -1]
     print_table(
-        ("characters", "total", "rarest"),
-        [
-            (
-                f"{len(found.characters):,} different",
-                f"{sum(found.characters.values()):,}",
-                ", ".join(f"{char} {n:,}" for char, n in rarest),
-            )
-        ],
+        ("characters", "total"),
+        [(f"{len(found.characters):,} different", f"{sum(found.characters.values()):,}")],
     )
+    print_characters(found.split_characters)
     same = ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value or '(none)'}"
         for name, value in found.constants.items()

@@ -205,6 +205,21 @@ def make_plan(
     return make_plan(edited, texts, catalogue, seed=seed, count=count, photos=photos)
 
 
+def cover_plan(
+    plan: Plan, n_each: int | None, alphabet: str | None, *, count: int | None
+) -> Plan:
+    """Return the plan with the texts that an alphabet needs; unchanged if none is asked for."""
+    from synthtext.dataset.covering import cover_alphabet
+    from synthtext.texts.alphabets import read_alphabet
+
+    if n_each is None:
+        if alphabet is not None:
+            fail("--alphabet works only with --cover; add --cover 10, or leave it out")
+        return plan
+    chars = None if alphabet is None else read_alphabet(alphabet)
+    return cover_alphabet(plan, chars, n_each, count=count)
+
+
 def need_probes() -> None:
     """Fail with the install command if packages needed by probes are missing."""
     for package in ("torch", "open_clip", "pandas", "sklearn"):

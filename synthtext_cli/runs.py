@@ -36,6 +36,14 @@ INPUTS = frozenset(
 )  # fmt: skip
 """Options that may be files or folders, identified by content instead of path."""
 
+MAX_HASHED_BYTES = 64 << 30
+"""Weights of the largest model that is loaded are smaller; a larger file is refused anyway."""
+
+MAX_LISTED_BYTES = 1 << 30
+"""The same for lists, prompts and annotations."""
+
+WEIGHTS = frozenset({"model", "pretrained"})
+
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the results of another run in --out.")
 ]
@@ -153,6 +161,8 @@ def _list_options(context: typer.Context) -> dict[str, object]:
 
 def _read_run(path: Path) -> dict[str, Any] | None:
     """Return the record of a run, or None if its file has no valid one."""
+    if not path.is_file():  # A pipe would block until it has a writer.
+        return None
     try:
         with path.open("rb") as file:
             noted = json.loads(file.read(MAX_BYTES))
@@ -171,22 +181,25 @@ def _hash_inputs(context: typer.Context, out: Path) -> dict[str, str]:
         value = context.params[name]
         path = Path(str(value).removeprefix("responses:"))
         if value is not None and path.exists():
-            inputs[name] = hashlib.sha256(_describe_input(path, out).encode()).hexdigest()
+            most = MAX_HASHED_BYTES if name in WEIGHTS else MAX_LISTED_BYTES
+            described = _describe_input(path, out, most)
+            inputs[name] = hashlib.sha256(described.encode()).hexdigest()
     return inputs
 
 
-def _describe_input(path: Path, out: Path) -> str:
+def _describe_input(path: Path, out: Path, most: int) -> str:
     """Return the identity of a file or folder, whatever its path.
 
     It is the plan of a dataset, the bytes of a file or a model folder, or the file names and
-    sizes in any other folder, which may be too large to read twice.
+    sizes in any other folder, which may be too large to read twice. A file of more bytes than
+    `most` is known by its size: it is hashed before anything refuses it, and may have no end.
     """
     from synthtext.dataset.manifest import read_manifest
 
     if (path / "dataset.json").is_file():
         return json.dumps(read_manifest(path, verify=False)["plan"], sort_keys=True)
     if path.is_file():
-        return hash_file(path)
+        return str(_hash_or_measure(path, most))
     files = [
         each
         for each in sorted(path.rglob("*"))
@@ -196,7 +209,13 @@ def _describe_input(path: Path, out: Path) -> str:
     return json.dumps(
         [
             [os.fsencode(each.relative_to(path)).hex(),
-             hash_file(each) if is_model else each.stat().st_size]
+             _hash_or_measure(each, most if is_model else -1)]
             for each in files
         ]
     )  # fmt: skip
+
+
+def _hash_or_measure(path: Path, most: int) -> str | int:
+    """Return the SHA-256 of a file, or its size if that is more than `most`."""
+    n_bytes = path.stat().st_size
+    return hash_file(path) if n_bytes <= most else n_bytes

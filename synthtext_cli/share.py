@@ -19,7 +19,8 @@ def export(
         str,
         typer.Option(
             help="folder, parquet, lmdb, doctr, paddleocr, mmocr, easyocr, tesstrain, icdar,"
-            " coco, yolo, yolo-obb, page, alto, vlmeval, lmms-eval or clip-benchmark."
+            " totaltext, coco, yolo, yolo-obb, yolo-seg, page, alto, vlmeval, lmms-eval or"
+            " clip-benchmark."
         ),
     ],
     out: Annotated[

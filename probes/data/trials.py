@@ -16,7 +16,7 @@ ALL = "all"
 """Every split of a dataset."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """An image to draw, and why.
 

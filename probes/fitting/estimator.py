@@ -58,7 +58,7 @@ class Estimator:
 
 
 @dataclass(frozen=True)
-class Course:
+class Schedule:
     """How to train.
 
     Attributes:
@@ -78,7 +78,7 @@ def train_estimator(
     crops: Crops,
     codes: Mapping[str, Ints],
     sizes: Mapping[str, int],
-    course: Course,
+    schedule: Schedule,
     start: Estimator | None = None,
 ) -> Estimator:
     """Return an estimator that was trained on crops with known parts.
@@ -87,23 +87,23 @@ def train_estimator(
         crops: N crops.
         codes: index of the part of each factor, int64 (N,) each.
         sizes: number of parts of each factor.
-        course: how to train.
+        schedule: how to train.
         start: an estimator to start from, for the same factors or others.
     """
     import torch
 
-    torch.manual_seed(course.seed)
+    torch.manual_seed(schedule.seed)
     module = make_module(crops.scalars.shape[1], sum(sizes.values()))
-    module.to(course.device, memory_format=torch.channels_last)
+    module.to(schedule.device, memory_format=torch.channels_last)
     if start is not None:
         kept = start.module.state_dict()
         fits = {k: v for k, v in kept.items() if v.shape == module.state_dict()[k].shape}
         module.load_state_dict(fits, strict=False)
-    order = np.random.default_rng(course.seed).permutation(len(crops))
+    order = np.random.default_rng(schedule.seed).permutation(len(crops))
     n_held = max(1, round(HELD_OUT_FRAC * len(crops)))
     held, rows = order[:n_held], order[n_held:]
-    _run_epochs(module, crops, codes, _list_spans(sizes), rows, course)
-    plain = Estimator(module.eval(), dict(sizes), dict.fromkeys(sizes, 1.0), course.device)
+    _run_epochs(module, crops, codes, _list_spans(sizes), rows, schedule)
+    plain = Estimator(module.eval(), dict(sizes), dict.fromkeys(sizes, 1.0), schedule.device)
     logits = predict_logits(plain, crops.take(held))
     temperatures = {
         name: _choose_temperature(logits[name], codes[name][held]) for name in sizes
@@ -117,20 +117,20 @@ def _run_epochs(
     codes: Mapping[str, Ints],
     spans: Mapping[str, slice],
     rows: Ints,
-    course: Course,
+    schedule: Schedule,
 ) -> None:
     import torch
     from torch import nn
 
-    device, rng = course.device, np.random.default_rng(course.seed + 1)
+    device, rng = schedule.device, np.random.default_rng(schedule.seed + 1)
     # A last batch of a single crop is left out: batch normalisation needs two or more.
     begins = range(0, max(1, len(rows) - 1), BATCH)
-    n_steps = course.n_epochs * len(begins)
+    n_steps = schedule.n_epochs * len(begins)
     optimizer = torch.optim.AdamW(module.parameters(), RATE, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, max(2, n_steps))
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, max(2, n_steps))
     module.train()
     step = 0
-    for _ in range(course.n_epochs):
+    for _ in range(schedule.n_epochs):
         mixed = rng.permutation(rows)
         for at in begins:
             chosen = mixed[at : at + BATCH]
@@ -145,10 +145,10 @@ def _run_epochs(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            schedule.step()
+            rates.step()
             step += 1
             if step % 10 == 0 or step == n_steps:
-                course.advance("training steps", step, n_steps, f"loss {loss.item():.3f}")
+                schedule.advance("training steps", step, n_steps, f"loss {loss.item():.3f}")
 
 
 def make_module(n_scalars: int, n_outputs: int) -> Any:  # noqa: ANN401

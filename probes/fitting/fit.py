@@ -13,7 +13,7 @@ from probes.arrays import Floats, Pixels
 from probes.errors import ProbeError
 from probes.fitting.crops import Crops
 from probes.fitting.drawing import Drawn, Materials, draw_crops, draw_images
-from probes.fitting.estimator import Course, Estimator, pack, predict, train_estimator, unpack
+from probes.fitting.estimator import Estimator, Schedule, pack, predict, train_estimator, unpack
 from probes.fitting.mixing import make_mixture, widen
 from probes.fitting.population import (
     Population,
@@ -180,8 +180,8 @@ def run_fit(
         recipe, {}, replace(materials, words=words),
         count=len(real.crops), seed=seed_of(config.seed, "check"), stages=stages,
     )  # fmt: skip
-    course = make_course(config, N_EPOCHS, on_progress)
-    two_sample = tell_apart(real.crops, check.crops, first.estimator, course)
+    schedule = make_schedule(config, N_EPOCHS, on_progress)
+    two_sample = tell_apart(real.crops, check.crops, first.estimator, schedule)
     images = draw_images(
         recipe, words, materials, count=N_SHOWN, seed=seed_of(config.seed, "shown")
     )
@@ -241,14 +241,14 @@ def _train(
 ) -> Estimator:
     n_epochs = config.n_epochs if before is None else max(1, config.n_epochs // 2)
     sizes = {name: len(prior_of(draw)) for name, draw in targets.items()}
-    course = make_course(config, n_epochs, stages.advance)
+    schedule = make_schedule(config, n_epochs, stages.advance)
     start = before.estimator if before else None
-    return train_estimator(drawn.crops, drawn.codes, sizes, course, start)
+    return train_estimator(drawn.crops, drawn.codes, sizes, schedule, start)
 
 
-def make_course(config: FitConfig, n_epochs: int, advance: Callable[..., None]) -> Course:
+def make_schedule(config: FitConfig, n_epochs: int, advance: Callable[..., None]) -> Schedule:
     """Return how to train with the settings of a fit."""
-    return Course(n_epochs, config.seed, choose_device(config.device), advance)
+    return Schedule(n_epochs, config.seed, choose_device(config.device), advance)
 
 
 def estimate(

@@ -14,7 +14,7 @@ import numpy as np
 
 from probes.arrays import Floats
 from probes.fitting.crops import Crops, join
-from probes.fitting.estimator import Course, Estimator, predict, train_estimator
+from probes.fitting.estimator import Estimator, Schedule, predict, train_estimator
 from probes.metrics.intervals import wilson
 
 N_EPOCHS = 6
@@ -46,7 +46,7 @@ def tell_apart(
     real: Crops,
     drawn: Crops,
     start: Estimator | None,
-    course: Course,
+    schedule: Schedule,
 ) -> TwoSample:
     """Return how well a classifier tells crops apart.
 
@@ -54,18 +54,18 @@ def tell_apart(
         real: N crops.
         drawn: as many, or more, of which the first N are used.
         start: an estimator with whose convolutions the classifier starts.
-        course: how to train; its seed also chooses the halves.
+        schedule: how to train; its seed also chooses the halves.
     """
     n = min(len(real), len(drawn))
     crops = join([real.take(slice(0, n)), drawn.take(slice(0, n))])
     is_real = np.repeat([1, 0], n).astype(np.int64)
-    halves = np.random.default_rng(course.seed).permutation(n) % 2
+    halves = np.random.default_rng(schedule.seed).permutation(n) % 2
     fold = np.concatenate([halves, halves])
     likely = np.empty(2 * n)
     for held in (0, 1):
         rows = np.flatnonzero(fold != held)
         trained = train_estimator(
-            crops.take(rows), {"real": is_real[rows]}, {"real": 2}, course, start
+            crops.take(rows), {"real": is_real[rows]}, {"real": 2}, schedule, start
         )
         judged = np.flatnonzero(fold == held)
         likely[judged] = predict(trained, crops.take(judged))["real"][:, 1]

@@ -1,4 +1,4 @@
-"""Outcomes -> tables: the headline, one table per factor, thresholds, effects, confusions."""
+"""Outcomes -> tables: the headline, one table per factor, thresholds, effects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from probes.metrics.cells import (
     is_design,
     list_varied,
     place_levels,
-    spread_baselines,
     take_baselines,
     take_cells,
 )
@@ -106,6 +105,30 @@ def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
     return FactorTable(factor, is_number, pd.DataFrame(table))
 
 
+def measure_others(outcomes: pd.DataFrame, factor: str) -> dict[int, pd.DataFrame]:
+    """Return the table of a factor for every K but that of the outcomes.
+
+    The tables have the rows of that of `tabulate_factor`, and its columns but for `level`.
+    """
+    headline = int(outcomes["k"].iloc[0])
+    others = [k for k in list_ranked(outcomes) if k != headline]
+    if not others:
+        return {}
+    rows, _ = label_rows(outcomes, factor)
+    used = ["baseline", "level", "label", "word", "picture", "text"]
+    used += [f"rank_at_{k}" for k in others]
+    cells = list(rows[[name for name in used if name in rows]].groupby(used[:3]))
+    tables = {}
+    for k in others:
+        measured = []
+        for (baseline, _, label), cell in cells:
+            seen = cell[cell[f"rank_at_{k}"].notna()]
+            seen = seen.assign(correct=seen[f"rank_at_{k}"] == 1)
+            measured.append({"baseline": baseline, "label": label} | _measure(seen))
+        tables[k] = pd.DataFrame(measured)
+    return tables
+
+
 def label_rows(outcomes: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, bool]:
     """Return the rows of a factor with its `level` and `label`, and whether it is a number."""
     is_varied = factor in list_varied(outcomes)
@@ -116,11 +139,12 @@ def label_rows(outcomes: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, bool]
         levels, labels = values.round(2), values.round(2).astype(str)
     elif is_number:
         bins = bin_levels(values)
-        # A row without a value belongs to no level.
-        rows = rows[bins.codes >= 0]
-        bins = dataclasses.replace(bins, codes=bins.codes[bins.codes >= 0])
+        # A row without a value belongs to no level; otherwise a large table is not copied.
+        if (bins.codes < 0).any():
+            rows = rows[bins.codes >= 0]
+            bins = dataclasses.replace(bins, codes=bins.codes[bins.codes >= 0])
         levels = pd.Series(bins.centres[bins.codes], index=rows.index)
-        labels = pd.Series([bins.labels[code] for code in bins.codes], index=rows.index)
+        labels = pd.Series(bins.labels, dtype=str).take(bins.codes).set_axis(rows.index)
     else:
         levels = labels = values.astype(str)
     return rows.assign(level=levels, label=labels), is_number
@@ -151,23 +175,25 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
     given as x-height, in px at the model's input and in patches.
     """
     rows = []
-    outcomes = spread_baselines(outcomes)
-    designed = outcomes[outcomes["factor"].map(_find_direction).notna()]
-    for (factor, baseline), cell in designed.groupby(["factor", "baseline"]):
+    for factor in sorted(list_varied(outcomes)):
+        direction = _find_direction(factor)
+        if direction is None:
+            continue
+        cells = take_cells(outcomes, factor)
         units = (
             ("x_height_seen_px", "x_height_patches")
             if factor == "size_px"
-            else (find_column(str(factor)),)
+            else (find_column(factor),)
         )
-        for unit in units:
-            # On a grainy background, a level as drawn differs a little from word to word.
-            places = cell.groupby("level")[unit].transform("median")
-            cell = cell.assign(**{unit: places})  # noqa: PLW2901
-            if cell[unit].round(4).nunique() >= MIN_LEVELS and cell["word"].nunique() > 1:
-                row = _describe_threshold(
-                    cell, unit, direction=_find_direction(factor) or "rising"
-                )
-                rows.append({"factor": factor, "unit": unit, "baseline": baseline} | row)
+        for baseline, cell in cells.groupby("baseline"):
+            for unit in units:
+                # On a grainy background, a level as drawn differs a little from word to word.
+                places = cell.groupby("level")[unit].transform("median")
+                placed = cell.assign(**{unit: places})
+                is_curve = placed[unit].round(4).nunique() >= MIN_LEVELS
+                if is_curve and placed["word"].nunique() > 1:
+                    row = _describe_threshold(placed, unit, direction=direction)
+                    rows.append({"factor": factor, "unit": unit, "baseline": baseline} | row)
     return pd.DataFrame(rows)
 
 
@@ -205,7 +231,9 @@ def _find_confidence(cell: pd.DataFrame) -> float:
 
 def take_scan(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the coarse scan, which is the same for every reader."""
-    return outcomes[outcomes["look"] == 1] if "look" in outcomes else outcomes
+    if "look" not in outcomes or (outcomes["look"] == 1).all():
+        return outcomes  # A large table is not copied.
+    return outcomes[outcomes["look"] == 1]
 
 
 def tabulate_effects(outcomes: pd.DataFrame) -> Effects:
@@ -216,19 +244,6 @@ def tabulate_effects(outcomes: pd.DataFrame) -> Effects:
     factors = list_factors(outcomes)
     words = [name for name in ("n_chars", "n_tokens", "zipf") if name not in factors]
     return main_effects(outcomes, [*factors, *words])
-
-
-def tabulate_confusions(outcomes: pd.DataFrame, n: int = 20) -> pd.DataFrame:
-    """Return the most frequent mistakes: word, guess, n.
-
-    For photographs of an object with a word on them, `word` is the object.
-    """
-    wrong = outcomes[~outcomes["correct"]]
-    truths = "picture" if len(list_clusters(outcomes)) > 1 else "word"
-    wrong = wrong.assign(word=wrong[truths])
-    counts = wrong.groupby(["word", "guess"], as_index=False).size()
-    counts = counts.rename(columns={"size": "n"})
-    return counts.sort_values(["n", "word", "guess"], ascending=[False, True, True]).head(n)
 
 
 def list_ranked(outcomes: pd.DataFrame) -> list[int]:

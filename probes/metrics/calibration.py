@@ -32,6 +32,10 @@ MIN_PER_BIN = 15
 """Minimum answers per bin; with fewer than twice as many answers there is one bin."""
 
 N_DRAWS = 1000
+
+MAX_RESAMPLED = 20_000
+"""Maximum number of words to resample; the mean over more is drawn as normal."""
+
 """Bootstrap resamplings per interval."""
 
 TINY = 1e-9
@@ -168,9 +172,10 @@ def take_confident(outcomes: pd.DataFrame) -> pd.DataFrame:
     """
     if "confidence" not in outcomes or len(list_clusters(outcomes)) > 1:
         return outcomes.iloc[:0].assign(is_right=False)
-    rows = outcomes[outcomes["confidence"].notna()]
-    if "answer" in rows:
-        rows = rows[rows["answer"] != ""]
+    is_known = outcomes["confidence"].notna()
+    if "answer" in outcomes:
+        is_known &= outcomes["answer"] != ""
+    rows = outcomes if is_known.all() else outcomes[is_known]
     return rows.assign(is_right=rows["exact" if "answer" in rows else "correct"])
 
 
@@ -233,9 +238,14 @@ def _find_ends(
     # With few words, Student's interval is wider than the normal one.
     ratio = stats.t.ppf(UPPER, n_words - 1) / stats.norm.ppf(UPPER)
     widened = float(np.sqrt(n_words / (n_words - 1)) * ratio)
-    chosen = rng.multinomial(n_words, np.full(n_words, 1 / n_words), size=n_draws)
-    drawn = (chosen @ gaps) / (chosen @ counts)[:, None]
     found = gaps.sum(axis=0) / n
+    if n_words > MAX_RESAMPLED:
+        residuals = gaps - counts[:, None] * found
+        covariance = residuals.T @ residuals / n**2
+        drawn = rng.multivariate_normal(found, covariance, size=n_draws, method="svd")
+    else:
+        chosen = rng.multinomial(n_words, np.full(n_words, 1 / n_words), size=n_draws)
+        drawn = (chosen @ gaps) / (chosen @ counts)[:, None]
     cuts, drawn_cuts = _sign_by_cuts(found), _sign_by_cuts(drawn)
     errors = np.maximum(drawn_cuts.std(axis=0), max(floors[0], TINY))
     margins = (np.abs(drawn_cuts - cuts) / errors).max(axis=1)

@@ -41,6 +41,12 @@ MAX_LEVELS = 20
 
 REST = "all other"
 
+MAX_ROWS = 200_000
+"""Maximum number of rows to fit, approximately; intervals are narrow enough by then."""
+
+MAX_GROUPS = 10_000
+"""Maximum number of groups of clusters that are left out in turn, each of whole clusters."""
+
 COLUMNS = [
     "factor", "level", "reference", "unit", "n_seen",
     "coefficient", "low", "high", "p", "p_holm",
@@ -90,6 +96,7 @@ def main_effects(rows: pd.DataFrame, factors: list[str], *, cluster: str = "word
         ProbeError: a column is absent.
     """
     require_columns(rows.columns, ["correct", cluster, *factors])
+    rows, sampled = _take_some(rows[["correct", cluster, *factors]], cluster)
     right = rows["correct"].to_numpy(dtype=np.float64)
     if len(right) == 0:
         return _say_nothing("there are no rows")
@@ -106,7 +113,17 @@ def main_effects(rows: pd.DataFrame, factors: list[str], *, cluster: str = "word
             f"coefficients, which need {n_needed}",
             *notes,
         )
-    return Effects(table=_fit(terms, right, codes), notes=tuple(notes))
+    return Effects(table=_fit(terms, right, codes), notes=(*sampled, *notes))
+
+
+def _take_some(rows: pd.DataFrame, cluster: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows of evenly spaced clusters if there are too many rows, and a note."""
+    step = -(-len(rows) // MAX_ROWS)
+    if step <= 1:
+        return rows, ()
+    kept = rows[pd.factorize(rows[cluster])[0] % step == 0]
+    note = f"it is fitted to {len(kept):,} of {len(rows):,} rows, one {cluster} in {step}"
+    return kept, (note,)
 
 
 def _say_nothing(*notes: str) -> Effects:
@@ -217,6 +234,7 @@ def _scatter_by_cluster(
     weights = fitted * (1 - fitted)
     information = (design.T * weights[:n_rows]) @ design
     information[1:, 1:] += np.diag(weights[n_rows:])
+    codes = codes % MAX_GROUPS
     order = np.argsort(codes, kind="stable")
     bounds = np.flatnonzero(np.diff(codes[order])) + 1
     moved = []

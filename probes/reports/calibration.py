@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from probes.factors import name_baseline
+from probes.factors import name_baseline, name_level
 from probes.metrics.breakdown import list_factors, take_scan
 from probes.metrics.calibration import (
     tabulate_calibration,
@@ -54,7 +54,8 @@ def summarize_calibration(outcomes: pd.DataFrame) -> dict[str, Any] | None:
 def draw_calibration(found: Mapping[str, Any]) -> Figure:
     """Return the reliability diagram of `summarize_calibration`."""
     drawn = plots.draw_reliability(pd.DataFrame(found["bins"]))
-    return Figure("calibration", "accuracy by confidence", *drawn)
+    title = "Accuracy by mean confidence; the dashed line is a calibrated reader"
+    return Figure("calibration", title, *drawn)
 
 
 def format_calibration(found: Mapping[str, Any]) -> Table:
@@ -76,9 +77,11 @@ def _find_worst(levels: Sequence[Row]) -> list[Row]:
 
 
 def _format_row(row: Row) -> tuple[str, ...]:
-    level = f"{find_column(row['factor'])}: {row['label']}"
+    level = name_level(find_column(row["factor"]), str(row["label"]))
     return (
-        f"{level} {name_baseline(row['baseline'])}".rstrip() if row["factor"] else "all images",
+        f"{level}, {name_baseline(row['baseline'])}".removesuffix(", ")
+        if row["factor"]
+        else "all images",
         f"{row['n']:,}",
         percent(row["confidence"]),
         percent(row["accuracy"]),

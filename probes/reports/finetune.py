@@ -15,6 +15,7 @@ from probes.metrics.intervals import Interval
 from probes.models.base import Model
 from probes.reports import plots
 from probes.reports.page import Figure, Page, write_report
+from probes.reports.training_plots import draw_mixtures, draw_training
 from probes.tables import Table, percent
 from probes.tasks.sentiment import measure_sentiment
 from probes.training.finetune import MODEL_FOLDER, Finetuned
@@ -186,9 +187,9 @@ def list_mixtures(done: Finetuned) -> Table:
 
 def draw_figures(done: Finetuned) -> list[Figure]:
     """Return plots of the training, the interpolation ratios and each factor."""
-    figures = [Figure("training", "training", *plots.draw_training(done.history))]
+    figures = [Figure("training", "training", *draw_training(done.history))]
     if done.mixtures:
-        drawn = plots.draw_mixtures(done.mixtures, done.alpha)
+        drawn = draw_mixtures(done.mixtures, done.alpha)
         figures.append(Figure("mixtures", "interpolation ratio", *drawn))
     none = pd.DataFrame()
     for name in done.factors["factor"].unique():

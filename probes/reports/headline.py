@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from probes.data.trials import ALL
-from probes.factors import name_baseline
+from probes.factors import name_baseline, name_level
 from probes.metrics.breakdown import tabulate_conditions
 from probes.metrics.forced_choice import KS
 from probes.tables import Table, percent
@@ -141,7 +141,7 @@ def format_level_effects(effects: Sequence[Row]) -> Table:
     """Return the significant effects of levels, with the number of levels tested."""
     rows = tuple(
         (
-            f"{row['factor']}: {row['level']}",
+            name_level(row["factor"], str(row["level"])),
             name_baseline(str(row["baseline"])),
             percent(row["accuracy"]),
             f"{100 * row['difference']:+.1f} points",

@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from probes.factors import label_of
-from probes.metrics.breakdown import FactorTable, tabulate_confusions
+from probes.metrics.breakdown import FactorTable
 from probes.metrics.crossed import crossed_accuracy
 from probes.metrics.intervals import Interval
 from probes.reports import plots
+from probes.reports.mistakes import draw_confusions, list_mistakes, list_words
 from probes.reports.page import Figure, Page, to_rows, write_report
 from probes.tables import Table, percent
 from probes.tasks.imported import ImportConfig, list_clusters, tabulate_by
@@ -40,17 +41,16 @@ def write_imported(
         "factors": {table.factor: to_rows(table.table) for table in factors},
     }  # fmt: skip
     tables = [_format_headline(overall, len(outcomes), k), *map(_format_factor, factors)]
-    mistakes = tabulate_confusions(outcomes)
-    rows = tuple(tuple(map(str, row)) for row in mistakes.to_numpy().tolist())
-    if rows:
-        tables.append(Table("Most frequent mistakes", ("truth", "answer", "times"), rows))
+    mistakes = list_mistakes(outcomes)
+    tables += [mistakes] if mistakes.rows else []
+    words = list_words(outcomes)
     page = Page(
         title=f"{source.name}: imported outcomes",
         verdict=f"{percent(overall.mean)} of the answers are correct ({_show(overall)})",
         headline=tables[0],
-        figures=[_draw(table, 1 / k) for table in factors],
+        figures=[_draw(table, 1 / k) for table in factors] + draw_confusions(outcomes),
         note=NOTE if factors else "",
-        tables=tables[1:],
+        tables=[*tables[1:], *([words] if words else [])],
         facts=[
             ("table", str(source)),
             ("truth, guess", f"{config.truth}, {config.guess}"),
@@ -88,7 +88,7 @@ def _draw(factor: FactorTable, chance: float) -> Figure:
     else:
         drawn = plots.draw_levels(factor.table, factor.factor, chance)
     name = "".join(char if char.isalnum() else "_" for char in factor.factor)
-    return Figure(name, label_of(factor.factor), *drawn)
+    return Figure(name, f"Accuracy by {label_of(factor.factor)}", *drawn)
 
 
 def _show(found: Interval) -> str:

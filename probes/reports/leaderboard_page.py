@@ -17,6 +17,7 @@ from probes.reports.citation import N_DIGITS
 from probes.reports.headline import CONDITIONS, LEGIBILITY
 from probes.reports.leaderboard import Leaderboard, Row, find_headline, make_csv
 from probes.reports.page import Figure, Page, to_rows, write_report
+from probes.reports.terms import list_terms
 from probes.tables import Table, percent
 from synthtext.storage import replace_file
 
@@ -55,6 +56,8 @@ def write_leaderboard(board: Leaderboard, out: Path, command: str = "") -> None:
         facts=_list_facts(board),
         command=command,
         citation=_cite(board),
+        series=[model["name"] for model in board.models],
+        terms=list_terms(is_design=board.condition in CONDITIONS),
     )
     summary = {
         "format": 1,
@@ -165,12 +168,12 @@ def _format_thresholds(board: Leaderboard) -> Table:
             if of_model:
                 found = of_model[0]
                 shown = _show_threshold(found) if found["reached"] else ["", found["note"]]
-                rows.append((unit, name_baseline(baseline), model["name"], *shown))
+                rows.append((label_of(unit), name_baseline(baseline), model["name"], *shown))
     note = (
         "A threshold is midway between chance and a model's own accuracy at the easiest level,"
         " estimated from all levels that it was shown."
     )
-    columns = ("threshold of", "baseline", "model", "level", "95 % interval")
+    columns = ("threshold of", "condition", "model", "level", "95 % interval")
     return Table("Thresholds", columns, tuple(rows), note)
 
 
@@ -209,18 +212,26 @@ def _draw(board: Leaderboard) -> list[Figure]:
         for row in model["headline"]
         if row["k"] == board.k
     ]
-    figures = [Figure("ranking", "accuracy", *plots.draw_ranking(shown), is_wide=True)]
+    figures = [
+        Figure(
+            "ranking",
+            "Accuracy of each model in each condition",
+            *plots.draw_ranking(shown),
+            is_wide=True,
+        )
+    ]
     for factor, table in board.factors.items():
         curves = [(name, table[table["model"] == name]) for name in names]
         is_number = pd.api.types.is_numeric_dtype(table["level"])
         draw = plots.draw_curves if is_number else plots.draw_categories
         drawn = draw(curves, factor, 1 / board.k)
-        figures.append(Figure(_name_file(factor), label_of(factor), *drawn, is_wide=True))
+        title = f"Accuracy by {label_of(factor)}"
+        figures.append(Figure(_name_file(factor), title, *drawn, is_wide=True))
     figures += _draw_thresholds(board)
     if len(names) <= MAX_MAPPED:
         gains, told = _fill_pairs(board, names)
         drawn = plots.draw_pairs(names, gains, told)
-        title = "accuracy of each model minus that of each other; ? or a dot: not significant"
+        title = "Accuracy of each model minus that of each other; ? or a dot: not significant"
         figures.append(Figure("pairs", title, *drawn, is_wide=True))
     return figures
 
@@ -241,7 +252,9 @@ def _draw_thresholds(board: Leaderboard) -> list[Figure]:
         if max(map(len, sized)) < 2:  # Readers that return text have no known size.
             continue
         drawn = plots.draw_thresholds(rows, factor, unit)
-        title = f"threshold of {unit} against the size of the model"
+        title = (
+            f"Threshold of {label_of(unit)} against the size of the model, with 95 % intervals"
+        )
         figures.append(Figure(f"threshold_{_name_file(unit)}", title, *drawn, is_wide=True))
     return figures
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probes.factors import label_of, name_baseline
+from probes.factors import label_of, name_baseline, shorten_level
 from probes.reports.plots import (
     DARK,
     MAX_LEVELS,
@@ -19,6 +19,7 @@ from probes.reports.plots import (
     Drawing,
     Mark,
     list_marks,
+    name_points,
     name_series,
     plot_text,
     scale_axis,
@@ -106,6 +107,7 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
                         rows["high"],
                         color=style["color"],
                         alpha=0.15,
+                        gid=f"{line.get_gid()}-band",
                     )
             axes.axhline(guessing, color="#777777", ls=(0, (1, 3)), lw=1.2, label="guessing")
             axes.set_title(name_baseline(baseline), fontsize=11)
@@ -148,7 +150,9 @@ def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlim(-0.02, 1.02)
             axes.set_xlabel("accuracy")
-        panels[0].set_yticks(range(len(order)), [plot_text(_strip(label)) for label in order])
+        panels[0].set_yticks(
+            range(len(order)), [plot_text(shorten_level(label)) for label in order]
+        )
         panels[0].set_ylabel(label_of(factor))
         _add_legend(figure, panels[0])
         return to_drawing(figure, marks)
@@ -232,7 +236,7 @@ def draw_thresholds(rows: Sequence[Mapping[str, Any]], factor: str, unit: str) -
         unit: column in which it is measured.
     """
     baselines = list(dict.fromkeys(row["baseline"] for row in rows))
-    label = "x-height, patches" if unit == "x_height_patches" else label_of(factor)
+    label = label_of(unit)
     with plt.rc_context({**STYLE, "font.size": 10}):
         figure, grid = plt.subplots(
             len(baselines), len(SIZES), figsize=(11, 2.9 * len(baselines) + 0.9),
@@ -270,7 +274,7 @@ def _scatter(
             [row[size] / scale], [row["level"]], yerr=span, fmt=marker, ms=6,
             color=style["color"], label=_name(row["name"], row["place"]),
         )  # fmt: skip
-        drawn.lines[0].set_gid(name_series(marks))
+        name_points(drawn, name_series(marks))
         marks[name_series(marks)] = [_tell_threshold(row, size, scale)]
     if not known:
         axes.text(0.5, 0.5, "not known", ha="center", va="center", transform=axes.transAxes)
@@ -321,7 +325,7 @@ def _map_categories(curves: Curves, factor: str, order: Sequence[str]) -> Drawin
                     colour = "white" if share < 0.6 else DARK
                     shown = f"{100 * share:.0f}"
                     axes.text(column, row, shown, ha="center", va="center", color=colour)
-            labels = [plot_text(_strip(label)) for label in order]
+            labels = [plot_text(shorten_level(label)) for label in order]
             axes.set_xticks(range(len(order)), labels, rotation=60, ha="right")
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlabel(label_of(factor))
@@ -333,7 +337,10 @@ def _map_categories(curves: Curves, factor: str, order: Sequence[str]) -> Drawin
 
 def _note(marks: Marks, points: Any, name: str, rows: pd.DataFrame) -> None:  # noqa: ANN401
     """Add the text of the points of a line."""
-    points.set_gid(name_series(marks))
+    if hasattr(points, "lines"):  # With error bars.
+        name_points(points, name_series(marks))
+    else:
+        points.set_gid(name_series(marks))
     marks[name_series(marks)] = list_marks(name, rows)
 
 
@@ -344,13 +351,12 @@ def _draw_spans(
     name: str,
     style: Mapping[str, Any],
 ) -> Any:  # noqa: ANN401
-    """Draw points with their intervals, and return the line of the points."""
+    """Draw points with their intervals, and return them."""
     spans = np.stack([rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]).clip(0)
-    drawn = axes.errorbar(
+    return axes.errorbar(
         rows["accuracy"], places, xerr=np.nan_to_num(spans), fmt=style["marker"], ms=5,
         color=style["color"], label=plot_text(name),
     )  # fmt: skip
-    return drawn.lines[0]
 
 
 def _make_panels(n: int, height: float = 4.0) -> tuple[Any, Any]:
@@ -381,7 +387,3 @@ def _list_baselines(curves: Curves) -> list[str]:
 
 def _name(name: str, place: int) -> str:
     return plot_text(name) if place < MAX_NAMED else "others"
-
-
-def _strip(label: str) -> str:
-    return label.removesuffix(".ttf").removesuffix("_400Regular")

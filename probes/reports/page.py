@@ -31,17 +31,37 @@ N_FEW = 20
 COUNTS = frozenset({"n", "images", "rows", "pictures"})
 """Columns that contain the number of images of a row."""
 
+N_TALL = 20
+"""Longer tables scroll in a box of their own, and only so many rows are printed."""
+
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot of a page; a wide one has its own row. Sheets of images have no SVG."""
+    """A plot of a page. Sheets of images have no SVG.
+
+    Attributes:
+        name: name of its files.
+        title: its caption.
+        png: the plot as PNG.
+        svg: the plot as SVG.
+        marks: the values of its points, by series.
+        pdf: the plot as PDF.
+        is_wide: whether it has its own row.
+        others: the same points for other numbers of candidates, by K; empty if there are none.
+        chances: accuracy of guessing for each K, that of `marks` included.
+        along: the axis of the accuracy, `x` or `y`, if there are others.
+    """
 
     name: str
     title: str
     png: bytes
     svg: bytes = b""
     marks: Mapping[str, Sequence[Mark]] = field(default_factory=dict)
+    pdf: bytes = b""
     is_wide: bool = False
+    others: Mapping[int, Mapping[str, Sequence[Mark]]] = field(default_factory=dict)
+    chances: Mapping[int, float] = field(default_factory=dict)
+    along: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,9 @@ class Page:
         cells: indices into the shots, by the name of a figure, a baseline and a level.
         command: command line that made the report.
         citation: how to cite the results.
+        k: number of candidates of the plots; 0 if there is no choice.
+        series: names of the series that can be left out of the plots.
+        terms: words that the page uses, and what they mean.
     """
 
     title: str
@@ -77,6 +100,9 @@ class Page:
     cells: Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]] = field(default_factory=dict)
     command: str = ""
     citation: str = ""
+    k: int = 0
+    series: Sequence[str] = ()
+    terms: Sequence[tuple[str, str]] = ()
 
 
 def to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -87,7 +113,7 @@ def to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def write_report(out: Path, summary: object, page: Page, name: str = "summary.json") -> None:
-    """Write a summary, `plots/*.png`, `plots/*.svg` and `report.html` into a folder.
+    """Write a summary, plots as PNG, SVG and PDF, and `report.html` into a folder.
 
     Args:
         out: the folder of results, created if it is missing.
@@ -98,8 +124,9 @@ def write_report(out: Path, summary: object, page: Page, name: str = "summary.js
     (out / "plots").mkdir(parents=True, exist_ok=True)
     for figure in page.figures:
         replace_file(out / "plots" / f"{figure.name}.png", figure.png)
-        if figure.svg:
-            replace_file(out / "plots" / f"{figure.name}.svg", figure.svg)
+        for kind, content in (("svg", figure.svg), ("pdf", figure.pdf)):
+            if content:
+                replace_file(out / "plots" / f"{figure.name}.{kind}", content)
     write_json(out / name, summary)
     replace_file(out / "report.html", fill_page(page).encode())
 
@@ -118,6 +145,7 @@ def fill_page(page: Page) -> str:
         "script_sha256": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "content": _to_json(_list_content(page)),
         "find_few": find_few,
+        "n_tall": N_TALL,
     }
     return environment.get_template("report.html.jinja").render({**vars(page), **filled})
 
@@ -159,7 +187,33 @@ def _list_content(page: Page) -> dict[str, object]:
             ]
             for name, marks in figure.marks.items()
         }  # fmt: skip
-    return {"title": page.title, "figures": figures, "shots": page.shots, "few": N_FEW}
+    return {
+        "title": page.title, "figures": figures, "shots": page.shots, "few": N_FEW,
+        "k": page.k, "series": page.series,
+        "others": {
+            f"f{place}": _list_others(figure)
+            for place, figure in enumerate(page.figures)
+            if figure.others
+        },
+    }  # fmt: skip
+
+
+def _list_others(figure: Figure) -> dict[str, object]:
+    """Return the points of a figure for other numbers of candidates."""
+    return {
+        "along": figure.along,
+        "chances": {str(k): chance for k, chance in figure.chances.items()},
+        "at": {
+            str(k): {
+                name: [
+                    [mark.n, mark.right, *map(_round, (mark.accuracy, mark.low, mark.high))]
+                    for mark in marks
+                ]
+                for name, marks in series.items()
+            }
+            for k, series in figure.others.items()
+        },
+    }
 
 
 def _round(share: float) -> float | None:

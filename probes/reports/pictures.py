@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from probes.arrays import Pixels
 from probes.data.images import read_image
 from probes.data.stimuli import show_trial
 from probes.data.trials import Trial
-from probes.factors import name_baseline
+from probes.factors import BASELINE, name_baseline, name_level
 from probes.metrics.breakdown import label_rows, list_factors
 from probes.metrics.cells import is_design, list_varied
 from probes.reports.page import to_uri
@@ -26,6 +26,8 @@ from synthtext.drawing.fonts import Catalogue
 
 N_PICTURES = 12
 """Number of images to show for correct and for wrong answers."""
+
+RIGHT = "Read right"
 
 MAX_SHOTS = 160
 """Maximum number of images of single levels, which a page shows when a level is clicked."""
@@ -39,11 +41,15 @@ Cells = dict[str, dict[str, dict[str, list[int]]]]
 
 def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
     """Return images with correct and wrong answers, spread evenly over all outcomes."""
-    trial_of = {trial.key: trial for trial in probe.trials}
     groups = []
-    for title, is_right in (("Read right", True), ("Read wrong", False)):
-        rows = probe.outcomes[probe.outcomes["correct"] == is_right]
-        step = max(1, len(rows) // N_PICTURES)
+    chosen = {}
+    for title, is_right in ((RIGHT, True), ("Read wrong", False)):
+        places = np.flatnonzero(probe.outcomes["correct"] == is_right)
+        step = max(1, len(places) // N_PICTURES)
+        taken = probe.outcomes.iloc[places[::step][:N_PICTURES]]
+        chosen[title] = taken.to_dict("records")
+    trial_of = _find_trials(probe, (row for rows in chosen.values() for row in rows))
+    for title, rows in chosen.items():
         shown = [
             {
                 "png": to_uri(
@@ -51,19 +57,28 @@ def choose_pictures(probe: Probe, fonts: Catalogue) -> list[dict[str, Any]]:
                         find_pixels(trial_of[_own_key(row)], probe.data, fonts), "jpg", 95
                     )
                 ),
-                "truth": row["word"],
+                "truth": _name_truth(trial_of[_own_key(row)], row),
                 "guess": row["guess"],
+                "right": title == RIGHT,
                 "facts": _describe_picture(row),
             }
-            for row in rows.iloc[::step].head(N_PICTURES).to_dict("records")
+            for row in rows
         ]
         if shown:
             groups.append({"title": title, "pictures": shown})
     return groups
 
 
+def _name_truth(trial: Trial, row: Mapping[Any, Any]) -> str:
+    """Return the truth of an image as it was drawn, if the truth is the text in the image."""
+    drawn = "" if trial.file else trial.spec.drawn_text
+    return drawn if drawn.casefold() == row["word"] else str(row["word"])
+
+
 def _describe_picture(row: Mapping[Any, Any]) -> str:
-    parts = [f"{name_baseline(row['baseline'])} {row['factor']} {row['level']}".strip()]
+    parts = [name_baseline(row["baseline"])]
+    if row["factor"] not in ("", BASELINE):
+        parts.append(name_level(row["factor"], str(row["level"])))
     if not parts[0] and not pd.isna(row["x_height_px"]):
         parts = [f"x-height {row['x_height_px']:.0f} px, {row['contrast_drawn']:.1f}:1"]
     if "p_positive" in row:
@@ -72,6 +87,12 @@ def _describe_picture(row: Mapping[Any, Any]) -> str:
             f" positive {100 * row['p_positive']:.0f} %"
         )
     return ", ".join(part for part in parts if part)
+
+
+def _find_trials(probe: Probe, rows: Iterable[Mapping[Any, Any]]) -> dict[str, Trial]:
+    """Return the trials of some rows, by key."""
+    wanted = {_own_key(row) for row in rows}
+    return {trial.key: trial for trial in probe.trials if trial.key in wanted}
 
 
 def _own_key(row: Mapping[Any, Any]) -> str:
@@ -106,7 +127,7 @@ def choose_shots(probe: Probe, fonts: Catalogue) -> tuple[list[dict[str, Any]], 
     keys = list(dict.fromkeys(str(row["key"]) for row in picked))
     kept = keys[:: max(1, math.ceil(len(keys) / MAX_SHOTS))]
     place_of = {key: place for place, key in enumerate(kept)}
-    trial_of = {trial.key: trial for trial in probe.trials}
+    trial_of = _find_trials(probe, picked)
     shots: dict[str, dict[str, Any]] = {}
     cells: Cells = {}
     for row in picked:
@@ -115,9 +136,11 @@ def choose_shots(probe: Probe, fonts: Catalogue) -> tuple[list[dict[str, Any]], 
             of_baseline = cells.setdefault(row["of"], {}).setdefault(str(row["baseline"]), {})
             of_baseline.setdefault(str(row["label_shown"]), []).append(place_of[key])
         if key in place_of and key not in shots:
-            pixels = find_pixels(trial_of[_own_key(row)], probe.data, fonts)
+            trial = trial_of[_own_key(row)]
+            pixels = find_pixels(trial, probe.data, fonts)
             shots[key] = {
-                "png": to_uri(encode_pixels(pixels, "jpg", 80)), "truth": str(row["word"]),
+                "png": to_uri(encode_pixels(pixels, "jpg", 80)),
+                "truth": _name_truth(trial, row),
                 "guess": str(row["guess"]), "right": bool(row["correct"]),
             }  # fmt: skip
     return [shots[key] for key in kept], cells

@@ -1,4 +1,4 @@
-"""Plots of a report, as PNG and SVG, in the colour-blind-safe palette of Okabe and Ito."""
+"""Plots of a report, as PNG, SVG and PDF, in the colour-blind-safe palette of Okabe and Ito."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
 
-from probes.factors import find_factor, label_of, name_baseline
-from probes.training.weight_averaging import Mixture
+from probes.factors import find_factor, label_of, name_baseline, shorten_level
 from synthtext.escapes import show_text
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
@@ -37,7 +36,7 @@ STYLE: dict[str, Any] = {
     "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,
     "legend.frameon": False, "figure.dpi": 110,
     # Text stays text, and equal plots give equal files.
-    "svg.fonttype": "none", "svg.hashsalt": "synthtext",
+    "svg.fonttype": "none", "svg.hashsalt": "synthtext", "pdf.fonttype": 42,
 }  # fmt: skip
 
 
@@ -68,17 +67,20 @@ class Mark(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """A plot as PNG and as SVG, and the values of its points.
+    """A plot as PNG, SVG and PDF, and the values of its points.
 
     Attributes:
         png: the plot as PNG.
-        svg: the plot as SVG; the elements of a series of points have its id.
+        svg: the plot as SVG; the elements of a series of points have its id, and everything
+            else that belongs to the series an id that begins with it.
         marks: the points of each series, by its id, in the order in which they were drawn.
+        pdf: the plot as PDF.
     """
 
     png: bytes
     svg: bytes
     marks: Mapping[str, Sequence[Mark]] = {}
+    pdf: bytes = b""
 
 
 LEGEND: dict[str, Any] = {"fontsize": 10, "loc": "outside lower center"}
@@ -111,8 +113,9 @@ def draw_curve(
         marks: dict[str, list[Mark]] = {}
         for (baseline, rows), colour in zip(by_baseline, COLOURS, strict=False):
             axes.fill_between(
-                rows["level"], rows["low"], rows["high"], color=colour, alpha=0.18
-            )
+                rows["level"], rows["low"], rows["high"], color=colour, alpha=0.18,
+                gid=f"{name_series(marks)}-band",
+            )  # fmt: skip
             name = name_baseline(str(baseline)) or "all"
             axes.plot(
                 rows["level"],
@@ -123,8 +126,8 @@ def draw_curve(
                 label=plot_text(name),
                 gid=name_series(marks),
             )
+            _mark(axes, thresholds, str(baseline), colour, name_series(marks))
             marks[name_series(marks)] = list_marks(name, rows)
-            _mark(axes, thresholds, str(baseline), colour)
         _finish(axes, chance)
         scale_axis(axes, factor, "x")
         axes.set_xlabel(label_of(factor))
@@ -158,7 +161,7 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> Drawing:
         chance: accuracy of guessing.
     """
     order = table.groupby("label")["accuracy"].mean().sort_values().index.tolist()
-    drawn = f"accuracy, by {factor}"
+    drawn = "accuracy"
     if len(order) > MAX_LEVELS:
         half = MAX_LEVELS // 2
         drawn += f"; the lowest and highest {half} of {len(order):,}"
@@ -179,9 +182,9 @@ def draw_levels(table: pd.DataFrame, factor: str, chance: float) -> Drawing:
                 rows["accuracy"], places, xerr=spans, fmt="o", ms=4, color=colour,
                 label=plot_text(name),
             )  # fmt: skip
-            drawn_points.lines[0].set_gid(name_series(marks))
+            name_points(drawn_points, name_series(marks))
             marks[name_series(marks)] = list_marks(name, rows)
-        axes.axvline(chance, color="#777777", ls="--", lw=1)
+        axes.axvline(chance, color="#777777", ls="--", lw=1, gid="chance")
         axes.set_yticks(range(len(order)), [_shorten(label) for label in order])
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(drawn)
@@ -219,7 +222,7 @@ def draw_reliability(bins: pd.DataFrame) -> Drawing:
         bins: baseline, confidence, accuracy, low, high: a row for each bin.
     """
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(4.2, 3.9), layout="constrained")
+        figure, axes = plt.subplots(figsize=(5.2, 3.9), layout="constrained")
         axes.plot([0, 1], [0, 1], color="#777777", ls="--", lw=1, label="calibrated")
         groups = bins.groupby("baseline", sort=False)
         for (baseline, rows), colour in zip(groups, COLOURS, strict=False):
@@ -234,7 +237,7 @@ def draw_reliability(bins: pd.DataFrame) -> Drawing:
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("mean confidence, bins of equal mass")
         axes.set_ylabel("accuracy")
-        axes.legend()
+        figure.legend(**LEGEND, ncols=3)
         return to_drawing(figure)
 
 
@@ -272,60 +275,30 @@ def draw_parts(names: Sequence[str], shares: ArrayLike, before: ArrayLike) -> Dr
         return to_drawing(figure)
 
 
-def draw_training(history: Sequence[Mapping[str, float]]) -> Drawing:
-    """Return the loss over the steps, and the validation accuracy at each checkpoint.
-
-    Args:
-        history: rows with `step`, and `loss` or `val_accuracy` or both.
-    """
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
-        right = axes.twinx()
-        for name, side, colour in (
-            ("loss", axes, COLOURS[0]),
-            ("val_accuracy", right, COLOURS[1]),
-        ):
-            rows = [(row["step"], row[name]) for row in history if name in row]
-            if rows:
-                side.plot(*zip(*rows, strict=True), color=colour)
-            side.set_ylabel("loss" if side is axes else "accuracy, val", color=colour)
-        right.set_ylim(-0.02, 1.02)
-        right.grid(visible=False)
-        axes.set_xlabel("step")
-        return to_drawing(figure)
-
-
-def draw_mixtures(mixtures: Sequence[Mixture], chosen: float) -> Drawing:
-    """Return accuracy and retention against the interpolation ratio."""
-    alphas = [mixture.alpha for mixture in mixtures]
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
-        for name, label, colour in zip(
-            ("reading", "kept", "drift"),
-            ("accuracy, val", "retention", "drift"),
-            COLOURS,
-            strict=False,
-        ):
-            values = [getattr(mixture, name) for mixture in mixtures]
-            axes.plot(alphas, values, "o-", color=colour, ms=4, label=label)
-        axes.axvline(chosen, color="#777777", ls=":", lw=1.2)
-        axes.set_xlabel("interpolation ratio")
-        axes.set_ylim(-0.02, 1.02)
-        axes.legend()
-        return to_drawing(figure)
-
-
-def _mark(axes: Any, thresholds: pd.DataFrame, baseline: str, colour: str) -> None:  # noqa: ANN401
+def _mark(
+    axes: Any,  # noqa: ANN401
+    thresholds: pd.DataFrame,
+    baseline: str,
+    colour: str,
+    series: str,
+) -> None:
     if thresholds.empty:
         return
     for row in thresholds[thresholds["baseline"] == baseline].itertuples():
         if row.reached:
-            axes.axvline(row.level, color=colour, lw=1, ls=":")
-            axes.axvspan(row.low, row.high, color=colour, alpha=0.08, lw=0)
+            axes.axvline(row.level, color=colour, lw=1, ls=":", gid=f"{series}-threshold")
+            axes.axvspan(
+                row.low,
+                row.high,
+                color=colour,
+                alpha=0.08,
+                lw=0,
+                gid=f"{series}-threshold-span",
+            )
 
 
 def _finish(axes: Any, chance: float) -> None:  # noqa: ANN401
-    axes.axhline(chance, color="#777777", ls="--", lw=1, label="chance")
+    axes.axhline(chance, color="#777777", ls="--", lw=1, label="chance", gid="chance")
     axes.figure.legend(**LEGEND, ncols=3)
 
 
@@ -349,12 +322,19 @@ def _list_letters() -> frozenset[int]:
 
 
 def _shorten(label: str) -> str:
-    return plot_text(label.removesuffix(".ttf").removesuffix("_400Regular"))
+    return plot_text(shorten_level(label))
 
 
 def name_series(marks: Mapping[str, object]) -> str:
     """Return the id of the next series of points."""
     return f"points-{len(marks)}"
+
+
+def name_points(drawn: Any, series: str) -> None:  # noqa: ANN401
+    """Give points with error bars the id of their series, and the bars one of their own."""
+    drawn.lines[0].set_gid(series)
+    for number, bars in enumerate(drawn.lines[2]):
+        bars.set_gid(f"{series}-bars-{number}")
 
 
 def list_marks(series: str, rows: pd.DataFrame) -> list[Mark]:
@@ -379,10 +359,12 @@ def _to_count(value: float | None) -> int | None:
 
 
 def to_drawing(figure: Any, marks: Mapping[str, Sequence[Mark]] | None = None) -> Drawing:  # noqa: ANN401
-    """Return a figure as SVG and as PNG, with the values of its points, and close it."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return Drawing(to_png(figure), buffer.getvalue(), marks or {})
+    """Return a figure as SVG, PDF and PNG, with the values of its points, and close it."""
+    svg, pdf = io.BytesIO(), io.BytesIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    undated = dict.fromkeys(("Creator", "Producer", "CreationDate"))
+    figure.savefig(pdf, format="pdf", metadata=undated)
+    return Drawing(to_png(figure), svg.getvalue(), marks or {}, pdf.getvalue())
 
 
 def to_png(figure: Any) -> bytes:  # noqa: ANN401

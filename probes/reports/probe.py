@@ -9,24 +9,23 @@ from typing import Any
 
 import pandas as pd
 
-from probes.factors import label_of, name_baseline
+from probes.factors import label_of, name_baseline, name_level
 from probes.metrics.breakdown import (
-    find_chance,
     list_factors,
-    tabulate_confusions,
     tabulate_effects,
     tabulate_factor,
     tabulate_headline,
     tabulate_thresholds,
     take_scan,
 )
-from probes.metrics.cells import find_column, is_design
+from probes.metrics.cells import is_design
 from probes.metrics.level_effects import level_effects
 from probes.metrics.regression import Effects
 from probes.metrics.spelling import tabulate_answers
 from probes.models.base import Model, identify_model
-from probes.reports import calibration, plots
+from probes.reports import calibration
 from probes.reports.citation import cite
+from probes.reports.factor_figures import draw_factors
 from probes.reports.headline import (
     describe_split,
     format_headline,
@@ -38,8 +37,10 @@ from probes.reports.headline import (
     summarize_headline,
 )
 from probes.reports.losses import count_losses, list_losses
+from probes.reports.mistakes import draw_confusions, list_mistakes, list_words
 from probes.reports.page import Figure, Page, to_rows, to_uri, write_report
 from probes.reports.pictures import choose_pictures, choose_shots
+from probes.reports.terms import list_terms
 from probes.tables import Table, percent
 from probes.tasks.base import load_task
 from probes.tasks.linear_probe import tabulate_linear
@@ -55,9 +56,9 @@ N_NAMED = 5
 """Number of broken files to list by name; all are counted."""
 
 CURVES_NOTE = (
-    "Accuracy at each level, with 95 % Wilson intervals. The dashed line is chance. A dotted"
-    " line is the threshold, midway between chance and the accuracy at the easiest level, with"
-    " its interval shaded."
+    "Accuracy at each level, with 95 % intervals. The dashed line is chance. A dotted line is"
+    " the threshold for the choice that the page opens with, with its interval shaded. A click"
+    " on a point shows images of its level."
 )
 
 
@@ -71,9 +72,10 @@ def write_probe(probe: Probe, out: Path, command: str = "") -> dict[str, Any]:
     """
     thresholds = tabulate_thresholds(probe.outcomes)
     summary = summarize(probe, thresholds)
-    figures = draw_figures(probe.outcomes, thresholds)
+    figures = draw_factors(probe.outcomes, thresholds)
     if summary["calibration"] is not None:
         figures.append(calibration.draw_calibration(summary["calibration"]))
+    figures += draw_confusions(probe.outcomes)
     page = dataclasses.replace(make_page(probe, summary, figures), command=command)
     write_report(out, summary, page)
     return summary
@@ -146,43 +148,29 @@ def list_faults(outcomes: pd.DataFrame) -> list[str]:
     return [f"{key}: {fault}" for key, fault in zip(rows["key"], rows["fault"], strict=True)]
 
 
-def draw_figures(outcomes: pd.DataFrame, thresholds: pd.DataFrame) -> list[Figure]:
-    """Return a plot for each factor that varies, and a map if the position varies."""
-    figures = []
-    chance = find_chance(outcomes, int(outcomes["k"].iloc[0]))
-    for name in list_factors(outcomes):
-        factor = tabulate_factor(outcomes, name)
-        if factor.is_number:
-            marks = thresholds
-            if not thresholds.empty:
-                unit = find_column(name)
-                marks = thresholds[thresholds["unit"] == unit]
-            drawn = plots.draw_curve(factor.table, name, chance, marks)
-        else:
-            drawn = plots.draw_levels(factor.table, name, chance)
-        figures.append(Figure(name, label_of(name), *drawn))
-    if (outcomes["factor"] == "").all() and outcomes["x_frac"].nunique() > plots.N_CELLS:
-        figures.append(Figure("position", "position of the text", *plots.draw_map(outcomes)))
-    return figures
-
-
 def make_page(probe: Probe, summary: Mapping[str, Any], figures: Sequence[Figure]) -> Page:
     """Return the report of a probe."""
     model, fonts = probe.model, read_catalogue()
     shots, cells = choose_shots(probe, fonts)
+    outcomes = probe.outcomes
+    words = list_words(outcomes)
+    baselines = dict.fromkeys(outcomes["baseline"])
     return Page(
         title=f"{model.name} {model.tag}".strip() + f": {probe.question.task}",
         verdict=f"It {find_verdict(probe, summary)}",
         headline=make_headline(probe, summary),
         figures=figures,
         note=CURVES_NOTE,
-        fonts=_format_fonts(probe.outcomes, fonts),
-        tables=list_tables(probe, summary),
+        fonts=_format_fonts(outcomes, fonts),
+        tables=list_tables(probe, summary) + ([words] if words else []),
         pictures=choose_pictures(probe, fonts),
         shots=shots,
         cells=cells,
         facts=_list_facts(probe, summary),
         citation=cite(summary),
+        k=int(outcomes["k"].iloc[0]),
+        series=[name_baseline(str(name)) for name in baselines if name],
+        terms=list_terms(list_factors(outcomes), is_design=is_design(outcomes)),
     )
 
 
@@ -217,16 +205,16 @@ def list_tables(probe: Probe, summary: Mapping[str, Any]) -> list[Table]:
         tables.append(format_pooled(summary["pooled"]))
     else:
         tables.append(_format_main_effects(tabulate_effects(probe.outcomes)))
-    confusions = tabulate_confusions(probe.outcomes)
-    mistakes = tuple(tuple(map(str, row)) for row in confusions.to_numpy().tolist())
-    tables.append(Table("Most frequent mistakes", ("word", "read as", "times"), mistakes))
+    tables.append(list_mistakes(probe.outcomes))
     return [table for table in tables if table.rows]
 
 
 def _format_main_effects(effects: Effects) -> Table:
     rows = tuple(
         (
-            row["factor"] if pd.isna(row["level"]) else f"{row['factor']}: {row['level']}",
+            label_of(row["factor"])
+            if pd.isna(row["level"])
+            else name_level(row["factor"], str(row["level"])),
             f"{row['coefficient']:+.2f}",
             f"{row['low']:+.2f} to {row['high']:+.2f}",
             f"{row['p_holm']:.2g}",
@@ -238,7 +226,23 @@ def _format_main_effects(effects: Effects) -> Table:
         "Logistic regression; coefficients of numbers are per standard deviation, and intervals"
         " are clustered by word."
     )
-    return Table("Main effects", columns, rows, " ".join([note, *effects.notes]))
+    return Table("Main effects", columns, rows, f"{note}{_join_notes(effects.notes)}")
+
+
+def _join_notes(notes: Sequence[str]) -> str:
+    """Return notes as sentences, one for all factors that are left out."""
+    reasons: dict[str, list[str]] = {}
+    others = []
+    for note in notes:
+        name, is_left, reason = note.partition(" is left out: ")
+        if is_left:
+            factor, _, level = name.partition(" ")
+            shown = name_level(factor, level) if level else label_of(factor)
+            reasons.setdefault(reason, []).append(shown)
+        else:
+            others.append(f" {note[:1].upper()}{note[1:]}.")
+    left = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
+    return "".join(others) + (f" Left out: {left}." if left else "")
 
 
 def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -251,8 +255,10 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
         fitted = row["fit_note"] or (
             f"{row['fit_level']:.3g}" + _format_ends(row["fit_low"], row["fit_high"])
         )
-        formatted.append((row["unit"], name_baseline(row["baseline"]), found, interval, fitted))
-    columns = ("threshold", "baseline", "level", "95 % interval", "fitted curve")
+        formatted.append(
+            (label_of(row["unit"]), name_baseline(row["baseline"]), found, interval, fitted)
+        )
+    columns = ("threshold", "condition", "level", "95 % interval", "fitted curve")
     note = (
         "A threshold is midway between chance and the accuracy at the easiest level, over"
         " words. The interval is valid for any monotone curve. The x-height is the height of"
@@ -264,7 +270,7 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
 def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
     formatted = tuple(
         (
-            row["factor"], name_baseline(row["baseline"]), str(row["look"]),
+            label_of(row["factor"]), name_baseline(row["baseline"]), str(row["look"]),
             ", ".join(f"{level:g}" for level in row["levels"]) or "none", row["why"],
         )
         for row in rows
@@ -273,7 +279,7 @@ def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
         "After each stage, levels are added at the ends of a curve's interval, and the same"
         " words are shown there. Effects are computed from the coarse scan only."
     )
-    columns = ("factor", "baseline", "stage", "levels added", "reason")
+    columns = ("factor", "condition", "stage", "levels added", "reason")
     return Table("Added levels", columns, formatted, note)
 
 
@@ -329,12 +335,14 @@ def _draw_specimen(file: str, fonts: Catalogue) -> bytes:
 
 def _list_facts(probe: Probe, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     model, question = summary["model"], summary["question"]
-    seen = f"{model['input_px']} px, patches of {model['patch_px']} px"
+    seen = f"{model['input_px']} px"
+    seen += f", patches of {model['patch_px']} px" if model["patch_px"] else ""
+    steps = ", ".join(f"{name} {value}" for name, value in model["preprocessing"].items())
     return [
         ("model", f"{model['name']} {model['tag']}".strip()),
         ("weights, SHA-256", model["weights_sha256"] or "unknown"),
         ("input", seen if model["input_px"] else "unknown"),
-        ("preprocessing", str(model["preprocessing"]) if model["preprocessing"] else "unknown"),
+        ("preprocessing", steps or "unknown"),
         ("precision, device", f"{model['precision']} {model['device']}".strip() or "unknown"),
         ("task", question["task"]),
         ("prompts", " | ".join(question["templates"])),

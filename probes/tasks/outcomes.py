@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,9 @@ Kind = tuple[str, Callable[[pd.Series], bool]]
 TEXT: Kind = ("texts", pd.api.types.is_string_dtype)
 WHOLE: Kind = ("whole numbers", pd.api.types.is_integer_dtype)
 TRUTH: Kind = ("truth values", pd.api.types.is_bool_dtype)
+
+PART = 50_000
+"""Number of rows made at a time."""
 
 NEEDED = {
     "key": TEXT, "task": TEXT, "word": TEXT, "factor": TEXT, "k": WHOLE, "rank": WHOLE,
@@ -55,8 +59,8 @@ def make_outcomes(
         model: gives the scale at which it sees an image, and the number of tokens in a text.
         task: name of the task.
     """
-    rows = pd.DataFrame([trial_fields(trial) for trial in trials])
-    drawn = pd.DataFrame([dict(fact) for fact in facts])
+    rows = _tabulate(trials, trial_fields)
+    drawn = _tabulate(facts, dict)
     rows = rows.drop(columns=[name for name in drawn if name in rows]).join(drawn)
     scales = [
         seen_scale(model, int(width), int(height))
@@ -87,6 +91,17 @@ def make_outcomes(
     for k, ranks in guesses.ranks.items():
         rows[f"rank_at_{k}"] = ranks
     return rows
+
+
+def _tabulate(
+    items: Sequence[Any], describe: Callable[[Any], Mapping[str, object]]
+) -> pd.DataFrame:
+    """Return a row for each item, made in parts, since its fields take more than the row."""
+    parts = [
+        pd.DataFrame([describe(item) for item in items[start : start + PART]])
+        for start in range(0, max(1, len(items)), PART)
+    ]
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
 def _find_cropped(rows: pd.DataFrame, model: Model) -> list[bool]:

@@ -25,8 +25,8 @@ for (const image of data.images) count[image.text] = (count[image.text] || 0) + 
 
 const picture = (image) => {
   const box = make("svg", { viewBox: `0 0 ${image.width} ${image.height}`, "aria-hidden": "true" });
-  for (const [kind, quads] of [["char", image.char_quads], ["word", image.word_quads]])
-    for (const quad of quads) box.append(make("polygon", { class: kind, points: quad.join(" ") }));
+  for (const [kind, polygons] of [["char", image.char_quads], ["word", image.word_polygons]])
+    for (const points of polygons) box.append(make("polygon", { class: kind, points: points.join(" ") }));
   const shown = make("img", { src: image.src, width: image.width, height: image.height, alt: image.text, loading: "lazy" });
   const mask = image.mask ? [make("img", { class: "mask", src: image.mask, alt: "", loading: "lazy" })] : [];
   return make("span", { class: "picture" }, shown, ...mask, box);

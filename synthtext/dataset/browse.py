@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ Mask = NDArray[np.uint8]
 
 LEFT_OUT = frozenset(
     {"seed", "index", "text", "label", "class_index", "ink", "paper", "paper2"}
-    | {"paper_seed", "noise_seed"}
+    | {"ink2", "paper_seed", "noise_seed", "ink_seed", "damage_seed"}
 )
 """Fields that are not useful for choosing images."""
 
@@ -121,8 +121,8 @@ def _encode_mask(mask: Mask) -> str:
     return f"data:image/png;base64,{base64.b64encode(raw).decode()}"
 
 
-def _list_quads(quads: Quads) -> list[list[float]]:
-    return quads.astype(np.float64).round(2).reshape(-1, 8).tolist()
+def _list_points(polygons: Iterable[Quads]) -> list[list[float]]:
+    return [each.astype(np.float64).round(2).ravel().tolist() for each in polygons]
 
 
 def _describe(image: Rendering, accuracy: Mapping[str, float] | None) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _describe(image: Rendering, accuracy: Mapping[str, float] | None) -> dict[st
         "src": f"data:image/jpeg;base64,{file}",
         "width": width,
         "height": height,
-        "word_quads": _list_quads(image.word_quads),
-        "char_quads": _list_quads(image.char_quads),
+        "word_polygons": _list_points(image.word_polygons),
+        "char_quads": _list_points(image.char_quads),
         "fields": {k: show_text(v) if isinstance(v, str) else v for k, v in fields.items()},
     }

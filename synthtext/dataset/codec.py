@@ -14,6 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from synthtext.drawing.bands import MAX_POINTS
 from synthtext.drawing.degradations import jpeg
 from synthtext.drawing.layout import inked, split_words
 from synthtext.drawing.rendering import Pixels, Quads, Rendering
@@ -55,7 +56,9 @@ Pillow would open dozens of others by their content, and start Ghostscript for s
 
 MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn", "ink_visible_frac")
 
-LATER_MEASURED: dict[str, Any] = {"ink_visible_frac": 1.0, "word_breaks": [], "font_runs": []}
+LATER_MEASURED: dict[str, Any] = {
+    "ink_visible_frac": 1.0, "word_breaks": [], "font_runs": [], "word_polygons": [],
+}  # fmt: skip
 """What the first shards lack, of these and beside them, with its value where it is missing."""
 
 
@@ -96,6 +99,9 @@ def encode(rendering: Rendering, image_format: str) -> Sample:
         "word_breaks": rendering.word_breaks,
         "font_runs": rendering.font_runs,
     }
+    # The polygons of straight text are its quads.
+    if rendering.bent_polygons:
+        fields["word_polygons"] = rendering.bent_polygons
     return Sample(
         spec.key,
         {
@@ -163,6 +169,7 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             ink_visible_frac=_read_number(fields, "ink_visible_frac"),
             word_breaks=word_breaks,
             font_runs=_read_font_runs(fields, spec),
+            bent_polygons=_read_polygons(fields, len(split_words(text, word_breaks))),
         )
     except ValueError as error:
         raise ShardError(f"{sample.key}.json has no valid {error}; render it again") from error
@@ -289,6 +296,27 @@ def _read_quads(fields: Mapping[str, Any], name: str, n: int) -> Quads:
     if not is_fine or (np.abs(quads) > MAX_QUAD_PX).any():
         raise ValueError(name)
     return quads.astype(np.float32)
+
+
+def _read_polygons(fields: Mapping[str, Any], n: int) -> tuple[Quads, ...]:
+    rows = fields.get("word_polygons", LATER_MEASURED["word_polygons"])
+    if not isinstance(rows, list) or len(rows) not in (0, n):
+        raise ValueError(f"word_polygons: the text needs {n}")
+    return tuple(_read_polygon(row) for row in rows)
+
+
+def _read_polygon(row: object) -> Quads:
+    if not isinstance(row, list) or not 4 <= len(row) <= MAX_POINTS or len(row) % 2:
+        raise ValueError("word_polygons")
+    try:
+        points = np.array(row)
+    except ValueError as error:  # Points of several lengths.
+        raise ValueError("word_polygons") from error
+    if points.dtype.kind not in "fi" or points.shape[1:] != (2,):
+        raise ValueError("word_polygons")
+    if (np.abs(points) > MAX_QUAD_PX).any():
+        raise ValueError("word_polygons")
+    return points.astype(np.float32)
 
 
 def _read_word_breaks(fields: Mapping[str, Any], text: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 
+from synthtext.dataset.balance import write_balance
 from synthtext.dataset.card import write_card
 from synthtext.dataset.codec import Sample, encode
 from synthtext.dataset.folders import (
@@ -127,7 +128,8 @@ def finish_dataset(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
     The final `dataset.json` is written last, and has the checksums of all other files.
     """
-    files = {**manifest["files"], **write_card(folder, manifest)}
+    written = {**write_card(folder, manifest), **write_balance(folder, manifest)}
+    files = {**manifest["files"], **written}
     return close_folder(folder, {**manifest, "files": files})
 
 

@@ -137,12 +137,23 @@ def read_classnames(folder: Path) -> tuple[str, ...]:
     Raises:
         DatasetError: it is missing, is not a regular file, too large, or not UTF-8.
     """
-    path = folder / CLASSNAMES
-    raw = read_file(path, MAX_CLASSNAMES_BYTES, kind=DatasetError, remedy=REPAIR)
+    raw = read_classnames_file(folder)
     try:
         return tuple(raw.decode("utf-8").removesuffix("\n").split("\n"))
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not UTF-8 ({error.reason}); {REPAIR}") from error
+        raise DatasetError(
+            f"{folder / CLASSNAMES} is not UTF-8 ({error.reason}); {REPAIR}"
+        ) from error
+
+
+def read_classnames_file(folder: Path) -> bytes:
+    """Return the content of `classnames.txt`, whose checksum nobody has to have compared.
+
+    Raises:
+        DatasetError: it is missing, is not a regular file, or is too large.
+    """
+    path = folder / CLASSNAMES
+    return read_file(path, MAX_CLASSNAMES_BYTES, kind=DatasetError, remedy=REPAIR)
 
 
 def encode_classnames(plan: Plan) -> bytes:

@@ -7,6 +7,7 @@ workers and ranks, without duplicates and without any code here.
 from __future__ import annotations
 
 import os
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from synthtext.dataset.verify import open_shards
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.photos import Photos
 from synthtext.drawing.rendering import Rendering, render
-from synthtext.errors import DatasetError
+from synthtext.errors import DatasetError, DrawError, quote
 from synthtext.recipe import Recipe, edit_recipe, read_recipe
 from synthtext.sampling import sample_specs
 from synthtext.spec import Spec
@@ -42,7 +43,7 @@ class _Pictures(Sequence[Any]):
         """Return an image: a `Rendering`, or (transformed image, target).
 
         Raises:
-            DrawError: the text cannot be drawn.
+            DrawError: the text cannot be drawn, and nothing may or can take its place.
             ShardError: the shard is broken.
         """
         rendering = self._read(number)
@@ -84,7 +85,7 @@ class Dataset(_Pictures):
 
 
 BLOCK = 128
-"""Number of specs sampled at once: a single one costs as much as thirty in a block."""
+"""Number of specs sampled at once: a single one costs as much as ten in a block."""
 
 MAX_BLOCKS = 1024
 """Blocks of the longest stream that caches all of them: 120 MB of specs per process."""
@@ -92,9 +93,17 @@ MAX_BLOCKS = 1024
 N_RECENT = 8
 """Number of blocks that a longer stream caches."""
 
+REPLACE, RAISE = "replace", "raise"
+"""What a stream does where an image cannot be drawn."""
+
+MAX_TRIES = 100
+"""Consecutive images that cannot be drawn after which a stream gives up."""
+
 
 class Stream(_Pictures):
     """Images of a split that are rendered on demand; equal indices give equal images.
+
+    Where an image cannot be drawn, the next one that can takes its place, as `stream` says.
 
     >>> from synthtext import Stream, stream
     >>> pictures = stream(count=50, seed=3)
@@ -108,49 +117,95 @@ class Stream(_Pictures):
         split: str,
         transform: Transform | None = None,
         target: Target | None = None,
+        errors: str = REPLACE,
     ) -> None:
-        self._plan = plan
+        self._plan, self._errors, self._has_warned = plan, errors, False
         self._split, self._transform, self._target = split, transform, target
         self._source = source_of(plan, split)
         self._count = plan.counts[plan.sources.index(self._source)]
+        self._is_long = self._count > BLOCK * MAX_BLOCKS
         self._kept: OrderedDict[int, list[Spec]] = OrderedDict()
+        self._asked: dict[int, Spec] = {}
         self._last = -1
 
     def __len__(self) -> int:
         return self._count
 
+    def __getitems__(self, numbers: Sequence[int]) -> list[Any]:
+        """Return several images; PyTorch's loader asks for each batch in this way.
+
+        Raises:
+            DrawError: as for a single one.
+        """
+        known = [number for number in numbers if 0 <= number < self._count]
+        if self._is_long and known:
+            # The specs of a batch, wherever they lie, cost little more than one of them.
+            self._asked = dict(zip(known, self._sample_run(known), strict=True))
+        return [self[number] for number in numbers]
+
     def _read(self, number: int) -> Rendering:
         if not 0 <= number < self._count:
             raise IndexError(f"{number} is not one of {self._count} images")
         plan = self._plan
-        return render(self._sample(number), plan.fonts, plan.photos)
+        n_tries = min(MAX_TRIES, self._count) if self._errors == REPLACE else 1
+        for ahead in range(n_tries):
+            place = (number + ahead) % self._count
+            try:
+                rendering = render(self._sample(place), plan.fonts, plan.photos)
+            except DrawError as error:
+                reason = error
+                continue
+            if ahead:
+                self._warn(number, place, reason)
+            return rendering
+        if n_tries == 1:
+            raise reason
+        raise DrawError(
+            f"none of the {n_tries} images from {number} on can be drawn; of the last: {reason}"
+        )
+
+    def _warn(self, number: int, place: int, reason: DrawError) -> None:
+        """Say once that images are replaced: a message for each would hide everything else."""
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"image {number} cannot be drawn, so image {place} takes its place, as will be"
+                f" done with others without a warning: {reason}",
+                stacklevel=4,
+            )
 
     def __getstate__(self) -> dict[str, object]:
         # Another process can sample the specs faster than it could unpickle them.
-        return {**self.__dict__, "_kept": OrderedDict(), "_last": -1}
+        return {**self.__dict__, "_kept": OrderedDict(), "_asked": {}, "_last": -1}
 
     def _sample(self, number: int) -> Spec:
         """Return the spec of an image, from a block that is sampled as a whole."""
+        if number in self._asked:
+            return self._asked[number]
         block, place = divmod(number, BLOCK)
         follows, self._last = number == self._last + 1, number
-        is_long = self._count > BLOCK * MAX_BLOCKS
         specs = self._kept.pop(block, None)
         if specs is None:
-            if is_long and not follows:
+            if self._is_long and not follows:
                 # With random access to a long stream, the rest of the block may never be
                 # needed.
-                return self._sample_run(number, number + 1)[0]
-            specs = self._sample_run(block * BLOCK, min((block + 1) * BLOCK, self._count))
+                return self._sample_run([number])[0]
+            specs = self._sample_run(range(self._count)[block * BLOCK : (block + 1) * BLOCK])
         self._kept[block] = specs
-        if is_long and len(self._kept) > N_RECENT:
+        if self._is_long and len(self._kept) > N_RECENT:
             self._kept.popitem(last=False)
         return specs[place]
 
-    def _sample_run(self, start: int, stop: int) -> list[Spec]:
+    def _sample_run(self, numbers: Sequence[int]) -> list[Spec]:
         plan, first = self._plan, self._source.first
+        indices = (
+            range(first + numbers.start, first + numbers.stop)
+            if isinstance(numbers, range)
+            else [first + number for number in numbers]
+        )
         return sample_specs(
-            plan.recipe, self._source, plan.fonts, seed=plan.seed,
-            indices=range(first + start, first + stop), photos=plan.photos,
+            plan.recipe, self._source, plan.fonts, seed=plan.seed, indices=indices,
+            photos=plan.photos,
         )  # fmt: skip
 
 
@@ -207,12 +262,19 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     edits: Mapping[str, str] | None = None,
     transform: Transform | None = None,
     target: Target | None = None,
+    errors: str = REPLACE,
 ) -> Stream:
     """Return images that are rendered on demand, without shards.
 
     They equal those that `synthtext render` would write with the same options: image 7 is the
     same here, in a worker, and in a shard. `count` is one epoch; another seed gives another
     epoch. A count of 10**12 costs nothing and never ends; texts are already shuffled.
+
+    A recipe may ask for what cannot be drawn, such as a word too short for its arc. `synthtext
+    render` leaves such an image out. In a stream the next image of the split that can be drawn
+    takes its place, so every index gives an image, always the same one, and training does not
+    stop. `rendering.spec.index` is that of the image drawn. The first time in each process, a
+    warning says so.
 
     >>> from synthtext import stream
     >>> pictures = stream(words="en", count=1000, edits={"size_px": "20:40"})
@@ -232,12 +294,16 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
         edits: entries of the recipe to change, as in the options of `synthtext render`.
         transform: as for `load`.
         target: as for `load`.
+        errors: `replace`; or `raise`, which raises a `DrawError` for an image that cannot be
+            drawn.
 
     Raises:
         DatasetError: a number is out of range, or the split has no texts.
         RecipeError: the recipe cannot be used.
         WordsError: the texts cannot be used.
     """
+    if errors not in (REPLACE, RAISE):
+        raise DatasetError(f"errors is {quote(errors)}; it is {REPLACE} or {RAISE}")
     given = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     edited = edit_recipe(given, edits or {})
     plan = make_plan(
@@ -247,4 +313,4 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
     if split not in {source.split for source in plan.sources}:
         have = ", ".join(source.split for source in plan.sources)
         raise DatasetError(f"there are no images in the split {split!r}; there is {have}")
-    return Stream(plan, split, transform, target)
+    return Stream(plan, split, transform, target, errors)

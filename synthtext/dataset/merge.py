@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from synthtext.dataset.folders import (
     begin_folder,
-    hash_if_there,
     is_whole,
     list_records,
     read_records,
@@ -21,6 +21,7 @@ from synthtext.dataset.manifest import (
     check_same_plan,
     describe_run,
     list_expected,
+    read_classnames_file,
     read_manifest,
 )
 from synthtext.dataset.sealing import REPAIR
@@ -49,11 +50,11 @@ def merge_datasets(
             shard.
         DamageError: a shard or `classnames.txt` has changed since it was written.
     """
-    begun = _read_begun(parts[0])
+    begun, classnames = _read_begun(parts[0])
     for part in parts[1:]:
         check_same_plan(part, read_manifest(part).get("plan", {}), begun["plan"])
     with lock_folder(out):
-        begin_folder(out, begun, (parts[0] / CLASSNAMES).read_bytes())
+        begin_folder(out, begun, classnames)
         files = list_expected(begun)
         have = read_records(out)
         for record in have.values():
@@ -72,16 +73,17 @@ def merge_datasets(
         return finish_dataset(out, manifest)
 
 
-def _read_begun(part: Path) -> dict[str, Any]:
-    """Return the `dataset.json` of a part in its state when the part was started."""
+def _read_begun(part: Path) -> tuple[dict[str, Any], bytes]:
+    """Return the `dataset.json` of a part as it was started, and its `classnames.txt`."""
     manifest = read_manifest(part)
-    found = hash_if_there(part / CLASSNAMES)
+    classnames = read_classnames_file(part)
+    found = hashlib.sha256(classnames).hexdigest()
     known = manifest.get("files", {CLASSNAMES: found})
-    if found is None or known.get(CLASSNAMES) != found:
+    if known.get(CLASSNAMES) != found:
         raise DamageError(f"{part / CLASSNAMES} is not the file that was written; {REPAIR}")
     names = ("format", "plan", "splits", "duplicates_merged", "left_out_fonts")
     begun = {name: manifest[name] for name in names}
-    return begun | {"complete": False, "files": {CLASSNAMES: found}}
+    return begun | {"complete": False, "files": {CLASSNAMES: found}}, classnames
 
 
 def _take(record: ShardRecord, part: Path, out: Path, have: dict[str, ShardRecord]) -> None:

@@ -13,13 +13,14 @@ from typing import Any
 import freetype
 import numpy as np
 
+from synthtext.decks import COVER, Cover, Deck, Source, describe_cover
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice
 from synthtext.errors import DatasetError, RecipeError, WordsError, shorten
 from synthtext.recipe import ANY, Recipe, list_draws
 from synthtext.recipe_toml import describe_recipe
-from synthtext.sampling import Deck, Source, sample_specs
+from synthtext.sampling import sample_specs
 from synthtext.texts.reviews import review_sentences
 from synthtext.texts.sentences import read_sentences
 from synthtext.texts.words import Texts, read_words, split_texts
@@ -70,6 +71,7 @@ class Plan:
         classnames: the lines of `classnames.txt`.
         fonts: the fonts to choose from.
         photos: the photographs to choose from, if any.
+        cover: what the chosen texts of the sources are for, if there are any.
     """
 
     recipe: Recipe
@@ -80,6 +82,7 @@ class Plan:
     classnames: tuple[str, ...]
     fonts: Catalogue
     photos: Photos | None
+    cover: Cover | None = None
 
     @property
     def n_images(self) -> int:
@@ -268,6 +271,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
             for kind, texts in plan.texts.items()
         },
         "photos": plan.photos and plan.photos.sha256,
+        **({COVER: describe_cover(plan.cover, plan.sources)} if plan.cover else {}),
         "fonts": {font.file: font.sha256 for font in plan.fonts.fonts.values()},
         "versions": list_versions(),
     }

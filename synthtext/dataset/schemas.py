@@ -11,6 +11,8 @@ from synthtext.dataset.codec import FORMAT as SAMPLE_FORMAT
 from synthtext.dataset.codec import LATER_MEASURED, MEASURED
 from synthtext.dataset.manifest import FORMAT as DATASET_FORMAT
 from synthtext.dataset.scoring import FIELD, SCORED
+from synthtext.decks import COVER
+from synthtext.drawing.bands import MAX_POINTS
 from synthtext.factors import SPLITS
 from synthtext.spec import BOUNDS, CHOICES, COLOURS, LATER, NAMES, TYPES
 from synthtext.storage import replace_file
@@ -26,6 +28,11 @@ POINT = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems"
 QUADS = {
     "type": "array",
     "items": {"type": "array", "items": POINT, "minItems": 4, "maxItems": 4},
+}
+
+POLYGONS = {
+    "type": "array",
+    "items": {"type": "array", "items": POINT, "minItems": 4, "maxItems": MAX_POINTS},
 }
 
 HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -46,7 +53,8 @@ def describe_sample() -> dict[str, Any]:
     places = {"type": "array", "items": {"type": "integer", "minimum": 1}}
     runs = {"type": "array", "items": RUN}
     quads = {
-        "word_quads": QUADS, "char_quads": QUADS, "word_breaks": places, "font_runs": runs,
+        "word_quads": QUADS, "char_quads": QUADS, "word_polygons": POLYGONS,
+        "word_breaks": places, "font_runs": runs,
     }  # fmt: skip
     properties = {
         "format": {"const": SAMPLE_FORMAT}, **fields, "drawn_text": {"type": "string"},
@@ -80,6 +88,7 @@ def describe_manifest() -> dict[str, Any]:
             "seed": COUNT, "count": COUNT, "recipe": {"type": "object"},
             "texts": {"type": "object"}, "fonts": {"type": "object"},
             "versions": {"type": "object"}, SCORED: {"type": "object"},
+            COVER: {"type": "object"},
         },
         "required": ["seed", "count", "recipe", "texts", "fonts", "versions"],
     }  # fmt: skip

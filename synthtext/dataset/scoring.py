@@ -30,6 +30,7 @@ from synthtext.dataset.manifest import (
     NotDrawn,
     ShardRecord,
     describe_run,
+    read_classnames_file,
     read_manifest,
     read_record,
 )
@@ -135,7 +136,8 @@ def begin_scored(source: Path, out: Path, begun: Mapping[str, Any]) -> dict[str,
     """Start or resume the folder of a copy; return its `dataset.json` if it is finished.
 
     Raises:
-        DatasetError: the folder holds something else, or a copy started with other settings.
+        DatasetError: the folder holds something else, or a copy started with other settings,
+            or the source has no `classnames.txt` that can be read.
     """
     if (out / "dataset.json").exists() and not (out / RECORDS).exists():
         manifest = read_manifest(out)
@@ -143,8 +145,9 @@ def begin_scored(source: Path, out: Path, begun: Mapping[str, Any]) -> dict[str,
         is_finished = manifest["complete"] and manifest["plan"] == begun["plan"]
         if is_finished and all(is_there(out, row) for row in rows):
             return manifest
+    classnames = read_classnames_file(source)
     out.mkdir(parents=True, exist_ok=True)
-    begin_folder(out, begun, (source / CLASSNAMES).read_bytes())
+    begin_folder(out, begun, classnames)
     for split in begun["splits"]:
         (out / split).mkdir(exist_ok=True)
     return None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from synthtext.dataset.plan import MAX_NUMBER, MAX_SHARDS
+from synthtext.decks import COVER
 from synthtext.errors import quote
 from synthtext.factors import SPLITS
 from synthtext.recipe import FORMATS
@@ -140,8 +141,15 @@ PLAN: Shape = {
     "versions": lambda value: _maps_to(_is(str))(value) and "synthtext" in value,
 }  # fmt: skip
 
+COVERED: Shape = {
+    "alphabet": _is(str), "at_least": _is_count, "images": _maps_to(_is_count),
+    "sha256": _is_hash,
+}  # fmt: skip
+
 PLAN_LATER: Shape = {
     "photos": lambda value: value is None or isinstance(value, str), "scored": _is(dict),
+    COVER: lambda value: isinstance(value, dict) and not set(COVERED) - set(value)
+    and all(fits(value[name]) for name, fits in COVERED.items()),
 }  # fmt: skip
 
 TOP: Shape = {

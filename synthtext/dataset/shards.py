@@ -34,6 +34,8 @@ BLANK_SUM = (
 )
 """Checksum of a header without name and size; the checksum field itself counts as spaces."""
 
+MAX_TEXT_BYTES = 1 << 20
+
 END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
 """The end of every tar."""
 
@@ -150,6 +152,20 @@ def list_places(path: Path) -> Iterator[Place]:
     """
     with _open_shard(path) as file:
         yield from _read_places(file, path)
+
+
+def read_drawn_texts(path: Path) -> Iterator[str]:
+    """Return the text of each sample of a shard, in order, without reading its image.
+
+    Raises:
+        ShardError: the shard is missing or broken, or a sample has no text.
+    """
+    with _open_shard(path) as file:
+        for place in _read_places(file, path):
+            span = place.spans.get("txt", (0, MAX_TEXT_BYTES + 1))
+            if span[1] > MAX_TEXT_BYTES:
+                raise ShardError(f"{path} has no text for {place.key}; render it again")
+            yield _read_bytes(file, path, span).decode(errors="replace")
 
 
 def read_place(path: Path, place: Place) -> Sample:

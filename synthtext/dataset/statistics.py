@@ -16,6 +16,7 @@ from synthtext.dataset.codec import MEASURED, decode_fields
 from synthtext.dataset.manifest import read_manifest
 from synthtext.dataset.shards import read_samples
 from synthtext.dataset.verify import check_split, open_shards
+from synthtext.decks import COVER
 from synthtext.drawing.layout import inked
 from synthtext.errors import DatasetError, ShardError, SpecError
 from synthtext.factors import FACTORS, SPLITS
@@ -64,6 +65,8 @@ class Statistics:
         images: number of images in each split.
         texts: number of distinct texts in each split, as drawn.
         characters: how often each character is drawn, most frequent first.
+        split_characters: the same for each split; those of a promised alphabet are among them
+            even if they are not drawn.
         numbers: the distribution of each numeric factor that varies.
         categories: number of images per value, most frequent first, of other factors that vary.
         constants: the value of each factor that is the same in every image.
@@ -72,6 +75,7 @@ class Statistics:
     images: Mapping[str, int]
     texts: Mapping[str, int]
     characters: Mapping[str, int]
+    split_characters: Mapping[str, Mapping[str, int]]
     numbers: Mapping[str, Spread]
     categories: Mapping[str, Mapping[str, int]]
     constants: Mapping[str, Any]
@@ -97,7 +101,8 @@ def count_dataset(
     n_all = sum(row["drawn"] for row in manifest["splits"].values())
     numbers = {name: array("d") for name in NUMBERS}
     categories = {name: Counter[str]() for name in CATEGORIES}
-    characters = Counter[str]()
+    promised = dict.fromkeys(manifest["plan"].get(COVER, {}).get("alphabet", ""), 0)
+    characters: dict[str, Counter[str]] = {split: Counter(promised) for split in SPLITS}
     images, texts = dict[str, int](), dict[str, set[str]]()
     for split in (name for name in SPLITS if manifest["splits"].get(name, {}).get("drawn")):
         texts[split] = set()
@@ -105,7 +110,7 @@ def count_dataset(
             images[split] = images.get(split, 0) + 1
             text = fields["drawn_text"]
             texts[split].add(text)
-            characters.update(text[place] for place in inked(text))
+            characters[split].update(text[place] for place in inked(text))
             for name in NUMBERS:
                 numbers[name].append(fields[name])
             for name in CATEGORIES:
@@ -138,7 +143,7 @@ def _read_fields(folder: Path, split: str, *, verify: bool) -> Iterator[dict[str
 def _summarise(
     images: dict[str, int],
     texts: dict[str, set[str]],
-    characters: Counter[str],
+    characters: Mapping[str, Counter[str]],
     numbers: dict[str, array[float]],
     categories: dict[str, Counter[str]],
 ) -> Statistics:
@@ -155,7 +160,8 @@ def _summarise(
     return Statistics(
         images=images,
         texts={split: len(found) for split, found in texts.items()},
-        characters=dict(characters.most_common()),
+        characters=dict(sum(characters.values(), Counter[str]()).most_common()),
+        split_characters={split: dict(characters[split].most_common()) for split in images},
         numbers={name: found for name, found in spreads.items() if name not in constants},
         categories={name: dict(found.most_common()) for name, found in varying.items()},
         constants=constants,

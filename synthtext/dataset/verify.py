@@ -219,7 +219,9 @@ def _verify_counts(manifest: Mapping[str, Any]) -> Iterator[str]:
 def _count_lines(path: Path) -> int:
     if not path.is_file() or is_too_large(path):
         return 0
-    return len(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    # In pieces, and by line feeds alone: a name may contain another line separator.
+    with path.open("rb") as file:
+        return sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
 
 
 def _verify_shard(
@@ -292,3 +294,12 @@ def _verify_quads(rendering: Rendering, key: str) -> Iterator[str]:
         edge = np.array([width, height]) + QUAD_SLACK_PX
         if quads.size == 0 or (quads < -QUAD_SLACK_PX).any() or (quads > edge).any():
             yield f"{key}.json has {name} that are invalid or outside the image"
+    if any(not -1 < share < 2 for share in _list_shares(rendering)):
+        yield f"{key}.json has word_polygons that are far outside the image"
+
+
+def _list_shares(rendering: Rendering) -> Iterator[float]:
+    """Yield the coordinates of polygons, which may leave the image, in fractions of a side."""
+    height, width = rendering.pixels.shape[:2]
+    for polygon in rendering.bent_polygons:
+        yield from (polygon / (width, height)).ravel().tolist()

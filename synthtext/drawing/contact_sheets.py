@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def draw_sheet(
         renderings: what to show, row by row.
         n_columns: number of tiles in a row.
         tile_px: longest side of a tile; larger images are shrunk, smaller ones kept.
-        has_boxes: whether the quads of words (red) and characters (blue) are drawn.
+        has_boxes: whether words (red) and characters (blue) are outlined.
 
     Raises:
         DatasetError: there is nothing to show.
@@ -125,19 +125,20 @@ def _draw_tile(rendering: Rendering, tile_px: int, has_boxes: bool) -> Image.Ima
     image = Image.fromarray(rendering.pixels)
     if has_boxes:
         pen = ImageDraw.Draw(image)
-        for quads, colour in (
+        for polygons, colour in (
             (rendering.char_quads, CHAR_LINE),
-            (rendering.word_quads, WORD_LINE),
+            (rendering.word_polygons, WORD_LINE),
         ):
-            _outline(pen, quads, colour)
+            _outline(pen, polygons, colour)
     image.thumbnail((tile_px, tile_px), Image.Resampling.LANCZOS)
     return image
 
 
-def _outline(pen: ImageDraw.ImageDraw, quads: Quads, colour: str) -> None:
-    # Corners are measured from the edges of pixels; Pillow measures from their centres.
-    for quad in np.round(quads - 0.5).tolist():
-        pen.polygon([tuple(corner) for corner in quad], outline=colour)
+def _outline(pen: ImageDraw.ImageDraw, polygons: Iterable[Quads], colour: str) -> None:
+    for polygon in polygons:
+        # Corners are measured from the edges of pixels; Pillow measures from their centres.
+        corners = np.round(polygon - 0.5).tolist()
+        pen.polygon([tuple(corner) for corner in corners], outline=colour)
 
 
 def _caption(rendering: Rendering) -> tuple[str, str]:

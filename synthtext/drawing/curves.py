@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from synthtext.drawing.bands import frame_word, sample_boxes, sample_loops
 from synthtext.drawing.layout import Placement, find_owners, inked, list_corners, number_words
 from synthtext.drawing.outlines import refine
 from synthtext.errors import DrawError
@@ -69,6 +70,44 @@ class Curve:
         sin, cos = math.sin(turn), math.cos(turn)
         return middle + (radius - y) * sin, radius - (radius - y) * cos, turn + slope
 
+    def move(self, points: Points) -> Points:
+        """Return the new positions of points (..., 2) of the straight text, as `at` does."""
+        x, y = points[..., 0], points[..., 1]
+        y = y + self.wave_em * np.sin(2 * np.pi * (x - self.left) / self.width)
+        if abs(self.arc_rad) < STRAIGHT_RAD:
+            return np.stack([x, y], axis=-1)
+        middle, radius = self.left + self.width / 2, self.width / self.arc_rad
+        turns = (x - middle) / radius
+        across = radius - y
+        return np.stack(
+            [middle + across * np.sin(turns), radius - across * np.cos(turns)], axis=-1
+        )
+
+    def find(self, groups: Points) -> Points:
+        """Return the points of the straight text that `move` brings to points (m, n, 2).
+
+        The n points of a group lie together: where the curve is a circle, each of them is
+        found less than half a turn from the middle of its group.
+        """
+        x, y = groups[..., 0], groups[..., 1]
+        if abs(self.arc_rad) >= STRAIGHT_RAD:
+            middle, radius = self.left + self.width / 2, self.width / self.arc_rad
+            right, up = math.copysign(1, radius) * np.stack([x - middle, radius - y])
+            turns = np.arctan2(right, up)
+            around = np.arctan2(right.mean(axis=1), up.mean(axis=1))[:, None]
+            turns = turns + 2 * np.pi * np.rint((around - turns) / (2 * np.pi))
+            x = middle + radius * turns
+            y = radius - math.copysign(1, radius) * np.hypot(right, up)
+        y = y - self.wave_em * np.sin(2 * np.pi * (x - self.left) / self.width)
+        return np.stack([x, y], axis=-1)
+
+    @property
+    def length(self) -> float:
+        """Length after which the baseline meets itself; infinite if it is not an arc."""
+        if abs(self.arc_rad) < STRAIGHT_RAD:
+            return math.inf
+        return 2 * math.pi * self.width / abs(self.arc_rad)
+
 
 def bend(placement: Placement, spec: Spec) -> Placement:
     """Return a text along a curve and with displaced letters, or unchanged if it has neither.
@@ -91,7 +130,7 @@ def bend(placement: Placement, spec: Spec) -> Placement:
     _check_reach(curve, text, arc_deg, top=-top + abs(wave_em), bottom=bottom + abs(wave_em))
     placement = _move_rules(placement, curve)
     if not (jitter_em or letter_rotation_deg):
-        return _move_letters(placement, text, curve.at)
+        return _add_bands(_move_letters(placement, text, curve.at), text, curve)
     chance = np.random.Generator(np.random.Philox(key=spec.ink_seed))
 
     def at(x: float, y: float) -> tuple[float, float, float]:
@@ -102,7 +141,19 @@ def bend(placement: Placement, spec: Spec) -> Placement:
         x, y, turn_rad = curve.at(x + jitter_em * right, y + jitter_em * down)
         return x, y, turn_rad + math.radians(letter_rotation_deg) * turn
 
-    return _move_letters(placement, text, at)
+    bent = _move_letters(placement, text, at)
+    return _add_bands(bent, text, curve) if arc_deg or wave_em else bent
+
+
+def _add_bands(placement: Placement, text: str, curve: Curve) -> Placement:
+    """Return a text with the loop around each word that its curve bends."""
+    corners = list_corners(placement.char_boxes, placement.char_corners)
+    letters = curve.find(sample_boxes(corners))
+    frames = [
+        frame_word(letters[numbers], curve.length)
+        for numbers in _group_words(number_words(text, placement.word_breaks))
+    ]
+    return replace(placement, word_loops=curve.move(sample_loops(np.array(frames))))
 
 
 def _move_rules(placement: Placement, curve: Curve) -> Placement:
@@ -211,13 +262,18 @@ def _find_middles(placement: Placement, owners: list[int]) -> dict[int, float]:
     return middles | {owner: (low + high) / 2 for owner, (low, high) in edges.items()}
 
 
-def _box_words(words: list[int], letters: Points, turns_rad: list[float]) -> Points:
-    """Return the corners of a box around the letters of each word: float64 (k, 4, 2)."""
+def _group_words(words: list[int]) -> list[list[int]]:
+    """Return the indices of the characters of each word, from the word of each character."""
     groups: dict[int, list[int]] = {}
     for number, word in enumerate(words):
         groups.setdefault(word, []).append(number)
+    return list(groups.values())
+
+
+def _box_words(words: list[int], letters: Points, turns_rad: list[float]) -> Points:
+    """Return the corners of a box around the letters of each word: float64 (k, 4, 2)."""
     boxes = []
-    for numbers in groups.values():
+    for numbers in _group_words(words):
         # The direction of a word is that of its middle letter.
         turn_rad = sorted(turns_rad[number] for number in numbers)[len(numbers) // 2]
         x, y = _rotate(letters[numbers].reshape(-1, 2), -turn_rad).T

@@ -51,6 +51,21 @@ SHAPERS = ["ot"]
 NO_LIGATURES = {"liga": False, "clig": False}
 
 
+class Form(NamedTuple):
+    """The size and the place of a character relative to the others.
+
+    Attributes:
+        scale: its size as a fraction of the font size.
+        rise_em: distance up from the baseline, or right from the middle of a column, in ems.
+    """
+
+    scale: float = 1.0
+    rise_em: float = 0.0
+
+
+PLAIN = Form()
+
+
 class Item(NamedTuple):
     """A part of a line that is shaped separately.
 
@@ -60,6 +75,7 @@ class Item(NamedTuple):
         level: even if it runs rightwards, odd if leftwards.
         script: script of its characters, ISO 15924, such as `Arab`.
         owner: number of the font that draws it, 0 for the first.
+        form: size and rise of its characters.
     """
 
     start: int
@@ -67,6 +83,7 @@ class Item(NamedTuple):
     level: int
     script: str
     owner: int = 0
+    form: Form = PLAIN
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,7 @@ class Run:
         advances: advance of each glyph.
         offsets: offset of each glyph, x rightwards and y upwards.
         owners: number of the font of each glyph; empty if it is always the first.
+        scales: size of each glyph as a fraction of the font size; empty if all are 1.
     """
 
     glyphs: list[int]
@@ -86,6 +104,7 @@ class Run:
     advances: list[float]
     offsets: list[tuple[float, float]]
     owners: Sequence[int] = ()
+    scales: Sequence[float] = ()
 
 
 class Face:

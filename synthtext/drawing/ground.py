@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.perspective import Matrix, look
 
-AFTER, BEFORE = np.array([1, 2, 3, 0]), np.array([3, 0, 1, 2])
-"""The corner that follows each corner of a quad, and the one before it."""
-
 
 class Ground(NamedTuple):
     """A rotation of upright text about (0, 0) and then a translation, in px.
@@ -45,12 +42,13 @@ def turn(points: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:
     return points @ np.array([[cos, -sin], [sin, cos]])
 
 
-def grow(quads: NDArray[np.float64], by_px: float) -> NDArray[np.float64]:
-    """Return convex quads (n, 4, 2), clockwise, with every edge moved outwards."""
-    along = quads.take(AFTER, axis=1) - quads
+def grow(polygons: NDArray[np.float64], by_px: float) -> NDArray[np.float64]:
+    """Return polygons (n, m, 2), clockwise, with every side moved outwards."""
+    places = np.arange(polygons.shape[1])
+    along = polygons.take(places - len(places) + 1, axis=1) - polygons
     along /= np.maximum(np.sqrt((along * along).sum(axis=2, keepdims=True)), 1e-9)
     outward = along[..., ::-1] * (1, -1)
-    # A corner moves so that both of its edges move by the same distance.
-    before = outward.take(BEFORE, axis=1)
+    # A corner moves so that both of its sides move by the same distance.
+    before = outward.take(places - 1, axis=1)
     cos = (before * outward).sum(axis=2, keepdims=True)
-    return quads + by_px * (before + outward) / np.maximum(1 + cos, 0.1)
+    return polygons + by_px * (before + outward) / np.maximum(1 + cos, 0.1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from synthtext.drawing.painting import cover, outline_text
 from synthtext.drawing.photos import Photos
 from synthtext.drawing.rendering import fit, open_face_of, open_fallback, render
 from synthtext.errors import DrawError
-from synthtext.spec import Spec, strip_damage, strip_text
+from synthtext.spec import DAMAGES, Spec
 
 Layer = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -51,12 +52,23 @@ def draw_layer(
     return LAYERS[name](spec, fonts, photos)
 
 
+def _strip_damage(spec: Spec) -> Spec:
+    """Return the spec of the same image as it was before anything happened to it."""
+    neutral: dict[str, Any] = {field.name: field.default for field in fields(Spec)}
+    return replace(spec, **{name: neutral[name] for name in DAMAGES})
+
+
+def _strip_text(spec: Spec) -> Spec:
+    """Return the spec of the same image without its text, and without what lies over it."""
+    return replace(spec, opacity=0.0, occlusion_frac=0.0)
+
+
 def _draw_background(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
-    return render(strip_text(spec), fonts, photos).pixels
+    return render(_strip_text(spec), fonts, photos).pixels
 
 
 def _draw_undamaged(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
-    return render(strip_damage(spec), fonts, photos).pixels
+    return render(_strip_damage(spec), fonts, photos).pixels
 
 
 def _draw_ink(spec: Spec, fonts: Catalogue | None, photos: Photos | None) -> Layer:
@@ -82,6 +94,7 @@ def _draw_letters(spec: Spec, fonts: Catalogue | None, photos: Photos | None) ->
             faces=[placement.faces[k] for k in members],
             pens=placement.pens[members],
             turns_rad=placement.turns_rad and [placement.turns_rad[k] for k in members],
+            scales=placement.scales and [placement.scales[k] for k in members],
         )
         coverage, column, row = face.paint_outline(outline_text(spec, part, ground))
         height, width = coverage.shape

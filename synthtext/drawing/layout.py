@@ -8,17 +8,16 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.drawing.bidi import Directions
-from synthtext.drawing.faces import Box, Face, Run
+from synthtext.drawing.faces import Box, Face, Form, Run
 from synthtext.drawing.fallback import assign_faces
-from synthtext.drawing.line_breaks import find_breaks
 from synthtext.drawing.outlines import Outline
-from synthtext.drawing.runs import Line, cut_line, resolve, shape_line
+from synthtext.drawing.runs import resolve
+from synthtext.drawing.wrapping import Style, break_lines, list_steps, shape_part
 from synthtext.errors import DrawError
 
 Boxes = NDArray[np.float64]
@@ -26,21 +25,10 @@ Boxes = NDArray[np.float64]
 INKLESS = frozenset({"Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"})
 """Unicode categories of characters that have no box: spaces, marks, controls."""
 
-MAX_WIDTHS = 4096
-"""Maximum number of word widths that a face caches."""
-
 CORNERS = np.array([[0, 1], [2, 1], [2, 3], [0, 3]])
 """Where x and y of each corner of a box stand in left, top, right, bottom."""
 
 INDENTS = {"left": 0.0, "center": 0.5, "right": 1.0}
-
-
-class _Style(NamedTuple):
-    """How lines are shaped: the fonts, extra advance in ems, and whether they run downwards."""
-
-    faces: tuple[Face, ...]
-    letter_spacing_em: float
-    is_vertical: bool
 
 
 @dataclass(frozen=True)
@@ -64,7 +52,10 @@ class Placement:
         char_corners: float64 (m, 4, 2); corners of the boxes of the characters if the text is
             curved or warped; else None.
         word_corners: float64 (k, 4, 2); the same for each word.
+        word_loops: float64 (k, n, 2); the boundary of each word as `bands` has it, if the text
+            is warped or follows a curve; else None.
         rules: lines under and through the text, after curve and warp; None if there are none.
+        scales: size of each glyph as a fraction of the font size; None if all are 1.
         warp: maps points (..., 2) of the glyphs' outlines to their warped positions; None if
             the text is not warped.
     """
@@ -82,7 +73,9 @@ class Placement:
     turns_rad: list[float] | None = None
     char_corners: NDArray[np.float64] | None = None
     word_corners: NDArray[np.float64] | None = None
+    word_loops: NDArray[np.float64] | None = None
     rules: Outline | None = None
+    scales: list[float] | None = None
     warp: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
 
 
@@ -151,6 +144,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     wrap_em: float | None = None,
     fallback: Sequence[Face] = (),
     is_vertical: bool = False,
+    forms: Sequence[Form] = (),
 ) -> Placement:
     """Return the text set in lines; the first baseline lies at y = 0.
 
@@ -167,33 +161,30 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
             long. None sets one line.
         fallback: open fonts that draw what the first one lacks.
         is_vertical: whether lines run downwards.
+        forms: size and rise of each character; empty if all are plain.
 
     Raises:
         DrawError: a character has no glyph or leaves no ink, so nobody could read it.
     """
     directions = None if is_vertical else resolve(text)
     faces = (face, *fallback)
-    style = _Style(faces, letter_spacing_em, is_vertical)
     owners = assign_faces(text, faces)
-    lines = _break_lines(text, style, wrap_em, owners)
+    style = Style(faces, letter_spacing_em, is_vertical, owners, forms)
+    lines = break_lines(text, style, wrap_em)
     runs = [
-        _shape(cut_line(text, directions, start, start + len(line), owners), style)
-        for start, line in lines
+        shape_part(text, directions, start, start + len(line), style) for start, line in lines
     ]
     _check_covered(text, faces, lines, runs)
     glyphs = [glyph for run in runs for glyph in run.glyphs]
-    drawn_with = (
-        [faces[owner] for run in runs for owner in run.owners or [0] * len(run.glyphs)]
-        if owners
-        else [face] * len(glyphs)
-    )
+    drawn_with = _list_faces(runs, faces) if owners else [face] * len(glyphs)
     clusters = [
         start + cluster
         for (start, _), run in zip(lines, runs, strict=True)
         for cluster in run.clusters
     ]
     pens, baselines = _set_pens(runs, style, line_height, INDENTS[align])
-    boxes = _box_glyphs(drawn_with, glyphs, pens)
+    scales = [scale for run in runs for scale in run.scales] or None
+    boxes = _box_glyphs(drawn_with, glyphs, pens, scales)
     char_boxes = (
         _box_column(text, clusters, boxes)
         if is_vertical
@@ -212,14 +203,15 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
         baselines=baselines,
         word_breaks=word_breaks,
         owners=owners,
+        scales=scales,
     )
 
 
 def _set_pens(
-    runs: list[Run], style: _Style, line_height: float, indent: float
+    runs: list[Run], style: Style, line_height: float, indent: float
 ) -> tuple[list[tuple[float, float]], list[float]]:
     """Return where the origin of each glyph lies, and its baseline; the indent is 0 to 1."""
-    steps = [_step(run, style.letter_spacing_em) for run in runs]
+    steps = [list_steps(run, style.letter_spacing_em) for run in runs]
     widths = [sum(step) for step in steps]
     # A word has too few glyphs for the overhead of NumPy to pay off.
     pens: list[tuple[float, float]] = []
@@ -236,14 +228,6 @@ def _set_pens(
     return pens, baselines or [y for _, y in pens]
 
 
-def _shape(line: Line, style: _Style) -> Run:
-    first, *others = style.faces
-    ligatures = style.letter_spacing_em == 0
-    return shape_line(
-        first, line, ligatures=ligatures, fallback=others, is_vertical=style.is_vertical
-    )
-
-
 def _check_covered(
     text: str, faces: Sequence[Face], lines: list[tuple[int, str]], runs: list[Run]
 ) -> None:
@@ -257,67 +241,27 @@ def _check_covered(
             )
 
 
-def _step(run: Run, letter_spacing_em: float) -> list[float]:
-    """Return the advance of each glyph of a line, including the letter spacing."""
-    if letter_spacing_em == 0:
-        return run.advances
-    # Spacing is added once per cluster, so that a mark stays on its letter.
-    following = [*run.clusters[1:], -1]
-    return [
-        advance + letter_spacing_em * (cluster != after)
-        for advance, cluster, after in zip(run.advances, run.clusters, following, strict=True)
-    ]
-
-
-def _break_lines(
-    text: str, style: _Style, wrap_em: float | None, owners: list[int]
-) -> list[tuple[int, str]]:
-    """Return each line, as long as fits, and the index of its first character."""
-    if wrap_em is None:
-        return [(0, text)]
-
-    space = _measure(" ", style, [])
-    lines: list[tuple[int, str]] = []
-    begin = start = 0
-    width = gap = 0.0
-    for stop in find_breaks(text):
-        part = text[start:stop].removesuffix(" ")
-        own = owners and owners[start : start + len(part)]
-        extent = _measure(part, style, own)
-        if start > begin and width + gap + extent > wrap_em:
-            lines.append((begin, text[begin:start].removesuffix(" ")))
-            begin, width = start, extent
-        else:
-            width += extent + gap
-        gap = space if start + len(part) < stop else 0.0
-        start = stop
-    return [*lines, (begin, text[begin:])]
-
-
-def _measure(word: str, style: _Style, owners: Sequence[int]) -> float:
-    """Return the length of a word in ems, cached because each size sets the same words."""
-    faces, letter_spacing_em, is_vertical = style
-    widths = faces[0].widths
-    key: tuple[str | float, ...] = (word, letter_spacing_em, is_vertical)
-    if owners:
-        key += (*owners, *(face.sha256 for face in faces))
-    if key not in widths:
-        if len(widths) >= MAX_WIDTHS:
-            widths.clear()
-        directions = None if is_vertical else resolve(word)
-        run = _shape(cut_line(word, directions, 0, len(word), owners), style)
-        widths[key] = sum(_step(run, letter_spacing_em))
-    return widths[key]
+def _list_faces(runs: Sequence[Run], faces: Sequence[Face]) -> list[Face]:
+    """Return the font of each glyph."""
+    return [faces[owner] for run in runs for owner in run.owners or [0] * len(run.glyphs)]
 
 
 def _box_glyphs(
-    faces: list[Face], glyphs: list[int], pens: list[tuple[float, float]]
+    faces: list[Face],
+    glyphs: list[int],
+    pens: list[tuple[float, float]],
+    scales: list[float] | None,
 ) -> list[Box | None]:
-    moved: list[Box | None] = []
-    for face, glyph, (x, y) in zip(faces, glyphs, pens, strict=True):
-        box = face.ink_box(glyph)
-        moved.append(box and (x + box[0], y - box[3], x + box[2], y - box[1]))
-    return moved
+    boxes = [face.ink_box(glyph) for face, glyph in zip(faces, glyphs, strict=True)]
+    if scales is not None:
+        boxes = [
+            box and (box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale)
+            for box, scale in zip(boxes, scales, strict=True)
+        ]
+    return [
+        box and (x + box[0], y - box[3], x + box[2], y - box[1])
+        for box, (x, y) in zip(boxes, pens, strict=True)
+    ]
 
 
 def _list_leftward(directions: Directions | None) -> frozenset[int]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.drawing.backgrounds import draw_paper
+from synthtext.drawing.bands import find_polygons
 from synthtext.drawing.colours import (
     Colour,
     format_hex,
@@ -30,6 +31,7 @@ from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.ground import Ground, grow
 from synthtext.drawing.ink_styles import lay_styled, measure_growth
 from synthtext.drawing.layout import Placement, list_corners, place_glyphs
+from synthtext.drawing.letter_forms import form_letters
 from synthtext.drawing.occlusion import occlude
 from synthtext.drawing.painting import cover
 from synthtext.drawing.perspective import look, make_view
@@ -78,6 +80,8 @@ class Rendering:
         word_breaks: indices in `spec.drawn_text` at which a line starts within a word.
         font_runs: parts of a text that several fonts draw: index of the first character, index
             after the last one, file of the font.
+        bent_polygons: the polygon of each word, float32 (n, 2), if the text follows a curve or
+            is warped; else empty. See `word_polygons`.
     """
 
     spec: Spec
@@ -91,6 +95,17 @@ class Rendering:
     ink_visible_frac: float = 1.0
     word_breaks: tuple[int, ...] = ()
     font_runs: tuple[tuple[int, int, str], ...] = ()
+    bent_polygons: tuple[Quads, ...] = ()
+
+    @property
+    def word_polygons(self) -> tuple[Quads, ...]:
+        """A polygon around the ink of each word, float32 (n, 2), (x, y) in px, clockwise.
+
+        It follows a word along its curve, or warped, with 4 to 34 points. The first half of
+        them lies along its upper edge, from left to right, the other half along its lower edge,
+        back to the left. Of straight text it is the quad.
+        """
+        return self.bent_polygons or tuple(self.word_quads)
 
     @property
     def image(self) -> Image.Image:
@@ -145,6 +160,8 @@ def render(
     ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
     lay_styled(spec, behind, coverage, ink)
     word_quads, char_quads = _find_quads(placement, spec, ground)
+    grown_px = measure_growth(spec)
+    polygons = find_polygons(placement, spec.size_px, ground, grown_px, word_quads)
     pixels, visible_frac = occlude(
         pixels, coverage, (column, row), spec.occlusion_frac, spec.damage_seed
     )
@@ -160,6 +177,7 @@ def render(
         ink_visible_frac=visible_frac,
         word_breaks=tuple(placement.word_breaks),
         font_runs=list_runs(spec.font_files, placement.owners),
+        bent_polygons=polygons,
     )
 
 
@@ -250,8 +268,9 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
     wrap_em = None
     if _is_wrapped(spec):
         wrap_em = max(0, _side_along(spec) - 2 * spec.margin_px) / spec.size_px
+    text, forms = form_letters(spec, (face, *fallback))
     placement = place_glyphs(
-        spec.drawn_text,
+        text,
         face,
         letter_spacing_em=spec.letter_spacing_em,
         line_height=spec.line_height,
@@ -259,6 +278,7 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
         wrap_em=wrap_em,
         fallback=fallback,
         is_vertical=spec.direction == "vertical",
+        forms=forms,
     )
     return warp(bend(add_rules(placement, spec, face), spec), spec)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from synthtext.drawing.bidi import (
     resolve_levels,
     runs_rightward,
 )
-from synthtext.drawing.faces import Face, Item, Run
+from synthtext.drawing.faces import PLAIN, Face, Form, Item, Run
 
 LATIN = re.compile(
     "[\u0000-\u036f\u1e00-\u1eff\u2000-\u200d\u2010-\u2027\u2030-\u205e\u20a0-\u20c0]*"
@@ -34,11 +35,13 @@ class Line(NamedTuple):
         text: text of the line.
         levels: level of each of its characters; empty if all of it runs rightwards.
         owners: number of the font that draws each of them; empty if it is always the first.
+        forms: size and rise of each of them; empty if all are plain.
     """
 
     text: str
     levels: list[int]
     owners: Sequence[int] = ()
+    forms: Sequence[Form] = ()
 
 
 def resolve(text: str) -> Directions | None:
@@ -52,6 +55,7 @@ def cut_line(
     start: int,
     stop: int,
     owners: Sequence[int] = (),
+    forms: Sequence[Form] = (),
 ) -> Line:
     """Return the line of a paragraph from one index to before another.
 
@@ -61,9 +65,10 @@ def cut_line(
         start: index of the first character of the line.
         stop: index after the last one.
         owners: number of the font that draws each character of the paragraph.
+        forms: size and rise of each character of the paragraph.
     """
     levels = [] if directions is None else line_levels(directions, start, stop)
-    return Line(text[start:stop], levels, owners[start:stop])
+    return Line(text[start:stop], levels, owners[start:stop], forms[start:stop])
 
 
 def shape_line(
@@ -92,8 +97,12 @@ def shape_line(
     faces = (face, *fallback)
     ordered = [items[place] for place in order_visually([item.level for item in items])]
     runs = [
-        faces[item.owner].shape(
-            line.text, ligatures=ligatures, item=item, is_vertical=is_vertical
+        _set_form(
+            faces[item.owner].shape(
+                line.text, ligatures=ligatures, item=item, is_vertical=is_vertical
+            ),
+            item.form,
+            is_vertical=is_vertical,
         )
         for item in ordered
     ]
@@ -105,25 +114,44 @@ def shape_line(
         owners=[
             item.owner for item, run in zip(ordered, runs, strict=True) for _ in run.glyphs
         ],
+        scales=[
+            item.form.scale for item, run in zip(ordered, runs, strict=True) for _ in run.glyphs
+        ]
+        if line.forms
+        else (),
+    )
+
+
+def _set_form(run: Run, form: Form, *, is_vertical: bool) -> Run:
+    """Return a run at the size and the height of its form."""
+    if form == PLAIN:
+        return run
+    scale, rise_em = form
+    right_em, up_em = (rise_em, 0.0) if is_vertical else (0.0, rise_em)
+    return replace(
+        run,
+        advances=[scale * advance for advance in run.advances],
+        offsets=[(scale * right + right_em, scale * up + up_em) for right, up in run.offsets],
     )
 
 
 def itemize(line: Line) -> list[Item]:
-    """Return the parts of a line by level, script and font; empty if it is a single run."""
-    text, levels, owners = line
-    if not levels and not owners and (text.isascii() or LATIN.fullmatch(text)):
+    """Return the parts of a line by level, script, font and form; empty if it is one run."""
+    text, levels, owners, forms = line
+    if not (levels or owners or forms) and (text.isascii() or LATIN.fullmatch(text)):
         return []
     scripts = find_scripts(text)
-    if not levels and not any(owners) and len(set(scripts)) < 2:
+    if not (levels or any(owners) or forms) and len(set(scripts)) < 2:
         return []
-    levels = levels or [0] * len(text)
-    owners = owners or [0] * len(text)
+    n = len(text)
+    kinds = list(
+        zip(levels or [0] * n, scripts, owners or [0] * n, forms or [PLAIN] * n, strict=True)
+    )
     items: list[Item] = []
     start = 0
-    for place in range(1, len(text) + 1):
-        kind = (levels[start], scripts[start], owners[start])
-        if place == len(text) or (levels[place], scripts[place], owners[place]) != kind:
-            items.append(Item(start, place, *kind))
+    for place in range(1, n + 1):
+        if place == n or kinds[place] != kinds[start]:
+            items.append(Item(start, place, *kinds[start]))
             start = place
     return items
 

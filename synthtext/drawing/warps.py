@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from synthtext.drawing.bands import sample_loops
 from synthtext.drawing.faces import Box
 from synthtext.drawing.layout import Placement, list_corners
 from synthtext.drawing.outlines import refine
@@ -44,7 +45,13 @@ def warp(placement: Placement, spec: Spec) -> Placement:
         return placement
     move = make_move(spec, placement.box)
     chars = _hold(list_corners(placement.char_boxes, placement.char_corners), move, "char")
-    words = _hold(list_corners(placement.word_boxes, placement.word_corners), move, "word")
+    words = list_corners(placement.word_boxes, placement.word_corners)
+    loops = placement.word_loops
+    if loops is None:
+        # The right side of a column is the upper edge of its line.
+        is_vertical = spec.direction == "vertical"
+        loops = sample_loops(np.roll(words, -1, axis=1) if is_vertical else words)
+    words = _hold(words, move, "word")
     rules, ink = placement.rules, [chars.reshape(-1, 2), words.reshape(-1, 2)]
     if rules is not None:
         rules = refine(rules, STEP_EM)
@@ -55,6 +62,7 @@ def warp(placement: Placement, spec: Spec) -> Placement:
         placement,
         char_corners=chars,
         word_corners=words,
+        word_loops=move(loops),
         rules=rules,
         warp=move,
         box=(*low, *high),

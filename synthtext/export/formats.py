@@ -124,8 +124,8 @@ def _write_paddleocr(items: Items, out: Path, _: Path) -> None:
         for item in _write_images(items, out / "images"):
             texts.write(f"images/{item.name}\t{item.text}\n".encode())
             found = [
-                {"transcription": word, "points": quad.tolist()}
-                for word, quad in zip(item.words, item.quads, strict=True)
+                {"transcription": word, "points": polygon.tolist()}
+                for word, polygon in zip(item.words, item.polygons, strict=True)
             ]
             places.write(f"images/{item.name}\t".encode() + orjson.dumps(found) + b"\n")
 
@@ -154,14 +154,15 @@ def _write_coco(items: Items, out: Path, _: Path) -> None:
     for number, item in enumerate(_write_images(items, out / "images"), 1):
         width, height = item.size_px
         images.append({"id": number, "file_name": item.name, "width": width, "height": height})
-        for word, quad in zip(item.words, item.quads.astype(np.float64), strict=True):
-            low, high = quad.min(axis=0), quad.max(axis=0)
+        for word, each in zip(item.words, item.polygons, strict=True):
+            polygon = each.astype(np.float64)
+            low, high = _bound(item, polygon)
             annotations.append(
                 {
                     "id": len(annotations) + 1, "image_id": number, "category_id": 1,
-                    "segmentation": [quad.ravel().round(2).tolist()], "iscrowd": 0,
+                    "segmentation": [polygon.ravel().round(2).tolist()], "iscrowd": 0,
                     "bbox": [*low.round(2).tolist(), *(high - low).round(2).tolist()],
-                    "area": round(float(cv2.contourArea(quad.astype(np.float32))), 2),
+                    "area": round(float(cv2.contourArea(each)), 2),
                     "text": word,
                 }
             )  # fmt: skip
@@ -169,6 +170,33 @@ def _write_coco(items: Items, out: Path, _: Path) -> None:
         "images": images, "annotations": annotations, "categories": [{"id": 1, "name": "text"}],
     }  # fmt: skip
     (out / "annotations.json").write_bytes(orjson.dumps(content))
+
+
+def _bound(item: Item, polygon: Floats | Quads) -> Floats:
+    """Return left and top, right and bottom of a polygon (n, 2), (2, 2), within the image."""
+    bounds = np.stack([polygon.min(axis=0), polygon.max(axis=0)])
+    return np.clip(bounds, 0, np.array(item.size_px, bounds.dtype))
+
+
+def _write_totaltext(items: Items, out: Path, _: Path) -> None:
+    """Write `images/` and a `gt/poly_gt_NAME.txt` with the polygons of each.
+
+    Source: Total-Text, the labels of its first release; coordinates are in whole px. `c` is
+    text along a curve, `h` horizontal text and `m` text in another direction.
+    """
+    (out / "gt").mkdir()
+    for item in _write_images(items, out / "images"):
+        lines = []
+        for word, polygon in zip(item.words, item.polygons, strict=True):
+            points = np.rint(polygon).astype(int)
+            x, y = (" ".join(map(str, each)) for each in points.T.tolist())
+            is_level = points[0, 1] == points[1, 1]
+            kind = "c" if len(points) > 4 else "h" if is_level else "m"
+            lines.append(
+                f"x: [[{x}]], y: [[{y}]], ornt: [u'{kind}'], transcriptions: [u{word!r}]"
+            )
+        stem = item.name.partition(".")[0]
+        (out / "gt" / f"poly_gt_{stem}.txt").write_bytes("\n".join([*lines, ""]).encode())
 
 
 def _write_easyocr(items: Items, out: Path, _: Path) -> None:
@@ -213,8 +241,8 @@ def _box(quads: Quads) -> list[list[int]]:
 def _write_yolo(items: Items, out: Path, _: Path) -> None:
     """Write `images/`, `labels/` with the upright box of each word, and `data.yaml`."""
 
-    def find_box(quad: Floats) -> Floats:
-        low, high = quad.min(axis=0), quad.max(axis=0)
+    def find_box(item: Item, word: int) -> Floats:
+        low, high = _bound(item, item.polygons[word].astype(np.float64)) / item.size_px
         return np.append((low + high) / 2, high - low)
 
     _write_labels(items, out, find_box)
@@ -222,14 +250,23 @@ def _write_yolo(items: Items, out: Path, _: Path) -> None:
 
 def _write_yolo_obb(items: Items, out: Path, _: Path) -> None:
     """Write the same with the four corners of each word instead of its box."""
-    _write_labels(items, out, np.ravel)
+    _write_labels(items, out, lambda item, word: item.quads[word] / np.array(item.size_px))
 
 
-def _write_labels(items: Items, out: Path, place: Callable[[Floats], Floats]) -> None:
-    """Write YOLO's files; `place` turns a quad (4, 2), in fractions of a side, into a row."""
+def _write_yolo_seg(items: Items, out: Path, _: Path) -> None:
+    """Write the same with the polygon of each word."""
+
+    def clip(item: Item, word: int) -> Floats:
+        return np.clip(item.polygons[word] / np.array(item.size_px), 0, 1)
+
+    _write_labels(items, out, clip)
+
+
+def _write_labels(items: Items, out: Path, place: Callable[[Item, int], Floats]) -> None:
+    """Write YOLO's files; `place` describes a word of an item in fractions of the sides."""
     (out / "labels").mkdir()
     for item in _write_images(items, out / "images"):
-        rows = [place(quad / item.size_px) for quad in item.quads.astype(np.float64)]
+        rows = [place(item, word).ravel() for word in range(len(item.words))]
         lines = [" ".join(["0", *(f"{number:.6f}" for number in row)]) for row in rows]
         stem = item.name.partition(".")[0]
         (out / "labels" / f"{stem}.txt").write_text("\n".join([*lines, ""]))
@@ -249,11 +286,10 @@ def _write_mmocr(items: Items, out: Path, _: Path) -> None:
         texts.append({"img_path": path, "instances": [{"text": item.text}]})
         found = [
             {
-                "polygon": quad.ravel().tolist(), "bbox_label": 0, "ignore": False,
-                "bbox": [*quad.min(axis=0).tolist(), *quad.max(axis=0).tolist()],
-                "text": word,
+                "polygon": polygon.ravel().tolist(), "bbox_label": 0, "ignore": False,
+                "bbox": np.ravel(_bound(item, polygon)).tolist(), "text": word,
             }
-            for word, quad in zip(item.words, item.quads, strict=True)
+            for word, polygon in zip(item.words, item.polygons, strict=True)
         ]  # fmt: skip
         places.append({"img_path": path, "width": width, "height": height, "instances": found})
     _write_mmocr_json(out / "textrecog.json", {"dataset_type": "TextRecogDataset"}, texts)
@@ -291,12 +327,14 @@ TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
     "doctr": _write_doctr,
     "paddleocr": _write_paddleocr,
     "icdar": _write_icdar,
+    "totaltext": _write_totaltext,
     "coco": _write_coco,
     "easyocr": _write_easyocr,
     "tesstrain": _write_tesstrain,
     "mmocr": _write_mmocr,
     "yolo": _write_yolo,
     "yolo-obb": _write_yolo_obb,
+    "yolo-seg": _write_yolo_seg,
     "page": write_page,
     "alto": write_alto,
     "vlmeval": write_vlmeval,
@@ -305,7 +343,7 @@ TARGETS: dict[str, Callable[[Items, Path, Path], None]] = {
 }
 
 
-WHOLE = frozenset({"coco", "yolo", "yolo-obb", "clip-benchmark"})
+WHOLE = frozenset({"coco", "yolo", "yolo-obb", "yolo-seg", "clip-benchmark"})
 """Targets for which word crops make no sense."""
 
 

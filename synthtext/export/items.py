@@ -35,6 +35,8 @@ class Item:
         text: the text in the image.
         words: the visible words.
         quads: float32 (k, 4, 2); the corners of each word, in px.
+        polygons: the polygon of each word, float32 (n, 2), in px: its upper edge from left to
+            right, then as many points along its lower edge; if it is straight, its quad.
         chars: the visible characters, each with its combining marks.
         char_quads: float32 (m, 4, 2); the corners of each character, in px.
         size_px: width and height.
@@ -47,6 +49,7 @@ class Item:
     text: str
     words: tuple[str, ...]
     quads: Quads
+    polygons: tuple[Quads, ...]
     chars: tuple[str, ...]
     char_quads: Quads
     size_px: tuple[int, int]
@@ -106,6 +109,7 @@ def read_shard_items(file: Path, *, crops: bool = False) -> Items:
             text=drawn.spec.drawn_text,
             words=words,
             quads=drawn.word_quads,
+            polygons=drawn.word_polygons,
             chars=tuple(split_chars(drawn.spec.drawn_text)),
             char_quads=drawn.char_quads,
             size_px=(width, height),
@@ -167,12 +171,19 @@ def _cut_words(item: Item, pixels: Pixels) -> Items:
         upright, _ = _plan_crop(quad, CROP_MARGIN)
         matrix = cv2.getPerspectiveTransform(quad, upright)
         char_quads = cv2.perspectiveTransform(item.char_quads[first:last], matrix)
+        polygon = item.polygons[number]
+        polygon = (
+            corners
+            if np.array_equal(polygon, quad)
+            else cv2.perspectiveTransform(polygon[None], matrix)[0]
+        )
         yield Item(
             name=f"{stem}-{number:02d}.jpg",
             image=encode_pixels(crop, "jpg", CROP_QUALITY),
             text=word,
             words=(word,),
             quads=corners[None],
+            polygons=(polygon,),
             chars=item.chars[first:last],
             char_quads=np.clip(char_quads, 0, (width, height)).astype(np.float32),
             size_px=(width, height),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from synthtext.drawing.bands import are_simple
 from synthtext.drawing.layout import inked
 from synthtext.drawing.rendering import Quads
 from synthtext.drawing.runs import resolve
@@ -41,11 +43,14 @@ class Line:
         chars: the indices of the characters of each word.
         baseline: float64 (n, 2); 2 or more points (x, y) in px, from the left to the right of
             the upright text.
+        outline: (n, 2); a polygon around its words that follows a curve as theirs do; their
+            convex hull if they are straight or run in both directions.
     """
 
     words: tuple[int, ...]
     chars: tuple[range, ...]
     baseline: Points
+    outline: Points | Quads
 
 
 def find_lines(item: Item) -> list[Line]:
@@ -106,13 +111,42 @@ def _make_line(item: Item, words: list[int], chars: list[range]) -> Line:
     if runs_downward(item):
         quads = item.quads[words].astype(np.float64)
         ends = np.stack([quads[:, :2].mean(axis=1), quads[:, 2:].mean(axis=1)], axis=1)
-        return Line(tuple(words), tuple(chars[k] for k in words), ends.reshape(-1, 2))
+        return Line(
+            tuple(words), tuple(chars[k] for k in words), ends.reshape(-1, 2),
+            _outline(item, words),
+        )  # fmt: skip
     found = [points for k in words if (points := _find_baseline(item, k, chars[k])) is not None]
     if not found:
         found = [item.quads[k][[3, 2]].astype(np.float64) for k in words]
     if runs_leftward(item):
         found.reverse()
-    return Line(tuple(words), tuple(chars[k] for k in words), np.concatenate(found))
+    return Line(
+        tuple(words), tuple(chars[k] for k in words), np.concatenate(found),
+        _outline(item, words),
+    )  # fmt: skip
+
+
+def _outline(item: Item, words: list[int]) -> Points | Quads:
+    """Return a polygon around the words of a line: their upper edges, then their lower ones."""
+    polygons = [item.polygons[word] for word in words]
+    directions = None if runs_downward(item) else resolve(item.text)
+    if directions is not None:
+        if len({level % 2 for level in directions.levels}) > 1:
+            return hull(polygons)
+        polygons.reverse()
+    is_bent = any(item.fields.get(name) for name in BENDING)
+    halves = [np.split(polygon, 2) for polygon in polygons]
+    upper, lower = [half[0] for half in halves], [half[1] for half in reversed(halves)]
+    joined = np.concatenate([*upper, *lower])
+    return joined if is_bent and are_simple(joined[None])[0] else hull(polygons)
+
+
+def hull(polygons: Sequence[Points | Quads]) -> Points | Quads:
+    """Return the convex hull of polygons (n, 2), clockwise; a single one is returned as is."""
+    if len(polygons) == 1:
+        return polygons[0]
+    points = np.concatenate(polygons).astype(np.float32)
+    return cv2.convexHull(points, clockwise=True)[:, 0]
 
 
 def _find_baseline(item: Item, word: int, chars: range) -> Points | None:

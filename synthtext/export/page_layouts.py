@@ -7,18 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from synthtext.errors import ShardError
 from synthtext.export.items import Item, Items
-from synthtext.export.lines import find_lines, runs_downward, runs_leftward
+from synthtext.export.lines import find_lines, hull, runs_downward, runs_leftward
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
 
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
+
+ALTO_VERSION = "4.3"
+"""The first with a direction for a block of text."""
 
 DIRECTIONS = {"ltr": "left-to-right", "rtl": "right-to-left", "ttb": "top-to-bottom"}
 """The directions of ALTO, and what PAGE calls them."""
@@ -36,7 +38,7 @@ def write_page(items: Items, out: Path, _: Path) -> None:
 
 
 def write_alto(items: Items, out: Path, _: Path) -> None:
-    """Write the images, each with an ALTO file of version 4 beside it."""
+    """Write the images, each with an ALTO file of version 4.3 beside it."""
     _write_beside(items, out, _format_alto)
 
 
@@ -71,14 +73,14 @@ def _format_page(item: Item) -> ET.Element:
     region = ET.SubElement(
         page, "TextRegion", id="r0", type="paragraph", readingDirection=direction
     )
-    _add_page_coords(region, item, _hull(item.quads))
+    _add_page_coords(region, item, hull(item.polygons))
     for number, line in enumerate(find_lines(item)):
         row = ET.SubElement(region, "TextLine", id=f"l{number}")
-        _add_page_coords(row, item, _hull(item.quads[list(line.words)]))
+        _add_page_coords(row, item, line.outline)
         ET.SubElement(row, "Baseline", points=_join_whole(item, line.baseline))
         for word, chars in zip(line.words, line.chars, strict=True):
             part = ET.SubElement(row, "Word", id=f"w{word}")
-            _add_page_coords(part, item, item.quads[word])
+            _add_page_coords(part, item, item.polygons[word])
             for char in chars:
                 glyph = ET.SubElement(part, "Glyph", id=f"g{char}")
                 _add_page_coords(glyph, item, item.char_quads[char])
@@ -112,7 +114,7 @@ def _join_whole(item: Item, points: Floats) -> str:
 def _format_alto(item: Item) -> ET.Element:
     """Return an image as ALTO; coordinates are in px with two decimals."""
     width, height = map(str, item.size_px)
-    root = ET.Element("alto", xmlns=ALTO)
+    root = ET.Element("alto", xmlns=ALTO, SCHEMAVERSION=ALTO_VERSION)
     about = ET.SubElement(root, "Description")
     ET.SubElement(about, "MeasurementUnit").text = "pixel"
     source = ET.SubElement(about, "sourceImageInformation")
@@ -125,16 +127,15 @@ def _format_alto(item: Item) -> ET.Element:
     if not item.words:
         return root
     direction = _find_direction(item)
-    block = _add_alto(space, "TextBlock", "r0", _hull(item.quads), BASEDIRECTION=direction)
+    block = _add_alto(space, "TextBlock", "r0", hull(item.polygons), BASEDIRECTION=direction)
     for number, line in enumerate(find_lines(item)):
-        outline = _hull(item.quads[list(line.words)])
         baseline = _join(line.baseline)
-        row = _add_alto(block, "TextLine", f"l{number}", outline, BASELINE=baseline)
+        row = _add_alto(block, "TextLine", f"l{number}", line.outline, BASELINE=baseline)
         for word, chars in zip(line.words, line.chars, strict=True):
             if word != line.words[0]:
                 ET.SubElement(row, "SP")
             text = item.words[word]
-            part = _add_alto(row, "String", f"w{word}", item.quads[word], CONTENT=text)
+            part = _add_alto(row, "String", f"w{word}", item.polygons[word], CONTENT=text)
             for char in chars:
                 # A glyph in ALTO is one code point, so a mark has the position of its letter.
                 for mark, point in enumerate(item.chars[char]):
@@ -158,10 +159,3 @@ def _add_alto(
 
 def _join(points: Floats) -> str:
     return " ".join(f"{x:.2f},{y:.2f}" for x, y in points.tolist())
-
-
-def _hull(quads: Floats) -> Floats:
-    """Return the convex hull of quads (k, 4, 2), clockwise; a single quad is returned as is."""
-    if len(quads) == 1:
-        return quads[0]
-    return cv2.convexHull(quads.reshape(-1, 2).astype(np.float32), clockwise=True)[:, 0]

@@ -6,9 +6,6 @@ commands. It prints a line of JSON for each.
 
 from __future__ import annotations
 
-import functools
-import importlib
-import io
 import json
 import os
 import re
@@ -17,11 +14,12 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from lent_hub import REPO
 from operations import FAULTS, run
-from trials import Command, Trial, choose
+from shortcuts import import_all
+from trials import CACHE, Command, Trial, choose
 
 RENDER = (
     "render --words words.txt --seed 3 --shard-size 8 --size 20:30 --splits 0.5,0.2,0.3"
@@ -37,9 +35,6 @@ PLAIN = (
 READER = "--model python:fake_encoders:BlindReader"
 LOVER = "--model python:fake_encoders:BlindLover"
 ASK = "--annotations signs/train.json --val signs/val.json --images signs/images"
-
-READS = ("fit", "import", "compare")
-"""Commands that need the packages for models, although none names a model."""
 
 COMMANDS = {
     "render": Command(f"{RENDER} --out out"),
@@ -65,6 +60,10 @@ COMMANDS = {
     "stats --json": Command("stats words --json a.json"),
     "probe": Command(
         f"probe {READER} --data plain --k 2,3 --overwrite --out out", before=f"probe {READER} --n 2 --design blur --k 2 --out out"
+    ),
+    "probe, the cache": Command(
+        f"probe {READER} --n 2 --design blur --k 2 --prompts prompts.txt --overwrite --out out",
+        within=CACHE,
     ),
     "probe --models": Command("probe --models models.txt --data plain --k 2 --out out", every=7),
     "probe --export-pictures": Command(
@@ -100,9 +99,9 @@ COMMANDS = {
     **{
         f"export --to {target}": Command(f"export words --to {target} --out out", sampled=1)
         for target in (
-            "folder", "parquet", "lmdb", "doctr", "paddleocr", "icdar", "coco", "easyocr",
-            "tesstrain --crops", "mmocr", "yolo", "yolo-obb", "page", "alto", "vlmeval",
-            "lmms-eval", "clip-benchmark",
+            "folder", "parquet", "lmdb", "doctr", "paddleocr", "icdar", "totaltext", "coco",
+            "easyocr", "tesstrain --crops", "mmocr", "yolo", "yolo-obb", "yolo-seg", "page",
+            "alto", "vlmeval", "lmms-eval", "clip-benchmark",
         )
     },
 }  # fmt: skip
@@ -141,6 +140,7 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
     rows = [f"{k},{'ab'[k % 2]},{'ab'[k % 3 > 1]},{k / 20}" for k in range(20)]
     (base / "answers.csv").write_text("\n".join(["key,truth,guess,area", *rows, ""]))
     readers = [f"python:fake_encoders:Blind{name}" for name in ("Reader", "Lover")]
+    (base / "prompts.txt").write_text("the word {}.\n{}\n")
     (base / "models.txt").write_text("\n".join([*readers, ""]))
     if any(line.startswith("fit") for line in lines):
         (base / "cut").mkdir()
@@ -173,10 +173,11 @@ def write_crops(folder: Path) -> None:
 def main(n_faults: int, names: Sequence[str]) -> None:
     """Try commands and print the result of each."""
     lines = [line for name in names for line in (COMMANDS[name].line, COMMANDS[name].before)]
-    import_all(lines)
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place) as scratch:
         room = Path(scratch).resolve()
+        (room / "kept").mkdir()
+        import_all(lines, room / "kept")
         os.environ["XDG_CACHE_HOME"] = str(room / "cache")
         prepare(room / "base", room / "log", lines)
         for name in names:
@@ -186,59 +187,6 @@ def main(n_faults: int, names: Sequence[str]) -> None:
             shutil.rmtree(room / "trial")
 
 
-def import_all(lines: Sequence[str]) -> None:
-    """Import what command lines need, and read the fonts, so that no fork has to do it again."""
-    modules = ["synthtext.export.export", "synthtext.dataset.card"]
-    if any(line.startswith(READS) or "--model" in line for line in lines):
-        modules += [
-            "probes.training.finetune",
-            "probes.reports.finetune",
-            "probes.vqa.run",
-            "probes.reports.vqa",
-            "probes.fitting.fit",
-            "wordfreq",
-        ]
-    for name in modules:
-        importlib.import_module(name)
-    keep_for_all()
-    if "probes.training.finetune" in sys.modules:
-        finetune: Any = sys.modules["probes.training.finetune"]
-        finetune.ALPHAS, finetune.N_PSEUDOWORDS = (0.0, 1.0), 4
-
-
-def keep_for_all() -> None:
-    """Do slow preparations once for all forks, and let plots be saved as blank ones."""
-    import typer
-
-    from synthtext.drawing import fonts
-    from synthtext_cli.app import app
-
-    typer.main.get_command = functools.cache(typer.main.get_command)
-    typer.main.get_command(app)
-    read, bundled = fonts._read_folder, fonts.bundled_folder()
-    kept = read(bundled)
-    fonts._read_folder = lambda folder: kept if folder == bundled else read(folder)
-    if "probes.reports.plots" in sys.modules:
-        leave_figures_blank()
-    if "wordfreq" in sys.modules:
-        sys.modules["wordfreq"].zipf_frequency("a", "en")
-
-
-def leave_figures_blank() -> None:
-    """Let every plot be saved as the same empty one."""
-    from matplotlib.figure import Figure
-
-    save: Any = Figure.savefig
-    blank = {kind: io.BytesIO() for kind in ("png", "svg")}
-    for kind, buffer in blank.items():
-        save(Figure(), buffer, format=kind)
-
-    def save_blank(_: Figure, file: IO[bytes], *, format: str, **__: object) -> None:  # noqa: A002
-        file.write(blank[format].getvalue())
-
-    Figure.savefig = save_blank  # type: ignore[method-assign, assignment]
-
-
 def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict[str, Any]:
     """Return the number of operations of a command, how many were made to fail, and faults."""
     try:
@@ -246,14 +194,14 @@ def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict
     except RuntimeError as error:
         return {"n_operations": 0, "n_tried": 0, "found": {"undisturbed": [str(error)]}}
     n = min(n_faults, command.sampled)  # 0 is all of them.
-    chosen = choose(len(trial.operations), n, command.every)
+    chosen = choose(trial.numbers, n, command.every)
     found = {
         f"{kind} at {k}, {trial.operations[k - 1]}": faults
         for k, kind in chosen
         if (faults := trial.try_fault(k, FAULTS[kind]))
     }
     return {
-        "n_operations": len(trial.operations), "n_tried": len(chosen), "found": found,
+        "n_operations": len(trial.numbers), "n_tried": len(chosen), "found": found,
         "volatile": sorted(trial.volatile),
     }  # fmt: skip
 

@@ -41,6 +41,9 @@ FINETUNE = (
     " --save-every 1 --lr 0.001 --out"
 )
 
+BLIND = "--model python:fake_encoders:BlindReader"
+"""A model that takes no time, where the file is not one of its own."""
+
 PROBE = "probe --model IN/model --n 2 --k 2 --design blur --out"
 
 
@@ -124,7 +127,7 @@ DOORS: dict[str, Door] = {
             "export IN/data --no-verify --to folder --out OUT/new",
             "classify IN/data --no-verify --model IN/model --out OUT",
             "probe --data IN/data --no-verify --k 2 --model IN/model --out OUT",
-            "score IN/data --no-verify --model IN/model --out OUT/new",
+            f"score IN/data --no-verify {BLIND} --out OUT/new",
         )
     },
     "a shard, mixed in": Door("mix/000000.tar", "tar", f"{FINETUNE} OUT --mix IN/mix"),
@@ -134,11 +137,17 @@ DOORS: dict[str, Door] = {
         )
         for command in (
             "verify IN/data", "merge IN/data --out OUT/new",
-            "score IN/data --no-verify --model IN/model --out OUT/new",
+            f"score IN/data --no-verify {BLIND} --out OUT/new",
         )
     },
     "classnames.txt": Door(
         "data/classnames.txt", "text", "classify IN/data --model IN/model --out OUT"
+    ),
+    "classnames.txt, score": Door(
+        "data/classnames.txt", "text", f"score IN/data --no-verify {BLIND} --out OUT/new"
+    ),
+    "classnames.txt, merge": Door(
+        "data/classnames.txt", "text", "merge IN/data --out OUT/new", codes=(0, 1, 2)
     ),
     "classnames.txt, export": Door(
         "data/classnames.txt", "text",
@@ -151,7 +160,7 @@ DOORS: dict[str, Door] = {
     "annotations to ask": Door(
         "signs/val.json", "JSON",
         "vqa --annotations IN/signs/train.json --val IN/signs/val.json --images IN/signs/images"
-        " --model IN/model --out OUT",
+        f" --no-heads --no-windows --candidates 20 {BLIND} --out OUT",
     ),
     "a config": Door("model/open_clip_config.json", "JSON", f"{MATCH} IN/model"),
     "a tokenizer": Door("model/tokenizer.json", "bytes", f"{MATCH} IN/model"),
@@ -200,7 +209,8 @@ DOORS: dict[str, Door] = {
 }  # fmt: skip
 
 OWN = {
-    "a shard, index": ("data",), "dataset.json, merge": ("data",), "a checkpoint": ("run",),
+    "a shard, index": ("data",), "dataset.json, merge": ("data",),
+    "classnames.txt, merge": ("data",), "a checkpoint": ("run",),
     "image vectors": ("begun",),
 }  # fmt: skip
 """Folders that these commands may write to besides OUT."""

@@ -250,6 +250,12 @@ def _make_fields(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
         "too few quads": ("char_quads", orjson.dumps(quads[:-1])),
         "too many quads": ("char_quads", orjson.dumps([*quads, *quads])),
         "no quads": ("word_quads", b"{}"),
+        "polygons of null": ("word_polygons", b"[[[null,0],[0,0],[0,0],[0,0]]]"),
+        "polygons 1,000 deep": ("word_polygons", b"[" * 1_000 + b"]" * 1_000),
+        "polygons of 10^6 points": (
+            "word_polygons",
+            b"[[" + b"[0,0]," * 1_000_000 + b"[0,0]]]",
+        ),
         "a text that is not drawn": ("drawn_text", b'"another"'),
         "a text of 4 MiB": ("text", b'"' + b"x" * (4 << 20) + b'"'),
         "an image larger than it is": ("width_px", b"999"),

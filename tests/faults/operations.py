@@ -81,12 +81,29 @@ class Disk:
 
 
 def run(
-    argv: list[str], folder: Path, *, number: int = 0, fault: int = KILL, log: Path
+    argv: list[str],
+    folder: Path,
+    *,
+    number: int = 0,
+    fault: int = KILL,
+    log: Path,
+    cache: Path | None = None,
 ) -> Outcome:
-    """Run a command in a folder, in a fork of this process, and return the result."""
+    """Run a command in a folder, in a fork of this process, and return the result.
+
+    Args:
+        argv: the command line, without the program.
+        folder: where it runs; operations elsewhere are not counted.
+        number: the operation that fails; 0 is none.
+        fault: the number of the error, or KILL.
+        log: folder of what it prints.
+        cache: the user's cache; None leaves it where it is.
+    """
     log.mkdir(parents=True, exist_ok=True)
     process = os.fork()
     if process == 0:
+        if cache:
+            os.environ["XDG_CACHE_HOME"] = str(cache)
         _run_here(argv, folder, Disk(f"{folder}/", number, fault), log)
     _, status = os.waitpid(process, 0)
     noted = log / "operations.json"

@@ -166,7 +166,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_config_that_is_none_is_refused_in_one_sentence(case: str, tmp_path: Path) -> None:
+def test_what_is_not_a_config_is_refused_in_one_sentence(case: str, tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_text(HOSTILE[case]())
     with pytest.raises(ProbeError) as caught:
@@ -176,9 +176,7 @@ def test_a_config_that_is_none_is_refused_in_one_sentence(case: str, tmp_path: P
 
 
 @pytest.mark.parametrize("content", ["", "null", "[]", "{}", '{"model": 7}', "[" * 100_000])
-def test_a_tokenizer_that_is_none_is_refused_in_one_sentence(
-    content: str, folder: Path
-) -> None:
+def test_what_is_not_a_tokenizer_is_refused_in_one_sentence(content: str, folder: Path) -> None:
     put_config(folder)
     (folder / "tokenizer.json").write_text(content)
     with pytest.raises(ProbeError) as caught:

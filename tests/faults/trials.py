@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,12 @@ BEGUN = ("dataset.json", "scenes.json")
 
 KEPT_FOR_THE_NEXT_RUN = ("/.records/", "/.vectors/", "checkpoint.pt")
 """What an unfinished run leaves so that the same command can continue from it."""
+
+CACHE = "cache"
+"""The user's cache, in the folder of a command that is tried there alone."""
+
+WITHOUT_CACHE = "text embeddings cannot be cached"
+"""How the warning begins, after which a command goes on."""
 
 Tree = dict[str, bytes]
 
@@ -30,12 +37,14 @@ class Command:
         before: the command line that has written to the same place before, if any.
         every: the full run tries only every n-th operation, where n is this number.
         sampled: the most operations that a small run tries.
+        within: the folder whose operations alone are tried; with none, all are.
     """
 
     line: str
     before: str = ""
     every: int = 1
     sampled: int = 3
+    within: str = ""
 
 
 def read_tree(folder: Path) -> Tree:
@@ -53,11 +62,13 @@ class Trial:
 
     Attributes:
         operations: the disk operations of a run without a fault.
+        numbers: those of them that are made to fail, counted from 1.
     """
 
     def __init__(self, command: Command, base: Path, room: Path) -> None:
         self._argv, self._work, self._log = command.line.split(), room / "work", room / "log"
         self._base = room / "base"
+        self._cache = self._work / CACHE if command.within == CACHE else None
         shutil.copytree(base, self._base)
         if command.before:
             made = run(command.before.split(), self._base, log=self._log)
@@ -72,6 +83,10 @@ class Trial:
         _, again = self._run_anew()
         self._said = first.printed.splitlines()
         self.operations = first.operations
+        self.numbers = [
+            number for number, operation in enumerate(self.operations, 1)
+            if operation.partition(" ")[2].startswith(command.within)
+        ]  # fmt: skip
         if first.code:
             raise RuntimeError(first.printed)
         # Files with times and the like differ between runs, so only their existence is checked.
@@ -85,7 +100,10 @@ class Trial:
     def _run(self, number: int = 0, fault: int = KILL) -> tuple[Outcome, Tree]:
         is_sent = self._argv[0] == "push"
         with lend_hub(self._work / "hub") if is_sent else contextlib.nullcontext():
-            done = run(self._argv, self._work, number=number, fault=fault, log=self._log)
+            done = run(
+                self._argv, self._work, number=number, fault=fault, log=self._log,
+                cache=self._cache,
+            )  # fmt: skip
         return done, read_tree(self._work)
 
     def try_fault(self, number: int, fault: int) -> list[str]:
@@ -107,8 +125,11 @@ class Trial:
         if fault == KILL:
             return [] if done.code == -9 else [f"it ended with {done.code}, not killed"]
         if done.code == 0:  # The operation was not essential, such as a clean-up.
-            return self._judge_rest(left)
-        said = [line for line in done.printed.splitlines() if line not in self._said]
+            return self._judge_rest(left, needs_cache=False)
+        said = [
+            line for line in done.printed.splitlines()
+            if line not in self._said and not line.startswith(WITHOUT_CACHE)
+        ]  # fmt: skip
         is_plain = len(said) == 1 and said[0].startswith("synthtext: ")
         if done.code == 2 and is_plain:
             return []
@@ -135,21 +156,24 @@ class Trial:
                 faults.append(f"{name} is neither old nor new ({len(content)} bytes)")
         return faults
 
-    def _judge_rest(self, tree: Tree) -> list[str]:
+    def _judge_rest(self, tree: Tree, *, needs_cache: bool = True) -> list[str]:
         faults = [f"{name} is left behind" for name in tree.keys() - self._new.keys()]
-        faults += [f"{name} is missing" for name in self._new.keys() - tree.keys()]
+        faults += [
+            f"{name} is missing" for name in self._new.keys() - tree.keys()
+            if needs_cache or not name.startswith(f"/{CACHE}")
+        ]  # fmt: skip
         for name in tree.keys() & self._new.keys() - self.volatile:
             if tree[name] != self._new[name]:
                 faults.append(f"{name} differs")
         return faults
 
 
-def choose(n_operations: int, n_faults: int, every: int) -> list[tuple[int, str]]:
+def choose(numbers: Sequence[int], n_faults: int, every: int) -> list[tuple[int, str]]:
     """Return the operations to fail at and the faults: all, or a few that are spread evenly."""
     if not n_faults:
-        return [(k, name) for k in range(1, n_operations + 1, every) for name in FAULTS]
+        return [(k, name) for k in numbers[::every] for name in FAULTS]
     kinds = list(FAULTS)
     return [
-        (1 + (2 * i + 1) * n_operations // (2 * n_faults), kinds[i % len(kinds)])
+        (numbers[(2 * i + 1) * len(numbers) // (2 * n_faults)], kinds[i % len(kinds)])
         for i in range(n_faults)
     ]

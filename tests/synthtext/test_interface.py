@@ -17,7 +17,7 @@ from synthtext.dataset import map_style
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.drawing.fonts import Catalogue
-from synthtext.errors import DatasetError, SpecError
+from synthtext.errors import DatasetError, DrawError, SpecError
 from synthtext.recipe import default_recipe
 from synthtext.sampling import sample_spec
 from synthtext.texts.words import Texts
@@ -198,7 +198,7 @@ def test_a_stream_keeps_no_more_blocks_than_it_may(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         pictures,
         "_sample_run",
-        lambda start, stop: runs.append((start, stop)) or sample_run(start, stop),
+        lambda numbers: runs.append((numbers[0], numbers[-1] + 1)) or sample_run(numbers),
     )
     for number in [0, 1, 2, 50, 51, 60, 1, 70, 71, 80, 81, 0]:
         pictures._sample(number)
@@ -216,9 +216,89 @@ def test_a_stream_keeps_no_more_blocks_than_it_may(monkeypatch: pytest.MonkeyPat
     assert len(pictures._kept) == 3
 
 
+@pytest.mark.parametrize("count", [700, 10**6])
+def test_a_batch_holds_what_its_images_are_alone(count: int) -> None:
+    pictures = synthtext.stream(words="en", count=count, seed=3)
+    numbers = [300, 5, len(pictures) - 1, 301, 5]
+    for number, together in zip(numbers, pictures.__getitems__(numbers), strict=True):
+        alone = synthtext.stream(words="en", count=count, seed=3)[number]
+        assert together.spec == alone.spec
+        assert (together.pixels == alone.pixels).all()
+    with pytest.raises(IndexError, match=f"{len(pictures)} is not one of"):
+        pictures.__getitems__([len(pictures)])
+
+
+SHORT = {"arc_deg": "0,300", "splits": "1,0,0"}
+"""A recipe by which half of the images cannot be drawn, as their words are short."""
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> str:
+    path = tmp_path / "short.txt"
+    path.write_text("\n".join(["ox", "it", "so", "we", "am", "be", "go", "up"]))
+    return str(path)
+
+
+def test_an_image_that_cannot_be_drawn_is_replaced_by_the_next(short: str) -> None:
+    pictures = synthtext.stream(words=short, count=40, edits=SHORT)
+    strict = synthtext.stream(words=short, count=40, edits=SHORT, errors="raise")
+    drawn = []
+    for number in range(40):
+        try:
+            drawn.append(strict[number].spec.index)
+        except DrawError:
+            continue
+    assert 5 < len(drawn) < 35
+    with pytest.warns(UserWarning, match="cannot be drawn, so image") as said:
+        found = [picture.spec.index for picture in pictures]
+    # The one after the last is the first.
+    assert found == [
+        next((place for place in drawn if place >= k), drawn[0]) for k in range(40)
+    ]
+    assert len(said) == 1
+    first = next(k for k in range(40) if k not in drawn)
+    assert str(said[0].message) == (
+        f"image {first} cannot be drawn, so image {found[first]} takes its place, as will be"
+        f" done with others without a warning: {explain(strict, first)}"
+    )
+
+
+def explain(pictures: synthtext.Stream, number: int) -> str:
+    with pytest.raises(DrawError) as caught:
+        pictures[number]
+    return str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:image .* cannot be drawn")
+def test_workers_replace_images_as_one_process_does(short: str) -> None:
+    pictures = synthtext.stream(words=short, count=40, edits=SHORT, transform=np.asarray)
+    loader = DataLoader(pictures, batch_size=None, num_workers=2, shuffle=False)
+    alone = [pictures[number] for number in reversed(range(40))][::-1]
+    for (pixels, text), (expected, word) in zip(loader, alone, strict=True):
+        assert text == word
+        assert np.array_equal(pixels, expected)
+
+
+def test_a_stream_of_nothing_that_can_be_drawn_ends_in_a_sentence(short: str) -> None:
+    edits = {**SHORT, "arc_deg": "300"}
+    pictures = synthtext.stream(words=short, count=1000, edits=edits)
+    last = explain(synthtext.stream(words=short, count=1000, edits=edits, errors="raise"), 106)
+    assert explain(pictures, 7) == (
+        f"none of the 100 images from 7 on can be drawn; of the last: {last}"
+    )
+    few = synthtext.stream(words=short, count=3, edits=edits)
+    assert explain(few, 2).startswith("none of the 3 images from 2 on can be drawn; of the")
+
+
+def test_what_a_stream_does_with_errors_is_one_of_two(short: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        synthtext.stream(words=short, errors="skip")
+    assert str(caught.value) == "errors is 'skip'; it is replace or raise"
+
+
 def test_a_stream_goes_to_another_process_without_what_it_sampled() -> None:
     pictures = synthtext.stream(words="en", count=1000)
-    pictures._sample_run(0, 1)
+    pictures._sample_run(range(1))
     size = len(pickle.dumps(pictures))
     pictures._sample(500)
     assert len(pickle.dumps(pictures)) == size

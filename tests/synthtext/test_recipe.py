@@ -153,7 +153,7 @@ def test_a_missing_recipe_is_named() -> None:
     )
 
 
-def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text("size_px = = 3")
     with pytest.raises(

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthtext.rng import draw_below, draw_bits, draw_units, pick, unfold
+from synthtext.rng import draw_below, draw_bits, draw_bits_at, draw_units, pick, unfold
 
 
 @given(seed=st.integers(0, 2**70), start=st.integers(0, 10**9), offset=st.integers(0, 50))
@@ -14,6 +14,19 @@ def test_an_index_drawn_alone_equals_the_same_index_in_a_shard(
     shard = draw_bits(seed, "blur_px", start, start + 51)
     alone = draw_bits(seed, "blur_px", start + offset, start + offset + 1)
     assert (alone[0] == shard[offset]).all()
+
+
+@given(
+    seed=st.integers(0, 2**70),
+    names=st.lists(st.text(), min_size=1, max_size=60, unique=True),
+    indices=st.lists(st.integers(0, 2**64 - 2), min_size=1, max_size=4),
+)
+def test_numbers_drawn_together_equal_each_drawn_alone(
+    seed: int, names: list[str], indices: list[int]
+) -> None:
+    together = draw_bits_at(seed, tuple(names), indices)
+    alone = [[draw_bits(seed, name, k, k + 1)[0] for k in indices] for name in names]
+    assert (together == np.array(alone)).all()
 
 
 def test_factors_draw_from_streams_of_their_own() -> None:

@@ -68,7 +68,7 @@ def test_an_edit_changes_one_field(spec: Spec) -> None:
     assert edited == dataclasses.replace(spec, rotation_deg=30.0, font_italic=True)
 
 
-def test_a_truth_value_is_no_number(spec: Spec) -> None:
+def test_a_boolean_is_not_a_number(spec: Spec) -> None:
     with pytest.raises(SpecError, match="size_px is True; it must be of type float"):
         check_spec(dataclasses.replace(spec, size_px=True))
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 from command_line import run
 from synthtext.dataset.verify import spread_renderings
+from synthtext_cli.balance import report_balance
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +246,42 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         done.stderr
         == f"synthtext: {tmp_path / 'file'} contains something else; give a new or an empty folder\n"
     )
+
+
+def test_a_promise_about_an_alphabet_is_kept_counted_and_shown(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ("render", "--pattern", "[a-c][a-c][a-c]", "--case", "as-is", "--out", out)
+    ran = run(*command, "--cover", "3", "--alphabet", "[ab7]", "--splits", "0.5,0.5,0")
+    assert ran.returncode == 0
+    balance = json.loads((out / "balance.json").read_text())
+    assert balance["at_least"] == 3
+    assert set(balance["counts"]) == {"train", "val"}
+    assert all(min(each.values()) >= 3 for each in balance["counts"].values())
+    assert all(
+        list(each.values()) == sorted(each.values()) for each in balance["counts"].values()
+    )
+    row = next(line.split() for line in ran.stdout.splitlines() if line.startswith("val "))
+    assert row[1:3] == ["3", str(min(balance["counts"]["val"].values()))]
+    shown = run("stats", out).stdout
+    count = [str(each["7"]) for each in balance["counts"].values()]
+    assert ["7", *count] in [line.split() for line in shown.splitlines()]
+
+
+def test_a_broken_promise_ends_with_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = {"at_least": 5, "counts": {"train": {"a": 5}, "val": {"b": 0, "a": 4, "c": 7}}}
+    (tmp_path / "balance.json").write_text(json.dumps(fields))
+    with pytest.raises(typer.Exit) as left:
+        report_balance(tmp_path, {"complete": True})
+    assert left.value.exit_code == 1
+    assert (
+        "val has fewer than 5 of some characters ('b' 0 times, 'a' 4 times); render into another"
+        " folder with a higher --cover"
+    ) in capsys.readouterr().err
+
+
+def test_an_alphabet_without_a_promise_is_refused(tmp_path: Path) -> None:
+    ran = run("render", "--alphabet", "abc", "--out", tmp_path / "out")
+    assert ran.returncode == 2
+    assert "--alphabet works only with --cover; add --cover 10, or leave it out" in ran.stderr

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperCommand
 
 from command_line import run
+from synthtext_cli.runs import find_changes, note_run
 
 PROBE = ("probe", "--model", "bundled", "--design", "blur", "--n", "2", "--k", "2")
 
@@ -65,6 +70,28 @@ def test_a_run_is_known_by_what_it_reads_and_not_by_where_that_lies(tmp_path: Pa
         f"synthtext: {tmp_path / 'out'} has a run with other data; give another --out, or"
         " --overwrite\n",
     )
+
+
+def test_a_pipe_in_place_of_the_record_of_a_run_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    assert find_changes(typer.Context(TyperCommand("probe")), tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["annotations", "model"])
+def test_an_input_without_end_is_not_hashed_to_its_end(name: str, tmp_path: Path) -> None:
+    path = (
+        tmp_path / "model/open_clip_config.json" if name == "model" else tmp_path / "val.json"
+    )
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    os.truncate(path, 1 << 43)
+    given = path.parent if name == "model" else path
+    context = typer.Context(TyperCommand("vqa"))
+    context.params = {name: given}
+    begin = time.process_time()
+    note_run(context, tmp_path / "out")
+    assert time.process_time() - begin < 1
+    assert name in json.loads((tmp_path / "out/run.json").read_bytes())["inputs"]
 
 
 def test_a_finetuning_writes_over_no_other_results(tmp_path: Path) -> None:

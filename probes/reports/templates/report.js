@@ -1,5 +1,7 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
+let chosenK = data.k;
+const omitted = new Set(); // Names of the series that are left out.
 const SVG = "http://www.w3.org/2000/svg";
 const NEAR = 14; // Maximum distance to a point that counts as hit, in units of the plot.
 const make = (name, attributes = {}, ...children) => {
@@ -71,6 +73,14 @@ const compareCells = (a, b) => {
 const equip = (table) => {
   const [head, ...rows] = table.rows;
   if (!rows.length) return;
+  const box = table.closest(".scroll");
+  const fit = () => {
+    table.classList.remove("cards");
+    table.classList.toggle("cards", Boolean(box) && table.offsetWidth > box.clientWidth);
+  };
+  addEventListener("resize", fit);
+  const names = [...head.cells].map((cell) => cell.textContent);
+  for (const row of rows) [...row.cells].forEach((cell, place) => { cell.dataset.name = names[place]; });
   let isOpen = false, wanted = "";
   const show = () => {
     for (const row of rows)
@@ -115,8 +125,9 @@ const equip = (table) => {
     });
     cell.replaceChildren(sort);
   });
-  (table.closest(".scroll") || table).before(tools);
+  (box || table).before(tools);
   show();
+  fit();
 };
 for (const table of document.querySelectorAll("table")) equip(table);
 
@@ -129,7 +140,7 @@ const describe = ([series, label, n, right, accuracy, low, high, , told]) => {
   return [`${series}: ${label}`, percent(accuracy), `95 % interval ${percent(low)} to ${percent(high)}`, counts].filter(Boolean);
 };
 const tile = (shot) => {
-  const read = shot.guess === shot.truth ? "" : ` read as ${shot.guess}`;
+  const read = shot.right ? "" : ` read as ${shot.guess}`;
   return make("figure", {}, make("img", { src: shot.png, alt: shot.truth }),
     make("figcaption", {}, make("b", {}, shot.truth), read));
 };
@@ -140,6 +151,7 @@ const open = (title, mark) => {
     const own = shots.filter((shot) => shot.right === isRight);
     if (own.length) parts.push(make("h3", {}, name), make("div", { class: "tiles" }, ...own.map(tile)));
   }
+  if (shots.length && chosenK !== data.k) parts.splice(2, 0, make("p", { class: "faint" }, `These images are judged by the choice of 1 of ${data.k}.`));
   if (!shots.length && !mark[8].length) parts.push(make("p", { class: "faint" }, "This page has no images of this level."));
   document.getElementById("about").replaceChildren(...parts);
   detail.showModal();
@@ -185,9 +197,9 @@ const tabulate = (marks) => {
 const watch = (figure, svg, title, marks) => {
   const points = [];
   for (const [name, own] of Object.entries(marks)) {
-    const drawn = document.getElementById(`${figure.id}-${name}`)?.querySelectorAll("use") ?? [];
-    drawn.forEach((node, place) => {
-      if (own[place]) points.push({ x: Number(node.getAttribute("x")), y: Number(node.getAttribute("y")), mark: own[place] });
+    const group = document.getElementById(`${figure.id}-${name}`);
+    group?.querySelectorAll("use").forEach((node, place) => {
+      if (own[place]) points.push({ node, mark: own[place], group });
     });
   }
   const ring = document.createElementNS(SVG, "circle");
@@ -196,9 +208,10 @@ const watch = (figure, svg, title, marks) => {
   const find = (event) => {
     const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
     let best = null, least = NEAR ** 2;
-    for (const point of points) {
-      const distance = (point.x - at.x) ** 2 + (point.y - at.y) ** 2;
-      if (distance < least) [best, least] = [point, distance];
+    for (const { node, mark, group } of points) {
+      const [x, y] = [Number(node.getAttribute("x")), Number(node.getAttribute("y"))];
+      const distance = (x - at.x) ** 2 + (y - at.y) ** 2;
+      if (distance < least && !group.style.display && !node.style.display) [best, least] = [{ x, y, mark }, distance];
     }
     return best;
   };
@@ -238,12 +251,11 @@ for (const figure of document.querySelectorAll("figure.plot")) {
       download(`${name}.png`, new Blob([Uint8Array.from(atob(content), (char) => char.charCodeAt(0))], { type: "image/png" }));
     }));
   }
-  const all = Object.values(marks).flat();
-  if (all.length) {
+  if (Object.values(marks).flat().length) {
     const fold = make("details", { class: "figures" }, make("summary", {}, "as a table"));
     fold.addEventListener("toggle", () => {
       if (!fold.open || fold.querySelector("table")) return;
-      const table = tabulate(all);
+      const table = tabulate(Object.values(marks).flat().filter((mark) => !omitted.has(mark[0])));
       fold.append(make("div", { class: "scroll" }, table));
       equip(table);
     });
@@ -253,3 +265,93 @@ for (const figure of document.querySelectorAll("figure.plot")) {
 }
 for (const node of document.querySelectorAll("[data-copy]"))
   node.after(button("copy", (pressed) => copy(pressed, node.textContent)));
+
+// The number of candidates and the series of all plots can be chosen.
+const LOW = -0.02, SPAN = 1.04; // The accuracies that an axis shows.
+const drawLine = (svg, id, points) => {
+  const path = svg.querySelector(`[id="${id}"] > path`);
+  if (path && points.length) path.setAttribute("d", points.map(([x, y], place) => `${place ? "L" : "M"} ${x} ${y}`).join(" "));
+};
+const drawBand = (band, points) => {
+  if (!band) return;
+  const old = band.querySelector("path.moved") ?? band.querySelector("use");
+  const moved = document.createElementNS(SVG, "path");
+  moved.setAttribute("class", "moved");
+  moved.setAttribute("style", old.getAttribute("style"));
+  moved.setAttribute("d", points.length ? `${points.map(([x, y], place) => `${place ? "L" : "M"} ${x} ${y}`).join(" ")} Z` : "");
+  band.replaceChildren(moved);
+};
+const moveSeries = (svg, id, along, own, place) => {
+  const nodes = svg.querySelectorAll(`[id="${id}"] use`), bars = svg.querySelectorAll(`[id^="${id}-bars-"] path`);
+  const line = [], upper = [], lower = [];
+  nodes.forEach((node, number) => {
+    const [, , , , share, low, high] = own[number];
+    const isKnown = share !== null;
+    node.style.display = isKnown ? "" : "none";
+    if (bars[number]) bars[number].style.display = node.style.display;
+    if (!isKnown) return;
+    node.setAttribute(along, place(share));
+    const [x, y] = [node.getAttribute("x"), node.getAttribute("y")], ends = [low ?? share, high ?? share].map(place);
+    line.push([x, y]);
+    if (along === "y") { lower.push([x, ends[0]]); upper.unshift([x, ends[1]]); }
+    else bars[number]?.setAttribute("d", `M ${ends[0]} ${y} L ${ends[1]} ${y}`);
+  });
+  if (along !== "y") return;
+  drawLine(svg, id, line);
+  drawBand(svg.querySelector(`[id="${id}-band"]`), [...lower, ...upper]);
+};
+const moveFigure = (figure, k) => {
+  const { along, at, chances } = data.others[figure.id], svg = figure.querySelector("svg");
+  const { x, y, width, height } = svg.querySelector(`[id="${figure.id}-patch_2"]`).getBBox();
+  const place = (share) => (along === "y" ? y + height * (1 - (share - LOW) / SPAN) : x + width * ((share - LOW) / SPAN));
+  for (const [name, own] of Object.entries(data.figures[figure.id])) {
+    own.forEach((mark, number) => mark.splice(2, 5, ...at[k][name][number]));
+    moveSeries(svg, `${figure.id}-${name}`, along, own, place);
+  }
+  const chance = place(chances[k]);
+  drawLine(svg, `${figure.id}-chance`, along === "y" ? [[x, chance], [x + width, chance]] : [[chance, y + height], [chance, y]]);
+  // Thresholds are those of one K.
+  for (const node of svg.querySelectorAll('[id*="-threshold"]')) node.style.display = k === String(data.k) ? "" : "none";
+};
+const renewTables = () => {
+  for (const fold of document.querySelectorAll("details.figures")) {
+    for (const old of [...fold.children].slice(1)) old.remove();
+    if (fold.open) fold.dispatchEvent(new Event("toggle"));
+  }
+};
+const showSeries = () => {
+  for (const [figure, marks] of Object.entries(data.figures))
+    for (const [name, own] of Object.entries(marks)) {
+      const id = `${figure}-${name}`, display = omitted.has(own[0]?.[0]) ? "none" : "";
+      for (const node of document.querySelectorAll(`[id="${id}"], [id^="${id}-"]`))
+        if (!node.id.includes("-threshold") || chosenK === data.k) node.style.display = display;
+    }
+  renewTables();
+};
+const choices = make("div", { class: "tools" });
+const moved = Object.keys(data.others);
+if (moved.length) {
+  for (const id of moved) {
+    const { at } = data.others[id];
+    at[data.k] = Object.fromEntries(Object.entries(data.figures[id]).map(([name, own]) => [name, own.map((mark) => mark.slice(2, 7))]));
+  }
+  const ks = Object.keys(data.others[moved[0]].at).map(Number).sort((a, b) => a - b);
+  const select = make("select", {}, ...ks.map((k) => make("option", { value: k, ...(k === data.k ? { selected: "" } : {}) }, `1 of ${k.toLocaleString("en")}`)));
+  select.addEventListener("change", () => {
+    chosenK = Number(select.value);
+    for (const id of moved) moveFigure(document.getElementById(id), select.value);
+    showSeries();
+  });
+  choices.append(make("label", {}, "choice", select));
+}
+if (data.series.length > 1) {
+  const boxes = data.series.map((name) => {
+    const box = make("input", { type: "checkbox", checked: "" });
+    box.addEventListener("change", () => { omitted[box.checked ? "delete" : "add"](name); showSeries(); });
+    choices.append(make("label", {}, box, name));
+    return box;
+  });
+  const setAll = (isShown) => boxes.forEach((box) => { if (box.checked !== isShown) box.click(); });
+  if (boxes.length > 2) choices.append(button("all", () => setAll(true)), button("none", () => setAll(false)));
+}
+if (choices.children.length) document.getElementById("choose")?.append(choices);

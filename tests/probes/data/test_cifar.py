@@ -126,7 +126,7 @@ def test_names_are_no_more_and_no_longer_than_a_label_can_name(
     assert "\n" not in str(caught.value)
 
 
-def test_an_album_of_either(tmp_path: Path) -> None:
+def test_either_form_is_read_as_labelled_images(tmp_path: Path) -> None:
     assert not is_cifar(tmp_path)
     labelled = read_labelled(write_pickles(tmp_path))
     assert labelled.title == "CIFAR-100, test"

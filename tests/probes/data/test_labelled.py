@@ -64,7 +64,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_the_drawn_album_shows_every_thing_as_often() -> None:
+def test_the_drawn_images_show_every_class_equally_often() -> None:
     labelled = draw_shapes()
     assert labelled.names == tuple(PICTURES)
     assert len(set(np.bincount(labelled.truths))) == 1

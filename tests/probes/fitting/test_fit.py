@@ -11,7 +11,7 @@ from PIL import Image
 from probes.errors import ProbeError
 from probes.fitting.crops import Crops, look_at
 from probes.fitting.drawing import Materials
-from probes.fitting.estimator import Course, pack, predict, train_estimator, unpack
+from probes.fitting.estimator import Schedule, pack, predict, train_estimator, unpack
 from probes.fitting.fit import FitConfig, Fitted, check_fit, run_fit
 from probes.fitting.mixing import group_crops
 from probes.fitting.population import find_interval
@@ -145,37 +145,37 @@ def make_crops(seed: int, **edits: str) -> Crops:
 
 
 @pytest.fixture(scope="module")
-def course() -> Course:
-    return Course(3, 0, CPU, quiet)
+def schedule() -> Schedule:
+    return Schedule(3, 0, CPU, quiet)
 
 
-def test_unlike_crops_are_told_apart(course: Course) -> None:
-    seen = tell_apart(make_crops(1), make_crops(2, paper="white", ink="black"), None, course)
+def test_unlike_crops_are_told_apart(schedule: Schedule) -> None:
+    seen = tell_apart(make_crops(1), make_crops(2, paper="white", ink="black"), None, schedule)
     assert seen.accuracy > 0.95
     assert seen.low < seen.accuracy
     assert seen.real.mean() > 0.7 > 0.3 > seen.drawn.mean()
 
 
-def test_crops_of_one_recipe_are_not_told_apart(course: Course) -> None:
-    seen = tell_apart(make_crops(1), make_crops(2), None, course)
+def test_crops_of_one_recipe_are_not_told_apart(schedule: Schedule) -> None:
+    seen = tell_apart(make_crops(1), make_crops(2), None, schedule)
     assert seen.n == 240
     assert abs(seen.accuracy - 0.5) < 0.12
 
 
-def test_an_estimator_is_kept_and_read_back(course: Course) -> None:
+def test_an_estimator_is_kept_and_read_back(schedule: Schedule) -> None:
     crops = make_crops(3)
     codes = np.arange(len(crops)) % 3
-    trained = train_estimator(crops, {"a": codes}, {"a": 3}, course)
+    trained = train_estimator(crops, {"a": codes}, {"a": 3}, schedule)
     again = unpack(pack(trained), CPU)
     assert (predict(again, crops)["a"] == predict(trained, crops)["a"]).all()
     assert predict(trained, crops)["a"].sum(axis=1) == pytest.approx(1)
 
 
-def test_a_last_batch_of_one_crop_is_left_out(course: Course) -> None:
+def test_a_last_batch_of_one_crop_is_left_out(schedule: Schedule) -> None:
     # Of 72 crops 7 are held out: a batch of 64 and one crop are left.
     crops = make_crops(3).take(slice(0, 72))
     trained = train_estimator(
-        crops, {"a": np.arange(72) % 3}, {"a": 3}, replace(course, n_epochs=1)
+        crops, {"a": np.arange(72) % 3}, {"a": 3}, replace(schedule, n_epochs=1)
     )
     assert len(predict(trained, crops)["a"]) == 72
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probes.metrics import calibration
 from probes.metrics.calibration import (
     bin_equally,
     measure_calibration,
@@ -88,6 +89,21 @@ def test_confidences_of_1_are_certain_only_as_far_as_answers_are_many() -> None:
     few, many = (measure_calibration([1.0] * n, [False] * n, range(n)) for n in (5, 500))
     assert few.error == many.error == few.high == 1
     assert few.low < 0.7 < 0.95 < many.low
+
+
+def test_many_words_have_the_interval_of_resampled_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    words = np.repeat(np.arange(1500), 2)
+    sure = rng.random(3000)
+    right = rng.random(3000) < 0.7 * sure
+    resampled = measure_calibration(sure, right, words)
+    monkeypatch.setattr(calibration, "MAX_RESAMPLED", 1000)
+    normal = measure_calibration(sure, right, words)
+    assert normal != resampled
+    for name in ("gap_low", "gap_high", "low", "high"):
+        assert getattr(normal, name) == pytest.approx(getattr(resampled, name), abs=0.003)
 
 
 def test_equal_seeds_give_equal_figures() -> None:

@@ -106,7 +106,7 @@ def test_the_order_of_the_levels_does_not_matter() -> None:
     assert swapped == fit_sizes(right)
 
 
-def test_a_level_without_images_is_no_level() -> None:
+def test_a_level_without_images_is_left_out() -> None:
     found = fit_threshold([*SIZES_PX, 1], [*count_right(), 0], [*[N] * 7, 0], chance=0.01)
     assert found == fit_sizes(count_right())
 

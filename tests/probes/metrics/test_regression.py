@@ -7,6 +7,7 @@ import statsmodels.api as sm
 from scipy import special
 
 from probes.errors import ProbeError
+from probes.metrics import regression
 from probes.metrics.regression import COLUMNS, REST, Effects, main_effects
 
 
@@ -39,6 +40,30 @@ def test_planted_effects_are_found_with_their_sign() -> None:
     assert find_row(effects, "size_px")["low"] > 0
     assert find_row(effects, "font")["high"] < 0
     assert effects.notes == ()
+
+
+def test_too_many_rows_are_fitted_to_some_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = draw_rows(n_words=400)
+    every = find_row(main_effects(rows, ["size_px"]), "size_px")
+    monkeypatch.setattr(regression, "MAX_ROWS", 1600)
+    effects = main_effects(rows, ["size_px"])
+    some = find_row(effects, "size_px")
+    assert effects.notes == ("it is fitted to 1,600 of 3,200 rows, one word in 2",)
+    assert some["n_seen"] == 1600
+    assert some["low"] < every["coefficient"] < some["high"]
+    assert 1.2 < (some["high"] - some["low"]) / (every["high"] - every["low"]) < 1.6
+
+
+def test_words_left_out_in_groups_give_the_same_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = draw_rows(n_words=400)
+    alone = find_row(main_effects(rows, ["size_px"]), "size_px")
+    monkeypatch.setattr(regression, "MAX_GROUPS", 100)
+    grouped = find_row(main_effects(rows, ["size_px"]), "size_px")
+    widths = [row["high"] - row["low"] for row in (alone, grouped)]
+    assert widths[0] != widths[1]
+    assert widths[0] == pytest.approx(widths[1], rel=0.2)
 
 
 def test_a_factor_without_effect_has_an_interval_about_0() -> None:

@@ -150,7 +150,7 @@ def test_a_gpu_beyond_the_last_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     )
 
 
-def test_what_is_no_encoder_is_refused(readers: Path) -> None:
+def test_what_is_not_an_encoder_is_refused(readers: Path) -> None:
     assert refuse(name="python:my_readers:build_number") == (
         "python:my_readers:build_number returned int, which is not an encoder; it needs the methods embed_images and embed_texts, or read_images"
     )

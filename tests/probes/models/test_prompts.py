@@ -21,7 +21,7 @@ def test_templates_are_lines_with_a_slot(tmp_path: Path) -> None:
     assert read_templates(path) == ("a {}.", "{}")
 
 
-def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     path = tmp_path / "p.txt"
     os.mkfifo(path)
     assert explain(path) == f"{path} is a pipe and not a regular file; give a text file"

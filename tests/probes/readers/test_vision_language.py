@@ -79,7 +79,7 @@ def test_a_vision_language_model_answers_in_text(folder: Path) -> None:
     assert len(model.weights_sha256) == 64
 
 
-def test_a_folder_that_is_no_such_model_is_one_sentence(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_such_a_model_is_one_sentence(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         load_model(f"hf-vlm:{tmp_path}")
     assert str(caught.value) == (

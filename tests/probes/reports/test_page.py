@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import functools
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ import pandas as pd
 import pytest
 
 from probes.reports import plots
+from probes.reports.factor_figures import list_others
 from probes.reports.inline_svg import inline_svg
 from probes.reports.leaderboard_plots import draw_thresholds
 from probes.reports.page import Figure, Page, fill_page, find_few, to_uri, write_report
@@ -35,6 +37,11 @@ THRESHOLDS = [
 ]  # fmt: skip
 
 
+MARKED = pd.DataFrame(
+    [{"baseline": "easy", "level": 10.0, "low": 8.0, "high": 12.0, "reached": True}]
+)
+
+
 def make_table(labels: list[str] | None = None) -> pd.DataFrame:
     """Return the figures of a factor from two baselines; one level has few images."""
     rows = [
@@ -47,6 +54,17 @@ def make_table(labels: list[str] | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def make_figure(name: str, title: str, drawing: plots.Drawing, along: str) -> Figure:
+    """Return a figure that has the same accuracy, 0.5, at every point for K = 10."""
+    table = make_table([mark.label for mark in drawing.marks["points-0"]]).assign(
+        accuracy=0.5, low=0.25, high=0.75, n_right=20
+    )
+    others = {10: list_others(drawing.marks, table)}
+    chances = {100: 0.1, 10: 0.3}
+    return Figure(name, title, *drawing, others=others, chances=chances, along=along)
+
+
+@functools.cache
 def make_page() -> Page:
     png = to_uri(cv2.imencode(".png", np.full((8, 20, 3), 200, np.uint8))[1].tobytes())
     shots = [
@@ -63,8 +81,8 @@ def make_page() -> Page:
         verdict=HOSTILE,
         headline=Table("Headline", ("a", "b"), (("1", "2"),)),
         figures=[
-            Figure("size_px", "x-height, px", *plots.draw_curve(make_table(), "size_px", 0.1, pd.DataFrame())),
-            Figure("font", HOSTILE, *plots.draw_levels(make_table(labels), "font", 0.1)),
+            make_figure("size_px", "x-height, px", plots.draw_curve(make_table(), "size_px", 0.1, MARKED), "y"),
+            make_figure("font", HOSTILE, plots.draw_levels(make_table(labels), "font", 0.1), "x"),
             Figure("threshold", "thresholds", *draw_thresholds(THRESHOLDS, "size_px", "x_height_seen_px")),
         ],
         note="",
@@ -74,6 +92,9 @@ def make_page() -> Page:
         cells={"size_px": {"easy": {"8.0": [0, 1]}}},
         command=f"synthtext probe --model '{HOSTILE}'",
         citation="Measured.",
+        k=100,
+        series=["easy", "standard"],
+        terms=[(HOSTILE, HOSTILE)],
     )  # fmt: skip
 
 
@@ -84,7 +105,7 @@ def read_data(page: str) -> dict[str, Any]:
 
 
 def test_the_script_is_the_only_one_that_may_run() -> None:
-    page = fill_page(make_page())
+    page = fill_once()
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert len(scripts) == 1
     digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
@@ -99,7 +120,7 @@ def test_the_script_is_the_only_one_that_may_run() -> None:
 
 
 def test_the_data_has_every_point_and_the_images_of_levels() -> None:
-    data = read_data(fill_page(make_page()))
+    data = read_data(fill_once())
     curve = data["figures"]["f0"]
     assert curve["points-0"][1] == ["easy", "8.0", 40, 10, 0.35, 0.25, 0.45, [0, 1], []]
     assert [point[1] for point in curve["points-1"]] == ["6.0", "8.0", "11.0", "15.0"]
@@ -145,8 +166,11 @@ def test_rows_of_few_images_are_found_unless_all_are() -> None:
 def test_a_report_writes_its_plots_as_svg(tmp_path: Path) -> None:
     write_report(tmp_path, {}, make_page())
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {
-        "size_px.png", "size_px.svg", "font.png", "font.svg", "threshold.png", "threshold.svg",
-    }  # fmt: skip
+        f"{name}.{kind}"
+        for name in ("size_px", "font", "threshold")
+        for kind in ("png", "svg", "pdf")
+    }
+    assert (tmp_path / "plots/font.pdf").read_bytes().startswith(b"%PDF")
     assert ET.parse(tmp_path / "plots/font.svg").getroot().tag.endswith("svg")
 
 
@@ -161,10 +185,15 @@ def test_many_points_make_no_large_page() -> None:
     assert len(fill_page(page)) < 400_000
 
 
+@functools.cache
+def fill_once() -> str:
+    return fill_page(make_page())
+
+
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Any:  # noqa: ANN401 - selenium may be missing.
     path = tmp_path / "report.html"
-    path.write_text(fill_page(make_page()), encoding="utf-8")
+    path.write_text(fill_once(), encoding="utf-8")
     browser.set_window_size(1280, 1000)
     browser.get(path.as_uri())
     # A page from a file may not access the clipboard of the test machine.
@@ -248,6 +277,83 @@ def test_a_threshold_tells_its_model_and_its_interval(opened: Any) -> None:  # n
     ]  # fmt: skip
 
 
+def place(node: Any, axis: str) -> float:  # noqa: ANN401
+    return float(node.get_attribute(axis))
+
+
+def list_paths(browser: Any, selector: str) -> list[list[float]]:  # noqa: ANN401
+    found = browser.find_elements("css selector", selector)
+    return [
+        [float(n) for n in re.findall(r"-?[\d.]+", each.get_attribute("d"))] for each in found
+    ]
+
+
+def choose(browser: Any, k: str) -> None:  # noqa: ANN401
+    from selenium.webdriver.support.ui import Select
+
+    Select(browser.find_element("css selector", "#choose select")).select_by_value(k)
+
+
+def test_another_k_moves_points_lines_intervals_and_chance(opened: Any) -> None:  # noqa: ANN401
+    options = opened.find_elements("css selector", "#choose option")
+    assert [each.text for each in options] == ["1 of 10", "1 of 100"]
+    points = opened.find_elements("css selector", "#f0-points-0 use")
+    before = [place(each, "y") for each in points]
+    line = list_paths(opened, "#f0-points-0 > path")
+    chance = list_paths(opened, "#f0-chance path")[0]
+    assert len(set(before)) == 4
+    choose(opened, "10")
+    (middle,) = {place(each, "y") for each in points}
+    # An accuracy of 0.5, between 0.1 and 0.35 of before, in the same scale.
+    scale = (before[0] - before[1]) / 0.25
+    assert middle == pytest.approx(before[0] - 0.4 * scale, abs=0.1)
+    assert list_paths(opened, "#f0-points-0 > path")[0][1::2] == [middle] * 4
+    (moved,) = list_paths(opened, "#f0-points-0-band path")
+    assert sorted(set(moved[1::2])) == pytest.approx(
+        [middle - 0.25 * scale, middle + 0.25 * scale], abs=0.1
+    )
+    now = list_paths(opened, "#f0-chance path")[0]
+    assert chance[1] - now[1] == pytest.approx(0.2 * scale, abs=0.1)
+    assert not opened.find_element("css selector", "#f0-points-0-threshold").is_displayed()
+    across = opened.find_elements("css selector", "#f1-points-0 use")
+    (middle,) = {place(each, "x") for each in across}
+    for bar in list_paths(opened, "#f1-points-0-bars-0 path"):
+        assert (bar[0] + bar[2]) / 2 == pytest.approx(middle, abs=0.1)
+    choose(opened, "100")
+    assert [place(each, "y") for each in points] == pytest.approx(before, abs=0.1)
+    assert list_paths(opened, "#f0-points-0 > path")[0] == pytest.approx(line[0], abs=0.1)
+    assert opened.find_element("css selector", "#f0-points-0-threshold").is_displayed()
+
+
+def test_tables_and_tooltips_are_of_the_chosen_k_and_series(opened: Any) -> None:  # noqa: ANN401
+    from selenium.webdriver import ActionChains
+
+    summary = opened.find_element("css selector", "#f0 summary")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
+    summary.click()
+    wait(opened, lambda: opened.find_elements("css selector", "#f0 table"))
+    choose(opened, "10")
+    boxes = opened.find_elements("css selector", "#choose input")
+    boxes[1].click()
+    rows = opened.find_elements("css selector", "#f0 table tbody tr, #f0 table > tr")
+    texts = [row.text for row in rows if row.is_displayed()]
+    assert [text for text in texts if "standard" in text] == []
+    assert sum("50.0 %" in text for text in texts) == 3  # The fourth has few images.
+    for name in ("points-1", "points-1-band"):
+        assert not opened.find_element("css selector", f"#f0-{name}").is_displayed()
+    assert opened.find_element("css selector", "#f0-points-0").is_displayed()
+    point = opened.find_elements("css selector", "#f0-points-0 use")[1]
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
+    ActionChains(opened).move_to_element(point).perform()
+    assert opened.find_element("css selector", ".tip").text.splitlines() == [
+        "easy: 8.0", "50.0 %", "95 % interval 25.0 % to 75.0 %", "20 correct of 40 images",
+    ]  # fmt: skip
+    ActionChains(opened).click().perform()
+    shown = opened.find_element("css selector", "dialog").text
+    assert "These images are judged by the choice of 1 of 100." in shown
+    opened.find_element("css selector", "#close").click()
+
+
 def test_a_figure_becomes_a_table_and_a_file(opened: Any, tmp_path: Path) -> None:  # noqa: ANN401
     summary = opened.find_element("css selector", "#f0 summary")
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
@@ -286,4 +392,9 @@ def test_a_page_is_as_wide_as_its_window(opened: Any, width: int) -> None:  # no
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+    # No table has a column outside its box either.
+    assert opened.execute_script(
+        "return [...document.querySelectorAll('.scroll')].every((box) => box.scrollWidth <="
+        " box.clientWidth)"
+    )
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

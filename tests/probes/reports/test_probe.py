@@ -13,7 +13,7 @@ from probes.data.trials import Trial
 from probes.metrics.breakdown import list_factors, tabulate_factor, tabulate_thresholds
 from probes.reports.losses import list_losses
 from probes.reports.pictures import choose_shots, find_pixels
-from probes.reports.probe import summarize
+from probes.reports.probe import _join_notes, summarize
 from probes.tasks.config import ProbeConfig
 from probes.tasks.run import run_probe
 from synthtext.dataset.generate import render_dataset
@@ -48,6 +48,20 @@ def test_a_report_shows_what_was_drawn_with_fonts_that_are_not_here(
     (trial,) = (trial for trial in shown.trials if trial.key == seen.key)
     assert trial.spec.font == "mine.ttf"
     np.testing.assert_array_equal(find_pixels(trial, data, fonts), seen.pixels)
+
+
+def test_what_is_left_out_is_one_sentence() -> None:
+    notes = (
+        "it is fitted to 4 of 8 rows, one word in 2",
+        "blur_px is left out: the factors before it determine it",
+        "font Lato_400Regular.ttf is left out: the factors before it determine it",
+        "zipf is left out: it is missing in 5 rows",
+    )
+    assert _join_notes(notes) == (
+        " It is fitted to 4 of 8 rows, one word in 2. Left out: blur, px, font Lato (the factors"
+        " before it determine it); word frequency, Zipf scale (it is missing in 5 rows)."
+    )
+    assert _join_notes(()) == ""
 
 
 def test_a_report_counts_what_the_model_cannot_see_and_shows_every_level(

@@ -134,7 +134,7 @@ def test_confidences_are_kept_and_do_not_decide_intervals(
     assert len(by_level) == 7 + 8  # The size of the harder baseline is a separate level.
     assert set(by_level.values()) == {0, 1}
     page = (tmp_path / "report.html").read_text()
-    assert "accuracy by confidence" in page
+    assert "Accuracy by mean confidence" in page
     assert "calibration error" in page
     assert (tmp_path / "plots/calibration.png").stat().st_size > 1000
 
@@ -295,7 +295,7 @@ def test_a_table_that_may_be_filled_in_is_not_written_over(exported: Path) -> No
         ("key,key\na,b\n", "{} has the column 'key' twice; give each column its own name"),
     ],
 )
-def test_a_table_of_responses_that_is_none_is_one_sentence(
+def test_what_is_not_a_table_of_responses_is_one_sentence(
     tmp_path: Path, text: str, sentence: str
 ) -> None:
     path = tmp_path / "r.csv"

@@ -36,20 +36,20 @@ class Levels:
         return np.stack([vector_of(text) for text in texts])
 
 
-def make_album(truths: list[int], shown: list[int] | None = None) -> LabelledImages:
+def make_labelled(truths: list[int], shown: list[int] | None = None) -> LabelledImages:
     levels = truths if shown is None else shown
     pictures = tuple(lambda n=n: np.full((8, 8, 3), n, np.uint8) for n in levels)
     return LabelledImages("levels", pictures, NAMES, np.array(truths))
 
 
 def test_who_knows_names_everything() -> None:
-    guesses = classify(model_of(Levels()), make_album([0, 1, 2, 3, 4, 5] * 2), ("{}",))
+    guesses = classify(model_of(Levels()), make_labelled([0, 1, 2, 3, 4, 5] * 2), ("{}",))
     assert tabulate_accuracy(guesses, 6)["accuracy"].tolist() == [1.0, 1.0]
     assert tabulate_mistakes(guesses).empty
 
 
 def test_who_sees_nothing_is_at_chance() -> None:
-    guesses = classify(model_of(BlindReader()), make_album(list(range(6)) * 5), ("{}",))
+    guesses = classify(model_of(BlindReader()), make_labelled(list(range(6)) * 5), ("{}",))
     table = tabulate_accuracy(guesses, 6)
     assert table["accuracy"].tolist() == pytest.approx([1 / 6, 5 / 6])
     assert table["chance"].tolist() == pytest.approx([1 / 6, 5 / 6])
@@ -59,7 +59,7 @@ def test_accuracy_is_that_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     truths = rng.integers(0, 6, 60).tolist()
     shown = np.where(rng.random(60) < 0.6, truths, rng.integers(0, 6, 60)).tolist()
-    labelled = make_album(truths, shown)
+    labelled = make_labelled(truths, shown)
     guesses = classify(model_of(Levels()), labelled, ("{}",))
     at_1, at_5 = tabulate_accuracy(guesses, 6)["accuracy"]
     guessed = [NAMES.index(name) for name in guesses["guess_1"]]
@@ -71,7 +71,7 @@ def test_accuracy_is_that_of_scikit_learn() -> None:
 
 def test_classes_and_mistakes_by_hand() -> None:
     guesses = classify(
-        model_of(Levels()), make_album([0, 0, 0, 0, 1, 1], [0, 1, 1, 2, 1, 1]), ("{}",)
+        model_of(Levels()), make_labelled([0, 0, 0, 0, 1, 1], [0, 1, 1, 2, 1, 1]), ("{}",)
     )
     classes = tabulate_classes(guesses)
     assert classes[["truth", "n", "top_1"]].to_numpy().tolist() == [
@@ -82,7 +82,7 @@ def test_classes_and_mistakes_by_hand() -> None:
 
 
 def test_examples_show_the_truth_and_five_names() -> None:
-    labelled = make_album(list(range(6)))
+    labelled = make_labelled(list(range(6)))
     guesses = classify(model_of(Levels()), labelled, ("{}",))
     entries = choose_examples(guesses, labelled, n=4)
     assert len(entries) == 4
@@ -113,7 +113,7 @@ def write_shards(folder: Path, label: bytes = b"7") -> Path:
     return folder
 
 
-def test_shards_with_classes_are_an_album(tmp_path: Path) -> None:
+def test_shards_with_classes_are_labelled_images(tmp_path: Path) -> None:
     labelled = read_labelled(write_shards(tmp_path / "s"))
     assert labelled.truths.tolist() == [1, 0]
     assert labelled.names == ("ink", "paper")

@@ -13,13 +13,15 @@ from fake_encoders import BlindLover, BlindReader, knowing_model, model_of
 from probes.data.trials import Stimulus, Trial
 from probes.errors import ProbeError
 from probes.metrics.breakdown import (
-    tabulate_confusions,
+    label_rows,
     tabulate_factor,
     tabulate_headline,
     tabulate_thresholds,
 )
 from probes.metrics.forced_choice import draw_rivals
+from probes.metrics.mistakes import tabulate_confusions
 from probes.reports.probe import write_probe
+from probes.tasks import registry
 from probes.tasks import run as probing
 from probes.tasks.base import list_readable, load_task
 from probes.tasks.config import RIVALS, ProbeConfig
@@ -46,6 +48,17 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trials_of(setting: ProbeConfig) -> list[Trial]:
     return load_task(setting.task).show(setting)[0]
+
+
+def test_every_task_that_is_declared_can_be_named() -> None:
+    folder = Path(registry.__file__).parent
+    declared = {
+        f"{path.stem}.{name}"
+        for path in folder.glob("*.py")
+        for name in re.findall(r"^([A-Z]+) = Task\(", path.read_text(), re.MULTILINE)
+    }
+    assert declared == set(TASKS.values())
+    assert all(load_task(name).name == name for name in TASKS)
 
 
 @pytest.mark.parametrize("task", list_readable())
@@ -176,6 +189,28 @@ def test_a_killed_probe_goes_on_from_its_vectors(
     probe = run_probe(model, setting, tmp_path / "out")
     assert probe
     assert (probe.stats.n_images, probe.stats.n_chunks_reused) == (0, 1)
+
+
+def test_a_folder_of_the_users_is_left_alone(tmp_path: Path) -> None:
+    own = tmp_path / "vectors/mine.npy"
+    own.parent.mkdir()
+    own.write_bytes(b"mine")
+    setting = ProbeConfig(**{**SMALL, "design": "case", "n": 12})
+    assert run_probe(model_of(BlindReader()), setting, tmp_path)
+    assert own.read_bytes() == b"mine"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "vectors",
+        "texts",
+        "outcomes.parquet",
+    }
+
+
+def test_a_row_without_a_value_is_in_no_level(tmp_path: Path) -> None:
+    outcomes = ask_words(tmp_path).reset_index()
+    outcomes.loc[:4, "zipf"] = np.nan
+    rows, is_number = label_rows(outcomes, "zipf")
+    assert is_number
+    assert list(rows.index) == list(outcomes.index[5:])
 
 
 @pytest.mark.parametrize("world_size", [1, 2])

@@ -11,8 +11,8 @@ from probes.data.attack_sets import read_attacks
 from probes.data.shapes import PICTURES, lay_picture
 from probes.data.stimuli import draw_stimuli
 from probes.errors import ProbeError
-from probes.metrics.breakdown import tabulate_confusions
 from probes.metrics.intervals import clustered_accuracy
+from probes.metrics.mistakes import tabulate_confusions
 from probes.reports.probe import write_probe
 from probes.tasks import run as probing
 from probes.tasks.base import load_task

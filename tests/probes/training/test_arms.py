@@ -51,7 +51,7 @@ def take_steps(trained_clip: TrainedClip, n: int = 3) -> None:
 
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("arm", ARMS)
-def test_a_student_begins_as_the_model_and_ends_as_one(
+def test_training_begins_with_the_model_and_ends_with_one(
     arm: str, config: str, tmp_path: Path
 ) -> None:
     trained_clip = make_trained_clip(tmp_path, arm, CONFIGS[config]).eval()

@@ -22,7 +22,7 @@ def spell(texts: list[str]) -> torch.Tensor:
     return torch.tensor([[len(text), ord(text[0])] for text in texts])
 
 
-def teach(
+def read_batches(
     training_set: TrainingSet, batches: list[np.ndarray], letters: LetterHead | None = None
 ) -> list:
     return list(
@@ -44,12 +44,12 @@ def test_captions_that_are_the_same_to_the_model_have_one_number() -> None:
     assert numbers.tolist() == [0, 1, 0, 0]
 
 
-def test_a_lesson_has_what_belongs_together(pairs: Pairs) -> None:
+def test_a_batch_has_what_belongs_together(pairs: Pairs) -> None:
     captions = number_texts(pairs.captions, spell_texts)
     texts = tuple(dict.fromkeys(pairs.captions))
     training_set = TrainingSet(pairs, 60, captions, texts, ("{}",))
     batch = np.array([3, 1, 40])
-    (training_batch,) = teach(training_set, [batch], LetterHead(4, "abehkmnorstx"))
+    (training_batch,) = read_batches(training_set, [batch], LetterHead(4, "abehkmnorstx"))
     assert training_batch.images.dtype == torch.uint8
     assert training_batch.images.shape == (3, 64, 64, 3)
     own = [pairs.captions[number] for number in batch]
@@ -64,7 +64,7 @@ def test_prompts_are_for_captions_to_read_alone(pairs: Pairs) -> None:
     training_set = TrainingSet(
         pairs, 60, captions, tuple(dict.fromkeys(pairs.captions)), ("a sign: {}",)
     )
-    (training_batch,) = teach(training_set, [np.array([0, 60])])
+    (training_batch,) = read_batches(training_set, [np.array([0, 60])])
     assert training_batch.texts[:, 0].tolist() == [len("a sign: ??"), 2]
 
 
@@ -74,11 +74,13 @@ def test_every_prompt_has_its_turn_and_always_the_same(pairs: Pairs) -> None:
     training_set = TrainingSet(pairs, 60, captions, texts, ("{}", "a {}", "the {}"))
     batches = [np.array([number]) for number in range(30)]
     lengths = [
-        training_batch.texts[0, 0].item() for training_batch in teach(training_set, batches)
+        training_batch.texts[0, 0].item()
+        for training_batch in read_batches(training_set, batches)
     ]
     assert set(lengths) == {2, 4, 6}
     again = [
-        training_batch.texts[0, 0].item() for training_batch in teach(training_set, batches[7:])
+        training_batch.texts[0, 0].item()
+        for training_batch in read_batches(training_set, batches[7:])
     ]
     assert again == lengths[7:]
 
@@ -89,6 +91,6 @@ def test_vectors_of_frozen_towers_stand_in(pairs: Pairs) -> None:
     images = np.arange(240, dtype=np.float32).reshape(120, 2)
     vectors = (np.arange(len(texts) * 2, dtype=np.float32).reshape(-1, 2),)
     training_set = TrainingSet(pairs, 60, captions, texts, ("{}",), images, vectors)
-    (training_batch,) = teach(training_set, [np.array([5, 9])])
+    (training_batch,) = read_batches(training_set, [np.array([5, 9])])
     assert training_batch.images.tolist() == images[[5, 9]].tolist()
     assert training_batch.texts.tolist() == vectors[0][captions[[5, 9]]].tolist()

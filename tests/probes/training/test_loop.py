@@ -134,7 +134,7 @@ def test_scalars_can_be_read_by_tensorboard(data: Path, model: Path, tmp_path: P
     assert [event.step for event in events.Scalars("loss")] == [3]
 
 
-def test_a_loss_that_is_no_number_stops_the_run(
+def test_a_loss_that_is_not_finite_stops_the_run(
     data: Path, model: Path, tmp_path: Path
 ) -> None:
     config = set_up(model, data, schedule={"n_steps": 20, "lr": 1e30, "save_every": 1})

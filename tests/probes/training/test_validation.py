@@ -42,7 +42,7 @@ def test_who_knows_the_answers_passes(n: int) -> None:
     assert right.all()
 
 
-def test_an_exam_shows_pairs_by_chance_with_their_texts(tmp_path: Path) -> None:
+def test_validation_shows_random_pairs_with_their_texts(tmp_path: Path) -> None:
     data = write_data(tmp_path / "d", 200, splits="1,0,0")
     pairs = read_pairs([data / "train/000000.tar"])
     validation = read_validation_set(pairs, 50, 0, fit=keep, tokenize=spell_texts)

@@ -133,6 +133,41 @@ def test_quads_of_another_shape_are_refused(sample: Sample, quads: object) -> No
     )
 
 
+def test_polygons_are_written_of_bent_text_alone_and_read_back(
+    spec: Spec, fonts: Catalogue, sample: Sample
+) -> None:
+    assert "word_polygons" not in orjson.loads(sample.files["json"])
+    drawn = render(replace(spec, text="two words", arc_deg=90.0, size_px=20.0), fonts)
+    read = decode(encode(drawn, "png"))
+    assert len(read.word_polygons) == 2
+    assert all(map(np.array_equal, read.word_polygons, drawn.word_polygons))
+
+
+def test_bent_text_from_before_polygons_has_its_quads(spec: Spec, fonts: Catalogue) -> None:
+    sample = encode(render(replace(spec, arc_deg=90.0), fonts), "png")
+    fields = orjson.loads(sample.files["json"])
+    del fields["word_polygons"]
+    read = decode(broken(sample, json=orjson.dumps(fields)))
+    assert np.array_equal(read.word_polygons, read.word_quads)
+
+
+SQUARE = [[0, 0], [9, 0], [9, 9], [0, 9]]
+
+
+@pytest.mark.parametrize(
+    "polygons",
+    [
+        None, {}, [3], ["word"], [None], [SQUARE, SQUARE], [SQUARE[:2]], [[*SQUARE, [0, 5]]],
+        [[[0, 0]] * 36], [[[0, 0, 0]] * 4], [[[0, None]] * 4], [[["0", "0"]] * 4],
+        [[[1e300, 0]] * 4], [[[0, 0], [9, 0], [9], [0, 9]]], [[[[0]] * 2] * 4],
+    ],
+)  # fmt: skip
+def test_polygons_of_another_shape_are_refused(sample: Sample, polygons: object) -> None:
+    assert "000000007.json has no valid word_polygons" in explain(
+        broken(sample, json=changed(sample, word_polygons=polygons))
+    )
+
+
 @pytest.mark.parametrize("places", [None, "", [0], [6], [2, 2], [3, 1], [True], [1.0], [-1]])
 def test_places_that_are_not_within_the_text_are_refused(
     sample: Sample, places: object

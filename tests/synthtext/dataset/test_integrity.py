@@ -489,6 +489,15 @@ def test_parts_with_other_names_of_classes_are_not_merged(plan: Plan, tmp_path: 
     )
 
 
+def test_names_of_classes_without_end_are_not_merged(plan: Plan, tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    render_dataset(plan, part, part="0:1")
+    os.truncate(part / "classnames.txt", 1 << 40)
+    with pytest.raises(DatasetError) as caught:
+        merge_datasets([part], tmp_path / "all")
+    assert str(caught.value) == (f"{part / 'classnames.txt'} is larger than 256 MiB; {REPAIR}")
+
+
 @pytest.mark.parametrize("where", ["part", "all"])
 def test_a_shard_of_equal_size_and_other_bytes_is_not_merged(
     where: str, plan: Plan, tmp_path: Path

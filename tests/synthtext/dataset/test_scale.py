@@ -72,7 +72,7 @@ def test_parts_are_the_whole(n_shards: int, n_parts: int) -> None:
         ("-1:2", "shards is '-1:2'; write A:B, or K/N for part K of N"),
     ],
 )
-def test_a_part_that_is_none_is_said(part: str, sentence: str) -> None:
+def test_a_part_that_cannot_be_is_named(part: str, sentence: str) -> None:
     with pytest.raises(DatasetError) as caught:
         choose_part(part, 8)
     assert str(caught.value) == sentence
@@ -283,7 +283,7 @@ def _wait_and_square(folder: Path, number: int) -> int:
     return number * number
 
 
-def test_an_engine_that_is_none_is_said() -> None:
+def test_an_unknown_engine_is_named() -> None:
     with pytest.raises(DatasetError) as caught:
         run_tasks(_square, [1], 1, "slurm")
     assert str(caught.value) == "engine is 'slurm'; it is local or ray"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -189,9 +191,35 @@ def test_a_damaged_source_is_refused(plan: Plan, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("a pipe", "is a pipe and not a regular file"),
+        ("a folder", "is a folder and not a regular file"),
+        ("nothing", "cannot be read (no such file or directory)"),
+        ("endless", "is larger than 256 MiB"),
+    ],
+)
+def test_names_of_classes_are_a_bounded_file_even_if_nothing_is_verified(
+    kind: str, reason: str, source: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(source, tmp_path / "s")
+    path = tmp_path / "s/classnames.txt"
+    if kind == "endless":
+        os.truncate(path, 1 << 40)
+    else:
+        path.unlink()
+        {"a pipe": os.mkfifo, "a folder": os.mkdir}.get(kind, str)(path)
+    begun = describe_scored(tmp_path / "s", HOW, None, verify=False)
+    with pytest.raises(DatasetError) as caught:
+        begin_scored(tmp_path / "s", tmp_path / "a", begun)
+    assert str(caught.value).startswith(f"{path} {reason}; ")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
     "text", ["p_read>2", "p_read", "p_read==0.5", "size_px>3", "p_read>-1"]
 )
-def test_a_comparison_that_is_none_is_one_sentence(text: str) -> None:
+def test_what_is_not_a_comparison_is_one_sentence(text: str) -> None:
     with pytest.raises(DatasetError) as caught:
         parse_keep(text)
     assert str(caught.value) == (

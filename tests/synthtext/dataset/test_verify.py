@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import orjson
@@ -12,7 +14,12 @@ import webdataset
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.plan import make_plan
 from synthtext.dataset.sealing import seal
-from synthtext.dataset.verify import find_rendering, spread_renderings, verify_dataset
+from synthtext.dataset.verify import (
+    _count_lines,
+    find_rendering,
+    spread_renderings,
+    verify_dataset,
+)
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import render
 from synthtext.errors import DatasetError
@@ -161,6 +168,18 @@ def test_quads_that_leave_the_image_are_a_fault(harmed: Path) -> None:
     assert any(found.endswith(fault) for found in verify_dataset(harmed))
 
 
+def test_polygons_far_outside_the_image_are_a_fault(harmed: Path) -> None:
+    with tarfile.open(harmed / "train/000000.tar") as tar:
+        fields = orjson.loads(tar.extractfile("000000003.json").read())  # type: ignore[union-attr]
+    # A point just outside lies above a low letter at the border.
+    near, far = ([[[0, -5], [9, 0], [9, 9], [x, 9]]] for x in (0, -500))
+    fault = "000000003.json has word_polygons that are far outside the image"
+    for polygons, is_fault in ((near, False), (far, True)):
+        content = orjson.dumps(fields | {"word_polygons": polygons})
+        rewrite(harmed / "train/000000.tar", {"000000003.json": content})
+        assert any(found.endswith(fault) for found in verify_dataset(harmed)) == is_fault
+
+
 def test_every_sentence_of_a_file_is_drawn(fonts: Catalogue, tmp_path: Path) -> None:
     texts = Texts(("A joy to watch.", "A bore."), (1, 0), "two", "", 0)
     recipe = edit_recipe(default_recipe(), {"splits": "1,0,0"})
@@ -170,3 +189,14 @@ def test_every_sentence_of_a_file_is_drawn(fonts: Catalogue, tmp_path: Path) -> 
         for r in spread_renderings(tmp_path / "out", 2)
     }
     assert found == {"A joy to watch.": (1, 1), "A bore.": (0, 0)}
+
+
+def test_classes_are_counted_by_line_feeds_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "classnames.txt"
+    path.write_bytes("a\u2028b\nc\rd\n".encode())
+    assert _count_lines(path) == 2
+    os.truncate(path, 200 << 20)
+    tracemalloc.start()
+    assert _count_lines(path) == 2
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()

@@ -17,6 +17,8 @@ from synthtext.drawing.rendering import render
 from synthtext.errors import DatasetError
 from synthtext.spec import Spec
 
+NO_QUADS = np.empty((0, 4, 2), np.float32)
+
 
 def test_a_sheet_has_a_tile_for_each_image(spec: Spec, fonts: Catalogue) -> None:
     sheet = draw_sheet([render(spec, fonts)] * 5, n_columns=3, tile_px=100)
@@ -36,6 +38,20 @@ def test_boxes_are_drawn_where_the_quads_are(spec: Spec, fonts: Catalogue) -> No
         np.array([[columns.min(), rows.min()], [columns.max() + 1, rows.max() + 1]]) - GAP_PX
     )
     assert np.abs(found - [low, high]).max() <= 1.5
+
+
+def test_a_word_along_an_arc_is_outlined_along_it(spec: Spec, fonts: Catalogue) -> None:
+    rendering = render(replace(spec, text="typography", arc_deg=120.0, size_px=24.0), fonts)
+    plain, boxed = (
+        np.asarray(draw_sheet([replace(rendering, char_quads=NO_QUADS)], has_boxes=has_boxes))
+        for has_boxes in (False, True)
+    )
+    changed = (plain != boxed).any(axis=2)[GAP_PX:, GAP_PX:]
+    for x, y in (rendering.bent_polygons[0] - 0.5).round().astype(int).tolist():
+        assert changed[y, x]
+    # The corners of the quad lie farther out.
+    x, y = rendering.word_quads[0][0].round().astype(int).tolist()
+    assert not changed[y - 2 : y + 3, x - 2 : x + 3].any()
 
 
 def test_nothing_to_show_is_an_error() -> None:

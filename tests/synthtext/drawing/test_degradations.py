@@ -13,6 +13,7 @@ from synthtext.drawing.degradations import (
     blur,
     blur_by_motion,
     cut,
+    damage,
     defocus,
     dim,
     downscale,
@@ -20,8 +21,33 @@ from synthtext.drawing.degradations import (
     jpeg,
     shade,
 )
+from synthtext.spec import DAMAGES, Spec
+
+NOT_PIXELS = {"occlusion_frac", "jpeg_quality"}
+"""Damages of the ink and of the file."""
+
+ASIDE = {"damage_seed", "noise_seed", "motion_angle_deg"}
+"""What `damage` reads besides: how a damage happens, and not how much of it."""
 
 GRAY = np.full((200, 220, 3), 128, np.uint8)
+
+
+class Watched:
+    """A neutral spec that notes which of its fields are read."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.read: set[str] = set()
+
+    def __getattr__(self, name: str) -> object:
+        self.read.add(name)
+        return getattr(self.spec, name)
+
+
+def test_what_happens_to_pixels_is_a_damage(spec: Spec) -> None:
+    watched = Watched(spec)
+    damage(watched, GRAY)  # type: ignore[arg-type]
+    assert watched.read - ASIDE == set(DAMAGES) - NOT_PIXELS
 
 
 def test_neutral_values_change_nothing() -> None:

@@ -119,7 +119,7 @@ def test_columns_are_lines_of_an_export(column: Spec, fonts: Catalogue) -> None:
     words = tuple(spec.text.split())
     item = Item(
         name="0.png", image=b"", text=spec.text, words=words, quads=drawn.word_quads,
-        chars=tuple("".join(words)), char_quads=drawn.char_quads, size_px=(224, 224), label=0,
+        polygons=drawn.word_polygons, chars=tuple("".join(words)), char_quads=drawn.char_quads, size_px=(224, 224), label=0,
         fields={"kind": spec.kind, "direction": spec.direction},
     )  # fmt: skip
     lines = find_lines(item)

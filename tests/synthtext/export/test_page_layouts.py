@@ -85,6 +85,7 @@ def test_a_line_of_two_directions_is_one_line(item: Item) -> None:
     words = ("אב", "12", "גד", "הו")
     changed = replace(
         item, text=" ".join(words), words=words, quads=np.array(quads, np.float32),
+        polygons=tuple(np.array(quads, np.float32)),
         chars=tuple("".join(words)), char_quads=np.repeat(np.float32(quads), 2, axis=0),
         fields=item.fields | {"kind": "sentence"},
     )  # fmt: skip

@@ -20,7 +20,7 @@ def test_there_are_ten_thousand_unless_another_number_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1000001", "٣"])
-def test_a_number_that_is_none_is_refused(number: str) -> None:
+def test_what_is_not_a_number_is_refused(number: str) -> None:
     with pytest.raises(WordsError) as caught:
         read_words(f"lang:de:{number}")
     assert str(caught.value) == (

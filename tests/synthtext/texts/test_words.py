@@ -113,7 +113,7 @@ def test_a_list_that_is_too_large_is_not_read(
     assert str(caught.value) == f"{path} is larger than 1 MiB; give a text file"
 
 
-def test_a_folder_is_no_list(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_word_list(tmp_path: Path) -> None:
     with pytest.raises(WordsError) as caught:
         read_words(tmp_path)
     assert (

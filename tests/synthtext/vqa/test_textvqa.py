@@ -102,7 +102,9 @@ def test_what_cannot_be_asked_is_named_and_the_rest_goes_on(tmp_path: Path) -> N
         ([1], "{} is not a JSON object; give TextVQA's annotations"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_none_is_said(content: object, sentence: str, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_named(
+    content: object, sentence: str, tmp_path: Path
+) -> None:
     path = write(tmp_path / "a.json", content)
     with pytest.raises(WordsError) as caught:
         read_questions(path)

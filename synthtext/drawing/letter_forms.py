@@ -1,0 +1,89 @@
+"""Letters of other sizes: small capitals, and letters that are raised or lowered."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from uniseg.graphemecluster import grapheme_clusters
+
+from synthtext.drawing.faces import PLAIN, Face, Form
+from synthtext.spec import Spec
+
+SCRIPT_SCALE = 0.6
+"""Size of raised and lowered letters, as a fraction of the font size."""
+
+RISE_EM, DROP_EM = 0.35, 0.15
+"""Distance from the baseline to that of raised letters, and to that of lowered ones."""
+
+CAPITALS = {"ß": "ẞ"}
+"""Capitals of one letter where Unicode's rule gives several."""
+
+
+def form_letters(spec: Spec, faces: Sequence[Face]) -> tuple[str, list[Form]]:
+    """Return the text of a spec as its letters look, and the form of each character.
+
+    Both are as long as the text, so that indices stay the same. There are no forms if all
+    characters are plain.
+
+    Args:
+        spec: its text, `small_caps_frac` and `superscript_frac` are used.
+        faces: open fonts that draw it.
+    """
+    text = spec.drawn_text
+    if not (spec.small_caps_frac or spec.superscript_frac):
+        return text, []
+    forms = [PLAIN] * len(text)
+    shown = text
+    if spec.small_caps_frac:
+        shown = capitalize(text, faces)
+        small = Form(scale=spec.small_caps_frac)
+        forms = [PLAIN if a == b else small for a, b in zip(text, shown, strict=True)]
+    rise_em = RISE_EM if spec.superscript_frac > 0 else -DROP_EM
+    for place in find_last(text, abs(spec.superscript_frac)):
+        forms[place] = Form(SCRIPT_SCALE * forms[place].scale, rise_em)
+    return shown, forms
+
+
+def capitalize(text: str, faces: Sequence[Face]) -> str:
+    """Return a text of the same length with capitals for its lower-case letters.
+
+    A letter stays as it is if its capital is several letters, or if no font has the capital.
+    """
+    capitals = {char: _find_capital(char, faces) for char in set(text)}
+    return "".join(capitals[char] for char in text)
+
+
+def find_last(text: str, fraction: float) -> list[int]:
+    """Return the places of the last letters of each word.
+
+    A letter is a grapheme cluster: marks and conjuncts stay together. At least one letter of a
+    word is among them, and at least one is not, so words of one letter have none.
+
+    >>> find_last("two words", 0.4)
+    [2, 7, 8]
+
+    Args:
+        text: its words are parted by spaces.
+        fraction: fraction of the letters of a word, rounded; 0 gives none.
+    """
+    if not fraction:
+        return []
+    places: list[int] = []
+    start = 0
+    for word in text.split(" "):
+        letters = list(grapheme_clusters(word))
+        n_last = min(max(1, round(fraction * len(letters))), len(letters) - 1)
+        stop = start + len(word)
+        if n_last > 0:
+            places += range(stop - len("".join(letters[-n_last:])), stop)
+        start = stop + 1
+    return places
+
+
+def _find_capital(char: str, faces: Sequence[Face]) -> str:
+    if unicodedata.category(char) != "Ll":
+        return char
+    capital = CAPITALS.get(char, char.upper())
+    has_capital = len(capital) == 1 and any(face.has(capital) for face in faces)
+    return capital if has_capital else char
