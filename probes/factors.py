@@ -228,6 +228,15 @@ def label_of(column: str) -> str:
     return found.label if found else NAMES.get(column, column.replace("_", " "))
 
 
+def label_of_levels(factor: str) -> str:
+    """Return the label of what a design varies; `label_of` has that of what is measured.
+
+    >>> label_of_levels("size_px"), label_of_levels("blur_px")
+    ('font size, px', 'blur, px')
+    """
+    return DRAWN_SIZE if factor == "size_px" else label_of(factor)
+
+
 def name_level(factor: str, level: str) -> str:
     """Return a level of a factor in words.
 
@@ -236,8 +245,7 @@ def name_level(factor: str, level: str) -> str:
     >>> name_level("contrast", "1.7"), name_level("case", "upper")
     ('contrast 1.7', 'case upper')
     """
-    label = DRAWN_SIZE if factor == "size_px" else label_of(factor)
-    name, _, unit = label.partition(", ")
+    name, _, unit = label_of_levels(factor).partition(", ")
     return " ".join([name, shorten_level(level), *([unit] if unit in SHOWN_UNITS else [])])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from probes.factors import label_of, name_baseline, name_level
+from probes.factors import label_of, label_of_levels, name_baseline, name_level
 from probes.metrics.breakdown import (
     list_factors,
     tabulate_effects,
@@ -270,7 +270,7 @@ def _format_thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
 def _format_looks(rows: Sequence[Mapping[str, Any]]) -> Table:
     formatted = tuple(
         (
-            label_of(row["factor"]), name_baseline(row["baseline"]), str(row["look"]),
+            label_of_levels(row["factor"]), name_baseline(row["baseline"]), str(row["look"]),
             ", ".join(f"{level:g}" for level in row["levels"]) or "none", row["why"],
         )
         for row in rows
