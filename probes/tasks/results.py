@@ -173,6 +173,8 @@ def _name(path: Path, summary: Mapping[str, Any]) -> str:
     """Return the model's name in the summary, else the name of the folder or the file."""
     model = summary.get("model")
     parts = [model.get("name"), model.get("tag")] if isinstance(model, dict) else []
+    if len(parts) == 2 and parts[0] == parts[1]:  # A folder of weights is its own tag.
+        parts.pop()
     said = " ".join(part for part in parts if isinstance(part, str) and part)
     place = path.resolve()
     return shorten(said or (place.name if place.is_dir() else place.stem), MAX_NAME_CHARS)

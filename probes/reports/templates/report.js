@@ -75,8 +75,9 @@ const equip = (table) => {
   if (!rows.length) return;
   const box = table.closest(".scroll");
   const fit = () => {
-    table.classList.remove("cards");
-    table.classList.toggle("cards", Boolean(box) && table.offsetWidth > box.clientWidth);
+    table.classList.remove("dense", "cards");
+    for (const name of ["dense", "cards"])
+      if (box && table.offsetWidth > box.clientWidth) table.classList.add(name);
   };
   addEventListener("resize", fit);
   const names = [...head.cells].map((cell) => cell.textContent);
