@@ -11,7 +11,7 @@ COUNT := 300000
 
 PEERS := peers
 
-.PHONY: demo test check lowest fix golden bench peers recogniser docs observatory memory faults interop reader lock clean
+.PHONY: demo test check lowest fix golden bench peers recogniser worlds docs observatory memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
 # The program without test dependencies, at the versions that were tested together. Without a GPU,
@@ -83,6 +83,8 @@ $(PEERS)/installed: | .venv/installed
 	$(PEERS)/neots/bin/pip install --quiet neots==0.3.4
 	$(PYTHON) -m venv $(PEERS)/doctr
 	$(PEERS)/doctr/bin/pip install --quiet docTR-Synth-Generator==0.4.1
+	git clone --quiet --depth 1 https://github.com/felixdittrich92/docTR-Synth-Generator \
+		$(PEERS)/doctr-source
 	git clone --quiet --depth 1 --branch 1.2.1 https://github.com/clovaai/synthtiger $(PEERS)/synthtiger-source
 	touch $@
 
@@ -93,6 +95,10 @@ peers: $(PEERS)/installed
 # real images.
 recogniser: $(PEERS)/installed
 	$(BIN)/python benchmarks/recogniser.py $(PEERS) $(PEERS)/words $(if $(REAL),--real $(REAL))
+
+# Recipes fitted to the crops of each generator, and recognisers trained with them.
+worlds: $(PEERS)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/worlds.py $(PEERS) $(PEERS)/worlds
 
 # Three readers compared on one scale: FONTS=DIR adds typefaces, KLI=FILE another index.
 observatory: .venv/installed

@@ -25,6 +25,7 @@ from rich.table import Table
 from synthtext.dataset.codec import Sample, encode
 from synthtext.dataset.generate import draw_images
 from synthtext.dataset.manifest import NotDrawn
+from synthtext.dataset.map_style import Stream, stream
 from synthtext.dataset.plan import Plan, Shard, list_shards, make_plan, source_of
 from synthtext.dataset.shards import write_shard
 from synthtext.drawing.backgrounds import draw_paper
@@ -38,6 +39,9 @@ from synthtext.texts.reviews import review_sentences
 from synthtext.texts.words import read_words
 
 N_IMAGES, N_ROUNDS = 600, 5
+
+N_STREAM, BATCH = 1_000_000, 32
+"""Images of the stream that is shuffled, and those that a loader asks for at once."""
 
 FULL = {
     "rotation_deg": "-12:12",
@@ -92,6 +96,13 @@ def encode_drawn(plan: Plan, shard: Shard) -> Iterator[Sample]:
             yield encode(image, plan.recipe.image_format)
 
 
+def draw_shuffled(pictures: Stream) -> None:
+    """Draw images of a stream in batches, as a loader that shuffles asks for them."""
+    numbers = np.random.default_rng(0).integers(0, len(pictures), N_IMAGES).tolist()
+    for start in range(0, N_IMAGES, BATCH):
+        pictures.__getitems__(numbers[start : start + BATCH])
+
+
 def time_stages(plan: Plan, folder: Path) -> dict[str, float]:
     """Return the seconds of each stage of the standard task, run one after another."""
     shard = next(list_shards(plan))
@@ -140,6 +151,8 @@ def main() -> None:
         }
         for title, plan in plans.items():
             tasks[title] = lambda plan=plan: draw_plan(plan, folder)  # type: ignore[misc]
+        pictures = stream(words="en", count=N_STREAM)
+        tasks["default recipe, a long stream, shuffled"] = lambda: draw_shuffled(pictures)
         rates: dict[str, list[float]] = {title: [] for title in tasks}
         for _ in range(N_ROUNDS + 1):
             for title, task in tasks.items():

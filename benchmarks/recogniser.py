@@ -10,12 +10,13 @@ that it was not trained on, as drawn by every generator, and real words from fol
 ICDAR's `gt.txt` (`word_1.png, "Text"`). `--taught-by` also trains on such a folder, which shows
 how far real training words go. PEERS is where `make peers` installed the other generators, each
 used as released: TRDG with the effects of its command line, SynthTIGER with the template,
-configuration, colour map and textures of its repository. Images and results are kept in OUT, so
-that a run that was stopped continues. A second table has the differences from each peer on the
-same words. `--only-real` leaves out the words that the generators
-draw, and `--drawings 1` trains every seed on the same images, for when drawing takes longer
-than training. `--bfloat16` halves the time on a GPU, and on a CPU with instructions for it;
-other CPUs are ten times slower with it.
+configuration, colour map and textures of its repository, neots with its minimal configuration,
+docTR-Synth-Generator with its defaults and the backgrounds of its repository. Images and
+results are kept in OUT, so that a run that was stopped continues. A second table has the
+differences from each peer on the same words. `--only-real` leaves out the words that the
+generators draw, and `--drawings 1` trains every seed on the same images, for when drawing takes
+longer than training. `--bfloat16` halves the time on a GPU, and on a CPU with instructions for
+it; other CPUs are ten times slower with it.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ N_DRAWS = 2000
 PEERS = {
     "TRDG": ("trdg", "trdg_crops.py", ()),
     "SynthTIGER": ("synthtiger", "synthtiger_template.py", ("synthtiger-source",)),
+    "neots": ("neots", "neots_crops.py", ()),
+    "docTR-Synth": ("doctr", "doctr_crops.py", ("doctr-source",)),
 }
 """The environment of each peer, the script that runs it, and folders that the script needs."""
 

@@ -127,7 +127,7 @@ def _run_epochs(
     begins = range(0, max(1, len(rows) - 1), BATCH)
     n_steps = schedule.n_epochs * len(begins)
     optimizer = torch.optim.AdamW(module.parameters(), RATE, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, max(2, n_steps))
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, max(2, n_steps))
     module.train()
     step = 0
     for _ in range(schedule.n_epochs):
@@ -145,7 +145,7 @@ def _run_epochs(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            schedule.step()
+            rates.step()
             step += 1
             if step % 10 == 0 or step == n_steps:
                 schedule.advance("training steps", step, n_steps, f"loss {loss.item():.3f}")

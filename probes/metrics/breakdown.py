@@ -139,11 +139,12 @@ def label_rows(outcomes: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, bool]
         levels, labels = values.round(2), values.round(2).astype(str)
     elif is_number:
         bins = bin_levels(values)
-        # A row without a value belongs to no level.
-        rows = rows[bins.codes >= 0]
-        bins = dataclasses.replace(bins, codes=bins.codes[bins.codes >= 0])
+        # A row without a value belongs to no level; otherwise a large table is not copied.
+        if (bins.codes < 0).any():
+            rows = rows[bins.codes >= 0]
+            bins = dataclasses.replace(bins, codes=bins.codes[bins.codes >= 0])
         levels = pd.Series(bins.centres[bins.codes], index=rows.index)
-        labels = pd.Series([bins.labels[code] for code in bins.codes], index=rows.index)
+        labels = pd.Series(bins.labels, dtype=str).take(bins.codes).set_axis(rows.index)
     else:
         levels = labels = values.astype(str)
     return rows.assign(level=levels, label=labels), is_number

@@ -237,7 +237,7 @@ def _draw(board: Leaderboard) -> list[Figure]:
 
 
 def _draw_thresholds(board: Leaderboard) -> list[Figure]:
-    """Return a figure for each unit in which two or more models have a threshold."""
+    """Return a figure for each unit in which two models of known size have a threshold."""
     of_unit: dict[tuple[str, str], list[Row]] = {}
     for place, model in enumerate(board.models):
         sizes = {name: model[name] for name in ("name", *plots.SIZES)}
@@ -248,7 +248,8 @@ def _draw_thresholds(board: Leaderboard) -> list[Figure]:
                 )
     figures = []
     for (factor, unit), rows in of_unit.items():
-        if len({row["name"] for row in rows}) < 2:
+        sized = ({row["name"] for row in rows if row[size]} for size in plots.SIZES)
+        if max(map(len, sized)) < 2:  # Readers that return text have no known size.
             continue
         drawn = plots.draw_thresholds(rows, factor, unit)
         title = (

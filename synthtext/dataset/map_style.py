@@ -137,9 +137,9 @@ class Stream(_Pictures):
         Raises:
             DrawError: as for a single one.
         """
-        if self._is_long:
+        known = [number for number in numbers if 0 <= number < self._count]
+        if self._is_long and known:
             # The specs of a batch, wherever they lie, cost little more than one of them.
-            known = [number for number in numbers if 0 <= number < self._count]
             self._asked = dict(zip(known, self._sample_run(known), strict=True))
         return [self[number] for number in numbers]
 

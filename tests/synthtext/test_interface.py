@@ -198,7 +198,7 @@ def test_a_stream_keeps_no_more_blocks_than_it_may(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         pictures,
         "_sample_run",
-        lambda start, stop: runs.append((start, stop)) or sample_run(start, stop),
+        lambda numbers: runs.append((numbers[0], numbers[-1] + 1)) or sample_run(numbers),
     )
     for number in [0, 1, 2, 50, 51, 60, 1, 70, 71, 80, 81, 0]:
         pictures._sample(number)
@@ -214,6 +214,18 @@ def test_a_stream_keeps_no_more_blocks_than_it_may(monkeypatch: pytest.MonkeyPat
         (80, 84),
     ]
     assert len(pictures._kept) == 3
+
+
+@pytest.mark.parametrize("count", [700, 10**6])
+def test_a_batch_holds_what_its_images_are_alone(count: int) -> None:
+    pictures = synthtext.stream(words="en", count=count, seed=3)
+    numbers = [300, 5, len(pictures) - 1, 301, 5]
+    for number, together in zip(numbers, pictures.__getitems__(numbers), strict=True):
+        alone = synthtext.stream(words="en", count=count, seed=3)[number]
+        assert together.spec == alone.spec
+        assert (together.pixels == alone.pixels).all()
+    with pytest.raises(IndexError, match=f"{len(pictures)} is not one of"):
+        pictures.__getitems__([len(pictures)])
 
 
 SHORT = {"arc_deg": "0,300", "splits": "1,0,0"}
@@ -286,7 +298,7 @@ def test_what_a_stream_does_with_errors_is_one_of_two(short: str) -> None:
 
 def test_a_stream_goes_to_another_process_without_what_it_sampled() -> None:
     pictures = synthtext.stream(words="en", count=1000)
-    pictures._sample_run(0, 1)
+    pictures._sample_run(range(1))
     size = len(pickle.dumps(pictures))
     pictures._sample(500)
     assert len(pickle.dumps(pictures)) == size

@@ -162,6 +162,17 @@ def test_few_and_many_models_are_drawn(
     assert len(pairs.rows) == min(n_models * (n_models - 1) // 2, 50)
 
 
+def test_thresholds_are_not_drawn_against_sizes_that_one_model_has(
+    board: Leaderboard, tmp_path: Path
+) -> None:
+    unknown = dict.fromkeys(leaderboard_page.plots.SIZES)
+    few = [board.models[0], *({**model, **unknown} for model in board.models[1:])]
+    write_leaderboard(replace(board, models=few), tmp_path)
+    names = {path.stem for path in (tmp_path / "plots").iterdir()}
+    assert "ranking" in names
+    assert "threshold_x_height_seen_px" not in names
+
+
 def test_progress_is_told(board: Leaderboard) -> None:
     seen: list[tuple[str, int, int]] = []
     results = [plant("a", 8.0, 0), plant("b", 9.0, 1)]

@@ -134,7 +134,7 @@ def test_confidences_are_kept_and_do_not_decide_intervals(
     assert len(by_level) == 7 + 8  # The size of the harder baseline is a separate level.
     assert set(by_level.values()) == {0, 1}
     page = (tmp_path / "report.html").read_text()
-    assert "accuracy by confidence" in page
+    assert "Accuracy by mean confidence" in page
     assert "calibration error" in page
     assert (tmp_path / "plots/calibration.png").stat().st_size > 1000
 
