@@ -47,7 +47,8 @@ from probes.fitting.wording import add_signs
 from probes.metrics.intervals import wilson
 from synthtext.drawing.fonts import read_catalogue
 from synthtext.draws import Choice, Draw
-from synthtext.recipe import Recipe, edit_recipe, format_recipe, read_recipe
+from synthtext.recipe import Recipe, edit_recipe, read_recipe
+from synthtext.recipe_toml import format_recipe
 from synthtext.texts.words import read_words
 
 N_RECIPES, N_CROPS = 30, 500

@@ -49,7 +49,7 @@ from probes.fitting.drawing import Materials
 from probes.fitting.fit import FitConfig, run_fit
 from probes.fitting.wording import add_signs
 from synthtext.drawing.fonts import read_catalogue
-from synthtext.recipe import format_recipe
+from synthtext.recipe_toml import format_recipe
 from synthtext.texts.words import read_words
 
 DEFAULT = "ocr-crops"
