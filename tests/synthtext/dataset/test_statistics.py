@@ -60,7 +60,7 @@ def test_the_command_prints_and_writes_it(folder: Path, tmp_path: Path) -> None:
     assert words[words.index("train") + 1] == str(found.images["train"])
     assert "size_px" in done.stdout
     assert "█" in done.stdout
-    assert "the same in every image: width_px 224, height_px 224" in done.stdout
+    assert "width_px 224, height_px 224" in done.stdout
     assert json.loads(out.read_text())["characters"] == found.characters
 
 
