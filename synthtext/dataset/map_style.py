@@ -147,21 +147,23 @@ class Stream(_Pictures):
         if not 0 <= number < self._count:
             raise IndexError(f"{number} is not one of {self._count} images")
         plan = self._plan
+        reasons: list[DrawError] = []
         n_tries = min(MAX_TRIES, self._count) if self._errors == REPLACE else 1
         for ahead in range(n_tries):
             place = (number + ahead) % self._count
             try:
                 rendering = render(self._sample(place), plan.fonts, plan.photos)
             except DrawError as error:
-                reason = error
+                reasons.append(error)
                 continue
-            if ahead:
-                self._warn(number, place, reason)
+            if reasons:
+                self._warn(number, place, reasons[0])
             return rendering
         if n_tries == 1:
-            raise reason
+            raise reasons[0]
         raise DrawError(
-            f"none of the {n_tries} images from {number} on can be drawn; of the last: {reason}"
+            f"none of the {n_tries} images from {number} on can be drawn; of the last: "
+            f"{reasons[-1]}"
         )
 
     def _warn(self, number: int, place: int, reason: DrawError) -> None:

@@ -271,7 +271,7 @@ def explain(pictures: synthtext.Stream, number: int) -> str:
 
 @pytest.mark.filterwarnings("ignore:image .* cannot be drawn")
 def test_workers_replace_images_as_one_process_does(short: str) -> None:
-    pictures = synthtext.stream(words=short, count=40, edits=SHORT, transform=np.asarray)
+    pictures = synthtext.stream(words=short, count=40, edits=SHORT, transform=np.array)
     loader = DataLoader(pictures, batch_size=None, num_workers=2, shuffle=False)
     alone = [pictures[number] for number in reversed(range(40))][::-1]
     for (pixels, text), (expected, word) in zip(loader, alone, strict=True):
