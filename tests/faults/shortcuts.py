@@ -90,7 +90,7 @@ def _leave_figures_blank() -> None:
     from matplotlib.figure import Figure
 
     save: Any = Figure.savefig
-    blank = {kind: io.BytesIO() for kind in ("png", "svg")}
+    blank = {kind: io.BytesIO() for kind in ("png", "svg", "pdf")}
     for kind, buffer in blank.items():
         save(Figure(), buffer, format=kind)
 
