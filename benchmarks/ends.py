@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -36,21 +37,27 @@ REACH = 8
 Ints = NDArray[np.int64]
 
 
+def make_columns(widths: Sequence[int]) -> nn.Module:
+    """Return convolutions that turn an image of 24 px height into columns of 4 px."""
+    steps = ((2, 2), (2, 2), (2, 1), (3, 1))
+    return nn.Sequential(
+        *(
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, step, 1, bias=False), nn.BatchNorm2d(after),
+                nn.ReLU(),
+            )
+            for before, after, step in zip(widths[:-1], widths[1:], steps, strict=True)
+        )
+    )  # fmt: skip
+
+
 class Ends(nn.Module):
     """Convolutions over a word; the columns at each end predict a letter."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths, steps = (1, 24, 48, 80, 112), ((2, 2), (2, 2), (2, 1), (3, 1))
-        self.columns = nn.Sequential(
-            *(
-                nn.Sequential(
-                    nn.Conv2d(before, after, 3, step, 1, bias=False), nn.BatchNorm2d(after),
-                    nn.ReLU(),
-                )
-                for before, after, step in zip(widths[:-1], widths[1:], steps, strict=True)
-            )
-        )  # fmt: skip
+        widths = (1, 24, 48, 80, 112)
+        self.columns = make_columns(widths)
         self.ends = nn.ModuleList(nn.Linear(widths[-1] * REACH, len(LETTERS)) for _ in range(2))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from ends import make_columns
 from numpy.typing import NDArray
 from recogniser import (
     LETTERS,
@@ -76,16 +77,8 @@ class Crnn(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        widths, steps = (1, 24, 48, 80, 96), ((2, 2), (2, 2), (2, 1), (3, 1))
-        self.columns = nn.Sequential(
-            *(
-                nn.Sequential(
-                    nn.Conv2d(before, after, 3, step, 1, bias=False), nn.BatchNorm2d(after),
-                    nn.ReLU(),
-                )
-                for before, after, step in zip(widths[:-1], widths[1:], steps, strict=True)
-            )
-        )  # fmt: skip
+        widths = (1, 24, 48, 80, 96)
+        self.columns = make_columns(widths)
         self.line = nn.LSTM(widths[-1], 64, bidirectional=True, batch_first=True)
         self.name = nn.Linear(128, len(LETTERS) + 1)
 
