@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark_scripts import load_script
 from probes.metrics import calibration
 from probes.metrics.calibration import (
     bin_equally,
@@ -18,8 +15,6 @@ from probes.metrics.calibration import (
     tabulate_reliability,
     take_confident,
 )
-
-SCRIPT = Path(__file__).parents[3] / "benchmarks/calibration.py"
 
 
 def test_the_error_is_the_mean_distance_over_bins_of_equal_mass() -> None:
@@ -153,12 +148,7 @@ def test_the_calibration_of_each_level_follows_that_of_all() -> None:
 
 @pytest.mark.parametrize("true", ["calibrated", "too sure throughout"])
 def test_intervals_hold_a_planted_error(true: str) -> None:
-    spec = importlib.util.spec_from_file_location("calibration_simulation", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = script
-    spec.loader.exec_module(script)
+    script = load_script("calibration")
     reader = script.Reader("mostly above 0.9", true)
     runs = script.measure(reader, 100, 1, 40)
     truth = script.find_truth(reader, runs[0].n_bins)

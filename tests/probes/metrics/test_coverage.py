@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,21 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark_scripts import load_script
 from probes.tasks.outcomes import write_outcomes
-
-PATH = Path(__file__).parents[3] / "benchmarks/coverage.py"
 
 
 @pytest.fixture(scope="module")
 def simulation() -> ModuleType:
     """The script that simulates readers with planted truths."""
-    spec = importlib.util.spec_from_file_location("simulation", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("coverage")
 
 
 def test_the_intervals_of_a_typical_reader_hold_its_truth(simulation: ModuleType) -> None:

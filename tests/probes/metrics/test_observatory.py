@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark_scripts import load_script
 from probes.factors import FACTORS
-
-PATH = Path(__file__).parents[3] / "benchmarks/observatory_tables.py"
 
 N_WORDS = 60
 
@@ -18,12 +15,7 @@ N_WORDS = 60
 @pytest.fixture(scope="module")
 def tables() -> ModuleType:
     """The module that makes the tables of the observatory."""
-    spec = importlib.util.spec_from_file_location("observatory_tables", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("observatory_tables")
 
 
 def make_outcomes(threshold: float) -> pd.DataFrame:

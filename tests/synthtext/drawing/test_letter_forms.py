@@ -2,13 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
+from letter_masks import check_letters_lie_in_quads
 from synthtext.drawing.faces import PLAIN
 from synthtext.drawing.fonts import Catalogue
-from synthtext.drawing.layers import draw_layer
 from synthtext.drawing.letter_forms import capitalize, find_last, form_letters
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.spec import Spec, make_spec
@@ -126,16 +125,7 @@ def test_letters_lie_in_their_quads(
 ) -> None:
     styled = {"small_caps_frac": 0.7, "superscript_frac": rise, **bent}
     spec = replace(spec, text="Jumping fox", shrink=True, **styled)  # type: ignore[arg-type]
-    rendering = render(spec, fonts)
-    letters = draw_layer("letters", spec, fonts)
-    assert sorted(np.unique(letters)) == list(range(len(rendering.char_quads) + 1))
-    for number, quad in enumerate(rendering.char_quads, start=1):
-        rows, columns = np.nonzero(letters == number)
-        outside = [
-            -cv2.pointPolygonTest(quad.reshape(-1, 1, 2), (x + 0.5, y + 0.5), True)
-            for x, y in zip(columns.tolist(), rows.tolist(), strict=True)
-        ]
-        assert max(outside) < 0.75
+    check_letters_lie_in_quads(spec, fonts)
 
 
 def test_lines_are_as_long_as_their_letters_are_large(fonts: Catalogue) -> None:
