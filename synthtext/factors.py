@@ -78,6 +78,10 @@ FACTORS: dict[str, Factor] = {
         "0", "fraction of each word's letters, its last, raised and smaller; below 0 lowered",
         Bounds(-1, 1, "it is a fraction of the letters"),
     ),
+    "word_size_frac": Factor(
+        "0", "spread of the sizes of words, deviation as a fraction; the largest is --size",
+        Bounds(0, 0.5, "it is a deviation as a fraction of the font size"),
+    ),
     "line_height": Factor(
         "1.1:1.6", "distance between baselines, in em",
         Bounds(0.5, 8, "it is a multiple of the em"),
@@ -145,7 +149,9 @@ FACTORS: dict[str, Factor] = {
         Bounds(0, 0.3, "it is a thickness in ems"),
     ),
     "ink": Factor("any", "text colour, such as black,#c02020", is_colour=True),
-    "ink2": Factor("any", "second text colour, of outline, extrusion and fill", is_colour=True),
+    "ink2": Factor(
+        "any", "second text colour, of outline, glow, extrusion and fill", is_colour=True
+    ),
     "ink_fill": Factor(
         "plain", "how the text colour changes into the second one",
         choices=("plain", "gradient", "texture"),
@@ -173,6 +179,14 @@ FACTORS: dict[str, Factor] = {
         "0", "depth of the letters' extrusion, in em",
         Bounds(0, 0.5, "it is a depth in ems"),
     ),
+    "glow_em": Factor(
+        "0", "width of a glow around the letters, in em",
+        Bounds(0, 0.5, "it is a width in ems"),
+    ),
+    "emboss_frac": Factor(
+        "0", "fraction of the light that the edges of raised letters gain and lose",
+        Bounds(0, 1, "it is a fraction of the light"),
+    ),
     "shadow_em": Factor(
         "0", "distance between the letters and their shadow, in em",
         Bounds(0, 1, "it is a distance in ems"),
@@ -182,7 +196,7 @@ FACTORS: dict[str, Factor] = {
         Bounds(0, 0.5, "it is a deviation in em"),
     ),
     "shadow_angle_deg": Factor(
-        "0:360", "direction of shadow and extrusion, clockwise from the right, in degrees",
+        "0:360", "direction of shadow, extrusion and light, clockwise from the right, degrees",
         Bounds(0, 360, "it is an angle in degrees"),
     ),
     "background": Factor(

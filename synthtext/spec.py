@@ -85,7 +85,8 @@ class Spec:
         underline_em: thickness of a line under each line of text, in em; 0 is none.
         strike_em: thickness of a line through each line of text, in em; 0 is none.
         ink: text colour, `#rrggbb`.
-        ink2: second text colour: of the outline, the extrusion, and a fill that is not plain.
+        ink2: second text colour: of the outline, the glow, the extrusion, and a fill that is
+            not plain.
         ink_fill: plain, gradient or texture: how the text colour changes into the second one.
         contrast: WCAG ratio to which the text colour is adjusted, 1 to 21, keeping its hue; 0
             leaves the colour as it is.
@@ -96,8 +97,10 @@ class Spec:
         extrude_em: depth of the letters' extrusion, in em; 0 is flat.
         shadow_em: distance between the letters and their shadow, in em; 0 is none.
         shadow_blur_em: standard deviation of the shadow's blur, in em; 0 is a hard edge.
-        shadow_angle_deg: direction of shadow and extrusion, clockwise from the right.
-        ink_seed: chooses displacements, rotations, warp, wear and fill; 32 bits.
+        shadow_angle_deg: direction of shadow and extrusion, and of the light on embossed
+            letters, clockwise from the right.
+        ink_seed: chooses displacements, rotations, sizes of words, warp, wear and fill; 32
+            bits.
         background: kind of background.
         paper: its first colour, `#rrggbb`.
         paper2: its second colour; only some kinds use it.
@@ -136,6 +139,11 @@ class Spec:
             of the font size; 0 leaves lower-case letters as they are.
         superscript_frac: fraction of the letters of each word, at its end, that are raised and
             smaller; lowered below 0; 0 changes nothing.
+        word_size_frac: spread of the sizes of words, standard deviation as a fraction; the
+            largest has the font size; 0 gives all the same size.
+        glow_em: width of the glow around the letters, in em; 0 is none.
+        emboss_frac: fraction of the light that the edges of raised letters gain and lose; 0 is
+            flat.
     """
 
     seed: int
@@ -213,6 +221,9 @@ class Spec:
     shot_noise_std: float = 0.0
     small_caps_frac: float = 0.0
     superscript_frac: float = 0.0
+    word_size_frac: float = 0.0
+    glow_em: float = 0.0
+    emboss_frac: float = 0.0
 
     @property
     def drawn_text(self) -> str:

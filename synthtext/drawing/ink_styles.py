@@ -31,6 +31,9 @@ FILL_FRACTION = 0.6
 MAX_KERNEL_PX = 6
 """Maximum radius at which a kernel dilates strokes, which keeps the soft edges of thin ones."""
 
+EMBOSS_EM = 0.03
+"""Standard deviation, in ems, of the blur that rounds the edges of embossed letters."""
+
 WEAR_EM = 0.05
 """Standard deviation, in ems, of the blur that determines the size of worn patches."""
 
@@ -66,8 +69,11 @@ def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour | Pixels, opacity: floa
 def is_styled(spec: Spec) -> bool:
     """Return whether the letters have a style, or a layer under them."""
     return any(
-        (spec.embolden_em, spec.wear_frac, spec.outline_em, spec.extrude_em, spec.shadow_em)
-    )
+        (
+            spec.embolden_em, spec.wear_frac, spec.outline_em, spec.extrude_em, spec.shadow_em,
+            spec.glow_em, spec.emboss_frac,
+        )
+    )  # fmt: skip
 
 
 def make_room(
@@ -75,7 +81,10 @@ def make_room(
 ) -> tuple[Pixels, int, int]:
     """Return the coverage, padded for what a style adds but not beyond the canvas."""
     reach = measure_growth(spec) + spec.size_px * max(
-        spec.extrude_em, spec.shadow_em + 3 * spec.shadow_blur_em if spec.shadow_em else 0.0
+        spec.extrude_em,
+        spec.shadow_em + 3 * spec.shadow_blur_em if spec.shadow_em else 0.0,
+        2 * spec.glow_em,
+        3 * EMBOSS_EM if spec.emboss_frac else 0.0,
     )
     room = math.ceil(reach) + 1
     column, row = place
@@ -95,7 +104,7 @@ def style_letters(spec: Spec, coverage: Coverage) -> Coverage:
 
 
 def lay_styled(spec: Spec, behind: Pixels, coverage: Pixels, ink: Colour) -> None:
-    """Draw shadow, extrusion, outline and letters onto the background, in this order."""
+    """Draw shadow, glow, extrusion, outline and letters onto the background, in this order."""
     ink2, size_px, angle_deg = parse_hex(spec.ink2), spec.size_px, spec.shadow_angle_deg
     letters = coverage
     if spec.outline_em:
@@ -104,6 +113,9 @@ def lay_styled(spec: Spec, behind: Pixels, coverage: Pixels, ink: Colour) -> Non
         blur_px = spec.shadow_blur_em * size_px
         shadow = cast_shadow(letters, spec.shadow_em * size_px, angle_deg, blur_px)
         behind[:] = lay_ink(behind, shadow, (0, 0, 0), SHADOW_OPACITY * spec.opacity)
+    if spec.glow_em:
+        glow = make_glow(letters, spec.glow_em * size_px)
+        behind[:] = lay_ink(behind, glow, ink2, spec.opacity)
     if spec.extrude_em:
         body = extrude(letters, spec.extrude_em * size_px, angle_deg)
         behind[:] = lay_ink(behind, body, ink2, spec.opacity)
@@ -113,6 +125,9 @@ def lay_styled(spec: Spec, behind: Pixels, coverage: Pixels, ink: Colour) -> Non
     if spec.ink_fill != "plain":
         fill = fill_ink(spec.ink_fill, ink, ink2, coverage.shape, spec.ink_seed)
     behind[:] = lay_ink(behind, coverage, fill, spec.opacity)
+    if spec.emboss_frac:
+        strength = spec.emboss_frac * spec.opacity
+        behind[:] = emboss(behind, letters, strength, angle_deg, EMBOSS_EM * size_px)
 
 
 def embolden(coverage: Coverage, radius_px: float) -> Coverage:
@@ -189,6 +204,46 @@ def cast_shadow(
     if blur_px:
         shadow = cv2.GaussianBlur(shadow, (0, 0), blur_px, borderType=cv2.BORDER_CONSTANT)
     return shadow
+
+
+def make_glow(coverage: Coverage, width_px: float) -> Coverage:
+    """Return the glow of letters.
+
+    Args:
+        coverage: coverage of the letters, padded for what is added.
+        width_px: more than 0; beside a straight edge, half of the glow is left at half this
+            distance, and nothing at twice it.
+    """
+    full = embolden(coverage, width_px / 2)
+    return cv2.GaussianBlur(full, (0, 0), width_px / 2, borderType=cv2.BORDER_CONSTANT)
+
+
+def emboss(
+    pixels: Pixels, coverage: Coverage, fraction: float, angle_deg: float, round_px: float
+) -> Pixels:
+    """Return letters as if raised: lit on the edges that face the light, dark on the others.
+
+    Args:
+        pixels: the letters on their background, uint8 (H, W, 3).
+        coverage: coverage of the letters, of the same height and width.
+        fraction: maximum fraction of the distance to white, or to black, by which an edge
+            changes; 0 changes nothing.
+        angle_deg: direction of the light, clockwise from the right.
+        round_px: standard deviation of the blur that rounds the edges.
+    """
+    if fraction == 0:
+        return pixels
+    height = cv2.GaussianBlur(
+        coverage.astype(np.float32) / 255, (0, 0), round_px, borderType=cv2.BORDER_CONSTANT
+    )
+    down, right = np.gradient(height)
+    angle_rad = math.radians(angle_deg)
+    # The slope of a straight edge after this blur is 1 / (round_px * sqrt(2 * pi)).
+    steepest = max(round_px, 0.5) * math.sqrt(2 * math.pi)
+    slope = (right * math.cos(angle_rad) + down * math.sin(angle_rad)) * steepest
+    light = (fraction * np.clip(slope, -1, 1))[..., None]
+    room = np.where(light > 0, 255 - pixels.astype(np.float32), pixels)
+    return np.rint(pixels + light * room).astype(np.uint8)
 
 
 def fill_ink(kind: str, ink: Colour, ink2: Colour, shape: tuple[int, int], seed: int) -> Pixels:

@@ -1,10 +1,11 @@
-"""Letters of other sizes: small capitals, and letters that are raised or lowered."""
+"""Letters of other sizes: small capitals, raised or lowered letters, words of several sizes."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 
+import numpy as np
 from uniseg.graphemecluster import grapheme_clusters
 
 from synthtext.drawing.faces import PLAIN, Face, Form
@@ -27,11 +28,11 @@ def form_letters(spec: Spec, faces: Sequence[Face]) -> tuple[str, list[Form]]:
     characters are plain.
 
     Args:
-        spec: its text, `small_caps_frac` and `superscript_frac` are used.
+        spec: its text, `small_caps_frac`, `superscript_frac` and `word_size_frac` are used.
         faces: open fonts that draw it.
     """
     text = spec.drawn_text
-    if not (spec.small_caps_frac or spec.superscript_frac):
+    if not (spec.small_caps_frac or spec.superscript_frac or spec.word_size_frac):
         return text, []
     forms = [PLAIN] * len(text)
     shown = text
@@ -42,7 +43,29 @@ def form_letters(spec: Spec, faces: Sequence[Face]) -> tuple[str, list[Form]]:
     rise_em = RISE_EM if spec.superscript_frac > 0 else -DROP_EM
     for place in find_last(text, abs(spec.superscript_frac)):
         forms[place] = Form(SCRIPT_SCALE * forms[place].scale, rise_em)
+    if spec.word_size_frac:
+        scales = scale_words(text, spec.word_size_frac, spec.ink_seed)
+        forms = [
+            Form(scale * form.scale, scale * form.rise_em)
+            for scale, form in zip(scales, forms, strict=True)
+        ]
     return shown, forms
+
+
+def scale_words(text: str, deviation: float, seed: int) -> list[float]:
+    """Return the size of each character as a fraction of that of the largest word.
+
+    Args:
+        text: its words are parted by spaces; a space is as large as the word before it.
+        deviation: standard deviation of the logarithm of the sizes.
+        seed: 32 bits; chooses them.
+    """
+    words = text.split(" ")
+    chance = np.random.Generator(np.random.Philox(key=seed))
+    # A word beyond two standard deviations would make all others too small.
+    logs = deviation * np.clip(chance.standard_normal(len(words)), -2, 2)
+    scales = np.exp(logs - logs.max())
+    return np.repeat(scales, [len(word) + 1 for word in words]).tolist()[: len(text)]
 
 
 def capitalize(text: str, faces: Sequence[Face]) -> str:

@@ -13,8 +13,10 @@ from synthtext.drawing.ink_styles import (
     Coverage,
     cast_shadow,
     embolden,
+    emboss,
     extrude,
     fill_ink,
+    make_glow,
     wear_off,
 )
 from synthtext.drawing.rendering import render
@@ -23,6 +25,7 @@ from synthtext.spec import Spec
 STYLES = {
     "outline_em": (0.02, 0.05, 0.1, 0.2, 0.3),
     "extrude_em": (0.02, 0.05, 0.1, 0.25, 0.5),
+    "glow_em": (0.02, 0.05, 0.1, 0.2, 0.3),
     "embolden_em": (-0.05, -0.02, 0.0, 0.03, 0.1),
 }
 """Levels, each of which covers more of the image than the one before."""
@@ -43,6 +46,8 @@ def test_neutral_values_change_nothing(stroke: Coverage) -> None:
     assert embolden(stroke, 0.0) is stroke
     assert wear_off(stroke, 0.0, 7, 2.0) is stroke
     assert extrude(stroke, 0.0, 30.0) is stroke
+    pixels = cv2.merge([stroke] * 3)
+    assert emboss(pixels, stroke, 0.0, 30.0, 2.0) is pixels
 
 
 @pytest.mark.parametrize("radius_px", [-5.0, -1.5, 0.5, 2.0, 5.9, 6.1, 12.0])
@@ -72,6 +77,46 @@ def test_an_extrusion_is_as_deep_as_asked_and_without_gaps(
     body = extrude(stroke, depth_px, 0.0)
     assert count_ink(body[40:41]) == pytest.approx(40 + depth_px, abs=0.6)
     assert (body >= stroke).all()
+
+
+def test_a_glow_fades_with_the_distance_and_ends_within_twice_its_width(
+    stroke: Coverage,
+) -> None:
+    glow = make_glow(stroke, 8.0)[:, 60].tolist()
+    below = glow[50:]
+    assert below == sorted(below, reverse=True)
+    assert below[4] == pytest.approx(128, abs=20)
+    assert max(below[16:]) <= 3
+
+
+@pytest.mark.parametrize("angle_deg", [0.0, 90.0, 225.0])
+def test_the_edges_that_face_the_light_are_lit_and_the_others_dark(
+    stroke: Coverage, angle_deg: float
+) -> None:
+    pixels = np.full((80, 120, 3), 100, np.uint8)
+    raised = emboss(pixels, stroke, 0.5, angle_deg, 2.0)[..., 0].astype(float) - 100
+    cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    first, last = raised[40, 36:44].sum(), raised[40, 76:84].sum()
+    top, bottom = raised[26:34, 60].sum(), raised[46:54, 60].sum()
+    for facing, away, share in ((first, last, cos), (top, bottom, sin)):
+        lit, dark = (facing, away) if share >= 0 else (away, facing)
+        assert lit == pytest.approx(abs(share) * 0.5 * 155 * 2.5 * 2, rel=0.1, abs=3)
+        assert dark == pytest.approx(-abs(share) * 0.5 * 100 * 2.5 * 2, rel=0.1, abs=3)
+    assert np.abs(raised[38:42, 52:68]).max() <= 1
+
+
+def test_embossing_shows_letters_of_the_colour_of_their_paper(
+    spec: Spec, fonts: Catalogue
+) -> None:
+    hidden = replace(spec, ink="#808080", paper="#808080", contrast=0.0, emboss_frac=0.0)
+    assert np.ptp(render(hidden, fonts).pixels) == 0
+    seen = [
+        np.ptp(render(replace(hidden, emboss_frac=fraction), fonts).pixels)
+        for fraction in (0.2, 0.5, 1.0)
+    ]
+    assert 20 < seen[0] < seen[1] < seen[2]
+    invisible = replace(hidden, emboss_frac=1.0, opacity=0.0)
+    assert np.ptp(render(invisible, fonts).pixels) == 0
 
 
 @given(fraction=st.floats(0.05, 0.9), seed=st.integers(0, 2**32 - 1))

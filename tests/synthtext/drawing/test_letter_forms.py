@@ -8,7 +8,7 @@ import pytest
 from letter_masks import check_letters_lie_in_quads
 from synthtext.drawing.faces import PLAIN
 from synthtext.drawing.fonts import Catalogue
-from synthtext.drawing.letter_forms import capitalize, find_last, form_letters
+from synthtext.drawing.letter_forms import capitalize, find_last, form_letters, scale_words
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.spec import Spec, make_spec
 
@@ -108,6 +108,27 @@ def test_spaces_between_words_are_plain(fonts: Catalogue) -> None:
     assert [form == PLAIN for form in forms] == [True, False, True, True, False]
 
 
+def test_the_largest_word_has_the_font_size_and_each_word_one_size(fonts: Catalogue) -> None:
+    spec = make_spec("xx xx xx xx", size_px=40, word_size_frac=0.3, ink_seed=3)
+    heights = np.reshape(measure_heights(render(spec, fonts)), (4, 2))
+    assert heights[:, 0] == pytest.approx(heights[:, 1], abs=0.02)
+    plain = measure_heights(render(replace(spec, word_size_frac=0.0), fonts))[0]
+    assert heights.max() == pytest.approx(plain, abs=0.02)
+    assert len(set(heights[:, 0].round(1))) == 4
+    _, forms = form_letters(replace(spec, superscript_frac=0.5), [fonts.open(spec.font)])
+    assert forms[1].rise_em == pytest.approx(0.35 * forms[0].scale)
+
+
+def test_sizes_of_words_spread_as_asked_and_alone_a_word_has_the_font_size() -> None:
+    text = " ".join("x" * 2000)
+    logs = np.log(scale_words(text, 0.2, 5))[::2]
+    # Clipped at two deviations, a normal variable has a deviation of 0.96.
+    assert logs.std() == pytest.approx(0.2 * 0.96, rel=0.05)
+    assert logs.max() == 0
+    assert scale_words("quartz", 0.5, 7) == [1.0] * 6
+    assert len(scale_words(" two  words ", 0.5, 7)) == 12
+
+
 @pytest.mark.parametrize(
     "bent",
     [
@@ -123,7 +144,7 @@ def test_spaces_between_words_are_plain(fonts: Catalogue) -> None:
 def test_letters_lie_in_their_quads(
     spec: Spec, fonts: Catalogue, bent: dict[str, float], rise: float
 ) -> None:
-    styled = {"small_caps_frac": 0.7, "superscript_frac": rise, **bent}
+    styled = {"small_caps_frac": 0.7, "superscript_frac": rise, "word_size_frac": 0.3, **bent}
     spec = replace(spec, text="Jumping fox", shrink=True, **styled)  # type: ignore[arg-type]
     check_letters_lie_in_quads(spec, fonts)
 
