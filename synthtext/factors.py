@@ -153,8 +153,8 @@ FACTORS: dict[str, Factor] = {
         "any", "second text colour, of outline, glow, extrusion and fill", is_colour=True
     ),
     "ink_fill": Factor(
-        "plain", "how the text colour changes into the second one",
-        choices=("plain", "gradient", "texture"),
+        "plain", "how the text colour changes, into the second one or a photograph",
+        choices=("plain", "gradient", "texture", "photo"),
     ),
     "contrast": Factor(
         "2:21:log", "WCAG contrast ratio of text to background; 0 keeps the text colour",

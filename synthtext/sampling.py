@@ -136,12 +136,13 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
         elif factor.is_colour:
             columns[name] = _draw_colours(recipe.draws[name], units(name))
-    for name in ("case", "align", "ink_fill", "direction"):
+    for name in ("case", "align", "direction"):
         choices = FACTORS[name].choices
         columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
     columns["case"] = _set_cases(columns["case"], source, own)
     columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
+    columns |= _draw_fills(recipe, photos, units("ink_fill")[:, :2])
     for name in SEEDS:
         columns[name] = draw_below(units(name)[:, 0], 2**32).tolist()
     return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
@@ -181,7 +182,10 @@ def choose_font(
 
 def _is_constant(draw: Draw | None) -> bool:
     """Return whether there is one value alone, for which nothing needs to be drawn."""
-    return isinstance(draw, Choice) and len(draw.values) == 1 and draw.values[0] != ANY
+    if not isinstance(draw, Choice) or len(draw.values) > 1:
+        return False
+    # A colour is drawn for `any`, and a photograph for `photo`.
+    return draw.values[0] not in (ANY, "photo")
 
 
 def _draw_texts(
@@ -374,15 +378,28 @@ def _draw_papers(
     if not isinstance(draw, Choice):
         raise RecipeError(f"background is {draw}; give kinds of background, not a range")
     papers = draw.at(units[:, 0])
-    if "photo" not in papers:
-        return {"background": papers, "photo": [""] * len(papers)}
+    return {"background": papers, "photo": _draw_photos("background", papers, photos, units)}
+
+
+def _draw_fills(
+    recipe: Recipe, photos: Photos | None, units: NDArray[np.float64]
+) -> dict[str, Column]:
+    """Return the columns ink_fill and ink_photo; `any` is any fill without a photograph."""
+    without = tuple(name for name in FACTORS["ink_fill"].choices if name != "photo")
+    fills = _draw_names(recipe.draws["ink_fill"], without, units[:, 0])
+    return {"ink_fill": fills, "ink_photo": _draw_photos("ink_fill", fills, photos, units)}
+
+
+def _draw_photos(
+    name: str, kinds: Column, photos: Photos | None, units: NDArray[np.float64]
+) -> Column:
+    """Return the photograph of each image whose kind is `photo`; the others have none."""
+    if "photo" not in kinds:
+        return [""] * len(kinds)
     if photos is None:
-        raise RecipeError(
-            "background is photo; give a folder of photographs with --backgrounds"
-        )
+        raise RecipeError(f"{name} is photo; give a folder of photographs with --backgrounds")
     places = draw_below(units[:, 1], len(photos.names)).tolist()
-    chosen = [
-        photos.names[place] if paper == "photo" else ""
-        for paper, place in zip(papers, places, strict=True)
+    return [
+        photos.names[place] if kind == "photo" else ""
+        for place, kind in zip(places, kinds, strict=True)
     ]
-    return {"background": papers, "photo": chosen}

@@ -87,7 +87,8 @@ class Spec:
         ink: text colour, `#rrggbb`.
         ink2: second text colour: of the outline, the glow, the extrusion, and a fill that is
             not plain.
-        ink_fill: plain, gradient or texture: how the text colour changes into the second one.
+        ink_fill: plain, or how the text colour changes: gradient or texture into the second
+            one, photo into a photograph.
         contrast: WCAG ratio to which the text colour is adjusted, 1 to 21, keeping its hue; 0
             leaves the colour as it is.
         opacity: 1 hides the background behind the text, 0 makes the text invisible.
@@ -144,6 +145,7 @@ class Spec:
         glow_em: width of the glow around the letters, in em; 0 is none.
         emboss_frac: fraction of the light that the edges of raised letters gain and lose; 0 is
             flat.
+        ink_photo: file name of the photograph of the fill, empty for other fills.
     """
 
     seed: int
@@ -224,6 +226,7 @@ class Spec:
     word_size_frac: float = 0.0
     glow_em: float = 0.0
     emboss_frac: float = 0.0
+    ink_photo: str = ""
 
     @property
     def drawn_text(self) -> str:

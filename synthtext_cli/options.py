@@ -88,7 +88,7 @@ FontFolder = Annotated[
 
 PhotoFolder = Annotated[
     Path | None,
-    typer.Option("--backgrounds", help="Folder of photographs to use as backgrounds."),
+    typer.Option("--backgrounds", help="Folder of photographs for backgrounds and fills."),
 ]
 
 

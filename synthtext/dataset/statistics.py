@@ -39,6 +39,7 @@ CATEGORIES = (
     *(name for name, factor in FACTORS.items() if not factor.bounds and not factor.is_colour),
     "font",
     "photo",
+    "ink_photo",
 )
 
 

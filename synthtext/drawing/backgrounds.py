@@ -19,8 +19,8 @@ from synthtext.drawing.colours import Colour, parse_hex
 from synthtext.drawing.degradations import POOL_PX, POOL_STD, cut, darken, noise_pool
 from synthtext.drawing.faces import open_face
 from synthtext.drawing.fonts import bundled_folder
-from synthtext.drawing.photos import Photos, read_photo
-from synthtext.errors import PhotoError, SpecError
+from synthtext.drawing.photos import Photos, crop_photo
+from synthtext.errors import SpecError
 from synthtext.rng import unfold
 from synthtext.spec import Spec
 
@@ -60,11 +60,7 @@ def draw_paper(
         SpecError: there is no such kind of background.
     """
     if spec.background == "photo":
-        if photos is None:
-            raise PhotoError(
-                f"{spec.photo!r} is a photograph; give its folder with --backgrounds"
-            )
-        paper = _crop_photo(photos, spec, width_px, height_px)
+        paper = crop_photo(photos, spec.photo, spec.paper_seed, width_px, height_px)
     elif spec.background in BACKGROUNDS:
         paper = BACKGROUNDS[spec.background](spec, width_px, height_px)
     else:
@@ -143,28 +139,6 @@ def _draw_clutter(spec: Spec, width_px: int, height_px: int) -> Pixels:
 def _draw_writing(spec: Spec, width_px: int, height_px: int) -> Pixels:
     column, row = unfold(spec.paper_seed, 2)
     return _mix(cut(_writing(), column, row, height_px, width_px), spec, WRITING_SHARE)
-
-
-def _crop_photo(photos: Photos, spec: Spec, width_px: int, height_px: int) -> Pixels:
-    zoom, x, y = unfold(spec.paper_seed, 3)
-    share = 0.5 + 0.5 * zoom
-    scale = share * _largest_scale(read_photo(photos, spec.photo), width_px, height_px)
-    # The photograph is halved until a pixel of the canvas covers less than two of its pixels:
-    # linear interpolation then skips none, at a twentieth of the cost of averaging.
-    photo = read_photo(photos, spec.photo, max(0, math.frexp(scale)[1] - 1))
-    scale = share * _largest_scale(photo, width_px, height_px)
-    height, width = photo.shape[:2]
-    crop_width = max(1, min(width, round(width_px * scale)))
-    crop_height = max(1, min(height, round(height_px * scale)))
-    left, top = int(x * (width - crop_width + 1)), int(y * (height - crop_height + 1))
-    crop = photo[top : top + crop_height, left : left + crop_width]
-    return cv2.resize(crop, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
-
-
-def _largest_scale(photo: Pixels, width_px: int, height_px: int) -> float:
-    """Return the maximum number of px of the photograph, along a side, per px of the canvas."""
-    height, width = photo.shape[:2]
-    return min(width / width_px, height / height_px)
 
 
 def _fill(colour: str, width_px: int, height_px: int) -> Pixels:

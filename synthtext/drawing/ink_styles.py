@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from synthtext.drawing.backgrounds import make_gradient, make_texture, mix
 from synthtext.drawing.colours import Colour, parse_hex, scale_levels
 from synthtext.drawing.degradations import cut, hide_fraction, noise_pool
+from synthtext.drawing.photos import Photos, crop_photo
 from synthtext.rng import unfold
 from synthtext.spec import Spec
 
@@ -26,7 +27,7 @@ SHADOW_OPACITY = 0.6
 """Fraction of the light that a shadow removes."""
 
 FILL_FRACTION = 0.6
-"""Maximum fraction of the second colour in a fill, so that the first one dominates."""
+"""Maximum fraction of the second colour, or of a photograph, in a fill."""
 
 MAX_KERNEL_PX = 6
 """Maximum radius at which a kernel dilates strokes, which keeps the soft edges of thin ones."""
@@ -103,7 +104,9 @@ def style_letters(spec: Spec, coverage: Coverage) -> Coverage:
     return wear_off(coverage, spec.wear_frac, spec.ink_seed, WEAR_EM * spec.size_px)
 
 
-def lay_styled(spec: Spec, behind: Pixels, coverage: Pixels, ink: Colour) -> None:
+def lay_styled(
+    spec: Spec, behind: Pixels, coverage: Pixels, ink: Colour, photos: Photos | None
+) -> None:
     """Draw shadow, glow, extrusion, outline and letters onto the background, in this order."""
     ink2, size_px, angle_deg = parse_hex(spec.ink2), spec.size_px, spec.shadow_angle_deg
     letters = coverage
@@ -123,7 +126,7 @@ def lay_styled(spec: Spec, behind: Pixels, coverage: Pixels, ink: Colour) -> Non
         behind[:] = lay_ink(behind, letters, ink2, spec.opacity)
     fill: Colour | Pixels = ink
     if spec.ink_fill != "plain":
-        fill = fill_ink(spec.ink_fill, ink, ink2, coverage.shape, spec.ink_seed)
+        fill = fill_ink(spec, ink, coverage.shape, photos)
     behind[:] = lay_ink(behind, coverage, fill, spec.opacity)
     if spec.emboss_frac:
         strength = spec.emboss_frac * spec.opacity
@@ -246,19 +249,26 @@ def emboss(
     return np.rint(pixels + light * room).astype(np.uint8)
 
 
-def fill_ink(kind: str, ink: Colour, ink2: Colour, shape: tuple[int, int], seed: int) -> Pixels:
+def fill_ink(spec: Spec, ink: Colour, shape: tuple[int, int], photos: Photos | None) -> Pixels:
     """Return the colours of ink that is not plain: uint8 (H, W, 3).
 
     Args:
-        kind: `gradient` or `texture`.
+        spec: its `ink_fill`, `ink2` or `ink_photo`, and `ink_seed` are used.
         ink: first colour.
-        ink2: second colour.
         shape: H and W.
-        seed: 32 bits; chooses the direction or the texture.
+        photos: a collection with the photograph of the fill, if it has one.
+
+    Raises:
+        PhotoError: the photograph is missing.
     """
     height, width = shape
-    share = {"gradient": make_gradient, "texture": make_texture}[kind](seed, width, height)
-    return mix(share, ink, ink2, FILL_FRACTION)
+    if spec.ink_fill == "photo":
+        photo = crop_photo(photos, spec.ink_photo, spec.ink_seed, width, height)
+        plain = np.full_like(photo, ink)
+        return cv2.addWeighted(photo, FILL_FRACTION, plain, 1 - FILL_FRACTION, 0)
+    make = {"gradient": make_gradient, "texture": make_texture}[spec.ink_fill]
+    share = make(spec.ink_seed, width, height)
+    return mix(share, ink, parse_hex(spec.ink2), FILL_FRACTION)
 
 
 def _dilate(coverage: Coverage, radius_px: int) -> Coverage:

@@ -142,7 +142,7 @@ def render(
     Args:
         spec: every choice, from `sample_spec` or `make_spec`, or checked by `check_spec`.
         fonts: a catalogue with the font of the spec; None uses the bundled fonts.
-        photos: a collection with the photograph of the spec, if it has one.
+        photos: a collection with the photographs of the spec, if it has any.
 
     Raises:
         DrawError: the text does not fit, or has no visible ink.
@@ -158,7 +158,7 @@ def render(
     behind = pixels[row : row + height, column : column + width]
     paper = _mean_colour(behind, coverage)
     ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
-    lay_styled(spec, behind, coverage, ink)
+    lay_styled(spec, behind, coverage, ink, photos)
     word_quads, char_quads = _find_quads(placement, spec, ground)
     grown_px = measure_growth(spec)
     polygons = find_polygons(placement, spec.size_px, ground, grown_px, word_quads)

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from synthtext.dataset.plan import Plan, make_plan, source_of
 from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.photos import read_photos
 from synthtext.draws import Choice, Component, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
@@ -26,7 +29,9 @@ def plan(words: Texts, fonts: Catalogue) -> Plan:
 def sample(plan: Plan, *, start: int = 0, stop: int = 500) -> list[Spec]:
     source = source_of(plan, "train")
     indices = range(start, stop)
-    return sample_specs(plan.recipe, source, plan.fonts, seed=plan.seed, indices=indices)
+    return sample_specs(
+        plan.recipe, source, plan.fonts, seed=plan.seed, indices=indices, photos=plan.photos
+    )
 
 
 @pytest.mark.parametrize("index", [0, 1, 250, 499])
@@ -156,12 +161,34 @@ def test_a_kind_that_is_not_there_is_refused(words: Texts, fonts: Catalogue) -> 
     assert str(caught.value) == "kind is sentence, but the given texts are of kind word"
 
 
-def test_photographs_must_be_given(words: Texts, fonts: Catalogue) -> None:
-    recipe = edit_recipe(default_recipe(), {"background": "photo"})
+def test_a_fill_draws_its_photograph_and_any_draws_none(plan: Plan, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    photos = read_photos(tmp_path)
+    recipe = edit_recipe(plan.recipe, {"ink_fill": "plain,photo", "background": "photo"})
+    specs = sample(replace(plan, recipe=recipe, photos=photos))
+    assert {(spec.ink_fill, spec.ink_photo) for spec in specs} == {
+        ("plain", ""), ("photo", "a.png"), ("photo", "b.png"),
+    }  # fmt: skip
+    # Each is drawn by itself.
+    pairs = {(spec.ink_photo, spec.photo) for spec in specs if spec.ink_photo}
+    assert pairs == {
+        ("a.png", "a.png"),
+        ("a.png", "b.png"),
+        ("b.png", "a.png"),
+        ("b.png", "b.png"),
+    }
+    specs = sample(replace(plan, recipe=edit_recipe(plan.recipe, {"ink_fill": "any"})))
+    assert {spec.ink_fill for spec in specs} == {"plain", "gradient", "texture"}
+
+
+@pytest.mark.parametrize("name", ["background", "ink_fill"])
+def test_photographs_must_be_given(words: Texts, fonts: Catalogue, name: str) -> None:
+    recipe = edit_recipe(default_recipe(), {name: "photo"})
     with pytest.raises(RecipeError) as caught:
         make_plan(recipe, {"word": words}, fonts)
     assert str(caught.value) == (
-        "background is photo; give a folder of photographs with --backgrounds"
+        f"{name} is photo; give a folder of photographs with --backgrounds"
     )
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.ink_styles import (
@@ -19,8 +21,11 @@ from synthtext.drawing.ink_styles import (
     make_glow,
     wear_off,
 )
+from synthtext.drawing.layers import draw_layer
+from synthtext.drawing.photos import read_photos
 from synthtext.drawing.rendering import render
-from synthtext.spec import Spec
+from synthtext.errors import PhotoError
+from synthtext.spec import Spec, make_spec
 
 STYLES = {
     "outline_em": (0.02, 0.05, 0.1, 0.2, 0.3),
@@ -131,11 +136,34 @@ def test_as_much_ink_wears_off_as_asked(fraction: float, seed: int) -> None:
 
 @pytest.mark.parametrize("kind", ["gradient", "texture"])
 def test_a_fill_goes_from_the_first_colour_towards_the_second(kind: str) -> None:
-    fill = fill_ink(kind, (200, 0, 0), (0, 0, 200), (60, 90), 5)
+    spec = make_spec("quartz", ink_fill=kind, ink2="#0000c8", ink_seed=5)
+    fill = fill_ink(spec, (200, 0, 0), (60, 90), None)
     red, blue = fill[..., 0].astype(int), fill[..., 2].astype(int)
     assert red.max() - red.min() > 60
     assert np.abs(red + blue - 200).max() <= 1
     assert red.min() >= 79
+
+
+def test_a_fill_shows_a_photograph_in_the_letters_alone(
+    tmp_path: Path, spec: Spec, fonts: Catalogue
+) -> None:
+    halves = np.zeros((40, 40, 3), np.uint8)
+    halves[:, 20:] = 255
+    Image.fromarray(halves).save(tmp_path / "halves.png")
+    photos = read_photos(tmp_path)
+    plain = replace(spec, ink="#640000", paper="#ffffff", contrast=0.0, size_px=60.0)
+    filled = replace(plain, ink_fill="photo", ink_photo="halves.png")
+    letters = draw_layer("ink", plain, fonts) == 255
+    before = render(plain, fonts).pixels
+    after = render(filled, fonts, photos).pixels
+    assert (after[draw_layer("ink", plain, fonts) == 0] == 255).all()
+    assert (before[letters] == (100, 0, 0)).all()
+    greens = np.unique(after[letters][:, 1])
+    assert greens.min() == 0
+    # Of a white half, 0.6 is in the fill.
+    assert greens.max() == 153
+    with pytest.raises(PhotoError, match="give its folder with --backgrounds"):
+        render(filled, fonts)
 
 
 @pytest.mark.parametrize("name", STYLES)
