@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from synthtext.drawing.fonts import Catalogue, read_catalogue
@@ -13,6 +14,11 @@ from synthtext.spec import Spec
 from synthtext.texts.words import Texts, read_words
 
 SANS = "DejaVuSans.ttf"
+
+
+# No test is timed, because the machines that run them are noisy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

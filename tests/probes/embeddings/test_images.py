@@ -371,7 +371,7 @@ def test_a_process_that_never_writes_is_not_waited_for_forever(tmp_path: Path) -
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(n_chunks=st.integers(1, 9), world_size=st.integers(1, 4))
 def test_shares_cover_all_chunks_without_overlap(
     tmp_path_factory: pytest.TempPathFactory, n_chunks: int, world_size: int

@@ -30,7 +30,7 @@ def test_the_error_is_the_mean_distance_over_bins_of_equal_mass() -> None:
 
 
 @given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0]), min_size=1, max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_equal_confidences_share_a_bin_and_bins_rise(sure: list[float]) -> None:
     bins = bin_equally(sure)
     assert sorted(set(bins.tolist())) == list(range(bins.max() + 1))

@@ -30,7 +30,7 @@ def choice_of(n_texts: int, seed: int = 0, n_rings: int = 1) -> Choice:
 
 
 @given(st.integers(0, 1000), st.integers(2, 40), st.integers(1, 30), st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_ranks_are_those_of_a_plain_count(
     seed: int, n_texts: int, n: int, n_rings: int
 ) -> None:
@@ -57,7 +57,7 @@ def test_ranks_are_those_of_a_plain_count(
 
 
 @given(st.integers(0, 1000), st.integers(2, 40), st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rivals_are_others_each_once_and_the_same_for_a_larger_k(
     seed: int, n_texts: int, n_rings: int
 ) -> None:

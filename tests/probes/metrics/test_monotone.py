@@ -144,7 +144,7 @@ def test_intervals_hold_the_truth_of_any_monotone_curve(kind: str) -> None:
     assert np.mean(held) >= 0.93
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 2**32 - 1), st.integers(2, 60), st.integers(2, 14), st.floats(0, 0.5),
     st.floats(0, 1),

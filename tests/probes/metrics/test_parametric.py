@@ -247,7 +247,7 @@ def test_one_word_is_refused() -> None:
     assert str(error.value) == "the rows show 1 word; a threshold over words needs 2 or more"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.floats(0.01, 2.0), st.floats(0.2, 5.8))
 def test_no_interval_excludes_its_estimate(
     seed: int, n_words: int, width: float, threshold: float

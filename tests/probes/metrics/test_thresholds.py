@@ -124,7 +124,7 @@ def test_one_word_is_refused() -> None:
     assert str(error.value) == "the rows show 1 word; a threshold over words needs 2 or more"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.integers(0, 2**32 - 1), st.integers(2, 40), st.floats(0.01, 2.0), st.floats(0.2, 5.8),
     st.sampled_from([0.0, 0.01, 0.1, 0.5]),

@@ -20,7 +20,7 @@ from synthtext.spec import Spec
     rotation_deg=st.floats(-90, 90),
     image_format=st.sampled_from(["png", "webp"]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_lossless_files_give_the_rendering_back(
     fonts: Catalogue, text: str, rotation_deg: float, image_format: str
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synthtext.drawing.curves import Curve, bend
@@ -28,7 +28,6 @@ def test_a_curve_of_nothing_is_the_text_itself(face: Face) -> None:
 
 
 @given(arc_deg=st.floats(1, 360), sign=st.sampled_from([-1, 1]))
-@settings(deadline=None)
 def test_an_arc_is_as_long_as_its_text_and_turns_as_asked(arc_deg: float, sign: int) -> None:
     curve = Curve(0, 5, math.radians(sign * arc_deg), 0)
     points = np.array([curve.at(x, 0) for x in np.linspace(0, 5, 501)])

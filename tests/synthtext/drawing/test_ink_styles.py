@@ -125,7 +125,7 @@ def test_embossing_shows_letters_of_the_colour_of_their_paper(
 
 
 @given(fraction=st.floats(0.05, 0.9), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_as_much_ink_wears_off_as_asked(fraction: float, seed: int) -> None:
     coverage = np.zeros((40, 200), np.uint8)
     coverage[8:32] = 255

@@ -26,7 +26,7 @@ def test_nothing_is_hidden_at_the_neutral_value() -> None:
 
 
 @given(fraction=st.floats(0.05, 0.9), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_as_much_ink_is_hidden_as_asked_and_what_is_left_is_measured(
     fraction: float, seed: int
 ) -> None:

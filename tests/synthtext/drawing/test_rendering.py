@@ -116,7 +116,7 @@ def test_quads_reach_no_farther_than_the_ink(spec: Spec, fonts: Catalogue) -> No
     size_px=st.floats(4, 200),
     margin_px=st.integers(1, 40),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_quads_stay_within_the_margins(
     fonts: Catalogue,
     rotation_deg: float,

@@ -16,7 +16,7 @@ ATOMS = st.sampled_from(["a", "b", "[ab]", "[^ -`c-~]", "a?", "b{0,2}", "(a|b)",
 
 
 @given(parts=st.lists(ATOMS, min_size=1, max_size=4))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_match_is_drawn_once(parts: list[str]) -> None:
     pattern = "".join(parts)
     texts = ("".join(text) for n in range(9) for text in itertools.product("ab", repeat=n))
