@@ -26,7 +26,7 @@ from synthtext.dataset.manifest import NotDrawn
 from synthtext.dataset.plan import Plan, list_shards, make_plan
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.painting import cover
-from synthtext.drawing.rendering import Quads, Rendering, fit, open_face_of
+from synthtext.drawing.rendering import Quads, Rendering, fit, open_face_of, open_fallback
 from synthtext.recipe import edit_recipe, read_recipe
 from synthtext.spec import Spec
 from synthtext.texts.reviews import review_sentences
@@ -39,7 +39,8 @@ WIDE = {
     "yaw_deg": "-60:60", "pitch_deg": "-60:60", "arc_deg": "0=3,-90,-30,30,90",
     "wave_em": "0=2,0.1,0.3", "jitter_em": "0,0.05,0.1", "letter_rotation_deg": "0,5,15",
     "small_caps_frac": "0=3,0.5,0.8", "superscript_frac": "0=3,-0.4,0.4",
-    "word_size_frac": "0=3,0.2,0.4", "glow_em": "0=3,0.1,0.3", "emboss_frac": "0=3,0.5,1",
+    "word_size_frac": "0=3,0.2,0.4", "word_font_frac": "0,0.5",
+    "glow_em": "0=3,0.1,0.3", "emboss_frac": "0=3,0.5,1",
     "underline_em": "0=3,0.05,0.15", "strike_em": "0=3,0.05,0.15",
     "warp_em": "0=2,0.04,0.12", "barrel_frac": "0=2,-0.2,0.2",
     "ink_fill": "any", "embolden_em": "-0.02,0,0.04,0.08", "wear_frac": "0,0.3",
@@ -62,7 +63,7 @@ def make_wide_plan(n: int, seed: int) -> Plan:
 def draw_letters(spec: Spec, fonts: Catalogue) -> np.ndarray:
     """Return the coverage of the letters of an image: uint8 (H, W)."""
     face = open_face_of(spec, fonts)
-    spec, placement, ground = fit(spec, face)
+    spec, placement, ground = fit(spec, face, open_fallback(spec, fonts))
     ink = np.zeros((ground.height_px, ground.width_px), np.uint8)
     letters, column, row = cover(spec, replace(placement, rules=None), ground)
     ink[row : row + letters.shape[0], column : column + letters.shape[1]] = letters

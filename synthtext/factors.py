@@ -63,6 +63,10 @@ FACTORS: dict[str, Factor] = {
     ),
     "font_category": Factor("any", "font categories, such as sans,serif"),
     "font_family": Factor("any", "font families, such as Lato"),
+    "word_font_frac": Factor(
+        "0", "fraction of a text's words in a second font",
+        Bounds(0, 1, "it is a fraction of the words"),
+    ),
     "size_px": Factor(
         "12:64:log", "font size (em) in px", Bounds(1, 2048, "it is an em size in px")
     ),

@@ -140,7 +140,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
         choices = FACTORS[name].choices
         columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
     columns["case"] = _set_cases(columns["case"], source, own)
-    columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, 0])
+    columns |= _draw_fonts(recipe, fonts, columns, units("font")[:, :2])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
     columns |= _draw_fills(recipe, photos, units("ink_fill")[:, :2])
     for name in SEEDS:
@@ -302,7 +302,10 @@ def _draw_colours(draw: Draw, units: NDArray[np.float64]) -> Column:
 def _draw_fonts(
     recipe: Recipe, fonts: Catalogue, columns: Mapping[str, Column], units: NDArray[np.float64]
 ) -> dict[str, Column]:
-    """Return the columns of the font: one that has every character of the text."""
+    """Return the columns of the font: one that has every character of the text.
+
+    Texts of which some words are in a second font get it as the font after the first.
+    """
     weights = _weigh_fonts(recipe, fonts)
     if not any(weights):
         category, family = recipe.draws["font_category"], recipe.draws["font_family"]
@@ -310,14 +313,17 @@ def _draw_fonts(
             f"no font is of category {category} and family {family}; "
             "`synthtext fonts` lists them"
         )
-    rows = zip(columns["text"], columns["case"], units.tolist(), strict=True)
+    mixes = columns["word_font_frac"]
+    rows = zip(columns["text"], columns["case"], mixes, units.tolist(), strict=True)
     chosen: list[Font | None] = []
     others: list[str] = []
-    for text, case, unit in rows:
+    for text, case, mix, (unit, second) in rows:
         drawn_text = CASES[str(case)](str(text))
         font, more = choose_font(fonts, drawn_text, unit, weights), ""
         if font is None and recipe.fallback:
             font, more = _choose_several(fonts, drawn_text, unit, weights)
+        elif mix and font and " " in drawn_text:
+            more = _choose_second(fonts, drawn_text, second, weights, font)
         chosen.append(font)
         others.append(more)
     return {
@@ -345,6 +351,18 @@ def _choose_several(
     font = list(fonts.fonts.values())[place]
     others = choose_fallback(fonts, drawn_text, font.file)
     return (None, "") if others is None else (font, FONT_SEPARATOR.join(others))
+
+
+def _choose_second(
+    fonts: Catalogue, drawn_text: str, unit: float, weights: tuple[float, ...], first: Font
+) -> str:
+    """Return the file of another font that has every character of a text, empty if none has."""
+    others = tuple(
+        weight if font is not first and FONT_SEPARATOR not in font.file else 0.0
+        for weight, font in zip(weights, fonts.fonts.values(), strict=True)
+    )
+    found = choose_font(fonts, drawn_text, unit, others) if any(others) else None
+    return found.file if found else ""
 
 
 def _weigh_fonts(recipe: Recipe, fonts: Catalogue) -> tuple[float, ...]:

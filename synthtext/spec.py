@@ -100,8 +100,8 @@ class Spec:
         shadow_blur_em: standard deviation of the shadow's blur, in em; 0 is a hard edge.
         shadow_angle_deg: direction of shadow and extrusion, and of the light on embossed
             letters, clockwise from the right.
-        ink_seed: chooses displacements, rotations, sizes of words, warp, wear and fill; 32
-            bits.
+        ink_seed: chooses displacements, rotations, sizes and fonts of words, warp, wear and
+            fill; 32 bits.
         background: kind of background.
         paper: its first colour, `#rrggbb`.
         paper2: its second colour; only some kinds use it.
@@ -146,6 +146,8 @@ class Spec:
         emboss_frac: fraction of the light that the edges of raised letters gain and lose; 0 is
             flat.
         ink_photo: file name of the photograph of the fill, empty for other fills.
+        word_font_frac: fraction of the words that the last of `fallback_fonts` draws; 0 changes
+            nothing.
     """
 
     seed: int
@@ -227,6 +229,7 @@ class Spec:
     glow_em: float = 0.0
     emboss_frac: float = 0.0
     ink_photo: str = ""
+    word_font_frac: float = 0.0
 
     @property
     def drawn_text(self) -> str:

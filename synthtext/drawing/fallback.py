@@ -1,4 +1,4 @@
-"""Which fonts draw a text when one lacks some of its characters, and which part each draws."""
+"""Which fonts draw a text when one lacks some of its characters or words are to differ."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import functools
 import operator
 import unicodedata
 from collections.abc import Sequence
+
+import numpy as np
 
 from synthtext.drawing.faces import Face
 from synthtext.drawing.fonts import Catalogue, Font
@@ -49,11 +51,16 @@ def choose_fallback(fonts: Catalogue, text: str, first: str) -> tuple[str, ...] 
     return tuple(chosen)
 
 
-def assign_faces(text: str, faces: Sequence[Face]) -> list[int]:
+def assign_faces(text: str, faces: Sequence[Face], apart: Sequence[int] = ()) -> list[int]:
     """Return the number of the font that draws each character; none if it is always the first.
 
     A piece is drawn by the first font that has all of it; if there is none, each of its
     characters with its marks by the first that has these, or by the first font of all.
+
+    Args:
+        text: as it is drawn.
+        faces: the fonts.
+        apart: numbers of the words that the last font draws, if it has all of them.
     """
     if len(faces) == 1:
         return []
@@ -63,7 +70,30 @@ def assign_faces(text: str, faces: Sequence[Face]) -> list[int]:
         parts = [piece] if whole is not None else _cut_clusters(piece)
         for part in parts:
             owners += [_first_with(faces, part) or 0] * len(part)
+    start = 0
+    for number, word in enumerate(text.split(" ")):
+        if number in apart and faces[-1].has(word):
+            owners[start : start + len(word)] = [len(faces) - 1] * len(word)
+        start += len(word) + 1
     return owners
+
+
+def choose_apart(text: str, fraction: float, seed: int) -> list[int]:
+    """Return the numbers of the words that a second font draws.
+
+    At least one word is among them and at least one is not, so a text of one word has none.
+
+    Args:
+        text: its words are parted by spaces.
+        fraction: fraction of the words, rounded; 0 gives none.
+        seed: 32 bits; chooses them.
+    """
+    if not fraction:
+        return []
+    n = text.count(" ") + 1
+    n_apart = min(max(1, round(fraction * n)), n - 1)
+    order = np.random.Generator(np.random.Philox(key=seed)).permutation(n)
+    return order[:n_apart].tolist()
 
 
 def list_runs(files: Sequence[str], owners: Sequence[int]) -> tuple[tuple[int, int, str], ...]:

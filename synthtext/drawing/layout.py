@@ -145,6 +145,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     fallback: Sequence[Face] = (),
     is_vertical: bool = False,
     forms: Sequence[Form] = (),
+    apart: Sequence[int] = (),
 ) -> Placement:
     """Return the text set in lines; the first baseline lies at y = 0.
 
@@ -162,13 +163,14 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
         fallback: open fonts that draw what the first one lacks.
         is_vertical: whether lines run downwards.
         forms: size and rise of each character; empty if all are plain.
+        apart: numbers of the words that the last font of `fallback` draws.
 
     Raises:
         DrawError: a character has no glyph or leaves no ink, so nobody could read it.
     """
     directions = None if is_vertical else resolve(text)
     faces = (face, *fallback)
-    owners = assign_faces(text, faces)
+    owners = assign_faces(text, faces, apart)
     style = Style(faces, letter_spacing_em, is_vertical, owners, forms)
     lines = break_lines(text, style, wrap_em)
     runs = [

@@ -26,7 +26,7 @@ from synthtext.drawing.colours import (
 from synthtext.drawing.curves import bend
 from synthtext.drawing.degradations import damage
 from synthtext.drawing.faces import Face
-from synthtext.drawing.fallback import list_runs
+from synthtext.drawing.fallback import choose_apart, list_runs
 from synthtext.drawing.fonts import Catalogue, read_catalogue
 from synthtext.drawing.ground import Ground, grow
 from synthtext.drawing.ink_styles import lay_styled, measure_growth
@@ -279,6 +279,7 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
         fallback=fallback,
         is_vertical=spec.direction == "vertical",
         forms=forms,
+        apart=choose_apart(spec.drawn_text, spec.word_font_frac, spec.ink_seed),
     )
     return warp(bend(add_rules(placement, spec, face), spec), spec)
 

@@ -14,6 +14,7 @@ STYLED: dict[str, Any] = {
     "kind": "sentence", "text": "two plain sentences that need some lines", "shrink": True,
     "background": "gradient", "paper2": "#80a0c0", "ink2": "#c02020", "ink_fill": "gradient",
     "outline_em": 0.05, "extrude_em": 0.1, "shadow_em": 0.2, "motion_px": 6.0,
+    "fallback_fonts": "SpecialElite_400Regular.ttf",
 }  # fmt: skip
 """Lets factors show that only change what another one does, such as the angle of the shadow."""
 

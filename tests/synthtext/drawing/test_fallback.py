@@ -8,15 +8,16 @@ import numpy as np
 import orjson
 import pytest
 
+from letter_masks import check_letters_lie_in_quads
 from synthtext.dataset.codec import Sample, decode, encode
 from synthtext.dataset.generate import render_dataset
 from synthtext.dataset.manifest import to_json
 from synthtext.dataset.map_style import load
 from synthtext.dataset.merge import merge_datasets
-from synthtext.dataset.plan import Plan, describe_plan, make_plan
+from synthtext.dataset.plan import Plan, describe_plan, make_plan, source_of
 from synthtext.dataset.sealing import seal
 from synthtext.dataset.verify import verify_dataset
-from synthtext.drawing.fallback import assign_faces, choose_fallback, list_runs
+from synthtext.drawing.fallback import assign_faces, choose_apart, choose_fallback, list_runs
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layers import draw_layer
 from synthtext.drawing.layout import place_glyphs
@@ -25,7 +26,8 @@ from synthtext.errors import DrawError, FontError, ShardError, SpecError
 from synthtext.recipe import edit_recipe, read_recipe
 from synthtext.sampling import sample_spec, sample_specs
 from synthtext.spec import Spec, make_spec
-from synthtext.texts.words import make_texts
+from synthtext.texts.reviews import review_sentences
+from synthtext.texts.words import Texts, make_texts
 
 HAND, SANS, ROUND = "PatrickHand_400Regular.ttf", "DejaVuSans.ttf", "Comfortaa_400Regular.ttf"
 
@@ -45,6 +47,62 @@ def test_each_script_is_drawn_by_the_first_font_that_has_it(
         (5, 11, SANS),
         (11, len(TEXT), HAND),
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "fraction", "n"),
+    [
+        ("a b c d", 0.5, 2),
+        ("a b c d", 0.01, 1),
+        ("a b c d", 1.0, 3),
+        ("a b c d", 0.0, 0),
+        ("a", 1.0, 0),
+    ],
+)
+def test_as_many_words_are_set_apart_as_asked_but_never_all(
+    text: str, fraction: float, n: int
+) -> None:
+    found = [choose_apart(text, fraction, seed) for seed in range(30)]
+    assert {len(set(numbers)) for numbers in found} == {n}
+    if 0 < n < 3:
+        # The seed decides which.
+        assert {number for numbers in found for number in numbers} == {0, 1, 2, 3}
+
+
+def test_words_in_a_second_font_are_drawn_by_it_and_labelled(fonts: Catalogue) -> None:
+    spec = make_spec(
+        "wave over wave", font=HAND, fallback_fonts=SANS, size_px=24, word_font_frac=0.3
+    )
+    rendering = render(spec, fonts)
+    (number,) = choose_apart(spec.text, 0.3, spec.ink_seed)
+    start = (0, 5, 10)[number]
+    stop = start + 4
+    assert (start, stop, SANS) in rendering.font_runs
+    assert {file for a, b, file in rendering.font_runs if (a, b) != (start, stop)} == {HAND}
+    check_letters_lie_in_quads(spec, fonts)
+    # A font that lacks a letter of a word leaves the word to the first.
+    assert assign_faces("Ελλάδα", [fonts.open(SANS), fonts.open(HAND)], [0]) == [0] * 6
+
+
+def test_a_second_font_is_drawn_for_texts_of_several_words(
+    words: Texts, fonts: Catalogue
+) -> None:
+    recipe = edit_recipe(
+        read_recipe("default"), {"word_font_frac": "0,0.5", "font_category": "sans,serif"}
+    )
+    texts = {"word": words, "sentence": review_sentences()}
+    plan = make_plan(recipe, texts, fonts, seed=1, count=200)
+    specs = [
+        sample_spec(recipe, source_of(plan, "train"), fonts, seed=1, index=index)
+        for index in range(120)
+    ]
+    mixed = [spec for spec in specs if spec.word_font_frac and " " in spec.text]
+    assert len(mixed) > 20
+    assert all(spec.fallback_fonts not in ("", spec.font) for spec in mixed)
+    assert {fonts.fonts[spec.fallback_fonts].category for spec in mixed} == {"sans", "serif"}
+    assert not any(spec.fallback_fonts for spec in specs if spec not in mixed)
+    for spec in mixed[:10]:
+        assert len({file for _, _, file in render(spec, fonts).font_runs}) == 2
 
 
 def test_the_glyphs_are_those_of_each_font_alone(fonts: Catalogue) -> None:
