@@ -92,8 +92,11 @@ def test_the_recipe_is_read_back_and_draws(fitted: Fitted, tmp_path: Path) -> No
 
 
 def test_equal_seeds_fit_equally_wherever_a_run_was_killed(
-    config: FitConfig, materials: Materials, fitted: Fitted, tmp_path: Path
+    config: FitConfig, materials: Materials, tmp_path: Path
 ) -> None:
+    config = replace(config, count=300, n_epochs=2, n_planted=1)
+    fitted = run_fit(config, materials, tmp_path / "whole", on_progress=quiet)
+
     class KilledError(Exception):
         pass
 
@@ -107,14 +110,15 @@ def test_equal_seeds_fit_equally_wherever_a_run_was_killed(
 
         return advance
 
+    killed = tmp_path / "killed"
     # Killed while drawing, then while training; then its intermediate results are damaged.
     for n_calls in (101, 104):
         with pytest.raises(KilledError):
-            run_fit(config, materials, tmp_path, on_progress=make_killer(n_calls))
-    kept = sorted(tmp_path.glob("drawn-*.stage"))
+            run_fit(config, materials, killed, on_progress=make_killer(n_calls))
+    kept = sorted(killed.glob("drawn-*.stage"))
     assert kept
     kept[0].write_bytes(kept[0].read_bytes()[:1000])
-    again = run_fit(config, materials, tmp_path, on_progress=quiet)
+    again = run_fit(config, materials, killed, on_progress=quiet)
     assert again.recipe == fitted.recipe
     assert again.words == fitted.words
     assert again.slack == fitted.slack
