@@ -112,7 +112,7 @@ FACTORS: dict[str, ProbedFactor] = {
         (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6), "distance of the shadow, em"
     ),
     "glow_em": ProbedFactor(
-        (0.0, 0.03, 0.06, 0.1, 0.15, 0.25, 0.4), "glow, em"
+        (0.0, 0.03, 0.06, 0.1, 0.15, 0.25, 0.4), "glow, em", "falling"
     ),
     "emboss_frac": ProbedFactor(
         (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0), "light on the edges of letters, fraction"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -26,6 +27,12 @@ COLUMNS = (
     "font_family", "font_category", "n_chars", "n_tokens", "zipf", "distractors",
 )  # fmt: skip
 """Columns that may affect accuracy; those that vary get a table and an effect."""
+
+CELL = ["baseline", "level", "label"]
+"""Columns of the labelled rows of a factor that name a level of it."""
+
+COUNTED = ("word", "picture", "text")
+"""Columns that `list_clusters` needs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +91,11 @@ def tabulate_conditions(outcomes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def take_columns(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return those of the columns that there are; groups of many rows then copy no others."""
+    return rows[[name for name in names if name in rows]]
+
+
 def list_clusters(rows: pd.DataFrame) -> list[pd.Series[str]]:
     """Return the cluster columns: the word, or both the object shown and the text written."""
     if "picture" in rows and (rows["picture"] != "").all():
@@ -98,9 +110,9 @@ def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
     Otherwise all rows count, and numbers with many values are binned.
     """
     rows, is_number = label_rows(outcomes, factor)
-    names = ["baseline", "level", "label"]
     table = [
-        dict(zip(names, key, strict=True)) | _measure(cell) for key, cell in rows.groupby(names)
+        dict(zip(CELL, key, strict=True)) | _measure(cell)
+        for key, cell in take_columns(rows, [*CELL, *COUNTED, "correct"]).groupby(CELL)
     ]
     return FactorTable(factor, is_number, pd.DataFrame(table))
 
@@ -115,9 +127,8 @@ def measure_others(outcomes: pd.DataFrame, factor: str) -> dict[int, pd.DataFram
     if not others:
         return {}
     rows, _ = label_rows(outcomes, factor)
-    used = ["baseline", "level", "label", "word", "picture", "text"]
-    used += [f"rank_at_{k}" for k in others]
-    cells = list(rows[[name for name in used if name in rows]].groupby(used[:3]))
+    used = [*CELL, *COUNTED, *(f"rank_at_{k}" for k in others)]
+    cells = list(take_columns(rows, used).groupby(CELL))
     tables = {}
     for k in others:
         measured = []

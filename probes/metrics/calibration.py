@@ -22,7 +22,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from probes.metrics.breakdown import label_rows, list_clusters
+from probes.metrics.breakdown import CELL, label_rows, list_clusters, take_columns
 from probes.metrics.intervals import Floats, Ints, clustered_accuracy
 
 N_BINS = 10
@@ -32,11 +32,13 @@ MIN_PER_BIN = 15
 """Minimum answers per bin; with fewer than twice as many answers there is one bin."""
 
 N_DRAWS = 1000
+"""Bootstrap resamplings per interval."""
 
 MAX_RESAMPLED = 20_000
 """Maximum number of words to resample; the mean over more is drawn as normal."""
 
-"""Bootstrap resamplings per interval."""
+CONFIDENT = ("confidence", "is_right", "word")
+"""Columns that a calibration is measured from."""
 
 TINY = 1e-9
 """A standard error used in place of 0."""
@@ -189,12 +191,12 @@ def tabulate_calibration(rows: pd.DataFrame, factors: Sequence[str]) -> pd.DataF
     Returns:
         factor ("" for all), baseline, level, label and the fields of `Calibration`.
     """
-    names = ["baseline", "level", "label"]
-    table = [dict.fromkeys(["factor", *names], "") | _measure(rows)]
+    table = [dict.fromkeys(["factor", *CELL], "") | _measure(rows)]
     for factor in factors:
-        for key, cell in label_rows(rows, factor)[0].groupby(names):
+        labelled = take_columns(label_rows(rows, factor)[0], [*CELL, *CONFIDENT])
+        for key, cell in labelled.groupby(CELL):
             table.append(
-                {"factor": factor, **dict(zip(names, key, strict=True))} | _measure(cell)
+                {"factor": factor, **dict(zip(CELL, key, strict=True))} | _measure(cell)
             )
     return pd.DataFrame(table)
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
-from probes.metrics.breakdown import list_clusters
+from probes.metrics.breakdown import list_clusters, take_columns
 from probes.metrics.cells import is_design, list_varied, take_cells
 from probes.metrics.spelling import fold_text
 
@@ -109,6 +109,7 @@ def tabulate_words(outcomes: pd.DataFrame) -> pd.DataFrame | None:
     if is_design(outcomes):
         has_sizes = "size_px" in list_varied(outcomes)
         sized = take_cells(outcomes, "size_px") if has_sizes else outcomes.iloc[:0]
+    sized = take_columns(sized, ["word", "correct", "x_height_seen_px"])
     for name, is_right, pick in (
         ("smallest_read", True, "min"),
         ("largest_missed", False, "max"),

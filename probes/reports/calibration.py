@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from probes.factors import name_baseline, name_level
-from probes.metrics.breakdown import list_factors, take_scan
+from probes.metrics.breakdown import list_factors, take_columns, take_scan
 from probes.metrics.calibration import (
+    CONFIDENT,
     tabulate_calibration,
     tabulate_reliability,
     take_confident,
@@ -36,11 +37,12 @@ def summarize_calibration(outcomes: pd.DataFrame) -> dict[str, Any] | None:
     rows = take_confident(scan)
     if rows.empty:
         return None
+    narrow = take_columns(rows, ["baseline", *CONFIDENT])
     bins = [
         tabulate_reliability(cell["confidence"], cell["is_right"], cell["word"]).assign(
             baseline=baseline
         )
-        for baseline, cell in rows.groupby("baseline", sort=False)
+        for baseline, cell in narrow.groupby("baseline", sort=False)
     ]
     return {
         "right": "exact" if "answer" in rows else "correct",

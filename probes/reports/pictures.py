@@ -168,8 +168,9 @@ def _pick_covering(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
     cells: dict[str, dict[Any, Any]] = {}
     for factor in list_factors(rows):
         labels = label_rows(rows, factor)[0]["label"]
-        grouped = rows.loc[labels.index].groupby([labels, "correct"], sort=True)
-        cells[factor] = dict(grouped.indices)
+        # The answers alone: a copy of all columns would take most of the memory of a report.
+        answers = rows["correct"].loc[labels.index]
+        cells[factor] = dict(answers.groupby([labels, answers], sort=True).indices)
         # Indices into the labelled rows become indices into all rows.
         cells[factor] = {name: labels.index[at] for name, at in cells[factor].items()}
     chosen: dict[int, None] = {}
