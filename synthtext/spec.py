@@ -303,7 +303,7 @@ def make_spec(text: str, **factors: Any) -> Spec:  # noqa: ANN401 - of the type 
         SpecError: no such field, or a value that cannot be drawn.
     """
     for name in factors:
-        _check_name(name)
+        check_name(name)
     default = Spec(0, 0, "test", "word", text, DEFAULT_FONT)
     return spec_from_dict(spec_to_dict(default) | factors)
 
@@ -378,39 +378,13 @@ def spec_from_dict(fields: dict[str, Any]) -> Spec:
     return check_spec(Spec(**values))
 
 
-def edit_spec(spec: Spec, edits: dict[str, str]) -> Spec:
-    """Return the spec with some fields changed, their values given as text.
-
-    Args:
-        spec: the spec to change.
-        edits: field name to new value, such as `{"blur_px": "4"}`.
+def check_name(name: str) -> None:
+    """Refuse a name that is not that of a field.
 
     Raises:
-        SpecError: no such field, or a value of the wrong type or out of range.
+        SpecError: a spec has no such field.
     """
-    values = spec_to_dict(spec)
-    for name, text in edits.items():
-        _check_name(name)
-        values[name] = _parse_field(name, text)
-    return spec_from_dict(values)
-
-
-def _check_name(name: str) -> None:
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=3)
         hint = f"did you mean {', '.join(near)}" if near else f"one of {', '.join(NAMES)}"
         raise SpecError(f"a spec has no field {name!r}; {hint}")
-
-
-def _parse_field(name: str, text: str) -> object:
-    expected = TYPES[name]
-    if expected is str:
-        return text
-    if expected is bool:
-        return {"true": True, "yes": True, "false": False, "no": False}.get(text.lower(), text)
-    if expected == int | None and text.lower() == "none":
-        return None
-    try:
-        return float(text) if expected is float else int(text)
-    except ValueError as error:
-        raise SpecError(f"{name} is {reprlib.repr(text)}; it must be a number") from error

@@ -272,7 +272,7 @@ def draw(
     from synthtext.drawing.layers import draw_layer
     from synthtext.drawing.photos import read_photos
     from synthtext.drawing.rendering import render as render_spec
-    from synthtext.spec import edit_spec
+    from synthtext.spec_edits import edit_spec
 
     spec = edit_spec(
         find_rendering(folder, key, verify=not no_verify).spec, _split_pairs(changes or [])

@@ -17,8 +17,8 @@ from synthtext.drawing.colours import measure_luminance, parse_hex
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import Pixels, Rendering, render
 from synthtext.errors import DrawError
+from synthtext.font_choice import choose_font
 from synthtext.rng import draw_bits, unfold
-from synthtext.sampling import choose_font
 from synthtext.spec import CASES, Spec
 from synthtext.vqa.textvqa import Box
 

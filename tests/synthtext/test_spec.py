@@ -15,10 +15,10 @@ from synthtext.spec import (
     TYPES,
     Spec,
     check_spec,
-    edit_spec,
     spec_from_dict,
     spec_to_dict,
 )
+from synthtext.spec_edits import edit_spec
 
 NUMBERS = st.fixed_dictionaries(
     {

@@ -13,7 +13,8 @@ from synthtext.drawing.outlines import Outline, join
 from synthtext.drawing.perspective import DISTANCE, look, make_view
 from synthtext.drawing.rendering import render
 from synthtext.errors import FontError, SpecError
-from synthtext.spec import Spec, edit_spec, spec_from_dict, spec_to_dict
+from synthtext.spec import Spec, spec_from_dict, spec_to_dict
+from synthtext.spec_edits import edit_spec
 
 BOX = (-4.0, 2.0, 36.0, 14.0)
 
