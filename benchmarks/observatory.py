@@ -1,6 +1,7 @@
 """A comparison of the bundled reader, Tesseract and PP-OCRv4 on every factor and every font.
 
     python benchmarks/observatory.py OUT [--words 20] [--fonts DIR] [--kli FILE]
+        [--readers bundled ocr:tesseract:eng:7 ocr:rapidocr]
 
 Each reader sees the same images: words at every level of every factor from two baselines, and
 words in every font at five sizes. Factors with a threshold and fonts are shown twice, with
@@ -148,7 +149,7 @@ def measure(model: Model, part: Part, file: Path, fonts: Path | None) -> pd.Data
 
     def tell(unit: str, n_done: int, n_all: int | None, *_: object) -> None:
         nonlocal last
-        if unit == "pictures" and time.perf_counter() - last > TELL_S:
+        if unit == "images" and time.perf_counter() - last > TELL_S:
             last = time.perf_counter()
             print(f"{file.stem}: {n_done:,} of {n_all:,}, {last - began:.0f} s", flush=True)
 
@@ -202,11 +203,12 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=20)
     parser.add_argument("--fonts", type=Path)
     parser.add_argument("--kli", type=Path)
+    parser.add_argument("--readers", nargs="+", default=READERS)
     asked = parser.parse_args()
     fonts = open_catalogue(asked.fonts)
     parts = list_parts(asked.words, fonts)
     print(f"{sum(len(part.trials) for part in parts.values()):,} images", flush=True)
-    models = [load_model(name, device="cpu") for name in READERS if is_here(name)]
+    models = [load_model(name, device="cpu") for name in asked.readers if is_here(name)]
     found: dict[str, dict[str, pd.DataFrame]] = {}
     for name, part in parts.items():
         found[name] = {
