@@ -269,6 +269,7 @@ for (const node of document.querySelectorAll("[data-copy]"))
   node.after(button("copy", (pressed) => copy(pressed, node.textContent)));
 
 // The number of candidates and the series of all plots can be chosen.
+const moved = Object.keys(data.others); // The figures that another K changes.
 const LOW = -0.02, SPAN = 1.04; // The accuracies that an axis shows.
 const drawLine = (svg, id, points) => {
   const path = svg.querySelector(`[id="${id}"] > path`);
@@ -326,6 +327,13 @@ const renewTables = () => {
     if (fold.open) fold.dispatchEvent(new Event("toggle"));
   }
 };
+// A printed page states what was chosen, since it has no controls.
+const noteChoice = () => {
+  const parts = moved.length ? [`the choice of 1 of ${chosenK.toLocaleString("en")}`] : [];
+  if (omitted.size) parts.push(`everything but ${[...omitted].join(", ")}`);
+  const note = document.getElementById("chosen");
+  if (note) note.textContent = parts.length ? `The plots show ${parts.join(" and ")}.` : "";
+};
 const showSeries = () => {
   for (const [figure, marks] of Object.entries(data.figures))
     for (const [name, own] of Object.entries(marks)) {
@@ -334,9 +342,9 @@ const showSeries = () => {
         if (!node.id.includes("-threshold") || chosenK === data.k) node.style.display = display;
     }
   renewTables();
+  noteChoice();
 };
 const choices = make("div", { class: "tools" });
-const moved = Object.keys(data.others);
 if (moved.length) {
   for (const id of moved) {
     const { at } = data.others[id];
@@ -362,3 +370,4 @@ if (data.series.length > 1) {
   if (boxes.length > 2) choices.append(button("all", () => setAll(true)), button("none", () => setAll(false)));
 }
 if (choices.children.length) document.getElementById("choose")?.append(choices);
+noteChoice();

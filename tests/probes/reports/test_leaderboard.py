@@ -15,11 +15,12 @@ import numpy as np
 import orjson
 import pandas as pd
 import pytest
+from matplotlib.textpath import TextPath
 
 from probes.reports import leaderboard_page
 from probes.reports.leaderboard import Leaderboard, make_csv, measure_leaderboard
 from probes.reports.leaderboard_page import list_tables, write_leaderboard
-from probes.reports.leaderboard_plots import MAX_NAMED, style_of
+from probes.reports.leaderboard_plots import MAX_NAMED, draw_pairs, style_of
 from probes.tasks.results import Result
 
 HOSTILE = '<script>alert("$x_{")</script>]]>&\u202e\x1b[2J猫--><!--'
@@ -201,6 +202,15 @@ def test_a_long_legend_leaves_the_curves_their_height(crowd: Path) -> None:
     assert background is not None
     heights = [float(y) for y in re.findall(r"[ML] \S+ (\S+)", background.attrib["d"])]
     assert max(heights) - min(heights) > 144  # Two inches, in points.
+
+
+def test_the_names_beside_a_map_of_pairs_are_whole() -> None:
+    names = [f"model {number} of a rather long name" for number in range(12)]
+    drawing = draw_pairs(names, np.zeros((12, 12)), np.zeros((12, 12), dtype=bool))
+    for text in ET.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}text"):
+        if (text.text or "").startswith("model"):
+            width = TextPath((0, 0), text.text, size=9).get_extents().width
+            assert float(text.attrib["x"]) > width
 
 
 def choose_k(browser: Any, k: int) -> None:  # noqa: ANN401
