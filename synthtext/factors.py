@@ -269,7 +269,7 @@ SETTINGS = {
     "image_format": "image format: jpg, png or webp",
     "splits": "fractions of train, val and test; a text is in one split only",
     "shrink": "shrink text that does not fit, instead of leaving it out",
-    "fallback": "draw a text that no single font covers with several, instead of leaving it out",
+    "fallback": "draw a text that no font covers with several, instead of leaving it out",
     "shard_size": "images per shard",
 }
 """What a recipe holds besides its factors."""

@@ -69,7 +69,8 @@ def render(
     cover: Annotated[
         int | None,
         typer.Option(
-            help="Minimum number of times that each character of the alphabet is drawn in every split."
+            help="Minimum number of times that each character of the alphabet is drawn in each"
+            " split."
         ),
     ] = None,
     alphabet: Annotated[

@@ -105,9 +105,7 @@ def _tabulate(scans: Mapping[str, pd.DataFrame], factor: str) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _tabulate_others(
-    scans: Mapping[str, pd.DataFrame], factor: str
-) -> dict[int, pd.DataFrame]:
+def _tabulate_others(scans: Mapping[str, pd.DataFrame], factor: str) -> dict[int, pd.DataFrame]:
     """Return the rows of a factor for each other K that all models have."""
     measured = {name: measure_others(scan, factor) for name, scan in scans.items()}
     shared = set.intersection(*map(set, measured.values()))

@@ -41,8 +41,8 @@ NOTE = (
 )
 
 CHOICE_NOTE = (
-    " Another choice moves the points. Tables, and plots with a choice in their caption, stay as"
-    " they are, and so does the order of the models."
+    " Another choice moves the points. Tables, plots with a choice in their caption, and the order"
+    " of the models stay as they are."
 )
 
 
