@@ -41,8 +41,8 @@ NOTE = (
 )
 
 CHOICE_NOTE = (
-    " Another choice moves the points. Tables, plots with a choice in their caption, and the order"
-    " of the models stay as they are."
+    " Another choice moves the points. Tables, plots with a choice in their caption, and the"
+    " order of the models stay as they are."
 )
 
 
