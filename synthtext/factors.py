@@ -75,11 +75,11 @@ FACTORS: dict[str, Factor] = {
         Bounds(-0.5, 4, "it is a fraction of the em"),
     ),
     "small_caps_frac": Factor(
-        "0", "size of the capitals that stand for lower-case letters, fraction; 0 is none",
+        "0", "size of small capitals, as a fraction of the font size; 0 keeps lower case",
         Bounds(0, 1, "it is a fraction of the font size"),
     ),
     "superscript_frac": Factor(
-        "0", "fraction of each word's letters, its last, raised and smaller; below 0 lowered",
+        "0", "fraction of each word, at its end, set as superscript; below 0 as subscript",
         Bounds(-1, 1, "it is a fraction of the letters"),
     ),
     "word_size_frac": Factor(
@@ -141,7 +141,7 @@ FACTORS: dict[str, Factor] = {
         Bounds(0, 0.12, "it is a deviation in em"),
     ),
     "barrel_frac": Factor(
-        "0", "fraction by which a lens draws the text's corners to its middle; below 0 away",
+        "0", "barrel distortion, fraction by which corners move in; below 0 pincushion",
         Bounds(-0.25, 0.25, "it is a fraction of the distance from the middle"),
     ),
     "underline_em": Factor(
@@ -212,7 +212,7 @@ FACTORS: dict[str, Factor] = {
         "any", "second colour of gradients, textures and clutter", is_colour=True
     ),
     "bleed_through_frac": Factor(
-        "0", "fraction of the light that letters on the back of the sheet take",
+        "0", "fraction of the light that is lost to letters on the back of the sheet",
         Bounds(0, 1, "it is a fraction of the light"),
     ),
     "occlusion_frac": Factor(
@@ -256,7 +256,7 @@ FACTORS: dict[str, Factor] = {
         is_damage=True,
     ),
     "moire_frac": Factor(
-        "0", "fraction of the light that is lost in the fringes of a moiré",
+        "0", "fraction of the light that is lost in the fringes of a moiré pattern",
         Bounds(0, 1, "it is a fraction of the light"), is_damage=True,
     ),
     "shot_noise_std": Factor(
@@ -287,7 +287,7 @@ SETTINGS = {
     "image_format": "image format: jpg, png or webp",
     "splits": "fractions of train, val and test; a text is in one split only",
     "shrink": "shrink text that does not fit, instead of leaving it out",
-    "fallback": "draw what a font lacks with others where no font has all, instead of nothing",
+    "fallback": "draw a text that no font covers with several, instead of leaving it out",
     "shard_size": "images per shard",
 }
 """What a recipe holds besides its factors."""

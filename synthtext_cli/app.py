@@ -38,7 +38,7 @@ USAGE_ERROR: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="synthtext",
-    help="Render text images and measure how well CLIP models read them.",
+    help="Render text images and measure how well models read them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -107,7 +107,7 @@ COMMANDS = {
         (look.verify, "verify", "Check every file: verify OUT"),
     ),
     "Measure": (
-        (probe.probe, "probe", "Measure reading: probe --model ViT-L-14 --out res"),
+        (probe.probe, "probe", "Probe a model: probe --model ViT-L-14 --out res"),
         (compare.compare, "compare", "Compare results: compare res/a res/b res/c"),
         (imported.import_table, "import", "Import answers: import FILE --out res"),
         (scored.score, "score", "Score each image: score OUT --model M --out B"),

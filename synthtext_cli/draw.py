@@ -69,13 +69,14 @@ def render(
     cover: Annotated[
         int | None,
         typer.Option(
-            help="How often each character of the alphabet is drawn at least in every split."
+            help="Minimum number of times that each character of the alphabet is drawn in each"
+            " split."
         ),
     ] = None,
     alphabet: Annotated[
         str | None,
         typer.Option(
-            help="Characters for --cover: as such, a class, such as '[A-Za-z0-9]', or a file. "
+            help="Characters for --cover: a list, a class such as '[A-Za-z0-9]', or a file. "
             "[those of the texts]"
         ),
     ] = None,

@@ -91,7 +91,8 @@ def probe(
     design: Annotated[
         str | None,
         typer.Option(
-            help="Factors to vary, or latin (hypercube) [size,contrast,rotation,blur,font,case]"
+            help="Factors to vary, or latin (hypercube)."
+            " [size,contrast,rotation,blur,font,case]"
         ),
     ] = None,
     n: Annotated[

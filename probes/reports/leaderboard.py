@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from probes.metrics.breakdown import (
     list_factors,
+    measure_others,
     tabulate_factor,
     tabulate_thresholds,
     take_scan,
@@ -44,6 +45,7 @@ class Leaderboard:
         models: a row for each model, the best first; see `docs/probing.md`.
         pairs: a row for each pair, by the names of the models.
         factors: for each factor, a row for each model and level.
+        others: for each factor, the same rows for every other K that all results contain.
         n_images: number of images in the condition.
         asked: protocol, task and other settings.
     """
@@ -53,6 +55,7 @@ class Leaderboard:
     models: list[Row]
     pairs: list[Row]
     factors: dict[str, pd.DataFrame]
+    others: dict[str, dict[int, pd.DataFrame]]
     n_images: int
     asked: dict[str, Any]
 
@@ -84,20 +87,32 @@ def measure_leaderboard(
         )
         on_progress("models", place + 1, len(results))
     order = sorted(range(len(rows)), key=lambda at: (rows[at]["rank"], rows[at]["name"]))
-    factors = {
-        name: pd.concat(
-            [
-                tabulate_factor(scans[at], name).table.assign(model=rows[at]["name"])
-                for at in order
-            ],
-            ignore_index=True,
-        )
-        for name in _list_factors(scans, results[0].find("columns", "by"))
-    }
+    named = {rows[at]["name"]: scans[at] for at in order}
+    shared = _list_factors(scans, results[0].find("columns", "by"))
     return Leaderboard(
-        condition, k, [rows[at] for at in order], _name_pairs(pairs, results), factors,
+        condition, k, [rows[at] for at in order], _name_pairs(pairs, results),
+        {name: _tabulate(named, name) for name in shared},
+        {name: _tabulate_others(named, name) for name in shared},
         len(tables[0]), _list_asked(results),
     )  # fmt: skip
+
+
+def _tabulate(scans: Mapping[str, pd.DataFrame], factor: str) -> pd.DataFrame:
+    """Return a row for each model and level of a factor."""
+    tables = [
+        tabulate_factor(scan, factor).table.assign(model=name) for name, scan in scans.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _tabulate_others(scans: Mapping[str, pd.DataFrame], factor: str) -> dict[int, pd.DataFrame]:
+    """Return the rows of a factor for each other K that all models have."""
+    measured = {name: measure_others(scan, factor) for name, scan in scans.items()}
+    shared = set.intersection(*map(set, measured.values()))
+    return {
+        k: pd.concat([tables[k].assign(model=name) for name, tables in measured.items()])
+        for k in sorted(shared)
+    }
 
 
 def make_csv(board: Leaderboard) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from probes.factors import label_of, name_baseline
 from probes.metrics.leaderboard import ALPHA
 from probes.reports import leaderboard_plots as plots
 from probes.reports.citation import N_DIGITS
+from probes.reports.factor_figures import list_others
 from probes.reports.headline import CONDITIONS, LEGIBILITY
 from probes.reports.leaderboard import Leaderboard, Row, find_headline, make_csv
+from probes.reports.leaderboard_plots import Marks
 from probes.reports.page import Figure, Page, to_rows, write_report
+from probes.reports.plots import Mark
 from probes.reports.terms import list_terms
 from probes.tables import Table, percent
 from synthtext.storage import replace_file
@@ -36,6 +40,11 @@ NOTE = (
     " without a threshold, or of unknown size, are left out."
 )
 
+CHOICE_NOTE = (
+    " Another choice moves the points. Tables, plots with a choice in their caption, and the"
+    " order of the models stay as they are."
+)
+
 
 def write_leaderboard(board: Leaderboard, out: Path, command: str = "") -> None:
     """Write `leaderboard.json`, `leaderboard.csv`, `plots/` and `report.html`.
@@ -51,11 +60,12 @@ def write_leaderboard(board: Leaderboard, out: Path, command: str = "") -> None:
         verdict=_state_verdict(board),
         headline=tables[0],
         figures=_draw(board),
-        note=NOTE,
+        note=NOTE + (CHOICE_NOTE if _list_others(board) else ""),
         tables=tables[1:],
         facts=_list_facts(board),
         command=command,
         citation=_cite(board),
+        k=board.k,
         series=[model["name"] for model in board.models],
         terms=list_terms(is_design=board.condition in CONDITIONS),
     )
@@ -206,34 +216,67 @@ def _format_pairs(board: Leaderboard) -> Table:
 
 def _draw(board: Leaderboard) -> list[Figure]:
     names = [model["name"] for model in board.models]
-    shown = [
-        row | {"name": model["name"]}
-        for model in board.models
-        for row in model["headline"]
-        if row["k"] == board.k
-    ]
-    figures = [
-        Figure(
-            "ranking",
-            "Accuracy of each model in each condition",
-            *plots.draw_ranking(shown),
-            is_wide=True,
-        )
-    ]
+    figures = [_draw_ranking(board)]
     for factor, table in board.factors.items():
         curves = [(name, table[table["model"] == name]) for name in names]
         is_number = pd.api.types.is_numeric_dtype(table["level"])
         draw = plots.draw_curves if is_number else plots.draw_categories
         drawn = draw(curves, factor, 1 / board.k)
-        title = f"Accuracy by {label_of(factor)}"
-        figures.append(Figure(_name_file(factor), title, *drawn, is_wide=True))
+        others = {
+            k: _follow(drawn.marks, other)
+            for k, other in board.others[factor].items()
+            if drawn.marks
+        }
+        figures.append(
+            Figure(
+                _name_file(factor), f"Accuracy by {label_of(factor)}", *drawn, is_wide=True,
+                others=others, chances={k: 1 / k for k in (board.k, *others)},
+                along="y" if is_number else "x",
+            )
+        )  # fmt: skip
     figures += _draw_thresholds(board)
     if len(names) <= MAX_MAPPED:
         gains, told = _fill_pairs(board, names)
         drawn = plots.draw_pairs(names, gains, told)
         title = "Accuracy of each model minus that of each other; ? or a dot: not significant"
         figures.append(Figure("pairs", title, *drawn, is_wide=True))
-    return figures
+    if not _list_others(board):
+        return figures
+    fixed = f", 1 of {board.k:,}"
+    return [
+        figure if figure.others else replace(figure, title=figure.title + fixed)
+        for figure in figures
+    ]
+
+
+def _draw_ranking(board: Leaderboard) -> Figure:
+    def take(k: int) -> list[Row]:
+        return [
+            row | {"name": model["name"]}
+            for model in board.models
+            for row in model["headline"]
+            if row["k"] == k
+        ]
+
+    drawn = plots.draw_ranking(take(board.k))
+    others = {k: plots.mark_ranking(take(k)) for k in _list_others(board)}
+    title = "Accuracy of each model in each condition"
+    return Figure("ranking", title, *drawn, is_wide=True, others=others, along="x")
+
+
+def _list_others(board: Leaderboard) -> list[int]:
+    """Return every other K for which all models have an accuracy."""
+    ks = ({row["k"] for row in model["headline"]} for model in board.models)
+    return sorted(set.intersection(*ks) - {board.k})
+
+
+def _follow(marks: Mapping[str, Sequence[Mark]], table: pd.DataFrame) -> Marks:
+    """Return the points of models with the values of another table of the same levels."""
+    found: Marks = {}
+    for name, own in marks.items():
+        of_model = table[table["model"] == own[0].series]
+        found |= list_others({name: own}, of_model)
+    return found
 
 
 def _draw_thresholds(board: Leaderboard) -> list[Figure]:
@@ -253,7 +296,7 @@ def _draw_thresholds(board: Leaderboard) -> list[Figure]:
             continue
         drawn = plots.draw_thresholds(rows, factor, unit)
         title = (
-            f"Threshold of {label_of(unit)} against the size of the model, with 95 % intervals"
+            f"Thresholds against the size of the model, with 95 % intervals: {label_of(unit)}"
         )
         figures.append(Figure(f"threshold_{_name_file(unit)}", title, *drawn, is_wide=True))
     return figures

@@ -59,7 +59,15 @@ SIZES = {
 }
 """What thresholds are plotted against: its label, and the number that is one unit."""
 
+GUESSING: dict[str, Any] = {
+    "color": "#777777", "ls": (0, (1, 3)), "lw": 1.2, "label": "guessing",
+}  # fmt: skip
+"""The line at the accuracy of a model that sees nothing."""
+
 LEGEND: dict[str, Any] = {"fontsize": 9, "loc": "outside lower center", "handlelength": 3}
+
+LEGEND_ROW = 0.21
+"""Height of a row of a legend, in inches."""
 
 Curves = Sequence[tuple[str, pd.DataFrame]]
 """The name of each model, the best first, and its table of a factor."""
@@ -91,15 +99,16 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
     with plt.rc_context(STYLE):
         figure, panels = _make_panels(len(baselines))
         marks: Marks = {}
-        for axes, baseline in zip(panels, baselines, strict=True):
+        for panel, (axes, baseline) in enumerate(zip(panels, baselines, strict=True)):
             for place, (name, table) in enumerate(curves):
                 rows = table[table["baseline"] == baseline].sort_values("level")
                 style = style_of(place)
+                # A line without a marker has a pixel at each level, which its values belong to.
+                style["marker"] = style["marker"] or ","
                 (line,) = axes.plot(
                     rows["level"], rows["accuracy"], ms=5, **style, label=_name(name, place)
                 )
-                if style["marker"]:
-                    _note(marks, line, name, rows)
+                _note(marks, line, name, rows)
                 if len(curves) <= MAX_BANDS:
                     axes.fill_between(
                         rows["level"],
@@ -109,7 +118,7 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
                         alpha=0.15,
                         gid=f"{line.get_gid()}-band",
                     )
-            axes.axhline(guessing, color="#777777", ls=(0, (1, 3)), lw=1.2, label="guessing")
+            axes.axhline(guessing, **GUESSING, gid=f"chance-{panel}")
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlabel(label_of(factor))
             scale_axis(axes, factor, "x")
@@ -138,7 +147,7 @@ def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
         height = 1.6 + len(order) * (0.16 + 0.1 * len(curves))
         figure, panels = _make_panels(len(baselines), height)
         marks: Marks = {}
-        for axes, baseline in zip(panels, baselines, strict=True):
+        for panel, (axes, baseline) in enumerate(zip(panels, baselines, strict=True)):
             for place, (name, table) in enumerate(curves):
                 rows = table[(table["baseline"] == baseline) & table["label"].isin(order)]
                 shift = (place - (len(curves) - 1) / 2) * 0.8 / len(curves)
@@ -146,7 +155,7 @@ def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
                 style = {key: style_of(place)[key] for key in ("color", "marker")}
                 points = _draw_spans(axes, rows, places, name, style)
                 _note(marks, points, name, rows)
-            axes.axvline(guessing, color="#777777", ls=(0, (1, 3)), lw=1.2, label="guessing")
+            axes.axvline(guessing, **GUESSING, gid=f"chance-{panel}")
             axes.set_title(name_baseline(baseline), fontsize=11)
             axes.set_xlim(-0.02, 1.02)
             axes.set_xlabel("accuracy")
@@ -169,26 +178,43 @@ def draw_ranking(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     with plt.rc_context(STYLE):
         size = (8.4, 1.4 + 0.3 * len(names))
         figure, axes = plt.subplots(figsize=size, layout="constrained")
-        marks: Marks = {}
         for number, condition in enumerate(conditions):
             own = [row for row in rows if row["condition"] == condition]
             shift = (number - (len(conditions) - 1) / 2) * 0.3
             places = np.array([names.index(row["name"]) for row in own]) + shift
             style = {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number]}
-            table = pd.DataFrame(own).assign(
-                baseline=condition, n_seen=[row["n"] for row in own]
+            points = _draw_spans(
+                axes, pd.DataFrame(own), places, name_baseline(condition), style
             )
-            points = _draw_spans(axes, table, places, name_baseline(condition), style)
-            _note(marks, points, name_baseline(condition), table.assign(label=table["name"]))
-            chances = [row["chance"] for row in own]
+            name_points(points, f"points-{number}")
             label = "chance, measured" if number == 0 else None
-            axes.plot(chances, places, "|", color="#777777", ms=8, label=label)
+            (ticks,) = axes.plot(
+                [row["chance"] for row in own], places, "|", color="#777777", ms=8, label=label
+            )
+            ticks.set_gid(f"points-{number}-guessing")
         axes.set_yticks(range(len(names)), [plot_text(name) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel("accuracy, with 95 % intervals")
         _add_legend(figure, axes)
-        return to_drawing(figure, marks)
+        return to_drawing(figure, mark_ranking(rows))
+
+
+def mark_ranking(rows: Sequence[Mapping[str, Any]]) -> Marks:
+    """Return the points of `draw_ranking`: each condition, and what guessing reaches in it.
+
+    Args:
+        rows: name, condition, n, accuracy, low, high and chance.
+    """
+    marks: Marks = {}
+    for number, condition in enumerate(dict.fromkeys(row["condition"] for row in rows)):
+        own = pd.DataFrame([row for row in rows if row["condition"] == condition])
+        own = own.assign(baseline=condition, label=own["name"], n_seen=own["n"])
+        guesses = own.assign(accuracy=own["chance"], low=math.nan, high=math.nan)
+        shown = name_baseline(condition)
+        marks[f"points-{number}"] = list_marks(shown, own)
+        marks[f"points-{number}-guessing"] = list_marks(f"chance, {shown}", guesses)
+    return marks
 
 
 def draw_pairs(
@@ -368,7 +394,10 @@ def _make_panels(n: int, height: float = 4.0) -> tuple[Any, Any]:
 
 
 def _add_legend(figure: Any, axes: Any, handles: Mapping[str, Any] | None = None) -> None:  # noqa: ANN401
-    """Put the legend below the panels, where it covers nothing, in as many columns as fit."""
+    """Put the legend below the panels, where it covers nothing, in as many columns as fit.
+
+    A figure has room for two rows, and more rows make it higher.
+    """
     if handles is None:
         found, names = axes.get_legend_handles_labels()
         handles = dict(zip(names, found, strict=True))
@@ -377,6 +406,8 @@ def _add_legend(figure: Any, axes: Any, handles: Mapping[str, Any] | None = None
     width = figure.get_size_inches()[0] / 11 * CHARS_PER_ROW
     longest = max(len(name) for name in handles) + 9
     n_columns = max(1, min(len(handles), math.floor(width / longest)))
+    n_more = max(0, math.ceil(len(handles) / n_columns) - 2)
+    figure.set_figheight(figure.get_size_inches()[1] + LEGEND_ROW * n_more)
     figure.legend(handles.values(), handles.keys(), ncols=n_columns, **LEGEND)
 
 

@@ -360,6 +360,8 @@ def _to_count(value: float | None) -> int | None:
 
 def to_drawing(figure: Any, marks: Mapping[str, Sequence[Mark]] | None = None) -> Drawing:  # noqa: ANN401
     """Return a figure as SVG, PDF and PNG, with the values of its points, and close it."""
+    if any(axes.get_aspect() != "auto" for axes in figure.axes):
+        figure.draw_without_rendering()  # Cells of equal sides find their place in two passes.
     svg, pdf = io.BytesIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     undated = dict.fromkeys(("Creator", "Producer", "CreationDate"))

@@ -138,7 +138,8 @@ document.getElementById("close").addEventListener("click", () => detail.close())
 const describe = ([series, label, n, right, accuracy, low, high, , told]) => {
   if (told.length) return [`${series}: ${label}`, ...told];
   const counts = n === null ? "" : `${right === null ? "" : `${right} correct of `}${n} images`;
-  return [`${series}: ${label}`, percent(accuracy), `95 % interval ${percent(low)} to ${percent(high)}`, counts].filter(Boolean);
+  const interval = low === null ? "" : `95 % interval ${percent(low)} to ${percent(high)}`;
+  return [`${series}: ${label}`, percent(accuracy), interval, counts].filter(Boolean);
 };
 const tile = (shot) => {
   const read = shot.right ? "" : ` read as ${shot.guess}`;
@@ -268,6 +269,7 @@ for (const node of document.querySelectorAll("[data-copy]"))
   node.after(button("copy", (pressed) => copy(pressed, node.textContent)));
 
 // The number of candidates and the series of all plots can be chosen.
+const moved = Object.keys(data.others); // The figures that another K changes.
 const LOW = -0.02, SPAN = 1.04; // The accuracies that an axis shows.
 const drawLine = (svg, id, points) => {
   const path = svg.querySelector(`[id="${id}"] > path`);
@@ -282,8 +284,13 @@ const drawBand = (band, points) => {
   moved.setAttribute("d", points.length ? `${points.map(([x, y], place) => `${place ? "L" : "M"} ${x} ${y}`).join(" ")} Z` : "");
   band.replaceChildren(moved);
 };
-const moveSeries = (svg, id, along, own, place) => {
-  const nodes = svg.querySelectorAll(`[id="${id}"] use`), bars = svg.querySelectorAll(`[id^="${id}-bars-"] path`);
+// Each panel of a plot has axes of its own, whose first patch is their background.
+const findPanel = (node) => node.closest('[id*="-axes_"]').querySelector('[id*="-patch_"]').getBBox();
+const placeAlong = (along, { x, y, width, height }) => (share) =>
+  (along === "y" ? y + height * (1 - (share - LOW) / SPAN) : x + width * ((share - LOW) / SPAN));
+const moveSeries = (svg, id, along, own) => {
+  const group = svg.querySelector(`[id="${id}"]`), place = placeAlong(along, findPanel(group));
+  const nodes = group.querySelectorAll("use"), bars = svg.querySelectorAll(`[id^="${id}-bars-"] path`);
   const line = [], upper = [], lower = [];
   nodes.forEach((node, number) => {
     const [, , , , share, low, high] = own[number];
@@ -303,14 +310,14 @@ const moveSeries = (svg, id, along, own, place) => {
 };
 const moveFigure = (figure, k) => {
   const { along, at, chances } = data.others[figure.id], svg = figure.querySelector("svg");
-  const { x, y, width, height } = svg.querySelector(`[id="${figure.id}-patch_2"]`).getBBox();
-  const place = (share) => (along === "y" ? y + height * (1 - (share - LOW) / SPAN) : x + width * ((share - LOW) / SPAN));
   for (const [name, own] of Object.entries(data.figures[figure.id])) {
     own.forEach((mark, number) => mark.splice(2, 5, ...at[k][name][number]));
-    moveSeries(svg, `${figure.id}-${name}`, along, own, place);
+    moveSeries(svg, `${figure.id}-${name}`, along, own);
   }
-  const chance = place(chances[k]);
-  drawLine(svg, `${figure.id}-chance`, along === "y" ? [[x, chance], [x + width, chance]] : [[chance, y + height], [chance, y]]);
+  for (const line of svg.querySelectorAll(`[id^="${figure.id}-chance"]`)) {
+    const { x, y, width, height } = findPanel(line), chance = placeAlong(along, findPanel(line))(chances[k]);
+    drawLine(svg, line.id, along === "y" ? [[x, chance], [x + width, chance]] : [[chance, y + height], [chance, y]]);
+  }
   // Thresholds are those of one K.
   for (const node of svg.querySelectorAll('[id*="-threshold"]')) node.style.display = k === String(data.k) ? "" : "none";
 };
@@ -320,6 +327,13 @@ const renewTables = () => {
     if (fold.open) fold.dispatchEvent(new Event("toggle"));
   }
 };
+// A printed page states what was chosen, since it has no controls.
+const noteChoice = () => {
+  const parts = moved.length ? [`the choice of 1 of ${chosenK.toLocaleString("en")}`] : [];
+  if (omitted.size) parts.push(`everything but ${[...omitted].join(", ")}`);
+  const note = document.getElementById("chosen");
+  if (note) note.textContent = parts.length ? `The plots show ${parts.join(" and ")}.` : "";
+};
 const showSeries = () => {
   for (const [figure, marks] of Object.entries(data.figures))
     for (const [name, own] of Object.entries(marks)) {
@@ -328,9 +342,9 @@ const showSeries = () => {
         if (!node.id.includes("-threshold") || chosenK === data.k) node.style.display = display;
     }
   renewTables();
+  noteChoice();
 };
 const choices = make("div", { class: "tools" });
-const moved = Object.keys(data.others);
 if (moved.length) {
   for (const id of moved) {
     const { at } = data.others[id];
@@ -356,3 +370,4 @@ if (data.series.length > 1) {
   if (boxes.length > 2) choices.append(button("all", () => setAll(true)), button("none", () => setAll(false)));
 }
 if (choices.children.length) document.getElementById("choose")?.append(choices);
+noteChoice();

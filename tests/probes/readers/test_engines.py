@@ -10,6 +10,7 @@ from probes.arrays import Pixels
 from probes.errors import ProbeError
 from probes.models.factory import load_model
 from probes.readers import rapidocr, tesseract
+from probes.readers.registry import ENGINES
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import render
 from synthtext.spec import Spec
@@ -90,7 +91,7 @@ def test_an_engine_that_is_not_installed_says_what_to_install(
     [
         (
             "ocr:easyocr",
-            "there is no reader 'ocr:easyocr'; there are ocr:tesseract, ocr:rapidocr",
+            f"there is no reader 'ocr:easyocr'; there are {', '.join(ENGINES)}",
         ),
         (
             "ocr:tesseract:eng:99",

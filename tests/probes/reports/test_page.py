@@ -398,3 +398,50 @@ def test_a_page_is_as_wide_as_its_window(opened: Any, width: int) -> None:  # no
         " box.clientWidth)"
     )
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture
+def printed(opened: Any) -> Any:  # noqa: ANN401
+    """The page as it is printed on A4, by a browser that shows dark pages."""
+    size = {"width": 794, "height": 1123, "deviceScaleFactor": 1, "mobile": False}
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": [dark]})
+    yield opened
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_printed_page_has_no_controls_and_no_dark_colours(printed: Any) -> None:  # noqa: ANN401
+    controls = "button:not(th button), input, select, summary, .tip"
+    found = printed.find_elements("css selector", controls)
+    assert len(found) > 10
+    assert not any(each.is_displayed() for each in found)
+    body = printed.find_element("css selector", "body")
+    assert body.value_of_css_property("color") == "rgba(0, 0, 0, 1)"
+    assert body.value_of_css_property("background-color") == "rgba(255, 255, 255, 1)"
+    assert printed.execute_script("return document.documentElement.scrollWidth") <= 794
+
+
+def test_a_printed_page_says_which_choice_it_shows(printed: Any) -> None:  # noqa: ANN401
+    note = printed.find_element("css selector", "#chosen")
+    assert note.text == "The plots show the choice of 1 of 100."
+    printed.execute_script(
+        "const select = document.querySelector('#choose select'); select.value = '10';"
+        "select.dispatchEvent(new Event('change'));"
+        "document.querySelector('#choose input').click();"
+    )
+    assert note.text == "The plots show the choice of 1 of 10 and everything but easy."
+
+
+def test_a_header_is_repeated_on_every_printed_page(printed: Any) -> None:  # noqa: ANN401
+    # Chromium repeats a header only if it has no box of another kind in it.
+    buttons = printed.find_elements("css selector", "thead th button")
+    assert buttons
+    assert {each.value_of_css_property("display") for each in buttons} == {"contents"}
+
+
+def test_a_long_table_says_how_many_rows_are_printed() -> None:
+    rows = tuple((f"row {k}",) for k in range(1234))
+    page = Page("", "", Table("", (), ()), [], "", [Table("Long", ("name",), rows)], [])
+    assert 'data-printed="The first 20 of 1,234 rows are printed."' in fill_page(page)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthtext.dataset.plan import list_shards, make_plan, source_of
+from synthtext.drawing.backgrounds import BACKGROUNDS
 from synthtext.drawing.colours import measure_contrast, parse_hex
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.rendering import Rendering, render
@@ -243,9 +244,8 @@ def test_a_text_that_is_empty_is_refused(spec: Spec, fonts: Catalogue) -> None:
 def test_an_unknown_background_is_named(spec: Spec, fonts: Catalogue) -> None:
     with pytest.raises(SpecError) as caught:
         render(replace(spec, background="x"), fonts)
-    assert str(caught.value) == (
-        "background is 'x'; it is one of plain, gradient, noise, texture, clutter, writing, photo"
-    )
+    known = ", ".join([*BACKGROUNDS, "photo"])
+    assert str(caught.value) == f"background is 'x'; it is one of {known}"
 
 
 def test_an_unknown_font_is_named(spec: Spec, fonts: Catalogue) -> None:
