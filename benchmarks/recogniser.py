@@ -50,7 +50,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 HEIGHT_PX, WIDTH_PX, COLUMN_PX = 32, 100, 4
 
-BATCH = 64
+BATCH, RATE = 32, 3e-3
 
 EVEN_FRAC = 0.25
 """Fraction of the steps in which letters are assumed to be spread evenly."""
@@ -194,8 +194,8 @@ def train(images: Images, texts: list[str], how: Training, seed: int) -> Crnn:
     steps, device, dtype = how
     torch.manual_seed(seed)
     model = Crnn().to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.01)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+    optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.01)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
     chance = np.random.default_rng(seed)
     columns = spread(texts, WIDTH_PX // COLUMN_PX)
     for step in range(steps):
