@@ -15,8 +15,12 @@ docTR-Synth-Generator with its defaults and the backgrounds of its repository. I
 results are kept in OUT, so that a run that was stopped continues. A second table has the
 differences from each peer on the same words. `--only-real` leaves out the words that the
 generators draw, and `--drawings 1` trains every seed on the same images, for when drawing takes
-longer than training. `--bfloat16` halves the time on a GPU, and on a CPU with instructions for
-it; other CPUs are ten times slower with it.
+longer than training. `--bfloat16` is for GPUs: on a CPU, even one with instructions for it, so
+small a network takes a third longer with it. In the first quarter of the steps the letters are
+assumed to be spread evenly over the image, because CTC alone aligns them slowly.
+
+A recipe of `synthtext fit` draws its own list of words, if that lies beside it. To compare it
+on the same words, name a copy of the recipe without the list.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from benchmark_scripts import load_script
 from PIL import Image
+
+from benchmark_scripts import load_script
 
 
 @pytest.fixture(scope="module")
