@@ -15,19 +15,21 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from recogniser import LETTERS, N_DRAWS, Images, list_words, to_input
+from recogniser import LETTERS, N_DRAWS, Images, list_words, make_columns, to_input
 from torch import Tensor, nn
 
 HEIGHT_PX, WIDTH_PX = 24, 96
 
 BATCH = 32
+
+STRIDES = ((2, 2), (2, 2), (2, 1), (3, 1))
+"""Strides of convolutions that turn 24 px of height into one row."""
 
 RATE = 4e-3
 
@@ -37,27 +39,13 @@ REACH = 8
 Ints = NDArray[np.int64]
 
 
-def make_columns(widths: Sequence[int]) -> nn.Module:
-    """Return convolutions that turn an image of 24 px height into columns of 4 px."""
-    steps = ((2, 2), (2, 2), (2, 1), (3, 1))
-    return nn.Sequential(
-        *(
-            nn.Sequential(
-                nn.Conv2d(before, after, 3, step, 1, bias=False), nn.BatchNorm2d(after),
-                nn.ReLU(),
-            )
-            for before, after, step in zip(widths[:-1], widths[1:], steps, strict=True)
-        )
-    )  # fmt: skip
-
-
 class Ends(nn.Module):
     """Convolutions over a word; the columns at each end predict a letter."""
 
     def __init__(self) -> None:
         super().__init__()
         widths = (1, 24, 48, 80, 112)
-        self.columns = make_columns(widths)
+        self.columns = make_columns(widths, STRIDES)
         self.ends = nn.ModuleList(nn.Linear(widths[-1] * REACH, len(LETTERS)) for _ in range(2))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -15,8 +15,12 @@ docTR-Synth-Generator with its defaults and the backgrounds of its repository. I
 results are kept in OUT, so that a run that was stopped continues. A second table has the
 differences from each peer on the same words. `--only-real` leaves out the words that the
 generators draw, and `--drawings 1` trains every seed on the same images, for when drawing takes
-longer than training. `--bfloat16` halves the time on a GPU, and on a CPU with instructions for
-it; other CPUs are ten times slower with it.
+longer than training. `--bfloat16` is for GPUs: on a CPU, even one with instructions for it, so
+small a network takes a third longer with it. In the first quarter of the steps the letters are
+assumed to be spread evenly over the image, because CTC alone aligns them slowly.
+
+A recipe of `synthtext fit` draws its own list of words, if that lies beside it. To compare it
+on the same words, name a copy of the recipe without the list.
 """
 
 from __future__ import annotations
@@ -48,9 +52,15 @@ SCRIPTS = Path(__file__).parent / "peers"
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
-HEIGHT_PX, WIDTH_PX = 32, 128
+HEIGHT_PX, WIDTH_PX, COLUMN_PX = 32, 100, 4
 
-BATCH = 64
+BATCH, RATE = 32, 3e-3
+
+EVEN_FRAC = 0.25
+"""Fraction of the steps in which letters are assumed to be spread evenly."""
+
+UNKNOWN = -100
+"""The letter of a column between two letters, which is not trained on."""
 
 N_TEST = 1000
 
@@ -68,24 +78,28 @@ Images = NDArray[np.uint8]
 Errors = NDArray[np.int64]
 
 
+def make_columns(widths: Sequence[int], strides: Sequence[tuple[int, int]]) -> nn.Module:
+    """Return convolutions that turn an image into columns of `COLUMN_PX`."""
+    return nn.Sequential(
+        *(
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after),
+                nn.ReLU(),
+            )
+            for before, after, stride in zip(widths[:-1], widths[1:], strides, strict=True)
+        )
+    )  # fmt: skip
+
+
 class Crnn(nn.Module):
-    """Convolutions over a line of text, a recurrent layer over its columns, CTC."""
+    """Convolutions over a word, a recurrent layer over its columns, CTC."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (1, 32, 64, 128, 128, 192)
-        pools = ((2, 2), (2, 2), (2, 1), (2, 1), (2, 1))
-        self.columns = nn.Sequential(
-            *(
-                nn.Sequential(
-                    nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(),
-                    nn.MaxPool2d(pool),
-                )
-                for before, after, pool in zip(widths[:-1], widths[1:], pools, strict=True)
-            )
-        )  # fmt: skip
-        self.line = nn.LSTM(widths[-1], 128, bidirectional=True, batch_first=True)
-        self.name = nn.Linear(256, len(LETTERS) + 1)
+        widths = (1, 24, 48, 80, 96, 128)
+        self.columns = make_columns(widths, ((2, 2), (2, 2), (2, 1), (2, 1), (2, 1)))
+        self.line = nn.LSTM(widths[-1], 96, bidirectional=True, batch_first=True)
+        self.name = nn.Linear(192, len(LETTERS) + 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the log probabilities of letters, (columns, B, letters), 0 for none."""
@@ -125,9 +139,11 @@ def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> P
 
 
 def read(folder: Path) -> tuple[Images, list[str]]:
-    """Return the images of a folder at one size, uint8 (N, 32, 128), and their letters."""
+    """Return the images of a folder at one size, uint8 (N, 32, 100), and their letters."""
     images, texts = zip(*list_words(folder), strict=True)
-    return np.stack([fit(image) for image in images]), list(texts)
+    size = (WIDTH_PX, HEIGHT_PX)
+    stretched = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
+    return np.stack(stretched), list(texts)
 
 
 def list_words(folder: Path, n_most: int | None = None) -> Iterator[tuple[Images, str]]:
@@ -147,13 +163,19 @@ def list_words(folder: Path, n_most: int | None = None) -> Iterator[tuple[Images
             yield image, letters
 
 
-def fit(image: Images) -> Images:
-    """Return an image scaled to fit 32 x 128 px, padded by repeating its edge: uint8."""
-    scale = min(HEIGHT_PX / image.shape[0], WIDTH_PX / image.shape[1])
-    size = [max(1, round(side * scale)) for side in image.shape[::-1]]
-    fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    below, beside = HEIGHT_PX - fitted.shape[0], WIDTH_PX - fitted.shape[1]
-    return cv2.copyMakeBorder(fitted, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+def spread(texts: Sequence[str], n_columns: int) -> Tensor:
+    """Return the letter of each column if letters are spread evenly, `UNKNOWN` in between.
+
+    Returns:
+        int64 (N, n_columns).
+    """
+    rows = []
+    for text in texts:
+        places = (np.arange(n_columns) + 0.5) / n_columns * len(text)
+        at = places.astype(int)
+        letters = np.array([LETTERS.index(letter) + 1 for letter in text])[at]
+        rows.append(np.where(np.abs(places - at - 0.5) <= 0.3, letters, UNKNOWN))
+    return torch.from_numpy(np.stack(rows))
 
 
 def to_input(images: Images, device: str) -> Tensor:
@@ -176,19 +198,24 @@ def train(images: Images, texts: list[str], how: Training, seed: int) -> Crnn:
     steps, device, dtype = how
     torch.manual_seed(seed)
     model = Crnn().to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.01)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+    optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.01)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
     chance = np.random.default_rng(seed)
-    for _ in range(steps):
+    columns = spread(texts, WIDTH_PX // COLUMN_PX)
+    for step in range(steps):
         rows = chance.integers(0, len(texts), BATCH)
         named = [[LETTERS.index(c) + 1 for c in texts[row]] for row in rows.tolist()]
         with torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
             scores = model(to_input(images[rows], device)).float()
-        lengths = torch.full((BATCH,), len(scores))
-        loss = nn.functional.ctc_loss(
-            scores.cpu(), torch.tensor([k for name in named for k in name]), lengths,
-            torch.tensor([len(name) for name in named]), zero_infinity=True,
-        )  # fmt: skip
+        scores = scores.cpu()
+        if step < EVEN_FRAC * steps:
+            loss = nn.functional.nll_loss(scores.permute(1, 2, 0), columns[rows])
+        else:
+            loss = nn.functional.ctc_loss(
+                scores, torch.tensor([k for name in named for k in name]),
+                torch.full((BATCH,), len(scores)), torch.tensor([len(name) for name in named]),
+                zero_infinity=True,
+            )  # fmt: skip
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -338,7 +365,9 @@ def measure(
 ) -> dict[str, list[int]]:
     """Return the number of wrong characters in every word of every test, cached in OUT."""
     gt = (folder / "gt.txt").read_bytes()
-    asked = hashlib.sha256(gt + f"{sorted(tests)} {how} {seed}".encode()).hexdigest()[:16]
+    asked = hashlib.sha256(
+        gt + f"{folder.name} {sorted(tests)} {how} {seed}".encode()
+    ).hexdigest()[:16]
     file = out / f"errors-{asked}.json"
     if not file.exists():
         images, texts = read(folder)

@@ -27,9 +27,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from ends import make_columns
-from numpy.typing import NDArray
+from ends import STRIDES
 from recogniser import (
+    COLUMN_PX,
+    EVEN_FRAC,
     LETTERS,
     PEERS,
     Errors,
@@ -39,6 +40,8 @@ from recogniser import (
     describe_difference,
     draw,
     list_words,
+    make_columns,
+    spread,
     to_input,
     write_words,
 )
@@ -55,21 +58,13 @@ from synthtext.texts.words import read_words
 
 DEFAULT = "ocr-crops"
 
-HEIGHT_PX, WIDTH_PX, COLUMN_PX = 24, 64, 4
+HEIGHT_PX, WIDTH_PX = 24, 64
 
 LONGEST = 5
 
 N_TEST = 500
 
 BATCH, RATE = 32, 4e-3
-
-EVEN_FRAC = 0.25
-"""Fraction of the steps in which letters are assumed to be spread evenly."""
-
-UNKNOWN = -100
-"""The letter of a column between two letters, which is not trained on."""
-
-Ints = NDArray[np.int64]
 
 
 class Crnn(nn.Module):
@@ -78,7 +73,7 @@ class Crnn(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = (1, 24, 48, 80, 96)
-        self.columns = make_columns(widths)
+        self.columns = make_columns(widths, STRIDES)
         self.line = nn.LSTM(widths[-1], 64, bidirectional=True, batch_first=True)
         self.name = nn.Linear(128, len(LETTERS) + 1)
 
@@ -105,15 +100,6 @@ def read(folder: Path) -> tuple[Images, list[str]]:
     return np.stack(stretched), list(texts)
 
 
-def spread(text: str) -> Ints:
-    """Return the letter of each column if letters are spread evenly, `UNKNOWN` in between."""
-    n_columns = WIDTH_PX // COLUMN_PX
-    places = (np.arange(n_columns) + 0.5) / n_columns * len(text)
-    at = places.astype(int)
-    letters = np.array([LETTERS.index(letter) + 1 for letter in text])[at]
-    return np.where(np.abs(places - at - 0.5) <= 0.3, letters, UNKNOWN)
-
-
 def train(images: Images, texts: list[str], steps: int, seed: int) -> Crnn:
     """Return a recogniser trained from random weights."""
     torch.manual_seed(seed)
@@ -122,7 +108,7 @@ def train(images: Images, texts: list[str], steps: int, seed: int) -> Crnn:
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
     chance = np.random.default_rng(seed)
     codes = [torch.tensor([LETTERS.index(letter) + 1 for letter in text]) for text in texts]
-    columns = torch.from_numpy(np.stack([spread(text) for text in texts]))
+    columns = spread(texts, WIDTH_PX // COLUMN_PX)
     for step in range(steps):
         rows = chance.integers(0, len(texts), BATCH)
         scores = model(to_input(images[rows], "cpu"))
