@@ -2,12 +2,12 @@
 
     python benchmarks/ends.py FOLDER ... --real FOLDER ... [--count 2180] [--steps 500]
 
-`recogniser.py` trains a recogniser of whole words, which takes many hours on a CPU, because it
-reads nothing until CTC has learned to align the letters. Here a small convolutional network
-(24 x 96 px) is trained from random weights to classify the first and the last letter or digit
-of each word, whose positions are known, and is tested on real words. The network, the number of
-images and the number of steps are the same for every folder. Folders contain images and ICDAR's
-`gt.txt`, as `recogniser.py` writes them.
+`recogniser.py` trains a recogniser of whole words, which takes longer, because CTC has to learn
+to align the letters. Here a small convolutional network (24 x 96 px) is trained from random
+weights to classify the first and the last letter or digit of each word, whose positions are
+known, and is tested on real words. The network, the number of images and the number of steps
+are the same for every folder. Folders contain images and ICDAR's `gt.txt`, as `recogniser.py`
+writes them.
 """
 
 from __future__ import annotations
