@@ -22,6 +22,7 @@ READS = ("fit", "import", "compare")
 """Commands that need the packages for models, although none names a model."""
 
 PURE = (
+    "probes.tasks.vocabulary.sort_by_frequency",
     "probes.metrics.breakdown.tabulate_thresholds",
     "probes.metrics.breakdown.tabulate_factor",
     "probes.metrics.breakdown.tabulate_effects",
@@ -125,8 +126,9 @@ def _keep(name: str, folder: Path) -> None:
 def _keeping(plain: Callable[..., Any], folder: Path) -> Callable[..., Any]:
     @functools.wraps(plain)
     def keep(*given: Any, **named: Any) -> Any:  # noqa: ANN401
-        what = [each for each in (*given, *sorted(named.items())) if not callable(each)]
-        asked = pickle.dumps((plain.__qualname__, what))
+        what = [value for value in given if not callable(value)]
+        options = {name: value for name, value in named.items() if not callable(value)}
+        asked = pickle.dumps((plain.__qualname__, what, sorted(options.items())))
         path = folder / hashlib.sha256(asked).hexdigest()
         if path.exists():
             return pickle.loads(path.read_bytes())
