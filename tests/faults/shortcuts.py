@@ -1,7 +1,8 @@
 """What spares the forks of the faults work that has nothing to do with the disk.
 
 Modules and fonts are read once, plots are blank, training is short, and what slow pure functions
-return is kept in a folder, from which the next fork with the same arguments takes it.
+return, such as those that draw plots, is kept in a folder, from which the next fork with the same
+arguments takes it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pickle
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import IO, Any
 
 READS = ("fit", "import", "compare")
@@ -69,7 +71,7 @@ def import_all(lines: Sequence[str], kept: Path) -> None:
         sys.modules["wordfreq"].zipf_frequency("a", "en")
         _leave_figures_blank()
         _shorten()
-        for name in PURE:
+        for name in (*PURE, *_list_drawers()):
             _keep(name, kept)
 
 
@@ -99,6 +101,20 @@ def _leave_figures_blank() -> None:
         file.write(blank[format].getvalue())
 
     Figure.savefig = save_blank  # type: ignore[method-assign, assignment]
+
+
+def _list_drawers() -> list[str]:
+    """Return the functions of the reports that only draw a plot."""
+    return [
+        f"{module.__name__}.{name}"
+        for module in list(sys.modules.values())
+        if module.__name__.startswith("probes.reports.")
+        for name, value in vars(module).items()
+        if isinstance(value, FunctionType)
+        and value.__module__ == module.__name__
+        and name.startswith("draw_")
+        and value.__annotations__["return"] in ("Drawing", "bytes")
+    ]
 
 
 def _shorten() -> None:

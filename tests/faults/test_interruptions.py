@@ -72,7 +72,10 @@ def begin(out: Path, *options: str) -> subprocess.Popen[str]:
 
 def finish(out: Path, **variables: str) -> dict[str, bytes]:
     subprocess.run(
-        [*COMMAND, "--out", str(out)], check=True, capture_output=True, env=os.environ | variables
+        [*COMMAND, "--out", str(out)],
+        check=True,
+        capture_output=True,
+        env=os.environ | variables,
     )
     return read_all(out)
 
