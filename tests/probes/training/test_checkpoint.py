@@ -286,7 +286,9 @@ def test_a_checkpoint_of_another_pickle_protocol_is_one_sentence(
         warnings.simplefilter("always")
         said = resume_with(path.read_bytes(), begun, data, model)
     assert said == f"{begun / CHECKPOINT} is broken; delete it to start again"
-    assert [str(warning.message) for warning in warned if "pickle" in str(warning.message)] == []
+    assert [
+        str(warning.message) for warning in warned if "pickle" in str(warning.message)
+    ] == []
 
 
 BREAKS: dict[str, Callable[[bytes], bytes]] = {
