@@ -25,6 +25,9 @@ CACHE = "cache"
 WITHOUT_CACHE = "text embeddings cannot be cached"
 """How the warning begins, after which a command goes on."""
 
+OF_ONE_MODEL = (" failed: ", " model is finished, and a comparison takes two")
+"""Parts of the lines that a command about several models prints besides its last sentence."""
+
 OTHER = ".other"
 """Ends the name of the file that takes the place of another."""
 
@@ -167,6 +170,7 @@ class Trial:
         said = [
             line for line in done.printed.splitlines()
             if line not in self._said and not line.startswith(WITHOUT_CACHE)
+            and (line.startswith("synthtext: ") or not any(part in line for part in OF_ONE_MODEL))
         ]  # fmt: skip
         is_plain = len(said) == 1 and said[0].startswith("synthtext: ")
         if done.code == 2 and is_plain:
