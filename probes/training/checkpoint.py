@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -196,7 +197,9 @@ def _read_content(path: Path) -> dict[str, Any]:
     """Return the content of a checkpoint, built only of tensors and plain containers."""
     try:
         _check_archive(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # About pickles that are refused below.
+            content = torch.load(path, map_location="cpu", weights_only=True)
         if isinstance(content, dict) and isinstance(content["run"], str):
             return {**content, "texts": content["texts"]}
     except Exception as error:  # A hostile pickle may raise anything.

@@ -19,12 +19,17 @@ from typing import Any
 from lent_hub import REPO
 from operations import FAULTS, run
 from shortcuts import import_all
-from trials import CACHE, Command, Trial, choose
+from synthtext.drawing.fonts import bundled_folder
+from trials import CACHE, OTHER, Command, Trial, choose
 
 RENDER = (
     "render --words words.txt --seed 3 --shard-size 8 --size 20:30 --splits 0.5,0.2,0.3"
     " --background plain --width 96 --height 64"
 )
+FONT = "mine.ttf"
+"""A font of the user; beside it lies the one that replaces it."""
+
+OWN = f"--fonts {FONT} --font-category user"
 PLAIN = (
     "--size 24 --font-family Lato --letter-spacing 0 --line-height 1.2 --align left --case as-is"
     " --x 0.5 --y 0.5 --rotation 0 --ink black --paper white --contrast 21 --opacity 1 --noise 0"
@@ -39,6 +44,14 @@ ASK = "--annotations signs/train.json --val signs/val.json --images signs/images
 COMMANDS = {
     "render": Command(f"{RENDER} --out out"),
     "render, gone on with": Command(f"{RENDER} --out out", before=f"{RENDER} --shards 0/2 --out out"),
+    "render, a font replaced": Command(f"{RENDER} {OWN} --out out", replaced=FONT),
+    "render, gone on with, a font replaced": Command(
+        f"{RENDER} {OWN} --out out", before=f"{RENDER} {OWN} --shards 0/2 --out out", replaced=FONT
+    ),
+    "render --repair, a font replaced": Command(
+        f"{RENDER} {OWN} --repair --out out", before=f"{RENDER} {OWN} --shards 0/2 --out out",
+        replaced=FONT,
+    ),
     "render --repair": Command(f"{RENDER} --repair --out words"),
     "render-vqa": Command("render-vqa --count 6 --words words.txt --out out"),
     "merge": Command("merge part-0 part-1 --out out"),
@@ -137,6 +150,8 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
         Image.new("RGB", (32, 32), colour).save(base / f"{'ab'[number]}.png")
         (base / "classes" / colour).mkdir(parents=True)
         shutil.copy(base / f"{'ab'[number]}.png", base / "classes" / colour / "1.png")
+    for font, name in (("Lato_700Bold.ttf", FONT), ("DejaVuSans.ttf", f"{FONT}{OTHER}")):
+        shutil.copy(bundled_folder() / font, base / name)
     rows = [f"{k},{'ab'[k % 2]},{'ab'[k % 3 > 1]},{k / 20}" for k in range(20)]
     (base / "answers.csv").write_text("\n".join(["key,truth,guess,area", *rows, ""]))
     readers = [f"python:fake_encoders:Blind{name}" for name in ("Reader", "Lover")]

@@ -1,7 +1,8 @@
 """What spares the forks of the faults work that has nothing to do with the disk.
 
 Modules and fonts are read once, plots are blank, training is short, and what slow pure functions
-return is kept in a folder, from which the next fork with the same arguments takes it.
+return, such as those that draw plots, is kept in a folder, from which the next fork with the same
+arguments takes it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import pickle
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import IO, Any
 
 READS = ("fit", "import", "compare")
 """Commands that need the packages for models, although none names a model."""
 
 PURE = (
+    "probes.tasks.vocabulary.sort_by_frequency",
     "probes.metrics.breakdown.tabulate_thresholds",
     "probes.metrics.breakdown.tabulate_factor",
     "probes.metrics.breakdown.tabulate_effects",
@@ -68,7 +71,7 @@ def import_all(lines: Sequence[str], kept: Path) -> None:
         sys.modules["wordfreq"].zipf_frequency("a", "en")
         _leave_figures_blank()
         _shorten()
-        for name in PURE:
+        for name in (*PURE, *_list_drawers()):
             _keep(name, kept)
 
 
@@ -100,6 +103,20 @@ def _leave_figures_blank() -> None:
     Figure.savefig = save_blank  # type: ignore[method-assign, assignment]
 
 
+def _list_drawers() -> list[str]:
+    """Return the functions of the reports that only draw a plot."""
+    return [
+        f"{module.__name__}.{name}"
+        for module in list(sys.modules.values())
+        if module.__name__.startswith("probes.reports.")
+        for name, value in vars(module).items()
+        if isinstance(value, FunctionType)
+        and value.__module__ == module.__name__
+        and name.startswith("draw_")
+        and value.__annotations__["return"] in ("Drawing", "bytes")
+    ]
+
+
 def _shorten() -> None:
     for name, values in SHORT.items():
         module = importlib.import_module(name)
@@ -125,8 +142,9 @@ def _keep(name: str, folder: Path) -> None:
 def _keeping(plain: Callable[..., Any], folder: Path) -> Callable[..., Any]:
     @functools.wraps(plain)
     def keep(*given: Any, **named: Any) -> Any:  # noqa: ANN401
-        what = [each for each in (*given, *sorted(named.items())) if not callable(each)]
-        asked = pickle.dumps((plain.__qualname__, what))
+        what = [value for value in given if not callable(value)]
+        options = {name: value for name, value in named.items() if not callable(value)}
+        asked = pickle.dumps((plain.__qualname__, what, sorted(options.items())))
         path = folder / hashlib.sha256(asked).hexdigest()
         if path.exists():
             return pickle.loads(path.read_bytes())

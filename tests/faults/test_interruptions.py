@@ -38,6 +38,13 @@ N_DISKS = 40 if IS_FULL else 3
 N_DAMAGED = 100 if IS_FULL else 8
 N_SIGNALS = 20 if IS_FULL else 2
 
+ELSEWHERE = {
+    "HB_SHAPER_LIST": "fallback", "HB_OPTIONS": "uniscribe-bug-compatible",
+    "FREETYPE_PROPERTIES": "cff:no-stem-darkening=0 truetype:interpreter-version=35",
+    "OPENCV_CPU_DISABLE": "AVX2,AVX512_SKX,FP16", "LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii",
+}  # fmt: skip
+"""Variables of another environment in which a run is continued."""
+
 
 def read_all(folder: Path) -> dict[str, bytes]:
     return {
@@ -63,8 +70,13 @@ def begin(out: Path, *options: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def finish(out: Path) -> dict[str, bytes]:
-    subprocess.run([*COMMAND, "--out", str(out)], check=True, capture_output=True)
+def finish(out: Path, **variables: str) -> dict[str, bytes]:
+    subprocess.run(
+        [*COMMAND, "--out", str(out)],
+        check=True,
+        capture_output=True,
+        env=os.environ | variables,
+    )
     return read_all(out)
 
 
@@ -93,6 +105,25 @@ def test_sigkill_at_any_moment(
     tally("SIGKILL at a random moment, with one or two workers", N_KILLS, n_equal, EQUAL)
     assert n_equal == N_KILLS
     assert n_broken_off > N_KILLS // 2
+
+
+def test_a_killed_run_is_continued_in_another_environment(
+    whole: tuple[dict[str, bytes], float], tmp_path: Path, tally: Tally
+) -> None:
+    expected, _ = whole
+    tries = [{name: value} for name, value in ELSEWHERE.items()] if IS_FULL else []
+    n_equal = 0
+    for number, variables in enumerate([ELSEWHERE, *tries]):
+        out = tmp_path / str(number)
+        process = begin(out)
+        while not list(out.glob("*/*.tar")) and process.poll() is None:
+            time.sleep(0.01)
+        assert stop(process, signal.SIGKILL)[0] == -signal.SIGKILL
+        n_equal += finish(out, **variables) == expected
+        shutil.rmtree(out)
+    n_tried = 1 + len(tries)
+    tally("SIGKILL, then another environment", n_tried, n_equal, EQUAL)
+    assert n_equal == n_tried
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -18,8 +18,8 @@ from fuzzing import IS_FULL
 Tally = Callable[[str, int, int, str], None]
 
 SAMPLE = (
-    (3, ["render", "render-vqa", "merge", "show --out", "index", "export --to lmdb",
-         "export --to page", "push"]),
+    (3, ["render", "render, a font replaced", "render-vqa", "merge", "show --out", "index",
+         "export --to lmdb", "export --to page", "push"]),
     (3, ["probe", "match"]),
 )  # fmt: skip
 """The most faults per command in a short run; commands that read images need torch, which loads

@@ -25,6 +25,12 @@ CACHE = "cache"
 WITHOUT_CACHE = "text embeddings cannot be cached"
 """How the warning begins, after which a command goes on."""
 
+OF_ONE_MODEL = (" failed: ", " model is finished, and a comparison takes two")
+"""Parts of the lines that a command about several models prints besides its last sentence."""
+
+OTHER = ".other"
+"""Ends the name of the file that takes the place of another."""
+
 Tree = dict[str, bytes]
 
 
@@ -38,6 +44,8 @@ class Command:
         every: the full run tries only every n-th operation, where n is this number.
         sampled: the most operations that a small run tries.
         within: the folder whose operations alone are tried; with none, all are.
+        replaced: a file in whose place another one lies when the command is run again; with
+            that, it is refused or begins anew. Then the file is restored.
     """
 
     line: str
@@ -45,6 +53,7 @@ class Command:
     every: int = 1
     sampled: int = 3
     within: str = ""
+    replaced: str = ""
 
 
 def read_tree(folder: Path) -> Tree:
@@ -68,6 +77,7 @@ class Trial:
     def __init__(self, command: Command, base: Path, room: Path) -> None:
         self._argv, self._work, self._log = command.line.split(), room / "work", room / "log"
         self._base = room / "base"
+        self._replaced = self._work / command.replaced if command.replaced else None
         self._cache = self._work / CACHE if command.within == CACHE else None
         shutil.copytree(base, self._base)
         if command.before:
@@ -89,6 +99,10 @@ class Trial:
         ]  # fmt: skip
         if first.code:
             raise RuntimeError(first.printed)
+        if self._replaced:
+            shutil.rmtree(self._work)
+            shutil.copytree(self._base, self._work)
+            self._other = self._run_replaced(self._replaced)
         # Files with times and the like differ between runs, so only their existence is checked.
         self.volatile = {name for name in self._new if self._new[name] != again.get(name)}
 
@@ -110,6 +124,8 @@ class Trial:
         """Return what is wrong after a fault, and after running the same command again."""
         done, left = self._run_anew(number, fault)
         faults = self._judge_end(done, fault, left) + self._judge_files(left)
+        if self._replaced:
+            faults += self._judge_replaced(self._replaced, left)
         if not self._judge_rest(left):  # Complete, and some commands run only once.
             return faults
         again, tree = self._run()
@@ -121,6 +137,31 @@ class Trial:
             faults += self._judge_rest(tree)
         return faults
 
+    def _run_replaced(self, path: Path) -> tuple[Outcome, Tree]:
+        """Run the command with another file in place of one, and put back what was there."""
+        kept = self._work.with_name("kept")
+        shutil.copytree(self._work, kept)
+        shutil.copy(f"{path}{OTHER}", path)
+        done, tree = self._run()
+        shutil.rmtree(self._work)
+        kept.rename(self._work)
+        return done, {name: tree[name] for name in tree if name != f"/{path.name}"}
+
+    def _judge_replaced(self, path: Path, left: Tree) -> list[str]:
+        """Return what is wrong if a file has been replaced before the command is run again."""
+        done, tree = self._run_replaced(path)
+        if done.code == 0:
+            is_anew = self._other[0].code == 0 and tree == self._other[1]
+            return [] if is_anew else [f"with another {path.name} it finished what was begun"]
+        said = done.printed.splitlines()
+        faults = [
+            f"with another {path.name} it changed {name}" for name in left
+            if name != f"/{path.name}" and tree.get(name) != left[name]
+        ]  # fmt: skip
+        if done.code != 2 or len(said) != 1 or path.name not in said[0]:
+            faults.append(f"with another {path.name} it ended with {done.code}: {said[-3:]}")
+        return faults
+
     def _judge_end(self, done: Outcome, fault: int, left: Tree) -> list[str]:
         if fault == KILL:
             return [] if done.code == -9 else [f"it ended with {done.code}, not killed"]
@@ -129,6 +170,7 @@ class Trial:
         said = [
             line for line in done.printed.splitlines()
             if line not in self._said and not line.startswith(WITHOUT_CACHE)
+            and (line.startswith("synthtext: ") or not any(part in line for part in OF_ONE_MODEL))
         ]  # fmt: skip
         is_plain = len(said) == 1 and said[0].startswith("synthtext: ")
         if done.code == 2 and is_plain:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -271,6 +273,22 @@ def test_a_checkpoint_runs_no_code(
     said = resume_with(path.read_bytes(), begun, data, model)
     assert said == f"{begun / CHECKPOINT} is broken; delete it to start again"
     assert not marker.exists()
+
+
+def test_a_checkpoint_of_another_pickle_protocol_is_one_sentence(
+    begun: Path, data: Path, model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "hostile.pt"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", pickle.dumps({"run": "x"}, protocol=4))
+        file.writestr("archive/version", "3\n")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        said = resume_with(path.read_bytes(), begun, data, model)
+    assert said == f"{begun / CHECKPOINT} is broken; delete it to start again"
+    assert [
+        str(warning.message) for warning in warned if "pickle" in str(warning.message)
+    ] == []
 
 
 BREAKS: dict[str, Callable[[bytes], bytes]] = {
