@@ -26,6 +26,7 @@ from synthtext_cli import (
 )
 from synthtext_cli.console import (
     LOG_EVERY_S,
+    explain,
     fail,
     open_streams,
     print_text,
@@ -154,7 +155,7 @@ def main() -> NoReturn:
             fail(error.format_message())
         sys.exit(2)
     except OSError as error:
-        fail(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
+        fail(explain(error))
 
 
 def _check_words(words: Sequence[str]) -> None:

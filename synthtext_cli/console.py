@@ -267,6 +267,11 @@ def fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
+def explain(error: OSError) -> str:
+    """Return a sentence on an error of the operating system, which names the file."""
+    return f"{error.filename or 'a file'} cannot be used: {error.strerror or error}"
+
+
 def stop(stopped: Stopped, where: str = "") -> NoReturn:
     """End a command that was interrupted, and say how to continue."""
     print_note(f"stopped; what was finished {where}is complete, and the same command continues")

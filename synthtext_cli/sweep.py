@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from synthtext.errors import SynthtextError
-from synthtext_cli.console import fail, print_table, say, show_progress, warn
+from synthtext_cli.console import explain, fail, print_table, say, show_progress, warn
 from synthtext_cli.runs import (
     RESULT,
     find_changes,
@@ -156,6 +156,8 @@ def _try_one(each: Planned, run_one: Callable[[Planned, str], None]) -> str:
         run_one(each, write_line(each.context))
     except SynthtextError as error:
         return str(error)
+    except OSError as error:
+        return explain(error)
     except Exception as error:
         logger.debug("%s", each.wanted, exc_info=True)
         lines = str(error).strip().splitlines()

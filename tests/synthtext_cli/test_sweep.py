@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -15,8 +16,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
+from typer.core import TyperCommand
 
+from probes.models.model_list import WantedModel
 from synthtext_cli import app
+from synthtext_cli.sweep import Planned, run_sweep
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 
@@ -135,6 +140,22 @@ def test_a_model_that_fails_is_named_and_the_others_go_on(swept: Path) -> None:
         " again\n"
     )
     assert "Traceback" not in said
+
+
+def test_a_full_disk_is_a_sentence_about_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(planned: Planned, _command: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(planned.folder / "a"))
+
+    context = typer.Context(TyperCommand("probe"))
+    planned = Planned(WantedModel("bundled"), tmp_path / "0", context, is_finished=False)
+    with pytest.raises(SystemExit) as ended:
+        run_sweep(context, [planned], tmp_path, write)
+    assert ended.value.code == 2
+    assert caplog.messages == [
+        f"bundled failed: {tmp_path}/0/a cannot be used: No space left on device"
+    ]
 
 
 def test_what_is_finished_is_not_probed_again(swept: Path) -> None:
