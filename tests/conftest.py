@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 from collections.abc import Iterator
@@ -25,6 +26,17 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach the commands that tests start, however the tests were started."""
     # A shell ignores SIGINT for background jobs, and their children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _loggers() -> Iterator[None]:
+    """Let a test see log records, whatever commands were run in this process before it."""
+    sources = [logging.getLogger(name) for name in ("synthtext", "probes", "synthtext_cli")]
+    before = [(source.handlers, source.propagate, source.level) for source in sources]
+    yield
+    for source, (handlers, propagate, level) in zip(sources, before, strict=True):
+        source.handlers, source.propagate = handlers, propagate
+        source.setLevel(level)
 
 
 @pytest.fixture(scope="session")
