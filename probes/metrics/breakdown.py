@@ -16,6 +16,7 @@ from probes.metrics.cells import (
     place_levels,
     take_baselines,
     take_cells,
+    take_columns,
 )
 from probes.metrics.intervals import clustered_accuracy, correct_for_chance
 from probes.metrics.levels import bin_levels
@@ -91,11 +92,6 @@ def tabulate_conditions(outcomes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def take_columns(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return those of the columns that there are; groups of many rows then copy no others."""
-    return rows[[name for name in names if name in rows]]
-
-
 def list_clusters(rows: pd.DataFrame) -> list[pd.Series[str]]:
     """Return the cluster columns: the word, or both the object shown and the text written."""
     if "picture" in rows and (rows["picture"] != "").all():
@@ -109,10 +105,9 @@ def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:
     If a design varies the factor, only its rows count, including those of the baselines.
     Otherwise all rows count, and numbers with many values are binned.
     """
-    rows, is_number = label_rows(outcomes, factor)
+    rows, is_number = label_rows(outcomes, factor, [*COUNTED, "correct"])
     table = [
-        dict(zip(CELL, key, strict=True)) | _measure(cell)
-        for key, cell in take_columns(rows, [*CELL, *COUNTED, "correct"]).groupby(CELL)
+        dict(zip(CELL, key, strict=True)) | _measure(cell) for key, cell in rows.groupby(CELL)
     ]
     return FactorTable(factor, is_number, pd.DataFrame(table))
 
@@ -126,9 +121,8 @@ def measure_others(outcomes: pd.DataFrame, factor: str) -> dict[int, pd.DataFram
     others = [k for k in list_ranked(outcomes) if k != headline]
     if not others:
         return {}
-    rows, _ = label_rows(outcomes, factor)
-    used = [*CELL, *COUNTED, *(f"rank_at_{k}" for k in others)]
-    cells = list(take_columns(rows, used).groupby(CELL))
+    rows, _ = label_rows(outcomes, factor, [*COUNTED, *(f"rank_at_{k}" for k in others)])
+    cells = list(rows.groupby(CELL))
     tables = {}
     for k in others:
         measured = []
@@ -140,10 +134,19 @@ def measure_others(outcomes: pd.DataFrame, factor: str) -> dict[int, pd.DataFram
     return tables
 
 
-def label_rows(outcomes: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, bool]:
-    """Return the rows of a factor with its `level` and `label`, and whether it is a number."""
+def label_rows(
+    outcomes: pd.DataFrame, factor: str, columns: Sequence[str]
+) -> tuple[pd.DataFrame, bool]:
+    """Return the rows of a factor, and whether it is a number.
+
+    Args:
+        outcomes: of a design or a dataset.
+        factor: one of `list_factors`.
+        columns: those to return with `baseline`, `level` and `label`, if there are such.
+    """
     is_varied = factor in list_varied(outcomes)
-    rows = take_cells(outcomes, factor) if is_varied else outcomes
+    used = ["baseline", find_column(factor), *columns]
+    rows = take_cells(outcomes, factor, used) if is_varied else take_columns(outcomes, used)
     values = place_levels(rows, factor) if is_varied else rows[find_column(factor)]
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     if is_number and is_varied:
@@ -158,7 +161,8 @@ def label_rows(outcomes: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, bool]
         labels = pd.Series(bins.labels, dtype=str).take(bins.codes).set_axis(rows.index)
     else:
         levels = labels = values.astype(str)
-    return rows.assign(level=levels, label=labels), is_number
+    labelled = rows.assign(level=levels, label=labels)
+    return take_columns(labelled, [*CELL, *columns]), is_number
 
 
 def _measure(rows: pd.DataFrame) -> dict[str, float]:
@@ -190,12 +194,12 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
         direction = _find_direction(factor)
         if direction is None:
             continue
-        cells = take_cells(outcomes, factor)
         units = (
             ("x_height_seen_px", "x_height_patches")
             if factor == "size_px"
             else (find_column(factor),)
         )
+        cells = take_cells(outcomes, factor, [*units, *_list_answered(outcomes)])
         for baseline, cell in cells.groupby("baseline"):
             for unit in units:
                 # On a grainy background, a level as drawn differs a little from word to word.
@@ -206,6 +210,12 @@ def tabulate_thresholds(outcomes: pd.DataFrame) -> pd.DataFrame:
                     row = _describe_threshold(placed, unit, direction=direction)
                     rows.append({"factor": factor, "unit": unit, "baseline": baseline} | row)
     return pd.DataFrame(rows)
+
+
+def _list_answered(outcomes: pd.DataFrame) -> list[str]:
+    """Return the columns that a threshold is measured from, besides its levels."""
+    chance = f"chance_at_{int(outcomes['k'].iloc[0])}"
+    return ["word", "correct", "k", chance, "interval_confidence"]
 
 
 def _find_direction(factor: object) -> Direction | None:

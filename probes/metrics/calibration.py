@@ -22,7 +22,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from probes.metrics.breakdown import CELL, label_rows, list_clusters, take_columns
+from probes.metrics.breakdown import CELL, label_rows, list_clusters
 from probes.metrics.intervals import Floats, Ints, clustered_accuracy
 
 N_BINS = 10
@@ -193,8 +193,7 @@ def tabulate_calibration(rows: pd.DataFrame, factors: Sequence[str]) -> pd.DataF
     """
     table = [dict.fromkeys(["factor", *CELL], "") | _measure(rows)]
     for factor in factors:
-        labelled = take_columns(label_rows(rows, factor)[0], [*CELL, *CONFIDENT])
-        for key, cell in labelled.groupby(CELL):
+        for key, cell in label_rows(rows, factor, CONFIDENT)[0].groupby(CELL):
             table.append(
                 {"factor": factor, **dict(zip(CELL, key, strict=True))} | _measure(cell)
             )

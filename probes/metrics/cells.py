@@ -6,9 +6,14 @@ baseline's level of every factor.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from probes.factors import BASELINE, FACTORS
+
+PLACE = ("factor", "baseline", "level")
+"""Columns that say which cell a row belongs to."""
 
 
 def is_design(outcomes: pd.DataFrame) -> bool:
@@ -26,11 +31,26 @@ def take_baselines(outcomes: pd.DataFrame) -> pd.DataFrame:
     return outcomes[outcomes["factor"] == BASELINE]
 
 
-def take_cells(outcomes: pd.DataFrame, factor: str) -> pd.DataFrame:
+def take_columns(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return those of the columns that there are; groups of many rows then copy no others."""
+    return rows[[name for name in dict.fromkeys(names) if name in rows]]
+
+
+def take_cells(
+    outcomes: pd.DataFrame, factor: str, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Return the rows of a factor, including the baselines at their level of it.
 
     The column `is_baseline` marks the baselines.
+
+    Args:
+        outcomes: of a design.
+        factor: one that it varies.
+        columns: those to return, if there are such, besides the factor's own and those of
+            `PLACE`; None is all.
     """
+    if columns is not None:
+        outcomes = take_columns(outcomes, [*PLACE, factor, *columns])
     own = outcomes[outcomes["factor"] == factor]
     shared = take_baselines(outcomes)
     shared = shared[shared["baseline"].isin(own["baseline"].unique())]

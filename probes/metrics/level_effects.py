@@ -10,7 +10,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from probes.factors import BASELINE
-from probes.metrics.cells import list_varied, take_baselines
+from probes.metrics.cells import PLACE, list_varied, take_baselines
 from probes.metrics.paired import mcnemar_by_word, paired_difference
 
 COLUMNS = [
@@ -36,6 +36,8 @@ def level_effects(outcomes: pd.DataFrame, *, n_draws: int = 2000) -> pd.DataFram
         `p_holm` over the whole table. Empty where there is no baseline.
     """
     asked = [name for name in ASKED if name in outcomes]
+    # A copy of all columns for every cell would take most of the time of a large report.
+    outcomes = outcomes[[*PLACE, *asked, "correct"]]
     bases = {str(name): rows for name, rows in take_baselines(outcomes).groupby("baseline")}
     rows = []
     for factor in list_varied(outcomes):

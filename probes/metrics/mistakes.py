@@ -7,8 +7,8 @@ from collections import Counter
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
-from probes.metrics.breakdown import list_clusters, take_columns
-from probes.metrics.cells import is_design, list_varied, take_cells
+from probes.metrics.breakdown import list_clusters
+from probes.metrics.cells import is_design, list_varied, take_cells, take_columns
 from probes.metrics.spelling import fold_text
 
 MAX_CLASSES = 24
@@ -105,11 +105,11 @@ def tabulate_words(outcomes: pd.DataFrame) -> pd.DataFrame | None:
         return None
     rows.columns = pd.Index(["n_seen", "n_right"])
     rows["accuracy"] = rows["n_right"] / rows["n_seen"]
-    sized = outcomes
+    used = ["word", "correct", "x_height_seen_px"]
+    sized = take_columns(outcomes, used)
     if is_design(outcomes):
         has_sizes = "size_px" in list_varied(outcomes)
-        sized = take_cells(outcomes, "size_px") if has_sizes else outcomes.iloc[:0]
-    sized = take_columns(sized, ["word", "correct", "x_height_seen_px"])
+        sized = take_cells(outcomes, "size_px", used) if has_sizes else sized.iloc[:0]
     for name, is_right, pick in (
         ("smallest_read", True, "min"),
         ("largest_missed", False, "max"),

@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 
 from probes.factors import name_baseline, name_level
-from probes.metrics.breakdown import list_factors, take_columns, take_scan
+from probes.metrics.breakdown import list_factors, take_scan
 from probes.metrics.calibration import (
     CONFIDENT,
     tabulate_calibration,
     tabulate_reliability,
     take_confident,
 )
-from probes.metrics.cells import find_column
+from probes.metrics.cells import find_column, take_columns
 from probes.reports import plots
 from probes.reports.page import Figure, to_rows
 from probes.tables import Table, percent

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probes.factors import label_of, name_baseline, shorten_level
+from probes.reports.model_styles import MARKERS, PALETTE, add_legend, name_model, style_of
 from probes.reports.plots import (
     DARK,
     MAX_LEVELS,
@@ -27,18 +28,6 @@ from probes.reports.plots import (
     to_drawing,
 )
 
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-"""Okabe and Ito's palette without yellow, which is hard to see on white."""
-
-DASHES = ("-", "--", ":", "-.")
-
-MARKERS = "os^DvPX<>"
-
-MAX_NAMED = len(PALETTE) * len(DASHES)
-"""Maximum number of models with a unique combination of colour and line style."""
-
-OTHERS: dict[str, Any] = {"color": "#bbbbbb", "ls": "-", "lw": 0.8, "marker": "", "zorder": 1}
-
 MAX_BANDS = 3
 """Maximum number of models in a plot with an interval for each."""
 
@@ -47,9 +36,6 @@ MAX_DODGED = 8
 
 MAX_CELLS = 16
 """Maximum number of models in a map of pairs with numbers in its cells."""
-
-CHARS_PER_ROW = 120
-"""Characters per row of a legend."""
 
 SIZES = {
     "input_px": ("input, px", 1.0),
@@ -64,27 +50,11 @@ GUESSING: dict[str, Any] = {
 }  # fmt: skip
 """The line at the accuracy of a model that sees nothing."""
 
-LEGEND: dict[str, Any] = {"fontsize": 9, "loc": "outside lower center", "handlelength": 3}
-
-LEGEND_ROW = 0.21
-"""Height of a row of a legend, in inches."""
-
 Curves = Sequence[tuple[str, pd.DataFrame]]
 """The name of each model, the best first, and its table of a factor."""
 
 Marks = dict[str, list[Mark]]
 """The text of each point of each series."""
-
-
-def style_of(place: int) -> dict[str, Any]:
-    """Return the colour, line style and marker of the model with this index."""
-    if place >= MAX_NAMED:
-        return dict(OTHERS)
-    return {
-        "color": PALETTE[place % len(PALETTE)],
-        "ls": DASHES[place % len(DASHES)],
-        "marker": MARKERS[place % len(MARKERS)],
-    }
 
 
 def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
@@ -106,7 +76,11 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
                 # A line without a marker has a pixel at each level, which its values belong to.
                 style["marker"] = style["marker"] or ","
                 (line,) = axes.plot(
-                    rows["level"], rows["accuracy"], ms=5, **style, label=_name(name, place)
+                    rows["level"],
+                    rows["accuracy"],
+                    ms=5,
+                    **style,
+                    label=name_model(name, place),
                 )
                 _note(marks, line, name, rows)
                 if len(curves) <= MAX_BANDS:
@@ -124,7 +98,7 @@ def draw_curves(curves: Curves, factor: str, guessing: float) -> Drawing:
             scale_axis(axes, factor, "x")
         panels[0].set_ylabel("accuracy")
         panels[0].set_ylim(-0.02, 1.02)
-        _add_legend(figure, panels[0])
+        add_legend(figure, panels[0])
         return to_drawing(figure, marks)
 
 
@@ -163,7 +137,7 @@ def draw_categories(curves: Curves, factor: str, guessing: float) -> Drawing:
             range(len(order)), [plot_text(shorten_level(label)) for label in order]
         )
         panels[0].set_ylabel(label_of(factor))
-        _add_legend(figure, panels[0])
+        add_legend(figure, panels[0])
         return to_drawing(figure, marks)
 
 
@@ -196,7 +170,7 @@ def draw_ranking(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel("accuracy, with 95 % intervals")
-        _add_legend(figure, axes)
+        add_legend(figure, axes)
         return to_drawing(figure, mark_ranking(rows))
 
 
@@ -280,7 +254,7 @@ def draw_thresholds(rows: Sequence[Mapping[str, Any]], factor: str, unit: str) -
         for axes in grid.flat:
             found, names = axes.get_legend_handles_labels()
             handles |= dict(zip(names, found, strict=True))
-        _add_legend(figure, grid[0][0], handles)
+        add_legend(figure, grid[0][0], handles)
         return to_drawing(figure, marks)
 
 
@@ -298,7 +272,7 @@ def _scatter(
         marker = style["marker"] or "."
         drawn = axes.errorbar(
             [row[size] / scale], [row["level"]], yerr=span, fmt=marker, ms=6,
-            color=style["color"], label=_name(row["name"], row["place"]),
+            color=style["color"], label=name_model(row["name"], row["place"]),
         )  # fmt: skip
         name_points(drawn, name_series(marks))
         marks[name_series(marks)] = [_tell_threshold(row, size, scale)]
@@ -393,28 +367,6 @@ def _make_panels(n: int, height: float = 4.0) -> tuple[Any, Any]:
     return figure, grid[0]
 
 
-def _add_legend(figure: Any, axes: Any, handles: Mapping[str, Any] | None = None) -> None:  # noqa: ANN401
-    """Put the legend below the panels, where it covers nothing, in as many columns as fit.
-
-    A figure has room for two rows, and more rows make it higher.
-    """
-    if handles is None:
-        found, names = axes.get_legend_handles_labels()
-        handles = dict(zip(names, found, strict=True))
-    if not handles:
-        return
-    width = figure.get_size_inches()[0] / 11 * CHARS_PER_ROW
-    longest = max(len(name) for name in handles) + 9
-    n_columns = max(1, min(len(handles), math.floor(width / longest)))
-    n_more = max(0, math.ceil(len(handles) / n_columns) - 2)
-    figure.set_figheight(figure.get_size_inches()[1] + LEGEND_ROW * n_more)
-    figure.legend(handles.values(), handles.keys(), ncols=n_columns, **LEGEND)
-
-
 def _list_baselines(curves: Curves) -> list[str]:
     found = (str(name) for _, table in curves for name in table["baseline"])
     return list(dict.fromkeys(found))
-
-
-def _name(name: str, place: int) -> str:
-    return plot_text(name) if place < MAX_NAMED else "others"

@@ -35,6 +35,9 @@ MAX_SHOTS = 160
 N_OF_LEVEL = 4
 """Maximum number of images per level of a dataset, for correct and for wrong answers."""
 
+NAMED = ("key", "word", "guess", "correct")
+"""Columns of the outcomes that an image is found and described by."""
+
 Cells = dict[str, dict[str, dict[str, list[int]]]]
 """Indices into the shots, by factor, baseline and label of the level."""
 
@@ -150,7 +153,7 @@ def _pick_rows(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a correct and a wrong row for each level, with different words."""
     picked = []
     for factor in list_varied(outcomes):
-        rows = label_rows(outcomes, factor)[0]
+        rows = label_rows(outcomes, factor, NAMED)[0]
         rows = rows.assign(of=factor, label_shown=rows["label"])
         for number, (_, cell) in enumerate(rows.groupby(["baseline", "label", "correct"])):
             row = cell.iloc[number % len(cell)]
@@ -167,7 +170,7 @@ def _pick_covering(outcomes: pd.DataFrame) -> list[dict[str, Any]]:
     rows = outcomes.reset_index(drop=True)
     cells: dict[str, dict[Any, Any]] = {}
     for factor in list_factors(rows):
-        labels = label_rows(rows, factor)[0]["label"]
+        labels = label_rows(rows, factor, ())[0]["label"]
         # The answers alone: a copy of all columns would take most of the memory of a report.
         answers = rows["correct"].loc[labels.index]
         cells[factor] = dict(answers.groupby([labels, answers], sort=True).indices)

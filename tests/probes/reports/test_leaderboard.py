@@ -20,7 +20,8 @@ from matplotlib.textpath import TextPath
 from probes.reports import leaderboard_page
 from probes.reports.leaderboard import Leaderboard, make_csv, measure_leaderboard
 from probes.reports.leaderboard_page import list_tables, write_leaderboard
-from probes.reports.leaderboard_plots import MAX_NAMED, draw_pairs, style_of
+from probes.reports.leaderboard_plots import draw_pairs
+from probes.reports.model_styles import MAX_NAMED, style_of
 from probes.tasks.results import Result
 
 HOSTILE = '<script>alert("$x_{")</script>]]>&\u202e\x1b[2J猫--><!--'

@@ -208,7 +208,7 @@ def test_a_folder_of_the_users_is_left_alone(tmp_path: Path) -> None:
 def test_a_row_without_a_value_is_in_no_level(tmp_path: Path) -> None:
     outcomes = ask_words(tmp_path).reset_index()
     outcomes.loc[:4, "zipf"] = np.nan
-    rows, is_number = label_rows(outcomes, "zipf")
+    rows, is_number = label_rows(outcomes, "zipf", ["word"])
     assert is_number
     assert list(rows.index) == list(outcomes.index[5:])
 
