@@ -13,13 +13,13 @@ reliability diagrams", Weather and Forecasting 22 (2007), for what a calibrated 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.random import Generator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from probes.metrics.breakdown import CELL, label_rows, list_clusters
@@ -148,9 +148,8 @@ def measure_calibration(
     bins = bin_equally(sure, n_bins)
     codes = pd.factorize(np.asarray(words))[0]
     gaps, counts = _sum_gaps(sure - is_right, codes, bins), np.bincount(codes)
-    rng = np.random.default_rng(seed)
     floors = _find_floors(sure, is_right, len(counts))
-    gap_low, gap_high, low, high = _find_ends(gaps, counts, floors, n_draws, rng)
+    gap_low, gap_high, low, high = _find_ends(gaps, counts, floors, n_draws, seed)
     return Calibration(
         n=len(sure),
         confidence=float(sure.mean()),
@@ -222,7 +221,7 @@ def _sum_gaps(gaps: Floats, codes: Ints, bins: Ints) -> Floats:
 
 
 def _find_ends(
-    gaps: Floats, counts: Ints, floors: tuple[float, float], n_draws: int, rng: Generator
+    gaps: Floats, counts: Ints, floors: tuple[float, float], n_draws: int, seed: int
 ) -> tuple[float, float, float, float]:
     """Return the ends of the gap's interval, then of the error's interval.
 
@@ -231,7 +230,7 @@ def _find_ends(
         counts: number of answers for each word, (W,).
         floors: from `_find_floors`.
         n_draws: number of resamplings.
-        rng: for the resamplings.
+        seed: of the resamplings.
     """
     n_words, n = len(gaps), int(counts.sum())
     if n_words == 1:
@@ -243,9 +242,10 @@ def _find_ends(
     if n_words > MAX_RESAMPLED:
         residuals = gaps - counts[:, None] * found
         covariance = residuals.T @ residuals / n**2
+        rng = np.random.default_rng(seed)
         drawn = rng.multivariate_normal(found, covariance, size=n_draws, method="svd")
     else:
-        chosen = rng.multinomial(n_words, np.full(n_words, 1 / n_words), size=n_draws)
+        chosen = _resample(n_words, n_draws, seed)
         drawn = (chosen @ gaps) / (chosen @ counts)[:, None]
     cuts, drawn_cuts = _sign_by_cuts(found), _sign_by_cuts(drawn)
     errors = np.maximum(drawn_cuts.std(axis=0), max(floors[0], TINY))
@@ -258,6 +258,18 @@ def _find_ends(
     low = max(0.0, float((np.abs(cuts) - margin * errors).max()))
     high = min(1.0, float(np.abs(found).sum()) + of_error)
     return max(-1.0, gap - of_gap), min(1.0, gap + of_gap), low, high
+
+
+@functools.lru_cache(maxsize=1)
+def _resample(n_words: int, n_draws: int, seed: int) -> NDArray[np.uint8]:
+    """Return how often each resampling draws each word: (D, W).
+
+    Most cells of a design have the same number of words, so one result serves them all. More
+    than 255 of one word are not drawn from at most `MAX_RESAMPLED`.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.multinomial(n_words, np.full(n_words, 1 / n_words), size=n_draws)
+    return chosen.astype(np.uint8)
 
 
 def _sign_by_cuts(gaps: Floats) -> Floats:

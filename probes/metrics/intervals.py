@@ -188,10 +188,11 @@ def _resample_means(sums: Floats, counts: Floats, *, n_draws: int, seed: int) ->
     rng = np.random.default_rng(seed)
     n = len(sums)
     block = max(1, DRAWS_PER_BLOCK // n)
-    means = np.empty(n_draws)
+    means, is_even = np.empty(n_draws), bool((counts == counts[0]).all())
     for start in range(0, n_draws, block):
         chosen = rng.integers(0, n, size=(min(block, n_draws - start), n))
-        means[start : start + block] = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)
+        wholes = n * counts[0] if is_even else counts[chosen].sum(axis=1)
+        means[start : start + block] = sums[chosen].sum(axis=1) / wholes
     return means
 
 
