@@ -51,7 +51,7 @@ class Factor:
 
 _SIDE = Bounds(0, MAX_SIDE_PX, "0 fits the image to its text")
 
-_FREE_ROOM = Bounds(0, 1, "it is a fraction of the free room")
+_FREE_ROOM = Bounds(0, 1, "it is a fraction of the free space")
 
 _SIDEWAYS = Bounds(-75, 75, "it is an angle in degrees, and text edge-on cannot be seen")
 
@@ -83,7 +83,7 @@ FACTORS: dict[str, Factor] = {
         Bounds(-1, 1, "it is a fraction of the letters"),
     ),
     "word_size_frac": Factor(
-        "0", "spread of the sizes of words, deviation as a fraction; the largest is --size",
+        "0", "standard deviation of word sizes, as a fraction; the largest word has --size",
         Bounds(0, 0.5, "it is a deviation as a fraction of the font size"),
     ),
     "line_height": Factor(
@@ -236,7 +236,7 @@ FACTORS: dict[str, Factor] = {
         Bounds(0, 1, "it is a fraction of the light"), is_damage=True,
     ),
     "downscale": Factor(
-        "1", "how many times the image is reduced and enlarged again",
+        "1", "factor by which the image is reduced and enlarged again",
         Bounds(1, 32, "it is a ratio, and 1 changes nothing"), is_damage=True,
     ),
     "motion_px": Factor(

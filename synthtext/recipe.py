@@ -1,9 +1,9 @@
 """Recipes: what each factor of an image is drawn from, as TOML and as options.
 
-A factor is written the same way everywhere: `12:64` for anything between, `12:64:log` for the
-same evenly in ratios, `8,16,32` for a choice, `plain=3,noise=1` for a choice by weight, and
-`12:16=3,16:24:log=5,32=1` for one of some ranges by weight. Factors that go together stand in
-tables `[[mixture]]`: each image is of one of them, chosen by its `weight`.
+A factor is written the same way everywhere: `12:64` for a uniform range, `12:64:log` for a
+log-uniform one, `8,16,32` for a choice, `plain=3,noise=1` for a weighted choice, and
+`12:16=3,16:24:log=5,32=1` for a weighted choice among ranges. Correlated factors are given in
+tables `[[mixture]]`: each image is drawn from one of them, chosen by its `weight`.
 """
 
 from __future__ import annotations
@@ -340,7 +340,7 @@ def _read_mixture(tables: object) -> tuple[Component, ...]:
         raise RecipeError(f"{MIXTURE} is not a list of tables; write [[{MIXTURE}]] above each")
     if len(tables) > MAX_COMPONENTS:
         raise RecipeError(
-            f"{MIXTURE} has {len(tables):,} tables; give {MAX_COMPONENTS:,} at most"
+            f"{MIXTURE} has {len(tables):,} tables; give at most {MAX_COMPONENTS:,}"
         )
     parts = []
     for table in tables:
@@ -349,7 +349,7 @@ def _read_mixture(tables: object) -> tuple[Component, ...]:
         for name in table:
             if name in SETTINGS or name in NOT_MIXED:
                 raise RecipeError(
-                    f"{name} stands in a {MIXTURE}; it is the same for all images, so write it"
+                    f"{name} is in a {MIXTURE}; it is the same for all images, so write it"
                     " above the tables"
                 )
         draws = {name: parse_draw(name, _to_text(name, value)) for name, value in table.items()}
@@ -362,7 +362,8 @@ def _read_mixture(tables: object) -> tuple[Component, ...]:
 def _to_text(name: str, value: object) -> str:
     if isinstance(value, dict):
         raise RecipeError(
-            f"{shorten(name)} is a table; a recipe has no tables, so leave out the table header"
+            f"{shorten(name)} is a table; a recipe has no tables but [[{MIXTURE}]], so leave"
+            " out the table header"
         )
     if isinstance(value, list):
         return ",".join(_to_text(name, item) for item in value)

@@ -35,8 +35,8 @@ def format_recipe(recipe: Recipe) -> str:
     """Return the recipe as TOML, with a comment for each entry."""
     entries = {"fallback": False} | describe_recipe(recipe)
     lines = [
-        "# 12:64 is a range, 12:64:log even in ratios, 8,16 a choice, a=3,b=1 by weight,",
-        "# 12:16=3,16:24:log=5,32=1 one of some ranges by weight.",
+        "# 12:64 is a uniform range, 12:64:log a log-uniform one, 8,16 a choice, a=3,b=1 a",
+        "# weighted choice, and 12:16=3,16:24:log=5,32=1 a weighted choice among ranges.",
     ]
     helps = {name: factor.help for name, factor in FACTORS.items()} | SETTINGS
     for name, text in helps.items():

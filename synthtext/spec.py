@@ -114,7 +114,7 @@ class Spec:
         shade_frac: fraction of the light that is lost in a cast shadow; 0 changes nothing.
         damage_seed: chooses what hides the ink, where dots, creases and fringes lie, where the
             light comes from, and which pixels turn black or white; 32 bits.
-        downscale: how many times the image is reduced and enlarged again; 1 changes nothing.
+        downscale: factor by which the image is reduced and enlarged again; 1 changes nothing.
         motion_px: length of the motion blur; 0 changes nothing.
         motion_angle_deg: direction of the motion blur, clockwise from the right.
         defocus_px: radius of the disc that a point out of focus becomes; 0 changes nothing.

@@ -22,6 +22,7 @@ from synthtext_cli.console import (
     warn_some,
 )
 from synthtext_cli.options import (
+    DrawnFonts,
     FontFolder,
     NoVerify,
     Pattern,
@@ -81,7 +82,7 @@ def render(
         ),
     ] = None,
     recipe: RecipeSource = "default",
-    fonts: FontFolder = None,
+    fonts: DrawnFonts = None,
     backgrounds: PhotoFolder = None,
     workers: Annotated[
         int, typer.Option(help="Number of processes; the output does not depend on it.")

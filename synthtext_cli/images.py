@@ -49,7 +49,7 @@ TextFile = Annotated[
 
 
 MatchModel = Annotated[
-    str, typer.Option("--model", help="open_clip name, hf:ORG/NAME, or model folder.")
+    str, typer.Option("--model", help="bundled, open_clip name, hf:ORG/NAME, or model folder.")
 ]
 
 

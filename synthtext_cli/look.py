@@ -20,6 +20,7 @@ from synthtext_cli.console import (
     warn_broken,
 )
 from synthtext_cli.options import (
+    DrawnFonts,
     Folder,
     FontFolder,
     NoVerify,
@@ -92,7 +93,7 @@ def preview(
     sentences: Sentences = None,
     seed: Seed = 0,
     recipe: RecipeSource = "default",
-    fonts: FontFolder = None,
+    fonts: DrawnFonts = None,
     backgrounds: PhotoFolder = None,
     no_verify: NoVerify = False,
     edits: dict[str, str],
@@ -209,7 +210,7 @@ N_VALUES = 6
 def gallery(
     *,
     out: Annotated[Path, typer.Option(parser=parse_png, metavar="FILE", help="PNG to write.")],
-    text: Annotated[str, typer.Option(help="What is drawn.")] = "quartz",
+    text: Annotated[str, typer.Option(help="Text to draw.")] = "quartz",
     factors: Annotated[
         str | None,
         typer.Option(help="Factors to show, such as blur,shadow. [all]"),

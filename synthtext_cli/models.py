@@ -63,7 +63,7 @@ def bench(
     n: Annotated[int, typer.Option("--n", help="Images per round.", min=1)] = 512,
     probed: Annotated[bool, typer.Option("--probe", help="Measure a model as well.")] = False,
     model: Annotated[
-        str, typer.Option(help="open_clip name, hf:ORG/NAME, or model folder.")
+        str, typer.Option(help="bundled, open_clip name, hf:ORG/NAME, or model folder.")
     ] = "ViT-B-32",
     pretrained: Annotated[
         str, typer.Option(help="Weights: open_clip tag, file, TAG=FILE, or random.")

@@ -76,12 +76,18 @@ RecipeSource = Annotated[
 ]
 
 
-FontFolder = Annotated[
+FONTS_HELP = (
+    "Folder of .ttf and .otf files to add to the bundled fonts, or `scripts` for Noto fonts of"
+    " 13 more scripts."
+)
+
+FontFolder = Annotated[Path | None, typer.Option("--fonts", help=FONTS_HELP)]
+
+
+DrawnFonts = Annotated[
     Path | None,
     typer.Option(
-        "--fonts",
-        help="Folder of .ttf and .otf files to add to the bundled fonts, or scripts for Noto;"
-        " --font-category user uses only these.",
+        "--fonts", help=f"{FONTS_HELP} With --font-category user, only your own are used."
     ),
 ]
 

@@ -49,9 +49,10 @@ def probe(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="open_clip name, hf:ORG/NAME, model folder, onnx:DIR, python:MODULE:FUNCTION,"
-            " ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or responses:FILE. If it is given"
-            " several times, each model is probed in its own folder, and all are compared."
+            help="bundled, open_clip name, hf:ORG/NAME, model folder, onnx:DIR,"
+            " python:MODULE:FACTORY, ocr:tesseract, ocr:rapidocr, hf-vlm:ORG/NAME, or"
+            " responses:FILE. If it is given several times, each model is probed in its own"
+            " folder, and all are compared."
         ),
     ] = None,
     models: Annotated[
@@ -145,7 +146,7 @@ def probe(
         typer.Option(
             parser=parse_local,
             metavar="DIR",
-            help="Write the images and a table for answers, to be read elsewhere.",
+            help="Folder for the images and a table to fill in, instead of a probe.",
         ),
     ] = None,
     no_verify: NoVerify = False,

@@ -27,8 +27,8 @@ def score(
     model: Annotated[
         str,
         typer.Option(
-            help="open_clip name, hf:ORG/NAME, model folder, onnx:DIR, python:MODULE:FUNCTION,"
-            " ocr:tesseract, ocr:rapidocr, or hf-vlm:ORG/NAME."
+            help="bundled, open_clip name, hf:ORG/NAME, model folder, onnx:DIR,"
+            " python:MODULE:FACTORY, ocr:tesseract, ocr:rapidocr, or hf-vlm:ORG/NAME."
         ),
     ],
     out: Annotated[

@@ -29,7 +29,9 @@ AFTERWARDS = frozenset({"retention", "retention_limit", "no_verify"})
 def finetune(
     context: typer.Context,
     *,
-    model: Annotated[str, typer.Option(help="open_clip name, hf:ORG/NAME, or model folder.")],
+    model: Annotated[
+        str, typer.Option(help="bundled, open_clip name, hf:ORG/NAME, or model folder.")
+    ],
     data: Annotated[Path, typer.Option(help="Dataset written by `render`, to train on.")],
     out: Annotated[
         Path,
@@ -53,7 +55,9 @@ def finetune(
     ] = "random",
     epochs: Annotated[int, typer.Option(help="Number of epochs.", min=1)] = 1,
     steps: Annotated[int, typer.Option(help="Number of steps, instead of epochs.", min=0)] = 0,
-    batch_size: Annotated[int, typer.Option(help="Batch size per device.", min=2)] = 256,
+    batch_size: Annotated[
+        int, typer.Option(help="Batch size, over all processes.", min=2)
+    ] = 256,
     accumulate: Annotated[
         int, typer.Option(help="Gradient accumulation: batches per step.", min=1)
     ] = 1,

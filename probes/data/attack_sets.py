@@ -192,7 +192,7 @@ def _read_lines(table: Path) -> Iterator[object]:
                 yield orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 raise ProbeError(
-                    f"{table} is broken in line {number} ({error}); get it anew"
+                    f"{table} is broken in line {number} ({error}); get a new copy"
                 ) from error
 
 

@@ -180,7 +180,7 @@ def _pair(rows_a: pd.DataFrame, rows_b: pd.DataFrame, shared: list[str]) -> pd.D
     if protocols[0] != protocols[1]:
         raise ProbeError(
             f"A uses protocol {protocols[0]} and B protocol {protocols[1]}, whose questions"
-            f" differ; repeat the probe with the older one"
+            f" differ; repeat the older probe"
         )
     for name, rows in (("A", rows_a), ("B", rows_b)):
         require_columns(rows.columns, ["key", "correct", *shared])

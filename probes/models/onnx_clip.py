@@ -203,7 +203,7 @@ def _check_inputs(folder: Path, session: Any, file: str, known: frozenset[str]) 
     if not names or names[0] not in known or set(names) - known:
         listed = ", ".join(sorted(known))
         raise ProbeError(
-            f"{folder / file} has the inputs {quote(names)}; it is to take {listed}; {EXPORT}"
+            f"{folder / file} has the inputs {quote(names)}; it must take {listed}; {EXPORT}"
         )
     _find_output(session, file)
 

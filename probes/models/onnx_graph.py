@@ -84,7 +84,7 @@ def _check_node(path: Path, node: memoryview, depth: int) -> int:
             continue
         if number == 4 and bytes(value).decode() in ENDLESS:
             raise ProbeError(
-                f"{path} has the operator {bytes(value).decode()}, which may run without end;"
+                f"{path} has the operator {bytes(value).decode()}, which may never end;"
                 " export the encoder without it"
             )
         if number == 7 and bytes(value).decode() not in DOMAINS:

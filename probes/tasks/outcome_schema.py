@@ -85,7 +85,7 @@ def _check_design(path: Path, outcomes: pd.DataFrame) -> None:
     factors = list_varied(outcomes)
     if len(factors) > MAX_FACTORS:
         raise ProbeError(
-            f"{path} varies {len(factors):,} factors, and {MAX_FACTORS} are the most; {SCHEMA}"
+            f"{path} varies {len(factors):,} factors; the limit is {MAX_FACTORS}; {SCHEMA}"
         )
     units = _list_units(factors)
     missing = [name for name in (*DESIGNED, *factors, *units) if name not in outcomes]
@@ -99,7 +99,7 @@ def _check_design(path: Path, outcomes: pd.DataFrame) -> None:
     if n_levels.max() > MAX_LEVELS or len(n_levels) > 2 * MAX_FACTORS:
         raise ProbeError(
             f"{path} has {n_levels.max():,} levels of one factor in {len(n_levels):,} curves,"
-            f" and {MAX_LEVELS:,} in {2 * MAX_FACTORS} are the most; {SCHEMA}"
+            f" and the limits are {MAX_LEVELS:,} in {2 * MAX_FACTORS}; {SCHEMA}"
         )
     for unit, factor in units.items():
         row = FACTORS.get(factor)

@@ -164,7 +164,7 @@ def _check_alphabet(plan: Plan, alphabet: Sequence[str], cases: Sequence[str]) -
     without = [char for char in alphabet if not plan.fonts.masks.get(ord(char))]
     if without:
         raise WordsError(
-            f"no font has {_name(without)} of the alphabet; leave them out, or add a font with"
+            f"no font has {_name(without)} of the alphabet; leave that out, or add a font with"
             " --fonts"
         )
     unshown = [
@@ -172,8 +172,8 @@ def _check_alphabet(plan: Plan, alphabet: Sequence[str], cases: Sequence[str]) -
     ]
     if unshown:
         raise WordsError(
-            f"case is {','.join(cases)}, by which {_name(unshown)} of the alphabet never come"
-            " up; leave them out, or change --case"
+            f"case is {','.join(cases)}, which never shows {_name(unshown)} of the alphabet;"
+            " leave that out, or change --case"
         )
 
 

@@ -313,6 +313,6 @@ def stream(  # noqa: PLR0913 - each is an option of `synthtext render`.
         fonts or read_catalogue(), seed=seed, count=count, photos=photos,
     )  # fmt: skip
     if split not in {source.split for source in plan.sources}:
-        have = ", ".join(source.split for source in plan.sources)
-        raise DatasetError(f"there are no images in the split {split!r}; there is {have}")
+        have = " or ".join(source.split for source in plan.sources)
+        raise DatasetError(f"there are no images in the split {split!r}; choose {have}")
     return Stream(plan, split, transform, target, errors)

@@ -31,8 +31,8 @@ def list_frequent(language: str, n: int) -> list[str]:
     known = sorted(wordfreq.available_languages())
     if language not in known:
         raise WordsError(
-            f"wordfreq has no words of the language {shorten(language)!r}; there is"
-            f" {', '.join(known)}"
+            f"wordfreq has no words of the language {shorten(language)!r}; give one"
+            f" of {', '.join(known)}"
         )
     frequent = wordfreq.iter_wordlist(language)
     words: dict[str, None] = {}

@@ -173,7 +173,7 @@ def test_a_stream_of_a_split_without_texts_is_said(tmp_path: Path, words: Texts)
         synthtext.stream(
             words=str(tmp_path / "words.txt"), split="val", edits={"splits": "1,0,0"}
         )
-    assert str(caught.value) == "there are no images in the split 'val'; there is train"
+    assert str(caught.value) == "there are no images in the split 'val'; choose train"
 
 
 @pytest.mark.parametrize("count", [700, 10**6])

@@ -217,7 +217,7 @@ def test_a_recipe_with_tables_is_told_that_it_is_flat(tmp_path: Path) -> None:
     path.write_text("[size_px]\nlow = 3\n")
     assert (
         explain(path)
-        == "size_px is a table; a recipe has no tables, so leave out the table header"
+        == "size_px is a table; a recipe has no tables but [[mixture]], so leave out the table header"
     )
 
 
@@ -255,13 +255,13 @@ def test_what_is_edited_holds_for_every_component(tmp_path: Path) -> None:
     [
         ("mixture = 3", "mixture is not a list of tables; write [[mixture]] above each"),
         ("[mixture]\nsize_px = 3", "mixture is not a list of tables; write [[mixture]] above each"),
-        ("[[mixture]]\nkind = 'word'", "kind stands in a mixture; it is the same for all images, so write it above the tables"),
-        ("[[mixture]]\nshrink = true", "shrink stands in a mixture; it is the same for all images, so write it above the tables"),
+        ("[[mixture]]\nkind = 'word'", "kind is in a mixture; it is the same for all images, so write it above the tables"),
+        ("[[mixture]]\nshrink = true", "shrink is in a mixture; it is the same for all images, so write it above the tables"),
         ("[[mixture]]\nweight = 0", "the weights of mixture are all 0; at least one must be above 0"),
         ("[[mixture]]\nweight = -1", "weight of mixture is '-1'; a weight is from 0 to 1e+09"),
         ("[[mixture]]\nsize = 3", "a recipe has no factor 'size'; did you mean size_px"),
-        ("[[mixture]]\n" * 1001, "mixture has 1,001 tables; give 1,000 at most"),
-        ("[[mixture]]\n[mixture.a]", "a is a table; a recipe has no tables, so leave out the table header"),
+        ("[[mixture]]\n" * 1001, "mixture has 1,001 tables; give at most 1,000"),
+        ("[[mixture]]\n[mixture.a]", "a is a table; a recipe has no tables but [[mixture]], so leave out the table header"),
     ],
 )  # fmt: skip
 def test_a_bad_mixture_is_named(text: str, sentence: str, tmp_path: Path) -> None:

@@ -146,7 +146,9 @@ def test_a_table_that_does_not_fit_is_one_sentence(
 def test_a_table_that_is_broken_is_one_sentence(tmp_path: Path) -> None:
     table = write_scam(tmp_path, [])
     table.write_text('{"file_name": "a.jpg"\n')
-    with pytest.raises(ProbeError, match=r"metadata\.jsonl is broken in line 1 \(.*\); get it"):
+    with pytest.raises(
+        ProbeError, match=r"metadata\.jsonl is broken in line 1 \(.*\); get a new copy"
+    ):
         read_attacks(tmp_path)
 
 

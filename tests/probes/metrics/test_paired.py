@@ -255,7 +255,7 @@ def test_two_protocols_are_not_compared() -> None:
     with pytest.raises(ProbeError) as caught:
         compare(rows_a, rows_b.assign(protocol=2), [])
     assert str(caught.value) == (
-        "A uses protocol 1 and B protocol 2, whose questions differ; repeat the probe with the older one"
+        "A uses protocol 1 and B protocol 2, whose questions differ; repeat the older probe"
     )
 
 

@@ -83,8 +83,8 @@ def nest(n: int) -> bytes:
 
 
 HOSTILE = {
-    "a loop": (make_model(field(4, b"Loop")), "has the operator Loop, which may run without end; export the encoder without it"),
-    "a loop inside": (make_model(field(5, field(6, field(1, field(4, b"Scan"))))), "has the operator Scan, which may run without end; export the encoder without it"),
+    "a loop": (make_model(field(4, b"Loop")), "has the operator Loop, which may never end; export the encoder without it"),
+    "a loop inside": (make_model(field(5, field(6, field(1, field(4, b"Scan"))))), "has the operator Scan, which may never end; export the encoder without it"),
     "operators of others": (make_model(field(4, b"Relu") + field(7, b"evil")), "has operators of 'evil', which are not those of onnxruntime; export the encoder without them"),
     "a file elsewhere": (make_model(field(4, b"Relu"), tensor=field(14, 1)), "keeps weights in another file; export the encoder into one file"),
     "a path elsewhere": (make_model(field(5, field(5, field(13, b"/etc/passwd")))), "keeps weights in another file; export the encoder into one file"),
@@ -113,7 +113,7 @@ def test_graphs_that_cannot_be_run_are_one_sentence(copy: Path) -> None:
     for content, sentence in (
         (make_model(field(4, b"Nothing")), f"{vision} cannot be loaded by onnxruntime; {again}"),
         (raw[:-200], f"{vision} is not an ONNX file; export or download it again"),
-        (text.read_bytes(), f"{copy / 'vision_model.onnx'} has the inputs ['input_ids', 'attention_mask']; it is to take pixel_values; {again}"),
+        (text.read_bytes(), f"{copy / 'vision_model.onnx'} has the inputs ['input_ids', 'attention_mask']; it must take pixel_values; {again}"),
     ):  # fmt: skip
         vision.write_bytes(content)
         with pytest.raises(ProbeError) as caught:

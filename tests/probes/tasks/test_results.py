@@ -74,11 +74,11 @@ def test_outcomes_of_the_schema_alone_are_read(rows: pd.DataFrame, tmp_path: Pat
         (make_design(x_height_seen_px=np.inf), "does not hold numbers in its column x_height_seen_px"),
         (
             make_rows(70, baseline="", level="", factor=[f"f{k}" for k in range(70)]),
-            "varies 70 factors, and 64 are the most",
+            "varies 70 factors; the limit is 64",
         ),
         (
             make_rows(2 * MAX_LEVELS, baseline="", factor="f", f=1, level=[f"{k}" for k in range(2 * MAX_LEVELS)]),
-            "has 2,000 levels of one factor in 1 curves, and 1,000 in 128 are the most",
+            "has 2,000 levels of one factor in 1 curves, and the limits are 1,000 in 128",
         ),
     ],
 )  # fmt: skip

@@ -117,11 +117,11 @@ def test_texts_that_do_not_fit_are_replaced(words: Texts, fonts: Catalogue) -> N
     [
         ({}, "a", 0, None, "--cover is 0; it must be 1 to 1,000,000"),
         ({}, "a\ue000", 1, None,
-         r"no font has '\ue000' (U+E000) of the alphabet; leave them out, or add a font with"
+         r"no font has '\ue000' (U+E000) of the alphabet; leave that out, or add a font with"
          " --fonts"),
         ({"case": "lower"}, "aB", 1, None,
-         "case is lower, by which 'B' (U+0042) of the alphabet never come up; leave them out,"
-         " or change --case"),
+         "case is lower, which never shows 'B' (U+0042) of the alphabet; leave that out, or"
+         " change --case"),
         ({}, "a\u0301", 1, None,
          "no text of train has '\u0301' (U+0301) of the alphabet, and none can be made; leave"
          " it out, or give texts that have it"),

@@ -31,7 +31,7 @@ def test_what_is_not_a_number_is_refused(number: str) -> None:
 
 def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(
-        WordsError, match=r"^wordfreq has no words of the language 'xx'; there is ar, "
+        WordsError, match=r"^wordfreq has no words of the language 'xx'; give one of ar, "
     ):
         read_words("lang:xx")
 
