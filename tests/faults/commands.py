@@ -87,7 +87,7 @@ COMMANDS = {
         every=5,  # It does what probe does, three times.
     ),
     "import": Command("import answers.csv --by area --out out"),
-    "fit": Command("fit cut --count 100 --rounds 1 --crops 20 --out a.toml", every=120),
+    "fit": Command("fit cut --count 100 --rounds 1 --crops 20 --out a.toml"),
     "match": Command(
         f"match a.png b.png --texts red blue {READER} --out out",
         before=f"match b.png --texts green blue {READER} --out out",
@@ -105,9 +105,8 @@ COMMANDS = {
     ),
     "compare --out, a folder": Command("compare results/a results/b results/c --out board"),
     "finetune": Command(
-        "finetune --model model --pretrained random --data school --out out --arm full --batch-size 16"
-        " --steps 4 --save-every 2",
-        every=21,
+        "finetune --model model --pretrained random --data school --prompts prompt.txt --out out"
+        " --arm full --batch-size 16 --steps 2 --save-every 1"
     ),
     **{
         f"export --to {target}": Command(f"export words --to {target} --out out", sampled=1)
@@ -156,6 +155,7 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
     (base / "answers.csv").write_text("\n".join(["key,truth,guess,area", *rows, ""]))
     readers = [f"python:fake_encoders:Blind{name}" for name in ("Reader", "Lover")]
     (base / "prompts.txt").write_text("the word {}.\n{}\n")
+    (base / "prompt.txt").write_text("{}\n")
     (base / "models.txt").write_text("\n".join([*readers, ""]))
     if any(line.startswith("fit") for line in lines):
         (base / "cut").mkdir()
@@ -163,7 +163,7 @@ def prepare(base: Path, log: Path, lines: Sequence[str]) -> None:
     if any("--data school" in line for line in lines):
         import tiny_training
 
-        tiny_training.write_model(base / "model")
+        tiny_training.write_model(base / "model", tiny_training.TINY)
         tiny_training.write_data(base / "school", count=60)
     for folder, line in MADE.items():
         if any(re.search(rf"\b{folder}\b(?!\.txt)", each) for each in lines):

@@ -16,8 +16,9 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import IO, Any
 
 READS = ("fit", "import", "compare")
@@ -25,11 +26,18 @@ READS = ("fit", "import", "compare")
 
 PURE = (
     "probes.tasks.vocabulary.sort_by_frequency",
+    "probes.tasks.words.read_pool",
+    "probes.tasks.words.choose_shown",
     "probes.metrics.breakdown.tabulate_thresholds",
     "probes.metrics.breakdown.tabulate_factor",
     "probes.metrics.breakdown.tabulate_effects",
+    "probes.training.gains.tabulate_factors",
+    "probes.training.gains.tabulate_gains",
+    "probes.training.retention.measure_retention",
     "probes.reports.calibration.summarize_calibration",
     "probes.reports.leaderboard.measure_leaderboard",
+    "probes.fitting.drawing.choose_words",
+    "probes.fitting.drawing._draw_some",
     "probes.fitting.fit.estimate_all",
     "probes.fitting.mixing.make_mixture",
 )
@@ -37,12 +45,17 @@ PURE = (
 functions."""
 
 SHORT: dict[str, dict[str, Any]] = {
-    "probes.training.finetune": {"ALPHAS": (0.0, 1.0), "N_PSEUDOWORDS": 4},
+    "probes.training.loop": {"time": SimpleNamespace(perf_counter=count().__next__)},
+    "probes.training.finetune": {"ALPHAS": (0.0, 1.0), "N_PSEUDOWORDS": 2},
     "probes.vqa.heads": {"N_EPOCHS": 1, "MIN_STEPS": 1},
     "probes.tasks.chance": {"N_QUESTIONS": 1},
+    "probes.tasks.pseudowords": {"N_EACH": 8},
+    "probes.tasks.vocabulary": {"N_POOL": 500},
+    "probes.data.labelled": {"N_DRAWN": 1},
     "probes.fitting.fit": {"N_EPOCHS": 1},
+    "probes.fitting.proposal": {"PROPOSALS": {"case": "lower,upper", "size_px": "12:21,21:38"}},
 }
-"""Constants of modules, in place of larger ones."""
+"""Constants of modules, in place of larger ones; and a clock, so that checkpoints are equal."""
 
 
 def import_all(lines: Sequence[str], kept: Path) -> None:
@@ -76,6 +89,8 @@ def import_all(lines: Sequence[str], kept: Path) -> None:
 
 
 def _read_once() -> None:
+    import importlib.metadata
+
     import typer
 
     from synthtext.drawing import fonts
@@ -83,19 +98,23 @@ def _read_once() -> None:
 
     typer.main.get_command = functools.cache(typer.main.get_command)
     typer.main.get_command(app)
+    importlib.metadata.version = functools.cache(importlib.metadata.version)
     read, bundled = fonts._read_folder, fonts.bundled_folder()
     known = read(bundled)
     fonts._read_folder = lambda folder: known if folder == bundled else read(folder)
 
 
 def _leave_figures_blank() -> None:
-    """Let every plot be saved as the same empty one."""
+    """Let every plot be saved as the same empty one, and as PNG and SVG only.
+
+    The same lines write an SVG and a PDF, which is left out where it is empty.
+    """
     from matplotlib.figure import Figure
 
     save: Any = Figure.savefig
     blank = {kind: io.BytesIO() for kind in ("png", "svg", "pdf")}
-    for kind, buffer in blank.items():
-        save(Figure(), buffer, format=kind)
+    for kind in ("png", "svg"):
+        save(Figure(), blank[kind], format=kind)
 
     def save_blank(_: Figure, file: IO[bytes], *, format: str, **__: object) -> None:  # noqa: A002
         file.write(blank[format].getvalue())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import importlib
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +32,9 @@ OF_ONE_MODEL = (" failed: ", " model is finished, and a comparison takes two")
 
 OTHER = ".other"
 """Ends the name of the file that takes the place of another."""
+
+UNFINISHED = re.compile(r"-\d+-[0-9a-f]{8}\.part$")
+"""Ends the name of a file that is being written: the process and a random number."""
 
 Tree = dict[str, bytes]
 
@@ -66,8 +71,19 @@ def read_tree(folder: Path) -> Tree:
     return tree
 
 
+def name_tree(tree: Tree) -> str:
+    """Return a hash that folders share if they have the same files with the same content."""
+    told = hashlib.sha256()
+    for name, content in sorted((UNFINISHED.sub(".part", name), tree[name]) for name in tree):
+        told.update(f"{name}\0{len(content)}\0".encode())
+        told.update(content)
+    return told.hexdigest()
+
+
 class Trial:
     """A command that is tried with one fault after another.
+
+    Where faults leave equal folders, the same command is run again only once.
 
     Attributes:
         operations: the disk operations of a run without a fault.
@@ -79,6 +95,7 @@ class Trial:
         self._base = room / "base"
         self._replaced = self._work / command.replaced if command.replaced else None
         self._cache = self._work / CACHE if command.within == CACHE else None
+        self._known: dict[str, list[str]] = {}
         shutil.copytree(base, self._base)
         if command.before:
             made = run(command.before.split(), self._base, log=self._log)
@@ -128,14 +145,17 @@ class Trial:
             faults += self._judge_replaced(self._replaced, left)
         if not self._judge_rest(left):  # Complete, and some commands run only once.
             return faults
+        state = name_tree(left)
+        if state not in self._known:
+            self._known[state] = self._run_again()
+        return faults + self._known[state]
+
+    def _run_again(self) -> list[str]:
+        """Return what is wrong after running the same command again."""
         again, tree = self._run()
         if again.code:
-            faults.append(
-                f"the same command again ends with {again.code}: {again.printed[-300:]}"
-            )
-        else:
-            faults += self._judge_rest(tree)
-        return faults
+            return [f"the same command again ends with {again.code}: {again.printed[-300:]}"]
+        return self._judge_rest(tree)
 
     def _run_replaced(self, path: Path) -> tuple[Outcome, Tree]:
         """Run the command with another file in place of one, and put back what was there."""

@@ -41,6 +41,15 @@ PATCHED = SMALL | {
 }  # fmt: skip
 """A vision transformer."""
 
+TINY: dict[str, Any] = {
+    "embed_dim": 8,
+    "vision_cfg": {
+        "image_size": 32, "layers": 1, "width": 8, "head_width": 8, "patch_size": 16,
+    },
+    "text_cfg": SMALL["text_cfg"] | {"width": 8, "heads": 1},
+}  # fmt: skip
+"""The smallest, whose checkpoints are written in few pieces."""
+
 
 def write_data(folder: Path, count: int = 600, **edits: str) -> Path:
     pairs = [a + b for a in LETTERS for b in LETTERS]
