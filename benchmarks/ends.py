@@ -20,8 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from crnn import LETTERS, Images, list_words, make_columns, to_input
 from numpy.typing import NDArray
-from recogniser import LETTERS, N_DRAWS, Images, list_words, make_columns, to_input
+from recogniser import N_DRAWS
 from torch import Tensor, nn
 
 HEIGHT_PX, WIDTH_PX = 24, 96

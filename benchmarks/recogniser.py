@@ -2,7 +2,7 @@
 
     python benchmarks/recogniser.py PEERS OUT [--ours ocr-crops street mine.toml] [--seeds 3]
         [--real NAME=DIR ...] [--only-real] [--taught-by NAME=DIR ...] [--drawings 3]
-        [--count 6000] [--steps 2000] [--bfloat16]
+        [--count 6000] [--steps 2000] [--words FILE] [--bfloat16]
 
 A CRNN (convolutions, a recurrent layer, CTC) is trained from random weights on images of the
 same words in the same fonts, as drawn by each of our recipes and each peer. It then reads words
@@ -20,7 +20,8 @@ small a network takes a third longer with it. In the first quarter of the steps 
 assumed to be spread evenly over the image, because CTC alone aligns them slowly.
 
 A recipe of `synthtext fit` draws its own list of words, if that lies beside it. To compare it
-on the same words, name a copy of the recipe without the list.
+on the same words, name a copy of the recipe without the list, or train the others on its list:
+`--words mine/words.txt`, with another OUT.
 """
 
 from __future__ import annotations
@@ -29,19 +30,15 @@ import argparse
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from crnn import Errors, Images, Size, Training, count_errors, read, train
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
 
-from probes.metrics.spelling import count_edits
 from synthtext.dataset.codec import encode_pixels
 from synthtext.dataset.map_style import stream
 from synthtext.drawing.fonts import bundled_folder
@@ -50,17 +47,10 @@ from synthtext.texts.words import read_words
 
 SCRIPTS = Path(__file__).parent / "peers"
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-
-HEIGHT_PX, WIDTH_PX, COLUMN_PX = 32, 100, 4
-
-BATCH, RATE = 32, 3e-3
-
-EVEN_FRAC = 0.25
-"""Fraction of the steps in which letters are assumed to be spread evenly."""
-
-UNKNOWN = -100
-"""The letter of a column between two letters, which is not trained on."""
+SIZE = Size(
+    height_px=32, width_px=100, widths=(1, 24, 48, 80, 96, 128),
+    strides=((2, 2), (2, 2), (2, 1), (2, 1), (2, 1)), hidden=96, rate=3e-3,
+)  # fmt: skip
 
 N_TEST = 1000
 
@@ -73,38 +63,6 @@ PEERS = {
     "docTR-Synth": ("doctr", "doctr_crops.py", ("doctr-source",)),
 }
 """The environment of each peer, the script that runs it, and folders that the script needs."""
-
-Images = NDArray[np.uint8]
-Errors = NDArray[np.int64]
-
-
-def make_columns(widths: Sequence[int], strides: Sequence[tuple[int, int]]) -> nn.Module:
-    """Return convolutions that turn an image into columns of `COLUMN_PX`."""
-    return nn.Sequential(
-        *(
-            nn.Sequential(
-                nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after),
-                nn.ReLU(),
-            )
-            for before, after, stride in zip(widths[:-1], widths[1:], strides, strict=True)
-        )
-    )  # fmt: skip
-
-
-class Crnn(nn.Module):
-    """Convolutions over a word, a recurrent layer over its columns, CTC."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        widths = (1, 24, 48, 80, 96, 128)
-        self.columns = make_columns(widths, ((2, 2), (2, 2), (2, 1), (2, 1), (2, 1)))
-        self.line = nn.LSTM(widths[-1], 96, bidirectional=True, batch_first=True)
-        self.name = nn.Linear(192, len(LETTERS) + 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the log probabilities of letters, (columns, B, letters), 0 for none."""
-        columns = self.columns(images).squeeze(2).transpose(1, 2)
-        return self.name(self.line(columns)[0]).log_softmax(2).transpose(0, 1)
 
 
 def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> Path:
@@ -136,104 +94,6 @@ def draw(name: str, words: Path, out: Path, n: int, peers: Path, seed: int) -> P
         lines.append(f'{index}.jpg, "{rendering.spec.drawn_text}"\n')
     (out / "gt.txt").write_text("".join(lines))
     return out
-
-
-def read(folder: Path) -> tuple[Images, list[str]]:
-    """Return the images of a folder at one size, uint8 (N, 32, 100), and their letters."""
-    images, texts = zip(*list_words(folder), strict=True)
-    size = (WIDTH_PX, HEIGHT_PX)
-    stretched = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-    return np.stack(stretched), list(texts)
-
-
-def list_words(folder: Path, n_most: int | None = None) -> Iterator[tuple[Images, str]]:
-    """Yield the images of a folder, uint8 (H, W), with their letters and digits, in lower case.
-
-    Args:
-        folder: folder with ICDAR's `gt.txt`.
-        n_most: maximum number of lines to read; None reads all.
-    """
-    for line in (folder / "gt.txt").read_text(encoding="utf-8-sig").splitlines()[:n_most]:
-        name, _, quoted = line.partition(", ")
-        letters = "".join(char for char in quoted.casefold() if char in LETTERS)
-        if not letters or not (folder / name).exists():
-            continue
-        image = cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
-        if image is not None:
-            yield image, letters
-
-
-def spread(texts: Sequence[str], n_columns: int) -> Tensor:
-    """Return the letter of each column if letters are spread evenly, `UNKNOWN` in between.
-
-    Returns:
-        int64 (N, n_columns).
-    """
-    rows = []
-    for text in texts:
-        places = (np.arange(n_columns) + 0.5) / n_columns * len(text)
-        at = places.astype(int)
-        letters = np.array([LETTERS.index(letter) + 1 for letter in text])[at]
-        rows.append(np.where(np.abs(places - at - 0.5) <= 0.3, letters, UNKNOWN))
-    return torch.from_numpy(np.stack(rows))
-
-
-def to_input(images: Images, device: str) -> Tensor:
-    """Return images as input of a model, each normalised by its own mean and contrast."""
-    pixels = torch.from_numpy(images).to(device).float().unsqueeze(1)
-    mean, std = pixels.mean((2, 3), keepdim=True), pixels.std((2, 3), keepdim=True)
-    return ((pixels - mean) / (std + 8)).contiguous(memory_format=torch.channels_last)
-
-
-class Training(NamedTuple):
-    """How every recogniser is trained."""
-
-    steps: int
-    device: str
-    dtype: torch.dtype
-
-
-def train(images: Images, texts: list[str], how: Training, seed: int) -> Crnn:
-    """Return a recogniser trained from random weights."""
-    steps, device, dtype = how
-    torch.manual_seed(seed)
-    model = Crnn().to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.01)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
-    chance = np.random.default_rng(seed)
-    columns = spread(texts, WIDTH_PX // COLUMN_PX)
-    for step in range(steps):
-        rows = chance.integers(0, len(texts), BATCH)
-        named = [[LETTERS.index(c) + 1 for c in texts[row]] for row in rows.tolist()]
-        with torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
-            scores = model(to_input(images[rows], device)).float()
-        scores = scores.cpu()
-        if step < EVEN_FRAC * steps:
-            loss = nn.functional.nll_loss(scores.permute(1, 2, 0), columns[rows])
-        else:
-            loss = nn.functional.ctc_loss(
-                scores, torch.tensor([k for name in named for k in name]),
-                torch.full((BATCH,), len(scores)), torch.tensor([len(name) for name in named]),
-                zero_infinity=True,
-            )  # fmt: skip
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        rate.step()
-    return model.eval()
-
-
-@torch.inference_mode()
-def count_errors(model: Crnn, images: Images, texts: list[str], device: str) -> Errors:
-    """Return the number of wrong characters in each word, ignoring case: int64 (N,)."""
-    errors = []
-    for at in range(0, len(texts), 256):
-        best = model(to_input(images[at : at + 256], device)).argmax(2).T.cpu().numpy()
-        for row, text in zip(best, texts[at : at + 256], strict=True):
-            kept = row[np.r_[True, row[1:] != row[:-1]]]
-            errors.append(count_edits("".join(LETTERS[k - 1] for k in kept if k), text))
-    return np.array(errors)
 
 
 def describe(errors: Errors, texts: Sequence[str]) -> str:
@@ -302,8 +162,8 @@ def parse_folders(pairs: Sequence[str]) -> dict[str, Path]:
     return {name: Path(folder) for name, _, folder in (pair.partition("=") for pair in pairs)}
 
 
-def main() -> None:
-    """Draw, train and test; print a row for each source, with a column for each test."""
+def parse_options() -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peers", type=Path)
     parser.add_argument("out", type=Path)
@@ -311,6 +171,7 @@ def main() -> None:
     parser.add_argument("--rivals", nargs="*", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--real", nargs="*", default=[], metavar="NAME=DIR")
     parser.add_argument("--taught-by", nargs="*", default=[], metavar="NAME=DIR")
+    parser.add_argument("--words", type=Path, help="the list to train on, one word per line")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--drawings", type=int)
     parser.add_argument("--only-real", action="store_true")
@@ -318,17 +179,25 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--bfloat16", action="store_true")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Draw, train and test; print a row for each source, with a column for each test."""
+    given = parse_options()
     out: Path = given.out
     dtype = torch.bfloat16 if given.bfloat16 else torch.float32
     how = Training(given.steps, given.device, dtype)
     taught, new = write_words(out)
+    listed = given.words or taught
     generators = [*given.ours, *given.rivals]
     tests = {
-        name: read(draw(name, new, out / f"{Path(name).stem}-test", N_TEST, given.peers, 10**6))
+        name: read(
+            draw(name, new, out / f"{Path(name).stem}-test", N_TEST, given.peers, 10**6), SIZE
+        )
         for name in ([] if given.only_real else generators)
     }
-    tests |= {name: read(folder) for name, folder in parse_folders(given.real).items()}
+    tests |= {name: read(folder, SIZE) for name, folder in parse_folders(given.real).items()}
     real = parse_folders(given.taught_by)
     errors: dict[str, dict[str, Errors]] = {}
     for source in [*generators, *real]:
@@ -336,11 +205,20 @@ def main() -> None:
         for seed in range(given.seeds):
             drawing = seed % (given.drawings or given.seeds)
             folder = real.get(source) or draw(
-                source, taught, out / f"{Path(source).stem}-{given.count}-{drawing}",
+                source, listed, out / f"{Path(source).stem}-{given.count}-{drawing}",
                 given.count, given.peers, drawing,
             )  # fmt: skip
             found.append(measure(folder, tests, how, seed, out))
         errors[source] = {title: np.array([each[title] for each in found]) for title in tests}
+    print_tables(errors, tests, given.rivals)
+
+
+def print_tables(
+    errors: dict[str, dict[str, Errors]],
+    tests: dict[str, tuple[Images, list[str]]],
+    rivals: Sequence[str],
+) -> None:
+    """Print a row for each source with a column for each test, and differences from peers."""
     table = Table("trained on", *(f"{title}: words, %; CER, %" for title in tests))
     for source, rows in errors.items():
         table.add_row(
@@ -348,7 +226,7 @@ def main() -> None:
         )
     console = Console(width=60 + 40 * len(tests))
     console.print(table)
-    for rival in given.rivals:
+    for rival in rivals:
         table = Table(f"minus {rival}", *(f"{title}: words, points" for title in tests))
         for source in [each for each in errors if each != rival]:
             pairs = [(errors[source][title], errors[rival][title]) for title in tests]
@@ -370,8 +248,7 @@ def measure(
     ).hexdigest()[:16]
     file = out / f"errors-{asked}.json"
     if not file.exists():
-        images, texts = read(folder)
-        model = train(images, texts, how, seed)
+        model = train(*read(folder, SIZE), SIZE, how=how, seed=seed)
         found = {
             name: count_errors(model, *test, how.device).tolist()
             for name, test in tests.items()

@@ -24,30 +24,13 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
+from crnn import Errors, Images, Size, Training, count_errors, read, train
 from ends import STRIDES
-from recogniser import (
-    COLUMN_PX,
-    EVEN_FRAC,
-    LETTERS,
-    PEERS,
-    Errors,
-    Images,
-    count_errors,
-    describe,
-    describe_difference,
-    draw,
-    list_words,
-    make_columns,
-    spread,
-    to_input,
-    write_words,
-)
+from recogniser import PEERS, describe, describe_difference, draw, write_words
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
 
 from probes.fitting.drawing import Materials
 from probes.fitting.fit import FitConfig, run_fit
@@ -58,29 +41,13 @@ from synthtext.texts.words import read_words
 
 DEFAULT = "ocr-crops"
 
-HEIGHT_PX, WIDTH_PX = 24, 64
+SIZE = Size(
+    height_px=24, width_px=64, widths=(1, 24, 48, 80, 96), strides=STRIDES, hidden=64, rate=4e-3
+)
 
 LONGEST = 5
 
 N_TEST = 500
-
-BATCH, RATE = 32, 4e-3
-
-
-class Crnn(nn.Module):
-    """Convolutions over a word, a recurrent layer over its columns, CTC."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        widths = (1, 24, 48, 80, 96)
-        self.columns = make_columns(widths, STRIDES)
-        self.line = nn.LSTM(widths[-1], 64, bidirectional=True, batch_first=True)
-        self.name = nn.Linear(128, len(LETTERS) + 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the log probabilities of letters, (columns, B, letters), 0 for none."""
-        columns = self.columns(images).squeeze(2).transpose(1, 2)
-        return self.name(self.line(columns)[0]).log_softmax(2).transpose(0, 1)
 
 
 def keep_short(out: Path) -> Path:
@@ -90,42 +57,6 @@ def keep_short(out: Path) -> Path:
         short = [word for word in file.read_text().split() if len(word) <= LONGEST]
         file.write_text("\n".join(short))
     return new
-
-
-def read(folder: Path) -> tuple[Images, list[str]]:
-    """Return the images of a folder at one size, uint8 (N, 24, 64), and their letters."""
-    images, texts = zip(*list_words(folder), strict=True)
-    size = (WIDTH_PX, HEIGHT_PX)
-    stretched = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-    return np.stack(stretched), list(texts)
-
-
-def train(images: Images, texts: list[str], steps: int, seed: int) -> Crnn:
-    """Return a recogniser trained from random weights."""
-    torch.manual_seed(seed)
-    model = Crnn().to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.01)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
-    chance = np.random.default_rng(seed)
-    codes = [torch.tensor([LETTERS.index(letter) + 1 for letter in text]) for text in texts]
-    columns = spread(texts, WIDTH_PX // COLUMN_PX)
-    for step in range(steps):
-        rows = chance.integers(0, len(texts), BATCH)
-        scores = model(to_input(images[rows], "cpu"))
-        if step < EVEN_FRAC * steps:
-            loss = nn.functional.nll_loss(scores.permute(1, 2, 0), columns[rows])
-        else:
-            named = [codes[row] for row in rows.tolist()]
-            loss = nn.functional.ctc_loss(
-                scores, torch.cat(named), torch.full((BATCH,), len(scores)),
-                torch.tensor([len(name) for name in named]), zero_infinity=True,
-            )  # fmt: skip
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        rate.step()
-    return model.eval()
 
 
 def fit_world(crops: Path, recipe: Path, count: int, rounds: int) -> str:
@@ -161,6 +92,7 @@ def measure(
 ) -> dict[str, Errors]:
     """Return the wrong characters in every word of every test, int64 (seeds, words) each."""
     found = []
+    how = Training(given.steps, "cpu", torch.float32)
     for seed in range(given.seeds):
         name = f"{Path(recipe).stem}-{given.count}"
         file = given.out / f"{name}-{given.steps}-{seed}.json"
@@ -168,7 +100,7 @@ def measure(
         if not kept.keys() >= tests.keys():
             taught = given.out / "taught.txt"
             folder = draw(recipe, taught, given.out / name, given.count, given.peers, 0)
-            model = train(*read(folder), given.steps, seed)
+            model = train(*read(folder, SIZE), SIZE, how=how, seed=seed)
             kept = {
                 each: count_errors(model, *test, "cpu").tolist() for each, test in tests.items()
             }
@@ -194,7 +126,7 @@ def main() -> None:
     long, _ = write_words(out / "words")
     new = keep_short(out)
     tests = {
-        world: read(draw(world, new, out / f"{world}-test", N_TEST, given.peers, 10**6))
+        world: read(draw(world, new, out / f"{world}-test", N_TEST, given.peers, 10**6), SIZE)
         for world in given.worlds
     }
     before = measure(DEFAULT, tests, given)

@@ -12,6 +12,9 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 def load_script(name: str) -> ModuleType:
     """Return a script, under a module name that no other package has."""
+    # Scripts import each other by name; after the packages, since `coverage` is one of both.
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""The recogniser of `benchmarks/recogniser.py`."""
+"""The recogniser of `benchmarks/recogniser.py` and `benchmarks/crnn.py`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def test_folders_with_equal_labels_are_measured_separately(
     assert len(list(tmp_path.glob("errors-*.json"))) == 2
 
 
-def test_letters_are_spread_evenly_with_gaps_between_them(script: ModuleType) -> None:
+def test_letters_are_spread_evenly_with_gaps_between_them() -> None:
+    script = load_script("crnn")
     a, b, gap = 1, 2, script.UNKNOWN
     spread = script.spread(["ab", "b"], 10)
     assert spread[0].tolist() == [gap, a, a, a, gap, gap, b, b, b, gap]
