@@ -124,10 +124,10 @@ FACTORS: dict[str, ProbedFactor] = {
         (0.0, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0), "size of small capitals, fraction"
     ),
     "superscript_frac": ProbedFactor(
-        (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9), "letters raised, fraction", "falling"
+        (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9), "letters as superscript, fraction", "falling"
     ),
     "bleed_through_frac": ProbedFactor(
-        (0.0, 0.2, 0.4, 0.55, 0.7, 0.85, 1.0), "light that letters behind take, fraction",
+        (0.0, 0.2, 0.4, 0.55, 0.7, 0.85, 1.0), "light lost to letters behind, fraction",
         "falling",
     ),
     "occlusion_frac": ProbedFactor(
@@ -147,7 +147,7 @@ FACTORS: dict[str, ProbedFactor] = {
         (0.0, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0), "light lost in a shadow, fraction", "falling"
     ),
     "downscale": ProbedFactor(
-        (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), "reduced and enlarged, times", "falling",
+        (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), "downscaling factor", "falling",
         is_log=True,
     ),
     "motion_px": ProbedFactor(
