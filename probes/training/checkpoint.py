@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -169,15 +170,25 @@ def resume(
         trained_clip.load_state_dict(content["trained_clip"], strict=False)
         # The groups of this run are kept: their rates are set again in each step.
         groups = optimizer.state_dict()["param_groups"]
-        state = content["optimizer"]["state"]
+        slots = content["optimizer"]["state"].items()
+        state = {place: _intern(own) for place, own in slots}
         optimizer.load_state_dict({"state": state, "param_groups": groups})
         torch.set_rng_state(content["chance"])
+        history = [_intern(row) for row in content["history"]]
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise _broken(path) from error
     return Progress(
-        content["step"], content["epoch"], content["place"], content["order"].numpy(),
-        content["history"],
-    )  # fmt: skip
+        content["step"], content["epoch"], content["place"], content["order"].numpy(), history
+    )
+
+
+def _intern(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with names that are the same objects as those of new rows.
+
+    A pickle refers back to an object that it has written, but writes an equal string again. So
+    the next checkpoint has the bytes of one from a run that was never stopped.
+    """
+    return {sys.intern(name): value for name, value in row.items()}
 
 
 def _list_trained(trained_clip: TrainedClip) -> dict[str, Tensor]:

@@ -8,7 +8,9 @@ import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -230,6 +232,7 @@ HOSTILE: dict[str, Callable[[Content], object]] = {
         {10**6: {}}
     ),
     "chance of another kind": lambda content: content.update(chance=torch.zeros(3)),
+    "a history without names": lambda content: content.update(history=[{1: 0.5}]),
     "a list": lambda content: content.clear(),
 }
 
@@ -249,6 +252,26 @@ def resume_with(raw: bytes, begun: Path, data: Path, model: Path) -> str:
         return refuse(lambda: train_model(set_up(model, data, schedule={"n_steps": 1}), begun))
     finally:
         path.write_bytes(whole)
+
+
+def test_a_resumed_run_writes_the_checkpoint_of_an_unbroken_one(
+    data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "probes.training.loop.time", SimpleNamespace(perf_counter=count().__next__)
+    )
+    config = set_up(model, data, schedule={"n_steps": 2, "save_every": 1})
+
+    def stop(_: str, done: int, total: int, __: str) -> None:
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_model(config, tmp_path / "broken", on_progress=stop)
+    for name in ("broken", "unbroken"):
+        train_model(config, tmp_path / name)
+    broken, unbroken = (tmp_path / name / CHECKPOINT for name in ("broken", "unbroken"))
+    assert broken.read_bytes() == unbroken.read_bytes()
 
 
 @pytest.mark.parametrize("case", HOSTILE)
