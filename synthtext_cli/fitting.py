@@ -122,7 +122,7 @@ def fit(
         )  # fmt: skip
     write_fit(fitted, config, folder)
     replace_file(out, format_recipe(fitted.recipe).encode())
-    shutil.rmtree(folder / WORK, ignore_errors=True)
+    shutil.rmtree(folder / WORK)
     warn_some("left out", fitted.real.notes)
     print_text(verdict(fitted))
     table = list_factors(fitted)
