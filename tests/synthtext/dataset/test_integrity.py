@@ -19,7 +19,6 @@ from harming import (
     edit_manifest,
     flip_bit,
     lose_shard,
-    plan_words,
     read_all,
     swap_lines,
 )
@@ -38,28 +37,8 @@ from synthtext.dataset.verify import (
     verify_dataset,
 )
 from synthtext.dataset.wids_index import index_shards
-from synthtext.drawing.fonts import Catalogue
 from synthtext.errors import DamageError, DatasetError, ShardError
 from synthtext.export.export import export_dataset
-
-
-@pytest.fixture(scope="module")
-def plan(fonts: Catalogue) -> Plan:
-    return plan_words(fonts)
-
-
-@pytest.fixture(scope="module")
-def whole(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished dataset; copy it before damaging it."""
-    folder = tmp_path_factory.mktemp("whole") / "out"
-    render_dataset(plan, folder)
-    return folder
-
-
-@pytest.fixture
-def harmed(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "out"))
-
 
 CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a shard taken out": lose_shard,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,6 @@ from harming import (
     REPAIR,
     edit,
     edit_manifest,
-    plan_words,
     swap_lines,
 )
 from probes.data.rendered import read_trials
@@ -29,27 +27,7 @@ from synthtext.dataset.verify import (
     spread_renderings,
     verify_dataset,
 )
-from synthtext.drawing.fonts import Catalogue
 from synthtext.errors import DamageError, DatasetError, ShardError
-
-
-@pytest.fixture(scope="module")
-def plan(fonts: Catalogue) -> Plan:
-    return plan_words(fonts)
-
-
-@pytest.fixture(scope="module")
-def whole(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished dataset; copy it before damaging it."""
-    folder = tmp_path_factory.mktemp("whole") / "out"
-    render_dataset(plan, folder)
-    return folder
-
-
-@pytest.fixture
-def harmed(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "out"))
-
 
 HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no versions": (lambda m: m["plan"].pop("versions"), "plan versions is missing"),
