@@ -45,9 +45,9 @@ SURE: dict[str, Callable[[Floats], Floats]] = {
 TRUE: dict[str, Callable[[Floats], Floats]] = {
     "calibrated": lambda sure: sure,
     "slightly off": lambda sure: special.expit(0.85 * special.logit(sure) - 0.2),
-    "too sure at both ends": lambda sure: special.expit(0.5 * special.logit(sure)),
-    "too sure throughout": lambda sure: special.expit(special.logit(sure) - 1),
-    "not sure enough": lambda sure: special.expit(2 * special.logit(sure)),
+    "overconfident at both ends": lambda sure: special.expit(0.5 * special.logit(sure)),
+    "overconfident throughout": lambda sure: special.expit(special.logit(sure) - 1),
+    "underconfident": lambda sure: special.expit(2 * special.logit(sure)),
 }
 """The confidence of a reader -> the probability that it is right."""
 

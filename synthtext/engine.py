@@ -23,6 +23,7 @@ import cv2
 
 from synthtext.errors import DatasetError
 from synthtext.signals import ENDING
+from synthtext.storage import remove_own_parts
 
 LOCAL = "local"
 
@@ -234,6 +235,8 @@ def _leave_with_parent() -> None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE_S)
+        # The main thread may wait for a slow disk, or a library swallowed its exception.
+        remove_own_parts()
         os._exit(1)
 
 

@@ -27,6 +27,9 @@ OUR_PART = re.compile(rf"\..+-\d+-[0-9a-f]{{8}}{re.escape(PART)}")
 ABANDONED_S = 86_400
 """After this time without a change, the partial file of another machine counts as abandoned."""
 
+_unfinished: set[Path] = set()
+"""The partial files that this process is writing."""
+
 
 def parse_folder(text: str) -> Path:
     """Return a folder from its path, or from an address such as `s3://bucket/words`.
@@ -112,6 +115,7 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
     _sweep_once(path.parent)
     part = _name_part(path)
     try:  # Begins before the part exists, since a signal may arrive at any time.
+        _unfinished.add(part)
         with _open_part(part) as file:
             yield file
             file.flush()
@@ -121,6 +125,8 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             part.unlink()
         raise
+    finally:
+        _unfinished.discard(part)
     _sync_folder(path.parent)
 
 
@@ -197,6 +203,13 @@ def lock_folder(folder: Path, *, is_shared: bool = False) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def remove_own_parts() -> None:
+    """Remove the files that this process has not finished, before it ends uncleanly."""
+    for part in list(_unfinished):
+        with suppress(OSError):
+            part.unlink()
 
 
 def remove_parts(folder: Path, *, below: bool = False) -> None:

@@ -200,6 +200,48 @@ def test_a_run_whose_parent_is_killed_leaves_no_worker(base: Path) -> None:
         assert list(base.glob("**/.*.part")) == []
 
 
+STUCK = """
+import sys, time
+from pathlib import Path
+from synthtext.engine import run_tasks
+from synthtext.storage import write_whole
+
+def write(path):
+    with write_whole(path):
+        (path.parent / f"{path.name}.begun").touch()
+        while True:
+            try:
+                time.sleep(60)
+            except BaseException:
+                pass
+
+if __name__ == "__main__":
+    list(run_tasks(write, [Path(sys.argv[1]) / name for name in "ab"], 2))
+"""
+
+
+def test_a_worker_that_cannot_end_in_time_still_removes_its_unfinished_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "stuck.py").write_text(STUCK)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "stuck.py", tmp_path], env=_environment(), text=True,
+        stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        while len(list(tmp_path.glob("*.begun"))) < 2:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.005)
+        assert len(list(tmp_path.glob(".*.part"))) == 2
+        process.kill()
+        await_end(process)
+        assert find_session(process.pid) == []
+        assert list(tmp_path.glob(".*.part")) == []
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def test_how_many_were_tried(tally: Tally) -> None:
     n = 2 * len(CASES) + len(SIGNALS)
     tally("SIGINT, SIGTERM and SIGHUP to every command with long work, once and twice", n, n,

@@ -146,7 +146,7 @@ def test_the_calibration_of_each_level_follows_that_of_all() -> None:
     assert table["gap"].tolist() == pytest.approx([-0.125, 0.7 - 0.5, 0.55 - 1])
 
 
-@pytest.mark.parametrize("true", ["calibrated", "too sure throughout"])
+@pytest.mark.parametrize("true", ["calibrated", "overconfident throughout"])
 def test_intervals_hold_a_planted_error(true: str) -> None:
     script = load_script("calibration")
     reader = script.Reader("mostly above 0.9", true)
