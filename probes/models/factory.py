@@ -47,6 +47,7 @@ class Parts:
         fit: crops and scales an image to the square input of the model.
         patch_px: side of a patch; 0 if there are none.
         device: device of the module.
+        gflop: GFLOP of one image through the vision tower; None if unknown.
     """
 
     source: Source
@@ -55,6 +56,7 @@ class Parts:
     fit: Callable[[Image.Image], Image.Image]
     patch_px: int
     device: torch.device
+    gflop: float | None
 
     def fit_pixels(self, pixels: Pixels) -> Pixels:
         """Return uint8 (S, S, 3) of an image of any size."""
@@ -139,6 +141,7 @@ def load_parts(name: str, *, pretrained: str | None = None, device: str = "auto"
         fit=build_fit(source.preprocessing),
         patch_px=patch_px,
         device=place,
+        gflop=measure_gflop(module, source.config, source.preprocessing.size_px),
     )
 
 
@@ -190,7 +193,7 @@ def make_reader(
         logit_scale=float(module.logit_scale.detach().exp()),
         prompts=source.prompts,
         n_parameters=count_module(module),
-        gflop=measure_gflop(module, source.config, source.preprocessing.size_px),
+        gflop=parts.gflop,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from probes.models.transformers_clip import rename_state
 
 RANDOM_SEED = 0
 """Seed of random weights, so that two runs probe the same model."""
+
+UNSET_STD = 0.02
+"""Standard deviation of random weights that a tower leaves unset; source: open_clip's
+embeddings."""
 
 MAX_PARAMETERS = 10_000_000_000
 """Maximum number of random parameters; the largest model of open_clip has half as many."""
@@ -103,15 +108,36 @@ def _call_family(config: Mapping[str, Any], source: Source, place: str) -> Any: 
         trunk = settings["vision_cfg"] | {"timm_model_name": PLACEHOLDER, "timm_pool": "token"}
         vision, settings["vision_cfg"] = settings["vision_cfg"], trunk
     try:
-        with torch.random.fork_rng(devices=[]), torch.device(place):
+        with torch.random.fork_rng(devices=[]), torch.device(place), _mark_unset():
             torch.manual_seed(RANDOM_SEED)
             module = family(**settings)
             if sizes is not None:
                 module.visual.trunk = _build_trunk(vision, sizes)
+            if place != "meta":
+                _draw_unset(module)
             return module
     except Exception as error:
         reason = " ".join(str(error).split())[:MAX_REASON]
         raise ProbeError(f"the config of {source.name} cannot be built: {reason}") from error
+
+
+@contextmanager
+def _mark_unset() -> Iterator[None]:
+    """Let memory that is not set be NaN instead of what it held before."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warns_only)
+
+
+def _draw_unset(module: Any) -> None:  # noqa: ANN401
+    """Draw the weights that a tower leaves unset, such as the projection of CoCa's decoder."""
+    for part in module.parameters():
+        if part.isnan().any():
+            torch.nn.init.normal_(part, std=UNSET_STD)
 
 
 def _build_trunk(vision: Mapping[str, Any], sizes: Mapping[str, Any]) -> Any:  # noqa: ANN401

@@ -104,8 +104,8 @@ def _state_verdict(board: Leaderboard) -> str:
     interval = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}" if row else ""
     return (
         f"{best['name']} has the highest accuracy {said}: {percent(best['accuracy'])}"
-        f" ({interval}) on {board.n_images:,} images, 1 of {board.k:,}; the difference is"
-        f" significant from {n_below} of {len(board.models) - 1} others"
+        f" ({interval}) on {board.n_images:,} images, 1 of {board.k:,}, significantly"
+        f" above {n_below} of the {len(board.models) - 1} others"
     )
 
 

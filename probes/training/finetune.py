@@ -166,7 +166,7 @@ def _try_mixtures(
             Mixture(
                 alpha=alpha,
                 reading=float(read_words_of(config, trained.validation, model).mean()),
-                kept=float(retention_set.ask(model).mean()),
+                kept=float(retention_set.ask(model, vectors).mean()),
                 drift=float(1 - (vectors * originals).sum(axis=1).mean()),
             )
         )
@@ -212,9 +212,8 @@ def _evaluate(
         probe = run_probe(model, each, out / name, on_progress=on_progress, share=Share())
         if probe is not None:  # This is the first process.
             outcomes[name] = probe.outcomes
-    return _Evaluation(
-        model, outcomes, retention_set.ask(model), embed_labelled(model, draw_shapes())
-    )
+    vectors = embed_labelled(model, draw_shapes())
+    return _Evaluation(model, outcomes, retention_set.ask(model, vectors), vectors)
 
 
 def _gather_gains(

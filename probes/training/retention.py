@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.arrays import Vectors
-from probes.data.labelled import LabelledImages, draw_shapes, read_labelled
+from probes.data.labelled import draw_shapes, read_labelled
 from probes.metrics.intervals import Interval, cluster_bootstrap
 from probes.metrics.paired import paired_difference
 from probes.models.base import Model
@@ -36,12 +35,13 @@ class RetentionSet:
     Attributes:
         title: name of the images.
         chance: accuracy of a model that guesses.
-        ask: model -> whether each image is answered correctly, (N,).
+        ask: model, its vectors of the bundled images (M, D) -> whether each image is answered
+            correctly, (N,).
     """
 
     title: str
     chance: float
-    ask: Callable[[Model], NDArray[np.bool_]]
+    ask: Callable[[Model, Vectors], NDArray[np.bool_]]
 
 
 def make_retention_set(config: FinetuneConfig, parts: Parts) -> RetentionSet:
@@ -54,16 +54,21 @@ def make_retention_set(config: FinetuneConfig, parts: Parts) -> RetentionSet:
         )  # fmt: skip
         chance = 1 / min(VALIDATION_K, len(validation.texts))
         return RetentionSet(
-            f"words of {folder}", chance, functools.partial(read_words_of, config, validation)
+            f"words of {folder}",
+            chance,
+            lambda model, _: read_words_of(config, validation, model),
         )
     labelled = draw_shapes() if folder is None else read_labelled(folder, verify=config.verify)
     title = labelled.title
     if labelled.broken:
         shown = ", ".join(labelled.broken[:N_NAMED])
         title += f", without {len(labelled.broken)} that cannot be read, such as {shown}"
-    return RetentionSet(
-        title, 1 / len(labelled.names), functools.partial(_name_pictures, labelled)
-    )
+
+    def ask(model: Model, shapes: Vectors) -> NDArray[np.bool_]:
+        vectors = shapes if folder is None else embed_labelled(model, labelled)
+        return name_labelled(model, labelled, vectors)
+
+    return RetentionSet(title, 1 / len(labelled.names), ask)
 
 
 def read_words_of(
@@ -71,11 +76,6 @@ def read_words_of(
 ) -> NDArray[np.bool_]:
     """Return whether a model reads each word correctly, (N,)."""
     return read_words_right(model, validation, config.templates, config.seed)
-
-
-def _name_pictures(labelled: LabelledImages, model: Model) -> NDArray[np.bool_]:
-    """Return whether a model classifies each image correctly, (N,)."""
-    return name_labelled(model, labelled, embed_labelled(model, labelled))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import torch
 
 from probes.models.base import Model, find_cut, identify_model
 from probes.models.checkpoint import hash_state
-from probes.models.factory import load_model, read_patch
+from probes.models.factory import load_model, load_parts, read_patch
+from probes.models.modules import UNSET_STD
 from probes.models.registry import list_models
 from tiny_clip import TINY, draw_pictures, make_state, refuse, write_folder, write_json
 
@@ -42,6 +43,22 @@ def test_random_weights_are_the_same_every_time(config_path: Path, tiny: Model) 
     again = load_model(str(config_path), pretrained="random", device="cpu")
     assert again.weights_sha256 == tiny.weights_sha256
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_open_clip_leaves_unset_is_drawn_too(tmp_path: Path) -> None:
+    text = TINY["text_cfg"] | {"context_length": 7}
+    vision = TINY["vision_cfg"] | {"attentional_pool": True, "output_tokens": True}
+    config = {
+        "vision_cfg": vision,
+        "text_cfg": text | {"embed_cls": True, "output_tokens": True},
+        "multimodal_cfg": text | {"attn_pooler_heads": 2},
+        "custom_text": True,
+    }
+    path = write_json(tmp_path / "coca.json", TINY | config)
+    parts = load_parts(str(path), pretrained="random", device="cpu")
+    projection = parts.module.text_decoder.text_projection
+    assert float(projection.detach().std()) == pytest.approx(UNSET_STD, rel=0.3)
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_vit_b_32_is_built_with_random_weights() -> None:
