@@ -11,7 +11,7 @@ COUNT := 300000
 
 PEERS := peers
 
-.PHONY: demo test check lowest fix golden bench peers recogniser worlds docs observatory memory faults interop reader lock clean
+.PHONY: demo test check lowest fix golden bench peers recogniser worlds docs coverage observatory memory faults interop reader lock clean
 .DELETE_ON_ERROR:
 
 # The program without test dependencies, at the versions that were tested together. Without a GPU,
@@ -104,6 +104,15 @@ worlds: $(PEERS)/installed
 observatory: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/observatory.py observatory \
 		$(if $(FONTS),--fonts $(FONTS)) $(if $(KLI),--kli $(KLI))
+
+# How often intervals contain the truth: simulated readers, then real ones measured densely. An
+# hour; a run that was killed goes on with what lies in coverage/.
+coverage: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dense.py coverage/bundled --n 300
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dense.py coverage/tesseract --model ocr:tesseract --n 300
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dense.py coverage/ppocr --model ocr:rapidocr --n 40 \
+		--between 1 --design size,blur
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --real coverage/*/outcomes.parquet
 
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -192,7 +192,7 @@ class Real:
 
 
 def read_real(path: Path, n_words: int) -> Iterator[Real]:
-    """Yield a reader for each factor, baseline and K of the outcomes of a dense run."""
+    """Yield a reader for each factor, baseline and K of a dense run, named after its folder."""
     outcomes = read_outcomes(path)
     for (factor, baseline), rows in outcomes.groupby(["factor", "baseline"]):
         if factor not in FACTORS or not FACTORS[factor].direction:
@@ -200,8 +200,9 @@ def read_real(path: Path, n_words: int) -> Iterator[Real]:
         x = axis_of(factor).place(rows["level"].astype(float).to_numpy())
         for k in list_ranked(outcomes):
             table = (rows[f"rank_at_{k}"] == 1).groupby([rows["word"], x]).first().unstack()
+            name = f"{path.parent.name}: {factor}, {baseline}, 1 of {k:,}"
             yield Real(
-                f"{factor}, {baseline}, 1 of {k:,}", n_words, str(factor), 1 / k,
+                name, n_words, str(factor), 1 / k,
                 table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=bool),
             )  # fmt: skip
 

@@ -47,7 +47,7 @@ def test_a_dense_run_is_a_truth_to_draw_words_from(
     )  # fmt: skip
     write_outcomes(tmp_path / "outcomes.parquet", rows.assign(rank_at_2=rows["rank_at_2"]))
     (reader,) = simulation.read_real(tmp_path / "outcomes.parquet", 40)
-    assert reader.name == "blur_px, easy, 1 of 2"
+    assert reader.name == f"{tmp_path.name}: blur_px, easy, 1 of 2"
     # Midway between one half and 1 is where half of the words are read.
     found = sys.modules["design_runs"].measure_coverage(reader, 20)
     assert found.held >= 0.8
