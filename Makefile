@@ -105,8 +105,8 @@ observatory: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/observatory.py observatory \
 		$(if $(FONTS),--fonts $(FONTS)) $(if $(KLI),--kli $(KLI))
 
-# How often intervals contain the truth: simulated readers, then real ones measured densely. An
-# hour; a run that was killed goes on with what lies in coverage/.
+# How often intervals contain the truth: for simulated readers, and for real ones measured densely.
+# Half an hour; a run that was killed continues with what lies in coverage/.
 coverage: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dense.py coverage/bundled --n 300
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dense.py coverage/tesseract --model ocr:tesseract --n 300
@@ -120,7 +120,7 @@ docs: .venv/installed
 memory: .venv/installed
 	$(BIN)/python benchmarks/memory.py
 
-# Fault injection and fuzzing at full size: an hour. `make test` runs a small part of it.
+# Fault injection and fuzzing at full size: one to two hours. `make test` runs a small part of it.
 faults: .venv/installed
 	$(BIN)/python -m pip install --quiet --upgrade --no-deps --target .venv/interop/atheris \
 		--group fuzz

@@ -78,13 +78,12 @@ COMMANDS = {
         f"probe {READER} --n 2 --design blur --k 2 --prompts prompts.txt --overwrite --out out",
         within=CACHE,
     ),
-    "probe --models": Command("probe --models models.txt --data plain --k 2 --out out", every=7),
+    "probe --models": Command("probe --models models.txt --data plain --k 2 --out out"),
     "probe --export-pictures": Command(
         f"probe {READER} --n 2 --design blur --k 2 --export-pictures pictures --out out"
     ),
     "probe --linear": Command(
-        f"probe {READER} --task sentiment --data reviews --linear --out out",
-        every=5,  # It does what probe does, three times.
+        f"probe {READER} --task sentiment --data reviews --linear --out out"
     ),
     "import": Command("import answers.csv --by area --out out"),
     "fit": Command("fit cut --count 100 --rounds 1 --crops 20 --out a.toml"),
@@ -209,7 +208,7 @@ def try_command(command: Command, n_faults: int, base: Path, room: Path) -> dict
     except RuntimeError as error:
         return {"n_operations": 0, "n_tried": 0, "found": {"undisturbed": [str(error)]}}
     n = min(n_faults, command.sampled)  # 0 is all of them.
-    chosen = choose(trial.numbers, n, command.every)
+    chosen = choose(trial.numbers, n)
     found = {
         f"{kind} at {k}, {trial.operations[k - 1]}": faults
         for k, kind in chosen

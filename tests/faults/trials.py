@@ -46,7 +46,6 @@ class Command:
     Attributes:
         line: the command line.
         before: the command line that has written to the same place before, if any.
-        every: the full run tries only every n-th operation, where n is this number.
         sampled: the most operations that a small run tries.
         within: the folder whose operations alone are tried; with none, all are.
         replaced: a file in whose place another one lies when the command is run again; with
@@ -55,7 +54,6 @@ class Command:
 
     line: str
     before: str = ""
-    every: int = 1
     sampled: int = 3
     within: str = ""
     replaced: str = ""
@@ -230,10 +228,10 @@ class Trial:
         return faults
 
 
-def choose(numbers: Sequence[int], n_faults: int, every: int) -> list[tuple[int, str]]:
+def choose(numbers: Sequence[int], n_faults: int) -> list[tuple[int, str]]:
     """Return the operations to fail at and the faults: all, or a few that are spread evenly."""
     if not n_faults:
-        return [(k, name) for k in numbers[::every] for name in FAULTS]
+        return [(k, name) for k in numbers for name in FAULTS]
     kinds = list(FAULTS)
     return [
         (numbers[(2 * i + 1) * len(numbers) // (2 * n_faults)], kinds[i % len(kinds)])
