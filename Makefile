@@ -105,14 +105,17 @@ observatory: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/observatory.py observatory \
 		$(if $(FONTS),--fonts $(FONTS)) $(if $(KLI),--kli $(KLI))
 
-# How often intervals contain the truth: for simulated readers, and for real ones measured densely.
-# Half an hour; a run that was killed continues with what lies in coverage/.
-coverage: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dense.py coverage/bundled --n 300
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dense.py coverage/tesseract --model ocr:tesseract --n 300
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dense.py coverage/ppocr --model ocr:rapidocr --n 40 \
-		--between 1 --design size,blur
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --real coverage/*/outcomes.parquet
+# How often intervals contain the truth: for simulated readers, and for real ones measured densely,
+# which takes half an hour the first time.
+coverage: $(addprefix coverage/,$(addsuffix /outcomes.parquet,bundled tesseract ppocr))
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py --real $^
+
+coverage/bundled/outcomes.parquet: DENSE = --n 300
+coverage/tesseract/outcomes.parquet: DENSE = --n 300 --model ocr:tesseract
+coverage/ppocr/outcomes.parquet: DENSE = --n 40 --model ocr:rapidocr --between 1 --design size,blur
+
+coverage/%/outcomes.parquet: | .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dense.py $(@D) $(DENSE)
 
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

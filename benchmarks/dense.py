@@ -33,6 +33,11 @@ from synthtext.drawing.fonts import read_catalogue
 
 DESIGN = "size,blur,contrast"
 
+COLUMNS = (
+    "key", "task", "word", "factor", "baseline", "level", "k", "rank", "guess", "correct",
+)  # fmt: skip
+"""Columns of the outcomes that are kept."""
+
 
 def place_between(factor: str, n: int) -> list[float]:
     """Return n levels between each two levels of a factor, evenly spaced on its axis."""
@@ -76,20 +81,8 @@ def main() -> None:
     shown = Shown(tuple(trials), draw_stimuli(trials), name_drawn(trials, read_catalogue()))
     done = run_looks(model, question, task, shown, asked.folder / FOLDER)
     if done is not None:
-        names = [
-            "key",
-            "task",
-            "word",
-            "factor",
-            "baseline",
-            "level",
-            "k",
-            "rank",
-            "guess",
-            "correct",
-        ]
         ranks = [name for name in done.outcomes if str(name).startswith("rank_at_")]
-        write_outcomes(asked.folder / "outcomes.parquet", done.outcomes[[*names, *ranks]])
+        write_outcomes(asked.folder / "outcomes.parquet", done.outcomes[[*COLUMNS, *ranks]])
         shutil.rmtree(asked.folder / FOLDER)
 
 
