@@ -161,7 +161,7 @@ def check_reader(reader: Reader, n_runs: int) -> Iterator[Check]:
     pooled_held, cell_held = hits.mean(axis=0).tolist()
     needed = np.subtract(*np.quantile(estimates, (0.975, 0.025)))
     width = f"{100 * widths.mean():.1f} points wide, {100 * needed:.1f} would do"
-    yield Check(f"{reader.name}: accuracy, pooled, {width}", pooled_held, HOLDS[0], 1.0)
+    yield Check(f"{reader.name}: accuracy, pooled, {width}", pooled_held, *HOLDS)
     yield Check(f"{reader.name}: accuracy, one level", cell_held, *HOLDS)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +67,10 @@ def build_module(source: Source) -> Any:  # noqa: ANN401 - open_clip carries no 
         blank = _call_family(config, source, "meta")
         if state is None:
             _check_size(blank, source)
-        else:
-            state = _match_state(blank, state, origin)
+            return _draw_module(config, source)
+        state = _match_state(blank, state, origin)
         module = _call_family(config, source, "cpu")
-    if state is not None:
-        module.load_state_dict(state)
+    module.load_state_dict(state)
     return module
 
 
@@ -108,36 +106,34 @@ def _call_family(config: Mapping[str, Any], source: Source, place: str) -> Any: 
         trunk = settings["vision_cfg"] | {"timm_model_name": PLACEHOLDER, "timm_pool": "token"}
         vision, settings["vision_cfg"] = settings["vision_cfg"], trunk
     try:
-        with torch.random.fork_rng(devices=[]), torch.device(place), _mark_unset():
+        with torch.random.fork_rng(devices=[]), torch.device(place):
             torch.manual_seed(RANDOM_SEED)
             module = family(**settings)
             if sizes is not None:
                 module.visual.trunk = _build_trunk(vision, sizes)
-            if place != "meta":
-                _draw_unset(module)
             return module
     except Exception as error:
         reason = " ".join(str(error).split())[:MAX_REASON]
         raise ProbeError(f"the config of {source.name} cannot be built: {reason}") from error
 
 
-@contextmanager
-def _mark_unset() -> Iterator[None]:
-    """Let memory that is not set be NaN instead of what it held before."""
+def _draw_module(config: Mapping[str, Any], source: Source) -> Any:  # noqa: ANN401
+    """Return the module with random weights, also where open_clip leaves memory as it was.
+
+    It does so for the projection of CoCa's decoder.
+    """
     before = torch.are_deterministic_algorithms_enabled()
     warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)  # Unset memory becomes NaN.
     try:
-        yield
+        module = _call_family(config, source, "cpu")
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warns_only)
-
-
-def _draw_unset(module: Any) -> None:  # noqa: ANN401
-    """Draw the weights that a tower leaves unset, such as the projection of CoCa's decoder."""
+    generator = torch.Generator().manual_seed(RANDOM_SEED)
     for part in module.parameters():
         if part.isnan().any():
-            torch.nn.init.normal_(part, std=UNSET_STD)
+            torch.nn.init.normal_(part, std=UNSET_STD, generator=generator)
+    return module
 
 
 def _build_trunk(vision: Mapping[str, Any], sizes: Mapping[str, Any]) -> Any:  # noqa: ANN401

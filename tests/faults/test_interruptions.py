@@ -33,10 +33,10 @@ COMMAND = [
 
 EQUAL = "the same command finishes with identical bytes, nothing missing or duplicated"
 
-N_KILLS = 200 if IS_FULL else 4
+N_KILLS = 200 if IS_FULL else 6
 N_DISKS = 40 if IS_FULL else 3
 N_DAMAGED = 100 if IS_FULL else 8
-N_SIGNALS = 20 if IS_FULL else 1
+N_SIGNALS = 20 if IS_FULL else 2
 
 ELSEWHERE = {
     "HB_SHAPER_LIST": "fallback", "HB_OPTIONS": "uniscribe-bug-compatible",
