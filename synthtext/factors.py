@@ -16,6 +16,10 @@ MAX_SIDE_PX = 8192
 """Maximum side length of an image: a bound for specs that come from elsewhere."""
 
 
+VERTICAL = ("vertical", "vertical-mixed")
+"""Directions of lines that run downwards: upright letters alone, or as UAX #50 turns them."""
+
+
 @dataclass(frozen=True)
 class Bounds:
     """Minimum and maximum value of a number, and what it means."""
@@ -95,7 +99,7 @@ FACTORS: dict[str, Factor] = {
     ),
     "direction": Factor(
         "horizontal", "direction of lines; vertical ones are columns from right to left",
-        choices=("horizontal", "vertical"),
+        choices=("horizontal", *VERTICAL),
     ),
     "width_px": Factor(
         "224", "image width in px; 0 fits it to the text", _SIDE, is_whole=True

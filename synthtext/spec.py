@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from synthtext.errors import SpecError
-from synthtext.factors import FACTORS, SPLITS, Bounds
+from synthtext.factors import FACTORS, SPLITS, VERTICAL, Bounds
 
 DEFAULT_FONT = "Lato_400Regular.ttf"
 """The font of a spec that is made by hand."""
@@ -128,8 +128,9 @@ class Spec:
         shrink: whether text that does not fit is drawn smaller instead of not at all.
         fallback_fonts: file names of the fonts that draw what `font` lacks, separated by
             commas, the first that has it; empty uses no other font.
-        direction: horizontal, or vertical: upright letters from top to bottom, in columns from
-            right to left.
+        direction: horizontal; vertical: upright letters from top to bottom, in columns from
+            right to left; or vertical-mixed: the same, but with letters on their side where
+            Unicode's UAX #50 says so, such as Latin ones.
         bleed_through_frac: fraction of the light that letters on the back of the sheet take; 0
             is none.
         halftone_px: distance between the dots of a halftone print; 0 is none.
@@ -235,6 +236,11 @@ class Spec:
     def drawn_text(self) -> str:
         """The text as the image shows it, its case applied."""
         return CASES[self.case](self.text)
+
+    @property
+    def is_vertical(self) -> bool:
+        """Whether lines run downwards."""
+        return self.direction in VERTICAL
 
     @property
     def font_files(self) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def bend(placement: Placement, spec: Spec) -> Placement:
     arc_deg, wave_em, jitter_em, letter_rotation_deg = _read_bends(spec)
     if not (arc_deg or wave_em or jitter_em or letter_rotation_deg):
         return placement
-    if spec.direction == "vertical" and (arc_deg or wave_em):
+    if spec.is_vertical and (arc_deg or wave_em):
         raise DrawError("vertical text follows no curve; set arc_deg and wave_em to 0")
     text = spec.drawn_text
     left, top, right, bottom = placement.box
@@ -180,8 +180,9 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
     numbers = {cluster: number for number, cluster in enumerate(clusters)}
     of_glyphs = [numbers[cluster] for cluster in placement.clusters]
     of_letters = [numbers[owner] for owner in owners]
-    corners = list_corners(placement.char_boxes, None)
+    corners = list_corners(placement.char_boxes, placement.char_corners)
     letters = frames.move(corners, of_letters)
+    turned_rad = placement.turns_rad or [0.0] * len(of_glyphs)
     words = _box_words(
         number_words(text, placement.word_breaks),
         letters,
@@ -193,7 +194,10 @@ def _move_letters(placement: Placement, text: str, at: PointMap) -> Placement:
     return replace(
         placement,
         pens=frames.move(placement.pens[:, None], of_glyphs)[:, 0],
-        turns_rad=[frames.turns_rad[number] for number in of_glyphs],
+        turns_rad=[
+            frames.turns_rad[number] + turn_rad
+            for number, turn_rad in zip(of_glyphs, turned_rad, strict=True)
+        ],
         char_corners=letters,
         word_corners=words,
         box=(*ink.min(axis=0).tolist(), *ink.max(axis=0).tolist()),

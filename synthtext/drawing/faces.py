@@ -76,6 +76,7 @@ class Item(NamedTuple):
         script: script of its characters, ISO 15924, such as `Arab`.
         owner: number of the font that draws it, 0 for the first.
         form: size and rise of its characters.
+        is_sideways: whether its characters lie on their side in a vertical line.
     """
 
     start: int
@@ -84,6 +85,7 @@ class Item(NamedTuple):
     script: str
     owner: int = 0
     form: Form = PLAIN
+    is_sideways: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Run:
         offsets: offset of each glyph, x rightwards and y upwards.
         owners: number of the font of each glyph; empty if it is always the first.
         scales: size of each glyph as a fraction of the font size; empty if all are 1.
+        sideways: whether each glyph lies on its side; empty if none does.
     """
 
     glyphs: list[int]
@@ -105,6 +108,7 @@ class Run:
     offsets: list[tuple[float, float]]
     owners: Sequence[int] = ()
     scales: Sequence[float] = ()
+    sideways: Sequence[bool] = ()
 
 
 class Face:
@@ -114,6 +118,7 @@ class Face:
         name: file name.
         sha256: SHA-256 of its bytes, in hex.
         x_height_em: height of the letter x in ems, 0 if there is none.
+        middle_em: height of the middle between ascent and descent, in ems.
         underline_em: distance from the baseline down to the upper edge of an underline, as the
             table `post` gives it, in ems; 0 if it gives none.
         widths: cache in which layout keeps the widths of words by their letter spacing, and by
@@ -154,6 +159,8 @@ class Face:
         self._outlines: dict[int, Outline] = {}
         self.widths: dict[tuple[str | float, ...], float] = {}
         self.x_height_em = self._measure_x_height()
+        extents = self._shaper.get_font_extents("ltr")
+        self.middle_em = (extents.ascender + extents.descender) / 2 / self._em
         # FreeType's position is that of the middle of the line.
         face = self._handle.contents
         self.underline_em = -(face.underline_position + face.underline_thickness / 2) / self._em
@@ -177,6 +184,14 @@ class Face:
     def has(self, text: str) -> bool:
         """Return whether there is a glyph for every character of a text."""
         return all(self._shaper.get_nominal_glyph(ord(char)) for char in text)
+
+    def has_vertical_form(self, text: str) -> bool:
+        """Return whether the glyphs of a text in vertical lines differ from those in others."""
+        flat, upright = (
+            self.shape(text, ligatures=False, is_vertical=is_vertical).glyphs
+            for is_vertical in (False, True)
+        )
+        return flat != upright
 
     def shape(
         self,
@@ -209,7 +224,7 @@ class Face:
             buffer.script = item.script
             buffer.language = "c"  # The guess in the C locale; no font has rules for it.
         if is_vertical:
-            buffer.direction = "ttb"
+            buffer.direction = "btt" if item is not None and item.level % 2 else "ttb"
         try:
             hb.shape(self._shaper, buffer, None if ligatures else NO_LIGATURES, SHAPERS)
             # HarfBuzz has no positions for an empty text, such as that between two spaces.

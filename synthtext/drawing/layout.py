@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
@@ -15,9 +16,15 @@ from numpy.typing import NDArray
 from synthtext.drawing.bidi import Directions
 from synthtext.drawing.faces import Box, Face, Form, Run
 from synthtext.drawing.fallback import assign_faces
+from synthtext.drawing.orientation import find_sideways
 from synthtext.drawing.outlines import Outline
-from synthtext.drawing.runs import resolve
-from synthtext.drawing.wrapping import Style, break_lines, list_steps, shape_part
+from synthtext.drawing.wrapping import (
+    Style,
+    break_lines,
+    list_steps,
+    resolve_styled,
+    shape_part,
+)
 from synthtext.errors import DrawError
 
 Boxes = NDArray[np.float64]
@@ -48,9 +55,10 @@ class Placement:
         word_breaks: indices in the text at which a line starts within a word.
         owners: number of the font that draws each character of the text; empty if it is always
             the first.
-        turns_rad: clockwise rotation of each glyph of text along a curve; empty if straight.
+        turns_rad: clockwise rotation of each glyph of text along a curve, or with letters on
+            their side; None if there is none.
         char_corners: float64 (m, 4, 2); corners of the boxes of the characters if the text is
-            curved or warped; else None.
+            curved or warped or has letters on their side; else None.
         word_corners: float64 (k, 4, 2); the same for each word.
         word_loops: float64 (k, n, 2); the boundary of each word as `bands` has it, if the text
             is warped or follows a curve; else None.
@@ -144,13 +152,14 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     wrap_em: float | None = None,
     fallback: Sequence[Face] = (),
     is_vertical: bool = False,
+    is_mixed: bool = False,
     forms: Sequence[Form] = (),
     apart: Sequence[int] = (),
 ) -> Placement:
     """Return the text set in lines; the first baseline lies at y = 0.
 
-    The lines of vertical text run downwards, upright letters in the order of the text, and each
-    stands to the left of the one before it; the middle of the first lies at x = 0.
+    The lines of vertical text run downwards, and each stands to the left of the one before it;
+    the middle of the first lies at x = 0.
 
     Args:
         text: one paragraph, with single spaces between words.
@@ -162,16 +171,19 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
             long. None sets one line.
         fallback: open fonts that draw what the first one lacks.
         is_vertical: whether lines run downwards.
+        is_mixed: whether letters of a vertical line lie on their side where UAX #50 says so;
+            otherwise all are upright, in the order of the text.
         forms: size and rise of each character; empty if all are plain.
         apart: numbers of the words that the last font of `fallback` draws.
 
     Raises:
         DrawError: a character has no glyph or leaves no ink, so nobody could read it.
     """
-    directions = None if is_vertical else resolve(text)
     faces = (face, *fallback)
     owners = assign_faces(text, faces, apart)
-    style = Style(faces, letter_spacing_em, is_vertical, owners, forms)
+    sideways = find_sideways(text, faces, owners) if is_mixed else []
+    style = Style(faces, letter_spacing_em, is_vertical, owners, forms, sideways)
+    directions = resolve_styled(text, style)
     lines = break_lines(text, style, wrap_em)
     runs = [
         shape_part(text, directions, start, start + len(line), style) for start, line in lines
@@ -186,12 +198,10 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     ]
     pens, baselines = _set_pens(runs, style, line_height, INDENTS[align])
     scales = [scale for run in runs for scale in run.scales] or None
-    boxes = _box_glyphs(drawn_with, glyphs, pens, scales)
-    char_boxes = (
-        _box_column(text, clusters, boxes)
-        if is_vertical
-        else _box_chars(text, clusters, boxes, _list_leftward(directions))
-    )
+    turned = [flag for run in runs for flag in run.sideways]
+    boxes = _box_glyphs(drawn_with, glyphs, pens, scales, turned)
+    box = _box_column if is_vertical else _box_chars
+    char_boxes = box(text, clusters, boxes, _list_leftward(directions))
     word_breaks = [start for start, _ in lines[1:] if text[start - 1] != " "]
     word_boxes = _box_words(text, char_boxes, word_breaks)
     return Placement(
@@ -206,6 +216,8 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
         word_breaks=word_breaks,
         owners=owners,
         scales=scales,
+        turns_rad=[math.pi / 2 * flag for flag in turned] if any(turned) else None,
+        char_corners=_turn_corners(char_boxes, text, sideways) if any(turned) else None,
     )
 
 
@@ -253,8 +265,15 @@ def _box_glyphs(
     glyphs: list[int],
     pens: list[tuple[float, float]],
     scales: list[float] | None,
+    turned: list[bool],
 ) -> list[Box | None]:
     boxes = [face.ink_box(glyph) for face, glyph in zip(faces, glyphs, strict=True)]
+    if any(turned):
+        # Clockwise by 90 degrees: what is up becomes right, and what is right becomes down.
+        boxes = [
+            (box[1], -box[2], box[3], -box[0]) if box and flag else box
+            for box, flag in zip(boxes, turned, strict=True)
+        ]
     if scales is not None:
         boxes = [
             box and (box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale)
@@ -306,10 +325,21 @@ def _box_chars(
     return boxes
 
 
-def _box_column(text: str, clusters: list[int], glyph_boxes: list[Box | None]) -> list[Box]:
+def _box_column(
+    text: str, clusters: list[int], glyph_boxes: list[Box | None], leftward: frozenset[int]
+) -> list[Box]:
     """Return what `_box_chars` does for vertical text: a ligature is parted from top down."""
     turned = [box and _transpose(box) for box in glyph_boxes]
-    return [_transpose(box) for box in _box_chars(text, clusters, turned, frozenset())]
+    return [_transpose(box) for box in _box_chars(text, clusters, turned, leftward)]
+
+
+def _turn_corners(
+    char_boxes: list[Box], text: str, sideways: Sequence[bool]
+) -> NDArray[np.float64]:
+    """Return the corners of boxes, from the top left of each character as it stands or lies."""
+    corners = list_corners(np.array(char_boxes), None)
+    is_turned = np.array([sideways[place] for place in inked(text)])
+    return np.where(is_turned[:, None, None], np.roll(corners, -1, axis=1), corners)
 
 
 def _transpose(box: Box) -> Box:

@@ -251,7 +251,7 @@ def _shrink(spec: Spec, share: float) -> float:
 
 
 def _side_along(spec: Spec) -> int:
-    return spec.height_px if spec.direction == "vertical" else spec.width_px
+    return spec.height_px if spec.is_vertical else spec.width_px
 
 
 def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement:
@@ -277,7 +277,8 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
         align=spec.align,
         wrap_em=wrap_em,
         fallback=fallback,
-        is_vertical=spec.direction == "vertical",
+        is_vertical=spec.is_vertical,
+        is_mixed=spec.direction == "vertical-mixed",
         forms=forms,
         apart=choose_apart(spec.drawn_text, spec.word_font_frac, spec.ink_seed),
     )

@@ -30,7 +30,7 @@ def add_rules(placement: Placement, spec: Spec, face: Face) -> Placement:
     """
     if not (spec.underline_em or spec.strike_em):
         return placement
-    if spec.direction == "vertical":
+    if spec.is_vertical:
         raise DrawError(
             "vertical text has no line under or through it; set underline_em and strike_em to 0"
         )

@@ -36,12 +36,14 @@ class Line(NamedTuple):
         levels: level of each of its characters; empty if all of it runs rightwards.
         owners: number of the font that draws each of them; empty if it is always the first.
         forms: size and rise of each of them; empty if all are plain.
+        sideways: whether each of them lies on its side in a vertical line; empty if none does.
     """
 
     text: str
     levels: list[int]
     owners: Sequence[int] = ()
     forms: Sequence[Form] = ()
+    sideways: Sequence[bool] = ()
 
 
 def resolve(text: str) -> Directions | None:
@@ -49,26 +51,17 @@ def resolve(text: str) -> Directions | None:
     return None if runs_rightward(text) else resolve_levels(text)
 
 
-def cut_line(
-    text: str,
-    directions: Directions | None,
-    start: int,
-    stop: int,
-    owners: Sequence[int] = (),
-    forms: Sequence[Form] = (),
-) -> Line:
-    """Return the line of a paragraph from one index to before another.
+def cut_line(text: str, directions: Directions | None, start: int, stop: int) -> Line:
+    """Return the line of a paragraph from one index to before another, in the first font.
 
     Args:
         text: the paragraph.
         directions: of the paragraph.
         start: index of the first character of the line.
         stop: index after the last one.
-        owners: number of the font that draws each character of the paragraph.
-        forms: size and rise of each character of the paragraph.
     """
     levels = [] if directions is None else line_levels(directions, start, stop)
-    return Line(text[start:stop], levels, owners[start:stop], forms[start:stop])
+    return Line(text[start:stop], levels)
 
 
 def shape_line(
@@ -79,7 +72,7 @@ def shape_line(
     fallback: Sequence[Face] = (),
     is_vertical: bool = False,
 ) -> Run:
-    """Return the glyphs of a line from left to right, each run shaped separately.
+    """Return the glyphs of a line from left to right or downwards, each run shaped separately.
 
     Args:
         face: the first font.
@@ -98,8 +91,8 @@ def shape_line(
     ordered = [items[place] for place in order_visually([item.level for item in items])]
     runs = [
         _set_form(
-            faces[item.owner].shape(
-                line.text, ligatures=ligatures, item=item, is_vertical=is_vertical
+            _shape_item(
+                faces[item.owner], line, item, ligatures=ligatures, is_vertical=is_vertical
             ),
             item.form,
             is_vertical=is_vertical,
@@ -119,7 +112,31 @@ def shape_line(
         ]
         if line.forms
         else (),
+        sideways=[
+            item.is_sideways
+            for item, run in zip(ordered, runs, strict=True)
+            for _ in run.glyphs
+        ]
+        if line.sideways
+        else (),
     )
+
+
+def _shape_item(
+    face: Face, line: Line, item: Item, *, ligatures: bool, is_vertical: bool
+) -> Run:
+    """Return a part of a line, turned clockwise by 90 degrees if it lies on its side."""
+    run = face.shape(
+        line.text,
+        ligatures=ligatures,
+        item=item,
+        is_vertical=is_vertical and not item.is_sideways,
+    )
+    if not item.is_sideways:
+        return run
+    # What is up becomes right; the middle of the letters' height lies in that of the column.
+    offsets = [(up - face.middle_em, -right) for right, up in run.offsets]
+    return replace(run, offsets=offsets)
 
 
 def _set_form(run: Run, form: Form, *, is_vertical: bool) -> Run:
@@ -136,16 +153,24 @@ def _set_form(run: Run, form: Form, *, is_vertical: bool) -> Run:
 
 
 def itemize(line: Line) -> list[Item]:
-    """Return the parts of a line by level, script, font and form; empty if it is one run."""
-    text, levels, owners, forms = line
-    if not (levels or owners or forms) and (text.isascii() or LATIN.fullmatch(text)):
+    """Return the parts of a line that differ in a field of `Item`; empty if it is one run."""
+    text, levels, owners, forms, sideways = line
+    is_plain = not (levels or forms or sideways)
+    if is_plain and not owners and (text.isascii() or LATIN.fullmatch(text)):
         return []
     scripts = find_scripts(text)
-    if not (levels or any(owners) or forms) and len(set(scripts)) < 2:
+    if is_plain and not any(owners) and len(set(scripts)) < 2:
         return []
     n = len(text)
     kinds = list(
-        zip(levels or [0] * n, scripts, owners or [0] * n, forms or [PLAIN] * n, strict=True)
+        zip(
+            levels or [0] * n,
+            scripts,
+            owners or [0] * n,
+            forms or [PLAIN] * n,
+            sideways or [False] * n,
+            strict=True,
+        )
     )
     items: list[Item] = []
     start = 0

@@ -49,8 +49,7 @@ def warp(placement: Placement, spec: Spec) -> Placement:
     loops = placement.word_loops
     if loops is None:
         # The right side of a column is the upper edge of its line.
-        is_vertical = spec.direction == "vertical"
-        loops = sample_loops(np.roll(words, -1, axis=1) if is_vertical else words)
+        loops = sample_loops(np.roll(words, -1, axis=1) if spec.is_vertical else words)
     words = _hold(words, move, "word")
     rules, ink = placement.rules, [chars.reshape(-1, 2), words.reshape(-1, 2)]
     if rules is not None:

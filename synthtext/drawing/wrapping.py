@@ -23,6 +23,8 @@ class Style(NamedTuple):
         is_vertical: whether lines run downwards.
         owners: number of the font that draws each character; empty if it is always the first.
         forms: size and rise of each character; empty if all are plain.
+        sideways: whether each character lies on its side in a vertical line; empty if none
+            does.
     """
 
     faces: tuple[Face, ...]
@@ -30,6 +32,15 @@ class Style(NamedTuple):
     is_vertical: bool = False
     owners: Sequence[int] = ()
     forms: Sequence[Form] = ()
+    sideways: Sequence[bool] = ()
+
+
+def resolve_styled(text: str, style: Style) -> Directions | None:
+    """Return the directions of a text; None if none of it runs leftwards or upwards.
+
+    Letters that are all upright in a vertical line are stacked in the order of the text.
+    """
+    return None if style.is_vertical and not style.sideways else resolve(text)
 
 
 def shape_part(
@@ -45,7 +56,10 @@ def shape_part(
         style: of the text.
     """
     first, *others = style.faces
-    line = cut_line(text, directions, start, stop, style.owners, style.forms)
+    style = _cut_style(style, start, stop)
+    line = cut_line(text, directions, start, stop)._replace(
+        owners=style.owners, forms=style.forms, sideways=style.sideways
+    )
     return shape_line(
         first,
         line,
@@ -79,7 +93,9 @@ def break_lines(text: str, style: Style, wrap_em: float | None) -> list[tuple[in
     if wrap_em is None:
         return [(0, text)]
 
-    space = _measure(" ", style._replace(owners=(), forms=()))
+    space = _measure(
+        " ", style._replace(owners=(), forms=(), sideways=[True] if style.sideways else ())
+    )
     lines: list[tuple[int, str]] = []
     begin = start = 0
     width = gap = 0.0
@@ -98,16 +114,20 @@ def break_lines(text: str, style: Style, wrap_em: float | None) -> list[tuple[in
 
 def _cut_style(style: Style, start: int, stop: int) -> Style:
     """Return the style of a part of the text."""
-    if not (style.owners or style.forms):
+    if not (style.owners or style.forms or style.sideways):
         return style
-    return style._replace(owners=style.owners[start:stop], forms=style.forms[start:stop])
+    return style._replace(
+        owners=style.owners[start:stop],
+        forms=style.forms[start:stop],
+        sideways=style.sideways[start:stop],
+    )
 
 
 def _measure(word: str, style: Style) -> float:
     """Return the length of a word in ems, cached because each size sets the same words."""
-    faces, letter_spacing_em, is_vertical, owners, forms = style
+    faces, letter_spacing_em, is_vertical, owners, forms, sideways = style
     widths = faces[0].widths
-    key: tuple[str | float, ...] = (word, letter_spacing_em, is_vertical)
+    key: tuple[str | float, ...] = (word, letter_spacing_em, is_vertical, *sideways)
     if owners:
         key += (*owners, *(face.sha256 for face in faces))
     for form in forms:
@@ -115,7 +135,6 @@ def _measure(word: str, style: Style) -> float:
     if key not in widths:
         if len(widths) >= MAX_WIDTHS:
             widths.clear()
-        directions = None if is_vertical else resolve(word)
-        run = shape_part(word, directions, 0, len(word), style)
+        run = shape_part(word, resolve_styled(word, style), 0, len(word), style)
         widths[key] = sum(list_steps(run, letter_spacing_em))
     return widths[key]

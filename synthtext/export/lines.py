@@ -15,6 +15,7 @@ from synthtext.drawing.layout import inked
 from synthtext.drawing.rendering import Quads
 from synthtext.drawing.runs import resolve
 from synthtext.export.items import Item
+from synthtext.factors import VERTICAL
 
 Points = NDArray[np.float64]
 
@@ -75,7 +76,7 @@ def find_lines(item: Item) -> list[Line]:
 
 def runs_downward(item: Item) -> bool:
     """Return whether the lines of an image are read from top to bottom."""
-    return item.fields.get("direction") == "vertical"
+    return item.fields.get("direction") in VERTICAL
 
 
 def runs_leftward(item: Item) -> bool:

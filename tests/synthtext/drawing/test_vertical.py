@@ -14,6 +14,7 @@ from synthtext.drawing.rendering import render
 from synthtext.errors import DrawError
 from synthtext.export.items import Item
 from synthtext.export.lines import find_lines
+from synthtext.factors import VERTICAL
 from synthtext.spec import Spec, make_spec
 
 SANS = "DejaVuSans.ttf"
@@ -68,13 +69,18 @@ def test_columns_are_aligned(face: Face, align: str, share: float) -> None:
     assert short[1] - long[1] == pytest.approx(share * room, abs=0.01)
 
 
+@pytest.mark.parametrize("direction", VERTICAL)
 @pytest.mark.parametrize(
-    "change", [{}, {"jitter_em": 0.02}, {"yaw_deg": 20.0}, {"rotation_deg": 30.0}]
-)
+    "change",
+    [
+        {}, {"jitter_em": 0.02}, {"yaw_deg": 20.0}, {"rotation_deg": 30.0}, {"warp_em": 0.04},
+        {"superscript_frac": 0.4},
+    ],
+)  # fmt: skip
 def test_quads_hold_the_ink_of_their_letters(
-    column: Spec, fonts: Catalogue, change: dict[str, Any]
+    column: Spec, fonts: Catalogue, change: dict[str, Any], direction: str
 ) -> None:
-    spec = replace(column, **change)
+    spec = replace(column, **change, direction=direction)
     drawn, letters = render(spec, fonts), draw_layer("letters", spec, fonts)
     assert len(drawn.word_quads) == 2
     for number, quad in enumerate(drawn.char_quads, start=1):
@@ -113,8 +119,14 @@ def test_vertical_text_has_neither_curve_nor_lines(
     assert str(caught.value) == sentence
 
 
-def test_columns_are_lines_of_an_export(column: Spec, fonts: Catalogue) -> None:
-    spec = replace(column, kind="sentence", text="one two three four five", rotation_deg=5.0)
+@pytest.mark.parametrize("direction", VERTICAL)
+def test_columns_are_lines_of_an_export(column: Spec, fonts: Catalogue, direction: str) -> None:
+    texts = {
+        "vertical": "one two three four five",
+        "vertical-mixed": "characters sideways characters sideways reading",
+    }
+    text = texts[direction]
+    spec = replace(column, kind="sentence", text=text, rotation_deg=5.0, direction=direction)
     drawn = render(spec, fonts)
     words = tuple(spec.text.split())
     item = Item(
