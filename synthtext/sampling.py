@@ -30,14 +30,18 @@ from synthtext.rng import (
     draw_units,
     pick,
     to_unit,
+    unfold,
 )
 from synthtext.spec import NAMES, Spec
 
-SEEDS = ("paper_seed", "noise_seed", "ink_seed", "damage_seed")
+SEEDS = ("paper_seed", "noise_seed", "ink_seed", "damage_seed", "distractor_seed")
 """Fields of 32 bits each."""
 
 STREAMS = (*FACTORS, "font", *SEEDS)
 """The streams that a spec is drawn from."""
+
+DISTRACTORS = ("distractors", "distractor_seed")
+"""How many other words an image has, and what chooses them."""
 
 N_DECIMALS = 3
 """Numbers are rounded to what a person may type, so that a spec reads well as text."""
@@ -134,7 +138,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
             columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
         elif factor.is_colour:
             columns[name] = _draw_colours(recipe.draws[name], units(name))
-    for name in ("case", "align", "direction"):
+    for name in ("case", "align", "direction", "distractor_place"):
         choices = FACTORS[name].choices
         columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
     columns["case"] = _set_cases(columns["case"], source, own)
@@ -143,6 +147,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     columns |= _draw_fills(recipe, photos, units("ink_fill")[:, :2])
     for name in SEEDS:
         columns[name] = draw_below(units(name)[:, 0], 2**32).tolist()
+    columns["distractor_texts"] = _draw_distractors(source, columns)
     return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
 
 
@@ -181,6 +186,29 @@ def _draw_texts(
         rows.append((deck.kind, deck.items[item], deck.labels[item], deck.class_indices[item]))
     names = ("kind", "text", "label", "class_index")
     return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _draw_distractors(source: Source, columns: dict[str, Column]) -> Column:
+    """Return the other words of each image, from texts of the same kind and split."""
+    decks = {deck.kind: deck for deck in source.decks}
+    rows = zip(*(columns[name] for name in ("kind", "text", *DISTRACTORS)), strict=True)
+    return [
+        " ".join(_pick_words(decks[kind].items, text, n, seed)) if n else ""
+        for kind, text, n, seed in rows
+    ]
+
+
+def _pick_words(texts: Sequence[str], shown: str, n: int, seed: int) -> list[str]:
+    """Return words of random texts: not those of the text shown, if there are others."""
+    own = shown.split()
+    words = []
+    for unit in unfold(seed, n):
+        place, within = divmod(unit * len(texts), 1)
+        # Two texts, since the first may be the one that is shown.
+        near = [texts[(int(place) + step) % len(texts)] for step in (0, 1)]
+        others = [word for text in near for word in text.split() if word not in own] or own
+        words.append(others[int(within * len(others))])
+    return words
 
 
 def _set_cases(cases: Column, source: Source, indices: Sequence[int]) -> Column:

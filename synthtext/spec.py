@@ -149,6 +149,10 @@ class Spec:
         ink_photo: file name of the photograph of the fill, empty for other fills.
         word_font_frac: fraction of the words that the last of `fallback_fonts` draws; 0 changes
             nothing.
+        distractors: number of other words in the image.
+        distractor_place: beside the text, or behind it.
+        distractor_texts: the other words, separated by spaces; the first of them are drawn.
+        distractor_seed: 32 bits; chooses their places and sizes.
     """
 
     seed: int
@@ -231,6 +235,10 @@ class Spec:
     emboss_frac: float = 0.0
     ink_photo: str = ""
     word_font_frac: float = 0.0
+    distractors: int = 0
+    distractor_place: str = "beside"
+    distractor_texts: str = ""
+    distractor_seed: int = 0
 
     @property
     def drawn_text(self) -> str:
@@ -278,6 +286,7 @@ BOUNDS: dict[str, Bounds] = {
     "noise_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
     "ink_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
     "damage_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
+    "distractor_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
 }
 """Bounds of each number that a spec holds."""
 
@@ -336,6 +345,7 @@ def check_spec(spec: Spec) -> Spec:
                 f"{name} is {reprlib.repr(getattr(spec, name))}; write a colour as '#rrggbb'"
             )
     _check_fonts(spec)
+    _check_distractors(spec)
     for name, known in CHOICES.items():
         if getattr(spec, name) not in known:
             listed = ", ".join(known)
@@ -343,6 +353,15 @@ def check_spec(spec: Spec) -> Spec:
                 f"{name} is {reprlib.repr(getattr(spec, name))}; it is one of {listed}"
             )
     return spec
+
+
+def _check_distractors(spec: Spec) -> None:
+    n_words = len(spec.distractor_texts.split())
+    if spec.distractors > n_words:
+        raise SpecError(
+            f"distractors is {spec.distractors}, but distractor_texts has {n_words} words;"
+            " give as many, separated by spaces"
+        )
 
 
 def _check_fonts(spec: Spec) -> None:

@@ -20,7 +20,7 @@ from synthtext.drawing.layout import inked, split_words
 from synthtext.drawing.rendering import Pixels, Quads, Rendering
 from synthtext.errors import ShardError, SpecError, quote
 from synthtext.factors import MAX_SIDE_PX
-from synthtext.spec import HEX_COLOUR, Spec, spec_from_dict, spec_to_dict
+from synthtext.spec import CASES, HEX_COLOUR, Spec, spec_from_dict, spec_to_dict
 
 FORMAT = 1
 """Version of the layout of `KEY.json`."""
@@ -58,6 +58,7 @@ MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn", "ink_
 
 LATER_MEASURED: dict[str, Any] = {
     "ink_visible_frac": 1.0, "word_breaks": [], "font_runs": [], "word_polygons": [],
+    "distractor_words": [], "distractor_quads": [],
 }  # fmt: skip
 """What the first shards lack, of these and beside them, with its value where it is missing."""
 
@@ -102,6 +103,9 @@ def encode(rendering: Rendering, image_format: str) -> Sample:
     # The polygons of straight text are its quads.
     if rendering.bent_polygons:
         fields["word_polygons"] = rendering.bent_polygons
+    if rendering.distractor_words:
+        fields["distractor_words"] = rendering.distractor_words
+        fields["distractor_quads"] = rendering.distractor_quads
     return Sample(
         spec.key,
         {
@@ -157,6 +161,7 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             raise ValueError("drawn_text")  # noqa: TRY301 - one sentence for all that is garbled.
         _check_size(spec, pixels)
         word_breaks = _read_word_breaks(fields, text)
+        others = _read_distractors(fields, spec)
         return Rendering(
             spec=spec,
             pixels=pixels,
@@ -170,6 +175,8 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             word_breaks=word_breaks,
             font_runs=_read_font_runs(fields, spec),
             bent_polygons=_read_polygons(fields, len(split_words(text, word_breaks))),
+            distractor_words=others,
+            distractor_quads=_read_quads(fields, "distractor_quads", len(others)),
         )
     except ValueError as error:
         raise ShardError(f"{sample.key}.json has no valid {error}; render it again") from error
@@ -284,7 +291,7 @@ def _check_size(spec: Spec, pixels: Pixels) -> None:
 
 
 def _read_quads(fields: Mapping[str, Any], name: str, n: int) -> Quads:
-    rows = fields.get(name)
+    rows = fields.get(name, LATER_MEASURED.get(name))
     # Their number is known from the text, so that no array grows by what a file says.
     if not isinstance(rows, list) or len(rows) != n:
         raise ValueError(f"{name}: the text needs {n}")
@@ -342,6 +349,16 @@ def _read_font_runs(fields: Mapping[str, Any], spec: Spec) -> tuple[tuple[int, i
     if rows and stop != n:
         raise ValueError("font_runs")
     return tuple((start, stop, file) for start, stop, file in rows)
+
+
+def _read_distractors(fields: Mapping[str, Any], spec: Spec) -> tuple[str, ...]:
+    words = fields.get("distractor_words", LATER_MEASURED["distractor_words"])
+    known = {CASES[spec.case](word) for word in spec.distractor_texts.split()}
+    if not isinstance(words, list) or len(words) > spec.distractors:
+        raise ValueError("distractor_words")
+    if not all(isinstance(word, str) and word in known for word in words):
+        raise ValueError("distractor_words")
+    return tuple(words)
 
 
 def _read_number(fields: Mapping[str, Any], name: str) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +60,12 @@ def measure_contrast(
     """Return the WCAG contrast ratio of two sRGB colours: 1 if they are equal, at most 21."""
     dim, bright = sorted((measure_luminance(one), measure_luminance(other)))
     return (bright + 0.05) / (dim + 0.05)
+
+
+def mean_colour(pixels: NDArray[np.uint8], coverage: NDArray[np.uint8]) -> Colour:
+    """Return the mean colour of a background, uint8 (H, W, 3), where ink covers it."""
+    red, green, blue, _ = cv2.mean(pixels, coverage)
+    return round(red), round(green), round(blue)
 
 
 @lru_cache(maxsize=4096)

@@ -26,7 +26,7 @@ def cover(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int
     """
     moves = ground.view, placement.turns_rad, placement.warp, placement.scales
     is_straight = all(each is None for each in moves)
-    paint = _paint_glyphs if is_straight else _paint_outlines
+    paint = paint_glyphs if is_straight else _paint_outlines
     coverage, column, row = paint(spec, placement, ground)
     # Of bytes, NumPy finds the largest in half the time it takes for `any`.
     if not coverage.max(initial=0):
@@ -48,7 +48,7 @@ def cover(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int
     return style_letters(spec, coverage), column, row
 
 
-def _paint_glyphs(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int, int]:
+def paint_glyphs(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int, int]:
     """Return what `cover` does, for straight text seen head-on; FreeType rotates its glyphs."""
     for face in set(placement.faces):
         face.set_size(spec.size_px)

@@ -7,10 +7,9 @@ import io
 import math
 import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,11 +19,13 @@ from synthtext.drawing.colours import (
     Colour,
     format_hex,
     ink_for,
+    mean_colour,
     measure_contrast,
     parse_hex,
 )
 from synthtext.drawing.curves import bend
 from synthtext.drawing.degradations import damage
+from synthtext.drawing.distractors import NO_QUADS, draw_distractors
 from synthtext.drawing.faces import Face
 from synthtext.drawing.fallback import choose_apart, list_runs
 from synthtext.drawing.fonts import Catalogue, read_catalogue
@@ -82,6 +83,9 @@ class Rendering:
             after the last one, file of the font.
         bent_polygons: the polygon of each word, float32 (n, 2), if the text follows a curve or
             is warped; else empty. See `word_polygons`.
+        distractor_words: the other words in the image, as they are drawn; those of the spec for
+            which there is no room are left out.
+        distractor_quads: float32 (d, 4, 2), their quads.
     """
 
     spec: Spec
@@ -96,6 +100,8 @@ class Rendering:
     word_breaks: tuple[int, ...] = ()
     font_runs: tuple[tuple[int, int, str], ...] = ()
     bent_polygons: tuple[Quads, ...] = ()
+    distractor_words: tuple[str, ...] = ()
+    distractor_quads: Quads = field(default_factory=lambda: NO_QUADS)
 
     @property
     def word_polygons(self) -> tuple[Quads, ...]:
@@ -154,9 +160,10 @@ def render(
     spec, placement, ground = fit(spec, face, open_fallback(spec, fonts))
     pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)
     coverage, column, row = cover(spec, placement, ground)
+    others, other_quads = draw_distractors(spec, face, pixels, coverage, (column, row))
     height, width = coverage.shape
     behind = pixels[row : row + height, column : column + width]
-    paper = _mean_colour(behind, coverage)
+    paper = mean_colour(behind, coverage)
     ink = ink_for(parse_hex(spec.ink), paper, spec.contrast)
     lay_styled(spec, behind, coverage, ink, photos)
     word_quads, char_quads = _find_quads(placement, spec, ground)
@@ -178,6 +185,8 @@ def render(
         word_breaks=tuple(placement.word_breaks),
         font_runs=list_runs(spec.font_files, placement.owners),
         bent_polygons=polygons,
+        distractor_words=others,
+        distractor_quads=other_quads,
     )
 
 
@@ -312,12 +321,6 @@ def _find_ground(spec: Spec, placement: Placement) -> tuple[Ground, float]:
     if view is not None:
         view = np.array([[cos, sin, shifts[0]], [-sin, cos, shifts[1]], [0, 0, 1]]) @ view
     return Ground(sides[0], sides[1], angle_rad, shifts[0], shifts[1], view), min(shares)
-
-
-def _mean_colour(paper: Pixels, coverage: Pixels) -> Colour:
-    """Return the mean colour of the background under the ink."""
-    red, green, blue, _ = cv2.mean(paper, coverage)
-    return round(red), round(green), round(blue)
 
 
 def _seen(ink: Colour, paper: Colour, opacity: float) -> Colour:

@@ -35,7 +35,8 @@ def test_json_gives_the_spec_back(
     numbers: dict[str, float], text: str, case: str, label: int | None
 ) -> None:
     spec = Spec(seed=0, index=0, split="val", kind="word", text=text, font="a.ttf")
-    spec = dataclasses.replace(spec, **numbers, case=case, label=label)
+    others = "a " * 16
+    spec = dataclasses.replace(spec, **numbers, case=case, label=label, distractor_texts=others)
     assert spec_from_dict(json.loads(json.dumps(spec_to_dict(spec)))) == spec
 
 

@@ -1,0 +1,178 @@
+"""Distractors: other words in an image, beside its text or behind it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synthtext.drawing.colours import ink_for, mean_colour, parse_hex
+from synthtext.drawing.faces import Face
+from synthtext.drawing.ground import Ground
+from synthtext.drawing.ink_styles import lay_ink
+from synthtext.drawing.layout import Placement, list_corners, place_glyphs
+from synthtext.drawing.painting import paint_glyphs
+from synthtext.errors import DrawError
+from synthtext.spec import CASES, Spec
+
+Pixels = NDArray[np.uint8]
+Quads = NDArray[np.float32]
+
+SIZES = (0.4, 0.8)
+"""Smallest and largest size as a fraction of that of the text, which stays the largest word."""
+
+SHRINKING, N_SIZES = 0.8, 6
+"""Factor by which a word that finds no room is reduced, and the number of sizes to try."""
+
+MIN_SIZE_PX = 6.0
+"""Size below which no word is reduced further."""
+
+GAP_EM = 0.15
+"""Distance between words, as a fraction of the size of the text."""
+
+
+NO_QUADS: Quads = np.zeros((0, 4, 2), np.float32)
+
+
+class Patch(NamedTuple):
+    """A painted word: coverage, uint8 (h, w), its top left pixel, and the quad of its ink."""
+
+    coverage: Pixels
+    column: int
+    row: int
+    quad: NDArray[np.float64]
+
+
+def draw_distractors(
+    spec: Spec, face: Face, pixels: Pixels, coverage: Pixels, place: tuple[int, int]
+) -> tuple[tuple[str, ...], Quads]:
+    """Draw other words onto a background, and return them and their quads, float32 (n, 4, 2).
+
+    They have the font, letter case, letter spacing and rotation of the text, its second colour
+    at the contrast of the text, and a smaller size. A word is left out if the font cannot draw
+    it, or if there is no room for it even at a small size. The first words are the same however
+    many there are.
+
+    Args:
+        spec: its `distractors`, `distractor_place`, `distractor_texts` and `distractor_seed`
+            are used.
+        face: open font of the text.
+        pixels: the background, uint8 (H, W, 3), changed in place.
+        coverage: uint8 (h, w), the ink of the text.
+        place: column and row of the coverage in the image.
+    """
+    if spec.distractors == 0:
+        return (), NO_QUADS
+    chance = np.random.Generator(np.random.Philox(key=spec.distractor_seed))
+    column, row = place
+    height, width = coverage.shape
+    taken = np.zeros(pixels.shape[:2], np.uint8)
+    taken[row : row + height, column : column + width] = coverage
+    box = column, row, width, height
+    words, quads = [], []
+    for text in spec.distractor_texts.split()[: spec.distractors]:
+        word = CASES[spec.case](text)
+        patch = _fit(spec, face, word, chance.random(3).tolist(), taken, box)
+        if patch is not None:
+            _lay(spec, patch, pixels, taken)
+            words.append(word)
+            quads.append(patch.quad)
+    return tuple(words), np.array(quads).reshape(-1, 4, 2).round(2).astype(np.float32)
+
+
+def _fit(
+    spec: Spec,
+    face: Face,
+    word: str,
+    units: list[float],
+    taken: Pixels,
+    box: tuple[int, int, int, int],
+) -> Patch | None:
+    """Return a word at the largest size for which there is room; None if there is none."""
+    try:
+        placement = place_glyphs(word, face, letter_spacing_em=spec.letter_spacing_em)
+    except DrawError:
+        return None
+    share, x, y = units
+    low, high = SIZES
+    for step in range(N_SIZES):
+        size_px = spec.size_px * (low + share * (high - low)) * SHRINKING**step
+        if size_px < MIN_SIZE_PX:
+            return None
+        patch = _paint(replace(spec, size_px=size_px), placement, taken.shape)
+        if patch is None:
+            continue
+        if spec.distractor_place == "behind":
+            return _move_behind(patch, box, taken.shape, (x, y))
+        moved = _move_beside(patch, taken, (x, y), round(GAP_EM * spec.size_px), spec.margin_px)
+        if moved is not None:
+            return moved
+    return None
+
+
+def _paint(spec: Spec, placement: Placement, shape: tuple[int, ...]) -> Patch | None:
+    """Return a word on a canvas of its own; None if it is larger than the image, or blank."""
+    left, top, right, bottom = placement.box
+    if math.hypot(right - left, bottom - top) * spec.size_px > math.hypot(*shape):
+        return None
+    ground = Ground(0, 0, math.radians(spec.rotation_deg), 0.0, 0.0)
+    coverage, column, row = paint_glyphs(spec, placement, ground)
+    height, width = coverage.shape
+    if not coverage.max(initial=0) or height > shape[0] or width > shape[1]:
+        return None
+    # The quad of all of it, since a word may have a space of its own script within.
+    corners = list_corners(np.array([placement.box]), None)[0]
+    return Patch(coverage, column, row, ground.move(corners * spec.size_px))
+
+
+def _move_beside(
+    patch: Patch, taken: Pixels, units: tuple[float, float], gap_px: int, margin_px: int
+) -> Patch | None:
+    """Return a word at a random place where it touches no other; None if there is none."""
+    height, width = patch.coverage.shape
+    apart = cv2.dilate(taken, np.ones((2 * gap_px + 1, 2 * gap_px + 1), np.uint8))
+    sums = cv2.integral(np.minimum(apart, 1))
+    inside = sums[height:, width:] + sums[:-height, :-width]
+    inside = inside - sums[height:, :-width] - sums[:-height, width:]
+    free = np.zeros(inside.shape, bool)
+    middle = np.s_[margin_px : free.shape[0] - margin_px, margin_px : free.shape[1] - margin_px]
+    free[middle] = inside[middle] == 0
+    rows = np.flatnonzero(free.any(axis=1))
+    if not len(rows):
+        return None
+    row = int(rows[int(units[1] * len(rows))])
+    columns = np.flatnonzero(free[row])
+    return _move(patch, int(columns[int(units[0] * len(columns))]), row)
+
+
+def _move_behind(
+    patch: Patch,
+    box: tuple[int, int, int, int],
+    shape: tuple[int, ...],
+    units: tuple[float, float],
+) -> Patch:
+    """Return a word with its middle at a random place in the box of the text."""
+    column, row, width, height = box
+    high, wide = patch.coverage.shape
+    left = round(column + units[0] * width - wide / 2)
+    top = round(row + units[1] * height - high / 2)
+    return _move(patch, min(max(0, left), shape[1] - wide), min(max(0, top), shape[0] - high))
+
+
+def _move(patch: Patch, column: int, row: int) -> Patch:
+    shift = column - patch.column, row - patch.row
+    return Patch(patch.coverage, column, row, patch.quad + shift)
+
+
+def _lay(spec: Spec, patch: Patch, pixels: Pixels, taken: Pixels) -> None:
+    """Draw a word onto the background, and mark its place as taken."""
+    height, width = patch.coverage.shape
+    there = np.s_[patch.row : patch.row + height, patch.column : patch.column + width]
+    behind = pixels[there]
+    ink = ink_for(parse_hex(spec.ink2), mean_colour(behind, patch.coverage), spec.contrast)
+    behind[:] = lay_ink(behind, patch.coverage, ink, opacity=1)
+    np.maximum(taken[there], patch.coverage, out=taken[there])
