@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.rng import Floats, find_places, pick
+from synthtext.rng import Floats, find_places
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,18 @@ class Ranges:
     parts: tuple[Range, ...]
     weights: tuple[float, ...]
 
+    @cached_property
+    def edges(self) -> Floats:
+        """The cumulated weights: float64 (k,)."""
+        return np.cumsum(self.weights)
+
     def split(self, units: Floats) -> tuple[NDArray[np.int64], Floats]:
         """Return the part selected by each number in [0, 1), and the place in it, in [0, 1)."""
-        weights = np.array(self.weights)
-        places = pick(units, weights)
-        edges = np.cumsum(weights)
+        weights, edges = np.array(self.weights), self.edges
+        places = find_places(units, edges)
         starts = edges - weights
         within = (units * edges[-1] - starts[places]) / weights[places]
-        return places, np.clip(within, 0, 1 - 2**-53)
+        return places, np.minimum(np.maximum(within, 0), 1 - 2**-53)
 
     def at(self, units: Floats) -> Floats:
         """Return the values for numbers in [0, 1): float64, same shape."""

@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ MAX_WEIGHT = 1e9
 
 MAX_SHARD_SIZE = 1_000_000
 
+N_DECIMALS = 3
+"""Numbers are rounded to what a person may type, so that a spec reads well as text."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -73,6 +77,27 @@ class Recipe:
     shard_size: int = 1000
     fallback: bool = False
     mixture: tuple[Component, ...] = ()
+
+    @cached_property
+    def constants(self) -> Mapping[str, float | str]:
+        """The value, as it stands in a spec, of each factor that has only one."""
+        found: dict[str, float | str] = {}
+        for name, draw in self.draws.items():
+            if not isinstance(draw, Choice) or len(draw.values) > 1:
+                continue
+            if FACTORS[name].bounds:
+                found[name] = list_numbers(name, draw)[0]
+            elif draw.values[0] not in (ANY, "photo"):  # These draw a colour or a photograph.
+                found[name] = draw.values[0]
+        return found
+
+    @cached_property
+    def components(self) -> tuple[Recipe, ...]:
+        """The recipe of each component of the mixture."""
+        return tuple(
+            replace(self, draws={**self.draws, **part.draws}, mixture=())
+            for part in self.mixture
+        )
 
 
 def default_recipe() -> Recipe:
@@ -178,10 +203,19 @@ def parse_draw(name: str, text: str) -> Draw:
     return _parse_choice(name, text)
 
 
-def parse_numbers(name: str, choice: Choice) -> NDArray[np.float64]:
-    """Return the values of a choice among numbers: float64 (k,)."""
+@lru_cache(maxsize=1024)
+def list_numbers(name: str, choice: Choice) -> tuple[float, ...]:
+    """Return the values of a choice among numbers, as they stand in a spec."""
     text = str(choice)
-    return np.array([_parse_number(name, value, text) for value in choice.values])
+    values = np.array([_parse_number(name, value, text) for value in choice.values])
+    return tuple(round_numbers(values, is_whole=FACTORS[name].is_whole))
+
+
+def round_numbers(values: NDArray[np.float64], *, is_whole: bool) -> list[float]:
+    """Return numbers as they stand in a spec."""
+    if is_whole:
+        return np.rint(values).astype(np.int64).tolist()
+    return values.round(N_DECIMALS).tolist()
 
 
 def _parse_range(name: str, text: str) -> Range:

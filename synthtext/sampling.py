@@ -7,7 +7,6 @@ shard, any image can be drawn alone, and a new factor never shifts the draws of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -20,7 +19,7 @@ from synthtext.draws import Choice, Draw, Range, Ranges
 from synthtext.errors import RecipeError
 from synthtext.factors import FACTORS
 from synthtext.font_choice import Column, draw_fonts
-from synthtext.recipe import ANY, MIXTURE, Recipe, parse_numbers
+from synthtext.recipe import ANY, MIXTURE, Recipe, list_numbers, round_numbers
 from synthtext.rng import (
     LANES,
     Floats,
@@ -40,11 +39,11 @@ SEEDS = ("paper_seed", "noise_seed", "ink_seed", "damage_seed", "distractor_seed
 STREAMS = (*FACTORS, "font", *SEEDS)
 """The streams that a spec is drawn from."""
 
+NAMED = ("case", "align", "direction", "distractor_place")
+"""Factors with a few values, which depend on nothing else."""
+
 DISTRACTORS = ("distractors", "distractor_seed")
 """How many other words an image has, and what chooses them."""
-
-N_DECIMALS = 3
-"""Numbers are rounded to what a person may type, so that a spec reads well as text."""
 
 
 def sample_spec(
@@ -88,20 +87,17 @@ def sample_specs(
     """
     if not recipe.mixture:
         return _sample_rows(
-            recipe, source, fonts, seed=seed, indices=indices, rows=np.arange(len(indices)),
-            photos=photos,
-        )  # fmt: skip
+            recipe, source, fonts, seed=seed, indices=indices, rows=None, photos=photos
+        )
     units = _open_streams((MIXTURE,), seed, indices)(MIXTURE)[:, 0]
     chosen = pick(units, np.array([part.weight for part in recipe.mixture]))
     specs: dict[int, Spec] = {}
     for number in np.unique(chosen).tolist():
-        own = replace(
-            recipe, draws={**recipe.draws, **recipe.mixture[number].draws}, mixture=()
-        )
         rows = np.flatnonzero(chosen == number)
         sampled = _sample_rows(
-            own, source, fonts, seed=seed, indices=indices, rows=rows, photos=photos
-        )
+            recipe.components[number], source, fonts, seed=seed, indices=indices, rows=rows,
+            photos=photos,
+        )  # fmt: skip
         specs.update(zip(rows.tolist(), sampled, strict=True))
     return [specs[row] for row in range(len(indices))]
 
@@ -113,19 +109,23 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     *,
     seed: int,
     indices: Sequence[int],
-    rows: NDArray[np.int64],
+    rows: NDArray[np.int64] | None,
     photos: Photos | None,
 ) -> list[Spec]:
-    """Return the specs of some rows of images, all of one recipe without a mixture."""
-    n = len(rows)
-    names = tuple(name for name in STREAMS if not _is_constant(recipe.draws.get(name)))
+    """Return the specs of some of the images, or of all, of one recipe without a mixture."""
+    own = indices if rows is None else [indices[row] for row in rows.tolist()]
+    n = len(own)
+    constants = recipe.constants
+    names = tuple(name for name in STREAMS if name not in constants)
     draw = _open_streams(names, seed, indices)
 
     def units(name: str) -> Floats:
-        return draw(name)[rows] if name in names else np.zeros((n, LANES))
+        if name in constants:
+            return np.zeros((n, LANES))
+        return draw(name) if rows is None else draw(name)[rows]
 
-    own = [indices[row] for row in rows.tolist()]
     columns: dict[str, Column] = {
+        **{name: [value] * n for name, value in constants.items()},
         "seed": [seed] * n,
         "index": own,
         "split": [source.split] * n,
@@ -133,14 +133,9 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     }
     kinds = pick(units("kind")[:, 0], _weigh_kinds(recipe, source)).tolist()
     columns |= _draw_texts(source, seed, own, kinds)
-    for name, factor in FACTORS.items():
-        if factor.bounds:
-            columns[name] = _draw_numbers(name, recipe.draws[name], units(name)[:, 0])
-        elif factor.is_colour:
-            columns[name] = _draw_colours(recipe.draws[name], units(name))
-    for name in ("case", "align", "direction", "distractor_place"):
-        choices = FACTORS[name].choices
-        columns[name] = _draw_names(recipe.draws[name], choices, units(name)[:, 0])
+    for name in names:
+        if name in recipe.draws:
+            columns |= _draw_factor(name, recipe.draws[name], units(name))
     columns["case"] = _set_cases(columns["case"], source, own)
     columns |= draw_fonts(recipe, fonts, columns, units("font")[:, :2])
     columns |= _draw_papers(recipe, photos, units("background")[:, :2])
@@ -159,14 +154,6 @@ def _open_streams(
         return lambda name: draw_units(seed, name, indices.start, indices.stop)
     units = to_unit(draw_bits_at(seed, names, indices))
     return dict(zip(names, units, strict=True)).__getitem__
-
-
-def _is_constant(draw: Draw | None) -> bool:
-    """Return whether there is one value alone, for which nothing needs to be drawn."""
-    if not isinstance(draw, Choice) or len(draw.values) > 1:
-        return False
-    # A colour is drawn for `any`, and a photograph for `photo`.
-    return draw.values[0] not in (ANY, "photo")
 
 
 def _draw_texts(
@@ -249,9 +236,7 @@ def _shuffle(seed: int, name: str, n: int) -> NDArray[np.integer]:
 def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
     is_whole = FACTORS[name].is_whole
     if isinstance(draw, Choice):
-        numbers = _list_numbers(name, draw)
-        if len(numbers) == 1:
-            return list(numbers) * len(units)
+        numbers = list_numbers(name, draw)
         return [numbers[place] for place in draw.pick(units).tolist()]
     if isinstance(draw, Ranges):
         places, within = draw.split(units)
@@ -260,19 +245,7 @@ def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
             values[places == place] = _draw_range(part, within[places == place], is_whole)
     else:
         values = _draw_range(draw, units, is_whole)
-    return _round_numbers(values, is_whole=is_whole)
-
-
-@lru_cache(maxsize=1024)
-def _list_numbers(name: str, choice: Choice) -> tuple[float, ...]:
-    """Return the values of a choice among numbers, as they stand in a spec."""
-    return tuple(_round_numbers(parse_numbers(name, choice), is_whole=FACTORS[name].is_whole))
-
-
-def _round_numbers(values: NDArray[np.float64], *, is_whole: bool) -> list[float]:
-    if is_whole:
-        return np.rint(values).astype(np.int64).tolist()
-    return values.round(N_DECIMALS).tolist()
+    return round_numbers(values, is_whole=is_whole)
 
 
 def _draw_range(
@@ -283,6 +256,16 @@ def _draw_range(
     if is_whole and not draw.is_log:
         return (draw_below(units, int(draw.high - draw.low) + 1) + int(draw.low)).astype(float)
     return draw.at(units)
+
+
+def _draw_factor(name: str, draw: Draw, units: NDArray[np.float64]) -> dict[str, Column]:
+    """Return the column of a number, a colour or one of `NAMED`; none for other factors."""
+    factor = FACTORS[name]
+    if factor.bounds:
+        return {name: _draw_numbers(name, draw, units[:, 0])}
+    if factor.is_colour:
+        return {name: _draw_colours(draw, units)}
+    return {name: _draw_names(draw, factor.choices, units[:, 0])} if name in NAMED else {}
 
 
 def _draw_names(draw: Draw, names: tuple[str, ...], units: NDArray[np.float64]) -> Column:

@@ -15,9 +15,9 @@ from synthtext.factors import FACTORS, option_name
 from synthtext.recipe import (
     default_recipe,
     edit_recipe,
+    list_numbers,
     list_recipes,
     parse_draw,
-    parse_numbers,
     read_recipe,
 )
 from synthtext.recipe_toml import format_recipe
@@ -323,5 +323,5 @@ def test_a_long_choice_of_numbers_is_sampled_at_once() -> None:
     draw = parse_draw("size_px", ",".join(f"{12 + k / 1000:g}" for k in range(10_000)))
     assert isinstance(draw, Choice)
     begin = time.process_time()
-    assert len(parse_numbers("size_px", draw)) == 10_000
+    assert len(list_numbers("size_px", draw)) == 10_000
     assert time.process_time() - begin < 2
