@@ -46,7 +46,7 @@ WIDE = {
     "ink_fill": "any", "embolden_em": "-0.02,0,0.04,0.08", "wear_frac": "0,0.3",
     "outline_em": "0,0.05,0.12", "extrude_em": "0,0.1,0.3", "shadow_em": "0,0.1,0.4",
     "background": "plain,gradient,noise,texture,clutter,writing", "occlusion_frac": "0,0.2",
-    "distractors": "0=3,3,8", "distractor_place": "any",
+    "other_words": "0=3,3,8", "other_place": "any",
 }  # fmt: skip
 
 SEEN = 25

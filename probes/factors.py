@@ -126,7 +126,7 @@ FACTORS: dict[str, ProbedFactor] = {
     "superscript_frac": ProbedFactor(
         (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9), "letters as superscript, fraction", "falling"
     ),
-    "distractors": ProbedFactor(
+    "other_words": ProbedFactor(
         (0, 1, 2, 3, 5, 7, 10), "other words beside the text", "falling"
     ),
     "bleed_through_frac": ProbedFactor(

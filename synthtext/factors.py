@@ -215,12 +215,13 @@ FACTORS: dict[str, Factor] = {
     "paper2": Factor(
         "any", "second colour of gradients, textures and clutter", is_colour=True
     ),
-    "distractors": Factor(
+    "other_words": Factor(
         "0", "number of other, smaller words in the image",
         Bounds(0, 16, "it is a number of words"), is_whole=True,
     ),
-    "distractor_place": Factor(
-        "beside", "where they are: beside the text, or behind it", choices=("beside", "behind")
+    "other_place": Factor(
+        "beside", "place of other words: beside the text, or behind it",
+        choices=("beside", "behind"),
     ),
     "bleed_through_frac": Factor(
         "0", "fraction of the light that is lost to letters on the back of the sheet",

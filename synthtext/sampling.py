@@ -33,16 +33,16 @@ from synthtext.rng import (
 )
 from synthtext.spec import NAMES, Spec
 
-SEEDS = ("paper_seed", "noise_seed", "ink_seed", "damage_seed", "distractor_seed")
+SEEDS = ("paper_seed", "noise_seed", "ink_seed", "damage_seed", "other_seed")
 """Fields of 32 bits each."""
 
 STREAMS = (*FACTORS, "font", *SEEDS)
 """The streams that a spec is drawn from."""
 
-NAMED = ("case", "align", "direction", "distractor_place")
+NAMED = ("case", "align", "direction", "other_place")
 """Factors with a few values, which depend on nothing else."""
 
-DISTRACTORS = ("distractors", "distractor_seed")
+OTHERS = ("other_words", "other_seed")
 """How many other words an image has, and what chooses them."""
 
 
@@ -142,7 +142,7 @@ def _sample_rows(  # noqa: PLR0913 - those of `sample_specs`, and the rows.
     columns |= _draw_fills(recipe, photos, units("ink_fill")[:, :2])
     for name in SEEDS:
         columns[name] = draw_below(units(name)[:, 0], 2**32).tolist()
-    columns["distractor_texts"] = _draw_distractors(source, columns)
+    columns["other_texts"] = _pick_other_words(source, columns)
     return [Spec(*row) for row in zip(*(columns[name] for name in NAMES), strict=True)]
 
 
@@ -175,10 +175,10 @@ def _draw_texts(
     return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
-def _draw_distractors(source: Source, columns: dict[str, Column]) -> Column:
+def _pick_other_words(source: Source, columns: dict[str, Column]) -> Column:
     """Return the other words of each image, from texts of the same kind and split."""
     decks = {deck.kind: deck for deck in source.decks}
-    rows = zip(*(columns[name] for name in ("kind", "text", *DISTRACTORS)), strict=True)
+    rows = zip(*(columns[name] for name in ("kind", "text", *OTHERS)), strict=True)
     return [
         " ".join(_pick_words(decks[kind].items, text, n, seed)) if n else ""
         for kind, text, n, seed in rows

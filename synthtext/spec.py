@@ -149,10 +149,10 @@ class Spec:
         ink_photo: file name of the photograph of the fill, empty for other fills.
         word_font_frac: fraction of the words that the last of `fallback_fonts` draws; 0 changes
             nothing.
-        distractors: number of other words in the image.
-        distractor_place: beside the text, or behind it.
-        distractor_texts: the other words, separated by spaces; the first of them are drawn.
-        distractor_seed: 32 bits; chooses their places and sizes.
+        other_words: number of other words in the image.
+        other_place: beside the text, or behind it.
+        other_texts: the other words, separated by spaces; the first of them are drawn.
+        other_seed: 32 bits; chooses their places and sizes.
     """
 
     seed: int
@@ -235,10 +235,10 @@ class Spec:
     emboss_frac: float = 0.0
     ink_photo: str = ""
     word_font_frac: float = 0.0
-    distractors: int = 0
-    distractor_place: str = "beside"
-    distractor_texts: str = ""
-    distractor_seed: int = 0
+    other_words: int = 0
+    other_place: str = "beside"
+    other_texts: str = ""
+    other_seed: int = 0
 
     @property
     def drawn_text(self) -> str:
@@ -286,7 +286,7 @@ BOUNDS: dict[str, Bounds] = {
     "noise_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
     "ink_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
     "damage_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
-    "distractor_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
+    "other_seed": Bounds(0, 2**32 - 1, "it has 32 bits"),
 }
 """Bounds of each number that a spec holds."""
 
@@ -345,7 +345,7 @@ def check_spec(spec: Spec) -> Spec:
                 f"{name} is {reprlib.repr(getattr(spec, name))}; write a colour as '#rrggbb'"
             )
     _check_fonts(spec)
-    _check_distractors(spec)
+    _check_other_words(spec)
     for name, known in CHOICES.items():
         if getattr(spec, name) not in known:
             listed = ", ".join(known)
@@ -355,11 +355,11 @@ def check_spec(spec: Spec) -> Spec:
     return spec
 
 
-def _check_distractors(spec: Spec) -> None:
-    n_words = len(spec.distractor_texts.split())
-    if spec.distractors > n_words:
+def _check_other_words(spec: Spec) -> None:
+    n_words = len(spec.other_texts.split())
+    if spec.other_words > n_words:
         raise SpecError(
-            f"distractors is {spec.distractors}, but distractor_texts has {n_words} words;"
+            f"other_words is {spec.other_words}, but other_texts has {n_words} words;"
             " give as many, separated by spaces"
         )
 

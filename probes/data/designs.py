@@ -41,7 +41,7 @@ GALLERY: dict[str, object] = {
     "size_px": 32.0, "font": "Lato_700Bold.ttf", "ink": "#b03020", "ink2": "#20407a",
     "paper": "#e8e0d0", "paper2": "#a0b0c0", "background": "gradient", "shrink": True,
     "motion_angle_deg": 20.0,
-    "distractor_texts": "moon ladder fig shore violin tea dusk oak rain ember",
+    "other_texts": "moon ladder fig shore violin tea dusk oak rain ember",
 }  # fmt: skip
 """The baseline of `list_levels`: coloured, so that a second colour is visible."""
 
@@ -107,7 +107,7 @@ def make_trials(words: Sequence[str], factors: Sequence[str], seed: int) -> list
         own = [
             _base(
                 word, seed, number,
-                {**changes, "distractor_texts": _list_others(words, number, factors)},
+                {**changes, "other_texts": _list_others(words, number, factors)},
             )
             for number, word in enumerate(words)
         ]  # fmt: skip
@@ -239,7 +239,7 @@ def _base(word: str, seed: int, number: int, changes: Mapping[str, object]) -> S
         shadow_blur_em=0.05,
         ink_seed=(seed * 15485863 + number) % 2**32,
         damage_seed=(seed * 32452843 + number) % 2**32,
-        distractor_seed=(seed * 86028121 + number) % 2**32,
+        other_seed=(seed * 86028121 + number) % 2**32,
         width_px=224,
         height_px=224,
     )
@@ -248,9 +248,9 @@ def _base(word: str, seed: int, number: int, changes: Mapping[str, object]) -> S
 
 def _list_others(words: Sequence[str], number: int, factors: Sequence[str]) -> str:
     """Return the words that surround one of those shown, if a design varies their number."""
-    if "distractors" not in factors:
+    if "other_words" not in factors:
         return ""
-    most = int(str(FACTORS["distractors"].levels[-1]))
+    most = int(str(FACTORS["other_words"].levels[-1]))
     others = [word for word in words if word != words[number]] or list(words)
     return " ".join(others[(number + step) % len(others)] for step in range(most))
 

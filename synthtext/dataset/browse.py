@@ -37,7 +37,7 @@ Mask = NDArray[np.uint8]
 LEFT_OUT = frozenset(
     {"seed", "index", "text", "label", "class_index", "ink", "paper", "paper2"}
     | {"ink2", "paper_seed", "noise_seed", "ink_seed", "damage_seed"}
-    | {"distractor_texts", "distractor_seed"}
+    | {"other_texts", "other_seed"}
 )
 """Fields that are not useful for choosing images."""
 

@@ -58,7 +58,7 @@ MEASURED = ("size_asked_px", "x_height_px", "contrast_drawn", "ink_drawn", "ink_
 
 LATER_MEASURED: dict[str, Any] = {
     "ink_visible_frac": 1.0, "word_breaks": [], "font_runs": [], "word_polygons": [],
-    "distractor_words": [], "distractor_quads": [],
+    "others_drawn": [], "other_quads": [],
 }  # fmt: skip
 """What the first shards lack, of these and beside them, with its value where it is missing."""
 
@@ -103,9 +103,9 @@ def encode(rendering: Rendering, image_format: str) -> Sample:
     # The polygons of straight text are its quads.
     if rendering.bent_polygons:
         fields["word_polygons"] = rendering.bent_polygons
-    if rendering.distractor_words:
-        fields["distractor_words"] = rendering.distractor_words
-        fields["distractor_quads"] = rendering.distractor_quads
+    if rendering.others_drawn:
+        fields["others_drawn"] = rendering.others_drawn
+        fields["other_quads"] = rendering.other_quads
     return Sample(
         spec.key,
         {
@@ -161,7 +161,7 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             raise ValueError("drawn_text")  # noqa: TRY301 - one sentence for all that is garbled.
         _check_size(spec, pixels)
         word_breaks = _read_word_breaks(fields, text)
-        others = _read_distractors(fields, spec)
+        others = _read_others(fields, spec)
         return Rendering(
             spec=spec,
             pixels=pixels,
@@ -175,8 +175,8 @@ def decode_with(fields: dict[str, Any], sample: Sample) -> Rendering:
             word_breaks=word_breaks,
             font_runs=_read_font_runs(fields, spec),
             bent_polygons=_read_polygons(fields, len(split_words(text, word_breaks))),
-            distractor_words=others,
-            distractor_quads=_read_quads(fields, "distractor_quads", len(others)),
+            others_drawn=others,
+            other_quads=_read_quads(fields, "other_quads", len(others)),
         )
     except ValueError as error:
         raise ShardError(f"{sample.key}.json has no valid {error}; render it again") from error
@@ -351,13 +351,13 @@ def _read_font_runs(fields: Mapping[str, Any], spec: Spec) -> tuple[tuple[int, i
     return tuple((start, stop, file) for start, stop, file in rows)
 
 
-def _read_distractors(fields: Mapping[str, Any], spec: Spec) -> tuple[str, ...]:
-    words = fields.get("distractor_words", LATER_MEASURED["distractor_words"])
-    known = {CASES[spec.case](word) for word in spec.distractor_texts.split()}
-    if not isinstance(words, list) or len(words) > spec.distractors:
-        raise ValueError("distractor_words")
+def _read_others(fields: Mapping[str, Any], spec: Spec) -> tuple[str, ...]:
+    words = fields.get("others_drawn", LATER_MEASURED["others_drawn"])
+    known = {CASES[spec.case](word) for word in spec.other_texts.split()}
+    if not isinstance(words, list) or len(words) > spec.other_words:
+        raise ValueError("others_drawn")
     if not all(isinstance(word, str) and word in known for word in words):
-        raise ValueError("distractor_words")
+        raise ValueError("others_drawn")
     return tuple(words)
 
 

@@ -55,8 +55,8 @@ def describe_sample() -> dict[str, Any]:
     quads = {
         "word_quads": QUADS, "char_quads": QUADS, "word_polygons": POLYGONS,
         "word_breaks": places, "font_runs": runs,
-        "distractor_words": {"type": "array", "items": {"type": "string"}},
-        "distractor_quads": QUADS,
+        "others_drawn": {"type": "array", "items": {"type": "string"}},
+        "other_quads": QUADS,
     }  # fmt: skip
     properties = {
         "format": {"const": SAMPLE_FORMAT}, **fields, "drawn_text": {"type": "string"},

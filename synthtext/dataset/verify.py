@@ -289,10 +289,10 @@ def _verify(
 
 def _verify_quads(rendering: Rendering, key: str) -> Iterator[str]:
     height, width = rendering.pixels.shape[:2]
-    for name in ("word_quads", "char_quads", "distractor_quads"):
+    for name in ("word_quads", "char_quads", "other_quads"):
         quads = getattr(rendering, name)
         edge = np.array([width, height]) + QUAD_SLACK_PX
-        is_missing = quads.size == 0 and name != "distractor_quads"
+        is_missing = quads.size == 0 and name != "other_quads"
         if is_missing or (quads < -QUAD_SLACK_PX).any() or (quads > edge).any():
             yield f"{key}.json has {name} that are invalid or outside the image"
     if any(not -1 < share < 2 for share in _list_shares(rendering)):

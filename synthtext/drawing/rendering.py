@@ -25,7 +25,6 @@ from synthtext.drawing.colours import (
 )
 from synthtext.drawing.curves import bend
 from synthtext.drawing.degradations import damage
-from synthtext.drawing.distractors import NO_QUADS, draw_distractors
 from synthtext.drawing.faces import Face
 from synthtext.drawing.fallback import choose_apart, list_runs
 from synthtext.drawing.fonts import Catalogue, read_catalogue
@@ -34,6 +33,7 @@ from synthtext.drawing.ink_styles import lay_styled, measure_growth
 from synthtext.drawing.layout import Placement, list_corners, place_glyphs
 from synthtext.drawing.letter_forms import form_letters
 from synthtext.drawing.occlusion import occlude
+from synthtext.drawing.other_words import NO_QUADS, draw_other_words
 from synthtext.drawing.painting import cover
 from synthtext.drawing.perspective import look, make_view
 from synthtext.drawing.photos import Photos
@@ -83,9 +83,9 @@ class Rendering:
             after the last one, file of the font.
         bent_polygons: the polygon of each word, float32 (n, 2), if the text follows a curve or
             is warped; else empty. See `word_polygons`.
-        distractor_words: the other words in the image, as they are drawn; those of the spec for
+        others_drawn: the other words in the image, as they are drawn; those of the spec for
             which there is no room are left out.
-        distractor_quads: float32 (d, 4, 2), their quads.
+        other_quads: float32 (d, 4, 2), their quads.
     """
 
     spec: Spec
@@ -100,8 +100,8 @@ class Rendering:
     word_breaks: tuple[int, ...] = ()
     font_runs: tuple[tuple[int, int, str], ...] = ()
     bent_polygons: tuple[Quads, ...] = ()
-    distractor_words: tuple[str, ...] = ()
-    distractor_quads: Quads = field(default_factory=lambda: NO_QUADS)
+    others_drawn: tuple[str, ...] = ()
+    other_quads: Quads = field(default_factory=lambda: NO_QUADS)
 
     @property
     def word_polygons(self) -> tuple[Quads, ...]:
@@ -160,7 +160,7 @@ def render(
     spec, placement, ground = fit(spec, face, open_fallback(spec, fonts))
     pixels = draw_paper(spec, ground.width_px, ground.height_px, photos)
     coverage, column, row = cover(spec, placement, ground)
-    others, other_quads = draw_distractors(spec, face, pixels, coverage, (column, row))
+    others, other_quads = draw_other_words(spec, face, pixels, coverage, (column, row))
     height, width = coverage.shape
     behind = pixels[row : row + height, column : column + width]
     paper = mean_colour(behind, coverage)
@@ -185,8 +185,8 @@ def render(
         word_breaks=tuple(placement.word_breaks),
         font_runs=list_runs(spec.font_files, placement.owners),
         bent_polygons=polygons,
-        distractor_words=others,
-        distractor_quads=other_quads,
+        others_drawn=others,
+        other_quads=other_quads,
     )
 
 

@@ -202,37 +202,37 @@ def test_a_family_that_is_not_there_is_refused(words: Texts, fonts: Catalogue) -
 
 
 def test_other_words_are_of_the_split_and_not_of_the_text(plan: Plan) -> None:
-    recipe = edit_recipe(plan.recipe, {"distractors": "0,4", "distractor_place": "any"})
+    recipe = edit_recipe(plan.recipe, {"other_words": "0,4", "other_place": "any"})
     crowded = replace(plan, recipe=recipe)
     specs = sample(crowded)
     own = set(source_of(plan, "train").decks[0].items)
-    assert {len(spec.distractor_texts.split()) for spec in specs} == {0, 4}
+    assert {len(spec.other_texts.split()) for spec in specs} == {0, 4}
     for spec in specs:
-        others = spec.distractor_texts.split()
-        assert len(others) == spec.distractors
+        others = spec.other_texts.split()
+        assert len(others) == spec.other_words
         assert set(others) <= own - {spec.text}
-    assert {spec.distractor_place for spec in specs} == {"beside", "behind"}
-    chosen = Counter(word for spec in specs for word in spec.distractor_texts.split())
+    assert {spec.other_place for spec in specs} == {"beside", "behind"}
+    chosen = Counter(word for spec in specs for word in spec.other_texts.split())
     assert len(chosen) > 0.7 * min(len(own), chosen.total())
     alone = sample_spec(recipe, source_of(plan, "train"), plan.fonts, seed=1, index=77)
     assert alone == specs[77]
     # Nothing else of the images changes.
-    neutral = {"distractors": 0, "distractor_place": "beside", "distractor_texts": ""}
+    neutral = {"other_words": 0, "other_place": "beside", "other_texts": ""}
     assert [replace(spec, **neutral) for spec in specs] == sample(plan)
 
 
 def test_other_words_come_from_sentences_too(fonts: Catalogue) -> None:
-    recipe = edit_recipe(default_recipe(), {"kind": "sentence", "distractors": "6"})
+    recipe = edit_recipe(default_recipe(), {"kind": "sentence", "other_words": "6"})
     plan = make_plan(recipe, {"sentence": review_sentences()}, fonts, seed=2, count=30)
     for spec in sample(plan, stop=20):
-        others = spec.distractor_texts.split()
+        others = spec.other_texts.split()
         assert len(others) == 6
         assert not set(others) & set(spec.text.split())
 
 
 def test_a_text_that_is_the_only_one_has_itself_around_it(fonts: Catalogue) -> None:
-    recipe = edit_recipe(default_recipe(), {"distractors": "3", "splits": "1,0,0"})
+    recipe = edit_recipe(default_recipe(), {"other_words": "3", "splits": "1,0,0"})
     plan = make_plan(
         recipe, {"word": Texts(("lone",), (None,), "one", "0" * 64)}, fonts, seed=2, count=2
     )
-    assert sample(plan, stop=2)[0].distractor_texts == "lone lone lone"
+    assert sample(plan, stop=2)[0].other_texts == "lone lone lone"

@@ -36,7 +36,7 @@ def test_json_gives_the_spec_back(
 ) -> None:
     spec = Spec(seed=0, index=0, split="val", kind="word", text=text, font="a.ttf")
     others = "a " * 16
-    spec = dataclasses.replace(spec, **numbers, case=case, label=label, distractor_texts=others)
+    spec = dataclasses.replace(spec, **numbers, case=case, label=label, other_texts=others)
     assert spec_from_dict(json.loads(json.dumps(spec_to_dict(spec)))) == spec
 
 

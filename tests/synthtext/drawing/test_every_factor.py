@@ -14,7 +14,7 @@ STYLED: dict[str, Any] = {
     "kind": "sentence", "text": "two plain sentences that need some lines", "shrink": True,
     "background": "gradient", "paper2": "#80a0c0", "ink2": "#c02020", "ink_fill": "gradient",
     "outline_em": 0.05, "extrude_em": 0.1, "shadow_em": 0.2, "motion_px": 6.0,
-    "distractors": 2, "distractor_texts": "moon tea fig shore ladder",
+    "other_words": 2, "other_texts": "moon tea fig shore ladder",
     "fallback_fonts": "SpecialElite_400Regular.ttf",
 }  # fmt: skip
 """Lets factors show that only change what another one does, such as the angle of the shadow."""
@@ -23,7 +23,7 @@ VALUES: dict[str, Any] = {
     "kind": "word", "case": "upper", "align": "right", "direction": "vertical",
     "background": "texture", "ink_fill": "texture", "size_px": 20.0, "line_height": 2.0,
     "width_px": 300, "height_px": 300, "margin_px": 70, "contrast": 3.0, "arc_deg": 20.0,
-    "distractors": 5, "distractor_place": "behind",
+    "other_words": 5, "other_place": "behind",
 }  # fmt: skip
 """Values for factors without bounds, and where a quarter of the way to a bound is too far."""
 

@@ -1,4 +1,4 @@
-"""Distractors: other words in an image, beside its text or behind it."""
+"""Other words in an image, beside its text or behind it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Patch(NamedTuple):
     quad: NDArray[np.float64]
 
 
-def draw_distractors(
+def draw_other_words(
     spec: Spec, face: Face, pixels: Pixels, coverage: Pixels, place: tuple[int, int]
 ) -> tuple[tuple[str, ...], Quads]:
     """Draw other words onto a background, and return them and their quads, float32 (n, 4, 2).
@@ -58,23 +58,23 @@ def draw_distractors(
     many there are.
 
     Args:
-        spec: its `distractors`, `distractor_place`, `distractor_texts` and `distractor_seed`
+        spec: its `other_words`, `other_place`, `other_texts` and `other_seed`
             are used.
         face: open font of the text.
         pixels: the background, uint8 (H, W, 3), changed in place.
         coverage: uint8 (h, w), the ink of the text.
         place: column and row of the coverage in the image.
     """
-    if spec.distractors == 0:
+    if spec.other_words == 0:
         return (), NO_QUADS
-    chance = np.random.Generator(np.random.Philox(key=spec.distractor_seed))
+    chance = np.random.Generator(np.random.Philox(key=spec.other_seed))
     column, row = place
     height, width = coverage.shape
     taken = np.zeros(pixels.shape[:2], np.uint8)
     taken[row : row + height, column : column + width] = coverage
     box = column, row, width, height
     words, quads = [], []
-    for text in spec.distractor_texts.split()[: spec.distractors]:
+    for text in spec.other_texts.split()[: spec.other_words]:
         word = CASES[spec.case](text)
         patch = _fit(spec, face, word, chance.random(3).tolist(), taken, box)
         if patch is not None:
@@ -106,7 +106,7 @@ def _fit(
         patch = _paint(replace(spec, size_px=size_px), placement, taken.shape)
         if patch is None:
             continue
-        if spec.distractor_place == "behind":
+        if spec.other_place == "behind":
             return _move_behind(patch, box, taken.shape, (x, y))
         moved = _move_beside(patch, taken, (x, y), round(GAP_EM * spec.size_px), spec.margin_px)
         if moved is not None:
