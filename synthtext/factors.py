@@ -16,8 +16,11 @@ MAX_SIDE_PX = 8192
 """Maximum side length of an image: a bound for specs that come from elsewhere."""
 
 
-VERTICAL = ("vertical", "vertical-mixed")
-"""Directions of lines that run downwards: upright letters alone, or as UAX #50 turns them."""
+MIXED = "vertical-mixed"
+"""The direction of vertical lines whose letters stand or lie as UAX #50 says."""
+
+VERTICAL = ("vertical", MIXED)
+"""Directions of lines that run downwards."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,9 @@ def tabulate_headline(outcomes: pd.DataFrame) -> pd.DataFrame:
     for k in list_ranked(outcomes):
         seen = outcomes[outcomes[f"rank_at_{k}"].notna()]
         is_right = seen[f"rank_at_{k}"] == 1
-        mean, low, high = clustered_accuracy(is_right, *list_clusters(seen))
+        mean, low, high = clustered_accuracy(
+            is_right, *list_clusters(seen), levels=list_conditions(seen)
+        )
         chance = find_chance(seen, k)
         rows.append(
             {
@@ -97,6 +99,13 @@ def list_clusters(rows: pd.DataFrame) -> list[pd.Series[str]]:
     if "picture" in rows and (rows["picture"] != "").all():
         return [rows["picture"], rows["text"]]
     return [rows["word"]]
+
+
+def list_conditions(rows: pd.DataFrame) -> pd.Series[int] | None:
+    """Return the condition of each row of a design, as a number; None if there is no design."""
+    if not is_design(rows):
+        return None
+    return rows.groupby(["baseline", "factor", "level"], observed=True).ngroup()
 
 
 def tabulate_factor(outcomes: pd.DataFrame, factor: str) -> FactorTable:

@@ -127,6 +127,7 @@ def clustered_accuracy(
     clusters: ArrayLike,
     second: ArrayLike | None = None,
     *,
+    levels: ArrayLike | None = None,
     confidence: float = 0.95,
 ) -> Interval:
     """Return the accuracy of rows that come in clusters, with its interval.
@@ -140,6 +141,9 @@ def clustered_accuracy(
         correct: bool (N,).
         clusters: (N,); the cluster of each row, usually its word.
         second: (N,); another cluster of each row; rows that share either are not independent.
+        levels: (N,); the condition of each row, where the accuracy is that over just these
+            conditions, in the numbers in which they are shown. Rows of known conditions vary
+            less than as many that are drawn at random. None for rows drawn at random.
         confidence: nominal coverage of the interval, 0 to 1.
 
     Source: Korn and Graubard, "Confidence intervals for proportions with small expected number
@@ -160,7 +164,8 @@ def clustered_accuracy(
             return Interval(mean, np.nan, np.nan)
         usual = stats.norm.ppf((1 + confidence) / 2)
         widened = stats.t.ppf((1 + confidence) / 2, n_least - 1)
-        variance = max(measure_variance(right - mean, codes), mean * (1 - mean) / right.size)
+        least = mean * (1 - mean) / right.size if levels is None else _vary(right, levels)
+        variance = max(measure_variance(right - mean, codes), least)
         n_effective = mean * (1 - mean) / variance * float(usual / widened) ** 2
     low, high = wilson(mean * n_effective, n_effective, confidence)
     return Interval(mean, float(low), float(high))
@@ -207,6 +212,15 @@ def measure_variance(residuals: Floats, codes: Sequence[Ints]) -> float:
             variance += (-1) ** (n_kinds + 1) * _scatter(residuals, chosen)
     # The difference may fall below the variance by a single kind, and even below 0.
     return max(variance, *(_scatter(residuals, [code]) for code in codes))
+
+
+def _vary(right: Floats, levels: ArrayLike) -> float:
+    """Return the variance of a mean over fixed levels if all rows are independent."""
+    codes = pd.factorize(np.asarray(levels))[0]
+    n_seen = np.bincount(codes)
+    # One right and one wrong answer more: a few rows that agree do not prove that all would.
+    shares = (np.bincount(codes, weights=right) + 1) / (n_seen + 2)
+    return float((n_seen * shares * (1 - shares)).sum() / len(right) ** 2)
 
 
 def _scatter(residuals: Floats, codes: Sequence[Ints]) -> float:

@@ -7,6 +7,7 @@ import importlib.metadata
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import numpy as np
 
 from synthtext.decks import COVER, Cover, Deck, Source, describe_cover
 from synthtext.drawing.fonts import Catalogue
+from synthtext.drawing.orientation import MISSING, PACKAGE
 from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice
 from synthtext.errors import DatasetError, RecipeError, WordsError, shorten
+from synthtext.factors import MIXED
 from synthtext.recipe import ANY, Recipe, list_draws
 from synthtext.recipe_toml import describe_recipe
 from synthtext.sampling import sample_specs
@@ -189,6 +192,8 @@ def make_plan(
     count = sum(len(listed.items) for listed in texts.values()) if count is None else count
     _check_numbers(count, seed)
     _check_fonts(recipe, fonts)
+    if _turns_letters(recipe) and find_spec(PACKAGE) is None:
+        raise RecipeError(MISSING)
     weights = _weigh_kinds(recipe, texts)
     texts = {kind: texts[kind] for kind in texts if weights[kind]}
     classnames, class_indices = _list_classes(texts)
@@ -273,15 +278,21 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "photos": plan.photos and plan.photos.sha256,
         **({COVER: describe_cover(plan.cover, plan.sources)} if plan.cover else {}),
         "fonts": {font.file: font.sha256 for font in plan.fonts.fonts.values()},
-        "versions": list_versions(),
+        "versions": list_versions(*([PACKAGE] if _turns_letters(plan.recipe) else [])),
     }
 
 
-def list_versions() -> dict[str, str]:
-    """Return the versions that the pixels depend on."""
+def list_versions(*more: str) -> dict[str, str]:
+    """Return the versions that the pixels depend on, and those of more packages."""
     packages = ("synthtext", "pillow", "numpy", "opencv-python-headless", "uharfbuzz", "uniseg")
-    versions = {name: importlib.metadata.version(name) for name in packages}
+    versions = {name: importlib.metadata.version(name) for name in (*packages, *more)}
     return versions | {"freetype": ".".join(map(str, freetype.version()))}
+
+
+def _turns_letters(recipe: Recipe) -> bool:
+    """Return whether letters of vertical lines may lie on their side."""
+    draws = list_draws(recipe, "direction")
+    return any(isinstance(draw, Choice) and {MIXED, ANY} & {*draw.values} for draw in draws)
 
 
 def _check_fonts(recipe: Recipe, fonts: Catalogue) -> None:

@@ -14,6 +14,11 @@ from uniseg.graphemecluster import grapheme_clusters
 
 from synthtext.drawing.faces import Face
 from synthtext.errors import DrawError
+from synthtext.factors import MIXED
+
+PACKAGE = "unicodedataplus"
+
+MISSING = f"{MIXED} needs the package {PACKAGE}; run: pip install 'synthtext[scripts]'"
 
 SIDEWAYS, TURNED_WITHOUT_FORM = "R", "Tr"
 """Values of Vertical_Orientation: on its side; so too, unless the font has a vertical form."""
@@ -51,11 +56,8 @@ def _lies(letter: str, face: Face) -> bool:
 
 @lru_cache(maxsize=4096)
 def _find_value(char: str) -> str:
-    if find_spec("unicodedataplus") is None:
-        raise DrawError(
-            "vertical-mixed needs the package unicodedataplus; run: "
-            "pip install 'synthtext[scripts]'"
-        )
+    if find_spec(PACKAGE) is None:
+        raise DrawError(MISSING)
     import unicodedataplus
 
     value: str = unicodedataplus.vertical_orientation(char)

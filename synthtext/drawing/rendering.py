@@ -40,7 +40,7 @@ from synthtext.drawing.photos import Photos
 from synthtext.drawing.rules import add_rules
 from synthtext.drawing.warps import warp
 from synthtext.errors import DrawError
-from synthtext.factors import MAX_SIDE_PX
+from synthtext.factors import MAX_SIDE_PX, MIXED
 from synthtext.spec import Spec
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
         wrap_em=wrap_em,
         fallback=fallback,
         is_vertical=spec.is_vertical,
-        is_mixed=spec.direction == "vertical-mixed",
+        is_mixed=spec.direction == MIXED,
         forms=forms,
         apart=choose_apart(spec.drawn_text, spec.word_font_frac, spec.ink_seed),
     )

@@ -51,6 +51,8 @@ def test_a_dense_run_is_a_truth_to_draw_words_from(
     # Midway between one half and 1 is where half of the words are read.
     found = sys.modules["design_runs"].measure_coverage(reader, 20)
     assert found.held >= 0.8
+    (check,) = simulation.check_real(reader, 30)
+    assert check.share >= 0.85, check
 
 
 def test_planted_effects_are_found_and_null_ones_are_not(simulation: ModuleType) -> None:
@@ -72,6 +74,6 @@ def test_the_script_fails_where_a_share_is_out_of_bounds(
         simulation.Check("good", 0.95, 0.92, 0.98),
         simulation.Check("bad", 0.9, 0.92, 0.98),
     ]
-    monkeypatch.setattr(simulation, "check_all", lambda n_runs: iter(checks))
+    monkeypatch.setattr(simulation, "check_all", lambda n_runs, real: iter(checks))
     assert simulation.main(["--runs", "1", "--only", "others"]) == 1
     assert "NO   0.900  0.920-0.980    bad" in capsys.readouterr().out

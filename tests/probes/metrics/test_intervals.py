@@ -123,6 +123,33 @@ def test_pictures_of_a_word_that_are_all_alike_count_once() -> None:
     assert high == pytest.approx(once_high, abs=0.02)
 
 
+def test_images_of_fixed_levels_vary_less_than_random_ones() -> None:
+    # Words are alike, and at six of seven levels all are read or none.
+    rng = np.random.default_rng(0)
+    shares = np.array([0, 0, 0, 0.5, 1, 1, 1])
+    words, levels = np.repeat(np.arange(100), 7), np.tile(np.arange(7), 100)
+    runs = rng.random((200, 100, 7)) < shares
+    found = np.array([clustered_accuracy(run.ravel(), words, levels=levels) for run in runs])
+    at_random = clustered_accuracy(runs[0].ravel(), words)
+    widths = found[:, 2] - found[:, 1]
+    assert widths.max() < 0.5 * (at_random.high - at_random.low)
+    held = ((found[:, 1] <= shares.mean()) & (shares.mean() <= found[:, 2])).mean()
+    assert held >= 0.93
+    # No level is taken to be without variance, however many words agree.
+    sure = runs[0] & (shares == 1)
+    certain = clustered_accuracy(sure.ravel(), words, levels=levels)
+    assert certain.low < certain.mean < certain.high
+
+
+def test_one_level_is_as_good_as_none() -> None:
+    right = np.arange(60) % 3 > 0
+    one, none = (
+        clustered_accuracy(right, np.arange(60), levels=levels)
+        for levels in (np.zeros(60), None)
+    )
+    assert one == pytest.approx(none, abs=0.01)
+
+
 def test_a_second_clustering_widens_the_interval() -> None:
     rng = np.random.default_rng(0)
     words, objects = np.divmod(np.arange(900), 30)

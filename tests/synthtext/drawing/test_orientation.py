@@ -6,15 +6,19 @@ from importlib.machinery import ModuleSpec
 import numpy as np
 import pytest
 
+from synthtext.dataset import plan
+from synthtext.dataset.plan import describe_plan, list_versions, make_plan
 from synthtext.drawing import orientation
 from synthtext.drawing.faces import Face
 from synthtext.drawing.fonts import Catalogue
 from synthtext.drawing.layers import draw_layer
 from synthtext.drawing.layout import Placement, place_glyphs
-from synthtext.drawing.orientation import find_sideways
+from synthtext.drawing.orientation import MISSING, find_sideways
 from synthtext.drawing.rendering import render
-from synthtext.errors import DrawError
+from synthtext.errors import DrawError, RecipeError
+from synthtext.recipe import default_recipe, edit_recipe
 from synthtext.spec import make_spec
+from synthtext.texts.words import Texts
 
 SANS = "DejaVuSans.ttf"
 
@@ -128,6 +132,18 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, face: Face)
     monkeypatch.setattr(orientation, "find_spec", find)
     with pytest.raises(DrawError) as caught:
         _set("column", face)
-    assert str(caught.value) == (
-        "vertical-mixed needs the package unicodedataplus; run: pip install 'synthtext[scripts]'"
-    )
+    assert str(caught.value) == MISSING
+
+
+@pytest.mark.parametrize("direction", ["vertical-mixed", "horizontal,vertical-mixed", "any"])
+def test_a_run_without_the_package_is_refused_at_once(
+    words: Texts, fonts: Catalogue, direction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = edit_recipe(default_recipe(), {"direction": direction})
+    versions = describe_plan(make_plan(recipe, {"word": words}, fonts))["versions"]
+    assert "unicodedataplus" in versions
+    assert "unicodedataplus" not in list_versions()
+    monkeypatch.setattr(plan, "find_spec", lambda _: None)
+    with pytest.raises(RecipeError) as caught:
+        make_plan(recipe, {"word": words}, fonts)
+    assert str(caught.value) == MISSING
