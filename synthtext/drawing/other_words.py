@@ -121,12 +121,20 @@ def _paint(spec: Spec, placement: Placement, shape: tuple[int, ...]) -> Patch | 
         return None
     ground = Ground(0, 0, math.radians(spec.rotation_deg), 0.0, 0.0)
     coverage, column, row = paint_glyphs(spec, placement, ground)
-    height, width = coverage.shape
-    if not coverage.max(initial=0) or height > shape[0] or width > shape[1]:
+    if not coverage.max(initial=0):
         return None
-    # The quad of all of it, since a word may have a space of its own script within.
-    corners = list_corners(np.array([placement.box]), None)[0]
-    return Patch(coverage, column, row, ground.move(corners * spec.size_px))
+    quad = ground.move(list_corners(np.array([placement.box]), None)[0] * spec.size_px)
+    # The corners of a rotated quad, where there is no ink, have to lie in the image as well.
+    (left, top), (right, bottom) = np.floor(quad.min(axis=0)), np.ceil(quad.max(axis=0))
+    height, width = coverage.shape
+    before = max(0, column - int(left)), max(0, row - int(top))
+    after = max(0, int(right) - column - width), max(0, int(bottom) - row - height)
+    coverage = cv2.copyMakeBorder(
+        coverage, before[1], after[1], before[0], after[0], cv2.BORDER_CONSTANT, value=0
+    )
+    if coverage.shape[0] > shape[0] or coverage.shape[1] > shape[1]:
+        return None
+    return Patch(coverage, column - before[0], row - before[1], quad)
 
 
 def _move_beside(

@@ -59,6 +59,19 @@ def test_their_quads_hold_all_that_they_add(scene: Spec, fonts: Catalogue) -> No
         assert (added & (_fill(drawn, [quad]) > 0)).any()
 
 
+@pytest.mark.parametrize("place", ["beside", "behind"])
+def test_their_quads_lie_in_the_image(scene: Spec, fonts: Catalogue, place: str) -> None:
+    for seed in range(40):
+        spec = replace(
+            scene, rotation_deg=4.5 * seed, x_frac=1.0, y_frac=1.0, other_seed=seed,
+            other_place=place,
+        )  # fmt: skip
+        quads = render(spec, fonts).other_quads
+        assert len(quads)
+        assert quads.min() >= 0
+        assert quads.max() <= 224
+
+
 def test_the_first_words_stay_where_they_are(scene: Spec, fonts: Catalogue) -> None:
     few, many = render(replace(scene, other_words=2), fonts), render(scene, fonts)
     assert np.array_equal(many.other_quads[:2], few.other_quads)
