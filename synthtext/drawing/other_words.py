@@ -34,7 +34,6 @@ MIN_SIZE_PX = 6.0
 GAP_EM = 0.15
 """Distance between words, as a fraction of the size of the text."""
 
-
 NO_QUADS: Quads = np.zeros((0, 4, 2), np.float32)
 
 
@@ -58,8 +57,7 @@ def draw_other_words(
     many there are.
 
     Args:
-        spec: its `other_words`, `other_place`, `other_texts` and `other_seed`
-            are used.
+        spec: its `other_words`, `other_place`, `other_texts` and `other_seed` are used.
         face: open font of the text.
         pixels: the background, uint8 (H, W, 3), changed in place.
         coverage: uint8 (h, w), the ink of the text.
@@ -129,9 +127,7 @@ def _paint(spec: Spec, placement: Placement, shape: tuple[int, ...]) -> Patch | 
     height, width = coverage.shape
     before = max(0, column - int(left)), max(0, row - int(top))
     after = max(0, int(right) - column - width), max(0, int(bottom) - row - height)
-    coverage = cv2.copyMakeBorder(
-        coverage, before[1], after[1], before[0], after[0], cv2.BORDER_CONSTANT, value=0
-    )
+    coverage = np.pad(coverage, [(before[1], after[1]), (before[0], after[0])])
     if coverage.shape[0] > shape[0] or coverage.shape[1] > shape[1]:
         return None
     return Patch(coverage, column - before[0], row - before[1], quad)
@@ -141,11 +137,13 @@ def _move_beside(
     patch: Patch, taken: Pixels, units: tuple[float, float], gap_px: int, margin_px: int
 ) -> Patch | None:
     """Return a word at a random place where it touches no other; None if there is none."""
-    height, width = patch.coverage.shape
-    apart = cv2.dilate(taken, np.ones((2 * gap_px + 1, 2 * gap_px + 1), np.uint8))
-    sums = cv2.integral(np.minimum(apart, 1))
-    inside = sums[height:, width:] + sums[:-height, :-width]
-    inside = inside - sums[height:, :-width] - sums[:-height, width:]
+    padded = np.pad(np.minimum(taken, 1), gap_px)
+    high, wide = (side + 2 * gap_px for side in patch.coverage.shape)
+    # The number of pixels that are taken around the word, for each place of its top left pixel.
+    sums = cv2.integral(padded)
+    inside = (
+        sums[high:, wide:] - sums[high:, :-wide] - sums[:-high, wide:] + sums[:-high, :-wide]
+    )
     free = np.zeros(inside.shape, bool)
     middle = np.s_[margin_px : free.shape[0] - margin_px, margin_px : free.shape[1] - margin_px]
     free[middle] = inside[middle] == 0
