@@ -126,6 +126,9 @@ FACTORS: dict[str, ProbedFactor] = {
     "superscript_frac": ProbedFactor(
         (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9), "letters as superscript, fraction", "falling"
     ),
+    "letter_size_frac": ProbedFactor(
+        (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45), "spread of letter sizes, fraction", "falling"
+    ),
     "other_words": ProbedFactor(
         (0, 1, 2, 3, 5, 7, 10), "other words beside the text", "falling"
     ),

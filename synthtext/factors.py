@@ -93,6 +93,10 @@ FACTORS: dict[str, Factor] = {
         "0", "standard deviation of word sizes, as a fraction; the largest word has --size",
         Bounds(0, 0.5, "it is a deviation as a fraction of the font size"),
     ),
+    "letter_size_frac": Factor(
+        "0", "standard deviation of letter sizes, as a fraction; the largest has --size",
+        Bounds(0, 0.5, "it is a deviation as a fraction of the font size"),
+    ),
     "line_height": Factor(
         "1.1:1.6", "distance between baselines, in em",
         Bounds(0.5, 8, "it is a multiple of the em"),

@@ -149,6 +149,8 @@ class Spec:
         ink_photo: file name of the photograph of the fill, empty for other fills.
         word_font_frac: fraction of the words that the last of `fallback_fonts` draws; 0 changes
             nothing.
+        letter_size_frac: standard deviation of the logarithm of the sizes of letters; 0 changes
+            nothing.
         other_words: number of other words in the image.
         other_place: beside the text, or behind it.
         other_texts: the other words, separated by spaces; the first of them are drawn.
@@ -235,6 +237,7 @@ class Spec:
     emboss_frac: float = 0.0
     ink_photo: str = ""
     word_font_frac: float = 0.0
+    letter_size_frac: float = 0.0
     other_words: int = 0
     other_place: str = "beside"
     other_texts: str = ""

@@ -1,4 +1,4 @@
-"""Letters of other sizes: small capitals, raised or lowered letters, words of several sizes."""
+"""Letters of other sizes: small capitals, raised or lowered letters, sizes that vary."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from uniseg.graphemecluster import grapheme_clusters
 
 from synthtext.drawing.faces import PLAIN, Face, Form
@@ -28,11 +29,13 @@ def form_letters(spec: Spec, faces: Sequence[Face]) -> tuple[str, list[Form]]:
     characters are plain.
 
     Args:
-        spec: its text, `small_caps_frac`, `superscript_frac` and `word_size_frac` are used.
+        spec: its text, `small_caps_frac`, `superscript_frac`, `word_size_frac` and
+            `letter_size_frac` are used.
         faces: open fonts that draw it.
     """
     text = spec.drawn_text
-    if not (spec.small_caps_frac or spec.superscript_frac or spec.word_size_frac):
+    deviations = spec.word_size_frac, spec.letter_size_frac
+    if not (spec.small_caps_frac or spec.superscript_frac or any(deviations)):
         return text, []
     forms = [PLAIN] * len(text)
     shown = text
@@ -43,12 +46,13 @@ def form_letters(spec: Spec, faces: Sequence[Face]) -> tuple[str, list[Form]]:
     rise_em = RISE_EM if spec.superscript_frac > 0 else -DROP_EM
     for place in find_last(text, abs(spec.superscript_frac)):
         forms[place] = Form(SCRIPT_SCALE * forms[place].scale, rise_em)
-    if spec.word_size_frac:
-        scales = scale_words(text, spec.word_size_frac, spec.ink_seed)
-        forms = [
-            Form(scale * form.scale, scale * form.rise_em)
-            for scale, form in zip(scales, forms, strict=True)
-        ]
+    for scale_parts, deviation in zip((scale_words, scale_letters), deviations, strict=True):
+        if deviation:
+            scales = scale_parts(text, deviation, spec.ink_seed)
+            forms = [
+                Form(scale * form.scale, scale * form.rise_em)
+                for scale, form in zip(scales, forms, strict=True)
+            ]
     return shown, forms
 
 
@@ -61,11 +65,32 @@ def scale_words(text: str, deviation: float, seed: int) -> list[float]:
         seed: 32 bits; chooses them.
     """
     words = text.split(" ")
-    chance = np.random.Generator(np.random.Philox(key=seed))
-    # A word beyond two standard deviations would make all others too small.
-    logs = deviation * np.clip(chance.standard_normal(len(words)), -2, 2)
-    scales = np.exp(logs - logs.max())
+    scales = _draw_scales(len(words), deviation, seed)
     return np.repeat(scales, [len(word) + 1 for word in words]).tolist()[: len(text)]
+
+
+def scale_letters(text: str, deviation: float, seed: int) -> list[float]:
+    """Return the size of each character as a fraction of that of the largest letter.
+
+    A letter is a grapheme cluster: marks and conjuncts stay together.
+
+    Args:
+        text: the text.
+        deviation: standard deviation of the logarithm of the sizes.
+        seed: 32 bits; chooses them.
+    """
+    letters = list(grapheme_clusters(text))
+    scales = _draw_scales(len(letters), deviation, seed + 2**32)
+    return np.repeat(scales, [len(letter) for letter in letters]).tolist()
+
+
+def _draw_scales(n: int, deviation: float, key: int) -> NDArray[np.float64]:
+    """Return n sizes as a fraction of the largest."""
+    chance = np.random.Generator(np.random.Philox(key=key))
+    # One beyond two standard deviations would make all others too small.
+    logs = deviation * np.clip(chance.standard_normal(n), -2, 2)
+    scales: NDArray[np.float64] = np.exp(logs - logs.max())
+    return scales
 
 
 def capitalize(text: str, faces: Sequence[Face]) -> str:

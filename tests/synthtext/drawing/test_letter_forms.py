@@ -8,7 +8,13 @@ import pytest
 from letter_masks import check_letters_lie_in_quads
 from synthtext.drawing.faces import PLAIN
 from synthtext.drawing.fonts import Catalogue
-from synthtext.drawing.letter_forms import capitalize, find_last, form_letters, scale_words
+from synthtext.drawing.letter_forms import (
+    capitalize,
+    find_last,
+    form_letters,
+    scale_letters,
+    scale_words,
+)
 from synthtext.drawing.rendering import Rendering, render
 from synthtext.spec import Spec, make_spec
 
@@ -129,13 +135,36 @@ def test_sizes_of_words_spread_as_asked_and_alone_a_word_has_the_font_size() -> 
     assert len(scale_words(" two  words ", 0.5, 7)) == 12
 
 
+def test_the_largest_letter_has_the_font_size_and_marks_that_of_their_letter(
+    fonts: Catalogue,
+) -> None:
+    spec = make_spec("xxxxxxxx", size_px=40, letter_size_frac=0.2, ink_seed=3)
+    heights = np.array(measure_heights(render(spec, fonts)))
+    plain = measure_heights(render(replace(spec, letter_size_frac=0.0), fonts))[0]
+    assert heights.max() == pytest.approx(plain, abs=0.02)
+    assert len(set(heights.round(1))) > 5
+    marked = scale_letters("xe\u0301x", 0.3, 5)
+    assert marked[1] == marked[2] != marked[0]
+    # Letters and words do not share their sizes.
+    words = scale_words(" ".join("x" * 9), 0.2, 5)[::2]
+    assert not np.allclose(words, scale_letters("x" * 9, 0.2, 5))
+
+
+def test_sizes_of_letters_spread_as_asked() -> None:
+    logs = np.log(scale_letters("x" * 2000, 0.2, 5))
+    assert logs.std() == pytest.approx(0.2 * 0.96, rel=0.05)
+    assert logs.max() == 0
+    assert scale_letters("x", 0.5, 7) == [1.0]
+
+
 @pytest.mark.parametrize(
     "bent",
     [
         {},
         {"direction": "vertical"},
+        {"direction": "vertical-mixed", "letter_size_frac": 0.2},
         {"arc_deg": 100.0, "jitter_em": 0.08, "letter_rotation_deg": 10.0},
-        {"warp_em": 0.1, "yaw_deg": 40.0, "rotation_deg": 50.0},
+        {"warp_em": 0.1, "yaw_deg": 40.0, "rotation_deg": 50.0, "letter_size_frac": 0.3},
         {"kind": "sentence", "size_px": 60.0, "letter_spacing_em": 0.1},
         {"fallback_fonts": "Lato_400Regular.ttf", "outline_em": 0.1},
     ],
