@@ -40,7 +40,7 @@ WIDE = {
     "wave_em": "0=2,0.1,0.3", "jitter_em": "0,0.05,0.1", "letter_rotation_deg": "0,5,15",
     "small_caps_frac": "0=3,0.5,0.8", "superscript_frac": "0=3,-0.4,0.4",
     "word_size_frac": "0=3,0.2,0.4", "word_font_frac": "0,0.5",
-    "letter_size_frac": "0=3,0.1,0.3",
+    "letter_size_frac": "0=3,0.1,0.3", "slant_deg": "0=2,-20:30",
     "glow_em": "0=3,0.1,0.3", "emboss_frac": "0=3,0.5,1",
     "underline_em": "0=3,0.05,0.15", "strike_em": "0=3,0.05,0.15",
     "warp_em": "0=2,0.04,0.12", "barrel_frac": "0=2,-0.2,0.2",

@@ -117,6 +117,9 @@ FACTORS: dict[str, ProbedFactor] = {
     "emboss_frac": ProbedFactor(
         (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0), "light on the edges of letters, fraction"
     ),
+    "slant_deg": ProbedFactor(
+        (0.0, 10.0, 15.0, 20.0, 27.0, 35.0, 45.0), "slant of letters, degrees", "falling"
+    ),
     "letter_spacing_em": ProbedFactor(
         (-0.15, -0.1, -0.05, 0.0, 0.1, 0.2, 0.3), "letter spacing, em", spread=(-0.1, 0.2)
     ),

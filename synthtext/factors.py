@@ -77,6 +77,10 @@ FACTORS: dict[str, Factor] = {
     "size_px": Factor(
         "12:64:log", "font size (em) in px", Bounds(1, 2048, "it is an em size in px")
     ),
+    "slant_deg": Factor(
+        "0", "slant of letters, to the right, in degrees; below 0 to the left",
+        Bounds(-45, 45, "it is an angle in degrees"),
+    ),
     "letter_spacing_em": Factor(
         "0=4,-0.02,0.05,0.15", "extra space between letters, in em",
         Bounds(-0.5, 4, "it is a fraction of the em"),

@@ -151,6 +151,8 @@ class Spec:
             nothing.
         letter_size_frac: standard deviation of the logarithm of the sizes of letters; 0 changes
             nothing.
+        slant_deg: slant of the letters to the right, beside that of the font; below 0 to the
+            left.
         other_words: number of other words in the image.
         other_place: beside the text, or behind it.
         other_texts: the other words, separated by spaces; the first of them are drawn.
@@ -238,6 +240,7 @@ class Spec:
     ink_photo: str = ""
     word_font_frac: float = 0.0
     letter_size_frac: float = 0.0
+    slant_deg: float = 0.0
     other_words: int = 0
     other_place: str = "beside"
     other_texts: str = ""

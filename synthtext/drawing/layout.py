@@ -64,6 +64,7 @@ class Placement:
             is warped or follows a curve; else None.
         rules: lines under and through the text, after curve and warp; None if there are none.
         scales: size of each glyph as a fraction of the font size; None if all are 1.
+        slant: distance by which what lies 1 em above the origin of a glyph moves to the right.
         warp: maps points (..., 2) of the glyphs' outlines to their warped positions; None if
             the text is not warped.
     """
@@ -84,6 +85,7 @@ class Placement:
     word_loops: NDArray[np.float64] | None = None
     rules: Outline | None = None
     scales: list[float] | None = None
+    slant: float = 0.0
     warp: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
 
 
@@ -153,6 +155,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
     fallback: Sequence[Face] = (),
     is_vertical: bool = False,
     is_mixed: bool = False,
+    slant: float = 0.0,
     forms: Sequence[Form] = (),
     apart: Sequence[int] = (),
 ) -> Placement:
@@ -173,6 +176,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
         is_vertical: whether lines run downwards.
         is_mixed: whether letters of a vertical line lie on their side where UAX #50 says so;
             otherwise all are upright, in the order of the text.
+        slant: tangent of the angle by which letters are slanted to the right.
         forms: size and rise of each character; empty if all are plain.
         apart: numbers of the words that the last font of `fallback` draws.
 
@@ -197,9 +201,17 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
         for cluster in run.clusters
     ]
     pens, baselines = _set_pens(runs, style, line_height, INDENTS[align])
+    if slant and not is_vertical:
+        # Raised letters and marks lie where they would be in a line that is slanted as a whole.
+        pens = [
+            (x + slant * (line - y), y) for (x, y), line in zip(pens, baselines, strict=True)
+        ]
     scales = [scale for run in runs for scale in run.scales] or None
     turned = [flag for run in runs for flag in run.sideways]
-    boxes = _box_glyphs(drawn_with, glyphs, pens, scales, turned)
+    boxes = [
+        _box_glyph(face, glyph, slant) for face, glyph in zip(drawn_with, glyphs, strict=True)
+    ]
+    boxes = _place_boxes(boxes, pens, scales, turned)
     box = _box_column if is_vertical else _box_chars
     char_boxes = box(text, clusters, boxes, _list_leftward(directions))
     word_breaks = [start for start, _ in lines[1:] if text[start - 1] != " "]
@@ -216,6 +228,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
         word_breaks=word_breaks,
         owners=owners,
         scales=scales,
+        slant=slant,
         turns_rad=[math.pi / 2 * flag for flag in turned] if any(turned) else None,
         char_corners=_turn_corners(char_boxes, text, sideways) if any(turned) else None,
     )
@@ -260,14 +273,24 @@ def _list_faces(runs: Sequence[Run], faces: Sequence[Face]) -> list[Face]:
     return [faces[owner] for run in runs for owner in run.owners or [0] * len(run.glyphs)]
 
 
-def _box_glyphs(
-    faces: list[Face],
-    glyphs: list[int],
+def _box_glyph(face: Face, glyph: int, slant: float) -> Box | None:
+    """Return left, bottom, right, top of a glyph's ink in ems, y upwards; None if blank."""
+    box = face.ink_box(glyph)
+    if not slant or box is None:
+        return box
+    # Points that control a curve may lie a little beyond it.
+    x, y = face.outline(glyph).points.T
+    x = x - slant * y
+    return float(x.min()), box[1], float(x.max()), box[3]
+
+
+def _place_boxes(
+    boxes: list[Box | None],
     pens: list[tuple[float, float]],
     scales: list[float] | None,
     turned: list[bool],
 ) -> list[Box | None]:
-    boxes = [face.ink_box(glyph) for face, glyph in zip(faces, glyphs, strict=True)]
+    """Return left, top, right, bottom of placed glyphs, y downwards, from the box of each."""
     if any(turned):
         # Clockwise by 90 degrees: what is up becomes right, and what is right becomes down.
         boxes = [

@@ -25,7 +25,7 @@ def cover(spec: Spec, placement: Placement, ground: Ground) -> tuple[Pixels, int
         DrawError: there is no ink, or some of it lies beyond the canvas.
     """
     moves = ground.view, placement.turns_rad, placement.warp, placement.scales
-    is_straight = all(each is None for each in moves)
+    is_straight = not placement.slant and all(each is None for each in moves)
     paint = paint_glyphs if is_straight else _paint_outlines
     coverage, column, row = paint(spec, placement, ground)
     # Of bytes, NumPy finds the largest in half the time it takes for `any`.
@@ -80,7 +80,7 @@ def _merge(painted: list[tuple[Pixels, int, int]]) -> tuple[Pixels, int, int]:
 def _paint_outlines(
     spec: Spec, placement: Placement, ground: Ground
 ) -> tuple[Pixels, int, int]:
-    """Return what `cover` does, for text of several sizes, bent, warped or from the side.
+    """Return what `cover` does, for letters of several sizes, slanted, bent or from the side.
 
     Outlines are moved by their control points; the error in their curves is invisible.
     """
@@ -96,6 +96,8 @@ def outline_text(spec: Spec, placement: Placement, ground: Ground) -> Outline:
     counts = [len(each.points) for each in outlines]
     text = join(outlines)
     points = text.points
+    if placement.slant:
+        points = points - points[:, 1:] * (placement.slant, 0.0)
     if placement.scales is not None:
         points = points * np.repeat(placement.scales, counts)[:, None]
     if placement.turns_rad is not None:

@@ -288,6 +288,7 @@ def set_text(spec: Spec, face: Face, fallback: Sequence[Face] = ()) -> Placement
         fallback=fallback,
         is_vertical=spec.is_vertical,
         is_mixed=spec.direction == MIXED,
+        slant=math.tan(math.radians(spec.slant_deg)),
         forms=forms,
         apart=choose_apart(spec.drawn_text, spec.word_font_frac, spec.ink_seed),
     )
