@@ -45,6 +45,7 @@ WIDE = {
     "underline_em": "0=3,0.05,0.15", "strike_em": "0=3,0.05,0.15",
     "warp_em": "0=2,0.04,0.12", "barrel_frac": "0=2,-0.2,0.2",
     "ink_fill": "any", "embolden_em": "-0.02,0,0.04,0.08", "wear_frac": "0,0.3",
+    "ink_bleed_em": "0=2,0.02,0.06",
     "outline_em": "0,0.05,0.12", "extrude_em": "0,0.1,0.3", "shadow_em": "0,0.1,0.4",
     "background": "plain,gradient,noise,texture,clutter,writing", "occlusion_frac": "0,0.2",
     "other_words": "0=3,3,8", "other_place": "any",

@@ -99,6 +99,9 @@ FACTORS: dict[str, ProbedFactor] = {
     "embolden_em": ProbedFactor(
         (-0.04, -0.02, 0.0, 0.02, 0.04, 0.07, 0.1), "thickening of strokes, em"
     ),
+    "ink_bleed_em": ProbedFactor(
+        (0.0, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1), "spread of the ink, em", "falling"
+    ),
     "wear_frac": ProbedFactor(
         (0.0, 0.2, 0.4, 0.55, 0.7, 0.8, 0.9), "ink worn off, fraction", "falling"
     ),
@@ -175,6 +178,12 @@ FACTORS: dict[str, ProbedFactor] = {
     ),
     "salt_frac": ProbedFactor(
         (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7), "pixels black or white, fraction", "falling"
+    ),
+    "median_px": ProbedFactor(
+        (0, 1, 2, 3, 4, 6, 8), "radius of a median filter, px", "falling"
+    ),
+    "prior_webp_quality": ProbedFactor(
+        (1, 5, 10, 20, 40, 70, 100), "quality of an earlier WebP", "rising"
     ),
     "prior_jpeg_quality": ProbedFactor(
         (2, 5, 10, 20, 40, 70, 100), "quality of an earlier JPEG", "rising"

@@ -186,6 +186,10 @@ FACTORS: dict[str, Factor] = {
         "0", "thickening of strokes on each side, in em; below 0 they get thinner",
         Bounds(-0.05, 0.1, "it is a part of the em"),
     ),
+    "ink_bleed_em": Factor(
+        "0", "how far the ink spreads into the paper, unevenly, in em",
+        Bounds(0, 0.1, "it is a part of the em"),
+    ),
     "wear_frac": Factor(
         "0", "fraction of the ink that has worn off",
         Bounds(0, 0.95, "it is a fraction of the ink"),
@@ -293,6 +297,14 @@ FACTORS: dict[str, Factor] = {
     "salt_frac": Factor(
         "0", "fraction of pixels turned black or white",
         Bounds(0, 1, "it is a fraction of the pixels"), is_damage=True,
+    ),
+    "median_px": Factor(
+        "0", "radius of a median filter, as for removing noise, in px",
+        Bounds(0, 32, "it is a radius in px"), is_whole=True, is_damage=True,
+    ),
+    "prior_webp_quality": Factor(
+        "100", "quality of an earlier save as lossy WebP; 100 is none",
+        Bounds(1, 100, "100 changes nothing"), is_whole=True, is_damage=True,
     ),
     "prior_jpeg_quality": Factor(
         "100", "quality of an earlier save as JPEG; 100 is none",

@@ -153,6 +153,9 @@ class Spec:
             nothing.
         slant_deg: slant of the letters to the right, beside that of the font; below 0 to the
             left.
+        ink_bleed_em: largest distance that the ink spreads into the paper; 0 changes nothing.
+        median_px: radius of a median filter; 0 changes nothing.
+        prior_webp_quality: of an earlier save as lossy WebP, 1 to 100; 100 changes nothing.
         other_words: number of other words in the image.
         other_place: beside the text, or behind it.
         other_texts: the other words, separated by spaces; the first of them are drawn.
@@ -241,6 +244,9 @@ class Spec:
     word_font_frac: float = 0.0
     letter_size_frac: float = 0.0
     slant_deg: float = 0.0
+    ink_bleed_em: float = 0.0
+    median_px: int = 0
+    prior_webp_quality: int = 100
     other_words: int = 0
     other_place: str = "beside"
     other_texts: str = ""

@@ -31,7 +31,7 @@ that designs show the same words."""
 
 SHAPING = (
     "font", "size_px", "letter_spacing_em", "case", "rotation_deg", "arc_deg", "wave_em",
-    "jitter_em", "letter_rotation_deg", "embolden_em", "outline_em",
+    "jitter_em", "letter_rotation_deg", "embolden_em", "ink_bleed_em", "outline_em",
     "underline_em", "strike_em", "warp_em", "barrel_frac",
     "small_caps_frac", "superscript_frac", "letter_size_frac", "slant_deg",
 )  # fmt: skip

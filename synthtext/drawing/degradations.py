@@ -41,6 +41,8 @@ def damage(spec: Spec, pixels: Pixels) -> Pixels:
     pixels = add_shot_noise(pixels, spec.shot_noise_std, spec.noise_seed)
     pixels = add_noise(pixels, spec.noise_std, spec.noise_seed)
     pixels = add_salt(pixels, spec.salt_frac, spec.damage_seed)
+    pixels = take_medians(pixels, spec.median_px)
+    pixels = webp(pixels, spec.prior_webp_quality)
     return jpeg(pixels, spec.prior_jpeg_quality)
 
 
@@ -208,6 +210,30 @@ def add_salt(pixels: Pixels, fraction: float, seed: int) -> Pixels:
     salted[chance < fraction / 2] = 0
     salted[chance > 1 - fraction / 2] = 255
     return salted
+
+
+def take_medians(pixels: Pixels, radius_px: int) -> Pixels:
+    """Return the image with each pixel replaced by the median of a square around it.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        radius_px: half of the side, 0 to 32; 0 changes nothing.
+    """
+    return cv2.medianBlur(pixels, 2 * radius_px + 1) if radius_px else pixels
+
+
+def webp(pixels: Pixels, quality: int) -> Pixels:
+    """Return the image as it is after it was saved as lossy WebP and read again.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        quality: 1 to 100; 100 changes nothing.
+    """
+    if quality == 100:
+        return pixels
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    raw = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
+    return cv2.cvtColor(cv2.imdecode(raw, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def jpeg(pixels: Pixels, quality: int) -> Pixels:

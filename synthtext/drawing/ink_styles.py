@@ -42,8 +42,8 @@ WEAR_EM = 0.05
 def measure_growth(spec: Spec) -> float:
     """Return how far letters extend beyond their outlines, in px."""
     # Styles are painted with subpixel accuracy, so the last pixel of each is faint.
-    emboldened_px = math.ceil(max(spec.embolden_em, 0.0) * spec.size_px)
-    return emboldened_px + math.ceil(spec.outline_em * spec.size_px)
+    widths_em = max(spec.embolden_em, 0.0), spec.ink_bleed_em, spec.outline_em
+    return sum(math.ceil(width_em * spec.size_px) for width_em in widths_em)
 
 
 def lay_ink(paper: Pixels, coverage: Pixels, ink: Colour | Pixels, opacity: float) -> Pixels:
@@ -71,8 +71,8 @@ def is_styled(spec: Spec) -> bool:
     """Return whether the letters have a style, or a layer under them."""
     return any(
         (
-            spec.embolden_em, spec.wear_frac, spec.outline_em, spec.extrude_em, spec.shadow_em,
-            spec.glow_em, spec.emboss_frac,
+            spec.embolden_em, spec.ink_bleed_em, spec.wear_frac, spec.outline_em,
+            spec.extrude_em, spec.shadow_em, spec.glow_em, spec.emboss_frac,
         )
     )  # fmt: skip
 
@@ -99,8 +99,9 @@ def make_room(
 
 
 def style_letters(spec: Spec, coverage: Coverage) -> Coverage:
-    """Return the letters, emboldened and worn according to their spec."""
+    """Return the letters, emboldened, spread and worn according to their spec."""
     coverage = embolden(coverage, spec.embolden_em * spec.size_px)
+    coverage = spread_ink(coverage, spec.ink_bleed_em * spec.size_px, spec.ink_seed)
     return wear_off(coverage, spec.wear_frac, spec.ink_seed, WEAR_EM * spec.size_px)
 
 
@@ -154,6 +155,30 @@ def embolden(coverage: Coverage, radius_px: float) -> Coverage:
     smaller, larger = (_dilate(coverage, radius) for radius in (whole, whole + 1))
     part = radius_px - whole
     return cv2.addWeighted(smaller, 1 - part, larger, part, 0)
+
+
+def spread_ink(coverage: Coverage, width_px: float, seed: int) -> Coverage:
+    """Return letters whose ink has spread into the paper, farther in some places than others.
+
+    Args:
+        coverage: coverage of the letters, padded for what is added.
+        width_px: largest distance; 0 changes nothing.
+        seed: 32 bits; chooses the places.
+    """
+    if width_px == 0:
+        return coverage
+    # The first twenty numbers choose where letters are worn and how they are warped.
+    x, y = unfold(seed, 22)[20:]
+    grain = cut(noise_pool()[:, :, 2], x, y, *coverage.shape).astype(np.float32)
+    field = cv2.GaussianBlur(grain, (0, 0), max(0.5, width_px / 2))
+    # Two standard deviations about its mean are all of the distance, and none.
+    field -= field.mean()
+    reach_px = np.clip(0.5 + field / (4 * field.std() + 1e-6), 0, 1) * width_px
+    away = cv2.compare(coverage, 127, cv2.CMP_LE)
+    distance = cv2.distanceTransform(away, cv2.DIST_L2, 5)
+    # The pixel beside the ink is 1 away; the ink reaches a part of the last pixel.
+    soaked = np.clip((reach_px + 1 - distance) * 255, 0, 255).astype(np.uint8)
+    return np.maximum(coverage, soaked)
 
 
 def wear_off(coverage: Coverage, fraction: float, seed: int, patch_px: float) -> Coverage:

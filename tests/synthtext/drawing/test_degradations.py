@@ -20,6 +20,8 @@ from synthtext.drawing.degradations import (
     fold,
     jpeg,
     shade,
+    take_medians,
+    webp,
 )
 from synthtext.spec import DAMAGES, Spec
 
@@ -63,6 +65,8 @@ def test_neutral_values_change_nothing() -> None:
     assert shade(pixels, 0.0, 7) is pixels
     assert fold(pixels, 0.0, 7) is pixels
     assert add_salt(pixels, 0.0, 7) is pixels
+    assert take_medians(pixels, 0) is pixels
+    assert webp(pixels, 100) is pixels
 
 
 def spread_of_a_point(pixels: Pixels) -> tuple[float, float]:
@@ -179,6 +183,26 @@ def test_a_lower_quality_loses_more() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     lost = [np.abs(jpeg(pixels, q).astype(int) - pixels).mean() for q in (90, 50, 10)]
     assert lost == sorted(lost)
+
+
+@pytest.mark.parametrize("save", [jpeg, webp])
+def test_a_lower_quality_of_each_format_is_farther_from_the_image(save: object) -> None:
+    assert callable(save)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    lost = [np.abs(save(pixels, q).astype(int) - pixels).mean() for q in (90, 50, 10, 1)]
+    assert lost == sorted(lost)
+    red = np.full((64, 64, 3), (200, 20, 20), np.uint8)
+    assert np.abs(save(red, 20).astype(int) - red).max() < 12
+
+
+@pytest.mark.parametrize("radius_px", [1, 3, 32])
+def test_medians_remove_lines_thinner_than_their_radius_alone(radius_px: int) -> None:
+    pixels = np.full((200, 200, 3), 255, np.uint8)
+    pixels[:, 90 : 90 + radius_px] = 0
+    assert (take_medians(pixels, radius_px) == 255).all()
+    pixels[:, 90 : 90 + radius_px + 1] = 0
+    kept = take_medians(pixels, radius_px)[100, :, 0] == 0
+    assert kept.sum() == radius_px + 1
 
 
 @pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (0.999999, 0.999999)])

@@ -19,6 +19,7 @@ from synthtext.drawing.ink_styles import (
     extrude,
     fill_ink,
     make_glow,
+    spread_ink,
     wear_off,
 )
 from synthtext.drawing.layers import draw_layer
@@ -31,6 +32,7 @@ STYLES = {
     "outline_em": (0.02, 0.05, 0.1, 0.2, 0.3),
     "extrude_em": (0.02, 0.05, 0.1, 0.25, 0.5),
     "glow_em": (0.02, 0.05, 0.1, 0.2, 0.3),
+    "ink_bleed_em": (0.01, 0.02, 0.04, 0.06, 0.1),
     "embolden_em": (-0.05, -0.02, 0.0, 0.03, 0.1),
 }
 """Levels, each of which covers more of the image than the one before."""
@@ -51,6 +53,7 @@ def test_neutral_values_change_nothing(stroke: Coverage) -> None:
     assert embolden(stroke, 0.0) is stroke
     assert wear_off(stroke, 0.0, 7, 2.0) is stroke
     assert extrude(stroke, 0.0, 30.0) is stroke
+    assert spread_ink(stroke, 0.0, 7) is stroke
     pixels = cv2.merge([stroke] * 3)
     assert emboss(pixels, stroke, 0.0, 30.0, 2.0) is pixels
 
@@ -60,6 +63,21 @@ def test_a_stroke_grows_by_its_radius_on_each_side(stroke: Coverage, radius_px: 
     grown = embolden(stroke, radius_px)
     assert count_ink(grown[40:41]) == pytest.approx(40 + 2 * radius_px, abs=0.6)
     assert count_ink(grown[:, 60:61]) == pytest.approx(20 + 2 * radius_px, abs=0.6)
+
+
+@pytest.mark.parametrize("width_px", [0.5, 2.0, 7.0])
+@pytest.mark.parametrize("seed", [0, 99])
+def test_ink_spreads_unevenly_and_no_farther_than_asked(
+    stroke: Coverage, width_px: float, seed: int
+) -> None:
+    spread = spread_ink(stroke, width_px, seed)
+    assert (spread >= stroke).all()
+    # Kernels leave out the corners, which lie within the distance.
+    assert not spread[embolden(stroke, width_px + 1) == 0].any()
+    widths = (spread[30:50].astype(float).sum(axis=1) - stroke[30:50].sum(axis=1)) / 255
+    assert 0.2 * width_px < widths.mean() < 1.8 * width_px
+    assert widths.std() > 0.1 * width_px
+    assert not np.array_equal(spread, spread_ink(stroke, width_px, seed + 1))
 
 
 @pytest.mark.parametrize(
