@@ -42,6 +42,8 @@ WEAR_EM = 0.05
 def measure_growth(spec: Spec) -> float:
     """Return how far letters extend beyond their outlines, in px."""
     # Styles are painted with subpixel accuracy, so the last pixel of each is faint.
+    if not (spec.embolden_em or spec.ink_bleed_em or spec.outline_em):
+        return 0
     widths_em = max(spec.embolden_em, 0.0), spec.ink_bleed_em, spec.outline_em
     return sum(math.ceil(width_em * spec.size_px) for width_em in widths_em)
 
