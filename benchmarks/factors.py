@@ -79,7 +79,8 @@ def describe(table: pd.DataFrame, factor: str) -> str:
 def draw_curves(tables: dict[str, dict[str, pd.DataFrame]], path: Path) -> None:
     """Write a figure with a small plot for each factor."""
     mpl.rcParams["font.size"] = 8
-    n_rows = -(-len(NUMBERS) // N_COLUMNS)
+    # At least one panel is left for the legend.
+    n_rows = len(NUMBERS) // N_COLUMNS + 1
     figure, axes = plt.subplots(n_rows, N_COLUMNS, figsize=(11, 1.9 * n_rows), sharey=True)
     for axis, factor in zip(axes.flat, NUMBERS, strict=False):
         for name, found in tables.items():
