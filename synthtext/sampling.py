@@ -241,8 +241,9 @@ def _draw_numbers(name: str, draw: Draw, units: NDArray[np.float64]) -> Column:
     if isinstance(draw, Ranges):
         places, within = draw.split(units)
         values = np.empty(len(units))
-        for place, part in enumerate(draw.parts):
-            values[places == place] = _draw_range(part, within[places == place], is_whole)
+        for place in set(places.tolist()):
+            chosen = places == place
+            values[chosen] = _draw_range(draw.parts[place], within[chosen], is_whole)
     else:
         values = _draw_range(draw, units, is_whole)
     return round_numbers(values, is_whole=is_whole)
