@@ -46,7 +46,8 @@ def occlude(
     mask = hide_fraction(field, ink, fraction, SOFTNESS[name])
     red, green, blue = (int(256 * level) for level in levels)
     hidden = lay_ink(pixels, mask, (red, green, blue), opacity=1)
-    n_hidden = float(np.dot(ink.ravel().astype(float), mask.ravel())) / 255
+    # BLAS would start threads for a dot product, which then wait for more work at full load.
+    n_hidden = int(np.multiply(ink, mask, dtype=np.uint32).sum(dtype=np.int64)) / 255
     return hidden, round(1 - n_hidden / float(ink.sum(dtype=np.int64)), 4)
 
 
