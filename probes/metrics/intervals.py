@@ -166,6 +166,8 @@ def clustered_accuracy(
     if second is not None:
         codes.append(pd.factorize(np.asarray(second))[0])
     mean, n_least = float(right.mean()), min(int(code.max()) + 1 for code in codes)
+    if levels is not None and pd.unique(np.asarray(levels)).size == 1:
+        levels = None  # Wilson's interval allows for words unlike these as it is.
     n_effective = float(n_least)
     if 0 < mean < 1:
         if n_least == 1:
