@@ -91,6 +91,8 @@ def _fit(
     box: tuple[int, int, int, int],
 ) -> Patch | None:
     """Return a word at the largest size for which there is room; None if there is none."""
+    if len(word) > max(taken.shape):
+        return None  # To shape what cannot fit would take memory that a file has asked for.
     try:
         placement = place_glyphs(word, face, letter_spacing_em=spec.letter_spacing_em)
     except DrawError:

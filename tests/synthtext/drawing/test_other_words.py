@@ -114,6 +114,8 @@ def test_what_finds_no_room_or_has_no_letters_is_left_out_and_known(
     assert tight.other_quads.shape == (0, 4, 2)
     partly = render(replace(scene, other_texts="fig 月 tea \u0301 m" + "o" * 500), fonts)
     assert partly.others_drawn == ("fig", "tea")
+    endless = render(replace(scene, other_words=1, other_texts="m" * 10**7), fonts)
+    assert endless.others_drawn == ()
 
 
 def test_the_background_keeps_them(scene: Spec, fonts: Catalogue) -> None:
