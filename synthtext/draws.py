@@ -55,7 +55,7 @@ class Ranges:
         places = find_places(units, edges)
         starts = edges - weights
         within = (units * edges[-1] - starts[places]) / weights[places]
-        return places, np.minimum(np.maximum(within, 0), 1 - 2**-53)
+        return places, np.clip(within, 0, 1 - 2**-53)
 
     def at(self, units: Floats) -> Floats:
         """Return the values for numbers in [0, 1): float64, same shape."""

@@ -182,6 +182,12 @@ def list_draws(recipe: Recipe, name: str) -> list[Draw]:
     return [recipe.draws[name], *own]
 
 
+def list_values(recipe: Recipe, name: str) -> list[str]:
+    """Return the values that a factor is chosen from, `any` as it is written."""
+    draws = list_draws(recipe, name)
+    return [value for draw in draws if isinstance(draw, Choice) for value in draw.values]
+
+
 def parse_draw(name: str, text: str) -> Draw:
     """Return what a factor is drawn from.
 

@@ -177,6 +177,8 @@ def _draw_texts(
 
 def _pick_other_words(source: Source, columns: dict[str, Column]) -> Column:
     """Return the other words of each image, from texts of the same kind and split."""
+    if not any(columns["other_words"]):
+        return [""] * len(columns["other_words"])
     decks = {deck.kind: deck for deck in source.decks}
     rows = zip(*(columns[name] for name in ("kind", "text", *OTHERS)), strict=True)
     return [

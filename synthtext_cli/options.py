@@ -195,11 +195,11 @@ def make_plan(
     from synthtext.dataset.plan import make_plan, read_texts
     from synthtext.drawing.fonts import read_catalogue
     from synthtext.drawing.photos import read_photos
-    from synthtext.recipe import edit_recipe, list_draws, read_recipe
+    from synthtext.recipe import edit_recipe, list_values, read_recipe
 
     edited = edit_recipe(read_recipe(recipe), edits)
     papers = str(edited.draws["background"])
-    listed = ",".join(map(str, list_draws(edited, "background")))
+    listed = list_values(edited, "background")
     if backgrounds and "background" not in edits and "photo" not in listed:
         # If photographs are given, they are as frequent as each other background.
         edited = edit_recipe(edited, {"background": f"{papers},photo"})

@@ -59,11 +59,15 @@ def tabulate_headline(outcomes: pd.DataFrame) -> pd.DataFrame:
     whose interval contains either, or lies between the two, is at chance.
     """
     rows = []
+    conditions = list_conditions(outcomes)
     for k in list_ranked(outcomes):
-        seen = outcomes[outcomes[f"rank_at_{k}"].notna()]
+        is_seen = outcomes[f"rank_at_{k}"].notna()
+        seen = outcomes[is_seen]
         is_right = seen[f"rank_at_{k}"] == 1
         mean, low, high = clustered_accuracy(
-            is_right, *list_clusters(seen), levels=list_conditions(seen)
+            is_right,
+            *list_clusters(seen),
+            levels=None if conditions is None else conditions[is_seen],
         )
         chance = find_chance(seen, k)
         rows.append(

@@ -166,19 +166,22 @@ def clustered_accuracy(
     if second is not None:
         codes.append(pd.factorize(np.asarray(second))[0])
     mean, n_least = float(right.mean()), min(int(code.max()) + 1 for code in codes)
-    if levels is not None and pd.unique(np.asarray(levels)).size == 1:
-        levels = None  # Wilson's interval allows for words unlike these as it is.
+    conditions = None if levels is None else pd.factorize(np.asarray(levels))[0]
+    if conditions is not None and not conditions.any():
+        conditions = None  # Of one level, Wilson's interval allows for words unlike these.
     n_effective = float(n_least)
     if 0 < mean < 1:
         if n_least == 1:
             return Interval(mean, np.nan, np.nan)
         usual = stats.norm.ppf((1 + confidence) / 2)
         widened = stats.t.ppf((1 + confidence) / 2, n_least - 1)
-        least = mean * (1 - mean) / right.size if levels is None else _vary(right, levels)
-        variance = max(measure_variance(right - mean, codes), least)
-        if levels is not None:
+        if conditions is None:
+            least, rare = mean * (1 - mean) / right.size, 0.0
+        else:
+            least = _measure_within(right, conditions)
             # One more cluster, unlike the others: there may be rare ones that none of them is.
-            variance += (UNLIKE * max(mean, 1 - mean) / (n_least + 1)) ** 2
+            rare = (UNLIKE * max(mean, 1 - mean) / (n_least + 1)) ** 2
+        variance = max(measure_variance(right - mean, codes), least) + rare
         n_effective = mean * (1 - mean) / variance * float(usual / widened) ** 2
     low, high = wilson(mean * n_effective, n_effective, confidence)
     return Interval(mean, float(low), float(high))
@@ -227,12 +230,11 @@ def measure_variance(residuals: Floats, codes: Sequence[Ints]) -> float:
     return max(variance, *(_scatter(residuals, [code]) for code in codes))
 
 
-def _vary(right: Floats, levels: ArrayLike) -> float:
-    """Return the variance of a mean over fixed levels if all rows are independent."""
-    codes = pd.factorize(np.asarray(levels))[0]
-    n_seen = np.bincount(codes)
+def _measure_within(right: Floats, conditions: Ints) -> float:
+    """Return the variance of a mean over fixed conditions if all rows are independent."""
+    n_seen = np.bincount(conditions)
     # One right and one wrong answer more: a few rows that agree do not prove that all would.
-    shares = (np.bincount(codes, weights=right) + 1) / (n_seen + 2)
+    shares = (np.bincount(conditions, weights=right) + 1) / (n_seen + 2)
     return float((n_seen * shares * (1 - shares)).sum() / len(right) ** 2)
 
 

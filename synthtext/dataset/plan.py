@@ -21,7 +21,7 @@ from synthtext.drawing.photos import Photos
 from synthtext.draws import Choice
 from synthtext.errors import DatasetError, RecipeError, WordsError, shorten
 from synthtext.factors import MIXED
-from synthtext.recipe import ANY, Recipe, list_draws
+from synthtext.recipe import ANY, Recipe, list_values
 from synthtext.recipe_toml import describe_recipe
 from synthtext.sampling import sample_specs
 from synthtext.texts.reviews import review_sentences
@@ -291,8 +291,7 @@ def list_versions(*more: str) -> dict[str, str]:
 
 def _turns_letters(recipe: Recipe) -> bool:
     """Return whether letters of vertical lines may lie on their side."""
-    draws = list_draws(recipe, "direction")
-    return any(isinstance(draw, Choice) and {MIXED, ANY} & {*draw.values} for draw in draws)
+    return not {MIXED, ANY}.isdisjoint(list_values(recipe, "direction"))
 
 
 def _check_fonts(recipe: Recipe, fonts: Catalogue) -> None:
@@ -301,9 +300,7 @@ def _check_fonts(recipe: Recipe, fonts: Catalogue) -> None:
         ("font_category", {font.category for font in fonts.fonts.values()}),
         ("font_family", {font.family for font in fonts.fonts.values()}),
     ):
-        draws = list_draws(recipe, name)
-        asked = [value for draw in draws if isinstance(draw, Choice) for value in draw.values]
-        for value in asked:
+        for value in list_values(recipe, name):
             if value not in known | {ANY}:
                 near = difflib.get_close_matches(value, known, n=3)
                 hint = (

@@ -229,11 +229,7 @@ def webp(pixels: Pixels, quality: int) -> Pixels:
         pixels: uint8 (H, W, 3).
         quality: 1 to 100; 100 changes nothing.
     """
-    if quality == 100:
-        return pixels
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    raw = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
-    return cv2.cvtColor(cv2.imdecode(raw, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return _save(pixels, ".webp", cv2.IMWRITE_WEBP_QUALITY, quality)
 
 
 def jpeg(pixels: Pixels, quality: int) -> Pixels:
@@ -243,10 +239,15 @@ def jpeg(pixels: Pixels, quality: int) -> Pixels:
         pixels: uint8 (H, W, 3), RGB.
         quality: 1 to 100; 100 changes nothing.
     """
+    return _save(pixels, ".jpg", cv2.IMWRITE_JPEG_QUALITY, quality)
+
+
+def _save(pixels: Pixels, suffix: str, setting: int, quality: int) -> Pixels:
+    """Return the image after it was saved in a format and read again; 100 changes nothing."""
     if quality == 100:
         return pixels
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    raw = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    raw = cv2.imencode(suffix, bgr, [setting, quality])[1]
     return cv2.cvtColor(cv2.imdecode(raw, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
@@ -281,6 +282,21 @@ def hide_fraction(
     ink = np.cumsum(weights[order], dtype=np.int64)
     edge = values[order[int(np.searchsorted(ink, fraction * ink[-1]))]]
     return np.clip((edge - field) * (255 / softness) + 127.5, 0, 255).astype(np.uint8)
+
+
+def smooth_noise(
+    channel: int, place: tuple[float, float], shape: tuple[int, ...], deviation_px: float
+) -> NDArray[np.float32]:
+    """Return blurred noise, float32 (h, w), whose patches are as large as the blur.
+
+    Args:
+        channel: 0, 1 or 2, of the noise pool; what has one of its own shares no patches.
+        place: x and y of the piece in the pool, as `cut` takes them.
+        shape: height and width.
+        deviation_px: standard deviation of the blur.
+    """
+    grain = cut(noise_pool()[:, :, channel], *place, *shape[:2]).astype(np.float32)
+    return cv2.GaussianBlur(grain, (0, 0), deviation_px)
 
 
 def cut(pool: Pixels, x: float, y: float, height: int, width: int) -> Pixels:

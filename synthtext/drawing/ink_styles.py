@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from synthtext.drawing.backgrounds import make_gradient, make_texture, mix
 from synthtext.drawing.colours import Colour, parse_hex, scale_levels
-from synthtext.drawing.degradations import cut, hide_fraction, noise_pool
+from synthtext.drawing.degradations import hide_fraction, smooth_noise
 from synthtext.drawing.photos import Photos, crop_photo
 from synthtext.rng import unfold
 from synthtext.spec import Spec
@@ -42,8 +42,6 @@ WEAR_EM = 0.05
 def measure_growth(spec: Spec) -> float:
     """Return how far letters extend beyond their outlines, in px."""
     # Styles are painted with subpixel accuracy, so the last pixel of each is faint.
-    if not (spec.embolden_em or spec.ink_bleed_em or spec.outline_em):
-        return 0
     widths_em = max(spec.embolden_em, 0.0), spec.ink_bleed_em, spec.outline_em
     return sum(math.ceil(width_em * spec.size_px) for width_em in widths_em)
 
@@ -149,14 +147,19 @@ def embolden(coverage: Coverage, radius_px: float) -> Coverage:
         return cv2.bitwise_not(embolden(cv2.bitwise_not(coverage), -radius_px))
     if radius_px > MAX_KERNEL_PX:
         # The cost of this does not grow with the radius, unlike that of a kernel.
-        distance = cv2.distanceTransform(
-            255 - cv2.compare(coverage, 127, cv2.CMP_GT), cv2.DIST_L2, 5
-        )
-        return np.clip((radius_px + 1 - distance) * 255, 0, 255).astype(np.uint8)
+        return _grow(coverage, radius_px)
     whole = math.floor(radius_px)
     smaller, larger = (_dilate(coverage, radius) for radius in (whole, whole + 1))
     part = radius_px - whole
     return cv2.addWeighted(smaller, 1 - part, larger, part, 0)
+
+
+def _grow(coverage: Coverage, reach_px: float | NDArray[np.float32]) -> Coverage:
+    """Return the pixels up to a distance from the ink, which may differ between pixels."""
+    away = cv2.compare(coverage, 127, cv2.CMP_LE)
+    distance = cv2.distanceTransform(away, cv2.DIST_L2, 5)
+    # The pixel beside the ink is 1 away, and the last one is reached in part.
+    return np.clip((reach_px + 1 - distance) * 255, 0, 255).astype(np.uint8)
 
 
 def spread_ink(coverage: Coverage, width_px: float, seed: int) -> Coverage:
@@ -171,16 +174,11 @@ def spread_ink(coverage: Coverage, width_px: float, seed: int) -> Coverage:
         return coverage
     # The first twenty numbers choose where letters are worn and how they are warped.
     x, y = unfold(seed, 22)[20:]
-    grain = cut(noise_pool()[:, :, 2], x, y, *coverage.shape).astype(np.float32)
-    field = cv2.GaussianBlur(grain, (0, 0), max(0.5, width_px / 2))
+    field = smooth_noise(2, (x, y), coverage.shape, max(0.5, width_px / 2))
     # Two standard deviations about its mean are all of the distance, and none.
     field -= field.mean()
     reach_px = np.clip(0.5 + field / (4 * field.std() + 1e-6), 0, 1) * width_px
-    away = cv2.compare(coverage, 127, cv2.CMP_LE)
-    distance = cv2.distanceTransform(away, cv2.DIST_L2, 5)
-    # The pixel beside the ink is 1 away; the ink reaches a part of the last pixel.
-    soaked = np.clip((reach_px + 1 - distance) * 255, 0, 255).astype(np.uint8)
-    return np.maximum(coverage, soaked)
+    return np.maximum(coverage, _grow(coverage, reach_px))
 
 
 def wear_off(coverage: Coverage, fraction: float, seed: int, patch_px: float) -> Coverage:
@@ -195,8 +193,7 @@ def wear_off(coverage: Coverage, fraction: float, seed: int, patch_px: float) ->
     if fraction == 0:
         return coverage
     x, y = unfold(seed, 2)
-    grain = cut(noise_pool()[:, :, 0], x, y, *coverage.shape).astype(np.float32)
-    field = cv2.GaussianBlur(grain, (0, 0), patch_px)
+    field = smooth_noise(0, (x, y), coverage.shape, patch_px)
     worn = hide_fraction(field, coverage, fraction, softness=float(field.std()) / 2)
     return cv2.multiply(coverage, cv2.bitwise_not(worn), scale=1 / 255)
 

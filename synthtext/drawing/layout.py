@@ -200,12 +200,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
         for (start, _), run in zip(lines, runs, strict=True)
         for cluster in run.clusters
     ]
-    pens, baselines = _set_pens(runs, style, line_height, INDENTS[align])
-    if slant and not is_vertical:
-        # Raised letters and marks lie where they would be in a line that is slanted as a whole.
-        pens = [
-            (x + slant * (line - y), y) for (x, y), line in zip(pens, baselines, strict=True)
-        ]
+    pens, baselines = _set_pens(runs, style, line_height, INDENTS[align], slant)
     scales = [scale for run in runs for scale in run.scales] or None
     turned = [flag for run in runs for flag in run.sideways]
     boxes = [
@@ -235,7 +230,7 @@ def place_glyphs(  # noqa: PLR0913 - each is a choice of its own.
 
 
 def _set_pens(
-    runs: list[Run], style: Style, line_height: float, indent: float
+    runs: list[Run], style: Style, line_height: float, indent: float, slant: float
 ) -> tuple[list[tuple[float, float]], list[float]]:
     """Return where the origin of each glyph lies, and its baseline; the indent is 0 to 1."""
     steps = [list_steps(run, style.letter_spacing_em) for run in runs]
@@ -250,7 +245,8 @@ def _set_pens(
         if style.is_vertical:
             pens += [(right - across, along - up) for along, (right, up) in places]
         else:
-            pens += [(along + right, across - up) for along, (right, up) in places]
+            # Raised letters and marks lie where they would be if the whole line were slanted.
+            pens += [(along + right + slant * up, across - up) for along, (right, up) in places]
             baselines += [across] * len(step)
     return pens, baselines or [y for _, y in pens]
 

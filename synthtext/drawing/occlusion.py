@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synthtext.drawing.degradations import cut, hide_fraction, noise_pool
+from synthtext.drawing.degradations import hide_fraction, smooth_noise
 from synthtext.drawing.ink_styles import lay_ink
 from synthtext.rng import unfold
 
@@ -90,8 +89,7 @@ def _measure_dirt(
     shape: tuple[int, int], middle: tuple[float, float], angle_rad: float, size_px: float
 ) -> Field:
     x, y = (at / side % 1 for at, side in zip(middle, reversed(shape), strict=True))
-    grain = cut(noise_pool()[:, :, 1], x, y, *shape).astype(np.float32)
-    patches = cv2.GaussianBlur(grain, (0, 0), 1 + size_px / 6)
+    patches = smooth_noise(1, (x, y), shape, 1 + size_px / 6)
     return (patches - patches.min()) / (patches.std() + np.float32(1e-6))
 
 

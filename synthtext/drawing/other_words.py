@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -97,7 +99,16 @@ def _fit(
         placement = place_glyphs(word, face, letter_spacing_em=spec.letter_spacing_em)
     except DrawError:
         return None
-    share, x, y = units
+    share, *spot = units
+    find: Callable[[tuple[int, ...]], tuple[int, int] | None]
+    if spec.other_place == "behind":
+        find = partial(_find_behind, box=box, image=taken.shape, units=spot)
+    else:
+        gap_px = round(GAP_EM * spec.size_px)
+        sums = cv2.integral(np.pad(np.minimum(taken, 1), gap_px))
+        find = partial(
+            _find_beside, sums=sums, gap_px=gap_px, margin_px=spec.margin_px, units=spot
+        )
     low, high = SIZES
     for step in range(N_SIZES):
         size_px = spec.size_px * (low + share * (high - low)) * SHRINKING**step
@@ -106,11 +117,10 @@ def _fit(
         patch = _paint(replace(spec, size_px=size_px), placement, taken.shape)
         if patch is None:
             continue
-        if spec.other_place == "behind":
-            return _move_behind(patch, box, taken.shape, (x, y))
-        moved = _move_beside(patch, taken, (x, y), round(GAP_EM * spec.size_px), spec.margin_px)
-        if moved is not None:
-            return moved
+        place = find(patch.coverage.shape)
+        if place is not None:
+            shift = place[0] - patch.column, place[1] - patch.row
+            return Patch(patch.coverage, *place, patch.quad + shift)
     return None
 
 
@@ -135,45 +145,64 @@ def _paint(spec: Spec, placement: Placement, shape: tuple[int, ...]) -> Patch | 
     return Patch(coverage, column - before[0], row - before[1], quad)
 
 
-def _move_beside(
-    patch: Patch, taken: Pixels, units: tuple[float, float], gap_px: int, margin_px: int
-) -> Patch | None:
-    """Return a word at a random place where it touches no other; None if there is none."""
-    padded = np.pad(np.minimum(taken, 1), gap_px)
-    high, wide = (side + 2 * gap_px for side in patch.coverage.shape)
-    # The number of pixels that are taken around the word, for each place of its top left pixel.
-    sums = cv2.integral(padded)
-    inside = (
+def _find_beside(
+    shape: tuple[int, ...],
+    sums: NDArray[np.int32],
+    gap_px: int,
+    margin_px: int,
+    units: Sequence[float],
+) -> tuple[int, int] | None:
+    """Return a random place where a word touches no other; None if there is none.
+
+    Args:
+        shape: height and width of the word.
+        sums: the number of taken pixels above and to the left of each pixel, of an image that
+            has a border as wide as the gap.
+        gap_px: distance between words.
+        margin_px: distance from the edges of the image.
+        units: two numbers in [0, 1) that choose the place.
+
+    Returns:
+        Column and row of its top left pixel.
+    """
+    high, wide = (side + 2 * gap_px for side in shape)
+    # The number of taken pixels around the word, for each place of its top left pixel.
+    around = (
         sums[high:, wide:] - sums[high:, :-wide] - sums[:-high, wide:] + sums[:-high, :-wide]
     )
-    free = np.zeros(inside.shape, bool)
+    free = np.zeros_like(around, dtype=bool)
     middle = np.s_[margin_px : free.shape[0] - margin_px, margin_px : free.shape[1] - margin_px]
-    free[middle] = inside[middle] == 0
+    free[middle] = around[middle] == 0
     rows = np.flatnonzero(free.any(axis=1))
     if not len(rows):
         return None
     row = int(rows[int(units[1] * len(rows))])
     columns = np.flatnonzero(free[row])
-    return _move(patch, int(columns[int(units[0] * len(columns))]), row)
+    return int(columns[int(units[0] * len(columns))]), row
 
 
-def _move_behind(
-    patch: Patch,
-    box: tuple[int, int, int, int],
+def _find_behind(
     shape: tuple[int, ...],
-    units: tuple[float, float],
-) -> Patch:
-    """Return a word with its middle at a random place in the box of the text."""
+    box: tuple[int, int, int, int],
+    image: tuple[int, ...],
+    units: Sequence[float],
+) -> tuple[int, int]:
+    """Return the place of a word whose middle is at a random place in the box of the text.
+
+    Args:
+        shape: height and width of the word.
+        box: column, row, width and height of the text.
+        image: height and width of the image.
+        units: two numbers in [0, 1) that choose the place.
+
+    Returns:
+        Column and row of its top left pixel.
+    """
     column, row, width, height = box
-    high, wide = patch.coverage.shape
+    high, wide = shape[:2]
     left = round(column + units[0] * width - wide / 2)
     top = round(row + units[1] * height - high / 2)
-    return _move(patch, min(max(0, left), shape[1] - wide), min(max(0, top), shape[0] - high))
-
-
-def _move(patch: Patch, column: int, row: int) -> Patch:
-    shift = column - patch.column, row - patch.row
-    return Patch(patch.coverage, column, row, patch.quad + shift)
+    return min(max(0, left), image[1] - wide), min(max(0, top), image[0] - high)
 
 
 def _lay(spec: Spec, patch: Patch, pixels: Pixels, taken: Pixels) -> None:

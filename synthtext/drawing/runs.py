@@ -99,26 +99,15 @@ def shape_line(
         )
         for item in ordered
     ]
+    of_glyphs = [item for item, run in zip(ordered, runs, strict=True) for _ in run.glyphs]
     return Run(
         glyphs=[glyph for run in runs for glyph in run.glyphs],
         clusters=[cluster for run in runs for cluster in run.clusters],
         advances=[advance for run in runs for advance in run.advances],
         offsets=[offset for run in runs for offset in run.offsets],
-        owners=[
-            item.owner for item, run in zip(ordered, runs, strict=True) for _ in run.glyphs
-        ],
-        scales=[
-            item.form.scale for item, run in zip(ordered, runs, strict=True) for _ in run.glyphs
-        ]
-        if line.forms
-        else (),
-        sideways=[
-            item.is_sideways
-            for item, run in zip(ordered, runs, strict=True)
-            for _ in run.glyphs
-        ]
-        if line.sideways
-        else (),
+        owners=[item.owner for item in of_glyphs],
+        scales=[item.form.scale for item in of_glyphs] if line.forms else (),
+        sideways=[item.is_sideways for item in of_glyphs] if line.sideways else (),
     )
 
 

@@ -56,10 +56,10 @@ def shape_part(
         style: of the text.
     """
     first, *others = style.faces
-    line = cut_line(text, directions, start, stop)
-    if style.owners or style.forms or style.sideways:
-        part = _cut_style(style, start, stop)
-        line = line._replace(owners=part.owners, forms=part.forms, sideways=part.sideways)
+    part = _cut_style(style, start, stop)
+    line = cut_line(text, directions, start, stop)._replace(
+        owners=part.owners, forms=part.forms, sideways=part.sideways
+    )
     return shape_line(
         first,
         line,
